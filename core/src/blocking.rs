@@ -1,0 +1,116 @@
+//! The same calls for programs without an async runtime.
+//!
+//! ```no_run
+//! # fn main() -> junfeiai::Result<()> {
+//! let client = junfeiai::blocking::Client::from_env()?;
+//! let video = client.generate("A small red ball bouncing once")?;
+//! println!("{}", client.save(&video, "ball.mp4")?.path.display());
+//! # Ok(()) }
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::platform::native::Summary;
+use crate::{ClientBuilder, Task, Video, VideoRequest};
+
+/// A client whose calls block the calling thread. Clones share everything; threads may share one.
+///
+/// Not for use inside an async runtime: take [`crate::Client`] there.
+#[derive(Debug, Clone)]
+pub struct Client {
+    client: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+impl Client {
+    /// A client for this key with every default.
+    ///
+    /// # Errors
+    /// `config` when the key cannot be one.
+    pub fn new(api_key: impl Into<String>) -> Result<Self> {
+        Self::build(crate::Client::builder().api_key(api_key))
+    }
+
+    /// A client from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`.
+    ///
+    /// # Errors
+    /// `config` when the key is missing or a URL cannot be used.
+    pub fn from_env() -> Result<Self> {
+        Self::build(crate::Client::builder().from_env())
+    }
+
+    /// A client with these options.
+    ///
+    /// # Errors
+    /// `config`, naming the option that cannot be used.
+    pub fn build(builder: ClientBuilder) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::Io, Phase::Config, format!("the runtime cannot be started: {error}"))
+        })?;
+        Ok(Self { client: builder.build()?, runtime: Arc::new(runtime) })
+    }
+
+    /// The async client behind this one, whose futures [`Client::run`] takes.
+    pub fn inner(&self) -> &crate::Client {
+        &self.client
+    }
+
+    /// Runs any call of the async client to its end: `client.run(task.wait().timeout(limit))`.
+    pub fn run<F: IntoFuture>(&self, call: F) -> F::Output {
+        // Entered first, so that a future that looks for the runtime while it is made finds it.
+        let _entered = self.runtime.enter();
+        self.runtime.block_on(call.into_future())
+    }
+
+    /// Creates a task; this costs money. See [`crate::Videos::create`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::create`].
+    pub fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
+        self.run(self.client.videos().create(request))
+    }
+
+    /// Asks for a task's state. See [`crate::Videos::get`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::get`].
+    pub fn get(&self, task_id: &str) -> Result<Task> {
+        self.run(self.client.videos().get(task_id))
+    }
+
+    /// A task by its id, without asking for it.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn task(&self, task_id: &str) -> Result<Task> {
+        self.client.videos().task(task_id)
+    }
+
+    /// Waits for a task. See [`Task::wait`].
+    ///
+    /// # Errors
+    /// Those of [`Task::wait`].
+    pub fn wait(&self, task: &Task) -> Result<Video> {
+        self.run(task.wait())
+    }
+
+    /// Creates a task and waits for its video; this costs money.
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::create`] and [`Task::wait`].
+    pub fn generate(&self, request: impl Into<VideoRequest>) -> Result<Video> {
+        self.run(self.client.videos().generate(request))
+    }
+
+    /// Saves a video. See [`Video::save`].
+    ///
+    /// # Errors
+    /// Those of [`Video::save`].
+    pub fn save(&self, video: &Video, path: impl AsRef<Path>) -> Result<Summary> {
+        self.run(video.save(path))
+    }
+}

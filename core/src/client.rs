@@ -1,0 +1,252 @@
+//! The client: one object for a key, cheap to clone, safe to share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Options};
+use crate::driver::Io;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::protocol::{RetryPolicy, WaitPolicy};
+use crate::transport::{Timer, Transport};
+use crate::videos::Videos;
+
+/// A client of the video API. Clones share everything.
+///
+/// ```no_run
+/// # async fn run() -> junfeiai::Result<()> {
+/// let client = junfeiai::Client::from_env()?;
+/// let task = client.videos().create("A small red ball bouncing once").await?;
+/// task.wait().await?.save("ball.mp4").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) io: Arc<Io>,
+}
+
+impl Client {
+    /// A client for this key with every default: the standard entry, the system's proxies and certificates.
+    ///
+    /// # Errors
+    /// `config` when the key cannot be one.
+    pub fn new(api_key: impl Into<String>) -> Result<Self> {
+        Self::builder().api_key(api_key).build()
+    }
+
+    /// A client from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`.
+    ///
+    /// # Errors
+    /// `config` when the key is missing or a URL cannot be used.
+    pub fn from_env() -> Result<Self> {
+        Self::builder().from_env().build()
+    }
+
+    /// The options, to be set one by one.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Everything about videos.
+    pub fn videos(&self) -> Videos {
+        Videos { client: self.clone() }
+    }
+
+    /// The entry that is used.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.io.config.endpoint
+    }
+
+    /// How tasks are waited for by default.
+    pub fn wait_policy(&self) -> &WaitPolicy {
+        &self.io.config.wait
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", self.endpoint())
+            .field("key", &self.io.config.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The options of a [`Client`].
+#[derive(Default)]
+pub struct ClientBuilder {
+    options: Options,
+    transport: Option<Arc<dyn Transport>>,
+    timer: Option<Arc<dyn Timer>>,
+    #[cfg(feature = "native")]
+    http: crate::platform::native::HttpOptions,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("endpoints", &self.options.endpoints).finish_non_exhaustive()
+    }
+}
+
+impl ClientBuilder {
+    /// The API key. Default: none, which only an own proxy in front of the service accepts.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.options.api_key = Some(key.into());
+        self
+    }
+
+    /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`.
+    #[must_use]
+    pub fn from_env(mut self) -> Self {
+        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        self.options.api_key = self.options.api_key.or_else(|| read("JUNFEIAI_API_KEY"));
+        if self.options.endpoints.is_empty() {
+            self.options.endpoints.extend(read("JUNFEIAI_BASE_URL"));
+        }
+        self.options.video_base_url = self.options.video_base_url.or_else(|| read("JUNFEIAI_VIDEO_BASE_URL"));
+        self
+    }
+
+    /// The entry: `standard`, `china`, a base URL, or a short host alias. Default `standard`.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.options.endpoints = vec![endpoint.into()];
+        self
+    }
+
+    /// Your own name for the documented video host, as scheme and host.
+    #[must_use]
+    pub fn video_base_url(mut self, url: impl Into<String>) -> Self {
+        self.options.video_base_url = Some(url.into());
+        self
+    }
+
+    /// A further host that may be given the key, as `host` or `host:port`.
+    #[must_use]
+    pub fn trust_host(mut self, host: impl Into<String>) -> Self {
+        self.options.trusted_hosts.push(host.into());
+        self
+    }
+
+    /// Longest time for one query. Default 30 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Longest time for one create. Default 180 s: the upstream can take minutes, and a create that was given up is
+    /// paid all the same.
+    #[must_use]
+    pub fn create_timeout(mut self, timeout: Duration) -> Self {
+        self.options.create_timeout = timeout;
+        self
+    }
+
+    /// Longest time to connect. Default 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connect_timeout = timeout;
+        self
+    }
+
+    /// Longest silence in the middle of a video. Default 30 s.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.options.idle_timeout = timeout;
+        self
+    }
+
+    /// How calls are tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options.retry = policy;
+        self
+    }
+
+    /// How tasks are waited for. Any host but this machine is asked every 5 s at the most.
+    #[must_use]
+    pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
+        self.options.wait = policy;
+        self
+    }
+
+    /// The first pause between two polls. Default 5 s, growing to 10 s.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.options.wait.interval = interval;
+        self.options.wait.max_interval = (interval * 2).min(self.options.wait.max_interval.max(interval));
+        self
+    }
+
+    /// `Accept-Language`, which decides the language of the server's messages.
+    #[must_use]
+    pub fn language(mut self, language: impl Into<String>) -> Self {
+        self.options.language = Some(language.into());
+        self
+    }
+
+    /// What calls the library, for the `User-Agent`. The bindings set it.
+    #[must_use]
+    pub fn face(mut self, face: impl Into<String>) -> Self {
+        self.options.face = face.into();
+        self
+    }
+
+    /// An own transport instead of the built-in one.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// An own clock instead of the built-in one.
+    #[must_use]
+    pub fn timer(mut self, timer: Arc<dyn Timer>) -> Self {
+        self.timer = Some(timer);
+        self
+    }
+
+    /// A proxy instead of the system's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); empty for none at all.
+    #[cfg(feature = "native")]
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.proxy = Some(url.into());
+        self
+    }
+
+    /// Further root certificates, as a PEM file, besides the system's and `SSL_CERT_FILE`.
+    #[cfg(feature = "native")]
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.http.ca_file = Some(path.into());
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// `config`, naming the option that cannot be used.
+    pub fn build(self) -> Result<Client> {
+        #[cfg(feature = "native")]
+        let (transport, timer) = {
+            let mut http = self.http;
+            http.connect_timeout = self.options.connect_timeout;
+            let transport: Arc<dyn Transport> = match self.transport {
+                Some(transport) => transport,
+                None => Arc::new(crate::platform::native::NativeTransport::new(http)?),
+            };
+            let timer = self.timer.unwrap_or_else(|| Arc::new(crate::platform::native::TokioTimer::new()));
+            (Some(transport), Some(timer))
+        };
+        #[cfg(not(feature = "native"))]
+        let (transport, timer) = (self.transport, self.timer);
+        let config = Config::check(self.options)?;
+        let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
+        let transport = transport.ok_or_else(|| missing("transport"))?;
+        let timer = timer.ok_or_else(|| missing("timer"))?;
+        Ok(Client { io: Arc::new(Io { config, transport, timer }) })
+    }
+}

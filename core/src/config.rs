@@ -1,0 +1,125 @@
+//! What a client knows: entries, key, limits. Plain data, checked once when the client is built.
+
+use std::time::Duration;
+
+use crate::endpoint::{Endpoint, Trust, parse_video_base};
+use crate::error::{Error, Result};
+use crate::protocol::{RetryPolicy, WaitPolicy};
+use crate::secret::ApiKey;
+use crate::url::Origin;
+
+/// This library's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The options of a client before they are checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// The API key; `None` for an own proxy in front that adds it.
+    pub(crate) api_key: Option<String>,
+    /// `standard`, `china`, a base URL or a short host alias; the first is asked first.
+    pub(crate) endpoints: Vec<String>,
+    /// The user's own name for the documented video host.
+    pub(crate) video_base_url: Option<String>,
+    /// Further hosts that may be given the key, as `host` or `host:port`.
+    pub(crate) trusted_hosts: Vec<String>,
+    /// Longest time for one query.
+    pub(crate) timeout: Duration,
+    /// Longest time for one create. The upstream can take minutes, and a create given up is paid all the same.
+    pub(crate) create_timeout: Duration,
+    /// Longest time to connect.
+    pub(crate) connect_timeout: Duration,
+    /// Longest silence in the middle of a body.
+    pub(crate) idle_timeout: Duration,
+    /// How calls are tried again.
+    pub(crate) retry: RetryPolicy,
+    /// How tasks are waited for.
+    pub(crate) wait: WaitPolicy,
+    /// `Accept-Language`, which decides the language of server messages.
+    pub(crate) language: Option<String>,
+    /// What calls the library, for the `User-Agent`: `rust`, `python`, …
+    pub(crate) face: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            api_key: None,
+            endpoints: Vec::new(),
+            video_base_url: None,
+            trusted_hosts: Vec::new(),
+            timeout: Duration::from_secs(30),
+            create_timeout: Duration::from_secs(180),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+            wait: WaitPolicy::default(),
+            language: None,
+            face: "rust".to_owned(),
+        }
+    }
+}
+
+/// The options of a client, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) key: Option<ApiKey>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) video_base: Option<Origin>,
+    pub(crate) trust: Trust,
+    pub(crate) timeout: Duration,
+    pub(crate) create_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) wait: WaitPolicy,
+    pub(crate) language: Option<String>,
+    pub(crate) user_agent: String,
+}
+
+impl Config {
+    pub(crate) fn check(options: Options) -> Result<Self> {
+        let endpoints = options.endpoints.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>>>()?;
+        let endpoint = endpoints.first().cloned().unwrap_or_else(Endpoint::standard);
+        let key = options.api_key.as_deref().map(ApiKey::new).transpose()?;
+        if key.is_none() && endpoint.is_documented() {
+            return Err(Error::config("api_key", "no API key is given: set JUNFEIAI_API_KEY or pass api_key"));
+        }
+        let video_base = options.video_base_url.as_deref().map(parse_video_base).transpose()?;
+        let trusted = if endpoints.is_empty() { std::slice::from_ref(&endpoint) } else { &endpoints };
+        let trust = Trust::new(trusted, video_base.as_ref(), &options.trusted_hosts)?;
+        for (name, duration) in [
+            ("timeout", options.timeout),
+            ("create_timeout", options.create_timeout),
+            ("connect_timeout", options.connect_timeout),
+            ("idle_timeout", options.idle_timeout),
+            ("poll_interval", options.wait.interval),
+            ("poll_timeout", options.wait.call_timeout),
+        ] {
+            if duration.is_zero() {
+                return Err(Error::config(name, format!("{name} must be more than zero")));
+            }
+        }
+        if options.retry.max_attempts == 0 {
+            return Err(Error::config("max_attempts", "max_attempts must be at least 1"));
+        }
+        if let Some(language) = &options.language
+            && !language.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        {
+            return Err(Error::config("language", "language is an Accept-Language value such as \"en\" or \"zh-CN\""));
+        }
+        let face: String = options.face.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
+        let wait = options.wait.for_host(endpoint.base().is_loopback());
+        Ok(Self {
+            key,
+            endpoint,
+            video_base,
+            trust,
+            timeout: options.timeout,
+            create_timeout: options.create_timeout,
+            idle_timeout: options.idle_timeout,
+            retry: options.retry,
+            wait,
+            language: options.language,
+            user_agent: format!("junfeiai/{VERSION} ({face})"),
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! The one loop: ask a machine, do the IO, tell the machine. Short and dull on purpose; whatever decides is in
+//! [`protocol`](crate::protocol).
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+
+use crate::Snapshot;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::protocol::{
+    Answer, CallEvent, CallMachine, CallStep, RetryPolicy, Safety, Time, WaitMachine, WaitStep, next_hop, parse_query,
+};
+use crate::secret::ApiKey;
+use crate::transport::{BodyStream, Failure, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
+use crate::url::Url;
+
+/// Largest JSON answer that is read.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Everything that a call needs.
+pub(crate) struct Io {
+    pub(crate) config: Config,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) timer: Arc<dyn Timer>,
+}
+
+/// One call to the API.
+pub(crate) struct Call {
+    pub(crate) phase: Phase,
+    pub(crate) safety: Safety,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+}
+
+/// Why a request brought no response.
+pub(crate) enum NoResponse {
+    Failed(TransportError),
+    Refused(Error),
+}
+
+impl Io {
+    pub(crate) fn now(&self) -> Time {
+        self.timer.now()
+    }
+
+    pub(crate) async fn sleep_until(&self, time: Time) {
+        let left = time.since(self.timer.now());
+        if !left.is_zero() {
+            self.timer.sleep(left).await;
+        }
+    }
+
+    /// The future's output, or `None` when the time is up first.
+    pub(crate) async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(future), self.timer.sleep(limit)).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(((), _)) => None,
+        }
+    }
+
+    /// Carries a call through, by the rules of [`CallMachine`].
+    pub(crate) async fn call(&self, call: Call) -> Result<(Answer, u32)> {
+        let (phase, safety) = (call.phase, call.safety);
+        let retry = call.retry.clone();
+        let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, self.now(), self.timer.seed());
+        loop {
+            match machine.step(self.now()) {
+                CallStep::WaitUntil(time) => self.sleep_until(time).await,
+                CallStep::Send { attempt, timeout } => {
+                    let event = self.attempt(&call, timeout).await;
+                    tracing::debug!(phase = phase.name(), attempt, outcome = %Outcome(&event), "request");
+                    machine.input(self.now(), event);
+                }
+                CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts())),
+            }
+        }
+    }
+
+    async fn attempt(&self, call: &Call, timeout: Duration) -> CallEvent {
+        let exchange = async {
+            let response = match self.send(call.phase, &call.url, call.body.clone(), Vec::new()).await {
+                Ok((response, _)) => response,
+                Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
+                Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
+            };
+            let (body, broken) = self.read_answer(response.body).await;
+            let answer =
+                Answer { status: response.status, headers: response.headers, body, unix_now: self.timer.unix_now() };
+            match broken {
+                None => CallEvent::Answered(answer),
+                Some(error) => CallEvent::Broken(answer, error),
+            }
+        };
+        self.within(timeout, exchange).await.unwrap_or_else(|| {
+            let message = format!("{} did not answer within {} s", call.url.origin(), timeout.as_secs_f64());
+            CallEvent::Failed(TransportError::new(Failure::Timeout, message))
+        })
+    }
+
+    /// Sends one request and follows redirects. The key goes along only where the list allows it, judged on every hop.
+    pub(crate) async fn send(
+        &self,
+        phase: Phase,
+        url: &Url,
+        body: Option<Bytes>,
+        extra_headers: Vec<(&'static str, String)>,
+    ) -> Result<(HttpResponse, Url), NoResponse> {
+        let method = if body.is_some() { Method::Post } else { Method::Get };
+        let mut url = url.clone();
+        let mut hops = 0;
+        loop {
+            let trusted = self.config.trust.allows(&url);
+            if !trusted && phase != Phase::Content {
+                let message = format!("the API key may not go to {}", url.origin());
+                return Err(NoResponse::Refused(Error::new(ErrorKind::UntrustedHost, phase, message)));
+            }
+            let request = HttpRequest {
+                method,
+                url: url.clone(),
+                headers: self.headers(body.is_some(), &extra_headers),
+                key: self.config.key.clone().filter(|_| trusted),
+                body: body.clone(),
+                fresh_connection: phase == Phase::Create,
+            };
+            let response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
+            match next_hop(method, &url, response.status, response.headers.get("location"), hops) {
+                Ok(None) => return Ok((response, url)),
+                Ok(Some(next)) => url = next,
+                Err(error) => return Err(NoResponse::Refused(error.with(|record| record.phase = phase))),
+            }
+            hops += 1;
+        }
+    }
+
+    fn headers(&self, has_body: bool, extra: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("User-Agent", self.config.user_agent.clone())];
+        if let Some(language) = &self.config.language {
+            headers.push(("Accept-Language", language.clone()));
+        }
+        if has_body {
+            headers.push(("Content-Type", "application/json".to_owned()));
+        }
+        if extra.is_empty() {
+            headers.push(("Accept", "application/json".to_owned()));
+        }
+        headers.extend(extra.iter().cloned());
+        headers
+    }
+
+    /// The body of an answer, and why it broke off if it did. The key is taken out of it, should the server repeat it.
+    async fn read_answer(&self, body: BodyStream) -> (Bytes, Option<TransportError>) {
+        let (bytes, broken) = read_capped(body, MAX_ANSWER).await;
+        (self.redacted(&bytes), broken)
+    }
+
+    /// A body of the server without the key.
+    pub(crate) fn redacted(&self, bytes: &Bytes) -> Bytes {
+        self.config.key.as_ref().map_or_else(|| bytes.clone(), |key| redact(key, bytes))
+    }
+
+    /// Asks for a task's state, with as many attempts as `retry` allows.
+    pub(crate) async fn query(&self, id: &str, retry: RetryPolicy, timeout: Duration) -> Result<Snapshot> {
+        let endpoint = &self.config.endpoint;
+        let call = Call {
+            phase: Phase::Query,
+            safety: Safety::Idempotent,
+            url: endpoint.url(&format!("/video/generations/{id}")),
+            body: None,
+            timeout,
+            retry,
+        };
+        let (answer, _) = self.call(call).await.map_err(|error| error.with_task(id))?;
+        parse_query(id, endpoint, &answer)
+    }
+
+    /// Goes on with a wait until something is seen or it is over.
+    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine, id: &str) -> WaitEvent {
+        loop {
+            match machine.step(self.now()) {
+                WaitStep::WaitUntil(time) => self.sleep_until(time).await,
+                WaitStep::Poll { timeout } => {
+                    // A wait has a budget of its own for failures: one attempt a poll.
+                    let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
+                    let result = self.query(id, once, timeout).await;
+                    match &result {
+                        Ok(seen) => {
+                            tracing::debug!(
+                                task_id = id,
+                                status = seen.status.name(),
+                                progress = seen.progress,
+                                "polled"
+                            );
+                        }
+                        Err(error) => tracing::debug!(task_id = id, error = error.kind().name(), "poll failed"),
+                    }
+                    let seen = result.as_ref().ok().cloned();
+                    machine.input(self.now(), result);
+                    if let Some(seen) = seen {
+                        return WaitEvent::Seen(Box::new(seen));
+                    }
+                }
+                WaitStep::Done(result) => return WaitEvent::Done(result),
+            }
+        }
+    }
+}
+
+/// What a wait brings.
+pub(crate) enum WaitEvent {
+    /// An answer showed this state.
+    Seen(Box<Snapshot>),
+    /// It is over.
+    Done(Result<Box<Snapshot>>),
+}
+
+/// Reads a body up to a limit; says why when it did not come to its end.
+pub(crate) async fn read_capped(mut body: BodyStream, limit: usize) -> (Bytes, Option<TransportError>) {
+    let mut whole = BytesMut::new();
+    loop {
+        match poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+            None => return (whole.freeze(), None),
+            Some(Err(error)) => return (whole.freeze(), Some(error)),
+            Some(Ok(piece)) => {
+                let room = limit.saturating_sub(whole.len());
+                whole.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+                if piece.len() > room {
+                    let message = format!("the answer is longer than {limit} bytes");
+                    return (whole.freeze(), Some(TransportError::new(Failure::Lost, message)));
+                }
+            }
+        }
+    }
+}
+
+fn redact(key: &ApiKey, bytes: &Bytes) -> Bytes {
+    match std::str::from_utf8(bytes).map(|text| key.redact(text)) {
+        Ok(std::borrow::Cow::Borrowed(_)) => bytes.clone(),
+        Ok(std::borrow::Cow::Owned(text)) => text.into(),
+        Err(_) => key.redact(&String::from_utf8_lossy(bytes)).into_owned().into(),
+    }
+}
+
+/// An attempt's outcome in a log line.
+struct Outcome<'a>(&'a CallEvent);
+
+impl std::fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            CallEvent::Answered(answer) | CallEvent::Broken(answer, _) => write!(f, "HTTP {}", answer.status),
+            CallEvent::Failed(error) => write!(f, "{error}"),
+            CallEvent::Refused(error) => write!(f, "{}", error.kind()),
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! The loop of a download: carries out what [`DownloadMachine`] says, and hands on the bytes.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+
+use crate::driver::{Io, NoResponse, read_capped};
+use crate::endpoint::rewrite_video_url;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{Snapshot, TaskStatus};
+use crate::platform::BoxFuture;
+use crate::protocol::mp4::{Mp4Fault, Mp4Info, looks_like_mp4};
+use crate::protocol::range::range_header;
+use crate::protocol::{
+    Answer, DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, Progress, Time, classify,
+};
+use crate::transport::{BodyStream, HttpResponse};
+use crate::url::Url;
+
+/// Largest error body that is read.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// What a download brings to whoever keeps the bytes.
+pub(crate) enum FetchEvent {
+    /// New bytes for this place in the file.
+    Write { at: u64, bytes: Bytes },
+    /// Everything written so far is void.
+    Reset,
+    /// Every byte is there: check it and call [`Fetch::verified`].
+    Verify { total: u64 },
+    /// It is over.
+    Done(Result<Finished>),
+}
+
+enum Opened {
+    Response(HttpResponse),
+    Refused(Error),
+    Lost(String),
+}
+
+enum Lane {
+    Idle,
+    Opening(BoxFuture<'static, Opened>),
+    Reading { body: BodyStream, guard: IdleGuard },
+}
+
+/// Ends a read that brings nothing for too long. Armed once per period, so a busy body costs no timer operations.
+struct IdleGuard {
+    sleep: BoxFuture<'static, ()>,
+    busy: bool,
+}
+
+/// A download at work.
+pub(crate) struct Fetch {
+    io: Arc<Io>,
+    machine: DownloadMachine,
+    task_id: Option<String>,
+    lanes: Vec<Lane>,
+    /// Where the next round of polling begins, so that no lane starves.
+    turn: usize,
+    /// What is left of a piece that belongs to several places.
+    piece: Option<(usize, Bytes)>,
+    query: Option<BoxFuture<'static, Result<Vec<Url>>>>,
+    alarm: Option<(Time, BoxFuture<'static, ()>)>,
+    check_first_bytes: bool,
+    rate_limit: Option<u64>,
+    /// The bandwidth limit is used up to this time.
+    paid_until: Time,
+}
+
+impl Fetch {
+    pub(crate) fn new(io: Arc<Io>, source: &Source, policy: DownloadPolicy, kept: Option<Progress>) -> Self {
+        let urls = source.urls(&io);
+        let lanes = (0..policy.connections.clamp(1, crate::protocol::MAX_CONNECTIONS)).map(|_| Lane::Idle).collect();
+        let check_first_bytes = policy.first_bytes;
+        let (now, seed) = (io.now(), io.timer.seed());
+        let mut machine = DownloadMachine::new(policy, urls, source.task_id.is_some(), now, seed);
+        if let Some(kept) = kept {
+            machine = machine.resume(kept);
+        }
+        Self {
+            machine,
+            task_id: source.task_id.clone(),
+            lanes,
+            turn: 0,
+            piece: None,
+            query: None,
+            alarm: None,
+            check_first_bytes,
+            rate_limit: None,
+            paid_until: now,
+            io,
+        }
+    }
+
+    /// Bytes per second at most.
+    pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
+        self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
+    }
+
+    pub(crate) fn machine(&self) -> &DownloadMachine {
+        &self.machine
+    }
+
+    pub(crate) fn verified(&mut self, result: Result<Mp4Info, Mp4Fault>) {
+        self.machine.verified(self.io.now(), result);
+    }
+
+    pub(crate) async fn next(&mut self) -> FetchEvent {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<FetchEvent> {
+        loop {
+            if let Some((lane, piece)) = self.piece.take()
+                && let Some(event) = self.place(lane, piece)
+            {
+                return Poll::Ready(event);
+            }
+            if self.piece.is_some() {
+                continue;
+            }
+            let until = match self.machine.step(self.io.now()) {
+                DownloadStep::Open { lane, url, range } => {
+                    let opening = open(self.io.clone(), url, range);
+                    self.set(lane, Lane::Opening(opening));
+                    continue;
+                }
+                DownloadStep::Close { lane } => {
+                    self.set(lane, Lane::Idle);
+                    continue;
+                }
+                DownloadStep::Query => {
+                    self.query = Some(query(self.io.clone(), self.task_id.clone()));
+                    continue;
+                }
+                DownloadStep::Reset => return Poll::Ready(FetchEvent::Reset),
+                DownloadStep::Verify { total } => return Poll::Ready(FetchEvent::Verify { total }),
+                DownloadStep::Done(result) => {
+                    let task = self.task_id.as_deref();
+                    return Poll::Ready(FetchEvent::Done(result.map_err(|error| match task {
+                        Some(id) => error.with_task(id),
+                        None => error,
+                    })));
+                }
+                DownloadStep::Wait(until) => until,
+            };
+            if let Some(query) = &mut self.query
+                && let Poll::Ready(result) = query.as_mut().poll(cx)
+            {
+                self.query = None;
+                self.machine.queried(self.io.now(), result);
+                continue;
+            }
+            let throttled = self.rate_limit.is_some() && self.paid_until > self.io.now();
+            if self.poll_lanes(cx, throttled) {
+                continue;
+            }
+            let until = match (until, throttled) {
+                (Some(until), true) => Some(until.min(self.paid_until)),
+                (None, true) => Some(self.paid_until),
+                (until, false) => until,
+            };
+            if self.poll_alarm(cx, until) {
+                continue;
+            }
+            return Poll::Pending;
+        }
+    }
+
+    /// True when the time has come.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, until: Option<Time>) -> bool {
+        let Some(until) = until else {
+            self.alarm = None;
+            return false;
+        };
+        if self.alarm.as_ref().is_none_or(|(set, _)| *set != until) {
+            let left = until.since(self.io.now());
+            self.alarm = Some((until, self.io.timer.sleep(left)));
+        }
+        let due = self.alarm.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
+        if due {
+            self.alarm = None;
+        }
+        due
+    }
+
+    /// Polls the lanes in turn; true when one brought something.
+    fn poll_lanes(&mut self, cx: &mut Context<'_>, throttled: bool) -> bool {
+        let count = self.lanes.len();
+        for offset in 0..count {
+            let at = (self.turn + offset) % count;
+            let Some(lane) = self.lanes.get_mut(at) else { continue };
+            match lane {
+                Lane::Idle => {}
+                Lane::Opening(opening) => {
+                    if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
+                        self.opened(at, opened);
+                        return true;
+                    }
+                }
+                Lane::Reading { .. } if throttled => {}
+                Lane::Reading { body, guard } => match body.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(Ok(piece))) => {
+                        guard.busy = true;
+                        self.turn = at + 1;
+                        self.arrived(at, piece);
+                        return true;
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        self.set(at, Lane::Idle);
+                        self.machine.lost(self.io.now(), at, &error.message);
+                        return true;
+                    }
+                    Poll::Ready(None) => {
+                        self.set(at, Lane::Idle);
+                        self.machine.ended(self.io.now(), at);
+                        return true;
+                    }
+                    Poll::Pending => {
+                        while guard.sleep.as_mut().poll(cx).is_ready() {
+                            let idle = self.io.config.idle_timeout;
+                            if !guard.busy {
+                                self.set(at, Lane::Idle);
+                                let why = format!("no byte came for {} s", idle.as_secs_f64());
+                                self.machine.lost(self.io.now(), at, &why);
+                                return true;
+                            }
+                            *guard = IdleGuard { sleep: self.io.timer.sleep(idle), busy: false };
+                        }
+                    }
+                },
+            }
+        }
+        false
+    }
+
+    fn opened(&mut self, lane: usize, opened: Opened) {
+        let now = self.io.now();
+        match opened {
+            Opened::Response(response) => {
+                let head = Head::new(response.status, &response.headers);
+                tracing::debug!(lane, status = head.status, length = head.length, "video response");
+                if self.machine.head(now, lane, &head) == HeadVerdict::Read {
+                    let guard = IdleGuard { sleep: self.io.timer.sleep(self.io.config.idle_timeout), busy: false };
+                    self.set(lane, Lane::Reading { body: response.body, guard });
+                } else {
+                    self.set(lane, Lane::Idle);
+                }
+            }
+            Opened::Refused(error) => {
+                self.set(lane, Lane::Idle);
+                tracing::debug!(lane, error = error.kind().name(), status = error.status(), "video request refused");
+                self.machine.refused(now, lane, error);
+            }
+            Opened::Lost(why) => {
+                self.set(lane, Lane::Idle);
+                tracing::debug!(lane, why, "video request failed");
+                self.machine.lost(now, lane, &why);
+            }
+        }
+    }
+
+    fn arrived(&mut self, lane: usize, piece: Bytes) {
+        if let Some(rate) = self.rate_limit {
+            let now = self.io.now();
+            self.paid_until = self.paid_until.max(now) + Duration::from_secs_f64(piece.len() as f64 / rate as f64);
+        }
+        self.piece = Some((lane, piece));
+    }
+
+    /// Finds out where the piece belongs; what is left of it waits for the next round.
+    fn place(&mut self, lane: usize, mut piece: Bytes) -> Option<FetchEvent> {
+        if self.check_first_bytes && self.machine.expects_beginning(lane) && looks_like_mp4(&piece) == Some(false) {
+            self.set(lane, Lane::Idle);
+            self.machine.not_a_video(self.io.now(), lane);
+            return None;
+        }
+        let place = self.machine.data(lane, piece.len() as u64);
+        if place.finished {
+            self.set(lane, Lane::Idle);
+        }
+        piece.advance((place.skip as usize).min(piece.len()));
+        let bytes = piece.split_to((place.write as usize).min(piece.len()));
+        if !place.finished && !piece.is_empty() && place.skip + place.write > 0 {
+            self.piece = Some((lane, piece));
+        }
+        (!bytes.is_empty()).then_some(FetchEvent::Write { at: place.at, bytes })
+    }
+
+    fn set(&mut self, lane: usize, state: Lane) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            *lane = state;
+        }
+    }
+}
+
+/// Which video is meant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    pub(crate) task_id: Option<String>,
+    /// What the task said, or what the caller gave.
+    pub(crate) url: Option<String>,
+}
+
+impl Source {
+    /// Where it can be read, best first; empty when the task has to be asked.
+    fn urls(&self, io: &Io) -> Vec<Url> {
+        let Some(url) = self.url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+            return Vec::new();
+        };
+        let url = rewrite_video_url(url, io.config.video_base.as_ref());
+        let content =
+            self.task_id.as_deref().map(|id| io.config.endpoint.content_url(id)).filter(|content| *content != url);
+        std::iter::once(url).chain(content).collect()
+    }
+}
+
+fn open(io: Arc<Io>, url: Url, range: Option<(u64, Option<u64>)>) -> BoxFuture<'static, Opened> {
+    Box::pin(async move {
+        // Private content comes marked as public and cacheable (observed), and a compressed answer has no ranges.
+        let mut headers = vec![
+            ("Accept", "video/mp4, video/*;q=0.9, */*;q=0.1".to_owned()),
+            ("Accept-Encoding", "identity".to_owned()),
+            ("Cache-Control", "no-store".to_owned()),
+        ];
+        if let Some((start, end)) = range {
+            headers.push(("Range", range_header(start, end)));
+        }
+        let exchange = async {
+            let response = match io.send(Phase::Content, &url, None, headers).await {
+                Ok((response, _)) => response,
+                Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
+            };
+            if (200..300).contains(&response.status) {
+                return Opened::Response(response);
+            }
+            let (status, headers) = (response.status, response.headers);
+            let (body, _) = read_capped(response.body, MAX_ERROR_BODY).await;
+            let body = io.redacted(&body);
+            let answer = Answer { status, headers, body, unix_now: io.timer.unix_now() };
+            let odd =
+                || Error::new(ErrorKind::UnexpectedResponse, Phase::Content, format!("HTTP {status} for a video"));
+            Opened::Refused(classify(Phase::Content, &answer).unwrap_or_else(odd))
+        };
+        let limit = io.config.timeout;
+        let late = || Opened::Lost(format!("{} did not answer within {} s", url.origin(), limit.as_secs_f64()));
+        io.within(limit, exchange).await.unwrap_or_else(late)
+    })
+}
+
+fn query(io: Arc<Io>, task_id: Option<String>) -> BoxFuture<'static, Result<Vec<Url>>> {
+    Box::pin(async move {
+        let id = task_id.unwrap_or_default();
+        let snapshot = io.query(&id, io.config.retry.clone(), io.config.timeout).await?;
+        video_of(&snapshot).map(|()| Source { task_id: Some(id), url: snapshot.video_url.clone() }.urls(&io))
+    })
+}
+
+/// Whether there is a video to read.
+pub(crate) fn video_of(snapshot: &Snapshot) -> Result<()> {
+    let status = snapshot.status;
+    let error = match status {
+        TaskStatus::Succeeded => return Ok(()),
+        TaskStatus::Failed => {
+            let reason = snapshot.fail_reason.as_deref().unwrap_or("the server gave no reason");
+            Error::new(ErrorKind::TaskFailed, Phase::Content, format!("the task failed: {reason}"))
+        }
+        _ => Error::new(ErrorKind::NotReady, Phase::Content, format!("the task is {status}: wait for it first"))
+            .with(|record| record.transient = false),
+    };
+    Err(error.with_task(&snapshot.task_id).with(|record| record.last_status = Some(status)))
+}
+
+/// Reads everything that is wanted into memory. `limit` bounds it.
+pub(crate) async fn to_memory(mut fetch: Fetch, start: u64, limit: usize) -> Result<Bytes> {
+    let too_long = |bytes: u64| {
+        let text =
+            format!("the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file");
+        Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text))
+    };
+    let mut whole: Vec<u8> = Vec::new();
+    loop {
+        if let Some(total) = fetch.machine().wanted_length()
+            && total > limit as u64
+        {
+            return too_long(total);
+        }
+        match fetch.next().await {
+            FetchEvent::Reset => whole.clear(),
+            FetchEvent::Write { at, bytes } => {
+                let from = at.saturating_sub(start) as usize;
+                let end = from.saturating_add(bytes.len());
+                if end > limit {
+                    return too_long(end as u64);
+                }
+                if from == whole.len() {
+                    whole.extend_from_slice(&bytes);
+                } else {
+                    if whole.len() < end {
+                        whole.resize(end, 0);
+                    }
+                    if let Some(place) = whole.get_mut(from..end) {
+                        place.copy_from_slice(&bytes);
+                    }
+                }
+            }
+            FetchEvent::Verify { .. } => fetch.verified(crate::protocol::mp4::check_slice(&whole)),
+            FetchEvent::Done(result) => return result.map(|_| whole.into()),
+        }
+    }
+}
+
+/// The bytes in order, as a stream that goes on by itself when a connection breaks.
+pub(crate) struct ByteStream {
+    fetch: Fetch,
+    sent: u64,
+    done: bool,
+}
+
+impl ByteStream {
+    pub(crate) fn new(fetch: Fetch) -> Self {
+        Self { fetch, sent: 0, done: false }
+    }
+}
+
+impl futures_core::Stream for ByteStream {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        loop {
+            let Poll::Ready(event) = self.fetch.poll_event(cx) else {
+                return Poll::Pending;
+            };
+            let end = match event {
+                FetchEvent::Write { bytes, .. } => {
+                    self.sent += bytes.len() as u64;
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                FetchEvent::Reset if self.sent == 0 => continue,
+                // What was handed out cannot be taken back.
+                FetchEvent::Reset => {
+                    let why = "the file changed while it was read; bytes of the old one were handed out already";
+                    Some(Err(Error::new(ErrorKind::Integrity, Phase::Content, why)))
+                }
+                // Nothing is kept that could be checked: streams are read without that step.
+                FetchEvent::Verify { .. } => {
+                    Some(Err(Error::new(ErrorKind::Internal, Phase::Content, "a stream was to be checked")))
+                }
+                FetchEvent::Done(Ok(_)) => None,
+                FetchEvent::Done(Err(error)) => Some(Err(error)),
+            };
+            self.done = true;
+            return Poll::Ready(end);
+        }
+    }
+}

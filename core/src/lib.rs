@@ -1,0 +1,72 @@
+//! The JunFeiAI video API: create a task once, wait politely, end with a verified MP4.
+//!
+//! ```no_run
+//! use junfeiai::{Client, VideoRequest};
+//!
+//! # async fn run() -> junfeiai::Result<()> {
+//! let client = Client::from_env()?;
+//! let task = client.videos().create(VideoRequest::new("A red ball bouncing once").seconds(6)).await?;
+//! println!("paid for: {}", task.id()); // enough to come back to it in a later process
+//! let video = task.wait().on_progress(|task| println!("{} {:?}", task.status(), task.progress())).await?;
+//! let summary = video.save("ball.mp4").await?;
+//! println!("{} bytes, {:?}", summary.bytes, summary.duration);
+//! # Ok(()) }
+//! ```
+//!
+//! # What it promises
+//!
+//! * **A paid create is sent at most once** unless it provably was not accepted. When its answer is lost, the error is
+//!   [`ErrorKind::CreateOutcomeUnknown`] and says `maybe_executed`.
+//! * **A paid task is not lost**: every error after it exists carries its id.
+//! * **A failed poll is not a failed task**: see [`protocol::WaitMachine`].
+//! * **The key goes only where it belongs**: see [`endpoint::Trust`].
+//! * **A file has its final name only when it is whole**: see [`Video::save`].
+//!
+//! # How it is built
+//!
+//! ```text
+//! Client, Videos, Task, Video      the faces                         async, no policy
+//! driver, fetch                    ask the machine, do the IO, tell the machine
+//! protocol                         machines and codecs               no async, no clock, no sockets
+//! model, error, endpoint, url      plain data
+//! ```
+//!
+//! The machines need neither tokio nor reqwest: without the feature `native` they are all that is left, and an own
+//! [`transport::Transport`] and [`transport::Timer`] complete them.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod cancel;
+mod client;
+mod config;
+mod driver;
+pub mod endpoint;
+pub mod error;
+mod fetch;
+mod model;
+pub mod platform;
+pub mod protocol;
+mod secret;
+mod task;
+pub mod transport;
+mod url;
+mod video;
+mod videos;
+
+pub use cancel::CancelToken;
+pub use client::{Client, ClientBuilder};
+pub use config::VERSION;
+pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
+pub use model::{
+    Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
+    Validate, VideoRequest, Warning, WarningCode,
+};
+#[cfg(feature = "native")]
+pub use platform::native::{Save, SaveProgress, Summary};
+pub use secret::ApiKey;
+pub use task::{Task, Wait};
+pub use url::{Origin, Url, UrlError};
+pub use video::{DEFAULT_MAX_BYTES, Video};
+pub use videos::Videos;

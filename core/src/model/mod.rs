@@ -1,0 +1,11 @@
+//! Plain data: what is asked for, and what comes back.
+
+mod image;
+mod request;
+mod task;
+mod validate;
+
+pub use image::{Image, ImageType};
+pub use request::{KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, VideoRequest};
+pub use task::{Snapshot, TaskStatus};
+pub use validate::{Prepared, Validate, Warning, WarningCode};

@@ -1,0 +1,233 @@
+//! The order for a video.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use serde_json::{Map, Value};
+
+use super::{Image, Validate};
+
+/// The general model: text, one image or several reference images to video.
+pub const MODEL_IMAGE_VIDEO: &str = "grok-image-video";
+/// The flagship: one image to video only, costs more.
+pub const MODEL_VIDEO_1_5: &str = "grok-video-1.5";
+/// The models that the service document names.
+pub const KNOWN_MODELS: [&str; 2] = [MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5];
+
+/// A length in seconds as the caller wrote it. It always travels as a string: as a JSON number it is refused.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Length(String);
+
+impl Length {
+    /// The text as it travels.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The seconds, where the text is a plain decimal number such as `6` or `6.5`.
+    pub fn seconds(&self) -> Option<f64> {
+        let text = self.0.as_str();
+        let plain = !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.ends_with(|c: char| c.is_ascii_digit());
+        if plain { text.parse().ok().filter(|seconds: &f64| seconds.is_finite()) } else { None }
+    }
+
+    /// The same number always gives the same text: `6`, `6.0` and `06` travel as `6`.
+    pub(crate) fn normalized(&self) -> Option<Self> {
+        self.seconds().map(Self::from)
+    }
+}
+
+impl From<u32> for Length {
+    fn from(seconds: u32) -> Self {
+        Self(seconds.to_string())
+    }
+}
+
+impl From<f64> for Length {
+    fn from(seconds: f64) -> Self {
+        Self(seconds.to_string())
+    }
+}
+
+impl From<&str> for Length {
+    fn from(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+}
+
+impl fmt::Debug for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::from(text.as_str())),
+            Value::Number(number) => {
+                Ok(number.as_u64().map_or_else(|| Self(number.to_string()), |whole| Self(whole.to_string())))
+            }
+            other => Err(D::Error::custom(format!("a number or a string is expected, not {other}"))),
+        }
+    }
+}
+
+/// An order for one video. Every field but the prompt has a default or may be left out.
+///
+/// ```
+/// use junfeiai::VideoRequest;
+/// let request = VideoRequest::new("A small red ball bouncing once").seconds(6).size("1280x720");
+/// let prepared = request.prepare()?;
+/// assert!(prepared.warnings.is_empty());
+/// # Ok::<(), junfeiai::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VideoRequest {
+    /// The model (service document §2). Default `grok-image-video`.
+    #[serde(default = "default_model")]
+    pub model: String,
+    /// What the video shows. Known models take up to 4096 characters.
+    #[serde(default)]
+    pub prompt: String,
+    /// Length in seconds. Known models make whole seconds from 1 to 15 (10 with several reference images); without
+    /// it the server makes and bills 4 s.
+    #[serde(default)]
+    pub seconds: Option<Length>,
+    /// The same under its other name; give one of the two.
+    #[serde(default)]
+    pub duration: Option<Length>,
+    /// Frame size such as `1280x720`: advice to the model, which may answer with another.
+    #[serde(default)]
+    pub size: Option<String>,
+    /// The one image to start from; `grok-video-1.5` needs it.
+    #[serde(default, deserialize_with = "image")]
+    pub image: Option<Image>,
+    /// Up to 7 reference images, for `grok-image-video`.
+    #[serde(default, deserialize_with = "images")]
+    pub images: Vec<Image>,
+    /// Further JSON fields, passed on to the model as they are.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+    /// How strictly the request is checked before it is sent.
+    #[serde(default)]
+    pub validate: Validate,
+}
+
+fn default_model() -> String {
+    MODEL_IMAGE_VIDEO.to_owned()
+}
+
+fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Image>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Image::url))
+}
+
+fn images<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Image>, D::Error> {
+    Ok(Option::<Vec<String>>::deserialize(deserializer)?.unwrap_or_default().into_iter().map(Image::url).collect())
+}
+
+impl VideoRequest {
+    /// An order with this prompt and every default.
+    pub fn new(prompt: impl Into<String>) -> Self {
+        Self {
+            model: default_model(),
+            prompt: prompt.into(),
+            seconds: None,
+            duration: None,
+            size: None,
+            image: None,
+            images: Vec::new(),
+            extra: Map::new(),
+            validate: Validate::Default,
+        }
+    }
+
+    /// An order from JSON with the field names of this record, as the bindings hand it over.
+    ///
+    /// # Errors
+    /// `invalid_request` naming an unknown field or one of a wrong type.
+    pub fn from_json(value: Value) -> crate::Result<Self> {
+        serde_json::from_value(value).map_err(|error| {
+            crate::Error::new(
+                crate::ErrorKind::InvalidRequest,
+                crate::Phase::Create,
+                format!("the request cannot be read: {error}"),
+            )
+        })
+    }
+
+    /// Sets the model.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
+    }
+
+    /// Sets the length in seconds.
+    #[must_use]
+    pub fn seconds(mut self, seconds: impl Into<Length>) -> Self {
+        self.seconds = Some(seconds.into());
+        self
+    }
+
+    /// Sets the frame size, such as `1280x720`.
+    #[must_use]
+    pub fn size(mut self, size: impl Into<String>) -> Self {
+        self.size = Some(size.into());
+        self
+    }
+
+    /// Sets the one image to start from.
+    #[must_use]
+    pub fn image(mut self, image: impl Into<Image>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
+    /// Adds a reference image.
+    #[must_use]
+    pub fn reference(mut self, image: impl Into<Image>) -> Self {
+        self.images.push(image.into());
+        self
+    }
+
+    /// Adds a further JSON field, passed on to the model as it is.
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets how strictly the request is checked before it is sent.
+    #[must_use]
+    pub fn validate(mut self, validate: Validate) -> Self {
+        self.validate = validate;
+        self
+    }
+}
+
+impl From<&str> for VideoRequest {
+    fn from(prompt: &str) -> Self {
+        Self::new(prompt)
+    }
+}
+
+/// Prompts are the users' own: the `Debug` form shows their length.
+impl fmt::Debug for VideoRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VideoRequest")
+            .field("model", &self.model)
+            .field("prompt", &format_args!("{} characters", self.prompt.chars().count()))
+            .field("seconds", &self.seconds.as_ref().or(self.duration.as_ref()))
+            .field("size", &self.size)
+            .field("image", &self.image)
+            .field("images", &self.images)
+            .field("validate", &self.validate)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,324 @@
+//! What is checked before money is spent.
+//!
+//! The server accepts senseless lengths and bills them (observed: `"6s"` and `"-5"` as 4 s, `"3600"` as 3600 s), so
+//! the check has to be here. What the document requires is refused; what it merely advises is a warning.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::request::{KNOWN_MODELS, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5};
+use super::{Image, Length, VideoRequest};
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+/// Longest prompt of the known models, in characters (observed).
+const MAX_PROMPT: usize = 4096;
+/// Most reference images (observed).
+const MAX_IMAGES: usize = 7;
+/// Longest video of the known models, in seconds (observed); with several reference images it is less.
+const MAX_SECONDS: f64 = 15.0;
+const MAX_SECONDS_SEVERAL_IMAGES: f64 = 10.0;
+const COMMON_SECONDS: [f64; 5] = [4.0, 6.0, 8.0, 10.0, 15.0];
+const COMMON_SHAPES: [(u32, u32); 7] = [(16, 9), (9, 16), (1, 1), (4, 3), (3, 4), (3, 2), (2, 3)];
+const KNOWN_FIELDS: [&str; 7] = ["model", "prompt", "seconds", "duration", "size", "image", "images"];
+
+/// How strictly a request is checked before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validate {
+    /// What would be a warning is refused too.
+    Strict,
+    /// What the document requires is refused, what it advises is a warning.
+    #[default]
+    Default,
+    /// Everything goes through as it is; the length still travels as a string.
+    Off,
+}
+
+/// Which advice a request does not follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WarningCode {
+    /// A segment model is named; the document advises against these.
+    SegmentModel,
+    /// The shape is not one that is usual for the model.
+    UnusualShape,
+    /// The length is not one of the usual ones.
+    UnusualLength,
+    /// The server billed another length than was asked for.
+    BilledSecondsDiffer,
+}
+
+impl WarningCode {
+    /// The stable name, the same in every language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SegmentModel => "segment_model",
+            Self::UnusualShape => "unusual_shape",
+            Self::UnusualLength => "unusual_length",
+            Self::BilledSecondsDiffer => "billed_seconds_differ",
+        }
+    }
+}
+
+/// Something that works but is advised against, or that the caller should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Which advice it is.
+    pub code: WarningCode,
+    /// One line for people.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A request that was found in order, ready to be sent.
+#[derive(Clone)]
+pub struct Prepared {
+    /// The JSON body.
+    pub body: Bytes,
+    /// Advice that the request does not follow.
+    pub warnings: Vec<Warning>,
+    /// The length asked for.
+    pub seconds: Option<Length>,
+    /// The model asked for.
+    pub model: String,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The body holds the prompt.
+        f.debug_struct("Prepared")
+            .field("model", &self.model)
+            .field("body_bytes", &self.body.len())
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refuse(field: &'static str, message: impl Into<String>) -> Error {
+    Error::field(ErrorKind::InvalidRequest, Phase::Create, field, message)
+}
+
+impl VideoRequest {
+    /// Checks the request and writes its body. Nothing is sent.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the field that is at fault.
+    pub fn prepare(&self) -> Result<Prepared> {
+        let off = self.validate == Validate::Off;
+        let warnings = if off { Vec::new() } else { self.check()? };
+        if self.validate == Validate::Strict
+            && let Some(warning) = warnings.first()
+        {
+            let field = match warning.code {
+                WarningCode::SegmentModel => "model",
+                WarningCode::UnusualShape => "size",
+                WarningCode::UnusualLength | WarningCode::BilledSecondsDiffer => "seconds",
+            };
+            return Err(refuse(field, warning.message.clone()));
+        }
+        let length = self.seconds.as_ref().or(self.duration.as_ref());
+        let sent_length = if off { length.cloned() } else { length.and_then(Length::normalized) };
+        let mut body = Map::new();
+        body.insert("model".into(), self.model.as_str().into());
+        body.insert("prompt".into(), self.prompt.as_str().into());
+        if let Some(length) = &sent_length {
+            body.insert("seconds".into(), length.as_str().into());
+        }
+        // With checks off both names travel, as the caller wrote them.
+        if off && let (Some(_), Some(duration)) = (&self.seconds, &self.duration) {
+            body.insert("duration".into(), duration.as_str().into());
+        }
+        if let Some(size) = &self.size {
+            let size = if off { size.clone() } else { normal_size(size).map_or_else(|| size.clone(), |s| s.text) };
+            body.insert("size".into(), size.into());
+        }
+        let (image, images) = if off { (self.image.as_ref(), self.images.as_slice()) } else { self.placed_images() };
+        if let Some(image) = image {
+            body.insert("image".into(), image.as_str().into());
+        }
+        if !images.is_empty() {
+            body.insert(
+                "images".into(),
+                images.iter().map(|image| image.as_str().into()).collect::<Vec<Value>>().into(),
+            );
+        }
+        for (name, value) in &self.extra {
+            body.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Ok(Prepared {
+            body: Value::Object(body).to_string().into(),
+            warnings,
+            seconds: length.cloned(),
+            model: self.model.clone(),
+        })
+    }
+
+    /// `grok-video-1.5` reads `image` only: a single entry of `images` means the same.
+    fn placed_images(&self) -> (Option<&Image>, &[Image]) {
+        match (&self.image, self.images.as_slice()) {
+            (None, [only]) if self.model == MODEL_VIDEO_1_5 => (Some(only), &[]),
+            (image, images) => (image.as_ref(), images),
+        }
+    }
+
+    fn check(&self) -> Result<Vec<Warning>> {
+        let mut warnings = Vec::new();
+        if self.model.trim().is_empty() {
+            return Err(refuse("model", format!("the model is empty; use \"{MODEL_IMAGE_VIDEO}\"")));
+        }
+        let known = KNOWN_MODELS.contains(&self.model.as_str());
+        warnings.extend(segment_model(&self.model));
+        if self.prompt.trim().is_empty() {
+            return Err(refuse("prompt", "the prompt is empty"));
+        }
+        let characters = self.prompt.chars().count();
+        if known && characters > MAX_PROMPT {
+            return Err(refuse(
+                "prompt",
+                format!("the prompt has {characters} characters; the model takes {MAX_PROMPT}"),
+            ));
+        }
+        self.check_images(known)?;
+        warnings.extend(self.check_length(known)?);
+        if let Some(size) = &self.size {
+            warnings.extend(check_size(&self.model, size)?);
+        }
+        if let Some(name) = self.extra.keys().find(|name| KNOWN_FIELDS.contains(&name.as_str())) {
+            return Err(refuse("extra", format!("the extra field \"{name}\" has an option of its own; use that")));
+        }
+        Ok(warnings)
+    }
+
+    fn check_images(&self, known: bool) -> Result<()> {
+        if self.image.is_some() && !self.images.is_empty() {
+            return Err(refuse("images", "both image and images are given; give one of them"));
+        }
+        if self.model == MODEL_VIDEO_1_5 {
+            if self.image.is_none() && self.images.is_empty() {
+                return Err(refuse("image", format!("{MODEL_VIDEO_1_5} makes a video from one image; give image")));
+            }
+            if self.images.len() > 1 {
+                return Err(refuse(
+                    "images",
+                    format!("{MODEL_VIDEO_1_5} takes one image; for several use {MODEL_IMAGE_VIDEO}"),
+                ));
+            }
+        }
+        if known && self.images.len() > MAX_IMAGES {
+            return Err(refuse(
+                "images",
+                format!("{} reference images; the model takes {MAX_IMAGES}", self.images.len()),
+            ));
+        }
+        let wrong = "is not an http(s) URL or a data: URL of PNG, JPEG or WebP";
+        if self.image.as_ref().is_some_and(|image| !image.is_valid()) {
+            return Err(refuse("image", format!("the image {wrong}")));
+        }
+        if let Some(at) = self.images.iter().position(|image| !image.is_valid()) {
+            return Err(refuse("images", format!("reference image {} {wrong}", at + 1)));
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, known: bool) -> Result<Option<Warning>> {
+        let read = |length: &Length| {
+            length.seconds().filter(|seconds| *seconds > 0.0).ok_or_else(|| {
+                refuse("seconds", format!("the length {:?} is not a positive number of seconds", length.as_str()))
+            })
+        };
+        let seconds = match (&self.seconds, &self.duration) {
+            (None, None) => return Ok(None),
+            (Some(one), None) | (None, Some(one)) => read(one)?,
+            (Some(seconds), Some(duration)) => {
+                let (seconds, duration) = (read(seconds)?, read(duration)?);
+                if seconds.to_bits() != duration.to_bits() {
+                    return Err(refuse(
+                        "seconds",
+                        format!("seconds is {seconds} but duration is {duration}; give one of them"),
+                    ));
+                }
+                seconds
+            }
+        };
+        if known {
+            let most = if self.images.len() >= 2 { MAX_SECONDS_SEVERAL_IMAGES } else { MAX_SECONDS };
+            if seconds.fract() != 0.0 || seconds < 1.0 || seconds > most {
+                return Err(refuse(
+                    "seconds",
+                    format!("the length {seconds} s is not one that the model makes: whole seconds from 1 to {most}"),
+                ));
+            }
+        }
+        let common = COMMON_SECONDS.iter().any(|common| common.to_bits() == seconds.to_bits());
+        Ok((!common).then(|| Warning {
+            code: WarningCode::UnusualLength,
+            message: format!("{seconds} s is not one of the usual lengths 4, 6, 8, 10 and 15 s"),
+        }))
+    }
+}
+
+struct Size {
+    width: u32,
+    height: u32,
+    text: String,
+}
+
+fn normal_size(size: &str) -> Option<Size> {
+    let (width, height) = size.trim().split_once(['x', 'X', '×', '*'])?;
+    let number = |text: &str| {
+        let text = text.trim();
+        let valid = !text.is_empty() && text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit());
+        if valid { text.parse::<u32>().ok().filter(|n| *n > 0) } else { None }
+    };
+    let (width, height) = (number(width)?, number(height)?);
+    Some(Size { width, height, text: format!("{width}x{height}") })
+}
+
+fn check_size(model: &str, size: &str) -> Result<Option<Warning>> {
+    let Some(parsed) = normal_size(size) else {
+        return Err(refuse("size", format!("the size {size:?} is not WIDTHxHEIGHT, such as 1280x720")));
+    };
+    let usual: &[(u32, u32)] = if model == MODEL_VIDEO_1_5 { &COMMON_SHAPES[..2] } else { &COMMON_SHAPES };
+    let shape = f64::from(parsed.width) / f64::from(parsed.height);
+    // One per cent of room: 854x480 is what 16:9 comes to in even numbers.
+    let is_usual = usual.iter().any(|(w, h)| (shape / (f64::from(*w) / f64::from(*h)) - 1.0).abs() <= 0.01);
+    Ok((!is_usual).then(|| Warning {
+        code: WarningCode::UnusualShape,
+        message: format!(
+            "{} is not one of the shapes usual for {model}: {}",
+            parsed.text,
+            usual.iter().map(|(w, h)| format!("{w}:{h}")).collect::<Vec<_>>().join(", ")
+        ),
+    }))
+}
+
+/// Names such as `grok-image-video-6s-8s`: the server picks these by itself from `seconds`.
+fn segment_model(model: &str) -> Option<Warning> {
+    let lower = model.to_ascii_lowercase();
+    let is_segment = |part: &str| {
+        part.strip_suffix('s').is_some_and(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let mut parts: Vec<&str> = lower.split('-').collect();
+    let mut segments: Vec<&str> = Vec::new();
+    while parts.len() > 1 && parts.last().is_some_and(|part| is_segment(part)) {
+        segments.extend(parts.pop());
+    }
+    let longest = segments.first()?.trim_end_matches('s');
+    let base = parts.join("-");
+    let base = KNOWN_MODELS.into_iter().find(|known| *known == base).unwrap_or(MODEL_IMAGE_VIDEO);
+    Some(Warning {
+        code: WarningCode::SegmentModel,
+        message: format!(
+            "{model} is a segment model, which is not recommended; use model \"{base}\" with seconds \"{longest}\""
+        ),
+    })
+}

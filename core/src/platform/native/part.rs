@@ -1,0 +1,429 @@
+//! The file while it is not whole: `NAME.part` with the bytes, `NAME.part.state` with what is known about them.
+//!
+//! The state file only ever grows, so a process that is killed at any moment leaves it readable. Each line is
+//! one of
+//!
+//! ```text
+//! {"junfeiai":1,"task_id":…,"validators":…,"source":…}   what the bytes are from; void what stood before
+//! + 0-1048575                                            these bytes are in the file
+//! ```
+//!
+//! As long as the file is written from front to back, its length says which bytes are there, and no `+` line is
+//! needed; the first write elsewhere is preceded by a `+` line for what is there and the header key `"sparse":true`.
+//! The lock on the state file keeps two savers of one video apart.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::protocol::Progress;
+use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
+use crate::protocol::range::Validators;
+use crate::protocol::ranges::RangeSet;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    junfeiai: u32,
+    task_id: Option<String>,
+    validators: Validators,
+    source: String,
+    #[serde(default)]
+    sparse: bool,
+}
+
+/// Small pieces are gathered up to this size before they are written.
+const GATHER: usize = 256 * 1024;
+/// Pieces of at least this size are written as they are.
+const DIRECT: usize = 64 * 1024;
+
+pub(super) struct PartFile {
+    target: PathBuf,
+    part_path: PathBuf,
+    state_path: PathBuf,
+    file: File,
+    state: File,
+    /// Where the file's cursor is.
+    cursor: u64,
+    /// Every byte before this is there, as long as the file is not sparse.
+    prefix: u64,
+    sparse: bool,
+    task_id: Option<String>,
+    header: Option<(Validators, String)>,
+    /// Pieces that wait for their neighbours, one run of bytes each.
+    gathered: Vec<(u64, Vec<u8>)>,
+}
+
+impl PartFile {
+    /// Opens what a former call left, or begins anew; the second value is what is there already.
+    pub(super) fn open(
+        target: &Path,
+        task_id: Option<&str>,
+        overwrite: bool,
+        parents: bool,
+    ) -> Result<(Self, Option<Progress>)> {
+        check_target(target, overwrite)?;
+        if parents && let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(|error| io_error("the folder", parent, &error))?;
+        }
+        let part_path = with_suffix(target, ".part");
+        let state_path = with_suffix(target, ".part.state");
+        let state = lock(&state_path)?;
+        // The other saver may have ended between our first look and the lock.
+        check_target(target, overwrite)?;
+        refuse_link(&part_path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
+        let file = file.map_err(|error| io_error("the file", &part_path, &error))?;
+        let mut part = Self {
+            target: target.to_owned(),
+            part_path,
+            state_path,
+            file,
+            state,
+            cursor: u64::MAX,
+            prefix: 0,
+            sparse: false,
+            task_id: task_id.map(str::to_owned),
+            header: None,
+            gathered: Vec::new(),
+        };
+        let kept = part.load()?;
+        if kept.is_none() {
+            part.reset()?;
+        }
+        Ok((part, kept))
+    }
+
+    fn load(&mut self) -> Result<Option<Progress>> {
+        let mut text = String::new();
+        let read = self.state.read_to_string(&mut text);
+        let length = self.file.metadata().map_err(|error| io_error("the file", &self.part_path, &error))?.len();
+        if read.is_err() || length == 0 {
+            return Ok(None);
+        }
+        let mut header: Option<Header> = None;
+        let mut ranges = RangeSet::new();
+        // A last line without its end was being written when the process was killed.
+        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+            if let Some(added) = line.strip_prefix("+ ").and_then(|text| text.parse::<RangeSet>().ok()) {
+                for range in added.iter() {
+                    ranges.insert(range.start.min(length), range.end.min(length));
+                }
+            } else if let Ok(new) = serde_json::from_str::<Header>(line) {
+                if !new.sparse {
+                    ranges = RangeSet::new();
+                }
+                header = Some(new);
+            } else {
+                return Ok(None);
+            }
+        }
+        let Some(header) = header.filter(|header| header.junfeiai == 1) else {
+            return Ok(None);
+        };
+        // Bytes of another video that was saved under this name are of no use.
+        if header.task_id.is_some() && self.task_id.is_some() && header.task_id != self.task_id {
+            return Ok(None);
+        }
+        if !header.sparse {
+            ranges.insert(0, length);
+        }
+        self.sparse = header.sparse;
+        self.prefix = length;
+        self.header = Some((header.validators.clone(), header.source.clone()));
+        self.end_torn_line(&text)?;
+        Ok(Some(Progress { ranges, validators: header.validators, source: header.source }))
+    }
+
+    fn end_torn_line(&mut self, text: &str) -> Result<()> {
+        if text.ends_with('\n') {
+            return Ok(());
+        }
+        let whole = text.rfind('\n').map_or(0, |at| at as u64 + 1);
+        self.state
+            .set_len(whole)
+            .and_then(|()| self.state.seek(SeekFrom::End(0)).map(|_| ()))
+            .map_err(|error| io_error("the file", &self.state_path, &error))
+    }
+
+    /// Notes what the bytes that follow are from. Costs nothing when it is known already.
+    pub(super) fn describe(&mut self, validators: &Validators, source: &str) -> Result<()> {
+        if self.header.as_ref().is_some_and(|(known, from)| known == validators && from == source) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.header = Some((validators.clone(), source.to_owned()));
+        self.write_header()
+    }
+
+    fn write_header(&mut self) -> Result<()> {
+        let (validators, source) = self.header.clone().unwrap_or_default();
+        let header = Header { junfeiai: 1, task_id: self.task_id.clone(), validators, source, sparse: self.sparse };
+        let mut line = serde_json::to_string(&header).unwrap_or_default();
+        line.push('\n');
+        self.note(&line)
+    }
+
+    fn note(&mut self, line: &str) -> Result<()> {
+        // One write for one line: it is there as a whole or not at all, but for a torn end.
+        self.state.write_all(line.as_bytes()).map_err(|error| io_error("the file", &self.state_path, &error))
+    }
+
+    /// Takes bytes for this place. They are in the file after [`PartFile::flush`] at the latest.
+    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        if let Some(slot) = self.gathered.iter().position(|(start, run)| start + run.len() as u64 == at) {
+            let full = self.gathered.get_mut(slot).is_some_and(|(_, run)| {
+                run.extend_from_slice(bytes);
+                run.len() >= GATHER
+            });
+            if full {
+                let (start, run) = self.gathered.swap_remove(slot);
+                self.write_through(start, &run)?;
+            }
+            return Ok(());
+        }
+        if bytes.len() >= DIRECT {
+            return self.write_through(at, bytes);
+        }
+        if self.gathered.len() >= 2 * crate::protocol::MAX_CONNECTIONS as usize {
+            self.flush()?;
+        }
+        let mut run = Vec::with_capacity(GATHER + DIRECT);
+        run.extend_from_slice(bytes);
+        self.gathered.push((at, run));
+        Ok(())
+    }
+
+    fn write_through(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        if !self.sparse && at != self.prefix {
+            self.sparse = true;
+            let before = self.prefix;
+            if before > 0 {
+                // First what is there, then the word that the length does not say it any more.
+                let line = format!("+ 0-{}\n", before - 1);
+                self.write_header()?;
+                self.note(&line)?;
+            } else {
+                self.write_header()?;
+            }
+        }
+        let result = if self.cursor == at { Ok(at) } else { self.file.seek(SeekFrom::Start(at)) };
+        self.cursor = u64::MAX;
+        result
+            .and_then(|_| self.file.write_all(bytes))
+            .map_err(|error| io_error("the file", &self.part_path, &error))?;
+        let end = at + bytes.len() as u64;
+        self.cursor = end;
+        if self.sparse {
+            self.note(&format!("+ {at}-{}\n", end - 1))?;
+        } else {
+            self.prefix = end;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let mut runs = std::mem::take(&mut self.gathered);
+        runs.sort_by_key(|(start, _)| *start);
+        for (start, run) in runs {
+            self.write_through(start, &run)?;
+        }
+        Ok(())
+    }
+
+    /// Throws away what is there.
+    pub(super) fn reset(&mut self) -> Result<()> {
+        self.gathered.clear();
+        self.sparse = false;
+        self.prefix = 0;
+        self.cursor = u64::MAX;
+        self.header = None;
+        // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
+        self.file.set_len(0).map_err(|error| io_error("the file", &self.part_path, &error))?;
+        let cleared = self.state.set_len(0).and_then(|()| self.state.seek(SeekFrom::Start(0)).map(|_| ()));
+        cleared.map_err(|error| io_error("the file", &self.state_path, &error))
+    }
+
+    /// Checks the MP4 structure of the first `total` bytes.
+    pub(super) fn verify(&mut self, total: u64) -> Result<std::result::Result<Mp4Info, Mp4Fault>> {
+        self.flush()?;
+        self.cursor = u64::MAX;
+        let mut check = Mp4Check::new(total);
+        let mut buffer = Vec::new();
+        loop {
+            match check.step() {
+                Mp4Step::Done(result) => return Ok(result),
+                Mp4Step::Need { offset, len } => {
+                    buffer.resize(len, 0);
+                    let read =
+                        self.file.seek(SeekFrom::Start(offset)).and_then(|_| read_full(&mut self.file, &mut buffer));
+                    let read = read.map_err(|error| io_error("the file", &self.part_path, &error))?;
+                    check.input(buffer.get(..read).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Gives the whole file its name: durable bytes first, then the name, then the folder.
+    pub(super) fn finish(mut self, total: u64, overwrite: bool) -> Result<()> {
+        self.flush()?;
+        let durable = self.file.set_len(total).and_then(|()| self.file.sync_all());
+        durable.map_err(|error| io_error("the file", &self.part_path, &error))?;
+        if overwrite {
+            fs::rename(&self.part_path, &self.target).map_err(|error| io_error("the file", &self.target, &error))?;
+        } else {
+            rename_new(&self.part_path, &self.target)?;
+        }
+        let _ = fs::remove_file(&self.state_path);
+        #[cfg(unix)]
+        if let Some(parent) = self.target.parent() {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            // Where a folder cannot be synced (some network file systems) the name is as durable as they make it.
+            let _ = File::open(parent).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+
+    /// Keeps what is there for a later call.
+    pub(super) fn keep(mut self) {
+        let _ = self.flush();
+        let empty = self.file.metadata().is_ok_and(|data| data.len() == 0);
+        if empty {
+            let _ = fs::remove_file(&self.part_path);
+            let _ = fs::remove_file(&self.state_path);
+        } else {
+            let _ = self.file.sync_data();
+        }
+    }
+
+    /// An error when the disk has no room for what is missing.
+    pub(super) fn check_room(&self, total: u64, covered: u64) -> Result<()> {
+        let missing = total.saturating_sub(covered);
+        match fs4::available_space(
+            self.part_path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        ) {
+            Ok(free) if free < missing => {
+                let folder = self.part_path.parent().unwrap_or(Path::new(".")).display();
+                let text = format!("the video needs {missing} more bytes, but {folder} has {free} free");
+                Err(Error::new(ErrorKind::NoSpace, Phase::Save, text))
+            }
+            // Where the question is not answered, writing will tell.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Like rename, but never over a file that came in the meantime.
+fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {
+            let _ = fs::remove_file(from);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(to)),
+        // File systems without hard links: the look and the rename are two steps there.
+        Err(_) => {
+            check_target(to, false)?;
+            fs::rename(from, to).map_err(|error| io_error("the file", to, &error))
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<File> {
+    refuse_link(path)?;
+    for _ in 0..8 {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = file.map_err(|error| io_error("the file", path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("{} is being written by another saver", path.display());
+                return Err(Error::new(ErrorKind::FileLocked, Phase::Save, text));
+            }
+            // File systems without locks: as careful as they allow.
+            Err(TryLockError::Error(_)) => {}
+        }
+        // A saver that just ended may have removed the file that we locked.
+        if same_file(&file, path) {
+            return Ok(file);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::FileLocked,
+        Phase::Save,
+        format!("{} comes and goes: other savers are at work", path.display()),
+    ))
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(theirs)) => ours.dev() == theirs.dev() && ours.ino() == theirs.ino(),
+        _ => false,
+    }
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+fn same_file(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// A link in place of our own files would lead the bytes elsewhere.
+fn refuse_link(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(data) if !data.is_file() => {
+            Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is not a regular file", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+    if target.file_name().is_none() {
+        return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
+    }
+    match fs::symlink_metadata(target) {
+        Ok(_) if target.is_dir() => {
+            Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is a folder: name a file in it", target.display())))
+        }
+        Ok(_) if !overwrite => Err(exists(target)),
+        _ => Ok(()),
+    }
+}
+
+fn exists(target: &Path) -> Error {
+    Error::new(ErrorKind::FileExists, Phase::Save, format!("{} exists already", target.display()))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut text = OsString::from(path);
+    text.push(suffix);
+    text.into()
+}
+
+pub(super) fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
+        _ => ErrorKind::Io,
+    };
+    Error::new(kind, Phase::Save, format!("{what} {} cannot be used: {error}", path.display()))
+}

@@ -1,0 +1,346 @@
+//! Saving a video to a file.
+
+use std::fmt;
+use std::fs::File;
+use std::future::IntoFuture;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::part::{PartFile, io_error, read_full};
+use crate::error::{Error, Phase, Result};
+use crate::fetch::{Fetch, FetchEvent};
+use crate::platform::{BoxCallback, BoxFuture};
+use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
+use crate::video::Video;
+
+/// Shortest time between two calls of the progress callback.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// How far a save is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SaveProgress {
+    /// Bytes that are there, those of former calls included.
+    pub bytes: u64,
+    /// Length of the file, once it is known.
+    pub total: Option<u64>,
+    /// Bytes per second of this call, over the last second or so.
+    pub rate: f64,
+}
+
+/// A save that came to its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Where the video is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Running time, as the file says; `None` when it was not checked or does not say.
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub duration: Option<Duration>,
+    /// Width in pixels, as the file says. The size asked for is only advice to the model.
+    pub width: Option<u32>,
+    /// Height in pixels, as the file says.
+    pub height: Option<u32>,
+    /// True when the file was not read in one go: after a cut, or from what a former call left.
+    pub resumed: bool,
+    /// Requests sent for it.
+    pub attempts: u32,
+    /// How long this call took.
+    #[serde(rename = "elapsed_s", serialize_with = "some_seconds")]
+    pub elapsed: Duration,
+    /// SHA-256 in hexadecimal, when it was asked for.
+    pub sha256: Option<String>,
+}
+
+#[allow(clippy::ref_option)] // the signature is serde's
+fn seconds<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    value.map(|duration| duration.as_secs_f64()).serialize(serializer)
+}
+
+fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_f64(value.as_secs_f64())
+}
+
+/// A save that has not begun: set what differs, then await it.
+///
+/// The bytes go to `NAME.part` beside the target and get the final name only when the file is whole, checked and on the
+/// disk. A save that ends early (an error, a dropped future, a killed process) is gone on with by the next.
+///
+/// # Errors
+/// `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
+/// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
+#[must_use = "a save does nothing until it is awaited"]
+pub struct Save {
+    video: Video,
+    path: PathBuf,
+    policy: DownloadPolicy,
+    overwrite: bool,
+    parents: bool,
+    sha256: bool,
+    rate_limit: Option<u64>,
+    on_progress: Option<BoxCallback<SaveProgress>>,
+}
+
+impl Video {
+    /// Saves the video under this name. Await it, after setting what differs from the defaults.
+    pub fn save(&self, path: impl AsRef<Path>) -> Save {
+        Save {
+            video: self.clone(),
+            path: path.as_ref().to_owned(),
+            policy: DownloadPolicy::default(),
+            overwrite: false,
+            parents: false,
+            sha256: false,
+            rate_limit: None,
+            on_progress: None,
+        }
+    }
+
+    /// A file name made from the task id that every system takes, such as `task_abc.mp4`.
+    pub fn file_name(&self) -> String {
+        safe_file_name(self.task_id().unwrap_or("video"))
+    }
+}
+
+impl Save {
+    /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow or far away.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.policy.connections = connections.clamp(1, MAX_CONNECTIONS);
+        self
+    }
+
+    /// Replaces a file of that name. Default: it is an error.
+    pub fn overwrite(mut self, yes: bool) -> Self {
+        self.overwrite = yes;
+        self
+    }
+
+    /// Makes missing parent folders. Default: it is an error.
+    pub fn create_parents(mut self, yes: bool) -> Self {
+        self.parents = yes;
+        self
+    }
+
+    /// Computes the SHA-256 of the file. Default no.
+    pub fn sha256(mut self, yes: bool) -> Self {
+        self.sha256 = yes;
+        self
+    }
+
+    /// Checks the MP4 structure at the end. Default yes.
+    pub fn verify(mut self, yes: bool) -> Self {
+        self.policy.verify = yes;
+        self.policy.first_bytes = yes;
+        self
+    }
+
+    /// Longest time for the whole. Default: as long as it goes on.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// Bytes per second at most. Default: as fast as it comes.
+    pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
+        self.rate_limit = Some(bytes_per_second);
+        self
+    }
+
+    /// Everything that decides how the video is read.
+    pub fn policy(mut self, policy: DownloadPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Called at most every 100 ms while bytes come, and once at the end.
+    pub fn on_progress(mut self, callback: impl FnMut(&SaveProgress) + Send + 'static) -> Self {
+        self.on_progress = Some(Box::new(callback));
+        self
+    }
+
+    async fn run(mut self) -> Result<Summary> {
+        let begun = Instant::now();
+        let task_id = self.video.task_id().map(str::to_owned);
+        let result = self.save(begun).await;
+        result.map_err(|error| {
+            let error = match &task_id {
+                Some(id) => error.with_task(id),
+                None => error,
+            };
+            error.with(|record| record.phase = if record.phase == Phase::Content { Phase::Save } else { record.phase })
+        })
+    }
+
+    async fn save(&mut self, begun: Instant) -> Result<Summary> {
+        let (part, kept) = PartFile::open(&self.path, self.video.task_id(), self.overwrite, self.parents)?;
+        // A dropped future keeps what is there, too.
+        let mut part = Keeper(Some(part));
+        let io = self.video.client.io.clone();
+        let mut fetch = Fetch::new(io, &self.video.source, self.policy.clone(), kept);
+        fetch.limit_rate(self.rate_limit);
+        let mut meter = Meter::new(begun, fetch.machine().covered());
+        let mut room_checked = false;
+        let finished = loop {
+            let event = fetch.next().await;
+            let file = part.file()?;
+            match event {
+                FetchEvent::Write { at, bytes } => {
+                    let machine = fetch.machine();
+                    if !room_checked && let Some(total) = machine.total() {
+                        room_checked = true;
+                        file.check_room(total, machine.covered() - bytes.len() as u64)?;
+                    }
+                    file.describe(machine.validators(), machine.source())?;
+                    file.write(at, &bytes)?;
+                    if let Some(callback) = &mut self.on_progress
+                        && let Some(progress) = meter.tick(machine.covered(), machine.total())
+                    {
+                        callback(&progress);
+                    }
+                }
+                FetchEvent::Reset => file.reset()?,
+                FetchEvent::Verify { total } => {
+                    let result = file.verify(total)?;
+                    fetch.verified(result);
+                }
+                FetchEvent::Done(result) => break result?,
+            }
+        };
+        self.complete(part, &finished, &mut meter)
+    }
+
+    fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
+        let total = finished.total.unwrap_or_default();
+        if let Some(part) = part.0.take() {
+            part.finish(total, self.overwrite)?;
+        }
+        if let Some(callback) = &mut self.on_progress {
+            callback(&meter.last(total));
+        }
+        let info = finished.info.as_ref();
+        tracing::info!(path = %self.path.display(), bytes = total, attempts = finished.attempts, "video saved");
+        Ok(Summary {
+            path: self.path.clone(),
+            bytes: total,
+            duration: info.and_then(|info| info.duration),
+            width: info.and_then(|info| info.width),
+            height: info.and_then(|info| info.height),
+            resumed: finished.resumed,
+            attempts: finished.attempts,
+            elapsed: meter.begun.elapsed(),
+            sha256: if self.sha256 { Some(hash(&self.path)?) } else { None },
+        })
+    }
+}
+
+impl IntoFuture for Save {
+    type Output = Result<Summary>;
+    type IntoFuture = BoxFuture<'static, Result<Summary>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Save {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Save").field("video", &self.video).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Keeps what was read when the save ends early, however it ends.
+struct Keeper(Option<PartFile>);
+
+impl Keeper {
+    fn file(&mut self) -> Result<&mut PartFile> {
+        let gone = || Error::new(crate::ErrorKind::Internal, Phase::Save, "the part file was given away too early");
+        self.0.as_mut().ok_or_else(gone)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(part) = self.0.take() {
+            part.keep();
+        }
+    }
+}
+
+/// Rate and pace of the progress callback.
+struct Meter {
+    begun: Instant,
+    told: Option<Instant>,
+    window: Instant,
+    window_bytes: u64,
+    rate: f64,
+}
+
+impl Meter {
+    fn new(begun: Instant, covered: u64) -> Self {
+        Self { begun, told: None, window: begun, window_bytes: covered, rate: 0.0 }
+    }
+
+    fn tick(&mut self, bytes: u64, total: Option<u64>) -> Option<SaveProgress> {
+        let now = Instant::now();
+        if self.told.is_some_and(|told| now.duration_since(told) < PROGRESS_EVERY) {
+            return None;
+        }
+        self.told = Some(now);
+        let span = now.duration_since(self.window).as_secs_f64();
+        if span > 0.0 {
+            let current = bytes.saturating_sub(self.window_bytes) as f64 / span;
+            self.rate = if self.rate == 0.0 { current } else { 0.7 * self.rate + 0.3 * current };
+            self.window = now;
+            self.window_bytes = bytes;
+        }
+        Some(SaveProgress { bytes, total, rate: self.rate })
+    }
+
+    fn last(&mut self, total: u64) -> SaveProgress {
+        self.told = None;
+        let rate = self.tick(total, Some(total)).map_or(self.rate, |progress| progress.rate);
+        SaveProgress { bytes: total, total: Some(total), rate }
+    }
+}
+
+fn hash(path: &Path) -> Result<String> {
+    let read = || -> std::io::Result<Sha256> {
+        let mut file = File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let count = read_full(&mut file, &mut buffer)?;
+            if count == 0 {
+                return Ok(hasher);
+            }
+            hasher.update(buffer.get(..count).unwrap_or_default());
+        }
+    };
+    let hasher = read().map_err(|error| io_error("the file", path, &error))?;
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+/// A file name from a task id: nothing that any file system reads as more than a name.
+pub(crate) fn safe_file_name(id: &str) -> String {
+    let name: String = id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
+        .take(200)
+        .collect();
+    let mut name = name.trim_matches('.').to_owned();
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    // Windows reads these as devices, whatever stands behind the dot.
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.ends_with(|c: char| c.is_ascii_digit());
+    if name.is_empty() || device {
+        name = format!("video_{name}");
+    }
+    name + ".mp4"
+}

@@ -1,0 +1,49 @@
+//! tokio's clock.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::platform::BoxFuture;
+use crate::protocol::Time;
+use crate::transport::Timer;
+
+/// Time by tokio; paused in tests that pause tokio's clock.
+#[derive(Debug)]
+pub struct TokioTimer {
+    zero: std::sync::OnceLock<Instant>,
+}
+
+impl TokioTimer {
+    /// A clock that begins at its first use.
+    pub fn new() -> Self {
+        Self { zero: std::sync::OnceLock::new() }
+    }
+}
+
+impl Default for TokioTimer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Timer for TokioTimer {
+    fn now(&self) -> Time {
+        Time::from_start(self.zero.get_or_init(Instant::now).elapsed())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // `Duration::MAX` and its like mean "for ever", which tokio's sleep takes as well.
+        Box::pin(async move { tokio::time::sleep(duration).await })
+    }
+
+    fn unix_now(&self) -> Option<u64> {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs())
+    }
+
+    fn seed(&self) -> u64 {
+        // The standard library seeds its hash maps from the system: good enough for jitter.
+        std::collections::hash_map::RandomState::new().build_hasher().finish()
+    }
+}

@@ -1,0 +1,197 @@
+//! What the head of an answer says about the bytes that follow.
+
+use super::DownloadMachine;
+use super::lanes::Activity;
+use crate::error::{Error, ErrorKind, Phase};
+use crate::protocol::Time;
+use crate::protocol::range::{ContentRange, ContentRangeHeader, Validators};
+use crate::transport::Headers;
+
+/// The head of a 2xx answer, as far as the download cares.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Head {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Length`.
+    pub length: Option<u64>,
+    /// `Content-Range`, which a browser may hide.
+    pub content_range: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+impl Head {
+    /// Reads the headers of an answer.
+    pub fn new(status: u16, headers: &Headers) -> Self {
+        let text = |name| headers.get(name).map(str::to_owned);
+        Self {
+            status,
+            length: headers.get("content-length").and_then(|text| text.trim().parse().ok()),
+            content_range: text("content-range"),
+            content_type: text("content-type"),
+            etag: text("etag"),
+            last_modified: text("last-modified"),
+        }
+    }
+
+    /// What cannot be a video, by its own word. Unknown and missing types pass: the first bytes decide.
+    fn names_another_type(&self) -> Option<&str> {
+        let kind = self.content_type.as_deref()?;
+        let lower = kind.to_ascii_lowercase();
+        let other = ["text/", "application/json", "application/xml", "image/", "multipart/"];
+        other.iter().any(|prefix| lower.starts_with(prefix)).then_some(kind)
+    }
+}
+
+/// What to do with a body whose head has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadVerdict {
+    /// Read it and tell the machine of every piece.
+    Read,
+    /// Drop it.
+    Drop,
+}
+
+impl DownloadMachine {
+    /// Tells the head of a 2xx answer to this lane's request. (Others go to [`DownloadMachine::refused`].)
+    pub fn head(&mut self, now: Time, lane: usize, head: &Head) -> HeadVerdict {
+        match self.judge(lane, head) {
+            Ok(()) => HeadVerdict::Read,
+            Err(Objection::Unneeded) => {
+                self.release(lane);
+                HeadVerdict::Drop
+            }
+            Err(Objection::NotVideo(error)) => {
+                self.release(lane);
+                self.source_unusable(now, error);
+                HeadVerdict::Drop
+            }
+            Err(Objection::OtherFile(why)) => {
+                self.release(lane);
+                self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
+                HeadVerdict::Drop
+            }
+        }
+    }
+
+    /// The first bytes of the file are not those of an MP4: an error page that calls itself a video, for example.
+    pub fn not_a_video(&mut self, now: Time, lane: usize) {
+        self.release(lane);
+        let why = "the answer is not an MP4 by its first bytes";
+        // Seen just after SUCCESS, so it may pass.
+        let error =
+            Error::new(ErrorKind::UnexpectedResponse, Phase::Content, why).with(|record| record.transient = true);
+        self.source_unusable(now, error);
+    }
+
+    fn judge(&mut self, lane: usize, head: &Head) -> Result<(), Objection> {
+        let asked = match self.lanes.get(lane).map(|lane| &lane.activity) {
+            Some(Activity::Opening { start, end, ranged }) => (*start, *end, *ranged),
+            _ => return Err(Objection::Unneeded),
+        };
+        if !matches!(head.status, 200 | 206) {
+            return Err(Objection::not_video(head, format!("HTTP {} where a video was expected", head.status)));
+        }
+        if let Some(kind) = head.names_another_type() {
+            return Err(Objection::not_video(head, format!("the answer is {kind}, not a video")));
+        }
+        let (start, end, ranged) = asked;
+        let (pos, body_end, total) = if head.status == 206 {
+            self.partial(head, start, end)?
+        } else {
+            if ranged {
+                self.ranges_honoured = Some(false);
+                self.lane_limit = 1;
+                // The whole file again: of use only when nobody else is reading it.
+                if self.active_lanes() > 1 {
+                    return Err(Objection::Unneeded);
+                }
+            }
+            (0, head.length, head.length)
+        };
+        let seen = Validators { etag: head.etag.clone(), last_modified: head.last_modified.clone(), total };
+        let known = if self.total_is_guess {
+            Validators { total: None, ..self.validators.clone() }
+        } else {
+            self.validators.clone()
+        };
+        if let Some(conflict) = known.conflict(&seen) {
+            return Err(Objection::OtherFile(format!("the file changed while it was read: {conflict}")));
+        }
+        if let (Some(total), Some(last)) = (total, self.have.iter().last())
+            && last.end > total
+        {
+            return Err(Objection::OtherFile(format!("the file has {total} bytes, but {} were read", last.end)));
+        }
+        self.validators.merge(&seen);
+        self.total_is_guess &= total.is_none();
+        // Beyond the asked end there may be another lane's part.
+        let end = match (end, body_end) {
+            (Some(end), Some(body_end)) => Some(end.min(body_end)),
+            (end, body_end) => end.or(body_end),
+        };
+        let wanted_end = self.policy.wanted.as_ref().map(|wanted| wanted.end);
+        let end = match (end, wanted_end) {
+            (Some(end), Some(wanted)) => Some(end.min(wanted)),
+            (end, wanted) => end.or(wanted),
+        };
+        self.resumed |= self.have.covered() > 0;
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.activity = Activity::Reading { pos, end, body_end };
+            lane.gained = 0;
+        }
+        Ok(())
+    }
+
+    /// Start, end and total of a 206. Where the headers are hidden, what was asked for is what comes.
+    fn partial(
+        &mut self,
+        head: &Head,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<(u64, Option<u64>, Option<u64>), Objection> {
+        let Some(text) = &head.content_range else {
+            self.ranges_honoured = Some(true);
+            let body_end = head.length.map(|length| start.saturating_add(length));
+            // An open range reaches to the end of the file; so does one that comes out shorter than asked.
+            let total = body_end.filter(|body_end| end.is_none_or(|end| *body_end < end));
+            return Ok((start, body_end.or(end), total.or(self.validators.total)));
+        };
+        match ContentRange::parse(text) {
+            Some(ContentRangeHeader::Satisfied(range)) if range.start == start => {
+                self.ranges_honoured = Some(true);
+                let body_end = range.end_exclusive();
+                if head.length.is_some_and(|length| length != range.byte_count()) {
+                    return Err(Objection::OtherFile(format!(
+                        "Content-Range {text:?} and Content-Length do not agree"
+                    )));
+                }
+                Ok((start, Some(body_end), range.total))
+            }
+            _ => Err(Objection::OtherFile(format!("bytes from {start} were asked for, Content-Range is {text:?}"))),
+        }
+    }
+}
+
+enum Objection {
+    /// In order, but nobody needs it.
+    Unneeded,
+    /// Not a video at all.
+    NotVideo(Error),
+    /// Bytes of another file, or of another place in it.
+    OtherFile(String),
+}
+
+impl Objection {
+    fn not_video(head: &Head, why: String) -> Self {
+        let error = Error::new(ErrorKind::UnexpectedResponse, Phase::Content, why).with(|record| {
+            record.status = Some(head.status);
+            record.transient = true;
+        });
+        Self::NotVideo(error)
+    }
+}

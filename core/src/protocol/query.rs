@@ -1,0 +1,88 @@
+//! The answer to a query: a task's state.
+
+use serde_json::Value;
+
+use super::wire::{Answer, classify, unreadable};
+use crate::endpoint::Endpoint;
+use crate::error::{Phase, Result};
+use crate::model::{Snapshot, TaskStatus};
+use crate::url::Url;
+
+/// Reads the answer to a query for `task_id`.
+///
+/// Both envelopes are read (`{"code":"success","data":{…}}` and the bare object). The outer `status` alone decides:
+/// on FAILURE `result_url` has been seen to hold the failure sentence, and on SUCCESS `fail_reason` the video's URL.
+///
+/// # Errors
+/// Any error of the server; `unexpected_response` for a 2xx that is not a task.
+pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &Answer) -> Result<Snapshot> {
+    if let Some(error) = classify(Phase::Query, answer) {
+        return Err(error.with_task(task_id));
+    }
+    let is_task =
+        |value: &&Value| value.is_object() && (value.get("status").is_some() || value.get("task_id").is_some());
+    let body = answer.json();
+    let task = body.as_ref().and_then(|body| body.get("data").filter(is_task).or_else(|| Some(body).filter(is_task)));
+    let Some(task) = task else {
+        return Err(unreadable(Phase::Query, answer, "the answer to the query is not a task").with_task(task_id));
+    };
+    let raw_status = text(task, "status").unwrap_or_default();
+    let status = TaskStatus::from_server(&raw_status);
+    let (video_url, fail_reason) = match status {
+        TaskStatus::Succeeded => (Some(video_url(task, task_id, endpoint)), None),
+        TaskStatus::Failed => (None, fail_reason(task)),
+        _ => (None, None),
+    };
+    Ok(Snapshot {
+        task_id: task_id.to_owned(),
+        status,
+        raw_status,
+        progress: progress(task.get("progress")),
+        video_url,
+        fail_reason,
+        model: text(task, "model"),
+        billed_seconds: None,
+        created_at: number(task, "created_at").or_else(|| number(task, "submit_time")),
+        started_at: number(task, "start_time"),
+        finished_at: number(task, "finish_time").or_else(|| number(task, "completed_at")),
+        raw: String::from_utf8_lossy(&answer.body).into(),
+    })
+}
+
+fn url_in(value: Option<&Value>) -> Option<String> {
+    let text = value?.as_str()?.trim();
+    Url::parse(text).ok().map(|_| text.to_owned())
+}
+
+fn video_url(task: &Value, task_id: &str, endpoint: &Endpoint) -> String {
+    ["/result_url", "/fail_reason", "/url", "/video_url", "/video/url", "/metadata/url"]
+        .iter()
+        .find_map(|place| url_in(task.pointer(place)))
+        .unwrap_or_else(|| endpoint.content_url(task_id).to_string())
+}
+
+fn fail_reason(task: &Value) -> Option<String> {
+    text(task, "fail_reason")
+        .or_else(|| text(task, "result_url").filter(|sentence| Url::parse(sentence).is_err()))
+        .or_else(|| task.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+        .map(|sentence| crate::error::one_line(&sentence))
+}
+
+/// `"42%"`, `42` or `""` (all observed) as 0–100.
+pub(super) fn progress(value: Option<&Value>) -> Option<f64> {
+    let number = match value? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then(|| number.clamp(0.0, 100.0))
+}
+
+pub(super) fn text(object: &Value, name: &str) -> Option<String> {
+    object.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Unix seconds; 0 means unset (observed).
+pub(super) fn number(object: &Value, name: &str) -> Option<u64> {
+    object.get(name)?.as_u64().filter(|seconds| *seconds > 0)
+}

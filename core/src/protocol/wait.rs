@@ -1,0 +1,272 @@
+//! Waiting for a task: when to ask, when to go on although asking failed, and when it is over.
+//!
+//! ```text
+//!              time has come            input: state or error
+//!  ┌─────────┐ ───────────▶ ┌────────┐ ──────────────┐
+//!  │ Pausing │   step: Poll  │ Asking │               ▼
+//!  └─────────┘ ◀─────────── └────────┘     SUCCESS → Done(Ok)
+//!       ▲                                  FAILURE → Done(task_failed)
+//!       │  still running, or a            401, 403, persistent 404 → Done(that error)
+//!       └─ failure within the budget ◀──  last poll at the deadline made → Done(wait_timeout)
+//! ```
+//!
+//! A failed poll is not a failed task. Transient errors only use up a budget that every good answer fills again.
+//!
+//! ```
+//! use std::time::Duration;
+//! use junfeiai::protocol::{Time, WaitMachine, WaitPolicy, WaitStep};
+//! use junfeiai::{Snapshot, TaskStatus};
+//!
+//! let mut now = Time::default();
+//! let mut wait = WaitMachine::new("task_1", WaitPolicy::default(), None, now, 1);
+//! assert!(matches!(wait.step(now), WaitStep::Poll { .. }));
+//! wait.input(now, Ok(Snapshot::default())); // still running
+//! let WaitStep::WaitUntil(next) = wait.step(now) else { panic!() };
+//! assert!(next.since(now) >= Duration::from_secs(5));
+//! now = next;
+//! assert!(matches!(wait.step(now), WaitStep::Poll { .. }));
+//! let mut done = Snapshot::default();
+//! done.status = TaskStatus::Succeeded;
+//! wait.input(now, Ok(done));
+//! assert!(matches!(wait.step(now), WaitStep::Done(Ok(_))));
+//! ```
+
+use std::time::Duration;
+
+use super::{Backoff, Time};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{Snapshot, TaskStatus};
+
+/// The service asks for 5 s at least between two queries of a task (service document §5).
+pub const MIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When to ask and when to give up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitPolicy {
+    /// First pause between two polls. Default 5 s, which is also the least for any host but this machine.
+    pub interval: Duration,
+    /// Longest pause between two polls; the pause grows towards it. Default 10 s.
+    pub max_interval: Duration,
+    /// Longest wait; `None` waits for ever. Default 30 minutes.
+    pub timeout: Option<Duration>,
+    /// Longest time for one poll. Default 30 s.
+    pub call_timeout: Duration,
+    /// How many polls may fail in a row. Default 20.
+    pub max_errors: u32,
+    /// How long after our own create "not found" means "not visible yet". Default 30 s.
+    pub visible_after: Duration,
+}
+
+impl Default for WaitPolicy {
+    fn default() -> Self {
+        Self {
+            interval: MIN_INTERVAL,
+            max_interval: Duration::from_secs(10),
+            timeout: Some(Duration::from_secs(30 * 60)),
+            call_timeout: Duration::from_secs(30),
+            max_errors: 20,
+            visible_after: Duration::from_secs(30),
+        }
+    }
+}
+
+impl WaitPolicy {
+    /// The policy as it may be used against this kind of host: anything but this machine is not asked faster than
+    /// the service allows.
+    #[must_use]
+    pub fn for_host(mut self, loopback: bool) -> Self {
+        if !loopback {
+            self.interval = self.interval.max(MIN_INTERVAL);
+        }
+        self.max_interval = self.max_interval.max(self.interval);
+        self
+    }
+}
+
+/// How often in a row "not found" must be heard before it is believed.
+const NOT_FOUND_LIMIT: u32 = 3;
+/// What the last poll, made at the deadline, may take at most.
+const LAST_CALL: Duration = Duration::from_secs(5);
+/// The pause grows by this factor from poll to poll.
+const GROWTH: f64 = 1.25;
+/// Pauses are stretched by up to this part, so that many waits do not bunch.
+const JITTER: f64 = 0.15;
+/// Longest own pause after failures in a row.
+const MAX_ERROR_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the driver shall do next.
+#[derive(Debug)]
+pub enum WaitStep {
+    /// Ask for the task's state, within this time.
+    Poll {
+        /// How long to wait for the answer.
+        timeout: Duration,
+    },
+    /// Ask the machine again at this time.
+    WaitUntil(Time),
+    /// It is over.
+    Done(Result<Box<Snapshot>>),
+}
+
+#[derive(Debug)]
+enum State {
+    Pausing(Time),
+    Asking,
+    Finished(Option<Result<Box<Snapshot>>>),
+}
+
+/// The machine of one wait. See the [module documentation](self).
+#[derive(Debug)]
+pub struct WaitMachine {
+    id: Box<str>,
+    policy: WaitPolicy,
+    deadline: Option<Time>,
+    /// When our own create was answered, for a task that is younger than this wait.
+    created: Option<Time>,
+    interval: Duration,
+    not_found: u32,
+    backoff: Backoff,
+    last: Option<Box<Snapshot>>,
+    last_poll: bool,
+    state: State,
+}
+
+impl WaitMachine {
+    /// A wait that begins now. `created` is when this client created the task: such a task cannot be done at once, so
+    /// the first poll waits for one interval; any other task is asked for at once.
+    pub fn new(id: &str, policy: WaitPolicy, created: Option<Time>, now: Time, seed: u64) -> Self {
+        let mut backoff = Backoff::new(policy.interval, MAX_ERROR_PAUSE.max(policy.interval), seed);
+        let deadline = policy.timeout.map(|timeout| now + timeout);
+        let first = created.map_or(now, |created| (created + policy.interval.mul_f64(backoff.spread(JITTER))).max(now));
+        let first = deadline.map_or(first, |deadline| first.min(deadline));
+        let interval = policy.interval;
+        Self {
+            id: id.into(),
+            policy,
+            deadline,
+            created,
+            interval,
+            not_found: 0,
+            backoff,
+            last: None,
+            last_poll: false,
+            state: State::Pausing(first),
+        }
+    }
+
+    /// What to do now.
+    pub fn step(&mut self, now: Time) -> WaitStep {
+        match &mut self.state {
+            State::Pausing(until) if now < *until => WaitStep::WaitUntil(*until),
+            State::Pausing(_) => {
+                self.state = State::Asking;
+                let left = self.deadline.map_or(self.policy.call_timeout, |deadline| deadline.since(now));
+                self.last_poll = self.deadline.is_some_and(|deadline| now >= deadline);
+                WaitStep::Poll { timeout: self.policy.call_timeout.min(left.max(LAST_CALL)) }
+            }
+            State::Finished(result) => {
+                let result = result.take();
+                WaitStep::Done(result.unwrap_or_else(|| Err(self.misuse())))
+            }
+            State::Asking => WaitStep::Done(Err(self.misuse())),
+        }
+    }
+
+    /// Tells what came of the poll that [`WaitStep::Poll`] asked for.
+    pub fn input(&mut self, now: Time, result: Result<Snapshot>) {
+        let next = match result {
+            Ok(snapshot) => self.answered(now, snapshot),
+            Err(error) => self.failed(now, error),
+        };
+        self.state = match next {
+            Err(result) => State::Finished(Some(result)),
+            Ok(next) => match self.deadline {
+                _ if self.last_poll => State::Finished(Some(Err(self.timed_out()))),
+                Some(deadline) if now >= deadline => State::Finished(Some(Err(self.timed_out()))),
+                Some(deadline) => State::Pausing(next.min(deadline)),
+                None => State::Pausing(next),
+            },
+        };
+    }
+
+    /// The last state that an answer showed.
+    pub fn last(&self) -> Option<&Snapshot> {
+        self.last.as_deref()
+    }
+
+    /// When the wait gives up.
+    pub fn deadline(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    /// The error of a wait that has to end now without a last poll: no request could be made any more.
+    pub fn timed_out(&self) -> Error {
+        let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
+        let status = self.last.as_ref().map(|last| last.status);
+        let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
+        Error::new(ErrorKind::WaitTimeout, Phase::Wait, format!("the task did not end within {seconds} s; {said}"))
+            .with_task(&self.id)
+            .with(|record| record.last_status = status)
+    }
+
+    fn answered(&mut self, now: Time, mut snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+        self.backoff.reset();
+        self.not_found = 0;
+        match snapshot.status {
+            TaskStatus::Succeeded => return Err(Ok(Box::new(snapshot))),
+            TaskStatus::Failed => {
+                let reason = snapshot.fail_reason.as_deref().unwrap_or("the server gave no reason");
+                let error = Error::new(ErrorKind::TaskFailed, Phase::Wait, format!("the task failed: {reason}"))
+                    .with_task(&self.id)
+                    .with(|record| {
+                        record.last_status = Some(TaskStatus::Failed);
+                        record.server_message.clone_from(&snapshot.fail_reason);
+                    });
+                return Err(Err(error));
+            }
+            _ => {}
+        }
+        // Thousands may wait in one process: what nobody will read is not kept.
+        snapshot.raw = Box::default();
+        self.last = Some(Box::new(snapshot));
+        let next = now + self.interval.mul_f64(self.backoff.spread(JITTER));
+        self.interval = self.interval.mul_f64(GROWTH).min(self.policy.max_interval);
+        Ok(next)
+    }
+
+    fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+        let last_status = self.last.as_ref().map(|last| last.status);
+        let pause = self.backoff.next(error.retry_after()).max(self.policy.interval.min(MIN_INTERVAL));
+        let failures = self.backoff.failures();
+        let ends = match error.kind() {
+            ErrorKind::NotFound => {
+                let young = self.created.is_some_and(|created| now.since(created) < self.policy.visible_after);
+                if !young {
+                    self.not_found += 1;
+                }
+                self.not_found >= NOT_FOUND_LIMIT
+            }
+            // An HTML page or an odd answer may pass as well: it counts against the budget.
+            ErrorKind::UnexpectedResponse => failures > self.policy.max_errors,
+            _ if error.is_transient() => failures > self.policy.max_errors,
+            _ => true,
+        };
+        if ends {
+            let error = error.with_task(&self.id).with(|record| {
+                record.phase = Phase::Wait;
+                record.last_status = last_status;
+                record.attempts = failures;
+            });
+            return Err(Err(error));
+        }
+        Ok(now + pause)
+    }
+
+    fn misuse(&self) -> Error {
+        Error::new(ErrorKind::Internal, Phase::Wait, "the wait machine was asked out of turn").with_task(&self.id)
+    }
+}
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod tests;

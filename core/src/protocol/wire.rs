@@ -1,0 +1,215 @@
+//! Reading answers: which kind of failure an answer is.
+//!
+//! The server family has several error shapes and speaks Chinese or English as it likes, so only the HTTP status and
+//! the server's `code` decide; texts are kept for people.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::range::parse_retry_after;
+use crate::error::{Error, ErrorKind, Phase, one_line};
+use crate::transport::{Failure, Headers, TransportError};
+
+/// A whole answer with its body, as codecs read it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: Headers,
+    /// Body, at most 1 MiB.
+    pub body: Bytes,
+    /// The wall clock when it came, in unix seconds, for `Retry-After` dates.
+    pub unix_now: Option<u64>,
+}
+
+impl Answer {
+    /// An answer for tests and codecs without a connection.
+    pub fn new(status: u16, headers: Headers, body: impl Into<Bytes>) -> Self {
+        Self { status, headers, body: body.into(), unix_now: None }
+    }
+
+    /// The body as a JSON object, if it is one.
+    pub(crate) fn json(&self) -> Option<Value> {
+        serde_json::from_slice::<Value>(&self.body).ok().filter(Value::is_object)
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn looks_like_html(&self) -> bool {
+        let by_type = self.headers.get("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+        let text = self.body.trim_ascii_start();
+        by_type || text.starts_with(b"<")
+    }
+
+    /// The server's `Retry-After`.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        parse_retry_after(self.headers.get("retry-after")?, self.unix_now)
+    }
+
+    pub(crate) fn request_id(&self, message: Option<&str>) -> Option<String> {
+        let from_header = self.headers.get("x-oneapi-request-id").map(|text| {
+            // Two gateways in a row join theirs with a comma: the first is the one we spoke to.
+            text.split(',').next().unwrap_or_default().trim().to_owned()
+        });
+        let from_text = || {
+            let rest = message?.split("request id:").nth(1)?;
+            Some(rest.split(')').next().unwrap_or_default().trim().to_owned())
+        };
+        from_header.filter(|id| !id.is_empty()).or_else(from_text).filter(|id| !id.is_empty()).map(|id| one_line(&id))
+    }
+}
+
+/// `code` and message of an error body, whichever shape it has.
+struct Said {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+fn said(body: Option<&Value>) -> Said {
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let Some(body) = body else {
+        return Said { code: None, message: None };
+    };
+    let inner = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
+    Said {
+        code: text(body.get("code")).or_else(|| text(inner.get("code"))),
+        message: text(body.get("message"))
+            .or_else(|| text(inner.get("message")))
+            .or_else(|| text(body.get("error")))
+            .map(|message| one_line(&message)),
+    }
+}
+
+/// The kind that an HTTP status and a server code mean in this phase.
+fn kind_of(phase: Phase, status: u16, code: Option<&str>) -> ErrorKind {
+    let unknown_outcome = phase == Phase::Create;
+    match (code, status) {
+        // The upstream's own status, handed through: a 401 here is not about our key.
+        (Some("fail_to_fetch_task"), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (Some("fail_to_fetch_task"), _) => ErrorKind::Upstream,
+        (Some("insufficient_user_quota" | "pre_consume_token_quota_failed"), _) => ErrorKind::InsufficientBalance,
+        (Some("task_not_exist"), _) => ErrorKind::NotFound,
+        (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
+        (_, 300..=399) => ErrorKind::UnexpectedResponse,
+        (_, 400) if phase == Phase::Content => ErrorKind::NotReady,
+        (_, 401) => ErrorKind::Authentication,
+        (_, 403) => ErrorKind::PermissionDenied,
+        (_, 404) => ErrorKind::NotFound,
+        (_, 408) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (_, 408) => ErrorKind::Timeout,
+        (_, 429) => ErrorKind::RateLimited,
+        (_, 400..=499) => ErrorKind::BadRequest,
+        (_, 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (_, 500..) => ErrorKind::Upstream,
+        _ => ErrorKind::UnexpectedResponse,
+    }
+}
+
+/// The error that an answer is, or `None` for a 2xx answer that may be what was asked for.
+pub fn classify(phase: Phase, answer: &Answer) -> Option<Error> {
+    let json = answer.json();
+    let said = said(json.as_ref());
+    if answer.is_success() {
+        let json = json?;
+        // A gateway says "no" with 200 as well; "success" is the documented word for yes.
+        let refused = json.get("success").and_then(Value::as_bool) == Some(false);
+        let code = said.code.as_deref().filter(|code| !code.eq_ignore_ascii_case("success"));
+        let no_data = json.get("data").is_none_or(Value::is_null) && json.get("status").is_none();
+        if phase == Phase::Create || !(refused || code.is_some() && no_data) {
+            return None;
+        }
+        let kind = match code {
+            Some(code) => match kind_of(phase, 400, Some(code)) {
+                ErrorKind::BadRequest | ErrorKind::NotReady => ErrorKind::UnexpectedResponse,
+                kind => kind,
+            },
+            None => ErrorKind::UnexpectedResponse,
+        };
+        return Some(error_of(phase, kind, answer, said));
+    }
+    let kind = kind_of(phase, answer.status, said.code.as_deref());
+    Some(error_of(phase, kind, answer, said))
+}
+
+fn error_of(phase: Phase, kind: ErrorKind, answer: &Answer, said: Said) -> Error {
+    let who = match kind {
+        ErrorKind::Upstream | ErrorKind::CreateOutcomeUnknown => "the upstream service failed",
+        ErrorKind::RateLimited => "the server asks to slow down",
+        ErrorKind::NotReady => "the video cannot be read yet",
+        ErrorKind::Authentication => "the server does not accept the API key",
+        ErrorKind::PermissionDenied => "the server denies this",
+        ErrorKind::InsufficientBalance => "the balance does not suffice",
+        ErrorKind::NotFound => "the server does not know this task or path",
+        ErrorKind::ModelUnavailable => "the server does not offer this model",
+        ErrorKind::Timeout => "the server gave up waiting for the request",
+        ErrorKind::UnexpectedResponse if (300..400).contains(&answer.status) => {
+            "the server redirects where it should not"
+        }
+        ErrorKind::UnexpectedResponse => "the server's answer is not one of this API",
+        _ => "the server refused the request",
+    };
+    let message = match &said.message {
+        Some(text) => format!("{who}: {text}"),
+        None => match (answer.looks_like_html(), answer.body.is_empty()) {
+            (true, _) => format!("{who} (a web page instead of an answer)"),
+            (_, true) => format!("{who} (an empty answer)"),
+            _ => who.to_owned(),
+        },
+    };
+    let request_id = answer.request_id(said.message.as_deref());
+    let retry_after = answer.retry_after();
+    Error::new(kind, phase, message).with(|record| {
+        record.status = Some(answer.status);
+        record.code = said.code;
+        record.server_message = said.message;
+        record.request_id = request_id;
+        record.retry_after = retry_after;
+        // The MP4 proxy's 403 is the server's own trouble (observed); elsewhere a 403 is final.
+        record.transient |= phase == Phase::Content && kind == ErrorKind::PermissionDenied;
+    })
+}
+
+/// A 2xx that cannot be read. For a create its outcome is unknown: a task may have been made.
+pub(crate) fn unreadable(phase: Phase, answer: &Answer, what: &str) -> Error {
+    let kind = if phase == Phase::Create { ErrorKind::CreateOutcomeUnknown } else { ErrorKind::UnexpectedResponse };
+    let said = said(answer.json().as_ref());
+    let detail = if answer.looks_like_html() {
+        "the server answered with a web page: is /v1 missing from the base URL?".to_owned()
+    } else if let Some(text) = &said.message {
+        format!("{what}: {text}")
+    } else {
+        what.to_owned()
+    };
+    let request_id = answer.request_id(said.message.as_deref());
+    Error::new(kind, phase, detail).with(|record| {
+        record.status = Some(answer.status);
+        record.code = said.code.filter(|code| !code.eq_ignore_ascii_case("success"));
+        record.server_message = said.message;
+        record.request_id = request_id;
+    })
+}
+
+/// The error that a failed transfer is. A create that may have been sent ends in an unknown outcome.
+pub fn transport_error(phase: Phase, error: TransportError) -> Error {
+    let kind = match error.failure {
+        failure if failure.not_sent() => ErrorKind::Connect,
+        _ if phase == Phase::Create => ErrorKind::CreateOutcomeUnknown,
+        Failure::Timeout => ErrorKind::Timeout,
+        _ => ErrorKind::Connection,
+    };
+    let message = match error.failure {
+        Failure::Dns => format!("the host name was not found: {error}"),
+        Failure::Connect => format!("no connection: {error}"),
+        Failure::Tls => format!("no secure connection: {error}"),
+        Failure::Timeout => format!("no answer in time: {error}"),
+        Failure::Lost => format!("the connection was lost: {error}"),
+    };
+    Error::new(kind, phase, message).with_source(error)
+}

@@ -1,0 +1,221 @@
+//! A task: paid for, and to be waited for.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+
+use crate::client::Client;
+use crate::driver::WaitEvent;
+use crate::error::Result;
+use crate::fetch::{Source, video_of};
+use crate::model::{Snapshot, TaskStatus, VideoRequest, Warning};
+use crate::platform::{BoxCallback, BoxFuture, BoxStream, MaybeSend};
+use crate::protocol::{Time, WaitMachine, WaitPolicy};
+use crate::video::Video;
+use crate::videos::Videos;
+
+/// A task as it was last seen. Cheap to clone; looking at it costs no request.
+#[derive(Clone)]
+pub struct Task {
+    pub(crate) client: Client,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) created: Option<Time>,
+    pub(crate) warnings: Arc<[Warning]>,
+}
+
+impl Task {
+    /// The task's id: what to keep to come back to it.
+    pub fn id(&self) -> &str {
+        &self.snapshot.task_id
+    }
+
+    /// The last seen state; `unknown` for a task that was not asked for yet.
+    pub fn status(&self) -> TaskStatus {
+        self.snapshot.status
+    }
+
+    /// 0–100, where the server says it.
+    pub fn progress(&self) -> Option<f64> {
+        self.snapshot.progress
+    }
+
+    /// The seconds of video that the server billed, where it says so.
+    pub fn billed_seconds(&self) -> Option<f64> {
+        self.snapshot.billed_seconds
+    }
+
+    /// Everything the last answer said.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Advice that the request does not follow, and a bill that differs from what was asked.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Asks for the state anew.
+    ///
+    /// # Errors
+    /// `not_found`, and whatever keeps us from asking.
+    pub async fn refresh(&self) -> Result<Self> {
+        let config = &self.client.io.config;
+        let seen = self.client.io.query(self.id(), config.retry.clone(), config.timeout).await?;
+        Ok(self.seen(seen))
+    }
+
+    /// Waits for the end of the task and gives its video. Await it, after setting what differs from the client's
+    /// [`WaitPolicy`]. Dropping it stops the waiting, never the task.
+    ///
+    /// # Errors
+    /// `task_failed`; `wait_timeout`; a 401, 403 or persistent 404; what kept us from asking too often in a row.
+    /// Every one of them carries the task's id.
+    pub fn wait(&self) -> Wait {
+        Wait::new(self.clone())
+    }
+
+    /// The states as they come, one for each poll, as a stream. It ends after the last state, or with the error
+    /// that a wait would have ended with.
+    pub fn watch(&self) -> BoxStream<'static, Result<Task>> {
+        self.watch_with(self.client.io.config.wait.clone())
+    }
+
+    /// [`Task::watch`] with a policy of its own.
+    pub fn watch_with(&self, policy: WaitPolicy) -> BoxStream<'static, Result<Task>> {
+        let machine = self.machine(policy);
+        Box::pin(stream::unfold(Some((self.clone(), machine)), |state| async move {
+            let (task, mut machine) = state?;
+            match task.client.io.wait_step(&mut machine, task.id()).await {
+                WaitEvent::Seen(seen) => {
+                    let next = task.seen(*seen);
+                    Some((Ok(next.clone()), Some((next, machine))))
+                }
+                WaitEvent::Done(Ok(_)) => None,
+                WaitEvent::Done(Err(error)) => Some((Err(error), None)),
+            }
+        }))
+    }
+
+    /// The video, when the last seen state says that there is one.
+    ///
+    /// # Errors
+    /// `task_failed` or `not_ready`.
+    pub fn video(&self) -> Result<Video> {
+        video_of(&self.snapshot)?;
+        let source = Source { task_id: Some(self.id().to_owned()), url: self.snapshot.video_url.clone() };
+        Ok(Video::new(self.client.clone(), source))
+    }
+
+    fn machine(&self, policy: WaitPolicy) -> WaitMachine {
+        let io = &self.client.io;
+        let policy = policy.for_host(io.config.endpoint.base().is_loopback());
+        WaitMachine::new(self.id(), policy, self.created, io.now(), io.timer.seed())
+    }
+
+    fn seen(&self, mut snapshot: Snapshot) -> Self {
+        // The bill came with the create; queries do not repeat it.
+        snapshot.billed_seconds = snapshot.billed_seconds.or(self.snapshot.billed_seconds);
+        Self { snapshot: Arc::new(snapshot), ..self.clone() }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id())
+            .field("status", &self.status())
+            .field("progress", &self.progress())
+            .finish_non_exhaustive()
+    }
+}
+
+enum Begin {
+    Task(Task),
+    Create(Videos, Box<VideoRequest>),
+}
+
+/// A wait that has not begun: set what differs, then await it.
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct Wait {
+    begin: Begin,
+    policy: WaitPolicy,
+    on_progress: Option<BoxCallback<Task>>,
+}
+
+impl Wait {
+    fn new(task: Task) -> Self {
+        let policy = task.client.io.config.wait.clone();
+        Self { begin: Begin::Task(task), policy, on_progress: None }
+    }
+
+    pub(crate) fn after_create(videos: Videos, request: VideoRequest) -> Self {
+        let policy = videos.client.io.config.wait.clone();
+        Self { begin: Begin::Create(videos, Box::new(request)), policy, on_progress: None }
+    }
+
+    /// Longest wait. Default 30 minutes.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// Waits as long as it takes.
+    pub fn no_timeout(mut self) -> Self {
+        self.policy.timeout = None;
+        self
+    }
+
+    /// Another policy than the client's.
+    pub fn policy(mut self, policy: WaitPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Called with every state that a poll shows, and with the new task first when the wait creates it.
+    pub fn on_progress(mut self, callback: impl FnMut(&Task) + MaybeSend + 'static) -> Self {
+        self.on_progress = Some(Box::new(callback));
+        self
+    }
+
+    async fn run(mut self) -> Result<Video> {
+        let task = match self.begin {
+            Begin::Task(task) => task,
+            Begin::Create(videos, request) => {
+                let task = videos.create(*request).await?;
+                if let Some(callback) = &mut self.on_progress {
+                    callback(&task);
+                }
+                task
+            }
+        };
+        let mut machine = task.machine(self.policy);
+        loop {
+            match task.client.io.wait_step(&mut machine, task.id()).await {
+                WaitEvent::Seen(seen) => {
+                    if let Some(callback) = &mut self.on_progress {
+                        callback(&task.seen(*seen));
+                    }
+                }
+                WaitEvent::Done(result) => return task.seen(*result?).video(),
+            }
+        }
+    }
+}
+
+impl IntoFuture for Wait {
+    type Output = Result<Video>;
+    type IntoFuture = BoxFuture<'static, Result<Video>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

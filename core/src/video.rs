@@ -1,0 +1,88 @@
+//! A video that is done: read it, or save it.
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::fetch::{ByteStream, Fetch, Source, to_memory};
+use crate::platform::BoxStream;
+use crate::protocol::DownloadPolicy;
+
+/// Largest video that [`Video::bytes`] reads by default: 1 GiB.
+pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024 * 1024;
+
+/// A video of the service. Result links live about a day: save it soon.
+#[derive(Clone)]
+pub struct Video {
+    pub(crate) client: Client,
+    pub(crate) source: Source,
+}
+
+impl Video {
+    pub(crate) fn new(client: Client, source: Source) -> Self {
+        Self { client, source }
+    }
+
+    /// The task that made it, when it is known.
+    pub fn task_id(&self) -> Option<&str> {
+        self.source.task_id.as_deref()
+    }
+
+    /// Its address, when it is known. Reading it needs the key, unless the link is signed.
+    pub fn url(&self) -> Option<&str> {
+        self.source.url.as_deref()
+    }
+
+    /// The whole video in memory, length and MP4 structure checked. Refuses more than 1 GiB.
+    ///
+    /// # Errors
+    /// `not_ready`, `download`, `integrity`, and whatever the server refuses.
+    pub async fn bytes(&self) -> Result<Bytes> {
+        self.bytes_up_to(DEFAULT_MAX_BYTES).await
+    }
+
+    /// [`Video::bytes`] with a limit of its own.
+    ///
+    /// # Errors
+    /// Those of [`Video::bytes`], and `invalid_request` when the video is longer.
+    pub async fn bytes_up_to(&self, max_bytes: usize) -> Result<Bytes> {
+        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes).await
+    }
+
+    /// The bytes as they come, in order, as a stream that goes on by itself when a connection breaks. Its length is
+    /// checked; its structure cannot be, since nothing is kept.
+    pub fn stream(&self) -> BoxStream<'static, Result<Bytes>> {
+        let policy = DownloadPolicy { verify: false, ..DownloadPolicy::default() };
+        Box::pin(ByteStream::new(self.fetch(policy)))
+    }
+
+    /// Part of the video: bytes from `range.start` up to, without, `range.end`; fewer when the file ends before.
+    ///
+    /// # Errors
+    /// `invalid_request` for an empty range, and those of [`Video::bytes`].
+    pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.start >= range.end {
+            let text = format!("the range {}..{} is empty", range.start, range.end);
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text));
+        }
+        let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES);
+        let start = range.start;
+        let policy = DownloadPolicy { wanted: Some(range), verify: false, ..DownloadPolicy::default() };
+        to_memory(self.fetch(policy), start, limit).await
+    }
+
+    pub(crate) fn fetch(&self, policy: DownloadPolicy) -> Fetch {
+        Fetch::new(self.client.io.clone(), &self.source, policy, None)
+    }
+}
+
+impl fmt::Debug for Video {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The query of a result link may be a signature that opens it without a key.
+        let url = self.source.url.as_deref().map(|url| url.split('?').next().unwrap_or_default());
+        f.debug_struct("Video").field("task_id", &self.source.task_id).field("url", &url).finish_non_exhaustive()
+    }
+}

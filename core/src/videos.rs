@@ -1,0 +1,105 @@
+//! Everything about videos: create, look up, read.
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::driver::Call;
+use crate::endpoint::check_task_id;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::fetch::Source;
+use crate::model::{Snapshot, VideoRequest};
+use crate::protocol::{Safety, parse_create};
+use crate::task::{Task, Wait};
+use crate::url::Url;
+use crate::video::Video;
+
+/// Everything about videos. Made by [`Client::videos`].
+#[derive(Debug, Clone)]
+pub struct Videos {
+    pub(crate) client: Client,
+}
+
+impl Videos {
+    /// Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it provably
+    /// was not accepted (service document §3).
+    ///
+    /// # Errors
+    /// `invalid_request` before anything is sent; what the server refuses; `create_outcome_unknown` (with
+    /// `maybe_executed`) when the answer is lost.
+    pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
+        let io = &self.client.io;
+        let prepared = request.into().prepare()?;
+        for warning in &prepared.warnings {
+            tracing::warn!(code = warning.code.name(), "{warning}");
+        }
+        let call = Call {
+            phase: Phase::Create,
+            safety: Safety::AtMostOnce,
+            url: io.config.endpoint.url("/video/generations"),
+            body: Some(prepared.body),
+            timeout: io.config.create_timeout,
+            retry: io.config.retry.clone(),
+        };
+        let (answer, attempts) = io.call(call).await?;
+        let created = parse_create(&answer, prepared.seconds.as_ref())
+            .map_err(|error| error.with(|record| record.attempts = attempts))?;
+        let mut warnings = prepared.warnings;
+        if let Some(warning) = created.warning {
+            tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
+            warnings.push(warning);
+        }
+        tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
+        Ok(Task {
+            client: self.client.clone(),
+            snapshot: Arc::new(created.snapshot),
+            created: Some(io.now()),
+            warnings: warnings.into(),
+        })
+    }
+
+    /// Asks for a task's state (service document §5).
+    ///
+    /// # Errors
+    /// `not_found`, and whatever keeps us from asking.
+    pub async fn get(&self, task_id: &str) -> Result<Task> {
+        self.task(task_id)?.refresh().await
+    }
+
+    /// A task by its id, without asking for it: to wait for it again in a later process, for example.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn task(&self, task_id: &str) -> Result<Task> {
+        let snapshot = Snapshot { task_id: check_task_id(task_id)?.to_owned(), ..Snapshot::default() };
+        Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created: None, warnings: Arc::default() })
+    }
+
+    /// Creates a task and waits for its video.
+    ///
+    /// # Errors
+    /// Those of [`Videos::create`] and of [`Task::wait`].
+    pub fn generate(&self, request: impl Into<VideoRequest>) -> Wait {
+        Wait::after_create(self.clone(), request.into())
+    }
+
+    /// The video of a task that is done: its address is asked for when it is read.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn video(&self, task_id: &str) -> Result<Video> {
+        let task_id = check_task_id(task_id)?.to_owned();
+        Ok(Video::new(self.client.clone(), Source { task_id: Some(task_id), url: None }))
+    }
+
+    /// A video by its address. The key goes along only when the host is on the list.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is not an http(s) URL.
+    pub fn video_at(&self, url: &str) -> Result<Video> {
+        Url::parse(url).map_err(|error| {
+            let text = format!("the video URL cannot be used: {error}");
+            Error::field(ErrorKind::InvalidRequest, Phase::Content, "url", text)
+        })?;
+        Ok(Video::new(self.client.clone(), Source { task_id: None, url: Some(url.to_owned()) }))
+    }
+}

@@ -1,0 +1,35 @@
+//! The main job over real HTTP: create, wait, save, verified; and the faults around it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use junfeiai::{Client, TaskStatus, VideoRequest};
+use junfeiai_emulator::Emulator;
+
+fn client(emulator: &Emulator) -> Client {
+    Client::builder()
+        .api_key("sk-test")
+        .endpoint(emulator.base_url())
+        .poll_interval(Duration::from_millis(20))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn create_wait_save() {
+    let emulator = Emulator::builder().api_key("sk-test").time_scale(600.0).start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let client = client(&emulator);
+    let task = client.videos().create(VideoRequest::new("a red ball").seconds(6).size("1280x720")).await.unwrap();
+    assert!(task.warnings().is_empty(), "{:?}", task.warnings());
+    assert_eq!(task.billed_seconds(), Some(6.0));
+    let video = task.wait().await.unwrap();
+    let summary = video.save(folder.path().join("ball.mp4")).sha256(true).await.unwrap();
+    assert_eq!((summary.width, summary.height), (Some(1280), Some(720)));
+    assert_eq!(summary.duration.unwrap().as_secs_f64().round() as u32, 6);
+    assert_eq!(std::fs::read(&summary.path).unwrap(), emulator.video_bytes(task.id()).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the video");
+    assert_eq!(client.videos().get(task.id()).await.unwrap().status(), TaskStatus::Succeeded);
+    assert_eq!(video.bytes().await.unwrap(), emulator.video_bytes(task.id()).unwrap());
+    assert_eq!(video.read_range(4..8).await.unwrap(), "ftyp");
+}

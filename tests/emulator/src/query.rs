@@ -1,0 +1,108 @@
+//! Queries of a task, and the address of its video.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, State as Shared},
+    response::Response,
+};
+
+use crate::{
+    accounts::gate,
+    arrival::Context,
+    errors::{Shape, json_answer},
+    exchange::fill_in,
+    state::State,
+    tasks::{Phase, Task},
+    video::mix,
+};
+
+/// Finds a task that the caller may see and counts the query.
+fn look_up(state: &State, context: &Context, id: &str) -> Result<Task, Shape> {
+    let now = state.clock.now();
+    let mut inner = state.lock();
+    let (_, owner) = gate(&inner, context)?;
+    let unknown = if inner.scenario.api.unknown_task_status == 404 {
+        Shape::TaskNotExist404
+    } else {
+        Shape::TaskNotExist
+    };
+    let visible =
+        |task: &&mut Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
+    let task = inner.tasks.get_mut(id).filter(visible).ok_or(unknown)?;
+    task.poll(now);
+    let task = task.clone();
+    inner.settle(now);
+    Ok(task)
+}
+
+/// `GET /v1/video/generations/{id}`.
+pub(crate) async fn query(
+    Shared(state): Shared<Arc<State>>,
+    Extension(context): Extension<Context>,
+    Path(id): Path<String>,
+) -> Response {
+    match look_up(&state, &context, &id) {
+        Ok(task) => {
+            let now = state.clock.now();
+            let url = result_url(&state, &task, now);
+            json_answer(
+                200,
+                &task.shown(now, url.as_deref(), &|at| state.clock.unix(at)),
+            )
+        }
+        Err(shape) => shape.answer(context.lang, &context.request_id),
+    }
+}
+
+/// `GET /v1/videos/{id}`.
+pub(crate) async fn video(
+    Shared(state): Shared<Arc<State>>,
+    Extension(context): Extension<Context>,
+    Path(id): Path<String>,
+) -> Response {
+    match look_up(&state, &context, &id) {
+        Ok(task) => {
+            let now = state.clock.now();
+            let url = result_url(&state, &task, now);
+            json_answer(
+                200,
+                &task.shown_as_video(now, url.as_deref(), &|at| state.clock.unix(at)),
+            )
+        }
+        Err(shape) => shape.answer(context.lang, &context.request_id),
+    }
+}
+
+/// The address that a finished task shows; a signed one is new at every query.
+fn result_url(state: &State, task: &Task, now: f64) -> Option<String> {
+    if task.phase(now) != Phase::Succeeded {
+        return None;
+    }
+    let template = match task.plan.result_url.as_str() {
+        "none" => return None,
+        "content" => "{origin}/v1/videos/{id}/content",
+        "second_host" => "{second}/v1/videos/{id}/content",
+        "second_host_with_redirect" => "{second}/redirect/{id}",
+        "unusable" => "{origin}/v1/files/{id}",
+        "signed" => {
+            let expires = state.clock.unix(now + task.plan.signed_expires_s);
+            let link = format!(
+                "{{origin}}/video/grok/{{id}}?exp={expires}&sig={}",
+                signature(&task.id, expires)
+            );
+            return Some(fill_in(state, &link, &task.id));
+        }
+        template => template,
+    };
+    Some(fill_in(state, template, &task.id))
+}
+
+/// What makes a signed link valid.
+pub(crate) fn signature(id: &str, expires: u64) -> String {
+    let word = id
+        .bytes()
+        .fold(mix(expires), |word, byte| mix(word ^ u64::from(byte)));
+    format!("{word:016x}")
+}
