@@ -70,3 +70,12 @@ pub use task::{Task, Wait};
 pub use url::{Origin, Url, UrlError};
 pub use video::{DEFAULT_MAX_BYTES, Video};
 pub use videos::Videos;
+
+/// The code of both READMEs, compiled by the documentation tests.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct English;
+    #[doc = include_str!("../../README.zh-CN.md")]
+    struct Chinese;
+}

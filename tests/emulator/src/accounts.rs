@@ -10,20 +10,11 @@ use crate::{
 /// Quota units of one USD.
 pub(crate) const UNITS: f64 = 500_000.0;
 /// Models that the document names, and segment models of the kind it advises against.
-pub(crate) const MODELS: [&str; 5] = [
-    "grok-image-video",
-    "grok-video-1.5",
-    "grok-image-video-4s",
-    "grok-image-video-6s-8s",
-    "grok-image-video-10s-15s",
-];
+pub(crate) const MODELS: [&str; 5] =
+    ["grok-image-video", "grok-video-1.5", "grok-image-video-4s", "grok-image-video-6s-8s", "grok-image-video-10s-15s"];
 /// Quota units of one second of video.
 pub(crate) fn price(model: &str) -> u64 {
-    if model == "grok-video-1.5" {
-        40_000
-    } else {
-        25_000
-    }
+    if model == "grok-video-1.5" { 40_000 } else { 25_000 }
 }
 
 /// One key with what is left on it.
@@ -39,21 +30,11 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn new(spec: KeySpec) -> Self {
         let units = (spec.balance * UNITS) as i64;
-        Self {
-            spec,
-            units,
-            used: 0,
-            creates: 0,
-            usage_calls: Vec::new(),
-        }
+        Self { spec, units, used: 0, creates: 0, usage_calls: Vec::new() }
     }
 
     pub(crate) fn is_used_up(&self) -> bool {
-        self.units <= 0
-            || self
-                .spec
-                .used_up_after_creates
-                .is_some_and(|most| self.creates >= most)
+        self.units <= 0 || self.spec.used_up_after_creates.is_some_and(|most| self.creates >= most)
     }
 }
 
@@ -62,9 +43,7 @@ pub(crate) fn gate(inner: &Inner, context: &Context) -> Result<(String, String),
     let key = context.key.as_deref().ok_or(Shape::InvalidToken)?;
     let account = inner.accounts.get(key).ok_or(Shape::InvalidToken)?;
     match account.spec.state {
-        KeyState::Active if !account.is_used_up() => {
-            Ok((key.to_owned(), account.spec.account.clone()))
-        }
+        KeyState::Active if !account.is_used_up() => Ok((key.to_owned(), account.spec.account.clone())),
         KeyState::Banned => Err(Shape::Banned),
         KeyState::IpDenied => Err(Shape::IpDenied),
         _ => Err(Shape::InvalidToken),

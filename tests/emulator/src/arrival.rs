@@ -49,11 +49,7 @@ pub(crate) fn classify(method: &Method, path: &str) -> Op {
     let is_file = path.starts_with("/v1/videos/") && path.ends_with("/content");
     if method == Method::POST && path == "/v1/video/generations" {
         Op::Create
-    } else if is_file
-        || ["/video/grok/", "/redirect/", "/v1/files/"]
-            .iter()
-            .any(|start| path.starts_with(start))
-    {
+    } else if is_file || ["/video/grok/", "/redirect/", "/v1/files/"].iter().any(|start| path.starts_with(start)) {
         Op::Content
     } else if path.starts_with("/v1/video/generations/") || path.starts_with("/v1/videos/") {
         Op::Query
@@ -65,18 +61,11 @@ pub(crate) fn classify(method: &Method, path: &str) -> Op {
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
     let value = text(headers, &header::AUTHORIZATION)?;
     let (scheme, key) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| key.trim().to_owned())
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
 }
 
 pub(crate) fn range_start(headers: &HeaderMap) -> Option<u64> {
-    text(headers, &header::RANGE)?
-        .strip_prefix("bytes=")?
-        .split('-')
-        .next()?
-        .parse()
-        .ok()
+    text(headers, &header::RANGE)?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
 }
 
 pub(crate) fn record(

@@ -90,32 +90,16 @@ pub(crate) enum Strike {
 impl Chaos {
     pub(crate) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let c = &self.content;
-        let content = [
-            c.cut,
-            c.reset,
-            c.stall,
-            c.status_502,
-            c.status_429,
-            c.ignore_range,
-            c.wrong_range,
-            c.change_file,
-        ];
+        let content =
+            [c.cut, c.reset, c.stall, c.status_502, c.status_429, c.ignore_range, c.wrong_range, c.change_file];
         let q = &self.query;
         let query = [q.drop, q.status_502, q.status_429, q.not_exist];
-        let sound = |all: &[f64]| {
-            all.iter().all(|p| (0.0..=1.0).contains(p)) && all.iter().sum::<f64>() <= 1.000_001
-        };
+        let sound = |all: &[f64]| all.iter().all(|p| (0.0..=1.0).contains(p)) && all.iter().sum::<f64>() <= 1.000_001;
         if !sound(&content) {
-            return Err((
-                "content",
-                "probabilities must be from 0 to 1 and add up to at most 1",
-            ));
+            return Err(("content", "probabilities must be from 0 to 1 and add up to at most 1"));
         }
         if !sound(&query) {
-            return Err((
-                "query",
-                "probabilities must be from 0 to 1 and add up to at most 1",
-            ));
+            return Err(("query", "probabilities must be from 0 to 1 and add up to at most 1"));
         }
         Ok(())
     }
@@ -131,52 +115,27 @@ impl Chaos {
             hit
         };
         let error = |shape| Strike::Fault(Fault::ErrorShape { shape, act: false });
-        let limited = || {
-            Strike::Fault(Fault::RateLimited {
-                retry_after: RetryAfter::None,
-                seconds: 1,
-            })
-        };
+        let limited = || Strike::Fault(Fault::RateLimited { retry_after: RetryAfter::None, seconds: 1 });
         let c = &self.content;
         let q = &self.query;
         match op {
             Op::Content if falls(c.cut) => Some(("chaos:cut", Strike::Cut { at, rst: false })),
             Op::Content if falls(c.reset) => Some(("chaos:reset", Strike::Cut { at, rst: true })),
-            Op::Content if falls(c.stall) => {
-                Some(("chaos:stall", Strike::Stall { at, ms: c.stall_ms }))
-            }
-            Op::Content if falls(c.status_502) => {
-                Some(("chaos:status_502", error(Shape::Proxy502)))
-            }
+            Op::Content if falls(c.stall) => Some(("chaos:stall", Strike::Stall { at, ms: c.stall_ms })),
+            Op::Content if falls(c.status_502) => Some(("chaos:status_502", error(Shape::Proxy502))),
             Op::Content if falls(c.status_429) => Some(("chaos:status_429", limited())),
-            Op::Content if falls(c.ignore_range) => {
-                Some(("chaos:ignore_range", Strike::IgnoreRange))
-            }
+            Op::Content if falls(c.ignore_range) => Some(("chaos:ignore_range", Strike::IgnoreRange)),
             Op::Content if falls(c.wrong_range) => Some((
                 "chaos:wrong_range",
-                Strike::Fault(Fault::WrongContentRange {
-                    shift: 1 + (at * 4096.0) as i64,
-                    total: 0,
-                }),
+                Strike::Fault(Fault::WrongContentRange { shift: 1 + (at * 4096.0) as i64, total: 0 }),
             )),
-            Op::Content if falls(c.change_file) => {
-                Some(("chaos:change_file", Strike::Fault(Fault::ChangeFile {})))
+            Op::Content if falls(c.change_file) => Some(("chaos:change_file", Strike::Fault(Fault::ChangeFile {}))),
+            Op::Query if falls(q.drop) => Some(("chaos:drop", Strike::Fault(Fault::DropBeforeAccept { rst: false }))),
+            Op::Query if falls(q.status_502) => {
+                Some(("chaos:status_502", Strike::Fault(Fault::Html { status: 502, act: false })))
             }
-            Op::Query if falls(q.drop) => Some((
-                "chaos:drop",
-                Strike::Fault(Fault::DropBeforeAccept { rst: false }),
-            )),
-            Op::Query if falls(q.status_502) => Some((
-                "chaos:status_502",
-                Strike::Fault(Fault::Html {
-                    status: 502,
-                    act: false,
-                }),
-            )),
             Op::Query if falls(q.status_429) => Some(("chaos:status_429", limited())),
-            Op::Query if falls(q.not_exist) => {
-                Some(("chaos:not_exist", error(Shape::TaskNotExist)))
-            }
+            Op::Query if falls(q.not_exist) => Some(("chaos:not_exist", error(Shape::TaskNotExist))),
             _ => None,
         }
     }

@@ -24,26 +24,13 @@ impl Clock {
     /// Starts at zero.
     pub(crate) fn new(scale: f64) -> Self {
         let started = Instant::now();
-        let started_unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        Self {
-            started,
-            started_unix,
-            base: Mutex::new(Base {
-                real: started,
-                service: 0.0,
-                scale,
-            }),
-        }
+        let started_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Self { started, started_unix, base: Mutex::new(Base { real: started, service: 0.0, scale }) }
     }
 
     /// Service seconds since start.
     pub(crate) fn now(&self) -> f64 {
-        let base = *self
-            .base
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let base = *self.base.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         base.service + base.real.elapsed().as_secs_f64() * base.scale
     }
 
@@ -54,25 +41,14 @@ impl Clock {
 
     /// Changes the scale from now on.
     pub(crate) fn set_scale(&self, scale: f64) {
-        let mut base = self
-            .base
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut base = self.base.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let service = base.service + base.real.elapsed().as_secs_f64() * base.scale;
-        *base = Base {
-            real: Instant::now(),
-            service,
-            scale,
-        };
+        *base = Base { real: Instant::now(), service, scale };
     }
 
     /// The real time that a stretch of service time takes.
     pub(crate) fn real(&self, service_seconds: f64) -> Duration {
-        let scale = self
-            .base
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .scale;
+        let scale = self.base.lock().unwrap_or_else(std::sync::PoisonError::into_inner).scale;
         Duration::from_secs_f64((service_seconds / scale).clamp(0.0, 1e9))
     }
 

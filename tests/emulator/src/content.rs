@@ -52,12 +52,7 @@ pub(crate) async fn content(
             Ok((_, owner)) => owner,
             Err(shape) => return shape.answer(context.lang, &context.request_id),
         };
-        if state
-            .lock()
-            .tasks
-            .get(&id)
-            .is_some_and(|task| task.account != owner)
-        {
+        if state.lock().tasks.get(&id).is_some_and(|task| task.account != owner) {
             return Shape::Proxy404.answer(context.lang, &context.request_id);
         }
     }
@@ -73,14 +68,8 @@ pub(crate) async fn signed(
     headers: HeaderMap,
 ) -> Response {
     let query = query.unwrap_or_default();
-    let field = |name: &str| {
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
-    let expires = field("exp")
-        .and_then(|text| text.parse::<u64>().ok())
-        .unwrap_or(0);
+    let field = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let expires = field("exp").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     if field("sig") != Some(signature(&id, expires).as_str()) {
         return errors::proxy(403, "invalid signature");
     }
@@ -110,13 +99,7 @@ pub(crate) async fn unusable(Extension(context): Extension<Context>) -> Response
 }
 
 /// The file of a finished task, or why there is none.
-async fn serve(
-    state: &Arc<State>,
-    context: &Context,
-    plan: &ContentPlan,
-    id: &str,
-    headers: &HeaderMap,
-) -> Response {
+async fn serve(state: &Arc<State>, context: &Context, plan: &ContentPlan, id: &str, headers: &HeaderMap) -> Response {
     let started = Instant::now();
     sleep(Duration::from_millis(plan.latency_ms)).await;
     let now = state.clock.now();
@@ -180,12 +163,7 @@ impl Validators {
         };
         let seconds = state.clock.unix(ended) + u64::from(task.file_version);
         let modified = UNIX_EPOCH + Duration::from_secs(seconds);
-        Self {
-            etag,
-            modified: plan
-                .last_modified
-                .then(|| httpdate::fmt_http_date(modified)),
-        }
+        Self { etag, modified: plan.last_modified.then(|| httpdate::fmt_http_date(modified)) }
     }
 
     fn write(&self, headers: &mut HeaderMap) {
@@ -214,8 +192,8 @@ fn part(
     task: &Task,
 ) -> Response {
     let asked = text(headers, &header::RANGE).and_then(|value| parse_range(value, length));
-    let current = !plan.if_range
-        || text(headers, &header::IF_RANGE).is_none_or(|value| validators.match_if_range(value));
+    let current =
+        !plan.if_range || text(headers, &header::IF_RANGE).is_none_or(|value| validators.match_if_range(value));
     let ignored = plan.range == RangePlan::Ignore || context.tweaks.ignore_range || !current;
     let Some(asked) = asked.filter(|_| !ignored) else {
         let mut response = whole(file, 0, length, task);
@@ -225,10 +203,7 @@ fn part(
     let Ok((first, last)) = asked else {
         let mut response = if plan.past_end == 416 {
             let mut response = Shape::Plain416.answer(context.lang, &context.request_id);
-            response.headers_mut().insert(
-                header::CONTENT_RANGE,
-                header_value(&format!("bytes */{length}")),
-            );
+            response.headers_mut().insert(header::CONTENT_RANGE, header_value(&format!("bytes */{length}")));
             response
         } else {
             Shape::Proxy416.answer(context.lang, &context.request_id)
@@ -241,9 +216,8 @@ fn part(
     // Moved by the scenario: never before the start or past the end of the file.
     let first = first.saturating_add_signed(shift).min(length - 1);
     let last = (first + size - 1).min(length - 1);
-    let total = length.saturating_add_signed(
-        context.tweaks.total + i64::from(plan.range == RangePlan::WrongTotal) * 1_000,
-    );
+    let total =
+        length.saturating_add_signed(context.tweaks.total + i64::from(plan.range == RangePlan::WrongTotal) * 1_000);
     let mut response = whole(file, first, last + 1, task);
     *response.status_mut() = hyper::StatusCode::PARTIAL_CONTENT;
     common(response.headers_mut(), plan);
@@ -258,16 +232,10 @@ fn part(
 fn common(headers: &mut HeaderMap, plan: &ContentPlan) {
     headers.insert(header::CONTENT_TYPE, header_value(&plan.content_type));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=86400"),
-    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     if !plan.content_length {
         headers.remove(header::CONTENT_LENGTH);
-        headers.insert(
-            header::TRANSFER_ENCODING,
-            HeaderValue::from_static("chunked"),
-        );
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 
@@ -282,9 +250,7 @@ fn whole(file: &Arc<VideoFile>, from: u64, to: u64, task: &Task) -> Response {
         std::future::ready((!piece.is_empty()).then_some((Ok::<_, std::io::Error>(piece), next)))
     });
     let mut response = Response::new(Body::from_stream(pieces));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
     response
 }
 
@@ -296,30 +262,16 @@ fn parse_range(value: &str, length: u64) -> Option<Result<(u64, u64), ()>> {
     }
     let range = if first.is_empty() {
         let suffix: u64 = last.parse().ok()?;
-        if suffix == 0 {
-            Err(())
-        } else {
-            Ok((length.saturating_sub(suffix), length.saturating_sub(1)))
-        }
+        if suffix == 0 { Err(()) } else { Ok((length.saturating_sub(suffix), length.saturating_sub(1))) }
     } else {
         let first: u64 = first.parse().ok()?;
-        let last = if last.is_empty() {
-            u64::MAX
-        } else {
-            last.parse().ok()?
-        };
+        let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
         if last < first {
             return None;
         }
         Ok((first, last.min(length.saturating_sub(1))))
     };
-    Some(range.and_then(|(first, last)| {
-        if first < length {
-            Ok((first, last))
-        } else {
-            Err(())
-        }
-    }))
+    Some(range.and_then(|(first, last)| if first < length { Ok((first, last)) } else { Err(()) }))
 }
 
 #[cfg(test)]
@@ -335,14 +287,7 @@ mod tests {
         assert_eq!(parse_range("bytes=-500", 100), Some(Ok((0, 99))));
         assert_eq!(parse_range("bytes=100-", 100), Some(Err(())));
         assert_eq!(parse_range("bytes=-0", 100), Some(Err(())));
-        for ignored in [
-            "bytes=0-1,5-6",
-            "bytes=9-1",
-            "bytes=a-b",
-            "items=0-1",
-            "bytes=",
-            "bytes=-",
-        ] {
+        for ignored in ["bytes=0-1,5-6", "bytes=9-1", "bytes=a-b", "items=0-1", "bytes=", "bytes=-"] {
             assert_eq!(parse_range(ignored, 100), None, "{ignored}");
         }
     }

@@ -75,8 +75,6 @@ pub(crate) async fn video(Shared(state): Shared<Arc<State>>, Path(id): Path<Stri
         std::future::ready((!piece.is_empty()).then_some((Ok::<_, std::io::Error>(piece), next)))
     });
     let mut response = answer(200, Some("video/mp4"), Body::from_stream(pieces));
-    response
-        .headers_mut()
-        .insert("content-length", length.into());
+    response.headers_mut().insert("content-length", length.into());
     response
 }

@@ -43,7 +43,7 @@ pub(crate) async fn create(
     let api = state.lock().scenario.api.clone();
     let mut answer = json!({
         "object": "video",
-        "model": task.model,
+        "model": api.create_model.as_ref().unwrap_or(&task.model),
         "status": api.create_status,
         "progress": 0,
         "created_at": state.clock.unix(task.created),
@@ -63,9 +63,7 @@ pub(crate) async fn create(
     if api.billing_header {
         let billed = task.plan.billed_seconds.unwrap_or(task.seconds);
         let ratios = json!({ "seconds": billed, "size": 1 }).to_string();
-        response
-            .headers_mut()
-            .insert("x-new-api-other-ratios", header_value(&ratios));
+        response.headers_mut().insert("x-new-api-other-ratios", header_value(&ratios));
     }
     response
 }
@@ -83,12 +81,7 @@ fn make(state: &State, context: &Context, body: &[u8]) -> Result<Task, Refusal> 
     charge(&mut inner, &key, &wish, cost)?;
 
     let asked = wish.size.as_deref().and_then(parse_size);
-    let size = plan
-        .size
-        .as_deref()
-        .and_then(parse_size)
-        .or(asked)
-        .unwrap_or((1280, 720));
+    let size = plan.size.as_deref().and_then(parse_size).or(asked).unwrap_or((1280, 720));
     plan.video_bytes = state.video_bytes(plan.video_bytes);
     let task = Task {
         id: inner.new_task_id(),
@@ -125,12 +118,7 @@ fn charge(inner: &mut Inner, key: &str, wish: &Wish, cost: u64) -> Result<(), Re
         return Err(Shape::ModelNotFound.into());
     }
     let account = inner.accounts.get_mut(key).ok_or(Shape::InvalidToken)?;
-    if account
-        .spec
-        .models
-        .as_ref()
-        .is_some_and(|models| !models.contains(&wish.model))
-    {
+    if account.spec.models.as_ref().is_some_and(|models| !models.contains(&wish.model)) {
         return Err(Shape::NoModelRight.into());
     }
     if account.units < cost.cast_signed() {
@@ -163,13 +151,9 @@ struct Wish {
 
 impl Wish {
     fn read(body: &[u8]) -> Result<Self, (&'static str, String)> {
-        let all: Value =
-            serde_json::from_slice(body).map_err(|error| ("invalid_json", error.to_string()))?;
+        let all: Value = serde_json::from_slice(body).map_err(|error| ("invalid_json", error.to_string()))?;
         let Value::Object(fields) = &all else {
-            return Err((
-                "invalid_json",
-                "json: cannot unmarshal into Go value of type TaskSubmitReq".into(),
-            ));
+            return Err(("invalid_json", "json: cannot unmarshal into Go value of type TaskSubmitReq".into()));
         };
         let text = |name: &'static str| string(fields, name);
         let duration = match fields.get("duration") {
@@ -182,11 +166,7 @@ impl Wish {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(items)) => items
                 .iter()
-                .map(|item| {
-                    item.as_str()
-                        .map(str::to_owned)
-                        .ok_or_else(|| mismatch("images", item, "string"))
-                })
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| mismatch("images", item, "string")))
                 .collect::<Result<_, _>>()?,
             Some(other) => return Err(mismatch("images", other, "[]string")),
         };
@@ -212,16 +192,8 @@ impl Wish {
     /// As the service counts: `seconds` first, `duration` where that says nothing, four where neither makes sense.
     fn billed_seconds(&self) -> u32 {
         let seconds = self.seconds.parse::<i64>().unwrap_or(0);
-        let seconds = if seconds == 0 {
-            self.duration.unwrap_or(0)
-        } else {
-            seconds
-        };
-        if seconds > 0 {
-            u32::try_from(seconds).unwrap_or(u32::MAX).min(1_000_000)
-        } else {
-            4
-        }
+        let seconds = if seconds == 0 { self.duration.unwrap_or(0) } else { seconds };
+        if seconds > 0 { u32::try_from(seconds).unwrap_or(u32::MAX).min(1_000_000) } else { 4 }
     }
 
     /// What the upstream says to a request that does not suit the model.
@@ -239,10 +211,7 @@ impl Wish {
     }
 }
 
-fn string(
-    fields: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<String>, (&'static str, String)> {
+fn string(fields: &Map<String, Value>, name: &'static str) -> Result<Option<String>, (&'static str, String)> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -261,8 +230,6 @@ fn mismatch(field: &str, value: &Value, wanted: &str) -> (&'static str, String) 
     };
     (
         "invalid_json",
-        format!(
-            "json: cannot unmarshal {kind} into Go struct field TaskSubmitReq.{field} of type {wanted}"
-        ),
+        format!("json: cannot unmarshal {kind} into Go struct field TaskSubmitReq.{field} of type {wanted}"),
     )
 }

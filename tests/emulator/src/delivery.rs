@@ -116,6 +116,14 @@ impl Sender {
         {
             return Some(Err(self.cut(rst).await));
         }
+        // Where less is promised than there is, the server would drop the connection rather than send a part.
+        let promised = match (self.delivery.expected, self.delivery.promise) {
+            (Some(expected), promise @ i64::MIN..0) => expected.saturating_add_signed(promise),
+            _ => u64::MAX,
+        };
+        if self.sent >= promised {
+            return None;
+        }
         while self.rest.is_empty() {
             match self.body.as_mut()?.next().await {
                 Some(Ok(bytes)) => self.rest = bytes,
@@ -125,6 +133,8 @@ impl Sender {
                     self.delivery.extra -= extra;
                     self.rest = Bytes::from(vec![0xEE; extra as usize]);
                 }
+                // More was promised: the connection ends, as the server could not go on with it.
+                None if self.delivery.promise > 0 => return Some(Err(self.cut(false).await)),
                 None => {
                     self.body = None;
                     self.entry.set_complete();
@@ -132,30 +142,19 @@ impl Sender {
                 }
             }
         }
-        let mut most = CHUNK as u64;
-        for at in [
-            self.delivery.cut.map(|cut| cut.0),
-            self.delivery.stall.map(|stall| stall.0),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        let mut most = (CHUNK as u64).min(promised - self.sent);
+        for at in [self.delivery.cut.map(|cut| cut.0), self.delivery.stall.map(|stall| stall.0)].into_iter().flatten() {
             most = most.min(at - self.sent);
         }
         // Slow bodies go out in pieces of about a fiftieth of a second, so that the rate is smooth.
-        for rate in [
-            self.delivery.rate,
-            self.delivery.shared_rate.as_ref().map(|shared| shared.0),
-        ]
-        .into_iter()
-        .flatten()
+        for rate in
+            [self.delivery.rate, self.delivery.shared_rate.as_ref().map(|shared| shared.0)].into_iter().flatten()
         {
             most = most.min((rate / 50).max(1));
         }
         let size = (self.rest.len() as u64).min(most);
         if let Some(rate) = self.delivery.rate {
-            sleep_until(self.started + Duration::from_secs_f64(self.sent as f64 / rate as f64))
-                .await;
+            sleep_until(self.started + Duration::from_secs_f64(self.sent as f64 / rate as f64)).await;
         }
         if let Some((rate, pacer)) = &self.delivery.shared_rate {
             sleep_until(pacer.reserve(size, *rate)).await;

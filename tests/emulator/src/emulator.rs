@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::{runtime, sync::oneshot};
 
 use crate::{
-    RecordedRequest, Scenario, ScenarioError, Stats, TaskSpec, routes::router, rules::HostName,
-    server, state::State, video::CHUNK,
+    RecordedRequest, Scenario, ScenarioError, Stats, TaskSpec, routes::router, rules::HostName, server, state::State,
+    video::CHUNK,
 };
 
 /// How to start an [`Emulator`].
@@ -102,17 +102,12 @@ impl Builder {
     /// Opens the ports and starts to serve.
     pub fn start(self) -> io::Result<Emulator> {
         let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
-        self.scenario
-            .check()
-            .map_err(|error| invalid(error.to_string()))?;
+        self.scenario.check().map_err(|error| invalid(error.to_string()))?;
         if !self.time_scale.is_finite() || self.time_scale <= 0.0 {
             return Err(invalid("the time scale must be a positive number".into()));
         }
         let first = listen(self.host, self.port)?;
-        let second = self
-            .second_port
-            .map(|port| listen(self.host, port))
-            .transpose()?;
+        let second = self.second_port.map(|port| listen(self.host, port)).transpose()?;
         let address = first.local_addr()?;
         let second_address = second.as_ref().map(TcpListener::local_addr).transpose()?;
         let state = State::new(
@@ -123,36 +118,20 @@ impl Builder {
             self.video_bytes,
             self.scenario,
         );
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Arc::clone(&state);
-        let thread = std::thread::Builder::new()
-            .name("junfeiai-emulator".into())
-            .spawn(move || {
-                let router = router(Arc::clone(&shared));
-                runtime.spawn(server::run(
-                    Arc::clone(&shared),
-                    router.clone(),
-                    HostName::First,
-                    first,
-                ));
-                if let Some(second) = second {
-                    runtime.spawn(server::run(shared, router, HostName::Second, second));
-                }
-                // Either word or loss of the handle ends it.
-                runtime.block_on(stopped).ok();
-                runtime.shutdown_timeout(Duration::from_millis(500));
-            })?;
-        Ok(Emulator {
-            state,
-            address,
-            second_address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("junfeiai-emulator".into()).spawn(move || {
+            let router = router(Arc::clone(&shared));
+            runtime.spawn(server::run(Arc::clone(&shared), router.clone(), HostName::First, first));
+            if let Some(second) = second {
+                runtime.spawn(server::run(shared, router, HostName::Second, second));
+            }
+            // Either word or loss of the handle ends it.
+            runtime.block_on(stopped).ok();
+            runtime.shutdown_timeout(Duration::from_millis(500));
+        })?;
+        Ok(Emulator { state, address, second_address, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -247,11 +226,7 @@ impl Emulator {
 
     /// The JSON that a task was made with, extra fields included.
     pub fn task_request(&self, task_id: &str) -> Option<serde_json::Value> {
-        self.state
-            .lock()
-            .tasks
-            .get(task_id)
-            .map(|task| task.request.clone())
+        self.state.lock().tasks.get(task_id).map(|task| task.request.clone())
     }
 
     /// Puts a task into the store without a POST and without a charge.

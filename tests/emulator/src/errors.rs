@@ -16,11 +16,7 @@ impl Lang {
     /// From an `Accept-Language` header: its first language decides.
     pub(crate) fn of(header: Option<&str>) -> Self {
         let first = header.unwrap_or("").trim_start().to_ascii_lowercase();
-        if first.starts_with("zh") {
-            Self::Chinese
-        } else {
-            Self::English
-        }
+        if first.starts_with("zh") { Self::Chinese } else { Self::English }
     }
 
     fn say(self, english: &str, chinese: &str) -> String {
@@ -123,83 +119,44 @@ impl Shape {
             gate(status, &lang.say(english, chinese), request_id, code)
         };
         let upstream = |status: u16, quoted: &str| {
-            task_layer(
-                status,
-                "fail_to_fetch_task",
-                &format!("upstream answered {status}: {quoted}"),
-            )
+            task_layer(status, "fail_to_fetch_task", &format!("upstream answered {status}: {quoted}"))
         };
         match self {
             Self::InvalidToken => gate(401, "Invalid token", "无效的令牌", ""),
-            Self::NoModelRight => gate(
-                403,
-                "This token has no access to the model",
-                "该令牌无权访问该模型",
-                "access_denied",
-            ),
+            Self::NoModelRight => {
+                gate(403, "This token has no access to the model", "该令牌无权访问该模型", "access_denied")
+            }
             Self::Banned => gate(403, "User has been banned", "用户已被封禁", ""),
-            Self::IpDenied => gate(
-                403,
-                "Your IP is not in the allowed list of this token",
-                "您的 IP 不在令牌允许访问的列表中",
-                "",
-            ),
-            Self::ModelNotFound => gate(
-                503,
-                "No available channel for the model",
-                "当前分组下该模型无可用渠道",
-                "model_not_found",
-            ),
-            Self::InvalidRequest => task_layer(
-                400,
-                "invalid_request",
-                &lang.say("invalid request", "请求参数错误"),
-            ),
-            Self::InvalidJson => task_layer(
-                400,
-                "invalid_json",
-                "json: cannot unmarshal number into Go struct field",
-            ),
-            Self::InvalidSeconds => task_layer(
-                400,
-                "invalid_seconds",
-                &lang.say("seconds is invalid", "seconds 无效"),
-            ),
+            Self::IpDenied => {
+                gate(403, "Your IP is not in the allowed list of this token", "您的 IP 不在令牌允许访问的列表中", "")
+            }
+            Self::ModelNotFound => {
+                gate(503, "No available channel for the model", "当前分组下该模型无可用渠道", "model_not_found")
+            }
+            Self::InvalidRequest => task_layer(400, "invalid_request", &lang.say("invalid request", "请求参数错误")),
+            Self::InvalidJson => task_layer(400, "invalid_json", "json: cannot unmarshal number into Go struct field"),
+            Self::InvalidSeconds => task_layer(400, "invalid_seconds", &lang.say("seconds is invalid", "seconds 无效")),
             Self::TaskNotExist => task_layer(400, "task_not_exist", "task_not_exist"),
             Self::TaskNotExist404 => task_layer(404, "task_not_exist", "task_not_exist"),
-            Self::InsufficientUserQuota => task_layer(
-                403,
-                "insufficient_user_quota",
-                &lang.say("user quota is not enough", "用户额度不足"),
-            ),
+            Self::InsufficientUserQuota => {
+                task_layer(403, "insufficient_user_quota", &lang.say("user quota is not enough", "用户额度不足"))
+            }
             Self::PreConsumeTokenQuotaFailed => {
                 let text = lang.say("token quota is not enough", "令牌额度不足");
                 task_layer(403, "pre_consume_token_quota_failed", &text)
             }
             Self::FailToFetchTask => upstream(400, r#"{"error":"the prompt was refused"}"#),
-            Self::Upstream401 => {
-                upstream(401, r#"{"error":{"message":"Incorrect API key provided"}}"#)
-            }
+            Self::Upstream401 => upstream(401, r#"{"error":{"message":"Incorrect API key provided"}}"#),
             Self::Upstream404 => upstream(404, r#"{"error":{"message":"Not found"}}"#),
-            Self::UpstreamHtml => upstream(
-                502,
-                "<html><head><title>502 Bad Gateway</title></head></html>",
-            ),
+            Self::UpstreamHtml => upstream(502, "<html><head><title>502 Bad Gateway</title></head></html>"),
             Self::Upstream429 => upstream(429, r#"{"error":"Too many requests"}"#),
-            Self::DoRequestFailed => task_layer(
-                500,
-                "do_request_failed",
-                "do request failed: unexpected EOF",
-            ),
+            Self::DoRequestFailed => task_layer(500, "do_request_failed", "do request failed: unexpected EOF"),
             Self::UpstreamUnreadable => task_layer(
                 500,
                 "unmarshal_response_body_failed",
                 "invalid character '<' looking for beginning of value",
             ),
-            Self::SuccessFalse => json_answer(
-                200,
-                &json!({ "success": false, "message": lang.say("failed", "失败") }),
-            ),
+            Self::SuccessFalse => json_answer(200, &json!({ "success": false, "message": lang.say("failed", "失败") })),
             Self::Empty500 => answer(500, None, ""),
             Self::Html413 => html(413),
             Self::Html502 => html(502),
@@ -224,51 +181,32 @@ impl Shape {
 /// The gate's shape: `error.type` is `new_api_error`, the request id stands in the message.
 pub(crate) fn gate(status: u16, text: &str, request_id: &str, code: &str) -> Response {
     let message = format!("{text} (request id: {request_id})");
-    json_answer(
-        status,
-        &json!({ "error": { "message": message, "type": "new_api_error", "code": code } }),
-    )
+    json_answer(status, &json!({ "error": { "message": message, "type": "new_api_error", "code": code } }))
 }
 
 /// The task layer's shape.
 pub(crate) fn task_layer(status: u16, code: &str, message: &str) -> Response {
-    json_answer(
-        status,
-        &json!({ "code": code, "message": message, "data": null }),
-    )
+    json_answer(status, &json!({ "code": code, "message": message, "data": null }))
 }
 
 /// The MP4 proxy's shape.
 pub(crate) fn proxy(status: u16, message: &str) -> Response {
-    json_answer(
-        status,
-        &json!({ "error": { "message": message, "type": "server_error" } }),
-    )
+    json_answer(status, &json!({ "error": { "message": message, "type": "server_error" } }))
 }
 
 /// The MP4 proxy's answer while a task runs, or after it failed.
 pub(crate) fn not_completed(status: &str) -> Response {
-    proxy(
-        400,
-        &format!("Task is not completed yet, current status: {status}"),
-    )
+    proxy(400, &format!("Task is not completed yet, current status: {status}"))
 }
 
 /// Any JSON.
 pub(crate) fn json_answer(status: u16, value: &Value) -> Response {
-    answer(
-        status,
-        Some("application/json; charset=utf-8"),
-        value.to_string(),
-    )
+    answer(status, Some("application/json; charset=utf-8"), value.to_string())
 }
 
 /// A page of a proxy in front.
 pub(crate) fn html(status: u16) -> Response {
-    let reason = StatusCode::from_u16(status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("Error");
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
     let page = format!(
         "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
          <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
@@ -279,8 +217,7 @@ pub(crate) fn html(status: u16) -> Response {
 /// A response from its parts.
 pub(crate) fn answer(status: u16, content_type: Option<&str>, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(value) = content_type.and_then(|value| header::HeaderValue::from_str(value).ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }

@@ -67,13 +67,7 @@ pub(crate) async fn serve(
         host,
         range_start: range_start(&head.headers),
     });
-    let entry = state.log.open(record(
-        &state,
-        &head,
-        host,
-        key.as_deref(),
-        connection.number,
-    ));
+    let entry = state.log.open(record(&state, &head, host, key.as_deref(), connection.number));
     if let Some((name, _)) = &strike {
         entry.set_fault(name);
     }
@@ -95,19 +89,8 @@ pub(crate) async fn serve(
     if !body.is_empty() {
         entry.set_body(&body, &state.redact(&String::from_utf8_lossy(&body)));
     }
-    let exchange = Exchange {
-        state,
-        router,
-        connection,
-        entry,
-        context,
-        head,
-        body,
-        op,
-    };
-    exchange
-        .play(strike.map(|(_, strike)| strike), in_flight)
-        .await
+    let exchange = Exchange { state, router, connection, entry, context, head, body, op };
+    exchange.play(strike.map(|(_, strike)| strike), in_flight).await
 }
 
 impl Exchange {
@@ -121,11 +104,8 @@ impl Exchange {
             Some(partway) => share = Some(partway),
             None => {}
         }
-        let limited = if fault.is_none() && self.head.method != Method::OPTIONS {
-            self.state.limit(self.op).err()
-        } else {
-            None
-        };
+        let limited =
+            if fault.is_none() && self.head.method != Method::OPTIONS { self.state.limit(self.op).err() } else { None };
         let mut response = if let Some((limit, wait)) = limited {
             self.too_many(limit.retry_after, wait)
         } else {
@@ -141,9 +121,8 @@ impl Exchange {
             self.file_delivery(&mut delivery, file.started);
         }
         let said = response.headers().get(header::CONTENT_LENGTH);
-        let length = said
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-            .or(response.body().size_hint().exact());
+        let length =
+            said.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).or(response.body().size_hint().exact());
         // By chance faults strike partway: where that is follows from the length.
         let at = |share: f64| (length.unwrap_or(0) as f64 * share) as u64;
         match share {
@@ -164,12 +143,7 @@ impl Exchange {
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = self.head.headers.clone();
         request.extensions_mut().insert(self.context.clone());
-        let answer = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .unwrap_or_else(|never| match never {});
+        let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         let wait = match self.op {
             Op::Create => plan.create_latency_ms,
             Op::Query => plan.query_latency_ms,
@@ -217,10 +191,7 @@ impl Exchange {
             Fault::WrongLength { delta } => delivery.promise = *delta,
             Fault::ChangeEtag {} => self.context.tweaks.change_etag = true,
             Fault::ChangeFile {} => self.context.tweaks.change_file = true,
-            Fault::RateLimited {
-                retry_after,
-                seconds,
-            } => return Ok(self.too_many(*retry_after, *seconds as f64)),
+            Fault::RateLimited { retry_after, seconds } => return Ok(self.too_many(*retry_after, *seconds as f64)),
             Fault::Redirect { status, location } => {
                 return Ok(synthetic::redirect(*status, &self.fill_in(location)));
             }
@@ -229,20 +200,14 @@ impl Exchange {
                 if synthetic::acts(made_up) {
                     self.act().await;
                 }
-                return Ok(synthetic::answer(
-                    made_up,
-                    self.context.lang,
-                    &self.context.request_id,
-                ));
+                return Ok(synthetic::answer(made_up, self.context.lang, &self.context.request_id));
             }
         }
         let mut response = self.act().await;
         match fault {
             Fault::DuplicateRequestId {} => {
                 let id = self.state.request_id();
-                response
-                    .headers_mut()
-                    .append(REQUEST_ID, header_value(&self.context.request_id));
+                response.headers_mut().append(REQUEST_ID, header_value(&self.context.request_id));
                 response.headers_mut().append(REQUEST_ID, header_value(&id));
             }
             Fault::Header { name, value } => {
@@ -259,8 +224,7 @@ impl Exchange {
     }
 
     fn too_many(&self, form: RetryAfter, wait: f64) -> Response {
-        let mut response =
-            synthetic::too_many(self.op, self.context.lang, &self.context.request_id);
+        let mut response = synthetic::too_many(self.op, self.context.lang, &self.context.request_id);
         let seconds = wait.ceil().max(1.0) as u64;
         let value = match form {
             RetryAfter::None => return response,
@@ -276,9 +240,7 @@ impl Exchange {
 
     /// Request id and CORS, on everything but pages of proxies in front.
     fn finish_headers(&self, response: &mut Response) {
-        if text(response.headers(), &header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.starts_with("text/html"))
-        {
+        if text(response.headers(), &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
             return;
         }
         let twice = self.state.lock().scenario.api.duplicate_request_id;
@@ -290,21 +252,15 @@ impl Exchange {
             }
             headers.append(REQUEST_ID, value);
         }
-        headers
-            .entry(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-            .or_insert(HeaderValue::from_static("*"));
+        headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
     }
 
     /// Rates and the cut that belong to every file response.
     fn file_delivery(&self, delivery: &mut Delivery, started: Instant) {
         let plan = self.state.lock().scenario.content.clone();
         delivery.rate = plan.per_connection_rate;
-        delivery.shared_rate = plan
-            .rate_bytes_per_s
-            .map(|rate| (rate, Arc::clone(&self.state.pacer)));
-        delivery.deadline = plan
-            .cut_after_s
-            .map(|after| started + self.state.clock.real(after));
+        delivery.shared_rate = plan.rate_bytes_per_s.map(|rate| (rate, Arc::clone(&self.state.pacer)));
+        delivery.deadline = plan.cut_after_s.map(|after| started + self.state.clock.real(after));
     }
 
     fn fill_in(&self, template: &str) -> String {
@@ -313,13 +269,8 @@ impl Exchange {
             HostName::Second => self.state.second.as_ref().unwrap_or(&self.state.origin),
         };
         let path = self.head.uri.path();
-        let id = path
-            .split('/')
-            .find(|part| part.starts_with("task_"))
-            .unwrap_or("");
-        fill_in(&self.state, template, id)
-            .replace("{host}", own)
-            .replace("{path}", path)
+        let id = path.split('/').find(|part| part.starts_with("task_")).unwrap_or("");
+        fill_in(&self.state, template, id).replace("{host}", own).replace("{path}", path)
     }
 }
 
@@ -344,10 +295,7 @@ pub(crate) struct IsFile {
 /// Fills `{origin}`, `{second}` and `{id}` in.
 pub(crate) fn fill_in(state: &State, template: &str, id: &str) -> String {
     let second = state.second.as_deref().unwrap_or(&state.origin);
-    template
-        .replace("{origin}", &state.origin)
-        .replace("{second}", second)
-        .replace("{id}", id)
+    template.replace("{origin}", &state.origin).replace("{second}", second).replace("{id}", id)
 }
 
 /// A header value from text that is known to be harmless, or nothing.

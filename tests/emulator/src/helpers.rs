@@ -13,46 +13,29 @@ use crate::{
 };
 
 /// `GET /v1/models`.
-pub(crate) async fn models(
-    Shared(state): Shared<Arc<State>>,
-    Extension(context): Extension<Context>,
-) -> Response {
+pub(crate) async fn models(Shared(state): Shared<Arc<State>>, Extension(context): Extension<Context>) -> Response {
     let inner = state.lock();
     let key = match gate(&inner, &context) {
         Ok((key, _)) => key,
         Err(shape) => return shape.answer(context.lang, &context.request_id),
     };
-    let all = inner
-        .scenario
-        .models
-        .clone()
-        .unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
+    let all = inner.scenario.models.clone().unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
     let allowed = inner.accounts[&key].spec.models.clone();
     let data: Vec<Value> = all
         .iter()
         .filter(|model| allowed.as_ref().is_none_or(|allowed| allowed.contains(model)))
         .map(|model| json!({ "id": model, "object": "model", "created": 1_626_777_600, "owned_by": "xai" }))
         .collect();
-    json_answer(
-        200,
-        &json!({ "success": true, "object": "list", "data": data }),
-    )
+    json_answer(200, &json!({ "success": true, "object": "list", "data": data }))
 }
 
 /// `GET /api/usage/token/`: twenty calls in twenty minutes of service time.
-pub(crate) async fn usage(
-    Shared(state): Shared<Arc<State>>,
-    Extension(context): Extension<Context>,
-) -> Response {
+pub(crate) async fn usage(Shared(state): Shared<Arc<State>>, Extension(context): Extension<Context>) -> Response {
     let now = state.clock.now();
     let mut inner = state.lock();
     inner.settle(now);
     let shaped = |shape: Shape| shape.answer(context.lang, &context.request_id);
-    let Some(account) = context
-        .key
-        .as_ref()
-        .and_then(|key| inner.accounts.get_mut(key))
-    else {
+    let Some(account) = context.key.as_ref().and_then(|key| inner.accounts.get_mut(key)) else {
         return shaped(Shape::InvalidToken);
     };
     account.usage_calls.retain(|at| now - at < 1_200.0);
@@ -79,12 +62,7 @@ pub(crate) async fn usage(
 
 /// `GET /api/pricing`.
 pub(crate) async fn pricing(Shared(state): Shared<Arc<State>>) -> Response {
-    let all = state
-        .lock()
-        .scenario
-        .models
-        .clone()
-        .unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
+    let all = state.lock().scenario.models.clone().unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
     let data: Vec<Value> = all
         .iter()
         .map(|model| {
@@ -97,10 +75,7 @@ pub(crate) async fn pricing(Shared(state): Shared<Arc<State>>) -> Response {
             })
         })
         .collect();
-    json_answer(
-        200,
-        &json!({ "success": true, "data": data, "group_ratio": { "default": 1 } }),
-    )
+    json_answer(200, &json!({ "success": true, "data": data, "group_ratio": { "default": 1 } }))
 }
 
 /// `GET /api/status`.
@@ -111,8 +86,5 @@ pub(crate) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
         "start_time": state.clock.unix(0.0),
         "quota_per_unit": UNITS,
     });
-    json_answer(
-        200,
-        &json!({ "success": true, "message": "", "data": data }),
-    )
+    json_answer(200, &json!({ "success": true, "message": "", "data": data }))
 }

@@ -31,10 +31,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(number: u64) -> Self {
-        Self {
-            number,
-            ..Self::default()
-        }
+        Self { number, ..Self::default() }
     }
 
     /// Bytes that the kernel took so far.
@@ -64,18 +61,12 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, shared: Arc<Connection>) -> Self {
-        Self {
-            tcp,
-            shared,
-            pause: None,
-        }
+        Self { tcp, shared, pause: None }
     }
 
     fn wrote(&self, result: &io::Result<usize>) {
         if let Ok(count) = result {
-            self.shared
-                .written
-                .fetch_add(*count as u64, Ordering::AcqRel);
+            self.shared.written.fetch_add(*count as u64, Ordering::AcqRel);
         }
     }
 }
@@ -90,31 +81,19 @@ impl Drop for Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
         let left = self.shared.drip_bytes.load(Ordering::Acquire);
-        let part = if left > 0 {
-            &buf[..buf.len().min(1)]
-        } else {
-            buf
-        };
+        let part = if left > 0 { &buf[..buf.len().min(1)] } else { buf };
         let result = ready!(Pin::new(&mut self.tcp).poll_write(cx, part));
         self.wrote(&result);
         if left > 0 && result.is_ok() {
@@ -131,10 +110,7 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.pause.is_some() || self.shared.drip_bytes.load(Ordering::Acquire) > 0 {
-            let first = bufs
-                .iter()
-                .find(|buf| !buf.is_empty())
-                .map_or(&[][..], |buf| buf);
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }
         let result = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs));

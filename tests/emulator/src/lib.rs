@@ -50,8 +50,11 @@ pub use fault::Fault;
 pub use log::{KeySeen, RecordedRequest};
 pub use plan::{ContentPlan, Envelope, EtagPlan, Outcome, RangePlan, ResultField, TaskPlan};
 pub use rules::{HostName, Match, Rule};
-pub use scenario::{
-    ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError,
-};
+pub use scenario::{ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError};
 pub use state::Stats;
 pub use task_spec::{TaskSpec, TaskState};
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -94,24 +94,15 @@ impl Entry {
     }
 
     pub(crate) fn set_fault(&self, name: &str) {
-        self.record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fault = Some(name.to_owned());
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).fault = Some(name.to_owned());
     }
 
     pub(crate) fn set_status(&self, status: u16) {
-        self.record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .status = Some(status);
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).status = Some(status);
     }
 
     pub(crate) fn set_complete(&self) {
-        self.record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .complete = true;
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
     }
 
     pub(crate) fn add_sent(&self, bytes: usize) {
@@ -119,11 +110,7 @@ impl Entry {
     }
 
     fn snapshot(&self) -> RecordedRequest {
-        let mut record = self
-            .record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.sent_bytes = self.sent.load(Ordering::Relaxed);
         record
     }
@@ -141,29 +128,17 @@ impl Log {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.0 += 1;
         record.seq = entries.0;
-        let entry = Arc::new(Entry {
-            record: Mutex::new(record),
-            sent: AtomicU64::new(0),
-        });
+        let entry = Arc::new(Entry { record: Mutex::new(record), sent: AtomicU64::new(0) });
         entries.1.push(Arc::clone(&entry));
         entry
     }
 
     pub(crate) fn snapshot(&self) -> Vec<RecordedRequest> {
-        let entries = self
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .clone();
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
         entries.iter().map(|entry| entry.snapshot()).collect()
     }
 
     pub(crate) fn clear(&self) {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .clear();
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use clap::Parser;
 use junfeiai_emulator::{Emulator, Scenario};
 
-/// A local stand-in for the JunFeiAI video API, faults included. Costs nothing and needs no network.
+/// A local stand-in for the video API, faults included. Costs nothing and needs no network.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Options {
@@ -55,11 +55,7 @@ fn main() -> ExitCode {
         Ok((emulator, exit_with_stdin)) => {
             wait(exit_with_stdin);
             if !quiet {
-                eprintln!(
-                    "{} requests, {} tasks made",
-                    emulator.requests().len(),
-                    emulator.created_tasks()
-                );
+                eprintln!("{} requests, {} tasks made", emulator.requests().len(), emulator.created_tasks());
             }
             ExitCode::SUCCESS
         }
@@ -91,16 +87,14 @@ fn start(options: Options) -> Result<(Emulator, bool), String> {
     if let Some(bytes) = options.video_bytes {
         builder = builder.video_bytes(bytes);
     }
-    let emulator = builder
-        .start()
-        .map_err(|error| format!("cannot start: {error}"))?;
+    let emulator = builder.start().map_err(|error| format!("cannot start: {error}"))?;
     let mut out = std::io::stdout().lock();
-    let mut lines = format!("listening on {}\n", emulator.origin());
+    // A reader that has gone already does not keep the emulator from serving.
+    let _ = writeln!(out, "listening on {}", emulator.origin());
     if let Some(second) = emulator.second_origin() {
-        lines.push_str(&format!("second host on {second}\n"));
+        let _ = writeln!(out, "second host on {second}");
     }
-    // A reader that has gone already is told by the signal, not by us.
-    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+    let _ = out.flush();
     Ok((emulator, options.exit_with_stdin))
 }
 
@@ -112,20 +106,14 @@ fn read_scenario(path: &Path) -> Result<Scenario, String> {
 
 /// Returns at SIGINT or SIGTERM, or when standard input ends if that was asked for.
 fn wait(exit_with_stdin: bool) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     let (closed, stdin) = tokio::sync::oneshot::channel::<()>();
     let closed = if exit_with_stdin {
         std::thread::spawn(move || {
             let mut rest = [0; 1024];
-            while std::io::stdin()
-                .read(&mut rest)
-                .is_ok_and(|count| count > 0)
-            {}
+            while std::io::stdin().read(&mut rest).is_ok_and(|count| count > 0) {}
             closed.send(()).ok();
         });
         None
@@ -144,10 +132,8 @@ fn wait(exit_with_stdin: bool) {
 #[cfg(unix)]
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     tokio::select! {

@@ -89,29 +89,14 @@ impl TaskPlan {
                 return Err(ScenarioError(format!("`{at}{name}`: must be zero or more")));
             }
         }
-        if self
-            .size
-            .as_deref()
-            .is_some_and(|size| parse_size(size).is_none())
-        {
-            return Err(ScenarioError(format!(
-                "`{at}size`: must be WIDTHxHEIGHT, 16 to 4096 pixels each"
-            )));
+        if self.size.as_deref().is_some_and(|size| parse_size(size).is_none()) {
+            return Err(ScenarioError(format!("`{at}size`: must be WIDTHxHEIGHT, 16 to 4096 pixels each")));
         }
         let url = self.result_url.as_str();
-        let known = [
-            "content",
-            "signed",
-            "second_host",
-            "second_host_with_redirect",
-            "unusable",
-            "none",
-        ];
+        let known = ["content", "signed", "second_host", "second_host_with_redirect", "unusable", "none"];
         if !known.contains(&url) && !url.contains("://") && !url.contains('{') {
             let words = known.join(", ");
-            return Err(ScenarioError(format!(
-                "`{at}result_url`: must be one of {words}, or a URL template"
-            )));
+            return Err(ScenarioError(format!("`{at}result_url`: must be one of {words}, or a URL template")));
         }
         Ok(())
     }

@@ -23,13 +23,9 @@ fn look_up(state: &State, context: &Context, id: &str) -> Result<Task, Shape> {
     let now = state.clock.now();
     let mut inner = state.lock();
     let (_, owner) = gate(&inner, context)?;
-    let unknown = if inner.scenario.api.unknown_task_status == 404 {
-        Shape::TaskNotExist404
-    } else {
-        Shape::TaskNotExist
-    };
-    let visible =
-        |task: &&mut Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
+    let unknown =
+        if inner.scenario.api.unknown_task_status == 404 { Shape::TaskNotExist404 } else { Shape::TaskNotExist };
+    let visible = |task: &&mut Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
     let task = inner.tasks.get_mut(id).filter(visible).ok_or(unknown)?;
     task.poll(now);
     let task = task.clone();
@@ -47,10 +43,7 @@ pub(crate) async fn query(
         Ok(task) => {
             let now = state.clock.now();
             let url = result_url(&state, &task, now);
-            json_answer(
-                200,
-                &task.shown(now, url.as_deref(), &|at| state.clock.unix(at)),
-            )
+            json_answer(200, &task.shown(now, url.as_deref(), &|at| state.clock.unix(at)))
         }
         Err(shape) => shape.answer(context.lang, &context.request_id),
     }
@@ -66,10 +59,7 @@ pub(crate) async fn video(
         Ok(task) => {
             let now = state.clock.now();
             let url = result_url(&state, &task, now);
-            json_answer(
-                200,
-                &task.shown_as_video(now, url.as_deref(), &|at| state.clock.unix(at)),
-            )
+            json_answer(200, &task.shown_as_video(now, url.as_deref(), &|at| state.clock.unix(at)))
         }
         Err(shape) => shape.answer(context.lang, &context.request_id),
     }
@@ -88,10 +78,7 @@ fn result_url(state: &State, task: &Task, now: f64) -> Option<String> {
         "unusable" => "{origin}/v1/files/{id}",
         "signed" => {
             let expires = state.clock.unix(now + task.plan.signed_expires_s);
-            let link = format!(
-                "{{origin}}/video/grok/{{id}}?exp={expires}&sig={}",
-                signature(&task.id, expires)
-            );
+            let link = format!("{{origin}}/video/grok/{{id}}?exp={expires}&sig={}", signature(&task.id, expires));
             return Some(fill_in(state, &link, &task.id));
         }
         template => template,
@@ -101,8 +88,6 @@ fn result_url(state: &State, task: &Task, now: f64) -> Option<String> {
 
 /// What makes a signed link valid.
 pub(crate) fn signature(id: &str, expires: u64) -> String {
-    let word = id
-        .bytes()
-        .fold(mix(expires), |word, byte| mix(word ^ u64::from(byte)));
+    let word = id.bytes().fold(mix(expires), |word, byte| mix(word ^ u64::from(byte)));
     format!("{word:016x}")
 }

@@ -30,10 +30,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/usage/token/", get(helpers::usage))
         .route("/api/pricing", get(helpers::pricing))
         .route("/api/status", get(helpers::status))
-        .route(
-            "/__emulator/scenario",
-            put(control::put_scenario).get(control::scenario),
-        )
+        .route("/__emulator/scenario", put(control::put_scenario).get(control::scenario))
         .route("/__emulator/requests", get(control::requests))
         .route("/__emulator/requests", delete(control::clear_requests))
         .route("/__emulator/stats", get(control::stats))
@@ -53,15 +50,8 @@ async fn elsewhere(request: Request) -> Response {
     if method == Method::OPTIONS {
         return preflight();
     }
-    let inside = [
-        "/v1/",
-        "/api/",
-        "/video/grok/",
-        "/redirect/",
-        "/__emulator/",
-    ]
-    .iter()
-    .any(|start| path.starts_with(start));
+    let inside =
+        ["/v1/", "/api/", "/video/grok/", "/redirect/", "/__emulator/"].iter().any(|start| path.starts_with(start));
     if path.contains("//") || !inside {
         return page();
     }
@@ -69,11 +59,8 @@ async fn elsewhere(request: Request) -> Response {
     let known = slashless == "/v1/models"
         || slashless.starts_with("/v1/video/generations")
         || slashless.starts_with("/v1/videos/");
-    let moved = if known {
-        Some(slashless.to_owned())
-    } else {
-        (path == "/api/usage/token").then(|| format!("{path}/"))
-    };
+    let moved =
+        if known { Some(slashless.to_owned()) } else { (path == "/api/usage/token").then(|| format!("{path}/")) };
     if let Some(mut location) = moved {
         if let Some(query) = uri.query() {
             location = format!("{location}?{query}");
@@ -90,22 +77,10 @@ async fn elsewhere(request: Request) -> Response {
 fn preflight() -> Response {
     let mut response = errors::answer(204, None, "");
     let headers = response.headers_mut();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("*"),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET,POST,PUT,DELETE,OPTIONS"),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_MAX_AGE,
-        HeaderValue::from_static("43200"),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST,PUT,DELETE,OPTIONS"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("43200"));
     response
 }
 

@@ -56,9 +56,7 @@ impl Rule {
     /// Checks the values that a type cannot; the error is field and reason.
     pub(crate) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let status = match &self.fault {
-            Fault::Status {
-                status, headers, ..
-            } => {
+            Fault::Status { status, headers, .. } => {
                 let valid = |(name, value): (&String, &String)| header_is_valid(name, value);
                 if !headers.iter().all(valid) {
                     return Err(("fault.headers", "not a valid header"));
@@ -69,9 +67,7 @@ impl Rule {
             | Fault::EmptyBody { status, .. }
             | Fault::Garbage { status, .. }
             | Fault::Redirect { status, .. } => *status,
-            Fault::Header { name, value }
-                if !header_is_valid(name, value.as_deref().unwrap_or("")) =>
-            {
+            Fault::Header { name, value } if !header_is_valid(name, value.as_deref().unwrap_or("")) => {
                 return Err(("fault.name", "not a valid header"));
             }
             _ => 200,
@@ -79,20 +75,10 @@ impl Rule {
         if !(200..=999).contains(&status) {
             return Err(("fault.status", "must be from 200 to 999"));
         }
-        if self
-            .matches
-            .probability
-            .is_some_and(|p| !(0.0..=1.0).contains(&p))
-        {
+        if self.matches.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err(("match.probability", "must be from 0 to 1"));
         }
-        if self
-            .matches
-            .nth
-            .as_ref()
-            .is_some_and(|nth| nth.contains(&0))
-            || self.matches.from == Some(0)
-        {
+        if self.matches.nth.as_ref().is_some_and(|nth| nth.contains(&0)) || self.matches.from == Some(0) {
             return Err(("match.nth", "requests are counted from 1"));
         }
         Ok(())
@@ -100,8 +86,7 @@ impl Rule {
 }
 
 fn header_is_valid(name: &str, value: &str) -> bool {
-    hyper::header::HeaderName::try_from(name).is_ok()
-        && hyper::header::HeaderValue::try_from(value).is_ok()
+    hyper::header::HeaderName::try_from(name).is_ok() && hyper::header::HeaderValue::try_from(value).is_ok()
 }
 
 /// What a rule may look at.
@@ -123,10 +108,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(rules: &[Rule], seed: u64) -> Self {
-        Self {
-            rules: rules.iter().map(|rule| (rule.clone(), 0, 0)).collect(),
-            seed,
-        }
+        Self { rules: rules.iter().map(|rule| (rule.clone(), 0, 0)).collect(), seed }
     }
 
     /// The fault for one request. Every rule counts it; the first that fires wins.
@@ -159,23 +141,16 @@ impl Match {
         };
         method
             && (self.op == Op::Any || self.op == facts.op)
-            && self
-                .path_contains
-                .as_deref()
-                .is_none_or(|part| facts.path.contains(part))
+            && self.path_contains.as_deref().is_none_or(|part| facts.path.contains(part))
             && self.host.is_none_or(|host| host == facts.host)
-            && self
-                .range_start_at_least
-                .is_none_or(|least| facts.range_start.is_some_and(|start| start >= least))
+            && self.range_start_at_least.is_none_or(|least| facts.range_start.is_some_and(|start| start >= least))
     }
 
     fn is_turn(&self, count: u64, roll: f64) -> bool {
         self.nth.as_ref().is_none_or(|nth| nth.contains(&count))
             && self.from.is_none_or(|from| count >= from)
             && self.to.is_none_or(|to| count <= to)
-            && self
-                .probability
-                .is_none_or(|probability| roll < probability)
+            && self.probability.is_none_or(|probability| roll < probability)
     }
 }
 

@@ -57,10 +57,7 @@ impl Scenario {
     /// Checks the values that a type cannot.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         let fail = |field: &str, what: &str| Err(ScenarioError(format!("`{field}`: {what}")));
-        if self
-            .time_scale
-            .is_some_and(|scale| !scale.is_finite() || scale <= 0.0)
-        {
+        if self.time_scale.is_some_and(|scale| !scale.is_finite() || scale <= 0.0) {
             return fail("time_scale", "must be a positive number");
         }
         for (index, key) in self.keys.iter().enumerate() {
@@ -87,12 +84,9 @@ impl Scenario {
         }
         self.task.check("task.")?;
         for (index, rule) in self.rules.iter().enumerate() {
-            rule.check()
-                .or_else(|(field, what)| fail(&format!("rules[{index}].{field}"), what))?;
+            rule.check().or_else(|(field, what)| fail(&format!("rules[{index}].{field}"), what))?;
         }
-        self.chaos
-            .check()
-            .or_else(|(field, what)| fail(&format!("chaos.{field}"), what))
+        self.chaos.check().or_else(|(field, what)| fail(&format!("chaos.{field}"), what))
     }
 }
 
@@ -100,27 +94,19 @@ impl Scenario {
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ScenarioError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
-    reader
-        .end()
-        .map_err(|error| ScenarioError(format!("not JSON: {error}")))?;
+    reader.end().map_err(|error| ScenarioError(format!("not JSON: {error}")))?;
     Ok(value)
 }
 
 /// The same for a value that is parsed already.
-pub(crate) fn parse_value<T: DeserializeOwned>(
-    value: serde_json::Value,
-) -> Result<T, ScenarioError> {
+pub(crate) fn parse_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ScenarioError> {
     serde_path_to_error::deserialize(value).map_err(|error| describe(&error))
 }
 
 fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ScenarioError {
     let path = error.path().to_string();
     let inner = error.inner();
-    ScenarioError(if path == "." {
-        inner.to_string()
-    } else {
-        format!("`{path}`: {inner}")
-    })
+    ScenarioError(if path == "." { inner.to_string() } else { format!("`{path}`: {inner}") })
 }
 
 /// One API key and what it may do.
@@ -186,6 +172,8 @@ pub struct ApiPlan {
     pub unknown_task_status: u16,
     /// The upstream's own first word in a create answer.
     pub create_status: String,
+    /// The model named in a create answer; the one asked for when `None`.
+    pub create_model: Option<String>,
     /// Where a create answer holds the task id.
     pub create_id: CreateId,
     /// Real milliseconds before a create is answered; the task is made first.
@@ -201,6 +189,7 @@ impl Default for ApiPlan {
             duplicate_request_id: false,
             unknown_task_status: 400,
             create_status: "queued".into(),
+            create_model: None,
             create_id: CreateId::Both,
             create_latency_ms: 0,
             query_latency_ms: 0,
@@ -240,12 +229,7 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self {
-            requests_per_s: 3.0,
-            burst: 4,
-            retry_after: RetryAfter::None,
-            ops: vec![Op::Create, Op::Query],
-        }
+        Self { requests_per_s: 3.0, burst: 4, retry_after: RetryAfter::None, ops: vec![Op::Create, Op::Query] }
     }
 }
 

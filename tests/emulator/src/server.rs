@@ -35,18 +35,10 @@ pub(crate) async fn run(state: Arc<State>, router: Router, host: HostName, liste
         let io = TokioIo::new(Stream::new(tcp, Arc::clone(&connection)));
         let (state, router) = (Arc::clone(&state), router.clone());
         let service = service_fn(move |request| {
-            exchange::serve(
-                Arc::clone(&state),
-                router.clone(),
-                host,
-                Arc::clone(&connection),
-                request,
-            )
+            exchange::serve(Arc::clone(&state), router.clone(), host, Arc::clone(&connection), request)
         });
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .max_buf_size(256 * 1024)
-            .serve_connection(io, service);
+        let served =
+            http1::Builder::new().timer(TokioTimer::new()).max_buf_size(256 * 1024).serve_connection(io, service);
         // An error here is a connection that ended early: the peer's doing, or the scenario's.
         tokio::spawn(async move { served.await.ok() });
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -90,9 +91,7 @@ impl State {
         scenario: Scenario,
     ) -> Arc<Self> {
         let clock = Clock::new(time_scale);
-        let entropy = mix(clock.unix(0.0)
-            ^ u64::from(std::process::id()) << 32
-            ^ mix(std::ptr::from_ref(&clock) as u64));
+        let entropy = RandomState::new().hash_one(clock.unix(0.0));
         let state = Self {
             clock,
             log: Log::default(),
@@ -137,10 +136,7 @@ impl State {
         inner.counts.clear();
         inner.bucket = None;
         if inner.accounts.is_empty() || !scenario.keys.is_empty() {
-            let own = KeySpec {
-                key: self.key.clone(),
-                ..KeySpec::default()
-            };
+            let own = KeySpec { key: self.key.clone(), ..KeySpec::default() };
             inner.accounts = std::iter::once(own)
                 .chain(scenario.keys.iter().cloned())
                 .map(|spec| (spec.key.clone(), Account::new(spec)))
@@ -199,11 +195,7 @@ impl State {
         let tokens = (tokens + (now - since) * limit.requests_per_s).min(f64::from(limit.burst));
         let granted = tokens >= 1.0;
         inner.bucket = Some((if granted { tokens - 1.0 } else { tokens }, now));
-        if granted {
-            Ok(())
-        } else {
-            Err(((limit.clone()), (1.0 - tokens) / limit.requests_per_s))
-        }
+        if granted { Ok(()) } else { Err(((limit.clone()), (1.0 - tokens) / limit.requests_per_s)) }
     }
 
     /// Replaces every known key in a text.
@@ -231,11 +223,7 @@ impl State {
         if spec.state == TaskState::Failed {
             plan.outcome = crate::plan::Outcome::Failure;
         }
-        let size = plan
-            .size
-            .as_deref()
-            .and_then(parse_size)
-            .unwrap_or((1280, 720));
+        let size = plan.size.as_deref().and_then(parse_size).unwrap_or((1280, 720));
         let mut inner = self.lock();
         let id = spec.id.unwrap_or_else(|| inner.new_task_id());
         let row = inner.next_row();
@@ -304,12 +292,8 @@ impl State {
         let running_content = self.running_content.fetch_add(content, Ordering::AcqRel) + content;
         let mut inner = self.lock();
         inner.stats.max_concurrent_requests = inner.stats.max_concurrent_requests.max(running);
-        inner.stats.max_concurrent_content =
-            inner.stats.max_concurrent_content.max(running_content);
-        InFlight {
-            state: Arc::clone(self),
-            content,
-        }
+        inner.stats.max_concurrent_content = inner.stats.max_concurrent_content.max(running_content);
+        InFlight { state: Arc::clone(self), content }
     }
 }
 
@@ -322,8 +306,7 @@ impl Inner {
 
     /// A task id in the service's form: `task_` and 32 letters and digits.
     pub(crate) fn new_task_id(&self) -> String {
-        const LETTERS: &[u8; 62] =
-            b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut word = mix(self.seed ^ mix(self.next_row));
         let mut id = String::from("task_");
         for _ in 0..32 {
@@ -363,8 +346,6 @@ pub(crate) struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.state.running.fetch_sub(1, Ordering::AcqRel);
-        self.state
-            .running_content
-            .fetch_sub(self.content, Ordering::AcqRel);
+        self.state.running_content.fetch_sub(self.content, Ordering::AcqRel);
     }
 }

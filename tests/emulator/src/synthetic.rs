@@ -33,13 +33,7 @@ pub(crate) fn acts(fault: &Fault) -> bool {
 /// The made-up answer of a fault that has one.
 pub(crate) fn answer(fault: &Fault, lang: Lang, request_id: &str) -> Response {
     match fault {
-        Fault::Status {
-            status,
-            body,
-            content_type,
-            headers,
-            ..
-        } => {
+        Fault::Status { status, body, content_type, headers, .. } => {
             let (default, text) = match body {
                 Value::Null => (None, String::new()),
                 Value::String(text) => (Some("text/plain; charset=utf-8"), text.clone()),
@@ -57,16 +51,12 @@ pub(crate) fn answer(fault: &Fault, lang: Lang, request_id: &str) -> Response {
         Fault::ErrorShape { shape, .. } => shape.answer(lang, request_id),
         Fault::EmptyBody { status, .. } => respond(*status, None, Body::empty()),
         Fault::Garbage { status, .. } => {
-            let noise: Vec<u8> = (0..512u32)
-                .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
-                .collect();
+            let noise: Vec<u8> = (0..512u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
             respond(*status, Some("application/json"), noise)
         }
         Fault::HugeBody { bytes, .. } => huge(*bytes),
         Fault::EndlessBody { .. } => {
-            let start = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(
-                br#"{"code":"success","pad":""#,
-            ))]);
+            let start = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(br#"{"code":"success","pad":""#))]);
             let pad = Bytes::from(vec![b'a'; CHUNK]);
             let endless = stream::repeat_with(move || Ok(pad.clone()));
             let body = Body::from_stream(futures_util::StreamExt::chain(start, endless));
@@ -82,18 +72,12 @@ pub(crate) fn answer(fault: &Fault, lang: Lang, request_id: &str) -> Response {
             let body = json!({ "error": { "message": "upstream busy", "type": "server_error" } });
             respond(200, Some(content_type), body.to_string())
         }
-        Fault::NoId {} => json_answer(
-            200,
-            &json!({ "status": "queued", "model": "grok-image-video", "object": "video" }),
-        ),
-        Fault::Accepted202 {} => {
-            errors::task_layer(202, "fail_to_fetch_task", "upstream answered 202: {}")
+        Fault::NoId {} => {
+            json_answer(200, &json!({ "status": "queued", "model": "grok-image-video", "object": "video" }))
         }
+        Fault::Accepted202 {} => errors::task_layer(202, "fail_to_fetch_task", "upstream answered 202: {}"),
         // The others change the regular answer and never come here.
-        _ => json_answer(
-            500,
-            &json!({ "error": { "message": "not a made-up answer", "type": "emulator" } }),
-        ),
+        _ => json_answer(500, &json!({ "error": { "message": "not a made-up answer", "type": "emulator" } })),
     }
 }
 
@@ -112,9 +96,7 @@ pub(crate) fn too_many(op: Op, lang: Lang, request_id: &str) -> Response {
 /// A redirect without a body.
 pub(crate) fn redirect(status: u16, location: &str) -> Response {
     let mut response = respond(status, None, Body::empty());
-    response
-        .headers_mut()
-        .insert(header::LOCATION, header_value(location));
+    response.headers_mut().insert(header::LOCATION, header_value(location));
     response
 }
 
@@ -135,14 +117,8 @@ fn huge(bytes: u64) -> Response {
             }
         })
     });
-    let mut response = respond(
-        200,
-        Some("application/json"),
-        Body::from_stream(stream::iter(pieces)),
-    );
+    let mut response = respond(200, Some("application/json"), Body::from_stream(stream::iter(pieces)));
     let length = pad + (HEAD.len() + TAIL.len()) as u64;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, length.into());
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     response
 }

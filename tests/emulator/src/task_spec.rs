@@ -60,13 +60,7 @@ impl Default for TaskSpec {
 impl TaskSpec {
     /// A finished task whose file has (at least) this many bytes.
     pub fn with_video_bytes(bytes: u64) -> Self {
-        Self {
-            plan: TaskPlan {
-                video_bytes: Some(bytes),
-                ..TaskPlan::default()
-            },
-            ..Self::default()
-        }
+        Self { plan: TaskPlan { video_bytes: Some(bytes), ..TaskPlan::default() }, ..Self::default() }
     }
 
     /// Reads a description from JSON: `id`, `model`, `prompt`, `seconds`, `account`, `state`, and beside them any field
@@ -84,23 +78,8 @@ impl TaskSpec {
         }
         impl Default for Own {
             fn default() -> Self {
-                let TaskSpec {
-                    id,
-                    model,
-                    prompt,
-                    seconds,
-                    account,
-                    state,
-                    ..
-                } = TaskSpec::default();
-                Self {
-                    id,
-                    model,
-                    prompt,
-                    seconds,
-                    account,
-                    state,
-                }
+                let TaskSpec { id, model, prompt, seconds, account, state, .. } = TaskSpec::default();
+                Self { id, model, prompt, seconds, account, state }
             }
         }
         let mut plan: serde_json::Map<String, Value> = crate::scenario::parse(text)?;
@@ -110,36 +89,17 @@ impl TaskSpec {
                 own.insert(name.into(), value);
             }
         }
-        let Own {
-            id,
-            model,
-            prompt,
-            seconds,
-            account,
-            state,
-        } = parse_value(Value::Object(own))?;
+        let Own { id, model, prompt, seconds, account, state } = parse_value(Value::Object(own))?;
         let plan: TaskPlan = parse_value(Value::Object(plan))?;
         plan.check("")?;
-        Ok(Self {
-            id,
-            model,
-            prompt,
-            seconds,
-            account,
-            state,
-            plan,
-        })
+        Ok(Self { id, model, prompt, seconds, account, state, plan })
     }
 }
 
 /// `WIDTHxHEIGHT` in pixels, within what the coder can do; odd numbers are rounded up, as 4:2:0 needs even ones.
 pub(crate) fn parse_size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once(['x', 'X', '*'])?;
-    let size = (
-        width.trim().parse::<u32>().ok()?,
-        height.trim().parse::<u32>().ok()?,
-    );
+    let size = (width.trim().parse::<u32>().ok()?, height.trim().parse::<u32>().ok()?);
     let fits = |side: u32| (16..=4_096).contains(&side);
-    (fits(size.0) && fits(size.1))
-        .then_some((size.0.next_multiple_of(2), size.1.next_multiple_of(2)))
+    (fits(size.0) && fits(size.1)).then_some((size.0.next_multiple_of(2), size.1.next_multiple_of(2)))
 }

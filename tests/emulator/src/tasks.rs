@@ -56,9 +56,7 @@ impl Task {
     /// Brings the task up to a moment.
     pub(crate) fn settle(&mut self, now: f64) {
         let end = self.created + self.plan.queued_s + self.plan.running_s;
-        let by_time = self.plan.ends_after_polls.is_none()
-            && self.plan.outcome != Outcome::Stuck
-            && now >= end;
+        let by_time = self.plan.ends_after_polls.is_none() && self.plan.outcome != Outcome::Stuck && now >= end;
         if self.ended.is_none() && by_time {
             self.ended = Some(end);
         }
@@ -69,11 +67,7 @@ impl Task {
         self.settle(now);
         if self.ended.is_none() {
             self.polls += 1;
-            if self
-                .plan
-                .ends_after_polls
-                .is_some_and(|polls| self.polls > polls)
-            {
+            if self.plan.ends_after_polls.is_some_and(|polls| self.polls > polls) {
                 self.ended = Some(now);
             }
         }
@@ -94,23 +88,10 @@ impl Task {
     pub(crate) fn status(&self, now: f64) -> String {
         let phase = self.phase(now);
         if let Phase::Succeeded | Phase::Failed = phase {
-            let word = if phase == Phase::Succeeded {
-                "SUCCESS"
-            } else {
-                "FAILURE"
-            };
-            return self
-                .plan
-                .final_status
-                .clone()
-                .unwrap_or_else(|| word.into());
+            let word = if phase == Phase::Succeeded { "SUCCESS" } else { "FAILURE" };
+            return self.plan.final_status.clone().unwrap_or_else(|| word.into());
         }
-        if let Some(word) = self
-            .plan
-            .statuses
-            .as_deref()
-            .and_then(|all| nth(all, self.polls))
-        {
+        if let Some(word) = self.plan.statuses.as_deref().and_then(|all| nth(all, self.polls)) {
             return word.clone();
         }
         let waited = (now - self.created) / self.plan.queued_s.max(f64::EPSILON);
@@ -128,8 +109,7 @@ impl Task {
         match self.phase(now) {
             Phase::Queued => 0,
             Phase::Running => {
-                let share = (now - self.created - self.plan.queued_s)
-                    / self.plan.running_s.max(f64::EPSILON);
+                let share = (now - self.created - self.plan.queued_s) / self.plan.running_s.max(f64::EPSILON);
                 (share * 100.0).clamp(1.0, 99.0) as u32
             }
             Phase::Succeeded | Phase::Failed => 100,
@@ -137,12 +117,7 @@ impl Task {
     }
 
     fn progress(&self, now: f64) -> Value {
-        match self
-            .plan
-            .progress
-            .as_deref()
-            .and_then(|all| nth(all, self.polls))
-        {
+        match self.plan.progress.as_deref().and_then(|all| nth(all, self.polls)) {
             Some(value) if self.ended.is_none() => value.clone(),
             _ if self.phase(now) == Phase::Queued => json!("0%"),
             _ => json!(format!("{}%", self.percent(now))),
@@ -152,21 +127,14 @@ impl Task {
     /// The sentence of a failure.
     pub(crate) fn fail_reason(&self) -> String {
         let default = "upstream: the request was refused by the content policy";
-        self.plan
-            .fail_reason
-            .clone()
-            .unwrap_or_else(|| default.into())
+        self.plan.fail_reason.clone().unwrap_or_else(|| default.into())
     }
 
     /// What a query answers. `url` is the video's address, already made up; `unix` turns service time into dates.
     pub(crate) fn shown(&self, now: f64, url: Option<&str>, unix: &dyn Fn(f64) -> u64) -> Value {
         let phase = self.phase(now);
         let started = now >= self.created + self.plan.queued_s || self.ended.is_some();
-        let start_time = if started {
-            unix(self.created + self.plan.queued_s)
-        } else {
-            0
-        };
+        let start_time = if started { unix(self.created + self.plan.queued_s) } else { 0 };
         let mut data = json!({
             "id": self.row,
             "created_at": unix(self.created),
@@ -214,12 +182,7 @@ impl Task {
     }
 
     /// What the sibling path `/v1/videos/{id}` answers.
-    pub(crate) fn shown_as_video(
-        &self,
-        now: f64,
-        url: Option<&str>,
-        unix: &dyn Fn(f64) -> u64,
-    ) -> Value {
+    pub(crate) fn shown_as_video(&self, now: f64, url: Option<&str>, unix: &dyn Fn(f64) -> u64) -> Value {
         let mut video = json!({
             "id": self.id,
             "task_id": self.id,
@@ -242,8 +205,7 @@ impl Task {
         match self.phase(now) {
             Phase::Succeeded => video["metadata"] = json!({ "url": url }),
             Phase::Failed => {
-                video["error"] =
-                    json!({ "message": self.fail_reason(), "code": "generation_failed" });
+                video["error"] = json!({ "message": self.fail_reason(), "code": "generation_failed" });
             }
             Phase::Queued | Phase::Running => {}
         }
@@ -255,9 +217,7 @@ impl Task {
         let id = self
             .id
             .bytes()
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-            });
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
         mp4::Spec {
             width: self.size.0,
             height: self.size.1,
@@ -271,8 +231,7 @@ impl Task {
     /// The tag inside an `ETag`, without quotes.
     pub(crate) fn etag(&self, changes_after: Option<u64>) -> String {
         let late = changes_after.is_some_and(|bytes| self.sent.load(Ordering::Relaxed) >= bytes);
-        let tag =
-            mix(self.video().identity ^ u64::from(self.etag_version) << 32 ^ u64::from(late) << 63);
+        let tag = mix(self.video().identity ^ u64::from(self.etag_version) << 32 ^ u64::from(late) << 63);
         format!("{tag:016x}")
     }
 }

@@ -19,12 +19,7 @@ pub(crate) struct VideoFile {
 impl VideoFile {
     /// A file of `length` bytes with `pieces` (sorted, not overlapping) and computed bytes elsewhere.
     pub(crate) fn new(length: u64, pieces: Vec<(u64, Bytes)>, seed: u64) -> Self {
-        let mut file = Self {
-            length,
-            pieces,
-            seed,
-            whole: None,
-        };
+        let mut file = Self { length, pieces, seed, whole: None };
         if length <= KEEP_WHOLE {
             let mut whole = BytesMut::zeroed(length as usize);
             file.fill(0, &mut whole);
@@ -56,9 +51,7 @@ impl VideoFile {
     fn fill(&self, start: u64, out: &mut [u8]) {
         let end = start + out.len() as u64;
         padding(self.seed, start, out);
-        let first = self
-            .pieces
-            .partition_point(|(at, piece)| at + piece.len() as u64 <= start);
+        let first = self.pieces.partition_point(|(at, piece)| at + piece.len() as u64 <= start);
         for (at, piece) in &self.pieces[first..] {
             if *at >= end {
                 break;
@@ -109,10 +102,7 @@ mod tests {
 
     #[test]
     fn any_way_of_reading_gives_the_same_bytes() {
-        let pieces = vec![
-            (0, Bytes::from_static(b"head")),
-            (1_000, Bytes::from_static(b"middle")),
-        ];
+        let pieces = vec![(0, Bytes::from_static(b"head")), (1_000, Bytes::from_static(b"middle"))];
         let large = VideoFile::new(KEEP_WHOLE + 3, pieces.clone(), 9);
         let small = VideoFile::new(5_000, pieces, 9);
         let reference = small.read(0, 5_000);

@@ -36,11 +36,7 @@ impl BitWriter {
     /// Appends a signed Exp-Golomb code.
     pub(crate) fn se(&mut self, value: i32) {
         let magnitude = value.unsigned_abs();
-        self.ue(if value > 0 {
-            2 * magnitude - 1
-        } else {
-            2 * magnitude
-        });
+        self.ue(if value > 0 { 2 * magnitude - 1 } else { 2 * magnitude });
     }
 
     /// Ends the payload with the stop bit and returns the NAL unit: header byte, payload, emulation prevention.
@@ -105,11 +101,7 @@ pub(crate) mod reader {
 
         pub(crate) fn se(&mut self) -> i32 {
             let code = self.ue().cast_signed();
-            if code % 2 == 1 {
-                (code + 1) / 2
-            } else {
-                -code / 2
-            }
+            if code % 2 == 1 { (code + 1) / 2 } else { -code / 2 }
         }
     }
 }
@@ -143,6 +135,6 @@ mod tests {
             writer.bits(0, 8);
         }
         let nal = writer.into_nal(0x65);
-        assert_eq!(nal, [0x65, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0x80][..].to_vec());
+        assert_eq!(nal, [0x65, 0, 0, 3, 0, 0, 3, 0, 0, 0x80][..].to_vec());
     }
 }

@@ -53,14 +53,7 @@ struct ClockFace {
 
 impl Card {
     /// Lays out a card of `columns` × `rows` macroblocks of which `width` × `height` pixels are shown.
-    pub(crate) fn new(
-        columns: usize,
-        rows: usize,
-        width: u32,
-        height: u32,
-        seconds: u32,
-        identity: u64,
-    ) -> Self {
+    pub(crate) fn new(columns: usize, rows: usize, width: u32, height: u32, seconds: u32, identity: u64) -> Self {
         // A half-shown macroblock at the right or bottom edge carries nothing that must be read.
         let shown = ((width / 16).max(1) as usize, (height / 16).max(1) as usize);
         let mut background = vec![PAPER; columns * rows];
@@ -84,13 +77,7 @@ impl Card {
                 }
             }
         }
-        Self {
-            columns,
-            rows: shown.1.min(rows),
-            background,
-            clock,
-            frames: seconds * FPS,
-        }
+        Self { columns, rows: shown.1.min(rows), background, clock, frames: seconds * FPS }
     }
 
     /// The picture at a second and a frame within it.
@@ -128,12 +115,7 @@ impl ClockFace {
             let scale = (columns / wide).min(room / 7);
             if scale > 0 {
                 let scale = if scale > 2 { scale - 1 } else { scale };
-                let face = Self {
-                    left: 0,
-                    top: 0,
-                    scale,
-                    minutes,
-                };
+                let face = Self { left: 0, top: 0, scale, minutes };
                 let (cells_wide, cells_high) = face.cells();
                 return Some(Self {
                     left: (columns - cells_wide * scale) / 2,
@@ -154,11 +136,7 @@ impl ClockFace {
         let mut lit = Vec::new();
         let mut digit = |value: u32, left: usize| {
             for (y, row) in DIGITS[value as usize % 10].iter().enumerate() {
-                lit.extend(
-                    (0..3)
-                        .filter(|x| row >> (2 - x) & 1 == 1)
-                        .map(|x| (left + x, y)),
-                );
+                lit.extend((0..3).filter(|x| row >> (2 - x) & 1 == 1).map(|x| (left + x, y)));
             }
         };
         let (minute, second) = (second / 60, second % 60);
@@ -179,11 +157,7 @@ impl ClockFace {
 /// Sixty-four bits as a row of colours, four bits each, repeated along the top edge.
 fn identity_colour(identity: u64, column: usize) -> Colour {
     let nibble = (identity >> (4 * (column % 16))) as u8 & 15;
-    [
-        48 + nibble * 10,
-        88 + (nibble & 3) * 26,
-        88 + (nibble >> 2) * 26,
-    ]
+    [48 + nibble * 10, 88 + (nibble & 3) * 26, 88 + (nibble >> 2) * 26]
 }
 
 #[cfg(test)]
@@ -192,13 +166,7 @@ mod tests {
 
     #[test]
     fn the_clock_changes_every_second_at_every_size() {
-        for (width, height) in [
-            (1280u32, 720u32),
-            (720, 1280),
-            (854, 480),
-            (640, 640),
-            (160, 160),
-        ] {
+        for (width, height) in [(1280u32, 720u32), (720, 1280), (854, 480), (640, 640), (160, 160)] {
             let (columns, rows) = (width.div_ceil(16) as usize, height.div_ceil(16) as usize);
             let card = Card::new(columns, rows, width, height, 20, 7);
             assert!(card.clock.is_some(), "{width}x{height}");

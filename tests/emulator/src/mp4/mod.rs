@@ -33,19 +33,10 @@ pub(crate) struct Spec {
 pub(crate) fn render(spec: &Spec) -> VideoFile {
     let mut coder = h264::Coder::new(spec.width, spec.height, FPS);
     let (columns, rows) = coder.macroblocks();
-    let card = card::Card::new(
-        columns,
-        rows,
-        spec.width,
-        spec.height,
-        spec.seconds,
-        spec.identity,
-    );
+    let card = card::Card::new(columns, rows, spec.width, spec.height, spec.seconds, spec.identity);
     let mut seconds = Vec::with_capacity(spec.seconds as usize);
     for second in 0..spec.seconds {
-        let frames = (0..FPS)
-            .map(|frame| coder.frame(&card.picture(second, frame), frame == 0))
-            .collect();
+        let frames = (0..FPS).map(|frame| coder.frame(&card.picture(second, frame), frame == 0)).collect();
         seconds.push(frames);
     }
     mux::mux(spec, &coder, seconds)

@@ -16,11 +16,7 @@ const MOVIE_SCALE: u32 = 1_000;
 
 /// Builds the file from the coded frames of each second.
 pub(crate) fn mux(spec: &Spec, coder: &Coder, seconds: Vec<Vec<Vec<u8>>>) -> VideoFile {
-    let sizes: Vec<u32> = seconds
-        .iter()
-        .flatten()
-        .map(|nal| nal.len() as u32 + 4)
-        .collect();
+    let sizes: Vec<u32> = seconds.iter().flatten().map(|nal| nal.len() as u32 + 4).collect();
     let chunks: Vec<Bytes> = seconds
         .into_iter()
         .map(|frames| {
@@ -39,7 +35,8 @@ pub(crate) fn mux(spec: &Spec, coder: &Coder, seconds: Vec<Vec<Vec<u8>>>) -> Vid
     let head = ftyp();
     let moov = |offsets: &[u64]| moov(spec, coder, &sizes, offsets, wide);
     let moov_len = moov(&vec![0; chunks.len()]).len() as u64;
-    let mdat_header: u64 = if wide { 16 } else { 8 };
+    // The identity comes first in the payload, so that small pictures differ between tasks too.
+    let mdat_header: u64 = if wide { 24 } else { 16 };
     let fixed = head.len() as u64 + moov_len + mdat_header + payload;
     let padding = spec.bytes.unwrap_or(0).saturating_sub(fixed);
 
@@ -65,16 +62,10 @@ pub(crate) fn mux(spec: &Spec, coder: &Coder, seconds: Vec<Vec<Vec<u8>>>) -> Vid
         mdat.extend_from_slice(b"mdat");
     }
 
-    let moov_start = if spec.moov_at_end {
-        mdat_end
-    } else {
-        head.len() as u64
-    };
-    let mut pieces = vec![
-        (0, Bytes::from(head)),
-        (moov_start, Bytes::from(moov)),
-        (mdat_start, Bytes::from(mdat)),
-    ];
+    mdat.extend_from_slice(&spec.identity.to_be_bytes());
+
+    let moov_start = if spec.moov_at_end { mdat_end } else { head.len() as u64 };
+    let mut pieces = vec![(0, Bytes::from(head)), (moov_start, Bytes::from(moov)), (mdat_start, Bytes::from(mdat))];
     pieces.extend(offsets.into_iter().zip(chunks));
     pieces.sort_by_key(|(start, _)| *start);
     VideoFile::new(fixed + padding, pieces, spec.identity)
@@ -94,17 +85,11 @@ fn boxed(name: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 
 /// Big-endian words in a row.
 fn words(values: &[u32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_be_bytes())
-        .collect()
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
 }
 
 fn ftyp() -> Vec<u8> {
-    boxed(
-        *b"ftyp",
-        &[b"isom", &512u32.to_be_bytes(), b"isomiso2avc1mp41"],
-    )
+    boxed(*b"ftyp", &[b"isom", &512u32.to_be_bytes(), b"isomiso2avc1mp41"])
 }
 
 /// The unity matrix of `mvhd` and `tkhd`.
@@ -112,17 +97,7 @@ const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
 fn moov(spec: &Spec, coder: &Coder, sizes: &[u32], offsets: &[u64], wide: bool) -> Vec<u8> {
     let movie_length = spec.seconds * MOVIE_SCALE;
-    let mut mvhd = words(&[
-        0,
-        0,
-        0,
-        MOVIE_SCALE,
-        movie_length,
-        0x1_0000,
-        0x0100_0000,
-        0,
-        0,
-    ]);
+    let mut mvhd = words(&[0, 0, 0, MOVIE_SCALE, movie_length, 0x1_0000, 0x0100_0000, 0, 0]);
     mvhd.extend(words(&MATRIX));
     mvhd.extend(words(&[0, 0, 0, 0, 0, 0, 2]));
     let mut tkhd = words(&[3, 0, 0, 1, 0, movie_length, 0, 0, 0, 0]);
@@ -133,10 +108,7 @@ fn moov(spec: &Spec, coder: &Coder, sizes: &[u32], offsets: &[u64], wide: bool) 
     hdlr.extend_from_slice(b"vide");
     hdlr.extend(words(&[0, 0, 0]));
     hdlr.extend_from_slice(b"VideoHandler\0");
-    let dref = boxed(
-        *b"dref",
-        &[&words(&[0, 1]), &boxed(*b"url ", &[&words(&[1])])],
-    );
+    let dref = boxed(*b"dref", &[&words(&[0, 1]), &boxed(*b"url ", &[&words(&[1])])]);
     let minf = boxed(
         *b"minf",
         &[
@@ -145,14 +117,7 @@ fn moov(spec: &Spec, coder: &Coder, sizes: &[u32], offsets: &[u64], wide: bool) 
             &stbl(spec, coder, sizes, offsets, wide),
         ],
     );
-    let mdia = boxed(
-        *b"mdia",
-        &[
-            &boxed(*b"mdhd", &[&mdhd]),
-            &boxed(*b"hdlr", &[&hdlr]),
-            &minf,
-        ],
-    );
+    let mdia = boxed(*b"mdia", &[&boxed(*b"mdhd", &[&mdhd]), &boxed(*b"hdlr", &[&hdlr]), &minf]);
     let trak = boxed(*b"trak", &[&boxed(*b"tkhd", &[&tkhd]), &mdia]);
     boxed(*b"moov", &[&boxed(*b"mvhd", &[&mvhd]), &trak])
 }
@@ -176,11 +141,7 @@ fn stbl(spec: &Spec, coder: &Coder, sizes: &[u32], offsets: &[u64], wide: bool) 
     avc1.extend_from_slice(&[0; 32]);
     avc1.extend_from_slice(&[0, 24, 0xFF, 0xFF]);
     let colr = boxed(*b"colr", &[b"nclx", &[0, 1, 0, 1, 0, 1, 0]]);
-    let stsd = [
-        words(&[0, 1]),
-        boxed(*b"avc1", &[&avc1, &boxed(*b"avcC", &[&avcc]), &colr]),
-    ]
-    .concat();
+    let stsd = [words(&[0, 1]), boxed(*b"avc1", &[&avc1, &boxed(*b"avcC", &[&avcc]), &colr])].concat();
 
     let frames = sizes.len() as u32;
     let stts = words(&[0, 1, frames, FRAME_TICKS]);
@@ -190,16 +151,10 @@ fn stbl(spec: &Spec, coder: &Coder, sizes: &[u32], offsets: &[u64], wide: bool) 
     let stsz = [words(&[0, 0, frames]), words(sizes)].concat();
     let count = words(&[0, offsets.len() as u32]);
     let chunk_offsets = if wide {
-        let long: Vec<u8> = offsets
-            .iter()
-            .flat_map(|offset| offset.to_be_bytes())
-            .collect();
+        let long: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_be_bytes()).collect();
         boxed(*b"co64", &[&count, &long])
     } else {
-        let short: Vec<u8> = offsets
-            .iter()
-            .flat_map(|offset| (*offset as u32).to_be_bytes())
-            .collect();
+        let short: Vec<u8> = offsets.iter().flat_map(|offset| (*offset as u32).to_be_bytes()).collect();
         boxed(*b"stco", &[&count, &short])
     };
     boxed(

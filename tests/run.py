@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Runs every suite of every language and ends with a line for each, then `N passed, N failed`.
+
+    tests/run.py            all suites
+    tests/run.py core docs  only these
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "target" / "test-logs"
+ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
+
+CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed", re.M)
+PLAIN_RESULT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
+
+# What the core may hold without its HTTP features: neither a runtime nor a client nor a clock.
+PURE_CORE_BANS = ("tokio", "reqwest", "hyper", "rustls", "socket2", "mio", "web-time", "instant", "chrono", "time")
+
+
+def suites():
+    cargo = ["cargo", "test", "--locked"]
+    return {
+        "format": ["cargo", "fmt", "--all", "--check"],
+        "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        "pure-core": [sys.executable, __file__, "--pure-core"],
+        "core": [*cargo, "-p", "junfeiai", "--lib", "--tests"],
+        "core-docs": [*cargo, "-p", "junfeiai", "--doc"],
+        "emulator": [*cargo, "-p", "junfeiai-emulator"],
+        "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
+    }
+
+
+def pure_core():
+    """The core without its HTTP features compiles and pulls none of what they bring."""
+    base = ["--locked", "-p", "junfeiai", "--no-default-features"]
+    subprocess.run(["cargo", "check", *base], cwd=ROOT, check=True)
+    tree = ["cargo", "tree", *base, "--edges", "normal", "--prefix", "none", "--format", "{p}"]
+    text = subprocess.run(tree, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    names = {line.split()[0] for line in text.splitlines() if line.strip()}
+    banned = sorted(names.intersection(PURE_CORE_BANS))
+    print(f"{len(names)} crates: {' '.join(sorted(names))}")
+    if "serde_json" not in names:
+        sys.exit("the list of crates is not the core's")
+    if banned:
+        sys.exit(f"the core without features pulls {', '.join(banned)}")
+
+
+def count(output, ok):
+    """Passed and failed tests as the runner says them; a suite without such lines counts as one."""
+    found = CARGO_RESULT.findall(output) or PLAIN_RESULT.findall(output)
+    passed, failed = (sum(int(pair[i]) for pair in found) for i in (0, 1))
+    if not found:
+        return (1, 0) if ok else (0, 1)
+    return passed, failed if ok else max(failed, 1)
+
+
+def main(names):
+    table = suites()
+    unknown = [name for name in names if name not in table]
+    if unknown:
+        sys.exit(f"no such suite: {', '.join(unknown)}; there are {', '.join(table)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    lines, total_passed, total_failed = [], 0, 0
+    for name in names or table:
+        begun = time.monotonic()
+        print(f"== {name}: {' '.join(map(str, table[name]))}", flush=True)
+        env = dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else ENV
+        process = subprocess.run(table[name], cwd=ROOT, env=env, text=True, errors="replace",
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        (LOGS / f"{name}.log").write_text(process.stdout)
+        ok = process.returncode == 0
+        if not ok:
+            print(process.stdout[-20000:], flush=True)
+        passed, failed = count(process.stdout, ok)
+        total_passed += passed
+        total_failed += failed
+        word = "ok" if failed == 0 else "FAILED"
+        lines.append(f"{name:<12} {word:<6} {passed:>5} passed {failed:>3} failed {time.monotonic() - begun:>7.1f} s")
+        print(lines[-1], flush=True)
+    print("\n" + "\n".join(lines))
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--pure-core"]:
+        pure_core()
+    else:
+        sys.exit(main(sys.argv[1:]))
