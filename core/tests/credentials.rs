@@ -1,0 +1,129 @@
+//! The key goes to the listed hosts and to no other, whatever the service answers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use junfeiai::{Client, ClientBuilder, ErrorKind};
+use junfeiai_emulator::{Emulator, HostName, KeySeen};
+use serde_json::json;
+
+fn emulator(scenario: &serde_json::Value) -> Emulator {
+    let emulator = Emulator::builder().api_key("sk-test").time_scale(2000.0).second_host(true).start().unwrap();
+    emulator.set_scenario_json(&scenario.to_string()).unwrap();
+    emulator
+}
+
+fn builder(emulator: &Emulator) -> ClientBuilder {
+    Client::builder().api_key("sk-test").endpoint(emulator.base_url()).poll_interval(Duration::from_millis(20))
+}
+
+/// What the second host saw: whether the key came along, for each request.
+fn keys_at_second(emulator: &Emulator) -> Vec<KeySeen> {
+    emulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.host == HostName::Second)
+        .map(|request| request.key)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_result_on_an_unlisted_host_is_asked_without_the_key() {
+    let emulator =
+        emulator(&json!({ "task": { "result_url": "second_host" }, "content": { "second_needs_key": true } }));
+    let client = builder(&emulator).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    let video = task.wait().await.unwrap();
+    assert!(video.url().unwrap().starts_with(&emulator.second_origin().unwrap()));
+    // The unlisted host wants a key, does not get it, and the video comes from our own entry.
+    assert_eq!(video.bytes().await.unwrap(), emulator.video_bytes(task.id()).unwrap());
+    let seen = keys_at_second(&emulator);
+    assert!(!seen.is_empty() && seen.iter().all(|key| *key == KeySeen::None), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_listed_host_gets_the_key() {
+    let emulator =
+        emulator(&json!({ "task": { "result_url": "second_host" }, "content": { "second_needs_key": true } }));
+    let second = emulator.second_origin().unwrap();
+    let client = builder(&emulator).trust_host(second.trim_start_matches("http://")).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    let bytes = task.wait().await.unwrap().bytes().await.unwrap();
+    assert_eq!(bytes, emulator.video_bytes(task.id()).unwrap());
+    assert_eq!(keys_at_second(&emulator), [KeySeen::Valid]);
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_port_loses_the_key() {
+    let fault = json!({ "kind": "redirect", "status": 302, "location": "{second}/v1/videos/{id}/content" });
+    let emulator =
+        emulator(&json!({ "rules": [{ "match": { "op": "content", "host": "first" }, "times": 1, "fault": fault }] }));
+    let client = builder(&emulator).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    let bytes = task.wait().await.unwrap().bytes().await.unwrap();
+    assert_eq!(bytes, emulator.video_bytes(task.id()).unwrap());
+    let seen = keys_at_second(&emulator);
+    assert!(!seen.is_empty() && seen.iter().all(|key| *key == KeySeen::None), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_query_is_not_redirected_to_an_unlisted_host() {
+    let fault = json!({ "kind": "redirect", "status": 307, "location": "{second}/v1/video/generations/{id}" });
+    let emulator = emulator(&json!({ "rules": [{ "match": { "op": "query" }, "fault": fault }] }));
+    let client = builder(&emulator).build().unwrap();
+    let error = client.videos().get("task_1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UntrustedHost, "{error}");
+    assert!(keys_at_second(&emulator).is_empty());
+}
+
+#[tokio::test]
+async fn a_create_follows_no_redirect() {
+    let fault = json!({ "kind": "redirect", "status": 307, "location": "{second}/v1/video/generations" });
+    let emulator = emulator(&json!({ "rules": [{ "match": { "op": "create" }, "fault": fault }] }));
+    let error = builder(&emulator).build().unwrap().videos().create("a red ball").await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::UnexpectedResponse, false), "{error}");
+    assert!(keys_at_second(&emulator).is_empty());
+    assert_eq!(emulator.created_tasks(), 0);
+}
+
+#[tokio::test]
+async fn endless_redirects_end() {
+    let fault = json!({ "kind": "redirect", "status": 302, "location": "/v1/videos/{id}/content" });
+    let emulator = emulator(&json!({ "rules": [{ "match": { "op": "content" }, "fault": fault }] }));
+    let id = emulator.add_task(junfeiai_emulator::TaskSpec::default());
+    let error = builder(&emulator).build().unwrap().videos().video(&id).unwrap().bytes().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedResponse, "{error}");
+    assert!(emulator.requests().len() < 20);
+}
+
+#[tokio::test]
+async fn a_signed_link_needs_no_key_and_is_renewed_when_it_has_expired() {
+    let emulator = emulator(&json!({ "task": { "result_url": "signed" } }));
+    let client = builder(&emulator).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    let video = task.wait().await.unwrap();
+    assert_eq!(video.bytes().await.unwrap(), emulator.video_bytes(task.id()).unwrap());
+    assert!(!format!("{video:?}").contains("sig="), "a signature opens the video without a key: {video:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_repeats_the_key_is_masked() {
+    let body =
+        json!({ "error": { "message": "Invalid token sk-test (request id: 1)", "type": "new_api_error", "code": "" } });
+    let fault = json!({ "kind": "status", "status": 401, "body": body });
+    let emulator = emulator(&json!({ "rules": [{ "match": { "op": "any" }, "fault": fault }] }));
+    let error = builder(&emulator).build().unwrap().videos().get("task_1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    let shown = format!("{error} {error:?} {}", error.to_json());
+    assert!(shown.contains("***") && !shown.contains("sk-test"), "{shown}");
+}
+
+#[tokio::test]
+async fn ids_cannot_leave_their_path() {
+    let emulator = emulator(&json!({}));
+    let client = builder(&emulator).build().unwrap();
+    for id in ["../../secret", "a/b", "..", "a b", "task_1?x", "", "task_\u{1}", "%2e%2e"] {
+        assert_eq!(client.videos().task(id).unwrap_err().kind(), ErrorKind::InvalidRequest, "{id:?}");
+    }
+    assert!(emulator.requests().is_empty());
+}
