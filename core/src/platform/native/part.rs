@@ -71,10 +71,10 @@ impl PartFile {
         }
         let part_path = with_suffix(target, ".part");
         let state_path = with_suffix(target, ".part.state");
+        refuse_link(&part_path)?;
         let state = lock(&state_path)?;
         // The other saver may have ended between our first look and the lock.
         check_target(target, overwrite)?;
-        refuse_link(&part_path)?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
         let file = file.map_err(|error| io_error("the file", &part_path, &error))?;
         let mut part = Self {

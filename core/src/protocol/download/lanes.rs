@@ -157,7 +157,9 @@ impl DownloadMachine {
         }
         let length = end.map_or(length, |end| length.min(end.saturating_sub(pos)));
         place.at = pos;
-        let gap = self.have.first_gap(pos..pos.saturating_add(length));
+        // A server that ignores Range begins before the wanted part: that is passed over, too.
+        let from = self.policy.wanted.as_ref().map_or(pos, |wanted| wanted.start.max(pos));
+        let gap = self.have.first_gap(from..pos.saturating_add(length).max(from));
         match gap {
             None => place.skip = length,
             Some(gap) => {
@@ -191,10 +193,9 @@ impl DownloadMachine {
             (Some(wanted), None) => wanted.end,
             (None, body_end) => return body_end,
         };
-        let gap = self.have.first_gap(pos..limit)?;
-        if gap.start != pos {
+        let Some(gap) = self.have.first_gap(pos..limit).filter(|gap| gap.start == pos) else {
             return Some(pos);
-        }
+        };
         let claimed = self.lanes.iter().enumerate().filter(|(at, _)| *at != lane).filter_map(|(_, lane)| lane.claim());
         let next = claimed.filter(|claim| claim.end > pos).map(|claim| claim.start.max(pos)).min();
         Some(next.map_or(gap.end, |next| next.min(gap.end)))

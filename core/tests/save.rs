@@ -1,0 +1,430 @@
+//! Saving under every fault of the service and of the disk: the file is whole or it is not there.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use junfeiai::protocol::DownloadPolicy;
+use junfeiai::{Client, ErrorKind, Save, Video};
+use junfeiai_emulator::{Emulator, RecordedRequest, TaskSpec};
+use serde_json::{Value, json};
+
+const SIZE: u64 = 3 * 1024 * 1024 + 4321;
+
+struct Case {
+    emulator: Emulator,
+    folder: tempfile::TempDir,
+    id: String,
+}
+
+impl Case {
+    fn new(scenario: &Value) -> Self {
+        let emulator = Emulator::builder().api_key("sk-test").time_scale(200.0).second_host(true).start().unwrap();
+        emulator.set_scenario_json(&scenario.to_string()).unwrap();
+        let id = emulator.add_task(TaskSpec::with_video_bytes(SIZE));
+        Self { emulator, folder: tempfile::tempdir().unwrap(), id }
+    }
+
+    /// A scenario with one fault on the first request for the video.
+    fn once(fault: &Value) -> Self {
+        Self::new(&json!({ "rules": [{ "match": { "op": "content" }, "times": 1, "fault": fault }] }))
+    }
+
+    fn video(&self) -> Video {
+        let client = Client::builder()
+            .api_key("sk-test")
+            .endpoint(self.emulator.base_url())
+            .idle_timeout(Duration::from_millis(250))
+            .timeout(Duration::from_secs(2))
+            .build()
+            .unwrap();
+        client.videos().video(&self.id).unwrap()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ball.mp4")
+    }
+
+    fn save(&self) -> Save {
+        self.video().save(self.path()).policy(quick())
+    }
+
+    fn content(&self) -> Vec<RecordedRequest> {
+        self.emulator.requests().into_iter().filter(|request| request.path.contains("content")).collect()
+    }
+
+    /// The file is byte for byte the service's, and nothing is left beside it.
+    #[track_caller]
+    fn assert_whole(&self) {
+        let is = fs::read(self.path()).unwrap();
+        assert!(is == self.emulator.video_bytes(&self.id).unwrap(), "the file differs");
+        assert_eq!(self.names(), ["ball.mp4"]);
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn part(&self) -> PathBuf {
+        self.folder.path().join("ball.mp4.part")
+    }
+}
+
+fn quick() -> DownloadPolicy {
+    DownloadPolicy {
+        base: Duration::from_millis(5),
+        cap: Duration::from_millis(40),
+        settle: Duration::from_secs(5),
+        ..DownloadPolicy::default()
+    }
+}
+
+#[tokio::test]
+async fn passing_faults_cost_nothing_but_time() {
+    for (name, fault) in [
+        ("cut", json!({ "kind": "cut_body", "after_bytes": 1_000_000 })),
+        ("reset", json!({ "kind": "cut_body", "after_bytes": 1_000_000, "rst": true })),
+        ("cut at once", json!({ "kind": "cut_body", "after_bytes": 0 })),
+        ("stall", json!({ "kind": "stall_body", "after_bytes": 500_000 })),
+        ("no answer", json!({ "kind": "drop_before_accept", "rst": true })),
+        ("502", json!({ "kind": "html", "status": 502 })),
+        ("429", json!({ "kind": "rate_limited", "retry_after": "none" })),
+        ("not ready", json!({ "kind": "not_ready" })),
+        (
+            "403 request blocked",
+            json!({ "kind": "status", "status": 403, "body": { "error": { "message": "request blocked: x" } } }),
+        ),
+        ("JSON that calls itself a video", json!({ "kind": "json_as_video" })),
+        ("an HTML page", json!({ "kind": "html", "status": 200 })),
+        ("incomplete", json!({ "kind": "incomplete_file" })),
+        ("wrong length", json!({ "kind": "wrong_length", "delta": 100 })),
+        ("extra bytes", json!({ "kind": "extra_bytes" })),
+        (
+            "redirect to another host",
+            json!({ "kind": "redirect", "status": 302, "location": "{second}/v1/videos/{id}/content" }),
+        ),
+    ] {
+        let case = Case::once(&fault);
+        let summary = case.save().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        case.assert_whole();
+        assert!(
+            case.emulator.requests().iter().any(|request| request.fault.is_some()),
+            "{name}: the fault was not played"
+        );
+        assert_eq!(summary.bytes, SIZE, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_is_not_fetched_twice() {
+    let case = Case::new(&json!({ "rules": [
+        { "match": { "op": "content", "nth": [1] }, "fault": { "kind": "cut_body", "after_bytes": 1_000_000 } },
+        { "match": { "op": "content", "nth": [2] }, "fault": { "kind": "cut_body", "after_bytes": 700_000 } },
+    ] }));
+    let summary = case.save().await.unwrap();
+    case.assert_whole();
+    assert!(summary.resumed);
+    assert_eq!(summary.attempts, 3);
+    let ranges: Vec<_> = case.content().iter().map(|request| request.range.clone()).collect();
+    assert_eq!(ranges[0], None);
+    assert_eq!(ranges[1].as_deref(), Some(format!("bytes=1000000-{}", SIZE - 1).as_str()));
+    assert_eq!(ranges[2].as_deref(), Some(format!("bytes=1700000-{}", SIZE - 1).as_str()));
+}
+
+#[tokio::test]
+async fn the_proxy_that_cuts_every_body_is_outlived() {
+    // 60 s of service time are 300 ms here; the link brings a third of the file in that time.
+    let case = Case::new(&json!({ "content": { "cut_after_s": 60, "rate_bytes_per_s": 3_500_000 } }));
+    let summary = case.save().await.unwrap();
+    case.assert_whole();
+    assert!(summary.attempts >= 3, "{summary:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_ranges_is_read_over_again_but_written_once() {
+    let case = Case::new(&json!({
+        "content": { "range": "ignore" },
+        "rules": [{ "match": { "op": "content", "nth": [1] }, "fault": { "kind": "cut_body", "after_bytes": 2_000_000 } }],
+    }));
+    case.video().save(case.path()).policy(DownloadPolicy { connections: 4, ..quick() }).await.unwrap();
+    case.assert_whole();
+}
+
+#[tokio::test]
+async fn several_connections_share_the_file() {
+    let case = Case::new(&json!({ "content": { "per_connection_rate": 4_000_000 } }));
+    case.video().save(case.path()).policy(DownloadPolicy { connections: 3, ..quick() }).await.unwrap();
+    case.assert_whole();
+    assert!(case.emulator.stats().max_concurrent_content >= 2);
+    let asked: u64 = case.content().iter().map(|request| request.sent_bytes).sum();
+    assert!(asked < SIZE + SIZE / 2, "{asked} bytes were sent for {SIZE}");
+}
+
+#[tokio::test]
+async fn a_changed_file_is_read_anew_once_and_never_mixed() {
+    let cut = json!({ "kind": "cut_body", "after_bytes": 1_000_000 });
+    let case = Case::new(&json!({ "rules": [
+        { "match": { "op": "content", "nth": [1] }, "fault": cut },
+        { "match": { "op": "content", "nth": [2] }, "fault": { "kind": "change_file" } },
+    ] }));
+    case.save().await.unwrap();
+    case.assert_whole();
+
+    let case = Case::new(&json!({ "rules": [
+        { "match": { "op": "content", "nth": [1, 3] }, "fault": cut },
+        { "match": { "op": "content", "nth": [2, 4] }, "fault": { "kind": "change_file" } },
+    ] }));
+    let error = case.save().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert_eq!(error.task_id(), Some(case.id.as_str()));
+    assert!(!case.path().exists());
+}
+
+#[tokio::test]
+async fn wrong_ranges_end_in_an_integrity_error() {
+    for range in ["wrong_start", "wrong_total"] {
+        let case = Case::new(&json!({
+            "content": { "range": range },
+            "rules": [{ "match": { "op": "content", "nth": [1, 3] }, "fault": { "kind": "cut_body", "after_bytes": 1_000_000 } }],
+        }));
+        let error = case.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{range}: {error}");
+        assert!(!case.path().exists());
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_our_key_cannot_open_is_replaced_by_our_own_entry() {
+    for plan in ["unusable", "second_host", "second_host_with_redirect", "signed", "none"] {
+        let case = Case::new(&json!({ "task": { "result_url": plan }, "content": { "second_needs_key": true } }));
+        let id = case
+            .emulator
+            .add_task(TaskSpec::from_json(&json!({ "result_url": plan, "video_bytes": SIZE }).to_string()).unwrap());
+        let case = Case { id, ..case };
+        case.save().await.unwrap_or_else(|error| panic!("{plan}: {error}"));
+        case.assert_whole();
+    }
+}
+
+#[tokio::test]
+async fn an_expired_link_is_asked_for_again() {
+    let plan = json!({ "result_url": "signed", "signed_expires_s": 40, "video_bytes": SIZE });
+    let case = Case::new(&json!({}));
+    let id = case.emulator.add_task(TaskSpec::from_json(&plan.to_string()).unwrap());
+    let case = Case { id, ..case };
+    let client = Client::builder().api_key("sk-test").endpoint(case.emulator.base_url()).build().unwrap();
+    let video = client.videos().get(&case.id).await.unwrap().video().unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    video.save(case.path()).policy(quick()).await.unwrap();
+    case.assert_whole();
+    let queries =
+        case.emulator.requests().iter().filter(|request| request.path.contains("/video/generations/")).count();
+    assert_eq!(queries, 2, "the fresh link was asked for");
+}
+
+#[tokio::test]
+async fn a_later_call_goes_on_where_the_first_stopped() {
+    let case = Case::new(&json!({ "content": { "rate_bytes_per_s": 4_000_000 } }));
+    let first = tokio::time::timeout(Duration::from_millis(300), case.save().into_future()).await;
+    assert!(first.is_err(), "the first call was dropped in the middle");
+    let there = fs::metadata(case.part()).unwrap().len();
+    assert!(there > 100_000 && there < SIZE, "{there}");
+    case.emulator.set_scenario_json("{}").unwrap();
+    case.emulator.clear_requests();
+    let summary = case.save().await.unwrap();
+    case.assert_whole();
+    assert!(summary.resumed);
+    assert_eq!(case.content()[0].range.as_deref(), Some(format!("bytes={there}-{}", SIZE - 1).as_str()));
+}
+
+#[tokio::test]
+async fn what_is_left_of_another_video_is_not_mixed_in() {
+    let case = Case::new(&json!({ "content": { "rate_bytes_per_s": 4_000_000 } }));
+    let _ = tokio::time::timeout(Duration::from_millis(300), case.save().into_future()).await;
+    assert!(case.part().exists());
+    case.emulator.set_scenario_json("{}").unwrap();
+    let other = case.emulator.add_task(TaskSpec::with_video_bytes(SIZE + 5));
+    let case = Case { id: other, ..case };
+    case.save().await.unwrap();
+    case.assert_whole();
+}
+
+#[tokio::test]
+async fn the_target_is_respected() {
+    let case = Case::new(&json!({}));
+    fs::write(case.path(), "mine").unwrap();
+    assert_eq!(case.save().await.unwrap_err().kind(), ErrorKind::FileExists);
+    assert_eq!(fs::read(case.path()).unwrap(), b"mine");
+    assert!(case.content().is_empty(), "nothing was fetched for a name that is taken");
+    case.save().overwrite(true).await.unwrap();
+    case.assert_whole();
+
+    let case = Case::new(&json!({}));
+    fs::create_dir(case.path()).unwrap();
+    let error = case.save().overwrite(true).await.unwrap_err();
+    assert!(error.to_string().contains("is a folder"), "{error}");
+
+    let deep = case.folder.path().join("a/b/c.mp4");
+    let error = case.video().save(&deep).policy(quick()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    case.video().save(&deep).policy(quick()).create_parents(true).await.unwrap();
+    assert_eq!(fs::metadata(&deep).unwrap().len(), SIZE);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_lead_nowhere() {
+    let case = Case::new(&json!({}));
+    let victim = case.folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, case.path()).unwrap();
+    assert_eq!(case.save().await.unwrap_err().kind(), ErrorKind::FileExists);
+    // Overwriting replaces the link, not what it points to.
+    case.save().overwrite(true).await.unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    assert!(fs::symlink_metadata(case.path()).unwrap().is_file());
+    fs::remove_file(case.path()).unwrap();
+    for suffix in [".part", ".part.state"] {
+        let trap = PathBuf::from(format!("{}{suffix}", case.path().display()));
+        std::os::unix::fs::symlink(&victim, &trap).unwrap();
+        let error = case.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        fs::remove_file(&trap).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_savers_do_not_mix() {
+    let case = Case::new(&json!({ "content": { "rate_bytes_per_s": 6_000_000 } }));
+    let (one, two) = tokio::join!(case.save().into_future(), case.save().into_future());
+    let errors: Vec<_> = [one, two].into_iter().filter_map(Result::err).map(|error| error.kind()).collect();
+    assert_eq!(errors, [ErrorKind::FileLocked]);
+    case.assert_whole();
+}
+
+#[tokio::test]
+async fn a_disk_without_room_is_said_before_it_is_full() {
+    let case = Case::new(&json!({}));
+    let id = case.emulator.add_task(TaskSpec::with_video_bytes(1 << 55));
+    let case = Case { id, ..case };
+    let error = case.save().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert!(!case.path().exists());
+}
+
+#[tokio::test]
+async fn progress_is_told_seldom_and_truly() {
+    let case = Case::new(&json!({ "content": { "rate_bytes_per_s": 8_000_000 } }));
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let summary = case.save().on_progress(move |progress| sink.lock().unwrap().push(*progress)).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() as f64 <= 3.0 + summary.elapsed.as_secs_f64() * 10.0, "{} calls", seen.len());
+    assert!(seen.windows(2).all(|pair| pair[0].bytes <= pair[1].bytes));
+    let last = seen.last().unwrap();
+    assert_eq!((last.bytes, last.total), (SIZE, Some(SIZE)));
+}
+
+#[tokio::test]
+async fn the_rate_limit_holds() {
+    let case = Case::new(&json!({}));
+    let summary = case.save().rate_limit(6_000_000).await.unwrap();
+    case.assert_whole();
+    let least = SIZE as f64 / 6_000_000.0 * 0.7;
+    assert!(summary.elapsed.as_secs_f64() > least, "{summary:?}");
+}
+
+#[tokio::test]
+async fn what_stays_wrong_ends_in_a_clear_error_and_no_file() {
+    for (name, fault, kind) in [
+        ("always 502", json!({ "kind": "html", "status": 502 }), ErrorKind::Download),
+        ("always cut at once", json!({ "kind": "cut_body", "after_bytes": 0 }), ErrorKind::Download),
+        ("always JSON", json!({ "kind": "json_as_video" }), ErrorKind::Download),
+        (
+            "unknown",
+            json!({ "kind": "status", "status": 404, "body": { "error": { "message": "no" } } }),
+            ErrorKind::NotFound,
+        ),
+        (
+            "the key does not open it",
+            json!({ "kind": "status", "status": 401, "body": { "error": { "message": "no" } } }),
+            ErrorKind::Authentication,
+        ),
+    ] {
+        let case = Case::new(&json!({ "rules": [{ "match": { "op": "content" }, "fault": fault }] }));
+        let error = case.save().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{name}: {error}");
+        assert_eq!(error.task_id(), Some(case.id.as_str()), "{name}");
+        assert!(!case.path().exists(), "{name}");
+        assert!(case.content().len() < 40, "{name}: {} requests", case.content().len());
+        assert!(case.names().is_empty(), "{name}: {:?} is left although nothing was read", case.names());
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_is_not_done_is_said_so() {
+    let case = Case::new(&json!({}));
+    for (state, kind) in [("running", ErrorKind::NotReady), ("failed", ErrorKind::TaskFailed)] {
+        let id = case.emulator.add_task(TaskSpec::from_json(&json!({ "state": state }).to_string()).unwrap());
+        let client = Client::builder().api_key("sk-test").endpoint(case.emulator.base_url()).build().unwrap();
+        let error = client.videos().video(&id).unwrap().save(case.path()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_by_itself() {
+    let case = Case::new(&json!({ "rules": [
+        { "match": { "op": "content", "nth": [1, 2] }, "fault": { "kind": "cut_body", "after_bytes": 800_000 } },
+    ] }));
+    let mut whole = Vec::new();
+    let mut stream = case.video().stream();
+    while let Some(piece) = stream.next().await {
+        whole.extend_from_slice(&piece.unwrap());
+    }
+    assert!(whole == case.emulator.video_bytes(&case.id).unwrap());
+    assert_eq!(case.content().len(), 3);
+}
+
+#[tokio::test]
+async fn ranges_are_read_as_asked() {
+    for plan in ["honour", "ignore", "no_content_range"] {
+        let case = Case::new(&json!({ "content": { "range": plan } }));
+        let all = case.emulator.video_bytes(&case.id).unwrap();
+        let video = case.video();
+        for range in [0..1, 0..1024, 5..6, 1_000_000..1_100_000, SIZE - 10..SIZE, SIZE - 10..SIZE + 10] {
+            let read =
+                video.read_range(range.clone()).await.unwrap_or_else(|error| panic!("{plan} {range:?}: {error}"));
+            let end = range.end.min(SIZE) as usize;
+            assert!(read == all[range.start as usize..end], "{plan} {range:?}: {} bytes", read.len());
+        }
+        assert_eq!(video.read_range(5..5).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+    let case = Case::new(&json!({}));
+    let error = case.video().bytes_up_to(1000).await.unwrap_err();
+    assert_eq!(error.record().field.as_deref(), Some("max_bytes"));
+}
+
+#[test]
+fn file_names_are_safe_everywhere() {
+    let client = Client::builder().api_key("sk-test").endpoint("http://127.0.0.1:1").build().unwrap();
+    for (id, name) in [
+        ("task_abc", "task_abc.mp4"),
+        ("task:1", "task_1.mp4"),
+        ("CON", "video_CON.mp4"),
+        ("com1.x", "video_com1.x.mp4"),
+        ("a.", "a.mp4"),
+        ("..a", "a.mp4"),
+    ] {
+        assert_eq!(client.videos().video(id).unwrap().file_name(), name);
+        assert_eq!(Path::new(name).components().count(), 1);
+    }
+}
