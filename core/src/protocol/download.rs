@@ -244,7 +244,10 @@ impl DownloadMachine {
         self.resumed = !progress.ranges.is_empty();
         self.have = progress.ranges;
         self.validators = progress.validators;
-        if progress.source != self.validators_from {
+        // Without a source yet, the comparison comes when the task has named one.
+        if self.sources.is_empty() {
+            self.validators_from = progress.source;
+        } else if progress.source != self.validators_from {
             self.forget_source_validators();
         }
         self

@@ -65,7 +65,10 @@ impl PartFile {
         overwrite: bool,
         parents: bool,
     ) -> Result<(Self, Option<Progress>)> {
-        check_target(target, overwrite)?;
+        if let Err(error) = check_target(target, overwrite) {
+            remove_orphan(target);
+            return Err(error);
+        }
         if parents && let Some(parent) = target.parent() {
             fs::create_dir_all(parent).map_err(|error| io_error("the folder", parent, &error))?;
         }
@@ -319,17 +322,28 @@ impl PartFile {
 
 /// Like rename, but never over a file that came in the meantime.
 fn rename_new(from: &Path, to: &Path) -> Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => {
-            let _ = fs::remove_file(from);
-            Ok(())
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::EXIST) => return Err(exists(to)),
+            // Some file systems do not know this flag.
+            Err(_) => {}
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(to)),
-        // File systems without hard links: the look and the rename are two steps there.
-        Err(_) => {
-            check_target(to, false)?;
-            fs::rename(from, to).map_err(|error| io_error("the file", to, &error))
-        }
+    }
+    check_target(to, false)?;
+    fs::rename(from, to).map_err(|error| io_error("the file", to, &error))
+}
+
+/// A process killed right behind the rename leaves its state file: without a part it means nothing.
+fn remove_orphan(target: &Path) {
+    let state = with_suffix(target, ".part.state");
+    if state.is_file()
+        && !with_suffix(target, ".part").exists()
+        && let Ok(_locked) = lock(&state)
+    {
+        let _ = fs::remove_file(state);
     }
 }
 
