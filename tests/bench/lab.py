@@ -1,0 +1,187 @@
+"""What the measurements stand on: nginx with a key, files that are real MP4s, and fair timing of whole processes."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-bench"
+
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; types {{ video/mp4 mp4; }}
+  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3;
+  server {{
+    listen {host}:{http}; listen {host}:{https} ssl; root {dir}/www;
+    if ($http_authorization != "Bearer {key}") {{ return 401; }}
+    location /slow/ {{ alias {dir}/www/; limit_rate 20m; }}
+    location /v1/video/generations/ {{ default_type application/json; alias {dir}/www/task.json; }}
+  }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Run:
+    wall: float
+    cpu: float
+    rss: float  # MiB
+
+
+@dataclass
+class Series:
+    name: str
+    runs: list = field(default_factory=list)
+
+    def median(self, what):
+        return statistics.median(getattr(run, what) for run in self.runs)
+
+
+def measure(command, env=None, cwd=None):
+    """One process from start to end: wall seconds, its own CPU seconds, peak MiB.
+
+    GNU time stands between: a process started by Python counts Python's own memory as its peak.
+    """
+    report = tempfile.NamedTemporaryFile("r", prefix="junfeiai-peak-")
+    command = ["/usr/bin/time", "-q", "-f", "%M", "-o", report.name, *map(str, command)]
+    begun = time.monotonic()
+    process = subprocess.Popen(command, env=dict(os.environ, **(env or {})), cwd=cwd, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    stderr = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[7:]} ended with {process.returncode}: {stderr.decode(errors='replace')[-400:]}")
+    with report:
+        peak = int(report.read().split()[-1]) / 1024
+    return Run(wall, usage.ru_utime + usage.ru_stime, peak)
+
+
+def rounds(candidates, count, before=lambda: None):
+    """Runs the candidates in turn, `count` times after one warm-up: what drifts, drifts for all of them."""
+    series = [Series(name) for name, *_ in candidates]
+    for turn in range(count + 1):
+        for (_, command, env), one in zip(candidates, series):
+            before()
+            run = measure(command, env)
+            if turn:
+                one.runs.append(run)
+    return {one.name: one for one in series}
+
+
+class Lab:
+    """A folder with files and an nginx that wants the key. On loopback, on free ports, gone at the end."""
+
+    def __init__(self, folder=None):
+        host = "127.0.0.1"
+        self.dir = Path(tempfile.mkdtemp(prefix="junfeiai-bench-", dir=folder))
+        (self.dir / "www").mkdir()
+        os.chmod(self.dir, 0o755)
+        self.host = host
+        self.http, self.https = free_port(), free_port()
+        self.ca = self.dir / "cert.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=junfeiai bench", "-addext", f"subjectAltName=IP:{host},DNS:localhost",
+                        "-addext", "basicConstraints=critical,CA:FALSE",
+                        "-keyout", self.dir / "key.pem", "-out", self.ca], check=True, capture_output=True)
+        user = "user root;\n" if os.getuid() == 0 else ""
+        config = NGINX.format(dir=self.dir, http=self.http, https=self.https, key=KEY, host=host)
+        (self.dir / "nginx.conf").write_text(user + config)
+        nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+        self.process = subprocess.Popen([nginx, "-p", self.dir, "-c", self.dir / "nginx.conf"],
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.4)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"nginx did not start: {(self.dir / 'error.log').read_text()[-400:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def delayed(self, rtt):
+        """The plain server behind a relay that adds this round-trip time; gives the relay's origin."""
+        port = free_port()
+        relay = subprocess.Popen([sys.executable, Path(__file__).with_name("delay.py"), str(port), str(self.http), str(rtt)],
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            relay.stdout.readline()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            relay.terminate()
+            relay.wait(10)
+
+    def url(self, path, tls=False):
+        scheme, port = ("https", self.https) if tls else ("http", self.http)
+        return f"{scheme}://{self.host}:{port}/{path}"
+
+    def video(self, name, size, clip):
+        """A real MP4 of this size: a small clip, and a `free` box of bytes that do not repeat in any block."""
+        path = self.dir / "www" / name
+        rest = size - len(clip)
+        with open(path, "wb") as out:
+            out.write(clip)
+            out.write(rest.to_bytes(4, "big") + b"free")
+            rest -= 8
+            block = os.urandom(1 << 20)
+            while rest > 0:
+                out.write(block[: min(rest, len(block))])
+                rest -= len(block)
+        return path
+
+
+def clip():
+    """A small real video, drawn by the emulator."""
+    binary = ROOT / "target" / "debug" / "junfeiai-emulator"
+    process = subprocess.Popen([binary, "--port", "0", "--quiet", "--exit-with-stdin"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        origin = process.stdout.readline().split()[-1]
+        order = urllib.request.Request(f"{origin}/__emulator/tasks", b"{}", {"Content-Type": "application/json"})
+        task = json.load(urllib.request.urlopen(order))
+        task = task["id"] if isinstance(task, dict) else task
+        return urllib.request.urlopen(f"{origin}/__emulator/video/{task}").read()
+    finally:
+        process.stdin.close()
+        process.wait(10)
+
+
+def memory_folder():
+    """A file system in memory where there is one, so that a disk is not what is measured."""
+    shm = Path("/dev/shm")
+    return shm if shm.is_dir() and shutil.disk_usage(shm).free > 4 << 30 else None
+
+
+def machine():
+    """The machine in one line, for the head of a table."""
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return f"{os.cpu_count()} × {model}, {sys.platform}, Python {sys.version.split()[0]}"
