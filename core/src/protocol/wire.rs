@@ -40,7 +40,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    fn looks_like_html(&self) -> bool {
+    pub(super) fn looks_like_html(&self) -> bool {
         let by_type = self.headers.get("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         let text = self.body.trim_ascii_start();
         by_type || text.starts_with(b"<")
