@@ -79,7 +79,7 @@ fn said(body: Option<&Value>) -> Said {
     };
     let inner = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     Said {
-        code: text(body.get("code")).or_else(|| text(inner.get("code"))),
+        code: text(body.get("code")).or_else(|| text(inner.get("code"))).map(|code| one_line(&code)),
         message: text(body.get("message"))
             .or_else(|| text(inner.get("message")))
             .or_else(|| text(body.get("error")))
