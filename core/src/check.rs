@@ -46,7 +46,6 @@ pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
     let in_use = io.endpoint();
     let entries = join_all(io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)));
     let (entries, video_host) = futures_util::future::join(entries, video_host(io)).await;
-    let good = |entry: &&EntryCheck| entry.ok;
     let account = match entries.iter().position(|entry| entry.ok) {
         Some(at) if options.account => io.config.endpoints.get(at),
         _ => None,
@@ -64,12 +63,21 @@ pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
         .await;
     CheckReport {
         version: VERSION,
-        ok: entries.iter().any(|entry| good(&entry)) && video_host.status != StepStatus::Fail,
+        ok: reached(&entries).is_some_and(|entry| entry.ok) && video_host.status != StepStatus::Fail,
         entries,
         steps: vec![proxy(io), video_host, models_step, balance_step],
         models,
         balance,
     }
+}
+
+/// The entry that calls end up at: only a connection that cannot be made leads to another one, so that an entry which
+/// answers wrongly stands in the way of the good ones behind it.
+fn reached(entries: &[EntryCheck]) -> Option<&EntryCheck> {
+    let connects = |entry: &&EntryCheck| {
+        ["dns", "connect", "tls"].iter().all(|name| entry.step(name).is_none_or(|step| step.status != StepStatus::Fail))
+    };
+    entries.iter().filter(|entry| entry.in_use).chain(entries).find(connects)
 }
 
 /// The models, asked for at the entry in use.

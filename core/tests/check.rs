@@ -163,8 +163,19 @@ async fn nothing_listens_and_no_such_name() {
     assert!(connect.advice.is_some() && report.entries[0].latency.is_none());
     assert_eq!(report.entries[1].step("dns").unwrap().status, StepStatus::Fail, "{report}");
     assert_eq!(report.entries[1].step("connect").unwrap().status, StepStatus::Skipped);
-    assert!(report.to_string().contains("ready, 1 of 3 entries can be used"), "{report}");
+    assert!(report.to_string().contains(": ready, 1 of 3 entries can be used"), "{report}");
     assert_eq!(client.endpoint().to_string(), first, "a check does not change the choice");
+}
+
+#[tokio::test]
+async fn a_wrong_entry_stands_in_the_way_of_the_good_one_behind_it() {
+    let emulator = emulator();
+    let wrong = format!("{}/v2", emulator.origin());
+    let client = builder([refused(), wrong, emulator.base_url()]).build().unwrap();
+    let report = client.check().await;
+    assert_eq!(report.entries.iter().map(|entry| entry.ok).collect::<Vec<_>>(), [false, false, true]);
+    assert!(!report.ok, "it takes connections, so calls go no further: {report}");
+    assert!(client.videos().get("task_1").await.unwrap_err().to_string().contains("/v1"));
 }
 
 #[tokio::test]

@@ -34,7 +34,8 @@ pub struct EntryCheck {
 pub struct CheckReport {
     /// This library's version.
     pub version: &'static str,
-    /// True when at least one entry can be used and the video host answers.
+    /// True when the entry that calls end up at (the first that can be connected to) can be used and the video host
+    /// answers.
     pub ok: bool,
     /// Every entry in the order of preference.
     pub entries: Vec<EntryCheck>,

@@ -54,7 +54,7 @@ struct Recheck {
     pause: Duration,
 }
 
-/// The choice that all calls of a client share. See the [module documentation](self).
+/// The choice that all calls of a client share.
 #[derive(Debug)]
 pub struct Failover {
     entries: usize,
