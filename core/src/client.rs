@@ -1,14 +1,15 @@
 //! The client: one object for a key, cheap to clone, safe to share.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::check::{CheckOptions, CheckReport};
 use crate::config::{Config, Options};
 use crate::driver::Io;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::protocol::{RetryPolicy, WaitPolicy};
+use crate::protocol::{Balance, Failover, RetryPolicy, WaitPolicy};
 use crate::transport::{Timer, Transport};
 use crate::videos::Videos;
 
@@ -53,9 +54,42 @@ impl Client {
         Videos { client: self.clone() }
     }
 
-    /// The entry that is used.
+    /// The entry that calls go to now: the first of [`Client::endpoints`], until it could not be reached.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.io.config.endpoint
+        self.io.endpoint()
+    }
+
+    /// Every entry, in the order of preference.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.io.config.endpoints
+    }
+
+    /// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is
+    /// wrong. Costs nothing, creates nothing and never fails: what is wrong stands in the report.
+    pub async fn check(&self) -> CheckReport {
+        self.check_with(CheckOptions::default()).await
+    }
+
+    /// [`Client::check`] with options.
+    pub async fn check_with(&self, options: CheckOptions) -> CheckReport {
+        crate::check::check(&self.io, options).await
+    }
+
+    /// The models that this key may use. Beyond the service document (observed): a server need not offer it.
+    ///
+    /// # Errors
+    /// `not_offered`, and whatever keeps us from asking.
+    pub async fn models(&self) -> Result<Vec<String>> {
+        crate::check::models(&self.io).await
+    }
+
+    /// What is left on this key. Beyond the service document (observed): a server need not offer it, and allows 20 calls
+    /// in 20 minutes where it does.
+    ///
+    /// # Errors
+    /// `not_offered`, and whatever keeps us from asking.
+    pub async fn balance(&self) -> Result<Balance> {
+        crate::check::balance(&self.io).await
     }
 
     /// How tasks are waited for by default.
@@ -97,13 +131,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`.
+    /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` (one entry, or several with commas between
+    /// them) and `JUNFEIAI_VIDEO_BASE_URL`.
     #[must_use]
     pub fn from_env(mut self) -> Self {
         let read = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         self.options.api_key = self.options.api_key.or_else(|| read("JUNFEIAI_API_KEY"));
         if self.options.endpoints.is_empty() {
-            self.options.endpoints.extend(read("JUNFEIAI_BASE_URL"));
+            let listed = read("JUNFEIAI_BASE_URL").unwrap_or_default();
+            let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+            self.options.endpoints.extend(entries.map(str::to_owned));
         }
         self.options.video_base_url = self.options.video_base_url.or_else(|| read("JUNFEIAI_VIDEO_BASE_URL"));
         self
@@ -113,6 +150,15 @@ impl ClientBuilder {
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.options.endpoints = vec![endpoint.into()];
+        self
+    }
+
+    /// Several entries, the preferred one first: `["standard", "china"]`. Another is tried only when no connection could
+    /// be made (DNS, TCP, TLS, or 5 s without one), so that nothing is paid for twice; it is then kept, and the preferred
+    /// one is looked at again after 5 minutes. Task ids are valid on all of them, and all of them get the key.
+    #[must_use]
+    pub fn endpoints<E: Into<String>>(mut self, endpoints: impl IntoIterator<Item = E>) -> Self {
+        self.options.endpoints = endpoints.into_iter().map(Into::into).collect();
         self
     }
 
@@ -145,7 +191,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Longest time to connect. Default 10 s.
+    /// Longest time to connect. Default 10 s; with several entries 5 s at the most.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
@@ -231,22 +277,25 @@ impl ClientBuilder {
     /// `config`, naming the option that cannot be used.
     pub fn build(self) -> Result<Client> {
         #[cfg(feature = "native")]
-        let (transport, timer) = {
+        let (options, transport, timer) = {
+            let mut options = self.options;
+            options.proxy = self.http.proxy.as_deref().map(|proxy| !proxy.is_empty());
             let mut http = self.http;
-            http.connect_timeout = self.options.connect_timeout;
+            http.connect_timeout = options.connect_limit();
             let transport: Arc<dyn Transport> = match self.transport {
                 Some(transport) => transport,
                 None => Arc::new(crate::platform::native::NativeTransport::new(http)?),
             };
             let timer = self.timer.unwrap_or_else(|| Arc::new(crate::platform::native::TokioTimer::new()));
-            (Some(transport), Some(timer))
+            (options, Some(transport), Some(timer))
         };
         #[cfg(not(feature = "native"))]
-        let (transport, timer) = (self.transport, self.timer);
-        let config = Config::check(self.options)?;
+        let (options, transport, timer) = (self.options, self.transport, self.timer);
+        let config = Config::check(options)?;
         let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;
-        Ok(Client { io: Arc::new(Io { config, transport, timer }) })
+        let failover = Mutex::new(Failover::new(config.endpoints.len()));
+        Ok(Client { io: Arc::new(Io { config, transport, timer, failover, newborn: Mutex::default() }) })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::error::{Error, Result};
-use crate::protocol::{RetryPolicy, WaitPolicy};
+use crate::protocol::{CONNECT_CAP, RetryPolicy, WaitPolicy};
 use crate::secret::ApiKey;
 use crate::url::Origin;
 
@@ -26,8 +26,10 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Longest time for one create. The upstream can take minutes, and a create given up is paid all the same.
     pub(crate) create_timeout: Duration,
-    /// Longest time to connect.
+    /// Longest time to connect; with several entries 5 s at the most.
     pub(crate) connect_timeout: Duration,
+    /// An own proxy was given (`true`), or proxies were switched off (`false`); for the check only.
+    pub(crate) proxy: Option<bool>,
     /// Longest silence in the middle of a body.
     pub(crate) idle_timeout: Duration,
     /// How calls are tried again.
@@ -50,6 +52,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             create_timeout: Duration::from_secs(180),
             connect_timeout: Duration::from_secs(10),
+            proxy: None,
             idle_timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             wait: WaitPolicy::default(),
@@ -59,15 +62,29 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Longest time to connect: an entry that does not answer must not keep a call from the next one for long.
+    pub(crate) fn connect_limit(&self) -> Duration {
+        if self.endpoints.len() > 1 { self.connect_timeout.min(CONNECT_CAP) } else { self.connect_timeout }
+    }
+}
+
 /// The options of a client, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) key: Option<ApiKey>,
+    /// The preferred entry.
     pub(crate) endpoint: Endpoint,
+    /// Every entry in the order of preference, `endpoint` first.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// Every entry is this machine.
+    pub(crate) loopback: bool,
     pub(crate) video_base: Option<Origin>,
     pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
     pub(crate) create_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Option<bool>,
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) wait: WaitPolicy,
@@ -77,15 +94,24 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn check(options: Options) -> Result<Self> {
-        let endpoints = options.endpoints.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>>>()?;
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for text in &options.endpoints {
+            let endpoint = Endpoint::parse(text)?;
+            // The same entry twice is no alternative.
+            if !endpoints.contains(&endpoint) {
+                endpoints.push(endpoint);
+            }
+        }
         let endpoint = endpoints.first().cloned().unwrap_or_else(Endpoint::standard);
+        if endpoints.is_empty() {
+            endpoints.push(endpoint.clone());
+        }
         let key = options.api_key.as_deref().map(ApiKey::new).transpose()?;
-        if key.is_none() && endpoint.is_documented() {
+        if key.is_none() && endpoints.iter().any(Endpoint::is_documented) {
             return Err(Error::config("api_key", "no API key is given: set JUNFEIAI_API_KEY or pass api_key"));
         }
         let video_base = options.video_base_url.as_deref().map(parse_video_base).transpose()?;
-        let trusted = if endpoints.is_empty() { std::slice::from_ref(&endpoint) } else { &endpoints };
-        let trust = Trust::new(trusted, video_base.as_ref(), &options.trusted_hosts)?;
+        let trust = Trust::new(&endpoints, video_base.as_ref(), &options.trusted_hosts)?;
         for (name, duration) in [
             ("timeout", options.timeout),
             ("create_timeout", options.create_timeout),
@@ -107,14 +133,20 @@ impl Config {
             return Err(Error::config("language", "language is an Accept-Language value such as \"en\" or \"zh-CN\""));
         }
         let face: String = options.face.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
-        let wait = options.wait.for_host(endpoint.base().is_loopback());
+        let connect_timeout = options.connect_limit();
+        let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
+        let wait = options.wait.for_host(loopback);
         Ok(Self {
             key,
             endpoint,
+            endpoints,
+            loopback,
             video_base,
             trust,
             timeout: options.timeout,
             create_timeout: options.create_timeout,
+            connect_timeout,
+            proxy: options.proxy,
             idle_timeout: options.idle_timeout,
             retry: options.retry,
             wait,

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,9 +11,11 @@ use futures_util::future::{Either, select};
 
 use crate::Snapshot;
 use crate::config::Config;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::{
-    Answer, CallEvent, CallMachine, CallStep, RetryPolicy, Safety, Time, WaitMachine, WaitStep, next_hop, parse_query,
+    Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
+    WaitStep, next_hop, parse_query,
 };
 use crate::secret::ApiKey;
 use crate::transport::{BodyStream, Failure, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
@@ -27,16 +29,35 @@ pub(crate) struct Io {
     pub(crate) config: Config,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) failover: Mutex<Failover>,
+    pub(crate) newborn: Mutex<Newborn>,
 }
 
 /// One call to the API.
 pub(crate) struct Call {
     pub(crate) phase: Phase,
     pub(crate) safety: Safety,
-    pub(crate) url: Url,
+    pub(crate) path: Path,
     pub(crate) body: Option<Bytes>,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+}
+
+/// Where a call goes at the entry that an attempt is sent to.
+pub(crate) enum Path {
+    /// Below the base URL, behind its `/v1`.
+    Api(String),
+    /// Below the origin: helper paths.
+    Root(&'static str),
+}
+
+impl Path {
+    pub(crate) fn at(&self, endpoint: &Endpoint) -> Url {
+        match self {
+            Self::Api(path) => endpoint.url(path),
+            Self::Root(path) => endpoint.root_url(path),
+        }
+    }
 }
 
 /// Why a request brought no response.
@@ -67,25 +88,76 @@ impl Io {
 
     /// Carries a call through, by the rules of [`CallMachine`].
     pub(crate) async fn call(&self, call: Call) -> Result<(Answer, u32)> {
+        self.call_at(call).await.map(|(answer, attempts, _)| (answer, attempts))
+    }
+
+    /// [`Io::call`], with the entry that answered.
+    pub(crate) async fn call_at(&self, call: Call) -> Result<(Answer, u32, &Endpoint)> {
         let (phase, safety) = (call.phase, call.safety);
         let retry = call.retry.clone();
         let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, self.now(), self.timer.seed());
+        let mut endpoint = self.endpoint();
         loop {
             match machine.step(self.now()) {
                 CallStep::WaitUntil(time) => self.sleep_until(time).await,
                 CallStep::Send { attempt, timeout } => {
-                    let event = self.attempt(&call, timeout).await;
-                    tracing::debug!(phase = phase.name(), attempt, outcome = %Outcome(&event), "request");
+                    let (event, entry) = self.attempt(&call, timeout).await;
+                    endpoint = entry;
+                    tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
                     machine.input(self.now(), event);
                 }
-                CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts())),
+                CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
             }
         }
     }
 
-    async fn attempt(&self, call: &Call, timeout: Duration) -> CallEvent {
+    /// One attempt: the entries in the order that [`Failover`] says, until one takes the connection.
+    async fn attempt(&self, call: &Call, timeout: Duration) -> (CallEvent, &Endpoint) {
+        let begun = self.now();
+        let mut round = self.failover().begin(begun, call.safety == Safety::Idempotent);
+        let mut failures: Vec<String> = Vec::new();
+        loop {
+            let endpoint = self.config.endpoints.get(round.entry()).unwrap_or(&self.config.endpoint);
+            let left = if failures.is_empty() {
+                timeout
+            } else {
+                // Whole milliseconds, since an error may show it.
+                Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
+            };
+            let event = self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left).await;
+            let on = self.failover().input(self.now(), &mut round, reach(&event));
+            let event = match event {
+                CallEvent::Failed(error) if error.failure.not_sent() => {
+                    tracing::debug!(phase = call.phase.name(), %endpoint, %error, "no connection");
+                    failures.push(error.message);
+                    CallEvent::Failed(TransportError::new(error.failure, failures.join("; ")))
+                }
+                event => event,
+            };
+            if !on || self.now().since(begun) >= timeout {
+                return (event, endpoint);
+            }
+        }
+    }
+
+    fn failover(&self) -> MutexGuard<'_, Failover> {
+        self.failover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn newborn(&self) -> MutexGuard<'_, Newborn> {
+        self.newborn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entry that calls go to first.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        let current = self.failover().current();
+        self.config.endpoints.get(current).unwrap_or(&self.config.endpoint)
+    }
+
+    /// One request and its whole answer.
+    pub(crate) async fn exchange(&self, phase: Phase, url: &Url, body: Option<Bytes>, timeout: Duration) -> CallEvent {
         let exchange = async {
-            let response = match self.send(call.phase, &call.url, call.body.clone(), Vec::new()).await {
+            let response = match self.send(phase, url, body, Vec::new()).await {
                 Ok((response, _)) => response,
                 Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                 Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
@@ -99,7 +171,7 @@ impl Io {
             }
         };
         self.within(timeout, exchange).await.unwrap_or_else(|| {
-            let message = format!("{} did not answer within {} s", call.url.origin(), timeout.as_secs_f64());
+            let message = format!("{} did not answer within {} s", url.origin(), timeout.as_secs_f64());
             CallEvent::Failed(TransportError::new(Failure::Timeout, message))
         })
     }
@@ -167,16 +239,15 @@ impl Io {
 
     /// Asks for a task's state, with as many attempts as `retry` allows.
     pub(crate) async fn query(&self, id: &str, retry: RetryPolicy, timeout: Duration) -> Result<Snapshot> {
-        let endpoint = &self.config.endpoint;
         let call = Call {
             phase: Phase::Query,
             safety: Safety::Idempotent,
-            url: endpoint.url(&format!("/video/generations/{id}")),
+            path: Path::Api(format!("/video/generations/{id}")),
             body: None,
             timeout,
             retry,
         };
-        let (answer, _) = self.call(call).await.map_err(|error| error.with_task(id))?;
+        let (answer, _, endpoint) = self.call_at(call).await.map_err(|error| error.with_task(id))?;
         parse_query(id, endpoint, &answer)
     }
 
@@ -244,6 +315,15 @@ fn redact(key: &ApiKey, bytes: &Bytes) -> Bytes {
         Ok(std::borrow::Cow::Borrowed(_)) => bytes.clone(),
         Ok(std::borrow::Cow::Owned(text)) => text.into(),
         Err(_) => key.redact(&String::from_utf8_lossy(bytes)).into_owned().into(),
+    }
+}
+
+/// What an attempt says about the entry. A gateway error speaks neither for it nor against it.
+fn reach(event: &CallEvent) -> Reach {
+    match event {
+        CallEvent::Failed(error) if error.failure.not_sent() => Reach::NoConnection,
+        CallEvent::Answered(answer) if answer.status < 500 => Reach::Answered,
+        _ => Reach::NoAnswer,
     }
 }
 

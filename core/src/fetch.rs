@@ -39,6 +39,7 @@ pub(crate) enum FetchEvent {
 enum Opened {
     Response(HttpResponse),
     Refused(Error),
+    Unreachable(String),
     Lost(String),
 }
 
@@ -257,6 +258,11 @@ impl Fetch {
                 tracing::debug!(lane, error = error.kind().name(), status = error.status(), "video request refused");
                 self.machine.refused(now, lane, error);
             }
+            Opened::Unreachable(why) => {
+                self.set(lane, Lane::Idle);
+                tracing::debug!(lane, why, "no connection for the video");
+                self.machine.unreachable(now, lane, &why);
+            }
             Opened::Lost(why) => {
                 self.set(lane, Lane::Idle);
                 tracing::debug!(lane, why, "video request failed");
@@ -314,9 +320,17 @@ impl Source {
             return Vec::new();
         };
         let url = rewrite_video_url(url, io.config.video_base.as_ref());
-        let content =
-            self.task_id.as_deref().map(|id| io.config.endpoint.content_url(id)).filter(|content| *content != url);
-        std::iter::once(url).chain(content).collect()
+        let mut urls = vec![url];
+        if let Some(id) = self.task_id.as_deref() {
+            // The entry in use first; ids are valid on the others as well.
+            for entry in std::iter::once(io.endpoint()).chain(&io.config.endpoints) {
+                let content = entry.content_url(id);
+                if !urls.contains(&content) {
+                    urls.push(content);
+                }
+            }
+        }
+        urls
     }
 }
 
@@ -335,6 +349,9 @@ fn open(io: Arc<Io>, url: Url, range: Option<(u64, Option<u64>)>) -> BoxFuture<'
             let response = match io.send(Phase::Content, &url, None, headers).await {
                 Ok((response, _)) => response,
                 Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
+                    return Opened::Unreachable(error.message);
+                }
                 Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
             };
             if (200..300).contains(&response.status) {

@@ -39,6 +39,7 @@
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod cancel;
+mod check;
 mod client;
 mod config;
 mod driver;
@@ -56,6 +57,7 @@ mod video;
 mod videos;
 
 pub use cancel::CancelToken;
+pub use check::{CheckOptions, CheckReport, EntryCheck};
 pub use client::{Client, ClientBuilder};
 pub use config::VERSION;
 pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
@@ -65,6 +67,7 @@ pub use model::{
 };
 #[cfg(feature = "native")]
 pub use platform::native::{Save, SaveProgress, Summary};
+pub use protocol::{Balance, CheckStep, StepStatus};
 pub use secret::ApiKey;
 pub use task::{Task, Wait};
 pub use url::{Origin, Url, UrlError};

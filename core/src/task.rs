@@ -57,14 +57,22 @@ impl Task {
         &self.warnings
     }
 
-    /// Asks for the state anew.
+    /// Asks for the state anew. A task that this client created less than 30 s ago and that the server does not know yet
+    /// is asked for again.
     ///
     /// # Errors
     /// `not_found`, and whatever keeps us from asking.
     pub async fn refresh(&self) -> Result<Self> {
-        let config = &self.client.io.config;
-        let seen = self.client.io.query(self.id(), config.retry.clone(), config.timeout).await?;
-        Ok(self.seen(seen))
+        let io = &self.client.io;
+        loop {
+            match io.query(self.id(), io.config.retry.clone(), io.config.timeout).await {
+                Ok(seen) => return Ok(self.seen(seen)),
+                Err(error) => match io.config.wait.not_visible_yet(self.created, io.now(), &error) {
+                    Some(again) => io.sleep_until(again).await,
+                    None => return Err(error),
+                },
+            }
+        }
     }
 
     /// Waits for the end of the task and gives its video. Await it, after setting what differs from the client's
@@ -111,7 +119,7 @@ impl Task {
 
     fn machine(&self, policy: WaitPolicy) -> WaitMachine {
         let io = &self.client.io;
-        let policy = policy.for_host(io.config.endpoint.base().is_loopback());
+        let policy = policy.for_host(io.config.loopback);
         WaitMachine::new(self.id(), policy, self.created, io.now(), io.timer.seed())
     }
 

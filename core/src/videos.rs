@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::Client;
-use crate::driver::Call;
+use crate::driver::{Call, Path};
 use crate::endpoint::check_task_id;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::Source;
@@ -35,7 +35,7 @@ impl Videos {
         let call = Call {
             phase: Phase::Create,
             safety: Safety::AtMostOnce,
-            url: io.config.endpoint.url("/video/generations"),
+            path: Path::Api("/video/generations".to_owned()),
             body: Some(prepared.body),
             timeout: io.config.create_timeout,
             retry: io.config.retry.clone(),
@@ -49,10 +49,12 @@ impl Videos {
             warnings.push(warning);
         }
         tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
+        let now = io.now();
+        io.newborn().note(now, &created.snapshot.task_id, io.config.wait.visible_after);
         Ok(Task {
             client: self.client.clone(),
             snapshot: Arc::new(created.snapshot),
-            created: Some(io.now()),
+            created: Some(now),
             warnings: warnings.into(),
         })
     }
@@ -71,7 +73,8 @@ impl Videos {
     /// `invalid_request` when the text cannot be a task id.
     pub fn task(&self, task_id: &str) -> Result<Task> {
         let snapshot = Snapshot { task_id: check_task_id(task_id)?.to_owned(), ..Snapshot::default() };
-        Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created: None, warnings: Arc::default() })
+        let created = self.client.io.newborn().created(task_id);
+        Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created, warnings: Arc::default() })
     }
 
     /// Creates a task and waits for its video.

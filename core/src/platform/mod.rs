@@ -8,6 +8,9 @@ use futures_core::Stream;
 #[cfg(feature = "native")]
 pub mod native;
 
+/// Whether the transport can tell a connection that was not made from one that broke. `fetch` does not say.
+pub(crate) const CONNECT_IS_VISIBLE: bool = cfg!(not(target_arch = "wasm32"));
+
 /// `Send` where there are threads, nothing in a browser, whose objects belong to one thread.
 #[cfg(not(target_arch = "wasm32"))]
 pub trait MaybeSend: Send {}

@@ -430,6 +430,23 @@ impl DownloadMachine {
         }
     }
 
+    /// No connection for this lane. The next source is tried at once; after the last one there is a pause, and then the
+    /// first again.
+    pub fn unreachable(&mut self, now: Time, lane: usize, why: &str) {
+        self.release(lane);
+        let error = Error::new(ErrorKind::Connect, Phase::Content, format!("no connection: {why}"));
+        // Other lanes at work show that the source is there.
+        if self.sources.len() > 1 && self.active_lanes() == 0 {
+            self.source = (self.source + 1) % self.sources.len();
+            self.source_changed();
+            if self.source > 0 {
+                self.last_error = Some(error);
+                return;
+            }
+        }
+        self.failure(now, error);
+    }
+
     fn deadline(&self) -> Option<Time> {
         self.policy.timeout.map(|timeout| self.started + timeout)
     }

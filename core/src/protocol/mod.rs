@@ -4,11 +4,15 @@
 //! `input(now, …)`. Time is handed in, so half an hour of waiting with faults is a test of microseconds, and the same
 //! code runs under tokio, in a browser, or behind a C call.
 
+mod account;
 mod backoff;
 mod call;
 mod create;
 mod download;
+mod failover;
 pub mod mp4;
+mod newborn;
+mod probe;
 mod query;
 pub mod range;
 pub mod ranges;
@@ -19,12 +23,17 @@ mod wire;
 use std::ops::Add;
 use std::time::Duration;
 
+pub(crate) use account::{BALANCE, MODELS, if_offered};
+pub use account::{Balance, UNITS_PER_USD, parse_balance, parse_models};
 pub use backoff::Backoff;
 pub use call::{CallEvent, CallMachine, CallStep, RetryPolicy, Safety};
 pub use create::{Created, parse_create};
 pub use download::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, MAX_CONNECTIONS, Place, Progress,
 };
+pub use failover::{CONNECT_CAP, Failover, Reach, Round};
+pub use newborn::Newborn;
+pub use probe::{CheckStep, IMPOSSIBLE_TASK, ProbeFacts, Probed, StepStatus, judge_probe};
 pub use query::parse_query;
 pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};

@@ -203,9 +203,14 @@ pub fn parse_retry_after(value: &str, now_unix: Option<u64>) -> Option<Duration>
         let seconds: f64 = value.parse().ok()?;
         return Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok();
     }
-    let at = unix_seconds(httpdate::parse_http_date(value).ok()?)?;
+    let at = http_date(value)?;
     let wait = Duration::from_secs(at.saturating_sub(now_unix?));
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// An HTTP date in unix seconds.
+pub(super) fn http_date(value: &str) -> Option<u64> {
+    unix_seconds(httpdate::parse_http_date(value).ok()?)
 }
 
 /// Digits only: `u64::from_str` would also take a plus sign.

@@ -81,6 +81,14 @@ impl WaitPolicy {
         self.max_interval = self.max_interval.max(self.interval);
         self
     }
+
+    /// When to ask again for a task that the server does not know although we created it, at the time named, a moment
+    /// ago; `None` when the error is to be believed.
+    pub fn not_visible_yet(&self, created: Option<Time>, now: Time, error: &Error) -> Option<Time> {
+        let created = created.filter(|created| now.since(*created) < self.visible_after)?;
+        // The last question comes when the time is up.
+        (error.kind() == ErrorKind::NotFound).then(|| (now + self.interval).min(created + self.visible_after))
+    }
 }
 
 /// How often in a row "not found" must be heard before it is believed.
@@ -240,8 +248,7 @@ impl WaitMachine {
         let failures = self.backoff.failures();
         let ends = match error.kind() {
             ErrorKind::NotFound => {
-                let young = self.created.is_some_and(|created| now.since(created) < self.policy.visible_after);
-                if !young {
+                if self.policy.not_visible_yet(self.created, now, &error).is_none() {
                     self.not_found += 1;
                 }
                 self.not_found >= NOT_FOUND_LIMIT

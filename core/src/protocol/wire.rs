@@ -40,7 +40,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    fn looks_like_html(&self) -> bool {
+    pub(super) fn looks_like_html(&self) -> bool {
         let by_type = self.headers.get("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         let text = self.body.trim_ascii_start();
         by_type || text.starts_with(b"<")
@@ -79,7 +79,7 @@ fn said(body: Option<&Value>) -> Said {
     };
     let inner = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     Said {
-        code: text(body.get("code")).or_else(|| text(inner.get("code"))),
+        code: text(body.get("code")).or_else(|| text(inner.get("code"))).map(|code| one_line(&code)),
         message: text(body.get("message"))
             .or_else(|| text(inner.get("message")))
             .or_else(|| text(body.get("error")))

@@ -1,0 +1,213 @@
+//! The check ("doctor"), and what else the server tells without creating anything.
+
+mod report;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::config::VERSION;
+use crate::driver::{Call, Io, Path};
+use crate::endpoint::{Endpoint, VIDEO_HOST};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::platform::CONNECT_IS_VISIBLE;
+use crate::protocol::{
+    BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, MODELS, ProbeFacts, RetryPolicy, Safety, StepStatus,
+    if_offered, judge_probe, parse_balance, parse_models, transport_error,
+};
+use crate::transport::{HttpRequest, Method};
+use crate::url::{Origin, Url};
+
+pub use report::{CheckReport, EntryCheck};
+
+/// The environment variables that name a proxy, as the built-in transport reads them.
+const PROXY_VARIABLES: [&str; 8] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+
+/// What a check looks at beside the entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckOptions {
+    /// Ask for the models and the balance as well. Default no: a server that tells the balance allows 20 calls in 20
+    /// minutes (observed).
+    pub account: bool,
+}
+
+impl CheckOptions {
+    /// Ask for the models and the balance as well.
+    #[must_use]
+    pub fn account(mut self, yes: bool) -> Self {
+        self.account = yes;
+        self
+    }
+}
+
+pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
+    let in_use = io.endpoint();
+    let entries = join_all(io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)));
+    let (entries, video_host) = futures_util::future::join(entries, video_host(io)).await;
+    let account = match entries.iter().position(|entry| entry.ok) {
+        Some(at) if options.account => io.config.endpoints.get(at),
+        _ => None,
+    };
+    let why_not = if options.account { "no entry can be asked" } else { "not asked for" };
+    let (models, models_step) = told("models", why_not, async { Some(models_at(io, account?).await) }, |models| {
+        if models.is_empty() { "none".to_owned() } else { models.join(", ") }
+    })
+    .await;
+    let (balance, balance_step) =
+        told("balance", why_not, async { Some(balance_at(io, account?).await) }, |balance: &Balance| {
+            let limit = if balance.unlimited { " (the key itself has no limit)" } else { "" };
+            format!("{:.2} USD left, {:.2} USD used{limit}", balance.available_usd, balance.used_usd)
+        })
+        .await;
+    CheckReport {
+        version: VERSION,
+        ok: reached(&entries).is_some_and(|entry| entry.ok) && video_host.status != StepStatus::Fail,
+        entries,
+        steps: vec![proxy(io), video_host, models_step, balance_step],
+        models,
+        balance,
+    }
+}
+
+/// The entry that calls end up at: only a connection that cannot be made leads to another one, so that an entry which
+/// answers wrongly stands in the way of the good ones behind it.
+fn reached(entries: &[EntryCheck]) -> Option<&EntryCheck> {
+    let connects = |entry: &&EntryCheck| {
+        ["dns", "connect", "tls"].iter().all(|name| entry.step(name).is_none_or(|step| step.status != StepStatus::Fail))
+    };
+    entries.iter().filter(|entry| entry.in_use).chain(entries).find(connects)
+}
+
+/// The models, asked for at the entry in use.
+pub(crate) async fn models(io: &Io) -> Result<Vec<String>> {
+    let call = helper(io, models_path(), io.config.retry.clone());
+    parse_models(&io.call(call).await.map_err(|error| if_offered(error, MODELS))?.0)
+}
+
+/// The balance, asked for at the entry in use.
+pub(crate) async fn balance(io: &Io) -> Result<Balance> {
+    // A 429 here lasts for minutes: asking again would only make it last longer.
+    let call = helper(io, balance_path(), RetryPolicy { max_attempts: 1, ..io.config.retry.clone() });
+    parse_balance(&io.call(call).await.map_err(|error| if_offered(error, BALANCE))?.0)
+}
+
+fn models_path() -> Path {
+    Path::Api("/models".to_owned())
+}
+
+/// With the slash: without it the server redirects (observed).
+fn balance_path() -> Path {
+    Path::Root("/api/usage/token/")
+}
+
+fn helper(io: &Io, path: Path, retry: RetryPolicy) -> Call {
+    Call { phase: Phase::Check, safety: Safety::Idempotent, path, body: None, timeout: io.config.timeout, retry }
+}
+
+async fn models_at(io: &Io, endpoint: &Endpoint) -> Result<Vec<String>> {
+    match io.exchange(Phase::Check, &models_path().at(endpoint), None, patience(io)).await {
+        CallEvent::Answered(answer) => parse_models(&answer),
+        event => Err(unanswered(event)),
+    }
+}
+
+async fn balance_at(io: &Io, endpoint: &Endpoint) -> Result<Balance> {
+    match io.exchange(Phase::Check, &balance_path().at(endpoint), None, patience(io)).await {
+        CallEvent::Answered(answer) => parse_balance(&answer),
+        event => Err(unanswered(event)),
+    }
+}
+
+fn unanswered(event: CallEvent) -> Error {
+    match event {
+        CallEvent::Failed(error) | CallEvent::Broken(_, error) => transport_error(Phase::Check, error),
+        CallEvent::Refused(error) => error,
+        CallEvent::Answered(_) => Error::new(ErrorKind::Internal, Phase::Check, "an answer is not a failure"),
+    }
+}
+
+/// Long enough that a connection that is not made fails as such, and not as an answer that is late.
+fn patience(io: &Io) -> Duration {
+    io.config.timeout.max(io.config.connect_timeout + Duration::from_secs(1))
+}
+
+/// An optional answer and the step that tells of it.
+async fn told<T>(
+    name: &'static str,
+    why_not: &str,
+    asked: impl Future<Output = Option<Result<T>>>,
+    detail: impl Fn(&T) -> String,
+) -> (Option<T>, CheckStep) {
+    match asked.await {
+        None => (None, CheckStep::skipped(name, why_not)),
+        Some(Ok(value)) => {
+            let step = CheckStep::ok(name, detail(&value));
+            (Some(value), step)
+        }
+        Some(Err(error)) if error.kind() == ErrorKind::NotOffered => {
+            (None, CheckStep::skipped(name, "not offered by this server"))
+        }
+        Some(Err(error)) => (None, CheckStep::warn(name, error.record().message.clone(), error.kind().next_step())),
+    }
+}
+
+async fn entry(io: &Io, endpoint: &Endpoint, in_use: bool) -> EntryCheck {
+    let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
+    let begun = io.now();
+    let event = io.exchange(Phase::Check, &url, None, patience(io)).await;
+    let answered = matches!(event, CallEvent::Answered(_) | CallEvent::Broken(..));
+    let latency = answered.then(|| io.now().since(begun));
+    let facts = ProbeFacts { has_key: io.config.key.is_some(), connect_is_visible: CONNECT_IS_VISIBLE };
+    let probed = judge_probe(&url, event, facts);
+    EntryCheck {
+        endpoint: endpoint.to_string(),
+        in_use,
+        ok: probed.steps.iter().all(|step| step.status != StepStatus::Fail),
+        steps: probed.steps,
+        latency,
+        clock_skew_s: probed.clock_skew_s,
+        request_id: probed.request_id,
+    }
+}
+
+/// Whether the host of the results answers at all. The key stays here: any answer will do.
+async fn video_host(io: &Io) -> CheckStep {
+    let documented = || {
+        let own = io.config.endpoints.iter().any(Endpoint::is_documented);
+        own.then(|| Origin { https: true, host: VIDEO_HOST.to_owned(), port: 443 })
+    };
+    let Some(origin) = io.config.video_base.clone().or_else(documented) else {
+        return CheckStep::skipped("video_host", "none is set: videos come from the entries");
+    };
+    let Ok(url) = Url::parse(&format!("{origin}/")) else {
+        return CheckStep::skipped("video_host", "it has no URL");
+    };
+    let headers = vec![("User-Agent", io.config.user_agent.clone()), ("Cache-Control", "no-store".to_owned())];
+    let request = HttpRequest { method: Method::Get, url, headers, key: None, body: None, fresh_connection: false };
+    let advice = "videos could be read from the entries only: check network, firewall and proxy for this host, \
+                  or set video_base_url to your own name for it";
+    match io.within(patience(io), io.transport.send(request)).await {
+        Some(Ok(response)) => CheckStep::ok("video_host", format!("{origin} answers (HTTP {})", response.status)),
+        Some(Err(error)) => {
+            CheckStep::fail("video_host", transport_error(Phase::Check, error).record().message.clone(), advice)
+        }
+        None => CheckStep::fail("video_host", format!("{origin} did not answer in time"), advice),
+    }
+}
+
+/// Which proxy is in the way. Names of variables only: their values may hold a password.
+fn proxy(io: &Io) -> CheckStep {
+    let set: Vec<&str> = PROXY_VARIABLES
+        .into_iter()
+        .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .collect();
+    let detail = match (io.config.proxy, set.is_empty()) {
+        (Some(true), _) => "the client's own option proxy is used".to_owned(),
+        (Some(false), _) => "switched off by the client's option proxy".to_owned(),
+        (None, true) => "none is set in the environment".to_owned(),
+        (None, false) => format!("set in the environment: {}", set.join(", ")),
+    };
+    CheckStep::ok("proxy", detail)
+}

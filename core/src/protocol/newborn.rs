@@ -1,0 +1,54 @@
+//! Tasks that were created a moment ago, which the server may not show yet.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Time;
+
+/// Below this length the list is not looked through for what is too old.
+const SMALL: usize = 64;
+
+/// When the latest creates of a client were answered, by task id: so that a task is known as young wherever its id turns
+/// up again in the same program.
+#[derive(Debug, Default)]
+pub struct Newborn {
+    created: HashMap<Box<str>, Time>,
+    /// Length at which the list is next cleaned.
+    clean_at: usize,
+}
+
+impl Newborn {
+    /// Notes a create. Notes older than `keep` are given up, now or a little later.
+    pub fn note(&mut self, now: Time, task_id: &str, keep: Duration) {
+        if self.created.len() >= self.clean_at.max(SMALL) {
+            self.created.retain(|_, created| now.since(*created) < keep);
+            self.clean_at = self.created.len() * 2;
+        }
+        self.created.insert(task_id.into(), now);
+    }
+
+    /// When this task was created, if that is noted.
+    pub fn created(&self, task_id: &str) -> Option<Time> {
+        self.created.get(task_id).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_latest_are_kept() {
+        let mut newborn = Newborn::default();
+        let at = |ms: u64| Time::from_start(Duration::from_millis(ms));
+        let mut most = 0;
+        for n in 0..100_000_u64 {
+            newborn.note(at(n * 10), &format!("task_{n}"), Duration::from_secs(30));
+            most = most.max(newborn.created.len());
+        }
+        assert_eq!(newborn.created("task_99999"), Some(at(999_990)));
+        assert_eq!(newborn.created("task_97001"), Some(at(970_010)), "29.98 s old");
+        assert_eq!(newborn.created("task_50000"), None);
+        assert!(most <= 6_002, "{most} for 3000 young ones");
+    }
+}

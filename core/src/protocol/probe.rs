@@ -1,0 +1,286 @@
+//! What one harmless question tells about an entry: the query of a task that cannot exist.
+//!
+//! It costs nothing, needs the key, and passes through DNS, TCP, TLS, proxies and the gate, so that how it ends says how
+//! far each of them works. No probe of its own goes to any of them: behind a proxy and in a browser it could not.
+
+use serde::Serialize;
+
+use super::CallEvent;
+use super::query::text;
+use super::range::http_date;
+use super::wire::{Answer, classify, transport_error};
+use crate::error::{Error, ErrorKind, Phase, one_line};
+use crate::transport::{Failure, TransportError};
+use crate::url::Url;
+
+/// The id of a task that cannot exist.
+pub const IMPOSSIBLE_TASK: &str = "task_00000000000000000000000000000000";
+/// A clock that is further off than this is worth a warning: certificates and signed links depend on it.
+const MAX_SKEW: i64 = 60;
+
+/// How a step of a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// As it should be.
+    Ok,
+    /// It works, but should be looked at.
+    Warn,
+    /// It does not work.
+    Fail,
+    /// It could not be looked at, or there was nothing to look at.
+    Skipped,
+}
+
+/// One step of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CheckStep {
+    /// Its stable name: `dns`, `connect`, `tls`, `answer`, `base_url`, `key`, `clock`, `proxy`, `video_host`, `models`,
+    /// `balance`.
+    pub name: &'static str,
+    /// How it ended.
+    pub status: StepStatus,
+    /// What was found, one line.
+    pub detail: String,
+    /// What to do, one line, where something is to be done.
+    pub advice: Option<String>,
+}
+
+impl CheckStep {
+    pub(crate) fn new(name: &'static str, status: StepStatus, detail: impl Into<String>) -> Self {
+        Self { name, status, detail: one_line(&detail.into()), advice: None }
+    }
+
+    pub(crate) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(name, StepStatus::Ok, detail)
+    }
+
+    pub(crate) fn skipped(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(name, StepStatus::Skipped, detail)
+    }
+
+    pub(crate) fn fail(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(name, StepStatus::Fail, detail).advise(advice)
+    }
+
+    pub(crate) fn warn(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(name, StepStatus::Warn, detail).advise(advice)
+    }
+
+    fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// What the question told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// `dns`, `connect`, `tls`, `answer`, `base_url`, `key`, `clock`.
+    pub steps: Vec<CheckStep>,
+    /// How far our clock is ahead of the server's, in seconds.
+    pub clock_skew_s: Option<i64>,
+    /// The server's request id.
+    pub request_id: Option<String>,
+}
+
+/// How the question is to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeFacts {
+    /// A key went along.
+    pub has_key: bool,
+    /// The transport tells a connection that was not made from one that broke; a browser does not.
+    pub connect_is_visible: bool,
+}
+
+/// Reads what came of the question for [`IMPOSSIBLE_TASK`] at `url`.
+pub fn judge_probe(url: &Url, event: CallEvent, facts: ProbeFacts) -> Probed {
+    let (answer, error) = match event {
+        CallEvent::Answered(answer) => (Some(answer), None),
+        CallEvent::Broken(answer, error) => (Some(answer), Some(error)),
+        CallEvent::Failed(error) => (None, Some(error)),
+        CallEvent::Refused(error) => return redirected(url, &error, facts),
+    };
+    let failure = if answer.is_some() { None } else { error.as_ref().map(|error| error.failure) };
+    let mut steps = connection(url, failure, error.as_ref(), facts);
+    let mut clock_skew_s = None;
+    let mut request_id = None;
+    if let Some(answer) = answer {
+        let verdict = classify(Phase::Check, &answer);
+        request_id = answer.request_id(verdict.as_ref().and_then(|error| error.record().server_message.as_deref()));
+        let skew = clock_skew(&answer);
+        clock_skew_s = skew;
+        steps.extend([
+            said(&answer, error),
+            base_url(&answer, verdict.as_ref()),
+            key(&answer, verdict.as_ref(), facts),
+        ]);
+        steps.push(clock(skew));
+    } else {
+        let late = matches!(failure, Some(Failure::Timeout | Failure::Lost));
+        steps.push(match error {
+            Some(error) if late => CheckStep::fail(
+                "answer",
+                transport_error(Phase::Check, error).record().message.clone(),
+                "try again; if it goes on, ask the administrator, or look whether something between cuts connections",
+            ),
+            _ => CheckStep::skipped("answer", "not reached"),
+        });
+        steps.extend(["base_url", "key", "clock"].map(|name| CheckStep::skipped(name, "no answer to judge by")));
+    }
+    Probed { steps, clock_skew_s, request_id }
+}
+
+/// DNS, TCP and TLS, as far as the request came.
+fn connection(
+    url: &Url,
+    failure: Option<Failure>,
+    error: Option<&TransportError>,
+    facts: ProbeFacts,
+) -> Vec<CheckStep> {
+    let host = url.host();
+    let why = error.map(|error| error.message.clone()).unwrap_or_default();
+    let reached = |name| CheckStep::skipped(name, "not reached");
+    if failure.is_some() && !facts.connect_is_visible {
+        return ["dns", "connect", "tls"].map(|name| CheckStep::skipped(name, "not told apart in a browser")).into();
+    }
+    let numeric = host.starts_with('[') || host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let dns = match failure {
+        Some(Failure::Dns) => {
+            let advice = "check the base URL's spelling, the network and its DNS server";
+            return vec![CheckStep::fail("dns", why, advice), reached("connect"), reached("tls")];
+        }
+        _ if numeric => CheckStep::skipped("dns", "an address needs no look-up"),
+        // What did not connect may have been looked up by a proxy: then it is not known.
+        Some(Failure::Connect) => CheckStep::ok("dns", format!("{host} was looked up, or left to the proxy")),
+        _ => CheckStep::ok("dns", format!("{host} was found")),
+    };
+    if failure == Some(Failure::Connect) {
+        let advice = "check the network, firewall, proxy and port; another entry may be reachable";
+        return vec![dns, CheckStep::fail("connect", why, advice), reached("tls")];
+    }
+    let connect = CheckStep::ok("connect", format!("port {} takes connections", url.port()));
+    let tls = match failure {
+        Some(Failure::Tls) => {
+            let advice =
+                "check this machine's date; where a company proxy inspects TLS, give its certificate as ca_file";
+            CheckStep::fail("tls", why, advice)
+        }
+        _ if url.is_https() => CheckStep::ok("tls", "the certificate is trusted"),
+        _ => CheckStep::skipped("tls", "plain http, allowed to this machine only"),
+    };
+    vec![dns, connect, tls]
+}
+
+/// A redirect that is not followed: it came as an answer, but leads somewhere else.
+fn redirected(url: &Url, error: &Error, facts: ProbeFacts) -> Probed {
+    let mut steps = connection(url, None, None, facts);
+    steps.push(CheckStep::ok("answer", "the server answered with a redirect"));
+    let advice = "correct the base URL: the key goes to listed hosts only";
+    steps.push(CheckStep::fail("base_url", error.record().message.clone(), advice));
+    steps.extend(["key", "clock"].map(|name| CheckStep::skipped(name, "no answer to judge by")));
+    Probed { steps, clock_skew_s: None, request_id: None }
+}
+
+fn said(answer: &Answer, broken: Option<TransportError>) -> CheckStep {
+    let status = answer.status;
+    match (broken, status) {
+        (Some(error), _) => {
+            let advice = "try again; something between cuts answers short";
+            CheckStep::warn("answer", format!("HTTP {status}, but the answer broke off: {error}"), advice)
+        }
+        (None, 500..) => {
+            let advice = "the service or a proxy in front of it has trouble: try again later";
+            CheckStep::fail("answer", format!("HTTP {status}"), advice)
+        }
+        (None, 429) => CheckStep::warn("answer", "HTTP 429", "the server asks to slow down: check again later"),
+        _ => CheckStep::ok("answer", format!("HTTP {status}")),
+    }
+}
+
+/// Whether the path is one of this API.
+fn base_url(answer: &Answer, verdict: Option<&Error>) -> CheckStep {
+    let advice = "a base URL ends in /v1, as in https://junfeiai.com/v1";
+    if answer.status >= 500 || answer.status == 429 {
+        return CheckStep::skipped("base_url", "not shown by this answer");
+    }
+    if answer.body.is_empty() && matches!(answer.status, 401 | 403) {
+        return CheckStep::skipped("base_url", "not shown by an empty answer");
+    }
+    if answer.json().is_none() {
+        let what = if answer.looks_like_html() { "a web page" } else { "no JSON" };
+        return CheckStep::fail("base_url", format!("{what} instead of an answer of this API"), advice);
+    }
+    if is_unknown_path(answer) {
+        return CheckStep::fail("base_url", "the server does not have this path", advice);
+    }
+    match verdict {
+        Some(error) if error.kind() == ErrorKind::UnexpectedResponse => {
+            CheckStep::warn("base_url", error.record().message.clone(), advice)
+        }
+        _ => CheckStep::ok("base_url", "the path is one of this API"),
+    }
+}
+
+/// The gateway's own word for a path that it does not have (observed); an unknown task has the code `task_not_exist`.
+fn is_unknown_path(answer: &Answer) -> bool {
+    let json = answer.json();
+    let kind = json.as_ref().and_then(|json| text(json.get("error")?, "type"));
+    answer.status == 404 && kind.as_deref() == Some("invalid_request_error")
+}
+
+/// Whether the gate let the key in.
+fn key(answer: &Answer, verdict: Option<&Error>, facts: ProbeFacts) -> CheckStep {
+    if answer.looks_like_html() || is_unknown_path(answer) {
+        return CheckStep::skipped("key", "not shown by this answer");
+    }
+    let kind = verdict.map(Error::kind);
+    let shown = verdict.map(|error| error.record().message.clone()).unwrap_or_default();
+    match kind {
+        Some(ErrorKind::Authentication) if !facts.has_key => {
+            CheckStep::fail("key", "no key is set, and the server wants one", "set JUNFEIAI_API_KEY or pass api_key")
+        }
+        Some(ErrorKind::Authentication) => {
+            let advice = "check the key for missing characters; an expired or used-up key is answered the same way";
+            CheckStep::fail("key", shown, advice)
+        }
+        Some(ErrorKind::PermissionDenied) => {
+            let advice = "the key is known but may not be used: ask the administrator (account, allowed addresses)";
+            CheckStep::fail("key", shown, advice)
+        }
+        Some(ErrorKind::InsufficientBalance) => CheckStep::warn("key", shown, "top up the account"),
+        // An unknown task, or trouble behind the gate: the key was let in.
+        Some(ErrorKind::NotFound | ErrorKind::BadRequest) if answer.json().is_some() => accepted(facts),
+        Some(ErrorKind::Upstream) if verdict.is_some_and(|error| error.record().code.is_some()) => accepted(facts),
+        None if answer.json().is_some_and(|json| json.get("data").is_some() || json.get("status").is_some()) => {
+            accepted(facts)
+        }
+        _ => CheckStep::skipped("key", "not shown by this answer"),
+    }
+}
+
+fn accepted(facts: ProbeFacts) -> CheckStep {
+    CheckStep::ok("key", if facts.has_key { "accepted" } else { "none is set, and the server asks for none" })
+}
+
+fn clock_skew(answer: &Answer) -> Option<i64> {
+    let server = http_date(answer.headers.get("date")?)?;
+    Some(answer.unix_now?.cast_signed() - server.cast_signed())
+}
+
+fn clock(skew: Option<i64>) -> CheckStep {
+    match skew {
+        None => CheckStep::skipped("clock", "the server's clock is not shown"),
+        Some(skew) if skew.abs() > MAX_SKEW => {
+            let side = if skew > 0 { "ahead of" } else { "behind" };
+            let detail = format!("this machine's clock is {} s {side} the server's", skew.abs());
+            CheckStep::warn("clock", detail, "set this machine's clock")
+        }
+        Some(skew) => CheckStep::ok("clock", format!("within {} s of the server's", skew.abs())),
+    }
+}
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

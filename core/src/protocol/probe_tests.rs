@@ -1,0 +1,118 @@
+use super::*;
+use crate::transport::Headers;
+
+const FACTS: ProbeFacts = ProbeFacts { has_key: true, connect_is_visible: true };
+
+fn url(base: &str) -> Url {
+    Url::parse(&format!("{base}/video/generations/{IMPOSSIBLE_TASK}")).unwrap()
+}
+
+/// The first letters of the steps' statuses, in their order: `o`, `w`, `f`, `s`.
+fn letters(probed: &Probed) -> String {
+    let names: Vec<&str> = probed.steps.iter().map(|step| step.name).collect();
+    assert_eq!(names, ["dns", "connect", "tls", "answer", "base_url", "key", "clock"]);
+    for step in &probed.steps {
+        assert!(!step.detail.is_empty());
+        let bad = matches!(step.status, StepStatus::Fail | StepStatus::Warn);
+        assert_eq!(step.advice.is_some(), bad, "{step:?}");
+    }
+    let letter = |status| match status {
+        StepStatus::Ok => 'o',
+        StepStatus::Warn => 'w',
+        StepStatus::Fail => 'f',
+        StepStatus::Skipped => 's',
+    };
+    probed.steps.iter().map(|step| letter(step.status)).collect()
+}
+
+fn failed(failure: Failure) -> CallEvent {
+    CallEvent::Failed(TransportError::new(failure, "https://a.example: why"))
+}
+
+fn answered(status: u16, body: &str) -> CallEvent {
+    CallEvent::Answered(Answer::new(status, Headers::new(), body.to_owned()))
+}
+
+#[test]
+fn how_far_a_request_came() {
+    let far = |failure| letters(&judge_probe(&url("https://a.example/v1"), failed(failure), FACTS));
+    assert_eq!(far(Failure::Dns), "fssssss");
+    assert_eq!(far(Failure::Connect), "ofsssss");
+    assert_eq!(far(Failure::Tls), "oofssss");
+    assert_eq!(far(Failure::Timeout), "ooofsss");
+    assert_eq!(far(Failure::Lost), "ooofsss");
+    // An address is not looked up, and plain http has no certificate.
+    assert_eq!(letters(&judge_probe(&url("http://127.0.0.1:9/v1"), failed(Failure::Lost), FACTS)), "sosfsss");
+    // A browser's fetch says no more than that it failed.
+    let facts = ProbeFacts { connect_is_visible: false, ..FACTS };
+    assert_eq!(letters(&judge_probe(&url("https://a.example/v1"), failed(Failure::Lost), facts)), "sssfsss");
+}
+
+#[test]
+fn what_an_answer_says_about_path_and_key() {
+    let unknown = r#"{"code":"task_not_exist","message":"task_not_exist","data":null}"#;
+    let token = r#"{"error":{"message":"Invalid token (request id: r1)","type":"new_api_error","code":""}}"#;
+    let no_path = r#"{"error":{"message":"Invalid URL (GET /x)","type":"invalid_request_error","param":"","code":""}}"#;
+    let upstream = r#"{"code":"fail_to_fetch_task","message":"{}","data":null}"#;
+    let html = "<!doctype html><html></html>";
+    for (status, body, expected) in [
+        (400, unknown, "oooooos"),
+        (404, unknown, "oooooos"),
+        (404, r#"{"error":{"message":"task not found","type":"not_found"}}"#, "oooooos"),
+        (200, r#"{"code":"task_not_exist","message":"","data":null}"#, "oooooos"),
+        (401, token, "ooooofs"),
+        (401, "", "oooosfs"),
+        (403, token, "ooooofs"),
+        (404, no_path, "oooofss"),
+        (200, html, "oooofss"),
+        (404, html, "oooofss"),
+        (403, html, "oooofss"),
+        (200, "", "oooofss"),
+        (200, r#"{"success":false,"message":"no"}"#, "ooooWss"),
+        (400, upstream, "oooooos"),
+        (429, "", "ooowsss"),
+        (502, html, "ooofsss"),
+        (500, upstream, "ooofsos"),
+    ] {
+        let probed = judge_probe(&url("https://a.example/v1"), answered(status, body), FACTS);
+        assert_eq!(letters(&probed), expected.to_lowercase(), "{status} {body}: {probed:#?}");
+    }
+}
+
+#[test]
+fn without_a_key() {
+    let facts = ProbeFacts { has_key: false, ..FACTS };
+    let judge = |event| judge_probe(&url("https://a.example/v1"), event, facts);
+    let probed = judge(answered(401, r#"{"error":{"message":"no token","type":"new_api_error"}}"#));
+    assert_eq!(probed.steps[5].advice.as_deref(), Some("set JUNFEIAI_API_KEY or pass api_key"));
+    let probed = judge(answered(400, r#"{"code":"task_not_exist","message":"","data":null}"#));
+    assert_eq!((probed.steps[5].status, probed.steps[5].detail.contains("none is set")), (StepStatus::Ok, true));
+}
+
+#[test]
+fn clocks() {
+    let with_date = |ours: u64| {
+        let headers = Headers::from_iter([("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("x-oneapi-request-id", "r7")]);
+        let mut answer = Answer::new(400, headers, r#"{"code":"task_not_exist","message":"x","data":null}"#);
+        answer.unix_now = Some(ours);
+        let probed = judge_probe(&url("https://a.example/v1"), CallEvent::Answered(answer), FACTS);
+        assert_eq!(probed.request_id.as_deref(), Some("r7"));
+        (probed.clock_skew_s, probed.steps[6].status, probed.steps[6].detail.clone())
+    };
+    let server = 784_111_777;
+    assert_eq!(with_date(server + 60).1, StepStatus::Ok);
+    assert_eq!(with_date(server - 60).1, StepStatus::Ok);
+    let (skew, status, text) = with_date(server + 3600);
+    assert_eq!((skew, status), (Some(3600), StepStatus::Warn));
+    assert_eq!(text, "this machine's clock is 3600 s ahead of the server's");
+    let (skew, _, text) = with_date(server - 61);
+    assert_eq!(skew, Some(-61));
+    assert!(text.contains("behind"), "{text}");
+}
+
+#[test]
+fn a_redirect_to_a_foreign_host_is_a_wrong_base_url() {
+    let error = Error::new(ErrorKind::UntrustedHost, Phase::Check, "the API key may not go to https://b.example");
+    let probed = judge_probe(&url("https://a.example/v1"), CallEvent::Refused(error), FACTS);
+    assert_eq!(letters(&probed), "oooofss");
+}
