@@ -99,6 +99,7 @@ impl Fetch {
     }
 
     /// Bytes per second at most.
+    #[cfg(feature = "native")]
     pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
         self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
     }
@@ -427,7 +428,10 @@ pub(crate) async fn to_memory(mut fetch: Fetch, start: u64, limit: usize) -> Res
                     }
                 }
             }
-            FetchEvent::Verify { .. } => fetch.verified(crate::protocol::mp4::check_slice(&whole)),
+            FetchEvent::Verify { total } => {
+                whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
+                fetch.verified(crate::protocol::mp4::check_slice(&whole));
+            }
             FetchEvent::Done(result) => return result.map(|_| whole.into()),
         }
     }

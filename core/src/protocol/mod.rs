@@ -6,18 +6,18 @@
 
 mod account;
 mod backoff;
-mod call;
+pub mod call;
 mod create;
-mod download;
-mod failover;
+pub mod download;
+pub mod failover;
 pub mod mp4;
-mod newborn;
+pub mod newborn;
 mod probe;
 mod query;
 pub mod range;
 pub mod ranges;
 mod redirect;
-mod wait;
+pub mod wait;
 mod wire;
 
 use std::ops::Add;
