@@ -1,0 +1,29 @@
+//! URLs: whatever we take, the reader inside the HTTP stack takes for the same host.
+#![no_main]
+
+use junfeiai::Url;
+use junfeiai::endpoint::Endpoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&str, &str)| {
+    let (text, location) = input;
+    let _ = Endpoint::parse(text);
+    let Ok(ours) = Url::parse(text) else { return };
+    let same = |ours: &Url, theirs: &url::Url| {
+        assert_eq!(theirs.host_str(), Some(ours.host()));
+        assert_eq!(theirs.port_or_known_default(), Some(ours.port()));
+        assert_eq!(theirs.scheme() == "https", ours.is_https());
+        assert!(theirs.username().is_empty() && theirs.password().is_none());
+    };
+    if let Ok(theirs) = url::Url::parse(text) {
+        same(&ours, &theirs);
+    }
+    if let Ok(theirs) = url::Url::parse(&ours.to_string()) {
+        same(&ours, &theirs);
+    }
+    if let Ok(to) = ours.resolve(location)
+        && let Ok(theirs) = url::Url::parse(&to.to_string())
+    {
+        same(&to, &theirs);
+    }
+});
