@@ -339,7 +339,7 @@ impl BlockReader {
         let read = if jump { 0 } else { self.read_run };
         let came = if self.follows(start) { self.front_run } else { 0 };
         let run = read.max(came);
-        let straight = !jump && !self.jumped && run >= self.options.read_ahead;
+        let straight = !jump && !self.jumped && read >= self.options.read_ahead;
         let long = !self.ranges_honoured || straight || run >= self.options.long_after;
         (!long).then(|| self.options.read_ahead.max(run.saturating_mul(4)))
     }

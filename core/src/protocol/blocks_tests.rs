@@ -172,6 +172,15 @@ fn a_small_gap_is_read_through_and_a_large_one_is_not() {
 }
 
 #[test]
+fn a_look_behind_the_first_part_is_not_reading_on() {
+    let mut model = default_model(100 * MIB);
+    model.read_exactly(0, 100 * KIB);
+    model.read_exactly(300 * KIB as u64, 16);
+    assert_eq!(model.requests.len(), 2);
+    assert!(model.requests[1].1.is_some(), "{:?}", model.requests);
+}
+
+#[test]
 fn interleaved_reading_does_not_ask_again_and_again() {
     // Sound and picture lie 200 KiB apart, and both go forward.
     let mut model = default_model(30 * MIB);
