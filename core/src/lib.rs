@@ -69,8 +69,8 @@ pub use model::{
 };
 #[cfg(feature = "native")]
 pub use platform::native::{Save, SaveProgress, Summary};
-pub use protocol::{Balance, CheckStep, StepStatus};
 pub use protocol::blocks::ReaderOptions;
+pub use protocol::{Balance, CheckStep, StepStatus};
 pub use reader::VideoReader;
 pub use secret::ApiKey;
 pub use task::{Task, Wait};
