@@ -8,6 +8,8 @@
 //! # Ok(()) }
 //! ```
 
+mod reader;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,9 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::native::Summary;
-use crate::{ClientBuilder, Task, Video, VideoRequest};
+use crate::{ClientBuilder, ReaderOptions, Task, Video, VideoRequest};
+
+pub use reader::Reader;
 
 /// A client whose calls block the calling thread. Clones share everything; threads may share one.
 ///
@@ -112,5 +116,21 @@ impl Client {
     /// Those of [`Video::save`].
     pub fn save(&self, video: &Video, path: impl AsRef<Path>) -> Result<Summary> {
         self.run(video.save(path))
+    }
+
+    /// Opens a video for reading here and there, without a file. See [`Video::open`].
+    ///
+    /// # Errors
+    /// Those of [`Video::open`].
+    pub fn open(&self, video: &Video) -> Result<Reader> {
+        Ok(Reader::new(self.run(video.open())?, self.runtime.clone()))
+    }
+
+    /// [`Client::open`] with an own size of the cache and of what is read ahead.
+    ///
+    /// # Errors
+    /// Those of [`Video::open`].
+    pub fn open_with(&self, video: &Video, options: ReaderOptions) -> Result<Reader> {
+        Ok(Reader::new(self.run(video.open_with(options))?, self.runtime.clone()))
     }
 }

@@ -1,6 +1,7 @@
 //! The loop of a download: carries out what [`DownloadMachine`] says, and hands on the bytes.
 
 use std::future::poll_fn;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -102,6 +103,25 @@ impl Fetch {
     #[cfg(feature = "native")]
     pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
         self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
+    }
+
+    /// Drops what is going on and begins with another part; see [`DownloadMachine::next_part`].
+    pub(crate) fn next_part(&mut self, wanted: Range<u64>, known: Progress) {
+        self.lanes.fill_with(|| Lane::Idle);
+        self.piece = None;
+        self.query = None;
+        self.alarm = None;
+        self.machine.next_part(self.io.now(), wanted, known);
+    }
+
+    /// See [`DownloadMachine::widen`].
+    pub(crate) fn widen(&mut self) {
+        self.machine.widen();
+    }
+
+    /// A pause by the clock of this download.
+    pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.io.timer.sleep(duration)
     }
 
     pub(crate) fn machine(&self) -> &DownloadMachine {

@@ -46,9 +46,11 @@ mod driver;
 pub mod endpoint;
 pub mod error;
 mod fetch;
+mod io_error;
 mod model;
 pub mod platform;
 pub mod protocol;
+mod reader;
 mod secret;
 mod task;
 pub mod transport;
@@ -67,7 +69,9 @@ pub use model::{
 };
 #[cfg(feature = "native")]
 pub use platform::native::{Save, SaveProgress, Summary};
+pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, StepStatus};
+pub use reader::VideoReader;
 pub use secret::ApiKey;
 pub use task::{Task, Wait};
 pub use url::{Origin, Url, UrlError};

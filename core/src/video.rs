@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::{ByteStream, Fetch, Source, to_memory};
 use crate::platform::BoxStream;
 use crate::protocol::DownloadPolicy;
+use crate::protocol::blocks::ReaderOptions;
+use crate::reader::VideoReader;
 
 /// Largest video that [`Video::bytes`] reads by default: 1 GiB.
 pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024 * 1024;
@@ -72,6 +74,22 @@ impl Video {
         let start = range.start;
         let policy = DownloadPolicy { wanted: Some(range), verify: false, ..DownloadPolicy::default() };
         to_memory(self.fetch(policy), start, limit).await
+    }
+
+    /// Opens it for reading here and there, without a file. See [`VideoReader`].
+    ///
+    /// # Errors
+    /// Those of [`Video::bytes`].
+    pub async fn open(&self) -> Result<VideoReader> {
+        self.open_with(ReaderOptions::default()).await
+    }
+
+    /// [`Video::open`] with an own size of the cache and of what is read ahead.
+    ///
+    /// # Errors
+    /// Those of [`Video::open`].
+    pub async fn open_with(&self, options: ReaderOptions) -> Result<VideoReader> {
+        VideoReader::open(self, options).await
     }
 
     pub(crate) fn fetch(&self, policy: DownloadPolicy) -> Fetch {

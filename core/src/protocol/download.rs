@@ -47,6 +47,7 @@ use crate::url::Url;
 
 mod head;
 mod lanes;
+mod part;
 
 pub use head::{Head, HeadVerdict};
 use lanes::Lane;
@@ -243,14 +244,19 @@ impl DownloadMachine {
     pub fn resume(mut self, progress: Progress) -> Self {
         self.resumed = !progress.ranges.is_empty();
         self.have = progress.ranges;
-        self.validators = progress.validators;
+        self.know(progress.validators, progress.source);
+        self
+    }
+
+    /// Takes over what identifies the file, and where that was seen.
+    fn know(&mut self, validators: Validators, source: String) {
+        self.validators = validators;
         // Without a source yet, the comparison comes when the task has named one.
         if self.sources.is_empty() {
-            self.validators_from = progress.source;
-        } else if progress.source != self.validators_from {
+            self.validators_from = source;
+        } else if source != self.validators_from {
             self.forget_source_validators();
         }
-        self
     }
 
     /// What is there so far, to be kept for a later call.
@@ -392,13 +398,14 @@ impl DownloadMachine {
         let past_the_end = error.status() == Some(416)
             || error.status() == Some(502)
                 && error.record().server_message.as_deref().is_some_and(|text| text.contains("status 416"));
-        if past_the_end && self.have.covered() > 0 {
+        let begin = self.policy.wanted.as_ref().map_or(0, |wanted| wanted.start);
+        if past_the_end && (self.have.covered() > 0 || begin > 0) {
             if self.total().is_some() {
                 let why = "the file became shorter while it was read";
                 return self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
             }
             // The length was never known and there is nothing behind what we have: perhaps that is all.
-            self.validators.total = Some(self.have.prefix_end());
+            self.validators.total = Some(self.have.iter().last().map_or(begin, |last| last.end));
             self.total_is_guess = true;
             return;
         }

@@ -6,6 +6,7 @@
 
 mod account;
 mod backoff;
+pub mod blocks;
 pub mod call;
 mod create;
 pub mod download;

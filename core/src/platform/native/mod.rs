@@ -2,6 +2,7 @@
 
 mod http;
 mod part;
+mod reader;
 mod save;
 mod timer;
 mod tls;

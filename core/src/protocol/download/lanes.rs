@@ -201,6 +201,11 @@ impl DownloadMachine {
         Some(next.map_or(gap.end, |next| next.min(gap.end)))
     }
 
+    /// True when everything up to the end is wanted, wherever that is.
+    fn wants_the_end(&self) -> bool {
+        self.policy.wanted.as_ref().is_none_or(|wanted| wanted.end == u64::MAX)
+    }
+
     /// The lane's body came to its regular end.
     pub fn ended(&mut self, now: Time, lane: usize) {
         let Some(Activity::Reading { pos, end, .. }) = self.lanes.get(lane).map(|lane| &lane.activity) else {
@@ -209,7 +214,7 @@ impl DownloadMachine {
         let (pos, end) = (*pos, *end);
         if end.is_some_and(|end| pos >= end) {
             self.release(lane);
-        } else if self.validators.total.is_none() && self.policy.wanted.is_none() && pos > 0 {
+        } else if self.validators.total.is_none() && self.wants_the_end() && pos > 0 {
             // A body without a length: perhaps it is whole. The MP4 structure will tell.
             self.release(lane);
             self.validators.total = Some(pos);
