@@ -46,7 +46,9 @@ mod driver;
 pub mod endpoint;
 pub mod error;
 mod fetch;
+pub mod journal;
 mod model;
+mod pending;
 pub mod platform;
 pub mod protocol;
 mod secret;
@@ -65,8 +67,9 @@ pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
     Validate, VideoRequest, Warning, WarningCode,
 };
+pub use pending::{Pending, PendingState};
 #[cfg(feature = "native")]
-pub use platform::native::{Save, SaveProgress, Summary};
+pub use platform::native::{FileJournal, Save, SaveProgress, Summary};
 pub use protocol::{Balance, CheckStep, StepStatus};
 pub use secret::ApiKey;
 pub use task::{Task, Wait};
