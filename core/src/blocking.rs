@@ -11,11 +11,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::native::Summary;
-use crate::{ClientBuilder, Task, Video, VideoRequest};
+use crate::{ClientBuilder, Pending, Task, Video, VideoRequest};
 
 /// A client whose calls block the calling thread. Clones share everything; threads may share one.
 ///
@@ -112,5 +113,29 @@ impl Client {
     /// Those of [`Video::save`].
     pub fn save(&self, video: &Video, path: impl AsRef<Path>) -> Result<Summary> {
         self.run(video.save(path))
+    }
+
+    /// What the journal says is left to be done. See [`crate::Videos::pending`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::pending`].
+    pub fn pending(&self) -> Result<Vec<Pending>> {
+        self.run(self.client.videos().pending())
+    }
+
+    /// Waits for all pending tasks and saves them in this folder; the callback hears of each as it is done. See
+    /// [`crate::Videos::resume_pending`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::resume_pending`]; errors of single tasks go to the callback.
+    pub fn resume_pending(&self, dir: impl AsRef<Path>, mut done: impl FnMut(String, Result<Summary>)) -> Result<()> {
+        let dir = dir.as_ref();
+        self.run(async {
+            let mut tasks = self.client.videos().resume_pending(dir).await?;
+            while let Some((id, result)) = tasks.next().await {
+                done(id, result);
+            }
+            Ok(())
+        })
     }
 }

@@ -17,7 +17,8 @@
 //!
 //! * **A paid create is sent at most once** unless it provably was not accepted. When its answer is lost, the error is
 //!   [`ErrorKind::CreateOutcomeUnknown`] and says `maybe_executed`.
-//! * **A paid task is not lost**: every error after it exists carries its id.
+//! * **A paid task is not lost**: every error after it exists carries its id; with a [`journal`] not even a crash loses
+//!   it, see [`Videos::pending`].
 //! * **A failed poll is not a failed task**: see [`protocol::WaitMachine`].
 //! * **The key goes only where it belongs**: see [`endpoint::Trust`].
 //! * **A file has its final name only when it is whole**: see [`Video::save`].
