@@ -167,3 +167,64 @@ fn pending(entry: Entry) -> Pending {
     let fingerprint = fingerprint.unwrap_or_default();
     Pending::Unknown { intent, fingerprint, model, seconds, at, pid, reason, prompt }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Order, Process, Record};
+    use crate::platform::BoxFuture;
+
+    /// Knows of one process what it is told.
+    struct Told(Option<bool>);
+
+    impl Journal for Told {
+        fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn runs(&self, _: &Process) -> Option<bool> {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_create_is_in_flight_while_its_process_may_run_and_it_is_young() {
+        let entry = |until, state| Entry {
+            intent: "1".into(),
+            model: "m".into(),
+            at: 100,
+            changed_at: 100,
+            order: Some(Order {
+                fingerprint: String::new(),
+                model: "m".into(),
+                seconds: None,
+                prompt: None,
+                until,
+                process: Some(Process { pid: 1, place: None, started: None }),
+            }),
+            state,
+        };
+        let cases = [
+            // runs, until, now, in flight
+            (Some(true), Some(400), Some(399), true),
+            (Some(true), Some(400), Some(400), false),
+            (Some(false), Some(400), Some(101), false),
+            (None, Some(400), Some(399), true),
+            (None, Some(400), Some(400), false),
+            // Without a clock only the process can say so.
+            (Some(true), None, None, true),
+            (None, None, None, false),
+            (Some(false), None, None, false),
+        ];
+        for (runs, until, now, expected) in cases {
+            let result = in_flight(&Told(runs), &entry(until, State::Sending), now);
+            assert_eq!(result, expected, "{runs:?} {until:?} {now:?}");
+        }
+        let unknown = State::Unknown { reason: "timeout".into() };
+        assert!(!in_flight(&Told(Some(true)), &entry(Some(400), unknown), Some(101)));
+    }
+}
