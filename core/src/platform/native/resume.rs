@@ -39,7 +39,8 @@ impl Videos {
         let saves = Arc::new(Semaphore::new(SAVES));
         let tasks = FuturesUnordered::new();
         for entry in self.pending().await? {
-            if let Pending::Task { task_id, state, .. } = entry {
+            if let Pending::Task { task_id, state, created_at, .. } = entry {
+                self.note_young(&task_id, created_at);
                 let path = dir.join(safe_file_name(&task_id));
                 let (videos, saves) = (self.clone(), saves.clone());
                 tasks.push(async move {
@@ -50,6 +51,17 @@ impl Videos {
             }
         }
         Ok(Box::pin(tasks))
+    }
+
+    /// A task whose create ended a moment ago in another process may not be shown yet, as if it were our own.
+    fn note_young(&self, task_id: &str, created_at: u64) {
+        let io = &self.client.io;
+        let visible_after = io.config.wait.visible_after;
+        // The journal knows when the create began; its end may have come as late as that was allowed to take.
+        let young = visible_after.saturating_add(io.config.create_timeout).as_secs();
+        if io.timer.unix_now().is_some_and(|now| now.saturating_sub(created_at) <= young) {
+            io.newborn().note(io.now(), task_id, visible_after);
+        }
     }
 
     async fn resume(&self, id: &str, state: PendingState, path: PathBuf, saves: &Semaphore) -> Result<Summary> {
