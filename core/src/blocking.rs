@@ -13,11 +13,12 @@ mod reader;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::native::Summary;
-use crate::{ClientBuilder, ReaderOptions, Task, Video, VideoRequest};
+use crate::{ClientBuilder, Pending, ReaderOptions, Task, Video, VideoRequest};
 
 pub use reader::Reader;
 
@@ -132,5 +133,29 @@ impl Client {
     /// Those of [`Video::open`].
     pub fn open_with(&self, video: &Video, options: ReaderOptions) -> Result<Reader> {
         Ok(Reader::new(self.run(video.open_with(options))?, self.runtime.clone()))
+    }
+
+    /// What the journal says is left to be done. See [`crate::Videos::pending`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::pending`].
+    pub fn pending(&self) -> Result<Vec<Pending>> {
+        self.run(self.client.videos().pending())
+    }
+
+    /// Waits for all pending tasks and saves them in this folder; the callback hears of each as it is done. See
+    /// [`crate::Videos::resume_pending`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::resume_pending`]; errors of single tasks go to the callback.
+    pub fn resume_pending(&self, dir: impl AsRef<Path>, mut done: impl FnMut(String, Result<Summary>)) -> Result<()> {
+        let dir = dir.as_ref();
+        self.run(async {
+            let mut tasks = self.client.videos().resume_pending(dir).await?;
+            while let Some((id, result)) = tasks.next().await {
+                done(id, result);
+            }
+            Ok(())
+        })
     }
 }

@@ -9,6 +9,7 @@ use crate::config::{Config, Options};
 use crate::driver::Io;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::journal::{Journal, Recorder};
 use crate::protocol::{Balance, Failover, RetryPolicy, WaitPolicy};
 use crate::transport::{Timer, Transport};
 use crate::videos::Videos;
@@ -113,6 +114,10 @@ pub struct ClientBuilder {
     options: Options,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
+    journal: Option<Arc<dyn Journal>>,
+    journal_prompts: bool,
+    #[cfg(feature = "native")]
+    journal_path: Option<std::path::PathBuf>,
     #[cfg(feature = "native")]
     http: crate::platform::native::HttpOptions,
 }
@@ -255,6 +260,29 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps a journal in this file, so that a later process can go on with what this one paid for: see
+    /// [`Videos::pending`] and [`FileJournal`](crate::FileJournal). Several processes may share the file. Default: none.
+    #[cfg(feature = "native")]
+    #[must_use]
+    pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.journal_path = Some(path.into());
+        self
+    }
+
+    /// Keeps the journal in a place of your own.
+    #[must_use]
+    pub fn journal_with(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Writes prompts into the journal. Default no: a SHA-256 of the request stands in their place.
+    #[must_use]
+    pub fn journal_prompts(mut self, yes: bool) -> Self {
+        self.journal_prompts = yes;
+        self
+    }
+
     /// A proxy instead of the system's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); empty for none at all.
     #[cfg(feature = "native")]
     #[must_use]
@@ -274,7 +302,7 @@ impl ClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// `config`, naming the option that cannot be used.
+    /// `config`, naming the option that cannot be used; `journal` when the journal's file cannot be one.
     pub fn build(self) -> Result<Client> {
         #[cfg(feature = "native")]
         let (options, transport, timer) = {
@@ -296,6 +324,13 @@ impl ClientBuilder {
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;
         let failover = Mutex::new(Failover::new(config.endpoints.len()));
-        Ok(Client { io: Arc::new(Io { config, transport, timer, failover, newborn: Mutex::default() }) })
+        let journal = self.journal;
+        #[cfg(feature = "native")]
+        let journal = match (journal, self.journal_path) {
+            (None, Some(path)) => Some(Arc::new(crate::platform::native::FileJournal::open(path)?) as Arc<dyn Journal>),
+            (journal, _) => journal,
+        };
+        let recorder = journal.map(|journal| Recorder { journal, prompts: self.journal_prompts });
+        Ok(Client { io: Arc::new(Io { config, transport, timer, failover, newborn: Mutex::default(), recorder }) })
     }
 }

@@ -13,6 +13,7 @@ use crate::Snapshot;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::journal::Recorder;
 use crate::protocol::{
     Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
     WaitStep, next_hop, parse_query,
@@ -31,6 +32,7 @@ pub(crate) struct Io {
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) failover: Mutex<Failover>,
     pub(crate) newborn: Mutex<Newborn>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// One call to the API.
@@ -277,7 +279,10 @@ impl Io {
                         return WaitEvent::Seen(Box::new(seen));
                     }
                 }
-                WaitStep::Done(result) => return WaitEvent::Done(result),
+                WaitStep::Done(result) => {
+                    self.note_finished(id, &result).await;
+                    return WaitEvent::Done(result);
+                }
             }
         }
     }

@@ -17,7 +17,8 @@
 //!
 //! * **A paid create is sent at most once** unless it provably was not accepted. When its answer is lost, the error is
 //!   [`ErrorKind::CreateOutcomeUnknown`] and says `maybe_executed`.
-//! * **A paid task is not lost**: every error after it exists carries its id.
+//! * **A paid task is not lost**: every error after it exists carries its id; with a [`journal`] not even a crash loses
+//!   it, see [`Videos::pending`].
 //! * **A failed poll is not a failed task**: see [`protocol::WaitMachine`].
 //! * **The key goes only where it belongs**: see [`endpoint::Trust`].
 //! * **A file has its final name only when it is whole**: see [`Video::save`].
@@ -47,7 +48,9 @@ pub mod endpoint;
 pub mod error;
 mod fetch;
 mod io_error;
+pub mod journal;
 mod model;
+mod pending;
 pub mod platform;
 pub mod protocol;
 mod reader;
@@ -67,8 +70,9 @@ pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
     Validate, VideoRequest, Warning, WarningCode,
 };
+pub use pending::{Pending, PendingState};
 #[cfg(feature = "native")]
-pub use platform::native::{Save, SaveProgress, Summary};
+pub use platform::native::{FileJournal, Save, SaveProgress, Summary};
 pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, StepStatus};
 pub use reader::VideoReader;

@@ -24,14 +24,16 @@ impl Videos {
     /// was not accepted (service document §3).
     ///
     /// # Errors
-    /// `invalid_request` before anything is sent; what the server refuses; `create_outcome_unknown` (with
-    /// `maybe_executed`) when the answer is lost.
+    /// `invalid_request`, or `journal` when a journal is kept and cannot be written, before anything is sent; what the
+    /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
     pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
         let io = &self.client.io;
-        let prepared = request.into().prepare()?;
+        let request = request.into();
+        let prepared = request.prepare()?;
         for warning in &prepared.warnings {
             tracing::warn!(code = warning.code.name(), "{warning}");
         }
+        let intent = io.begin_create(&prepared, &request.prompt).await?;
         let call = Call {
             phase: Phase::Create,
             safety: Safety::AtMostOnce,
@@ -40,10 +42,16 @@ impl Videos {
             timeout: io.config.create_timeout,
             retry: io.config.retry.clone(),
         };
-        let (answer, attempts) = io.call(call).await?;
-        let created = parse_create(&answer, prepared.seconds.as_ref())
-            .map_err(|error| error.with(|record| record.attempts = attempts))?;
+        let result = io.call(call).await.and_then(|(answer, attempts)| {
+            parse_create(&answer, prepared.seconds.as_ref())
+                .map_err(|error| error.with(|record| record.attempts = attempts))
+        });
+        let created = match result {
+            Ok(created) => created,
+            Err(error) => return Err(intent.failed(error).await),
+        };
         let mut warnings = prepared.warnings;
+        warnings.extend(intent.created(&created.snapshot.task_id).await);
         if let Some(warning) = created.warning {
             tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
             warnings.push(warning);

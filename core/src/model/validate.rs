@@ -50,6 +50,8 @@ pub enum WarningCode {
     UnusualLength,
     /// The server billed another length than was asked for.
     BilledSecondsDiffer,
+    /// The task exists, but the journal could not keep its id.
+    JournalFailed,
 }
 
 impl WarningCode {
@@ -60,6 +62,7 @@ impl WarningCode {
             Self::UnusualShape => "unusual_shape",
             Self::UnusualLength => "unusual_length",
             Self::BilledSecondsDiffer => "billed_seconds_differ",
+            Self::JournalFailed => "journal_failed",
         }
     }
 }
@@ -122,6 +125,7 @@ impl VideoRequest {
                 WarningCode::SegmentModel => "model",
                 WarningCode::UnusualShape => "size",
                 WarningCode::UnusualLength | WarningCode::BilledSecondsDiffer => "seconds",
+                WarningCode::JournalFailed => "journal",
             };
             return Err(refuse(field, warning.message.clone()));
         }

@@ -11,6 +11,7 @@ pub mod call;
 mod create;
 pub mod download;
 pub mod failover;
+pub mod ledger;
 pub mod mp4;
 pub mod newborn;
 mod probe;

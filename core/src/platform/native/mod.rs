@@ -1,12 +1,16 @@
 //! reqwest, tokio's clock, and files.
 
 mod http;
+mod journal;
 mod part;
+mod process;
 mod reader;
+mod resume;
 mod save;
 mod timer;
 mod tls;
 
 pub use http::{HttpOptions, NativeTransport};
+pub use journal::FileJournal;
 pub use save::{Save, SaveProgress, Summary};
 pub use timer::TokioTimer;

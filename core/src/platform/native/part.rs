@@ -347,6 +347,16 @@ fn remove_orphan(target: &Path) {
     }
 }
 
+/// Takes away what a saver left that was killed between giving the file its name and removing the old one.
+pub(super) fn clear_second_name(target: &Path) {
+    let part_path = with_suffix(target, ".part");
+    // Only there can the two be told to be one file.
+    if cfg!(unix) && File::open(target).is_ok_and(|file| same_file(&file, &part_path)) {
+        let _ = fs::remove_file(with_suffix(target, ".part.state"));
+        let _ = fs::remove_file(part_path);
+    }
+}
+
 fn lock(path: &Path) -> Result<File> {
     refuse_link(path)?;
     for _ in 0..8 {
@@ -415,7 +425,7 @@ fn exists(target: &Path) -> Error {
     Error::new(ErrorKind::FileExists, Phase::Save, format!("{} exists already", target.display()))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = OsString::from(path);
     text.push(suffix);
     text.into()

@@ -10,8 +10,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::part::{PartFile, io_error, read_full};
+use crate::driver::Io;
 use crate::error::{Error, Phase, Result};
 use crate::fetch::{Fetch, FetchEvent};
+use crate::journal::Event;
 use crate::platform::{BoxCallback, BoxFuture};
 use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
 use crate::video::Video;
@@ -167,6 +169,9 @@ impl Save {
         let begun = Instant::now();
         let task_id = self.video.task_id().map(str::to_owned);
         let result = self.save(begun).await;
+        if let (Ok(summary), Some(id)) = (&result, &task_id) {
+            note_saved(&self.video.client.io, id, summary).await;
+        }
         result.map_err(|error| {
             let error = match &task_id {
                 Some(id) => error.with_task(id),
@@ -251,6 +256,13 @@ impl fmt::Debug for Save {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Save").field("video", &self.video).field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Closes the task's entry in the journal, where there is one.
+pub(super) async fn note_saved(io: &Io, task_id: &str, summary: &Summary) {
+    let path = std::path::absolute(&summary.path).unwrap_or_else(|_| summary.path.clone());
+    let path = path.to_string_lossy().into_owned();
+    io.note(Event::Saved { task_id: task_id.to_owned(), path, bytes: summary.bytes }).await;
 }
 
 /// Keeps what was read when the save ends early, however it ends.

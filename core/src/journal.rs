@@ -1,0 +1,211 @@
+//! The journal: what is written down so that nothing paid for is lost.
+//!
+//! With a journal every create writes its intent **before** it is sent and the task's id right after the answer; the
+//! end of the task and the saved file close the entry. After a crash [`Videos::pending`](crate::Videos::pending) lists
+//! what to go on with, and the creates whose answer never came. Never written: the API key, and the prompt unless
+//! [`journal_prompts`](crate::ClientBuilder::journal_prompts) is set; a SHA-256 of the request stands in its place.
+//!
+//! The file is `FileJournal` (feature `native`). Whoever has another place to keep records in brings a [`Journal`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::FutureExt as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::driver::Io;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{Prepared, Snapshot, TaskStatus, Warning, WarningCode};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
+
+/// Longest prompt that is kept, in characters: what the known models take.
+const MAX_PROMPT: usize = 4096;
+/// Longest model name or length that is kept, in characters.
+const MAX_WORD: usize = 200;
+/// What is added to the longest life of a create before it counts as given up, in seconds.
+const MARGIN: u64 = 60;
+
+/// A place where records survive the end of the process.
+pub trait Journal: MaybeSend + MaybeSync {
+    /// Keeps a record: when the future is done, the record is durable. One that changes nothing (see
+    /// [`Ledger::apply`](crate::protocol::ledger::Ledger::apply)) need not be kept.
+    ///
+    /// A create whose caller drops it notes that by polling this future once, without waiting for its end.
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<()>>;
+
+    /// What is not over, in the order of its beginning, with the records of other processes.
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>>;
+
+    /// This process, for the intents that it writes. Default: not known.
+    fn process(&self) -> Option<Process> {
+        None
+    }
+
+    /// Whether the process that wrote an intent still runs. Default: not known; its age decides then.
+    fn runs(&self, process: &Process) -> Option<bool> {
+        let _ = process;
+        None
+    }
+}
+
+/// A client's journal and how it is kept.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) prompts: bool,
+}
+
+/// A create that was written down and not sent yet. Dropped without an outcome, it notes that there is none.
+pub(crate) struct OpenIntent {
+    recorder: Option<Recorder>,
+    io: Arc<Io>,
+    intent: String,
+    model: String,
+}
+
+impl Io {
+    fn unix(&self) -> u64 {
+        self.timer.unix_now().unwrap_or_default()
+    }
+
+    /// The journal.
+    ///
+    /// # Errors
+    /// `config` when there is none.
+    pub(crate) fn journal(&self) -> Result<&dyn Journal> {
+        let missing = || Error::config("journal", "this client keeps no journal: give it one with journal(path)");
+        self.recorder.as_ref().map(|recorder| &*recorder.journal).ok_or_else(missing)
+    }
+
+    pub(crate) async fn append(&self, event: Event) -> Result<()> {
+        self.journal()?.append(Record::new(self.unix(), event)).await
+    }
+
+    /// Writes down that a create will be sent. Nothing may be sent when this fails.
+    pub(crate) async fn begin_create(self: &Arc<Self>, prepared: &Prepared, prompt: &str) -> Result<OpenIntent> {
+        let mut open =
+            OpenIntent { recorder: None, io: self.clone(), intent: String::new(), model: prepared.model.clone() };
+        let Some(recorder) = &self.recorder else {
+            return Ok(open);
+        };
+        let now = self.timer.unix_now();
+        let life = (self.config.retry.budget.saturating_add(self.config.create_timeout)).as_secs();
+        let fingerprint = hex(&Sha256::digest(&prepared.body));
+        open.intent = self.new_name(&fingerprint);
+        open.model = self.bounded(&prepared.model, MAX_WORD);
+        let order = Order {
+            fingerprint,
+            model: open.model.clone(),
+            seconds: prepared.seconds.as_ref().map(|seconds| self.bounded(seconds.as_str(), MAX_WORD)),
+            prompt: recorder.prompts.then(|| self.bounded(prompt, MAX_PROMPT)),
+            until: now.map(|now| now.saturating_add(life).saturating_add(MARGIN)),
+            process: recorder.journal.process(),
+        };
+        let written = self.append(Event::Intent { intent: open.intent.clone(), order }).await;
+        written.map_err(|error| {
+            let text = format!("nothing was sent, because the journal cannot be written: {}", error.record().message);
+            Error::new(ErrorKind::Journal, Phase::Create, text).with_source(error)
+        })?;
+        open.recorder = Some(recorder.clone());
+        Ok(open)
+    }
+
+    /// Notes the end of a wait: only the two ends that nothing comes after.
+    pub(crate) async fn note_finished(&self, task_id: &str, result: &Result<Box<Snapshot>>) {
+        let status = match result {
+            Ok(seen) if seen.status == TaskStatus::Succeeded => End::Succeeded,
+            Err(error) if error.kind() == ErrorKind::TaskFailed => End::Failed,
+            _ => return,
+        };
+        self.note(Event::Finished { task_id: task_id.to_owned(), status }).await;
+    }
+
+    /// Notes something whose loss costs no money: without it the task only stays on the list.
+    pub(crate) async fn note(&self, event: Event) {
+        if self.recorder.is_some()
+            && let Err(error) = self.append(event).await
+        {
+            tracing::warn!(%error, "the journal could not be written");
+        }
+    }
+
+    /// A name for a create that no other process gives.
+    fn new_name(&self, fingerprint: &str) -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mut hash = Sha256::new();
+        hash.update(fingerprint);
+        for number in [count, self.timer.seed(), self.unix()] {
+            hash.update(number.to_le_bytes());
+        }
+        hex(hash.finalize().get(..8).unwrap_or_default())
+    }
+
+    fn bounded(&self, text: &str, characters: usize) -> String {
+        let text = self.config.key.as_ref().map_or(text.into(), |key| key.redact(text));
+        text.chars().take(characters).collect()
+    }
+}
+
+impl OpenIntent {
+    /// Notes the task's id. Gives a warning instead of an error: the task exists and is paid for.
+    pub(crate) async fn created(mut self, task_id: &str) -> Option<Warning> {
+        let recorder = self.recorder.take()?;
+        let error = self.write_created(&recorder, task_id).await.err()?;
+        tracing::error!(task_id, %error, "a task was created, but the journal could not be written: keep its id");
+        let message = format!("the journal could not be written, keep the task's id: {}", error.record().message);
+        Some(Warning { code: WarningCode::JournalFailed, message })
+    }
+
+    /// Notes why there is no task, as far as that is known, and hands the error on.
+    pub(crate) async fn failed(mut self, error: Error) -> Error {
+        let Some(recorder) = self.recorder.take() else {
+            return error;
+        };
+        let reason = error.kind().name().to_owned();
+        let intent = self.intent.clone();
+        let written = if let Some(id) = error.task_id() {
+            // A broken answer that names the task: the id is worth more than the rest of the answer.
+            self.write_created(&recorder, id).await
+        } else {
+            let maybe = error.maybe_executed();
+            let event = if maybe { Event::Unknown { intent, reason } } else { Event::Refused { intent, reason } };
+            recorder.journal.append(Record::new(self.io.unix(), event)).await
+        };
+        if let Err(failure) = written {
+            tracing::error!(
+                intent = self.intent,
+                outcome = error.kind().name(),
+                error = %failure,
+                "the journal could not be written: it will count the outcome of this create as unknown"
+            );
+        }
+        error
+    }
+
+    async fn write_created(&self, recorder: &Recorder, task_id: &str) -> Result<()> {
+        let (intent, task_id, model) = (self.intent.clone(), task_id.to_owned(), self.model.clone());
+        recorder.journal.append(Record::new(self.io.unix(), Event::Created { intent, task_id, model })).await
+    }
+}
+
+impl Drop for OpenIntent {
+    fn drop(&mut self) {
+        // The caller gave the create up while it was being sent.
+        let Some(recorder) = self.recorder.take() else { return };
+        let event = Event::Unknown { intent: std::mem::take(&mut self.intent), reason: "abandoned".to_owned() };
+        if let Some(Err(error)) = recorder.journal.append(Record::new(self.io.unix(), event)).now_or_never() {
+            tracing::error!(%error, "a create was given up, and the journal could not be written");
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+        text
+    })
+}

@@ -1,0 +1,208 @@
+//! The lines of a journal.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the format, which stands in the first line and in every record.
+pub const VERSION: u32 = 1;
+/// Longest line that is read or written, its end included.
+pub const MAX_LINE: usize = 64 * 1024;
+
+/// The process that wrote an intent, as far as its system can tell it from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Where that number means something: this start of this machine, and the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// When it began, in the system's own ticks: a number that is used again belongs to another process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+}
+
+/// What is known of a create before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// SHA-256 of the request's body, in hexadecimal.
+    pub fingerprint: String,
+    /// The model asked for.
+    pub model: String,
+    /// The length asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<String>,
+    /// The prompt, only where the client was told to keep prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Unix seconds after which its writer has given the create up, whatever happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Who sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// With a video.
+    Succeeded,
+    /// Without one; the service returns the charge.
+    Failed,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A create is about to be sent.
+    Intent {
+        /// Our own name for it.
+        intent: String,
+        /// What is known of it.
+        #[serde(flatten)]
+        order: Order,
+    },
+    /// The server named the task.
+    Created {
+        /// Our own name for the create.
+        intent: String,
+        /// The task's id.
+        task_id: String,
+        /// The model asked for.
+        model: String,
+    },
+    /// The create provably was not carried out.
+    Refused {
+        /// Our own name for the create.
+        intent: String,
+        /// The kind of the error.
+        reason: String,
+    },
+    /// The create may have been carried out; its answer never came.
+    Unknown {
+        /// Our own name for the create.
+        intent: String,
+        /// The kind of the error.
+        reason: String,
+    },
+    /// The task ended.
+    Finished {
+        /// The task's id.
+        task_id: String,
+        /// How.
+        status: End,
+    },
+    /// The video is on the disk, whole.
+    Saved {
+        /// The task's id.
+        task_id: String,
+        /// Where.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The user does not want to go on with it. The name is a task's id or, for a create without one, ours.
+    Forgotten {
+        /// Which.
+        name: String,
+    },
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    v: u32,
+    /// Unix seconds; 0 where the platform has no wall clock.
+    pub at: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Record {
+    /// A record of this moment.
+    pub const fn new(at: u64, event: Event) -> Self {
+        Self { v: VERSION, at, event }
+    }
+
+    /// The line, with its end.
+    pub fn to_line(&self) -> String {
+        // Plain data with text keys: there is nothing that JSON could refuse.
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+}
+
+/// The first line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the format.
+    junfeiai_journal: u32,
+    /// Another one whenever the file is written anew, so that a reader knows that its place in it is void.
+    pub generation: String,
+}
+
+const HEADER_START: &str = "{\"junfeiai_journal\":";
+
+impl Header {
+    /// The first line of a new file.
+    pub fn new(generation: impl Into<String>) -> Self {
+        Self { junfeiai_journal: VERSION, generation: generation.into() }
+    }
+
+    /// The line, with its end.
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+
+    /// Reads the first line and gives its length with it; `None` for an empty file or a first line that was torn while
+    /// it was written.
+    ///
+    /// # Errors
+    /// When the file is not a journal, or one of a later version.
+    pub fn read(bytes: &[u8]) -> Result<Option<(Self, usize)>, Damage> {
+        let damage = |what: &str| Damage { line: 1, what: what.to_owned() };
+        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+            let known = bytes.len().min(HEADER_START.len());
+            let torn = bytes.len() < 200 && bytes.get(..known) == HEADER_START.as_bytes().get(..known);
+            return if torn { Ok(None) } else { Err(damage("this file is not a journal of junfeiai")) };
+        };
+        let header: Self = serde_json::from_slice(bytes.get(..end).unwrap_or_default())
+            .map_err(|_| damage("this file is not a journal of junfeiai"))?;
+        if header.junfeiai_journal != VERSION {
+            return Err(damage("the journal was written by a later version of junfeiai"));
+        }
+        Ok(Some((header, end + 1)))
+    }
+}
+
+/// A line that cannot be one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// Reads a line without its end.
+pub(super) fn parse(line: &[u8]) -> Result<Record, &'static str> {
+    if line.len() >= MAX_LINE {
+        return Err("the line is longer than 64 KiB");
+    }
+    // What the parser says is left out: it repeats parts of the line, and the line may be anything.
+    let record: Record = serde_json::from_slice(line).map_err(|_| "this is not a record of a journal")?;
+    if record.v == VERSION { Ok(record) } else { Err("the record was written by a later version of junfeiai") }
+}
