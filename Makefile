@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test soak setup clean
+.PHONY: demo test bench soak fuzz setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -8,9 +8,18 @@ demo: setup ## create a video, wait for it, save it: against the emulator, or th
 test: setup ## every test of every language; ends with a line per suite
 	@python3 tests/run.py $(SUITES)
 
+bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
+	@tests/setup.sh bench
+	@cargo build --locked -q -p junfeiai-emulator
+	@cargo build --locked -q --release -p junfeiai --example save
+	@python3 tests/bench/run.py $(PARTS)
+
 soak: setup ## thousands of random faults and kills while saving (CASES=3000, SEED=… to repeat)
 	@JUNFEIAI_CASES=$(or $(CASES),3000) $(if $(SEED),JUNFEIAI_SEED=$(SEED)) \
 		cargo test --locked -p junfeiai --test save_chaos -- --nocapture
+
+fuzz: setup ## every fuzz target for SECONDS (60); needs a C++ compiler
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
 
 setup:
 	@tests/setup.sh

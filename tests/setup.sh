@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine ready for make demo, make test and make bench. Idempotent; quick when all is there.
+# Makes a machine ready for make demo and make test; with the word `bench`, for make bench as well. Idempotent; quick
+# when all is there.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
 
@@ -8,6 +9,12 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cc || need+=(gcc libc6-dev)
 have python3 || need+=(python3)
+if [[ ${1:-} == bench ]]; then
+    for tool in nginx aria2c curl openssl; do
+        have "$tool" || [[ -x /usr/sbin/$tool ]] || need+=("${tool/%aria2c/aria2}")
+    done
+    [[ -x /usr/bin/time ]] || need+=(time)
+fi
 have cargo || { echo "setup: cargo is missing; install Rust 1.89 or newer (rustup, or your system's package)" >&2; exit 1; }
 
 rust=$(cargo --version | sed -E 's/^cargo ([0-9]+)\.([0-9]+).*/\1 \2/')
