@@ -19,7 +19,9 @@ use crate::protocol::{
     WaitStep, next_hop, parse_query,
 };
 use crate::secret::ApiKey;
-use crate::transport::{BodyStream, Failure, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
+use crate::transport::{
+    BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
+};
 use crate::url::Url;
 
 /// Largest JSON answer that is read.
@@ -164,9 +166,9 @@ impl Io {
                 Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                 Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
             };
-            let (body, broken) = self.read_answer(response.body).await;
-            let answer =
-                Answer { status: response.status, headers: response.headers, body, unix_now: self.timer.unix_now() };
+            let status = response.status;
+            let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
+            let answer = self.answer(status, response.headers, &body);
             match broken {
                 None => CallEvent::Answered(answer),
                 Some(error) => CallEvent::Broken(answer, error),
@@ -228,15 +230,13 @@ impl Io {
         headers
     }
 
-    /// The body of an answer, and why it broke off if it did. The key is taken out of it, should the server repeat it.
-    async fn read_answer(&self, body: BodyStream) -> (Bytes, Option<TransportError>) {
-        let (bytes, broken) = read_capped(body, MAX_ANSWER).await;
-        (self.redacted(&bytes), broken)
-    }
-
-    /// A body of the server without the key.
-    pub(crate) fn redacted(&self, bytes: &Bytes) -> Bytes {
-        self.config.key.as_ref().map_or_else(|| bytes.clone(), |key| redact(key, bytes))
+    /// An answer as codecs read it: without the key, should the server repeat it.
+    pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> Answer {
+        let unix_now = self.timer.unix_now();
+        match &self.config.key {
+            Some(key) => Answer { status, headers: headers.redacted(key), body: redact(key, body), unix_now },
+            None => Answer { status, headers, body: body.clone(), unix_now },
+        }
     }
 
     /// Asks for a task's state, with as many attempts as `retry` allows.

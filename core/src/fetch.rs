@@ -17,7 +17,7 @@ use crate::platform::BoxFuture;
 use crate::protocol::mp4::{Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::range::range_header;
 use crate::protocol::{
-    Answer, DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, Progress, Time, classify,
+    DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, Progress, Time, classify,
 };
 use crate::transport::{BodyStream, HttpResponse};
 use crate::url::Url;
@@ -380,8 +380,7 @@ fn open(io: Arc<Io>, url: Url, range: Option<(u64, Option<u64>)>) -> BoxFuture<'
             }
             let (status, headers) = (response.status, response.headers);
             let (body, _) = read_capped(response.body, MAX_ERROR_BODY).await;
-            let body = io.redacted(&body);
-            let answer = Answer { status, headers, body, unix_now: io.timer.unix_now() };
+            let answer = io.answer(status, headers, &body);
             let odd =
                 || Error::new(ErrorKind::UnexpectedResponse, Phase::Content, format!("HTTP {status} for a video"));
             Opened::Refused(classify(Phase::Content, &answer).unwrap_or_else(odd))

@@ -65,6 +65,11 @@ impl Headers {
         self.0.push((name.into(), value.into()));
     }
 
+    /// The same without the key, should the server repeat it.
+    pub(crate) fn redacted(self, key: &ApiKey) -> Self {
+        Self(self.0.into_iter().map(|(name, value)| (name, key.redact(&value).into_owned())).collect())
+    }
+
     /// The first value of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

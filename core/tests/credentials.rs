@@ -110,7 +110,8 @@ async fn a_signed_link_needs_no_key_and_is_renewed_when_it_has_expired() {
 async fn a_message_that_repeats_the_key_is_masked() {
     let body =
         json!({ "error": { "message": "Invalid token sk-test (request id: 1)", "type": "new_api_error", "code": "" } });
-    let fault = json!({ "kind": "status", "status": 401, "body": body });
+    let headers = json!({ "X-Oneapi-Request-Id": "sk-test-1" });
+    let fault = json!({ "kind": "status", "status": 401, "body": body, "headers": headers });
     let emulator = emulator(&json!({ "rules": [{ "match": { "op": "any" }, "fault": fault }] }));
     let error = builder(&emulator).build().unwrap().videos().get("task_1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authentication);
