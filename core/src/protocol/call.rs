@@ -99,7 +99,8 @@ pub enum CallEvent {
 enum State {
     Ready,
     Sending,
-    Paused(Time),
+    /// Until then, after this error.
+    Paused(Time, Error),
     Finished(Option<Result<Answer>>),
 }
 
@@ -134,23 +135,35 @@ impl CallMachine {
 
     /// What to do now.
     pub fn step(&mut self, now: Time) -> CallStep {
-        match &mut self.state {
-            State::Paused(until) if now < *until => CallStep::WaitUntil(*until),
-            State::Ready | State::Paused(_) => {
-                self.state = State::Sending;
+        let late = self.deadline.is_some_and(|deadline| now >= deadline);
+        self.state = match std::mem::replace(&mut self.state, State::Sending) {
+            // The driver woke up late: what would be sent now had no time for its answer.
+            State::Paused(_, error) if late => State::Finished(Some(Err(error))),
+            State::Ready if late => State::Finished(Some(Err(self.out_of_time()))),
+            State::Paused(until, error) if now < until => {
+                self.state = State::Paused(until, error);
+                return CallStep::WaitUntil(until);
+            }
+            State::Ready | State::Paused(..) => {
                 self.attempts += 1;
                 let left = self.deadline.map_or(self.timeout, |deadline| deadline.since(now));
-                // A deadline that has just passed still leaves the attempt a moment.
-                let timeout = self.timeout.min(left.max(Duration::from_millis(100)));
-                CallStep::Send { attempt: self.attempts, timeout }
+                return CallStep::Send { attempt: self.attempts, timeout: self.timeout.min(left) };
             }
+            State::Sending => return CallStep::Done(Err(self.misuse())),
+            finished @ State::Finished(_) => finished,
+        };
+        match &mut self.state {
             State::Finished(result) => CallStep::Done(result.take().unwrap_or_else(|| Err(self.misuse()))),
-            State::Sending => CallStep::Done(Err(self.misuse())),
+            _ => CallStep::Done(Err(self.misuse())),
         }
     }
 
     /// Tells what came of the attempt that [`CallStep::Send`] asked for.
     pub fn input(&mut self, now: Time, event: CallEvent) {
+        if !matches!(self.state, State::Sending) {
+            // A late word about an attempt that is settled must not bring about another.
+            return;
+        }
         let event = match event {
             // A refusal is a refusal without its last bytes, too; and of a create nothing may be thrown away.
             CallEvent::Broken(answer, _) if !answer.is_success() || self.phase == Phase::Create => {
@@ -182,12 +195,16 @@ impl CallMachine {
         let until = now + self.backoff.next(error.retry_after());
         let too_late =
             self.deadline.is_some_and(|deadline| until >= deadline) || until.since(self.started) > self.policy.budget;
-        self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until) };
+        self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until, error) };
     }
 
     /// How many attempts were begun.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    fn out_of_time(&self) -> Error {
+        Error::new(ErrorKind::Timeout, self.phase, "the time was up before anything was sent")
     }
 
     fn misuse(&self) -> Error {

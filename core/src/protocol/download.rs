@@ -48,6 +48,7 @@ use crate::url::Url;
 mod head;
 mod lanes;
 mod part;
+mod trouble;
 
 pub use head::{Head, HeadVerdict};
 use lanes::Lane;
@@ -60,6 +61,9 @@ pub const MAX_CONNECTIONS: u32 = 16;
 pub struct DownloadPolicy {
     /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow.
     pub connections: u32,
+    /// A further connection takes half of another's rest only when that leaves both about this many bytes.
+    /// Default 1 MiB.
+    pub min_part: u64,
     /// How many failures in a row without a new byte end it. Default 8.
     pub max_failures: u32,
     /// First pause after such a failure. Default 0.5 s.
@@ -68,8 +72,8 @@ pub struct DownloadPolicy {
     pub cap: Duration,
     /// Longest time for the whole; `None` (the default) as long as it goes on.
     pub timeout: Option<Duration>,
-    /// How long "not ready" and an incomplete file are believed to pass: a file settles some seconds after SUCCESS.
-    /// Default 90 s.
+    /// How long "not ready" (from its first time) and an incomplete file (from the begin of the download) are believed
+    /// to pass: a file settles some seconds after SUCCESS. Default 90 s.
     pub settle: Duration,
     /// Whether the MP4 structure is checked at the end. Default yes.
     pub verify: bool,
@@ -83,6 +87,7 @@ impl Default for DownloadPolicy {
     fn default() -> Self {
         Self {
             connections: 1,
+            min_part: 1024 * 1024,
             max_failures: 8,
             base: Duration::from_millis(500),
             cap: Duration::from_secs(20),
@@ -141,7 +146,8 @@ pub enum DownloadStep {
 /// A download that came to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
-    /// Length of the whole file, where it is known.
+    /// Length of the whole file, where it is known. For a part that begins behind the end of a file whose length was
+    /// never told, that begin: the file is no longer.
     pub total: Option<u64>,
     /// What the MP4 structure says; `None` when it was not checked.
     pub info: Option<Mp4Info>,
@@ -162,6 +168,14 @@ pub struct Place {
     pub at: u64,
     /// The lane has what it came for: drop its exchange, and what is left of the piece.
     pub finished: bool,
+}
+
+/// An end of the file that is concluded, not told.
+#[derive(Debug, Clone, Copy)]
+struct Guess {
+    at: u64,
+    /// Seen twice, or "nothing behind it" was the answer: reading on would bring no more.
+    confirmed: bool,
 }
 
 #[derive(Debug)]
@@ -188,15 +202,26 @@ pub struct DownloadMachine {
     validators: Validators,
     /// Origin and path that the validators are from: another host has ETags of its own.
     validators_from: String,
-    /// The total is where a body without a length ended; a structure that is cut there takes it back.
-    total_is_guess: bool,
+    /// Where the file seems to end although no answer ever said so.
+    guess: Option<Guess>,
+    /// Where a body without a length ended without an error.
+    clean_end: Option<u64>,
+    /// What the present source did with `Range`, as far as it was tried.
     ranges_honoured: Option<bool>,
+    /// The present source has brought bytes.
+    source_worked: bool,
     lanes: Vec<Lane>,
     /// Lanes allowed at once; a 429 halves it.
     lane_limit: u32,
+    /// No request before this time.
     paused_until: Option<Time>,
+    /// No further request beside a running one before this time.
+    alone_until: Option<Time>,
     backoff: Backoff,
+    /// For requests that fail while another lane reads on; its bytes say nothing about them.
+    side_backoff: Backoff,
     settle_backoff: Backoff,
+    not_ready_since: Option<Time>,
     restarts: u32,
     attempts: u32,
     resumed: bool,
@@ -210,7 +235,8 @@ impl DownloadMachine {
     pub fn new(policy: DownloadPolicy, sources: Vec<Url>, can_query: bool, now: Time, seed: u64) -> Self {
         let lane_limit = policy.connections.clamp(1, MAX_CONNECTIONS);
         let backoff = Backoff::new(policy.base, policy.cap, seed);
-        let settle_backoff = Backoff::new(policy.base * 4, policy.cap, seed ^ 1);
+        let settle_backoff = Backoff::new(policy.base.saturating_mul(4), policy.cap, seed ^ 1);
+        let side_backoff = Backoff::new(policy.base, policy.cap, seed ^ 2);
         let validators_from = sources.first().map(Url::for_display).unwrap_or_default();
         Self {
             query_due: sources.is_empty(),
@@ -222,13 +248,18 @@ impl DownloadMachine {
             have: RangeSet::new(),
             validators: Validators::default(),
             validators_from,
-            total_is_guess: false,
+            guess: None,
+            clean_end: None,
             ranges_honoured: None,
+            source_worked: false,
             lanes: (0..lane_limit).map(|_| Lane::default()).collect(),
             lane_limit,
             paused_until: None,
+            alone_until: None,
             backoff,
+            side_backoff,
             settle_backoff,
+            not_ready_since: None,
             restarts: 0,
             attempts: 0,
             resumed: false,
@@ -242,6 +273,13 @@ impl DownloadMachine {
     /// Goes on from what a former call left.
     #[must_use]
     pub fn resume(mut self, progress: Progress) -> Self {
+        if let (Some(total), Some(last)) = (progress.validators.total, progress.ranges.iter().last())
+            && last.end > total
+        {
+            // Nobody wrote that: what is there cannot be trusted.
+            self.reset();
+            return self;
+        }
         self.resumed = !progress.ranges.is_empty();
         self.have = progress.ranges;
         self.know(progress.validators, progress.source);
@@ -275,7 +313,7 @@ impl DownloadMachine {
 
     /// Length of the file, where it is known.
     pub fn total(&self) -> Option<u64> {
-        self.validators.total.filter(|_| !self.total_is_guess)
+        self.validators.total
     }
 
     /// How many bytes are wanted, where it is known.
@@ -298,21 +336,17 @@ impl DownloadMachine {
         if let Some(step) = self.queue.pop_front() {
             return step;
         }
+        let in_time = self.deadline().is_none_or(|deadline| now < deadline);
         match &mut self.state {
             State::Finished(result) => {
                 let misuse =
                     || Err(Error::new(ErrorKind::Internal, Phase::Content, "the download was asked after its end"));
                 return DownloadStep::Done(result.take().unwrap_or_else(misuse));
             }
-            State::Querying | State::Verifying => return DownloadStep::Wait(self.deadline()),
-            State::Reading => {}
-        }
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
-            let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
-            let error =
-                Error::new(ErrorKind::Timeout, Phase::Content, format!("the video was not read within {seconds} s"));
-            self.finish(Err(self.caused(error)));
-            return self.step(now);
+            // The check is the driver's own work; it is never too late for a file that is there.
+            State::Verifying => return DownloadStep::Wait(None),
+            State::Querying if in_time => return DownloadStep::Wait(self.deadline()),
+            State::Querying | State::Reading => {}
         }
         if let Some(total) = self.complete() {
             for lane in 0..self.lanes.len() {
@@ -326,16 +360,21 @@ impl DownloadMachine {
             }
             return self.step(now);
         }
+        if !in_time {
+            let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
+            let error =
+                Error::new(ErrorKind::Timeout, Phase::Content, format!("the video was not read within {seconds} s"));
+            self.finish(Err(self.caused(error)));
+            return self.step(now);
+        }
+        let beside = self.alone_until.filter(|_| self.active_lanes() > 0);
+        if let Some(until) = self.paused_until.max(beside).filter(|until| now < *until) {
+            return DownloadStep::Wait(Some(self.deadline().map_or(until, |deadline| deadline.min(until))));
+        }
         if self.query_due {
             self.query_due = false;
             self.state = State::Querying;
             return DownloadStep::Query;
-        }
-        if let Some(until) = self.paused_until {
-            if now < until {
-                return DownloadStep::Wait(Some(self.deadline().map_or(until, |deadline| deadline.min(until))));
-            }
-            self.paused_until = None;
         }
         let Some(url) = self.sources.get(self.source).cloned() else {
             let error = self.last_error.take();
@@ -350,133 +389,57 @@ impl DownloadMachine {
         DownloadStep::Wait(self.deadline())
     }
 
-    /// Tells where the task says its video is, best first.
-    pub fn queried(&mut self, now: Time, result: Result<Vec<Url>>) {
-        self.state = State::Reading;
-        match result {
-            Ok(sources) => {
-                // The same unusable link again: go on to the next one.
-                let again = self.sources.get(self.source).is_some_and(|old| sources.first() == Some(old));
-                self.sources = sources;
-                self.source = usize::from(again && self.queried);
-                self.queried = true;
-                self.source_changed();
-            }
-            Err(error) if error.is_transient() => {
-                self.query_due = true;
-                self.failure(now, error);
-            }
-            Err(error) => self.finish(Err(error)),
-        }
-    }
-
     /// Tells what came of the check that [`DownloadStep::Verify`] asked for.
     pub fn verified(&mut self, now: Time, result: std::result::Result<Mp4Info, Mp4Fault>) {
+        if !matches!(self.state, State::Verifying) {
+            return;
+        }
         self.state = State::Reading;
         let fault = match result {
             Ok(info) => return self.succeed(Some(info)),
             Err(fault) => fault,
         };
         let error = Error::new(ErrorKind::Integrity, Phase::Content, format!("the file is not a whole MP4: {fault}"));
-        if self.total_is_guess {
+        if self.guess.take().is_some_and(|guess| !guess.confirmed) {
             // The body had no length and simply ended: it was cut. Read on behind it.
-            self.total_is_guess = false;
-            self.validators.total = None;
+            self.resumed = true;
             return self.failure(now, error);
         }
         if now.since(self.started) < self.policy.settle {
             // Seen for 5–15 s after SUCCESS: an incomplete file with status 200.
             self.reset();
-            return self.settle(now, error);
+            return self.settle(now, self.started, error);
         }
         self.start_over(now, error);
-    }
-
-    /// An error answer to this lane's request, already classified.
-    pub fn refused(&mut self, now: Time, lane: usize, error: Error) {
-        self.release(lane);
-        let past_the_end = error.status() == Some(416)
-            || error.status() == Some(502)
-                && error.record().server_message.as_deref().is_some_and(|text| text.contains("status 416"));
-        let begin = self.policy.wanted.as_ref().map_or(0, |wanted| wanted.start);
-        if past_the_end && (self.have.covered() > 0 || begin > 0) {
-            if self.total().is_some() {
-                let why = "the file became shorter while it was read";
-                return self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
-            }
-            // The length was never known and there is nothing behind what we have: perhaps that is all.
-            self.validators.total = Some(self.have.iter().last().map_or(begin, |last| last.end));
-            self.total_is_guess = true;
-            return;
-        }
-        match error.kind() {
-            ErrorKind::RateLimited => {
-                self.lane_limit = (self.active_lanes() / 2).max(1);
-                self.failure(now, error);
-            }
-            ErrorKind::NotReady => self.settle(now, error),
-            ErrorKind::Authentication
-            | ErrorKind::PermissionDenied
-            | ErrorKind::NotFound
-            | ErrorKind::BadRequest
-            | ErrorKind::UnexpectedResponse
-            | ErrorKind::UntrustedHost => self.source_unusable(now, error),
-            _ => self.failure(now, error),
-        }
-    }
-
-    /// The lane's exchange broke.
-    pub fn lost(&mut self, now: Time, lane: usize, why: &str) {
-        let gained = self.lanes.get(lane).map_or(0, |lane| lane.gained);
-        self.release(lane);
-        if gained > 0 {
-            self.gained(now, gained);
-        } else {
-            let message = format!("the transfer broke off: {why}");
-            self.failure(now, Error::new(ErrorKind::Connection, Phase::Content, message));
-        }
-    }
-
-    /// No connection for this lane. The next source is tried at once; after the last one there is a pause, and then the
-    /// first again.
-    pub fn unreachable(&mut self, now: Time, lane: usize, why: &str) {
-        self.release(lane);
-        let error = Error::new(ErrorKind::Connect, Phase::Content, format!("no connection: {why}"));
-        // Other lanes at work show that the source is there.
-        if self.sources.len() > 1 && self.active_lanes() == 0 {
-            self.source = (self.source + 1) % self.sources.len();
-            self.source_changed();
-            if self.source > 0 {
-                self.last_error = Some(error);
-                return;
-            }
-        }
-        self.failure(now, error);
     }
 
     fn deadline(&self) -> Option<Time> {
         self.policy.timeout.map(|timeout| self.started + timeout)
     }
 
+    /// Where the file ends, told or concluded.
+    fn file_end(&self) -> Option<u64> {
+        self.validators.total.or(self.guess.map(|guess| guess.at))
+    }
+
     /// The part of the file that is wanted, as far as its end is known.
     fn wanted(&self) -> Option<Range<u64>> {
-        match (&self.policy.wanted, self.validators.total) {
-            (Some(wanted), Some(total)) => Some(wanted.start.min(total)..wanted.end.min(total)),
+        match (&self.policy.wanted, self.file_end()) {
+            (Some(wanted), Some(end)) => Some(wanted.start.min(end)..wanted.end.min(end)),
             (Some(wanted), None) => Some(wanted.clone()),
-            (None, Some(total)) => Some(0..total),
+            (None, Some(end)) => Some(0..end),
             (None, None) => None,
         }
     }
 
-    /// The length of the file, when every wanted byte is there.
+    /// Where the wanted part ends, when every byte of it is there.
     fn complete(&self) -> Option<u64> {
         let wanted = self.wanted()?;
-        let done = wanted.is_empty() && self.validators.total.is_some() || self.have.contains(wanted.start, wanted.end);
-        (done && !(wanted.is_empty() && self.validators.total.is_none())).then_some(wanted.end)
+        self.have.contains(wanted.start, wanted.end).then_some(wanted.end)
     }
 
     fn succeed(&mut self, info: Option<Mp4Info>) {
-        let total = self.validators.total;
+        let total = self.file_end();
         let finished = Finished { total, info, attempts: self.attempts, resumed: self.resumed };
         self.finish(Ok(finished));
     }
@@ -488,108 +451,6 @@ impl DownloadMachine {
         let attempts = self.attempts;
         let result = result.map_err(|error| error.with(|record| record.attempts = attempts));
         self.state = State::Finished(Some(result));
-    }
-
-    /// Pauses after a failure without progress; ends when there were too many in a row.
-    fn failure(&mut self, now: Time, error: Error) {
-        let pause = self.backoff.next(error.retry_after());
-        if self.backoff.failures() > self.policy.max_failures {
-            let failures = self.backoff.failures();
-            let record = error.record().clone();
-            let message =
-                format!("the video could not be read ({failures} failures in a row, the last: {})", record.message);
-            let error = Error::new(ErrorKind::Download, Phase::Content, message).with(|new| {
-                new.status = record.status;
-                new.code = record.code;
-                new.server_message = record.server_message;
-                new.request_id = record.request_id;
-                new.retry_after = record.retry_after;
-                new.transient = true;
-            });
-            return self.finish(Err(error));
-        }
-        self.pause(now + pause);
-        self.last_error = Some(error);
-    }
-
-    fn pause(&mut self, until: Time) {
-        self.paused_until = Some(self.paused_until.map_or(until, |old| old.max(until)));
-    }
-
-    /// New bytes came before the exchange broke: go on at once, but not in a tight loop over crumbs.
-    fn gained(&mut self, now: Time, bytes: u64) {
-        self.backoff.reset();
-        self.queried = false;
-        if bytes < 64 * 1024 {
-            self.pause(now + self.policy.base / 4);
-        }
-    }
-
-    /// Waits for a file that is not there or not whole yet.
-    fn settle(&mut self, now: Time, error: Error) {
-        if now.since(self.started) >= self.policy.settle {
-            return self.finish(Err(error));
-        }
-        let pause = self.settle_backoff.next(error.retry_after());
-        self.pause(now + pause);
-        self.query_due |= self.sources.is_empty();
-        self.last_error = Some(error);
-    }
-
-    /// Tries the next source, then asks the task for a fresh link, then counts it as a failure.
-    fn source_unusable(&mut self, now: Time, error: Error) {
-        let more = self.source + 1 < self.sources.len();
-        let expired = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) && more;
-        if self.can_query && !self.queried && (expired || !more) {
-            self.query_due = true;
-        } else if more {
-            self.source += 1;
-            self.source_changed();
-        } else if error.is_transient() || error.kind() == ErrorKind::NotFound && self.backoff.failures() < 3 {
-            return self.failure(now, error);
-        } else {
-            return self.finish(Err(error));
-        }
-        self.last_error = Some(error);
-    }
-
-    fn source_changed(&mut self) {
-        for lane in 0..self.lanes.len() {
-            self.close(lane);
-        }
-        let from = self.sources.get(self.source).map(Url::for_display).unwrap_or_default();
-        if from != self.validators_from {
-            self.validators_from = from;
-            self.forget_source_validators();
-        }
-        self.ranges_honoured = None;
-    }
-
-    /// ETag and date belong to one host; the length belongs to the video.
-    fn forget_source_validators(&mut self) {
-        self.validators = Validators { total: self.validators.total, ..Validators::default() };
-    }
-
-    /// The file is not the one we began with: once from the beginning, then it is an error.
-    fn start_over(&mut self, now: Time, error: Error) {
-        self.restarts += 1;
-        if self.restarts > 1 {
-            return self.finish(Err(error));
-        }
-        self.reset();
-        self.pause(now + self.policy.base);
-        self.last_error = Some(error);
-    }
-
-    fn reset(&mut self) {
-        for lane in 0..self.lanes.len() {
-            self.close(lane);
-        }
-        self.have = RangeSet::new();
-        self.validators = Validators::default();
-        self.total_is_guess = false;
-        self.resumed = false;
-        self.queue.push_back(DownloadStep::Reset);
     }
 
     /// Adds to an error what was behind it.

@@ -33,6 +33,7 @@
 
 use std::time::Duration;
 
+use super::backoff::stretched;
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Snapshot, TaskStatus};
@@ -135,6 +136,10 @@ pub struct WaitMachine {
     not_found: u32,
     backoff: Backoff,
     last: Option<Box<Snapshot>>,
+    /// Why the last poll failed, if it did.
+    last_error: Option<Error>,
+    polls: u32,
+    asked_at: Option<Time>,
     last_poll: bool,
     state: State,
 }
@@ -145,7 +150,8 @@ impl WaitMachine {
     pub fn new(id: &str, policy: WaitPolicy, created: Option<Time>, now: Time, seed: u64) -> Self {
         let mut backoff = Backoff::new(policy.interval, MAX_ERROR_PAUSE.max(policy.interval), seed);
         let deadline = policy.timeout.map(|timeout| now + timeout);
-        let first = created.map_or(now, |created| (created + policy.interval.mul_f64(backoff.spread(JITTER))).max(now));
+        let first =
+            created.map_or(now, |created| (created + stretched(policy.interval, backoff.spread(JITTER))).max(now));
         let first = deadline.map_or(first, |deadline| first.min(deadline));
         let interval = policy.interval;
         Self {
@@ -157,6 +163,9 @@ impl WaitMachine {
             not_found: 0,
             backoff,
             last: None,
+            last_error: None,
+            polls: 0,
+            asked_at: None,
             last_poll: false,
             state: State::Pausing(first),
         }
@@ -164,10 +173,18 @@ impl WaitMachine {
 
     /// What to do now.
     pub fn step(&mut self, now: Time) -> WaitStep {
+        let too_soon = self.last_poll_would_come_too_soon(now);
         match &mut self.state {
             State::Pausing(until) if now < *until => WaitStep::WaitUntil(*until),
+            State::Pausing(_) if too_soon => {
+                let error = self.timed_out();
+                self.state = State::Finished(None);
+                WaitStep::Done(Err(error))
+            }
             State::Pausing(_) => {
                 self.state = State::Asking;
+                self.polls = self.polls.saturating_add(1);
+                self.asked_at = Some(now);
                 let left = self.deadline.map_or(self.policy.call_timeout, |deadline| deadline.since(now));
                 self.last_poll = self.deadline.is_some_and(|deadline| now >= deadline);
                 WaitStep::Poll { timeout: self.policy.call_timeout.min(left.max(LAST_CALL)) }
@@ -182,6 +199,9 @@ impl WaitMachine {
 
     /// Tells what came of the poll that [`WaitStep::Poll`] asked for.
     pub fn input(&mut self, now: Time, result: Result<Snapshot>) {
+        if !matches!(self.state, State::Asking) {
+            return;
+        }
         let next = match result {
             Ok(snapshot) => self.answered(now, snapshot),
             Err(error) => self.failed(now, error),
@@ -191,7 +211,9 @@ impl WaitMachine {
             Ok(next) => match self.deadline {
                 _ if self.last_poll => State::Finished(Some(Err(self.timed_out()))),
                 Some(deadline) if now >= deadline => State::Finished(Some(Err(self.timed_out()))),
-                Some(deadline) => State::Pausing(next.min(deadline)),
+                // The last poll is made at the deadline. One that would come right before it is left out for it.
+                Some(deadline) if next + self.least_gap() > deadline => State::Pausing(deadline),
+                Some(_) => State::Pausing(next),
                 None => State::Pausing(next),
             },
         };
@@ -212,14 +234,30 @@ impl WaitMachine {
         let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
         let status = self.last.as_ref().map(|last| last.status);
         let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
-        Error::new(ErrorKind::WaitTimeout, Phase::Wait, format!("the task did not end within {seconds} s; {said}"))
-            .with_task(&self.id)
-            .with(|record| record.last_status = status)
+        let why = self.last_error.as_ref();
+        let why = why.map_or(String::new(), |error| format!(" (the last poll failed: {})", error.record().message));
+        let text = format!("the task did not end within {seconds} s; {said}{why}");
+        Error::new(ErrorKind::WaitTimeout, Phase::Wait, text).with_task(&self.id).with(|record| {
+            record.last_status = status;
+            record.attempts = self.polls;
+        })
+    }
+
+    /// Between two polls, the last one included.
+    fn least_gap(&self) -> Duration {
+        self.policy.interval.min(MIN_INTERVAL)
+    }
+
+    /// At the deadline, when the poll before it was only just made: the service asks for a pause between two.
+    fn last_poll_would_come_too_soon(&self, now: Time) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+            && self.asked_at.is_some_and(|asked| now < asked + self.least_gap())
     }
 
     fn answered(&mut self, now: Time, mut snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
         self.backoff.reset();
         self.not_found = 0;
+        self.last_error = None;
         match snapshot.status {
             TaskStatus::Succeeded => return Err(Ok(Box::new(snapshot))),
             TaskStatus::Failed => {
@@ -228,6 +266,7 @@ impl WaitMachine {
                     .with_task(&self.id)
                     .with(|record| {
                         record.last_status = Some(TaskStatus::Failed);
+                        record.attempts = self.polls;
                         record.server_message.clone_from(&snapshot.fail_reason);
                     });
                 return Err(Err(error));
@@ -237,14 +276,15 @@ impl WaitMachine {
         // Thousands may wait in one process: what nobody will read is not kept.
         snapshot.raw = Box::default();
         self.last = Some(Box::new(snapshot));
-        let next = now + self.interval.mul_f64(self.backoff.spread(JITTER));
-        self.interval = self.interval.mul_f64(GROWTH).min(self.policy.max_interval);
+        let next = now + stretched(self.interval, self.backoff.spread(JITTER));
+        let longest = self.policy.max_interval.max(self.policy.interval);
+        self.interval = stretched(self.interval, GROWTH).min(longest);
         Ok(next)
     }
 
     fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<Box<Snapshot>>> {
         let last_status = self.last.as_ref().map(|last| last.status);
-        let pause = self.backoff.next(error.retry_after()).max(self.policy.interval.min(MIN_INTERVAL));
+        let pause = self.backoff.next(error.retry_after()).max(self.policy.interval);
         let failures = self.backoff.failures();
         let ends = match error.kind() {
             ErrorKind::NotFound => {
@@ -262,10 +302,11 @@ impl WaitMachine {
             let error = error.with_task(&self.id).with(|record| {
                 record.phase = Phase::Wait;
                 record.last_status = last_status;
-                record.attempts = failures;
+                record.attempts = self.polls;
             });
             return Err(Err(error));
         }
+        self.last_error = Some(error);
         Ok(now + pause)
     }
 

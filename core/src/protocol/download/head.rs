@@ -105,7 +105,6 @@ impl DownloadMachine {
         } else {
             if ranged {
                 self.ranges_honoured = Some(false);
-                self.lane_limit = 1;
                 // The whole file again: of use only when nobody else is reading it.
                 if self.active_lanes() > 1 {
                     return Err(Objection::Unneeded);
@@ -113,13 +112,10 @@ impl DownloadMachine {
             }
             (0, head.length, head.length)
         };
+        // Whoever gets everything reads everything: asking for the next part would begin at the beginning again.
+        let end = end.filter(|_| head.status == 206 || !ranged);
         let seen = Validators { etag: head.etag.clone(), last_modified: head.last_modified.clone(), total };
-        let known = if self.total_is_guess {
-            Validators { total: None, ..self.validators.clone() }
-        } else {
-            self.validators.clone()
-        };
-        if let Some(conflict) = known.conflict(&seen) {
+        if let Some(conflict) = self.validators.conflict(&seen) {
             return Err(Objection::OtherFile(format!("the file changed while it was read: {conflict}")));
         }
         if let (Some(total), Some(last)) = (total, self.have.iter().last())
@@ -127,22 +123,20 @@ impl DownloadMachine {
         {
             return Err(Objection::OtherFile(format!("the file has {total} bytes, but {} were read", last.end)));
         }
+        if let (Some(total), Some(body_end)) = (self.validators.total, body_end)
+            && body_end > total
+        {
+            return Err(Objection::OtherFile(format!("the file has {total} bytes, the answer goes to {body_end}")));
+        }
         self.validators.merge(&seen);
-        self.total_is_guess &= total.is_none();
         // Beyond the asked end there may be another lane's part.
-        let end = match (end, body_end) {
-            (Some(end), Some(body_end)) => Some(end.min(body_end)),
-            (end, body_end) => end.or(body_end),
-        };
-        let wanted_end = self.policy.wanted.as_ref().map(|wanted| wanted.end);
-        let end = match (end, wanted_end) {
-            (Some(end), Some(wanted)) => Some(end.min(wanted)),
-            (end, wanted) => end.or(wanted),
-        };
-        self.resumed |= self.have.covered() > 0;
+        let wanted_end = self.wanted().map(|wanted| wanted.end);
+        let end = [end, body_end, wanted_end].into_iter().flatten().min();
+        self.resumed |= self.have.covered() > 0 && self.active_lanes() == 1;
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.activity = Activity::Reading { pos, end, body_end };
             lane.gained = 0;
+            lane.from = pos;
         }
         Ok(())
     }
@@ -157,9 +151,9 @@ impl DownloadMachine {
         let Some(text) = &head.content_range else {
             self.ranges_honoured = Some(true);
             let body_end = head.length.map(|length| start.saturating_add(length));
-            // An open range reaches to the end of the file; so does one that comes out shorter than asked.
-            let total = body_end.filter(|body_end| end.is_none_or(|end| *body_end < end));
-            return Ok((start, body_end.or(end), total.or(self.validators.total)));
+            // An open range reaches to the end of the file. One that comes out shorter than asked may just be cut small.
+            let total = body_end.filter(|_| end.is_none());
+            return Ok((start, body_end.or(end), total));
         };
         match ContentRange::parse(text) {
             Some(ContentRangeHeader::Satisfied(range)) if range.start == start => {

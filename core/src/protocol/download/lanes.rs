@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use super::{DownloadMachine, DownloadStep, Place};
+use super::{DownloadMachine, DownloadStep, Guess, Place};
+use crate::error::{Error, ErrorKind, Phase};
 use crate::protocol::Time;
 
 /// What the `Range` header asks for: start and end (exclusive, open when `None`); no header when it is `None` itself.
 pub(super) type AskedRange = Option<(u64, Option<u64>)>;
 
-/// A lane takes half of another's rest only when that leaves both at least this much.
-const MIN_PART: u64 = 1024 * 1024;
-/// Parts begin at multiples of this, which disks and caches like.
+/// Long parts begin at multiples of this, which disks and caches like.
 const ALIGN: u64 = 64 * 1024;
 
 #[derive(Debug, Default)]
@@ -18,6 +17,8 @@ pub(super) struct Lane {
     pub(super) activity: Activity,
     /// New bytes that this exchange brought.
     pub(super) gained: u64,
+    /// Where in the file its body began.
+    pub(super) from: u64,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ pub(super) enum Activity {
 
 impl Lane {
     /// The part that nobody else should ask for.
-    fn claim(&self) -> Option<Range<u64>> {
+    pub(super) fn claim(&self) -> Option<Range<u64>> {
         match self.activity {
             Activity::Idle => None,
             Activity::Opening { start, end, .. } => Some(start..end.unwrap_or(u64::MAX)),
@@ -54,6 +55,11 @@ impl Lane {
 impl DownloadMachine {
     pub(super) fn active_lanes(&self) -> u32 {
         self.lanes.iter().filter(|lane| !matches!(lane.activity, Activity::Idle)).count() as u32
+    }
+
+    /// True while a body comes in that has brought new bytes.
+    pub(super) fn is_gaining(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.gained > 0)
     }
 
     /// The lane is free again; its exchange is over already.
@@ -73,7 +79,9 @@ impl DownloadMachine {
 
     /// Gives a free lane something to ask for.
     pub(super) fn assign(&mut self) -> Option<(usize, AskedRange)> {
-        if self.active_lanes() >= self.lane_limit {
+        // A server that sends everything whatever is asked for serves one lane only.
+        let limit = if self.ranges_honoured == Some(false) { 1 } else { self.lane_limit };
+        if self.active_lanes() >= limit {
             return None;
         }
         let free = self.lanes.iter().position(|lane| matches!(lane.activity, Activity::Idle))?;
@@ -91,10 +99,7 @@ impl DownloadMachine {
 
     /// The first part that is neither there nor asked for.
     fn unclaimed(&self) -> Option<Range<u64>> {
-        let wanted = match (self.wanted(), &self.policy.wanted) {
-            (Some(wanted), _) => wanted,
-            (None, _) => 0..u64::MAX,
-        };
+        let wanted = self.wanted().unwrap_or(0..u64::MAX);
         // While the length is not known, one lane finds it out.
         if self.validators.total.is_none() && self.active_lanes() > 0 {
             return None;
@@ -126,14 +131,16 @@ impl DownloadMachine {
             Activity::Reading { pos, end: Some(end), .. } => end.saturating_sub(pos),
             _ => 0,
         };
+        let min_part = self.policy.min_part.max(1);
         let victim = self.lanes.iter_mut().max_by_key(|lane| rest(lane))?;
-        if rest(victim) < 2 * MIN_PART {
+        if rest(victim) / 2 < min_part {
             return None;
         }
         let Activity::Reading { pos, end: Some(end), .. } = &mut victim.activity else {
             return None;
         };
-        let middle = (*pos + (*end - *pos) / 2).next_multiple_of(ALIGN);
+        let middle = *pos + (*end - *pos) / 2;
+        let middle = if min_part < ALIGN { middle } else { middle.next_multiple_of(ALIGN) };
         let taken = middle..*end;
         *end = middle;
         Some(taken)
@@ -152,16 +159,15 @@ impl DownloadMachine {
             return place;
         };
         let (pos, mut end, body_end) = (*pos, *end, *body_end);
-        if end == Some(pos) && body_end.is_none_or(|body_end| body_end > pos) {
-            end = self.extended(lane, pos, body_end);
-        }
         let length = end.map_or(length, |end| length.min(end.saturating_sub(pos)));
-        place.at = pos;
-        // A server that ignores Range begins before the wanted part: that is passed over, too.
-        let from = self.policy.wanted.as_ref().map_or(pos, |wanted| wanted.start.max(pos));
-        let gap = self.have.first_gap(from..pos.saturating_add(length).max(from));
-        match gap {
-            None => place.skip = length,
+        let until = pos.saturating_add(length);
+        // A server that ignores `Range` sends what nobody asked for, too.
+        let wanted = self.policy.wanted.as_ref().map_or(pos, |wanted| wanted.start.max(pos));
+        match self.have.first_gap(wanted..until) {
+            None => {
+                place.skip = length;
+                place.at = until;
+            }
             Some(gap) => {
                 place.skip = gap.start - pos;
                 place.at = gap.start;
@@ -169,16 +175,25 @@ impl DownloadMachine {
             }
         }
         let pos = pos + place.skip + place.write;
-        place.finished = end.is_some_and(|end| pos >= end)
-            && (body_end == Some(pos) || self.extended(lane, pos, body_end) == Some(pos));
         let gained = self.have.insert(place.at, place.at + place.write);
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.gained += gained;
-            lane.activity = Activity::Reading { pos, end, body_end };
+        if end.is_some_and(|end| pos >= end) {
+            let reach = self.reach(lane, pos, body_end);
+            place.finished = reach <= pos;
+            end = Some(reach);
+        } else {
+            place.finished = false;
         }
         if gained > 0 {
             self.backoff.reset();
-            self.settle_backoff.reset();
+            self.not_ready_since = None;
+            self.source_worked = true;
+        }
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            if gained > 0 && lane.gained == 0 {
+                self.side_backoff.reset();
+            }
+            lane.gained += gained;
+            lane.activity = Activity::Reading { pos, end, body_end };
         }
         if place.finished {
             self.release(lane);
@@ -186,41 +201,44 @@ impl DownloadMachine {
         place
     }
 
-    /// Where a lane that reached its end may read on to, because nobody took over from there.
-    fn extended(&self, lane: usize, pos: u64, body_end: Option<u64>) -> Option<u64> {
-        let limit = match (self.wanted(), body_end) {
-            (Some(wanted), Some(body_end)) => wanted.end.min(body_end),
-            (Some(wanted), None) => wanted.end,
-            (None, body_end) => return body_end,
-        };
+    /// How far a lane that came to its end may read on, because nobody took over from there; `pos` when it may not.
+    fn reach(&self, lane: usize, pos: u64, body_end: Option<u64>) -> u64 {
+        let wanted_end = self.wanted().map_or(u64::MAX, |wanted| wanted.end);
+        let limit = wanted_end.min(body_end.unwrap_or(u64::MAX));
         let Some(gap) = self.have.first_gap(pos..limit).filter(|gap| gap.start == pos) else {
-            return Some(pos);
+            return pos;
         };
-        let claimed = self.lanes.iter().enumerate().filter(|(at, _)| *at != lane).filter_map(|(_, lane)| lane.claim());
-        let next = claimed.filter(|claim| claim.end > pos).map(|claim| claim.start.max(pos)).min();
-        Some(next.map_or(gap.end, |next| next.min(gap.end)))
-    }
-
-    /// True when everything up to the end is wanted, wherever that is.
-    fn wants_the_end(&self) -> bool {
-        self.policy.wanted.as_ref().is_none_or(|wanted| wanted.end == u64::MAX)
+        let others = self.lanes.iter().enumerate().filter(|(at, _)| *at != lane).filter_map(|(_, lane)| lane.claim());
+        let next = others.filter(|claim| claim.end > pos).map(|claim| claim.start.max(pos)).min();
+        next.map_or(gap.end, |next| next.min(gap.end))
     }
 
     /// The lane's body came to its regular end.
     pub fn ended(&mut self, now: Time, lane: usize) {
-        let Some(Activity::Reading { pos, end, .. }) = self.lanes.get(lane).map(|lane| &lane.activity) else {
-            return;
+        let Some(Lane { activity: Activity::Reading { pos, end, body_end }, gained, from }) = self.lanes.get(lane)
+        else {
+            return self.lost(now, lane, "the answer ended before its body");
         };
-        let (pos, end) = (*pos, *end);
+        let (pos, end, body_end, gained, from) = (*pos, *end, *body_end, *gained, *from);
         if end.is_some_and(|end| pos >= end) {
             self.release(lane);
-        } else if self.validators.total.is_none() && self.wants_the_end() && pos > 0 {
-            // A body without a length: perhaps it is whole. The MP4 structure will tell.
-            self.release(lane);
-            self.validators.total = Some(pos);
-            self.total_is_guess = true;
-        } else {
-            self.lost(now, lane, "the body ended early");
+            if gained == 0 && self.complete().is_none() {
+                let why = "the answer brought no new byte";
+                self.failure(now, Error::new(ErrorKind::Connection, Phase::Content, why));
+            }
+            return;
         }
+        // A body without a length, of a file without one: perhaps it is whole. The MP4 structure will tell; where that is
+        // not looked at, the end is believed when it is seen a second time.
+        let last = self.have.iter().last().map_or(0, |run| run.end);
+        if self.validators.total.is_none() && body_end.is_none() && pos > from && pos >= last {
+            let confirmed = self.clean_end.replace(pos) == Some(pos);
+            if confirmed || self.policy.verify && self.policy.wanted.is_none() {
+                self.release(lane);
+                self.guess = Some(Guess { at: pos, confirmed });
+                return;
+            }
+        }
+        self.lost(now, lane, "the body ended early");
     }
 }

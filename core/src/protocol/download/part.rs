@@ -17,7 +17,10 @@ impl DownloadMachine {
         }
         self.policy.wanted = Some(wanted);
         self.have = RangeSet::new();
-        self.total_is_guess = false;
+        self.guess = None;
+        self.clean_end = None;
+        self.alone_until = None;
+        self.not_ready_since = None;
         self.know(known.validators, known.source);
         for lane in &mut self.lanes {
             *lane = Lane::default();
@@ -28,6 +31,7 @@ impl DownloadMachine {
         self.queried = false;
         self.last_error = None;
         self.backoff.reset();
+        self.side_backoff.reset();
         self.settle_backoff.reset();
         self.attempts = 0;
         self.resumed = false;
