@@ -165,7 +165,7 @@ impl DownloadMachine {
         let wanted = self.policy.wanted.as_ref().map_or(pos, |wanted| wanted.start.max(pos));
         match self.have.first_gap(wanted..until) {
             None => {
-                place.skip = length;
+                place.skip = until - pos;
                 place.at = until;
             }
             Some(gap) => {

@@ -7,13 +7,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::simulation::{Faults, Server, Simulation};
-
-const R: &str = "https://r.example/video?sig=1";
-const C: &str = "https://c.example/v1/videos/task_1/content";
-
-fn urls(urls: &[&str]) -> Vec<Url> {
-    urls.iter().map(|url| Url::parse(url).unwrap()).collect()
-}
+use super::{C, R, urls};
 
 fn length(rng: &mut fastrand::Rng) -> usize {
     match rng.u8(..4) {
@@ -177,7 +171,7 @@ fn cuts(seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_bytes_are_right_or_there_is_an_error(seed: u64) {

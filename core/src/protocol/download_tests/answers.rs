@@ -1,0 +1,294 @@
+//! What the head of an answer and the end of a body are taken for.
+
+use super::super::*;
+use super::*;
+
+#[test]
+fn a_whole_answer_needs_one_plain_request() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    let lane = bench.asks(None);
+    assert!(!bench.machine.expects_beginning(lane));
+    bench.head(lane, &ok(10));
+    assert!(bench.machine.expects_beginning(lane));
+    assert_eq!((bench.machine.total(), bench.machine.wanted_length()), (Some(10), Some(10)));
+    bench.reads(lane, 0, 4);
+    assert!(!bench.machine.expects_beginning(lane));
+    assert_eq!(bench.machine.data(lane, 6), Place { skip: 0, write: 6, at: 4, finished: true });
+    bench.verifies(10);
+    bench.is_idle();
+    bench.machine.verified(bench.now, Ok(info()));
+    assert_eq!(bench.done(), Finished { total: Some(10), info: Some(info()), attempts: 1, resumed: false });
+}
+
+#[test]
+fn a_cut_body_is_gone_on_with() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.head(lane, &part("4-9/10"));
+    bench.reads(lane, 4, 6);
+    assert_eq!(bench.done(), Finished { total: Some(10), info: None, attempts: 2, resumed: true });
+}
+
+#[test]
+fn a_body_that_ends_early_without_an_error_is_a_cut_too() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    bench.asks(Some((4, Some(10))));
+}
+
+#[test]
+fn in_a_browser_the_length_says_what_content_range_cannot() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.head(lane, &hidden(6));
+    bench.reads(lane, 4, 6);
+    bench.done();
+    // Where the length was not known either, the rest tells it.
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &Head { status: 200, ..Head::default() });
+    bench.reads(lane, 0, 4);
+    bench.lost(lane);
+    let lane = bench.asks(Some((4, None)));
+    bench.head(lane, &hidden(6));
+    assert_eq!(bench.machine.total(), Some(10));
+    bench.reads(lane, 4, 6);
+    assert_eq!(bench.done().total, Some(10));
+}
+
+#[test]
+fn a_hidden_part_that_is_the_whole_file_is_not_believed() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.drops(lane, &hidden(10));
+    bench.resets();
+}
+
+#[test]
+fn an_answer_that_ignores_the_range_is_passed_over_to_the_new_bytes() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.head(lane, &ok(10));
+    assert_eq!(bench.machine.data(lane, 3), Place { skip: 3, write: 0, at: 3, finished: false });
+    assert_eq!(bench.machine.data(lane, 7), Place { skip: 1, write: 6, at: 4, finished: true });
+    assert_eq!(bench.done().total, Some(10));
+}
+
+#[test]
+fn an_answer_that_ignores_the_range_fills_every_gap() {
+    let progress = Progress {
+        ranges: "0-1,4-5".parse().unwrap(),
+        validators: Validators { total: Some(10), ..Validators::default() },
+        source: C.to_owned(),
+    };
+    let mut bench = Bench::plain();
+    bench.machine = bench.machine.resume(progress);
+    let lane = bench.asks(Some((2, Some(4))));
+    bench.head(lane, &ok(10));
+    assert_eq!(bench.machine.data(lane, 10), Place { skip: 2, write: 2, at: 2, finished: false });
+    // What is left of the piece is told again.
+    assert_eq!(bench.machine.data(lane, 6), Place { skip: 2, write: 4, at: 6, finished: true });
+    assert_eq!(bench.done().attempts, 1);
+}
+
+/// Each is another file, or another place in it: once from the beginning, the second time an error.
+#[test]
+fn another_file_is_read_anew_once() {
+    let tagged = |head: Head, etag: &str| Head { etag: Some(etag.into()), ..head };
+    let dated =
+        |head: Head, day: u32| Head { last_modified: Some(format!("Mon, {day:02} Jun 2026 10:00:00 GMT")), ..head };
+    for (name, first, second) in [
+        ("start", ok(10), part("5-9/10")),
+        ("the beginning again", ok(10), part("0-9/10")),
+        ("total", ok(10), part("4-9/11")),
+        ("total of a whole answer", ok(10), ok(11)),
+        ("etag", tagged(ok(10), "\"a\""), tagged(part("4-9/10"), "\"b\"")),
+        ("etag of a whole answer", tagged(ok(10), "\"a\""), tagged(ok(10), "\"b\"")),
+        ("weak etag", tagged(ok(10), "W/\"a\""), tagged(part("4-9/10"), "W/\"b\"")),
+        ("date", dated(ok(10), 1), dated(part("4-9/10"), 2)),
+        ("length against content-range", ok(10), Head { length: Some(3), ..part("4-9/10") }),
+        ("no content-range at all", ok(10), part("4-9")),
+        ("not satisfied", ok(10), part("*/10")),
+    ] {
+        let mut bench = Bench::plain();
+        for round in 0..2 {
+            let lane = bench.asks(None);
+            bench.head(lane, &first);
+            bench.reads(lane, 0, 4);
+            bench.lost(lane);
+            let lane = bench.asks(Some((4, Some(10))));
+            bench.drops(lane, &second);
+            if round == 0 {
+                bench.resets();
+                assert_eq!((bench.machine.covered(), bench.machine.total()), (0, None), "{name}");
+            }
+        }
+        let error = bench.fails(ErrorKind::Integrity);
+        assert_eq!(error.record().attempts, 4, "{name}");
+    }
+}
+
+#[test]
+fn the_same_file_may_look_different() {
+    let monday = "Mon, 01 Jun 2026 10:00:00 GMT".to_owned();
+    for (first, second) in [
+        (Head { etag: Some("\"a\"".into()), ..ok(10) }, Head { etag: Some("W/\"a\"".into()), ..part("4-9/10") }),
+        (Head { etag: Some("\"a\"".into()), ..ok(10) }, Head { last_modified: Some(monday), ..part("4-9/*") }),
+        (ok(10), Head { length: Some(6), ..part("4-9/10") }),
+        (Head { content_type: Some("video/mp4".into()), ..ok(10) }, hidden(6)),
+        (ok(10), Head { status: 206, ..Head::default() }),
+    ] {
+        let mut bench = Bench::plain();
+        let lane = bench.asks(None);
+        bench.head(lane, &first);
+        bench.reads(lane, 0, 4);
+        bench.lost(lane);
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.head(lane, &second);
+        bench.reads(lane, 4, 6);
+        bench.done();
+    }
+}
+
+#[test]
+fn a_part_shorter_than_asked_is_followed_by_the_next() {
+    for second in [part("4-6/10"), hidden(3)] {
+        let mut bench = Bench::plain().after_a_cut(4);
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.head(lane, &second);
+        bench.reads(lane, 4, 3);
+        bench.asks(Some((7, Some(10))));
+        assert_eq!(bench.machine.total(), Some(10));
+    }
+}
+
+#[test]
+fn a_part_without_a_byte_is_a_failure_and_no_loop() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    for _ in 0..9 {
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.head(lane, &hidden(0));
+        bench.machine.ended(bench.now, lane);
+    }
+    bench.fails(ErrorKind::Download);
+    assert!(bench.elapsed() > Duration::from_secs(30));
+}
+
+#[test]
+fn a_body_without_a_length_is_judged_by_the_structure() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    let lane = bench.asks(None);
+    bench.head(lane, &Head { status: 200, ..Head::default() });
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    bench.verifies(4);
+    // A sidecar written now would not call the guess a fact.
+    assert_eq!((bench.machine.total(), bench.machine.progress().validators.total), (None, None));
+    bench.machine.verified(bench.now, Err(cut_mp4()));
+    // It was cut: nothing is thrown away.
+    let lane = bench.asks(Some((4, None)));
+    bench.head(lane, &part("4-9/10"));
+    bench.reads(lane, 4, 6);
+    bench.verifies(10);
+    bench.machine.verified(bench.now, Ok(info()));
+    let finished = bench.done();
+    assert_eq!((finished.total, finished.resumed), (Some(10), true));
+}
+
+#[test]
+fn a_body_without_a_length_whose_end_is_certain_is_not_read_on() {
+    for second in [Some(416), Some(502), None] {
+        let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+        let lane = bench.asks(None);
+        bench.head(lane, &Head { status: 200, ..Head::default() });
+        bench.reads(lane, 0, 4);
+        bench.machine.ended(bench.now, lane);
+        bench.verifies(4);
+        bench.machine.verified(bench.now, Err(cut_mp4()));
+        let lane = bench.asks(Some((4, None)));
+        if let Some(status) = second {
+            bench.machine.refused(bench.now, lane, past_the_end(status));
+        } else {
+            bench.head(lane, &Head { status: 200, ..Head::default() });
+            assert_eq!(bench.machine.data(lane, 4).skip, 4);
+            bench.machine.ended(bench.now, lane);
+        }
+        bench.verifies(4);
+        // The file itself is not whole yet.
+        bench.machine.verified(bench.now, Err(cut_mp4()));
+        bench.resets();
+        bench.asks(None);
+    }
+}
+
+#[test]
+fn without_a_check_the_end_of_a_body_without_a_length_is_seen_twice() {
+    let chunked = Head { status: 200, ..Head::default() };
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &chunked);
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    let lane = bench.asks(Some((4, None)));
+    bench.head(lane, &chunked);
+    // The first end was none.
+    assert_eq!(bench.machine.data(lane, 6), Place { skip: 4, write: 2, at: 4, finished: false });
+    bench.machine.ended(bench.now, lane);
+    let lane = bench.asks(Some((6, None)));
+    bench.machine.refused(bench.now, lane, past_the_end(502));
+    assert_eq!(bench.done().total, Some(6));
+}
+
+#[test]
+fn a_page_is_no_video() {
+    let typed = |kind: &str| Head { content_type: Some(kind.into()), ..ok(10) };
+    for head in [typed("text/html; charset=utf-8"), typed("Application/JSON"), Head { status: 204, ..ok(0) }] {
+        let mut bench = Bench::new(unverified(), &[R, C], false);
+        let lane = bench.asks_at(R);
+        bench.drops(lane, &head);
+        bench.asks_at(C);
+        assert_eq!((bench.machine.covered(), bench.machine.total()), (0, None));
+    }
+    for kind in ["video/mp4", "application/octet-stream", "binary/whatever", ""] {
+        let mut bench = Bench::plain();
+        let lane = bench.asks(None);
+        bench.head(lane, &typed(kind));
+    }
+}
+
+#[test]
+fn a_body_that_does_not_begin_like_an_mp4_is_given_up() {
+    let mut bench = Bench::new(unverified(), &[C], true);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.machine.not_a_video(bench.now, lane);
+    bench.queries();
+    bench.machine.queried(bench.now, Ok(urls(&[C])));
+    // It may pass, but not for ever.
+    for _ in 0..9 {
+        let lane = bench.asks(None);
+        bench.head(lane, &ok(10));
+        bench.machine.not_a_video(bench.now, lane);
+    }
+    let error = bench.fails(ErrorKind::Download);
+    assert!(error.to_string().contains("not an MP4 by its first bytes"), "{error}");
+}
+
+#[test]
+fn an_empty_file_is_no_video() {
+    let mut bench = Bench::new(DownloadPolicy { settle: Duration::ZERO, ..DownloadPolicy::default() }, &[C], false);
+    for _ in 0..2 {
+        let lane = bench.asks(None);
+        bench.head(lane, &ok(0));
+        bench.closes(lane);
+        bench.verifies(0);
+        bench.machine.verified(bench.now, Err(Mp4Fault::Missing { what: "ftyp" }));
+        if bench.machine.restarts == 1 {
+            bench.resets();
+        }
+    }
+    bench.fails(ErrorKind::Integrity);
+}

@@ -1,0 +1,372 @@
+//! Several connections for one file.
+
+use super::super::*;
+use super::*;
+
+const MIB: u64 = 1024 * 1024;
+
+fn wide(connections: u32) -> Bench {
+    Bench::new(DownloadPolicy { connections, ..unverified() }, &[R, C], true)
+}
+
+/// One lane reads a file of 16 MiB, the others were not asked for yet.
+fn reading(connections: u32) -> Bench {
+    let mut bench = wide(connections);
+    let lane = bench.asks(None);
+    bench.is_idle();
+    bench.head(lane, &ok(16 * MIB));
+    bench
+}
+
+fn mib(from: u64, to: u64) -> Asked {
+    Some((from * MIB, Some(to * MIB)))
+}
+
+fn slice(from: u64, to: u64) -> Head {
+    part(&format!("{}-{}/{}", from * MIB, to * MIB - 1, 16 * MIB))
+}
+
+/// A piece that fills the lane's part to its end.
+fn fills(bench: &mut Bench, lane: usize, from: u64, to: u64) {
+    let place = bench.machine.data(lane, 16 * MIB);
+    assert_eq!((place.at, place.write), (from * MIB, (to - from) * MIB));
+}
+
+#[test]
+fn the_longest_rest_is_halved_again_and_again() {
+    let mut bench = reading(4);
+    assert_eq!(bench.asks(mib(8, 16)), 1);
+    // A part that is only asked for is not halved: its answer may not come.
+    assert_eq!(bench.asks(mib(4, 8)), 2);
+    assert_eq!(bench.asks(mib(2, 4)), 3);
+    bench.is_idle();
+    bench.head(1, &slice(8, 16));
+    bench.head(2, &slice(4, 8));
+    bench.head(3, &slice(2, 4));
+    fills(&mut bench, 0, 0, 2);
+    // The free lane helps where most is left.
+    assert_eq!(bench.asks(mib(12, 16)), 0);
+    bench.head(0, &slice(12, 16));
+    for (lane, from, to) in [(1, 8, 12), (2, 4, 8), (3, 2, 4), (0, 12, 16)] {
+        fills(&mut bench, lane, from, to);
+    }
+    let finished = bench.done();
+    assert_eq!((finished.attempts, finished.resumed), (5, false));
+}
+
+#[test]
+fn small_rests_are_not_halved() {
+    let mut bench = wide(8);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(2 * MIB - 1));
+    bench.is_idle();
+    let mut bench = Bench::new(DownloadPolicy { connections: 3, min_part: 2, ..unverified() }, &[C], false);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(8));
+    assert_eq!(bench.asks(Some((4, Some(8)))), 1);
+    assert_eq!(bench.asks(Some((2, Some(4)))), 2);
+    bench.head(2, &part("2-3/8"));
+    bench.lost(1);
+    // Nobody has as much as twice the least part any more, but the lost part is free.
+    bench.asks(Some((4, Some(8))));
+    bench.is_idle();
+}
+
+#[test]
+fn one_lane_goes_on_while_the_length_is_not_known() {
+    let mut bench = wide(4);
+    let lane = bench.asks(None);
+    bench.head(lane, &Head { status: 200, ..Head::default() });
+    bench.is_idle();
+    bench.reads(lane, 0, 8 * MIB);
+    bench.is_idle();
+}
+
+#[test]
+fn a_lane_reads_on_where_its_helper_failed() {
+    let mut bench = reading(2);
+    bench.asks(mib(8, 16));
+    bench.reads(0, 0, MIB);
+    bench.lost(1);
+    // The part is free again, but the helper has to pause.
+    bench.is_idle();
+    assert_eq!(bench.machine.data(0, 7 * MIB), Place { skip: 0, write: 7 * MIB, at: MIB, finished: false });
+    // It is the lane's own again, so it may be halved anew.
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(bench.asks(mib(12, 16)), 1);
+    fills(&mut bench, 0, 8, 12);
+    bench.head(1, &slice(12, 16));
+    fills(&mut bench, 1, 12, 16);
+    bench.done();
+}
+
+#[test]
+fn a_lane_stops_where_its_helper_began() {
+    let mut bench = reading(2);
+    bench.asks(mib(8, 16));
+    bench.head(1, &slice(8, 16));
+    bench.reads(1, 8 * MIB, MIB);
+    bench.lost(1);
+    // Its own answer goes on behind, but the next bytes are there already.
+    assert_eq!(bench.machine.data(0, 9 * MIB), Place { skip: 0, write: 8 * MIB, at: 0, finished: true });
+    bench.asks(mib(9, 16));
+    assert!(bench.machine.resumed);
+}
+
+#[test]
+fn a_helper_that_is_through_leaves_the_first_nothing_to_read_again() {
+    let mut bench = reading(2);
+    bench.asks(mib(8, 16));
+    bench.head(1, &slice(8, 16));
+    fills(&mut bench, 1, 8, 16);
+    bench.asks(mib(4, 8));
+    bench.head(1, &slice(4, 8));
+    fills(&mut bench, 1, 4, 8);
+    bench.asks(mib(2, 4));
+    assert_eq!(bench.machine.data(0, 2 * MIB), Place { skip: 0, write: 2 * MIB, at: 0, finished: true });
+}
+
+#[test]
+fn where_range_is_ignored_there_is_one_lane() {
+    let mut bench = reading(4);
+    for lane in 1..4 {
+        let (asked, ..) = bench.open();
+        assert_eq!(asked, lane);
+    }
+    for lane in 1..4 {
+        bench.drops(lane, &ok(16 * MIB));
+    }
+    bench.is_idle();
+    bench.wait(Duration::from_secs(3600));
+    bench.is_idle();
+    fills(&mut bench, 0, 0, 2);
+    fills(&mut bench, 0, 2, 16);
+    assert_eq!(bench.done().attempts, 4);
+}
+
+#[test]
+fn of_several_whole_answers_the_last_is_read() {
+    let mut bench = wide(3);
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    let ranges = [MIB..2 * MIB, 8 * MIB..9 * MIB].into_iter().collect();
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    for range in [mib(0, 1), mib(2, 8), mib(9, 16)] {
+        bench.asks(range);
+    }
+    bench.drops(1, &ok(16 * MIB));
+    bench.drops(0, &ok(16 * MIB));
+    bench.head(2, &ok(16 * MIB));
+    bench.is_idle();
+    fills(&mut bench, 2, 0, 1);
+    assert_eq!(bench.machine.data(2, 15 * MIB), Place { skip: MIB, write: 6 * MIB, at: 2 * MIB, finished: false });
+    assert_eq!(bench.machine.data(2, 8 * MIB), Place { skip: MIB, write: 7 * MIB, at: 9 * MIB, finished: true });
+    assert_eq!(bench.done().attempts, 3);
+}
+
+#[test]
+fn another_source_is_tried_with_all_lanes_again() {
+    let mut bench = reading(2);
+    bench.asks(mib(8, 16));
+    bench.drops(1, &ok(16 * MIB));
+    bench.reads(0, 0, MIB);
+    bench.lost(0);
+    let (lane, ..) = bench.open();
+    bench.refused(lane, ErrorKind::Authentication, 401);
+    let (lane, url, range) = bench.open();
+    assert_eq!((url.as_str(), range), (C, mib(1, 16)));
+    bench.head(lane, &slice(1, 16));
+    bench.open();
+}
+
+#[test]
+fn a_429_halves_the_lanes() {
+    let policy = DownloadPolicy { connections: 8, min_part: 64 * 1024, ..unverified() };
+    let mut bench = Bench::new(policy, &[C], false);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(16 * MIB));
+    bench.reads(0, 0, 1);
+    for _ in 1..8 {
+        bench.open();
+    }
+    // A burst is one refusal.
+    for lane in 4..8 {
+        bench.refused(lane, ErrorKind::RateLimited, 429);
+    }
+    assert_eq!(bench.machine.lane_limit, 4);
+    bench.is_idle();
+    for lane in 1..4 {
+        bench.lost(lane);
+    }
+    let (lane, _, range) = bench.open();
+    let start = range.unwrap().0;
+    bench.head(lane, &part(&format!("{start}-{}/{}", 16 * MIB - 1, 16 * MIB)));
+    let again = (0..8).filter(|_| matches!(bench.next(), DownloadStep::Open { .. })).count();
+    assert_eq!((again, bench.machine.active_lanes()), (2, 4));
+    bench.refused(2, ErrorKind::RateLimited, 429);
+    assert_eq!(bench.machine.lane_limit, 2);
+    bench.wait(Duration::from_secs(60));
+    bench.refused(3, ErrorKind::RateLimited, 429);
+    assert_eq!(bench.machine.lane_limit, 1);
+}
+
+#[test]
+fn lanes_that_fail_together_fail_once() {
+    let mut bench = Bench::new(DownloadPolicy { connections: 8, ..unverified() }, &[C], false);
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    let ranges = (0..8).map(|part| (2 * part + 1) * MIB..(2 * part + 2) * MIB).collect();
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    for round in 1..=8 {
+        for _ in 0..8 {
+            bench.open();
+        }
+        for lane in 0..8 {
+            bench.lost(lane);
+        }
+        assert_eq!(bench.machine.backoff.failures(), round);
+    }
+    // Refused together, the task is asked once.
+    let mut bench = wide(2);
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    let ranges = std::iter::once(MIB..2 * MIB).collect();
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    for _ in 0..2 {
+        bench.open();
+    }
+    bench.refused(0, ErrorKind::PermissionDenied, 403);
+    bench.queries();
+    bench.refused(1, ErrorKind::PermissionDenied, 403);
+    bench.machine.queried(bench.now, Ok(urls(&["https://r.example/video?sig=2", C])));
+    bench.asks_at("https://r.example/video?sig=2");
+}
+
+/// Whatever a helper meets, the lane that reads is left alone; the helper's tries become rare.
+#[test]
+fn a_failing_helper_does_not_disturb_the_one_that_reads() {
+    for (kind, status) in [
+        (ErrorKind::Authentication, 401),
+        (ErrorKind::PermissionDenied, 403),
+        (ErrorKind::NotFound, 404),
+        (ErrorKind::NotReady, 400),
+        (ErrorKind::Upstream, 502),
+        (ErrorKind::RateLimited, 429),
+        (ErrorKind::Connection, 0),
+    ] {
+        let mut bench = reading(2);
+        bench.reads(0, 0, 1);
+        let mut at = 1;
+        let mut tries = 0;
+        while bench.elapsed() < Duration::from_secs(300) {
+            match bench.machine.step(bench.now) {
+                DownloadStep::Open { lane: 1, .. } => {
+                    tries += 1;
+                    if status == 0 { bench.lost(1) } else { bench.refused(1, kind, status) }
+                }
+                DownloadStep::Wait(_) => {}
+                step => panic!("{kind}: {step:?}"),
+            }
+            bench.reads(0, at, 1);
+            at += 1;
+            bench.wait(Duration::from_millis(100));
+        }
+        let expected = if status == 429 { 1..=1 } else { 10..=35 };
+        assert!(expected.contains(&tries), "{kind}: {tries} tries");
+    }
+}
+
+#[test]
+fn two_lanes_that_fail_in_turns_do_not_go_on_for_ever() {
+    let mut bench = wide(2);
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    let ranges = std::iter::once(MIB..2 * MIB).collect();
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    let mut open: Vec<usize> = Vec::new();
+    for _ in 0..1000 {
+        match bench.machine.step(bench.now) {
+            DownloadStep::Open { lane, range, .. } => {
+                let from = range.unwrap().0 / MIB;
+                let to = if from == 0 { 1 } else { 16 };
+                bench.head(lane, &slice(from, to));
+                open.push(lane);
+            }
+            DownloadStep::Wait(_) => {
+                // The older one stalls; the younger one has not brought a byte either.
+                bench.wait(Duration::from_secs(30));
+                if !open.is_empty() {
+                    let lane = open.remove(0);
+                    bench.lost(lane);
+                }
+            }
+            DownloadStep::Close { lane } => open.retain(|open| *open != lane),
+            DownloadStep::Done(result) => {
+                assert_eq!(result.unwrap_err().kind(), ErrorKind::Download);
+                return;
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn a_pause_does_not_stop_what_comes_in() {
+    let mut bench = reading(2);
+    bench.asks(mib(8, 16));
+    bench.reads(0, 0, 1);
+    bench.refused(1, ErrorKind::RateLimited, 429);
+    bench.is_idle();
+    bench.reads(0, 1, MIB);
+    fills_to_the_end(&mut bench, 0);
+    bench.done();
+}
+
+fn fills_to_the_end(bench: &mut Bench, lane: usize) {
+    while !bench.machine.data(lane, MIB).finished {}
+}
+
+#[test]
+fn a_changed_file_stops_every_lane() {
+    let mut bench = reading(3);
+    bench.asks(mib(8, 16));
+    bench.asks(mib(4, 8));
+    bench.reads(0, 0, MIB);
+    bench.drops(1, &part(&format!("{}-{}/{}", 8 * MIB, 16 * MIB - 1, 17 * MIB)));
+    bench.closes(0);
+    bench.closes(2);
+    bench.resets();
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(17 * MIB));
+}
+
+#[test]
+fn a_fresh_signature_does_not_stop_who_reads() {
+    let mut bench = wide(2);
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    let ranges = std::iter::once(MIB..2 * MIB).collect();
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    for _ in 0..2 {
+        bench.open();
+    }
+    bench.refused(0, ErrorKind::PermissionDenied, 403);
+    bench.queries();
+    bench.head(1, &slice(2, 16));
+    bench.machine.queried(bench.now, Ok(urls(&["https://r.example/video?sig=2", C])));
+    // No `Close` for lane 1.
+    let (lane, url, range) = bench.open();
+    assert_eq!((lane, url.as_str(), range), (0, "https://r.example/video?sig=2", mib(0, 1)));
+    bench.reads(1, 2 * MIB, MIB);
+    // Neither does a query that fails for good, as long as something comes.
+    let mut bench = wide(2);
+    let ranges = std::iter::once(MIB..2 * MIB).collect();
+    let validators = Validators { total: Some(16 * MIB), ..Validators::default() };
+    bench.machine = bench.machine.resume(Progress { ranges, validators, source: String::new() });
+    for _ in 0..2 {
+        bench.open();
+    }
+    bench.refused(0, ErrorKind::PermissionDenied, 403);
+    bench.queries();
+    bench.head(1, &slice(2, 16));
+    bench.reads(1, 2 * MIB, MIB);
+    bench.machine.queried(bench.now, Err(refusal(ErrorKind::Authentication, 401)));
+    bench.is_idle();
+    bench.reads(1, 3 * MIB, MIB);
+}

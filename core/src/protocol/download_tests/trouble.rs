@@ -1,0 +1,394 @@
+//! Refusals, sources, pauses, and when it is over.
+
+use super::super::*;
+use super::*;
+
+#[test]
+fn failures_in_a_row_are_counted_and_end_it() {
+    let mut bench = Bench::plain();
+    let mut last = bench.now;
+    for round in 0..9 {
+        let lane = bench.asks(None);
+        if round > 0 {
+            let pause = bench.now.since(last);
+            let ceiling = Duration::from_millis(500 << (round - 1)).min(Duration::from_secs(20));
+            assert!(pause <= ceiling && pause >= ceiling / 2 - Duration::from_millis(1), "{round}: {pause:?}");
+        }
+        last = bench.now;
+        if round % 2 == 0 { bench.lost(lane) } else { bench.refused(lane, ErrorKind::Upstream, 502) }
+    }
+    let error = bench.fails(ErrorKind::Download);
+    assert_eq!((error.record().attempts, error.is_transient()), (9, true));
+    assert!(error.to_string().contains("9 failures in a row"), "{error}");
+}
+
+#[test]
+fn new_bytes_fill_the_budget_again() {
+    let mut bench = Bench::new(unverified(), &[C], false);
+    let mut at = 0;
+    for _ in 0..5 {
+        for _ in 0..8 {
+            let (lane, ..) = bench.open();
+            bench.lost(lane);
+        }
+        let (lane, ..) = bench.open();
+        bench.head(lane, &if at == 0 { ok(10) } else { part(&format!("{at}-9/10")) });
+        bench.reads(lane, at, 1);
+        bench.lost(lane);
+        at += 1;
+    }
+    assert_eq!(bench.machine.covered(), 5);
+}
+
+#[test]
+fn bytes_that_are_there_already_are_no_progress() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    for _ in 0..9 {
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.head(lane, &ok(10));
+        assert_eq!(bench.machine.data(lane, 4).skip, 4);
+        bench.lost(lane);
+    }
+    bench.fails(ErrorKind::Download);
+}
+
+#[test]
+fn after_a_long_body_it_goes_on_at_once_after_a_crumb_soon() {
+    for (length, pauses) in [(100_000, false), (10, true)] {
+        let mut bench = Bench::plain();
+        let lane = bench.asks(None);
+        bench.head(lane, &ok(1_000_000));
+        bench.reads(lane, 0, length);
+        bench.lost(lane);
+        bench.asks(Some((length, Some(1_000_000))));
+        assert_eq!(bench.elapsed() > Duration::ZERO, pauses);
+        assert!(bench.elapsed() < Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn retry_after_is_obeyed() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    let minute = Duration::from_secs(60);
+    let error = refusal(ErrorKind::RateLimited, 429).with(|record| record.retry_after = Some(minute));
+    bench.machine.refused(bench.now, lane, error);
+    bench.asks(None);
+    assert!(bench.elapsed() >= minute);
+}
+
+#[test]
+fn not_ready_is_asked_again_for_a_while() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.refused(lane, ErrorKind::NotReady, 400);
+    let mut requests = 1;
+    let error = loop {
+        match bench.next() {
+            DownloadStep::Open { lane, .. } => bench.refused(lane, ErrorKind::NotReady, 400),
+            DownloadStep::Done(result) => break result.unwrap_err(),
+            step => panic!("{step:?}"),
+        }
+        requests += 1;
+    };
+    assert_eq!(error.kind(), ErrorKind::NotReady);
+    assert!(bench.elapsed() >= Duration::from_secs(90) && bench.elapsed() < Duration::from_secs(115));
+    assert!((6..=12).contains(&requests), "{requests}");
+}
+
+#[test]
+fn not_ready_has_its_time_from_the_first_time_on() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 4);
+    bench.wait(Duration::from_secs(600));
+    bench.lost(lane);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.refused(lane, ErrorKind::NotReady, 400);
+    bench.asks(Some((4, Some(10))));
+}
+
+#[test]
+fn an_incomplete_file_is_read_anew_until_it_is_whole() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    for length in [10, 10, 20] {
+        let lane = bench.asks(None);
+        bench.head(lane, &Head { etag: Some(format!("\"{length}\"")), ..ok(length) });
+        bench.reads(lane, 0, length);
+        bench.verifies(length);
+        if length == 10 {
+            bench.machine.verified(bench.now, Err(cut_mp4()));
+            bench.resets();
+        }
+    }
+    bench.machine.verified(bench.now, Ok(info()));
+    let finished = bench.done();
+    assert_eq!((finished.total, finished.attempts, finished.resumed), (Some(20), 3, false));
+    assert!(bench.elapsed() > Duration::from_secs(2), "it was given no time: {:?}", bench.elapsed());
+}
+
+#[test]
+fn a_file_that_stays_incomplete_is_an_error() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    let mut late = 0;
+    let error = loop {
+        match bench.next() {
+            DownloadStep::Open { lane, .. } => {
+                bench.head(lane, &ok(10));
+                bench.reads(lane, 0, 10);
+            }
+            DownloadStep::Verify { .. } => {
+                late += u32::from(bench.elapsed() >= Duration::from_secs(90));
+                bench.machine.verified(bench.now, Err(cut_mp4()));
+            }
+            DownloadStep::Reset => {}
+            DownloadStep::Done(result) => break result.unwrap_err(),
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!((error.kind(), late), (ErrorKind::Integrity, 2));
+    assert!(error.record().attempts <= 14, "it was fetched {} times", error.record().attempts);
+}
+
+#[test]
+fn a_result_url_that_our_key_cannot_open_is_left_for_the_content_path() {
+    let mut bench = Bench::new(unverified(), &[R, C], true);
+    let lane = bench.asks_at(R);
+    bench.refused(lane, ErrorKind::Authentication, 401);
+    let lane = bench.asks_at(C);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    assert_eq!(bench.done().attempts, 2);
+    assert_eq!(bench.elapsed(), Duration::ZERO);
+}
+
+#[test]
+fn a_401_on_the_content_path_too_is_the_key() {
+    let mut bench = Bench::new(unverified(), &[R, C], false);
+    for url in [R, C] {
+        let lane = bench.asks_at(url);
+        bench.refused(lane, ErrorKind::Authentication, 401);
+    }
+    bench.fails(ErrorKind::Authentication);
+}
+
+#[test]
+fn for_an_expired_link_the_task_is_asked_for_a_fresh_one() {
+    for (kind, status) in [(ErrorKind::PermissionDenied, 403), (ErrorKind::NotFound, 404)] {
+        let mut bench = Bench::new(unverified(), &[R, C], true);
+        let lane = bench.asks_at(R);
+        bench.head(lane, &Head { etag: Some("\"a\"".into()), ..ok(10) });
+        bench.reads(lane, 0, 4);
+        bench.lost(lane);
+        let lane = bench.asks_at(R);
+        bench.refused(lane, kind, status);
+        bench.queries();
+        bench.is_idle();
+        let fresh = "https://r.example/video?sig=2";
+        bench.machine.queried(bench.now, Ok(urls(&[fresh, C])));
+        let lane = bench.asks_at(fresh);
+        // It is the same file by another signature, so its tag must be the same.
+        bench.drops(lane, &Head { etag: Some("\"b\"".into()), ..part("4-9/10") });
+        bench.resets();
+    }
+}
+
+#[test]
+fn the_same_unusable_link_again_is_passed_over() {
+    let mut bench = Bench::new(unverified(), &[R, C], true);
+    let lane = bench.asks_at(R);
+    bench.refused(lane, ErrorKind::PermissionDenied, 403);
+    bench.queries();
+    bench.machine.queried(bench.now, Ok(urls(&[R, C])));
+    let lane = bench.asks_at(C);
+    // And the task is not asked a second time for nothing.
+    bench.refused(lane, ErrorKind::Authentication, 401);
+    bench.fails(ErrorKind::Authentication);
+}
+
+#[test]
+fn another_host_has_other_tags() {
+    let mut bench = Bench::new(unverified(), &[R, C], false);
+    let lane = bench.asks_at(R);
+    bench.head(lane, &Head { etag: Some("\"a\"".into()), ..ok(10) });
+    bench.reads(lane, 0, 4);
+    bench.lost(lane);
+    let lane = bench.asks_at(R);
+    bench.refused(lane, ErrorKind::NotFound, 404);
+    let (lane, url, range) = bench.open();
+    assert_eq!((url.as_str(), range), (C, Some((4, Some(10)))));
+    bench.head(lane, &Head { etag: Some("\"b\"".into()), ..part("4-9/10") });
+    bench.reads(lane, 4, 6);
+    bench.done();
+}
+
+#[test]
+fn a_host_that_never_brings_a_byte_is_left_for_the_next() {
+    let mut bench = Bench::new(unverified(), &[R, C], false);
+    for _ in 0..3 {
+        let lane = bench.asks_at(R);
+        bench.lost(lane);
+    }
+    bench.asks_at(C);
+    // One that has worked is not left for a few failures.
+    let mut bench = Bench::new(unverified(), &[R, C], false).after_a_cut(4);
+    for _ in 0..8 {
+        let lane = bench.asks_at(R);
+        bench.lost(lane);
+    }
+    bench.asks_at(R);
+}
+
+#[test]
+fn an_unknown_video_is_asked_for_a_few_times() {
+    let mut bench = Bench::plain();
+    for _ in 0..4 {
+        let lane = bench.asks(None);
+        bench.refused(lane, ErrorKind::NotFound, 404);
+    }
+    let error = bench.fails(ErrorKind::NotFound);
+    assert_eq!(error.record().attempts, 4);
+}
+
+#[test]
+fn a_blocked_request_is_the_servers_trouble() {
+    let mut bench = Bench::plain();
+    for _ in 0..9 {
+        let lane = bench.asks(None);
+        let blocked = refusal(ErrorKind::PermissionDenied, 403).with(|record| record.transient = true);
+        bench.machine.refused(bench.now, lane, blocked);
+    }
+    assert_eq!(bench.fails(ErrorKind::Download).status(), Some(403));
+}
+
+#[test]
+fn without_a_link_the_task_is_asked_first() {
+    let mut bench = Bench::new(unverified(), &[], true);
+    bench.queries();
+    // A failed query is tried again, but not without a pause.
+    for round in 1..=3 {
+        let before = bench.now;
+        bench.machine.queried(bench.now, Err(refusal(ErrorKind::Upstream, 502)));
+        bench.queries();
+        assert!(bench.now.since(before) >= Duration::from_millis(250 << (round - 1)), "{round}");
+    }
+    bench.machine.queried(bench.now, Ok(urls(&[C])));
+    bench.asks_at(C);
+}
+
+#[test]
+fn a_query_that_cannot_succeed_ends_it() {
+    let mut bench = Bench::new(unverified(), &[], true);
+    bench.queries();
+    bench.machine.queried(bench.now, Err(refusal(ErrorKind::NotFound, 404)));
+    bench.fails(ErrorKind::NotFound);
+    let mut bench = Bench::new(unverified(), &[], true);
+    for _ in 0..9 {
+        bench.queries();
+        bench.machine.queried(bench.now, Err(refusal(ErrorKind::Upstream, 502)));
+    }
+    bench.fails(ErrorKind::Download);
+    // A task without any link.
+    let mut bench = Bench::new(unverified(), &[], true);
+    bench.queries();
+    bench.machine.queried(bench.now, Ok(Vec::new()));
+    bench.fails(ErrorKind::Download);
+}
+
+#[test]
+fn behind_the_known_end_there_must_be_nothing_to_ask_for() {
+    for status in [416, 502] {
+        let mut bench = Bench::plain().after_a_cut(4);
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.machine.refused(bench.now, lane, past_the_end(status));
+        bench.resets();
+        bench.asks(None);
+    }
+    // A plain 502 is no such answer.
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.refused(lane, ErrorKind::Upstream, 502);
+    bench.asks(Some((4, Some(10))));
+}
+
+#[test]
+fn nothing_behind_what_is_there_ends_a_file_of_unknown_length() {
+    for status in [416, 502] {
+        let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+        let lane = bench.asks(None);
+        bench.head(lane, &Head { status: 200, ..Head::default() });
+        bench.reads(lane, 0, 4);
+        bench.lost(lane);
+        let lane = bench.asks(Some((4, None)));
+        bench.machine.refused(bench.now, lane, past_the_end(status));
+        bench.verifies(4);
+        bench.machine.verified(bench.now, Ok(info()));
+        assert_eq!(bench.done().total, Some(4));
+    }
+}
+
+fn in_ten_seconds() -> DownloadPolicy {
+    DownloadPolicy { timeout: Some(Duration::from_secs(10)), ..DownloadPolicy::default() }
+}
+
+#[test]
+fn the_deadline_ends_pauses_transfers_and_queries() {
+    let late = Duration::from_secs(10);
+    // In a pause: it is not slept over.
+    let mut bench = Bench::new(in_ten_seconds(), &[C], false);
+    let lane = bench.asks(None);
+    let error = refusal(ErrorKind::RateLimited, 429).with(|record| record.retry_after = Some(late * 60));
+    bench.machine.refused(bench.now, lane, error);
+    let error = bench.fails(ErrorKind::Timeout);
+    assert!(error.to_string().contains("HTTP 429"), "what was behind it: {error}");
+    assert_eq!(bench.elapsed(), late);
+    // In a transfer.
+    let mut bench = Bench::new(in_ten_seconds(), &[C], false);
+    let lane = bench.asks(None);
+    assert!(matches!(bench.machine.step(bench.now), DownloadStep::Wait(Some(until)) if until == bench.now + late));
+    bench.wait(late);
+    bench.closes(lane);
+    bench.fails(ErrorKind::Timeout);
+    // In a query: what it brings later changes nothing.
+    let mut bench = Bench::new(in_ten_seconds(), &[], true);
+    bench.queries();
+    assert!(matches!(bench.machine.step(bench.now), DownloadStep::Wait(Some(until)) if until == bench.now + late));
+    bench.wait(late);
+    bench.fails(ErrorKind::Timeout);
+    bench.machine.queried(bench.now, Ok(urls(&[C])));
+    assert!(matches!(bench.next(), DownloadStep::Done(Err(error)) if error.kind() == ErrorKind::Internal));
+}
+
+#[test]
+fn what_is_complete_at_the_deadline_is_not_thrown_away() {
+    let mut bench = Bench::new(in_ten_seconds(), &[C], false);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    bench.wait(Duration::from_secs(10));
+    bench.verifies(10);
+    bench.wait(Duration::from_secs(10));
+    assert!(matches!(bench.machine.step(bench.now), DownloadStep::Wait(None)), "it would be asked again at once");
+    bench.machine.verified(bench.now, Ok(info()));
+    bench.done();
+}
+
+#[test]
+fn late_words_about_a_closed_lane_change_nothing() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    for _ in 0..20 {
+        bench.lost(lane);
+        bench.machine.ended(bench.now, lane);
+        bench.refused(lane, ErrorKind::Authentication, 401);
+        bench.machine.not_a_video(bench.now, lane);
+        bench.drops(lane, &ok(11));
+        assert_eq!(bench.machine.data(lane, 5), Place { skip: 0, write: 0, at: 0, finished: true });
+        bench.machine.verified(bench.now, Err(cut_mp4()));
+        bench.machine.queried(bench.now, Ok(urls(&[R])));
+    }
+    assert_eq!(bench.done().attempts, 1);
+}
