@@ -36,7 +36,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Duration;
 
 use super::mp4::{Mp4Fault, Mp4Info};
 use super::range::Validators;
@@ -48,68 +47,15 @@ use crate::url::Url;
 mod head;
 mod lanes;
 mod part;
+mod terms;
 mod trouble;
 
 pub use head::{Head, HeadVerdict};
 use lanes::Lane;
+pub use terms::{DownloadPolicy, Finished, Progress};
 
 /// Most connections for one file.
 pub const MAX_CONNECTIONS: u32 = 16;
-
-/// How a video is read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DownloadPolicy {
-    /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow.
-    pub connections: u32,
-    /// A further connection takes half of another's rest only when that leaves both about this many bytes.
-    /// Default 1 MiB.
-    pub min_part: u64,
-    /// How many failures in a row without a new byte end it. Default 8.
-    pub max_failures: u32,
-    /// First pause after such a failure. Default 0.5 s.
-    pub base: Duration,
-    /// Longest own pause. Default 20 s.
-    pub cap: Duration,
-    /// Longest time for the whole; `None` (the default) as long as it goes on.
-    pub timeout: Option<Duration>,
-    /// How long "not ready" (from its first time) and an incomplete file (from the begin of the download) are believed
-    /// to pass: a file settles some seconds after SUCCESS. Default 90 s.
-    pub settle: Duration,
-    /// Whether the MP4 structure is checked at the end. Default yes.
-    pub verify: bool,
-    /// Whether the file must begin like an MP4, which keeps error pages out. Default yes.
-    pub first_bytes: bool,
-    /// Only this part of the file; `None` for all of it.
-    pub wanted: Option<Range<u64>>,
-}
-
-impl Default for DownloadPolicy {
-    fn default() -> Self {
-        Self {
-            connections: 1,
-            min_part: 1024 * 1024,
-            max_failures: 8,
-            base: Duration::from_millis(500),
-            cap: Duration::from_secs(20),
-            timeout: None,
-            settle: Duration::from_secs(90),
-            verify: true,
-            first_bytes: true,
-            wanted: None,
-        }
-    }
-}
-
-/// What a former call left behind.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Progress {
-    /// Which bytes are there.
-    pub ranges: RangeSet,
-    /// ETag, date and length of the file that they are from.
-    pub validators: Validators,
-    /// Where they are from, without the query.
-    pub source: String,
-}
 
 /// What the driver shall do next.
 #[derive(Debug)]
@@ -141,20 +87,6 @@ pub enum DownloadStep {
     Wait(Option<Time>),
     /// It is over.
     Done(Result<Finished>),
-}
-
-/// A download that came to its end.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finished {
-    /// Length of the whole file, where it is known. For a part that begins behind the end of a file whose length was
-    /// never told, that begin: the file is no longer.
-    pub total: Option<u64>,
-    /// What the MP4 structure says; `None` when it was not checked.
-    pub info: Option<Mp4Info>,
-    /// Requests sent for the file.
-    pub attempts: u32,
-    /// True when bytes of a former call or connection were kept and added to.
-    pub resumed: bool,
 }
 
 /// Where a piece of a body belongs.

@@ -1,6 +1,5 @@
 //! What the head of an answer and the end of a body are taken for.
 
-use super::super::*;
 use super::*;
 
 #[test]

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::*;
 use super::*;
 
 fn number(rng: &mut fastrand::Rng) -> u64 {

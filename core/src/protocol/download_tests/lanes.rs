@@ -1,6 +1,5 @@
 //! Several connections for one file.
 
-use super::super::*;
 use super::*;
 
 const MIB: u64 = 1024 * 1024;
@@ -18,6 +17,7 @@ fn reading(connections: u32) -> Bench {
     bench
 }
 
+#[allow(clippy::unnecessary_wraps)] // it is compared with what a request asks for
 fn mib(from: u64, to: u64) -> Asked {
     Some((from * MIB, Some(to * MIB)))
 }

@@ -156,17 +156,13 @@ impl Simulation {
             }
             self.now = self.now + Duration::from_millis(self.rng.u64(..50));
             let choice = self.rng.usize(..due);
-            match self.lanes.keys().nth(choice).copied() {
-                Some(lane) => self.event(&mut machine, lane),
-                None => {
-                    self.querying = false;
-                    let answer = if self.says(self.server.faults.upstream) {
-                        Err(refusal(ErrorKind::Upstream, 502))
-                    } else {
-                        Ok(self.sources.clone())
-                    };
-                    machine.queried(self.now, answer);
-                }
+            if let Some(lane) = self.lanes.keys().nth(choice).copied() {
+                self.event(&mut machine, lane);
+            } else {
+                self.querying = false;
+                let fails = self.says(self.server.faults.upstream);
+                let answer = if fails { Err(refusal(ErrorKind::Upstream, 502)) } else { Ok(self.sources.clone()) };
+                machine.queried(self.now, answer);
             }
             self.no_two_lanes_share(&machine);
         }
