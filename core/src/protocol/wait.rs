@@ -140,7 +140,6 @@ pub struct WaitMachine {
     last_error: Option<Error>,
     polls: u32,
     asked_at: Option<Time>,
-    last_poll: bool,
     state: State,
 }
 
@@ -166,7 +165,6 @@ impl WaitMachine {
             last_error: None,
             polls: 0,
             asked_at: None,
-            last_poll: false,
             state: State::Pausing(first),
         }
     }
@@ -186,7 +184,6 @@ impl WaitMachine {
                 self.polls = self.polls.saturating_add(1);
                 self.asked_at = Some(now);
                 let left = self.deadline.map_or(self.policy.call_timeout, |deadline| deadline.since(now));
-                self.last_poll = self.deadline.is_some_and(|deadline| now >= deadline);
                 WaitStep::Poll { timeout: self.policy.call_timeout.min(left.max(LAST_CALL)) }
             }
             State::Finished(result) => {
@@ -209,7 +206,6 @@ impl WaitMachine {
         self.state = match next {
             Err(result) => State::Finished(Some(result)),
             Ok(next) => match self.deadline {
-                _ if self.last_poll => State::Finished(Some(Err(self.timed_out()))),
                 Some(deadline) if now >= deadline => State::Finished(Some(Err(self.timed_out()))),
                 // The last poll is made at the deadline. One that would come right before it is left out for it.
                 Some(deadline) if next + self.least_gap() > deadline => State::Pausing(deadline),

@@ -291,3 +291,35 @@ fn an_empty_file_is_no_video() {
     }
     bench.fails(ErrorKind::Integrity);
 }
+
+#[test]
+fn an_empty_part_is_no_end_of_the_file() {
+    let nameless = |status| Head { status, ..Head::default() };
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &nameless(200));
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    let lane = bench.asks(Some((4, None)));
+    bench.head(lane, &nameless(206));
+    bench.machine.ended(bench.now, lane);
+    bench.asks(Some((4, None)));
+}
+
+#[test]
+fn the_end_of_another_file_is_not_its_end() {
+    let tagged = |etag: &str| Head { status: 200, etag: Some(etag.into()), ..Head::default() };
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &tagged("\"a\""));
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    let lane = bench.asks(Some((4, None)));
+    bench.drops(lane, &tagged("\"b\""));
+    bench.resets();
+    let lane = bench.asks(None);
+    bench.head(lane, &tagged("\"b\""));
+    bench.reads(lane, 0, 4);
+    bench.machine.ended(bench.now, lane);
+    bench.asks(Some((4, None)));
+}

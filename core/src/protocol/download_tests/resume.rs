@@ -90,6 +90,14 @@ fn a_sidecar_survives_being_written_and_read() {
     bench.asks(Some((4, Some(10))));
 }
 
+#[test]
+fn while_the_length_is_not_known_one_lane_reads() {
+    let progress = Progress { ranges: "0-1,4-5".parse().unwrap(), ..Progress::default() };
+    let mut bench = resumed(DownloadPolicy { connections: 4, ..unverified() }, &[C], progress);
+    bench.asks(Some((2, Some(4))));
+    bench.is_idle();
+}
+
 fn wanted(range: Range<u64>) -> Bench {
     Bench::new(DownloadPolicy { wanted: Some(range), ..DownloadPolicy::default() }, &[C], false)
 }

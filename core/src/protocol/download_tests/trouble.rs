@@ -103,7 +103,15 @@ fn not_ready_has_its_time_from_the_first_time_on() {
     bench.lost(lane);
     let lane = bench.asks(Some((4, Some(10))));
     bench.refused(lane, ErrorKind::NotReady, 400);
-    bench.asks(Some((4, Some(10))));
+    let lane = bench.asks(Some((4, Some(10))));
+    // And anew after every byte.
+    bench.head(lane, &part("4-9/10"));
+    bench.wait(Duration::from_secs(600));
+    bench.reads(lane, 4, 1);
+    bench.lost(lane);
+    let lane = bench.asks(Some((5, Some(10))));
+    bench.refused(lane, ErrorKind::NotReady, 400);
+    bench.asks(Some((5, Some(10))));
 }
 
 #[test]
@@ -302,6 +310,11 @@ fn behind_the_known_end_there_must_be_nothing_to_ask_for() {
         bench.resets();
         bench.asks(None);
     }
+    // Nor does it mean an empty file.
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.machine.refused(bench.now, lane, past_the_end(416));
+    bench.fails(ErrorKind::BadRequest);
     // A plain 502 is no such answer.
     let mut bench = Bench::plain().after_a_cut(4);
     let lane = bench.asks(Some((4, Some(10))));
