@@ -192,7 +192,8 @@ impl Wait {
         let task = match self.begin {
             Begin::Task(task) => task,
             Begin::Create(videos, request) => {
-                let task = videos.create(*request).await?;
+                // Boxed: it is over soon, and the waiting that follows should not carry its size.
+                let task = Box::pin(videos.create(*request)).await?;
                 if let Some(callback) = &mut self.on_progress {
                     callback(&task);
                 }

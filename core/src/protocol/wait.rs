@@ -202,6 +202,14 @@ impl WaitMachine {
         self.last.as_deref()
     }
 
+    /// When the next poll is due; `None` while one is under way and when the wait is over.
+    pub fn due(&self) -> Option<Time> {
+        match self.state {
+            State::Pausing(until) => Some(until),
+            State::Asking | State::Finished(_) => None,
+        }
+    }
+
     /// When the wait gives up.
     pub fn deadline(&self) -> Option<Time> {
         self.deadline
