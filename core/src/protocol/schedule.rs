@@ -196,13 +196,10 @@ impl ScheduleMachine {
             }
             Errand::Create => Entry { at: now, deadline: NEVER, state: State::Queued },
         };
-        let slot = match self.free.pop() {
-            Some(index) => Slot(index),
-            None => {
-                self.entries.push(entry);
-                Slot((self.entries.len() - 1) as u32)
-            }
-        };
+        let slot = Slot(self.free.pop().unwrap_or(self.entries.len() as u32));
+        if slot.index() == self.entries.len() {
+            self.entries.push(entry);
+        }
         self.put(slot, entry);
         slot
     }

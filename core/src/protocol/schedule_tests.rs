@@ -230,6 +230,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..200)
 }
 
+/// Slot, due, deadline, whether it is a create, and how many grants it may have to let pass.
+type Open = (Slot, u64, Option<u64>, bool, Option<usize>);
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -239,8 +242,7 @@ proptest! {
     fn the_promises_hold_in_every_order_of_events(ops in ops(), rate in 0.5..20.0_f64, burst in 1..6_u32) {
         let mut machine = schedule(rate, burst);
         let mut now = 0_u64;
-        // Slot, due, deadline, whether it is a create, and how many grants it may have to let pass.
-        let mut open: Vec<(Slot, u64, Option<u64>, bool, Option<usize>)> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
         let mut flying: Vec<Slot> = Vec::new();
         let mut grants: Vec<u64> = Vec::new();
         let mut paused = 0;
