@@ -280,10 +280,10 @@ impl Io {
     }
 
     /// Goes on with a wait until something is seen or it is over.
-    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine, id: &str) -> WaitEvent {
+    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
             if let Some(due) = machine.due()
-                && !self.scheduler.poll_turn(due, machine.deadline()).await
+                && self.scheduler.poll_turn(due, machine.deadline()).await.is_none()
             {
                 return WaitEvent::Done(Err(machine.timed_out()));
             }
@@ -291,7 +291,8 @@ impl Io {
                 WaitStep::WaitUntil(time) => self.sleep_until(time).await,
                 WaitStep::Poll { timeout } => {
                     // Boxed: thousands may wait, few of them are asking.
-                    let result = Box::pin(self.poll(id, timeout)).await;
+                    let result = Box::pin(self.poll(machine.task_id(), timeout)).await;
+                    let id = machine.task_id();
                     match &result {
                         Ok(seen) => {
                             tracing::debug!(

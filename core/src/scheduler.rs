@@ -19,11 +19,9 @@ use crate::transport::Timer;
 
 /// A leader who is later than this is not being polled.
 const LATE: Duration = Duration::from_millis(250);
-/// What everybody in the queue allows for each one before it, until it looks after the leader.
-const PATIENCE: Duration = Duration::from_millis(10);
-/// The bounds of that.
+/// Whoever waits for a turn looks after the leader at half of what the queue takes, within these bounds.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
+const MOST_PATIENCE: Duration = Duration::from_secs(600);
 
 /// The schedule of a client.
 pub(crate) struct Scheduler {
@@ -50,9 +48,9 @@ impl Scheduler {
         Self { timer, shared: Mutex::new(shared) }
     }
 
-    /// Waits until a poll is due and may be sent. False when no slot came in time.
-    pub(crate) async fn poll_turn(&self, due: Time, deadline: Option<Time>) -> bool {
-        self.turn(Errand::Poll { due, deadline }).await.is_some()
+    /// Waits until a poll is due and may be sent. `None` when no slot came in time.
+    pub(crate) fn poll_turn(&self, due: Time, deadline: Option<Time>) -> Turn<'_> {
+        self.turn(Errand::Poll { due, deadline })
     }
 
     /// Waits until a create may be sent; it is in flight until the permit is dropped.
@@ -79,7 +77,8 @@ impl Scheduler {
                 return Err(error.with(|record| record.retry_after = Some(left)));
             }
             let due = paused.max(now);
-            if self.poll_turn(due, Some(due)).await || self.lock().machine.paused_until() <= self.timer.now() {
+            if self.poll_turn(due, Some(due)).await.is_some() || self.lock().machine.paused_until() <= self.timer.now()
+            {
                 return Ok(());
             }
         }
@@ -162,7 +161,8 @@ impl Shared {
 }
 
 /// Waiting for a slot.
-struct Turn<'a> {
+#[must_use = "a turn comes only to those who wait for it"]
+pub(crate) struct Turn<'a> {
     scheduler: &'a Scheduler,
     errand: Errand,
     slot: Option<Slot>,
@@ -211,8 +211,8 @@ impl Turn<'_> {
                     Errand::Poll { due, .. } => due,
                     Errand::Create => now,
                 };
-                let queue = PATIENCE * u32::try_from(shared.machine.pressure()).unwrap_or(u32::MAX);
-                Look::Follow(due.max(now) + queue.clamp(LEAST_PATIENCE, MOST_PATIENCE))
+                let patience = (shared.machine.queue_time() / 2).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+                Look::Follow(due.max(now) + patience)
             }
         } else {
             old = shared.forget(slot, &mut woken);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use junfeiai::ErrorKind::{CreateOutcomeUnknown, InvalidRequest, NotFound, PermissionDenied, TaskFailed};
 use junfeiai::protocol::{Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time, WaitPolicy};
 use junfeiai::{Client, ClientBuilder, ErrorKind, TaskStatus, VideoRequest};
 use junfeiai_emulator::{Emulator, Outcome, RateLimit, RetryAfter, Scenario, TaskPlan, TaskSpec, TaskState};
@@ -179,9 +180,9 @@ fn arrived(emulator: &Emulator) -> (usize, usize) {
 
 #[tokio::test]
 async fn three_hundred_tasks_keep_within_a_server_that_limits() {
-    let emulator = Emulator::builder().time_scale(1.0).scenario(limit(150.0, 8, RetryAfter::None)).start().unwrap();
-    // Twice what the server takes: the client has to find that out.
-    let client = builder(&emulator).request_rate(300.0, 8).build().unwrap();
+    let emulator = Emulator::builder().time_scale(1.0).scenario(limit(250.0, 8, RetryAfter::None)).start().unwrap();
+    // More than the server takes: the client has to find that out.
+    let client = builder(&emulator).request_rate(400.0, 8).build().unwrap();
     let ids: Vec<String> = (0..300).map(|_| emulator.add_task(task(1))).collect();
     let begun = Instant::now();
     let results = client.videos().wait_all(&ids).await;
@@ -303,7 +304,6 @@ async fn unknown_and_impossible_ids_are_reported_one_by_one() {
     let ids = ["task_unknown".to_owned(), good.clone(), "../etc".to_owned(), failed.clone(), String::new()];
     let kinds: Vec<_> =
         client.videos().wait_all(&ids).await.into_iter().map(|(_, r)| r.err().map(|e| e.kind())).collect();
-    use ErrorKind::{InvalidRequest, NotFound, TaskFailed};
     assert_eq!(kinds, [Some(NotFound), None, Some(InvalidRequest), Some(TaskFailed), Some(InvalidRequest)]);
     assert!(client.videos().wait_all(Vec::<String>::new()).await.is_empty());
     let seen: HashMap<_, _> = client.videos().as_completed(ids.clone()).collect().await;
@@ -340,7 +340,6 @@ async fn generate_many_keeps_its_bound_and_goes_on_after_failures() {
         .map(|(index, result)| (index, result.err().map(|error| error.kind())))
         .collect()
         .await;
-    use ErrorKind::{CreateOutcomeUnknown, InvalidRequest, PermissionDenied};
     let expected =
         [None, None, Some(CreateOutcomeUnknown), None, Some(PermissionDenied), None, Some(InvalidRequest), None];
     assert_eq!(seen.into_values().collect::<Vec<_>>(), expected);

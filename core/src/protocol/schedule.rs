@@ -295,9 +295,10 @@ impl ScheduleMachine {
         ((f64::from(self.policy.max_in_flight_creates) * self.budget.eased()) as usize).max(1)
     }
 
-    /// How many entries wait for their turn although their time has come.
-    pub fn pressure(&self) -> usize {
-        self.ready.len() + self.creates.len()
+    /// How long it takes to serve all whose time has come, at the rate of now: the fair share of each.
+    pub fn queue_time(&self) -> Duration {
+        let waiting = self.ready.len() + self.creates.len();
+        Duration::try_from_secs_f64(waiting as f64 / self.budget.rate()).unwrap_or(Duration::MAX)
     }
 
     /// An entry that is likely to wait longest from now, other than this one.
@@ -315,16 +316,12 @@ impl ScheduleMachine {
         };
         if !self.by_age
             && let Some((deadline, slot)) = self.urgent.first()
-            && deadline.since(now) <= self.patience()
+            // Within this time its turn by age may not come.
+            && deadline.since(now) <= self.queue_time().saturating_mul(2)
         {
             return Some((*slot, true));
         }
         oldest.map(|(_, slot)| (*slot, false))
-    }
-
-    /// How long the queue may take at worst: deadlines within it cannot wait for their turn by age.
-    fn patience(&self) -> Duration {
-        Duration::try_from_secs_f64(2.0 * self.pressure() as f64 / self.budget.rate()).unwrap_or(Duration::MAX)
     }
 
     /// The next time at which something can change by itself.

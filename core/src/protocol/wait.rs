@@ -134,7 +134,7 @@ pub struct WaitMachine {
     interval: Duration,
     not_found: u32,
     backoff: Backoff,
-    last: Option<Box<Snapshot>>,
+    last_status: Option<TaskStatus>,
     last_poll: bool,
     state: State,
 }
@@ -156,7 +156,7 @@ impl WaitMachine {
             interval,
             not_found: 0,
             backoff,
-            last: None,
+            last_status: None,
             last_poll: false,
             state: State::Pausing(first),
         }
@@ -197,9 +197,14 @@ impl WaitMachine {
         };
     }
 
-    /// The last state that an answer showed.
-    pub fn last(&self) -> Option<&Snapshot> {
-        self.last.as_deref()
+    /// The task that is waited for.
+    pub fn task_id(&self) -> &str {
+        &self.id
+    }
+
+    /// The last status that an answer showed.
+    pub fn last_status(&self) -> Option<TaskStatus> {
+        self.last_status
     }
 
     /// When the next poll is due; `None` while one is under way and when the wait is over.
@@ -218,14 +223,14 @@ impl WaitMachine {
     /// The error of a wait that has to end now without a last poll: no request could be made any more.
     pub fn timed_out(&self) -> Error {
         let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
-        let status = self.last.as_ref().map(|last| last.status);
+        let status = self.last_status;
         let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
         Error::new(ErrorKind::WaitTimeout, Phase::Wait, format!("the task did not end within {seconds} s; {said}"))
             .with_task(&self.id)
             .with(|record| record.last_status = status)
     }
 
-    fn answered(&mut self, now: Time, mut snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+    fn answered(&mut self, now: Time, snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
         self.backoff.reset();
         self.not_found = 0;
         match snapshot.status {
@@ -243,15 +248,14 @@ impl WaitMachine {
             _ => {}
         }
         // Thousands may wait in one process: what nobody will read is not kept.
-        snapshot.raw = Box::default();
-        self.last = Some(Box::new(snapshot));
+        self.last_status = Some(snapshot.status);
         let next = now + self.interval.mul_f64(self.backoff.spread(JITTER));
         self.interval = self.interval.mul_f64(GROWTH).min(self.policy.max_interval);
         Ok(next)
     }
 
     fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<Box<Snapshot>>> {
-        let last_status = self.last.as_ref().map(|last| last.status);
+        let last_status = self.last_status;
         let pause = self.backoff.next(error.retry_after()).max(self.policy.interval.min(MIN_INTERVAL));
         let failures = self.backoff.failures();
         let ends = match error.kind() {
