@@ -11,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::journal::{Journal, Recorder};
 use crate::protocol::{Balance, Failover, RetryPolicy, WaitPolicy};
+use crate::scheduler::Scheduler;
 use crate::transport::{Timer, Transport};
 use crate::videos::Videos;
 
@@ -232,6 +233,28 @@ impl ClientBuilder {
         self
     }
 
+    /// The request budget that all tasks, clones and threads of the client share: requests per second, and how many
+    /// may leave together after a quiet time. Default 2 a second in bursts of 4 (the service document asks for "lower
+    /// concurrency, longer intervals" after a 429, §7, and names no number); for a server on this machine 1000 and
+    /// 1000. Polls and creates wait for their turn; `get`, `refresh` and the like count as well and go first. After a
+    /// 429 the rate is halved for a while, and a `Retry-After` is obeyed by everybody. Reading videos is not counted.
+    ///
+    /// A rate that is not above zero, or a burst of 0, is refused by [`ClientBuilder::build`].
+    #[must_use]
+    pub fn request_rate(mut self, per_second: f64, burst: u32) -> Self {
+        self.options.request_rate = Some((per_second, burst));
+        self
+    }
+
+    /// How many creates may be in flight at a time; the others wait. Default 4. Less for a while after a 429.
+    ///
+    /// 0 is refused by [`ClientBuilder::build`].
+    #[must_use]
+    pub fn max_in_flight_creates(mut self, count: u32) -> Self {
+        self.options.max_in_flight_creates = count;
+        self
+    }
+
     /// `Accept-Language`, which decides the language of the server's messages.
     #[must_use]
     pub fn language(mut self, language: impl Into<String>) -> Self {
@@ -331,6 +354,8 @@ impl ClientBuilder {
             (journal, _) => journal,
         };
         let recorder = journal.map(|journal| Recorder { journal, prompts: self.journal_prompts });
-        Ok(Client { io: Arc::new(Io { config, transport, timer, failover, newborn: Mutex::default(), recorder }) })
+        let scheduler = Scheduler::new(config.schedule, timer.clone());
+        let newborn = Mutex::default();
+        Ok(Client { io: Arc::new(Io { config, transport, timer, scheduler, failover, newborn, recorder }) })
     }
 }

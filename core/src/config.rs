@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::error::{Error, Result};
-use crate::protocol::{CONNECT_CAP, RetryPolicy, WaitPolicy};
+use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
 use crate::secret::ApiKey;
 use crate::url::Origin;
 
@@ -36,6 +36,10 @@ pub(crate) struct Options {
     pub(crate) retry: RetryPolicy,
     /// How tasks are waited for.
     pub(crate) wait: WaitPolicy,
+    /// Requests per second and burst; `None` leaves it to the host.
+    pub(crate) request_rate: Option<(f64, u32)>,
+    /// How many creates may be in flight at a time.
+    pub(crate) max_in_flight_creates: u32,
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
@@ -56,6 +60,8 @@ impl Default for Options {
             idle_timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             wait: WaitPolicy::default(),
+            request_rate: None,
+            max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
             language: None,
             face: "rust".to_owned(),
         }
@@ -88,6 +94,7 @@ pub(crate) struct Config {
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) wait: WaitPolicy,
+    pub(crate) schedule: SchedulePolicy,
     pub(crate) language: Option<String>,
     pub(crate) user_agent: String,
 }
@@ -135,6 +142,7 @@ impl Config {
         let face: String = options.face.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
         let connect_timeout = options.connect_limit();
         let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
+        let schedule = schedule(&options, loopback)?;
         let wait = options.wait.for_host(loopback);
         Ok(Self {
             key,
@@ -150,8 +158,30 @@ impl Config {
             idle_timeout: options.idle_timeout,
             retry: options.retry,
             wait,
+            schedule,
             language: options.language,
             user_agent: format!("junfeiai/{VERSION} ({face})"),
         })
     }
+}
+
+/// A test or an own proxy on this machine needs no restraint; whoever wants it there says so.
+const LOOPBACK_RATE: (f64, u32) = (1000.0, 1000);
+
+fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {
+    let default = SchedulePolicy::default();
+    let usual = if loopback { LOOPBACK_RATE } else { (default.rate, default.burst) };
+    let (rate, burst) = options.request_rate.unwrap_or(usual);
+    if !rate.is_finite() || rate <= 0.0 {
+        let text = format!("request_rate must be a number of requests per second above zero, not {rate}");
+        return Err(Error::config("request_rate", text));
+    }
+    if burst == 0 {
+        return Err(Error::config("request_rate", "the burst of request_rate must be at least 1"));
+    }
+    if options.max_in_flight_creates == 0 {
+        return Err(Error::config("max_in_flight_creates", "max_in_flight_creates must be at least 1"));
+    }
+    let max_in_flight_creates = options.max_in_flight_creates;
+    Ok(SchedulePolicy { rate, burst, max_in_flight_creates, create_lease: options.create_timeout })
 }

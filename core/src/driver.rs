@@ -18,6 +18,7 @@ use crate::protocol::{
     Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
     WaitStep, next_hop, parse_query,
 };
+use crate::scheduler::{Permit, Scheduler};
 use crate::secret::ApiKey;
 use crate::transport::{
     BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
@@ -32,6 +33,7 @@ pub(crate) struct Io {
     pub(crate) config: Config,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) scheduler: Scheduler,
     pub(crate) failover: Mutex<Failover>,
     pub(crate) newborn: Mutex<Newborn>,
     pub(crate) recorder: Option<Recorder>,
@@ -90,28 +92,50 @@ impl Io {
         }
     }
 
-    /// Carries a call through, by the rules of [`CallMachine`].
+    /// Carries a call through, by the rules of [`CallMachine`]. Every attempt waits for its turn.
     pub(crate) async fn call(&self, call: Call) -> Result<(Answer, u32)> {
         self.call_at(call).await.map(|(answer, attempts, _)| (answer, attempts))
     }
 
     /// [`Io::call`], with the entry that answered.
     pub(crate) async fn call_at(&self, call: Call) -> Result<(Answer, u32, &Endpoint)> {
+        let turn = self.turn(&call).await?;
+        self.call_with(call, turn).await
+    }
+
+    /// [`Io::call_at`] for a caller whose turn has come: the time until then is no part of the call.
+    pub(crate) async fn call_with(&self, call: Call, turn: Option<Permit<'_>>) -> Result<(Answer, u32, &Endpoint)> {
         let (phase, safety) = (call.phase, call.safety);
         let retry = call.retry.clone();
+        let mut turn = Some(turn);
         let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, self.now(), self.timer.seed());
         let mut endpoint = self.endpoint();
         loop {
             match machine.step(self.now()) {
                 CallStep::WaitUntil(time) => self.sleep_until(time).await,
                 CallStep::Send { attempt, timeout } => {
+                    let permit = match turn.take() {
+                        Some(permit) => permit,
+                        None => self.turn(&call).await?,
+                    };
+                    let sent = self.now();
                     let (event, entry) = self.attempt(&call, timeout).await;
                     endpoint = entry;
+                    self.scheduler.note(phase, sent, &event);
+                    drop(permit);
                     tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
                     machine.input(self.now(), event);
                 }
                 CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
             }
+        }
+    }
+
+    /// Waits for an attempt's turn by the client's schedule.
+    pub(crate) async fn turn(&self, call: &Call) -> Result<Option<Permit<'_>>> {
+        match call.phase {
+            Phase::Create => Ok(Some(self.scheduler.create_turn().await)),
+            phase => self.scheduler.query_turn(phase, call.timeout).await.map(|()| None),
         }
     }
 
@@ -241,27 +265,34 @@ impl Io {
 
     /// Asks for a task's state, with as many attempts as `retry` allows.
     pub(crate) async fn query(&self, id: &str, retry: RetryPolicy, timeout: Duration) -> Result<Snapshot> {
-        let call = Call {
-            phase: Phase::Query,
-            safety: Safety::Idempotent,
-            path: Path::Api(format!("/video/generations/{id}")),
-            body: None,
-            timeout,
-            retry,
-        };
+        let call = query_call(id, retry, timeout);
         let (answer, _, endpoint) = self.call_at(call).await.map_err(|error| error.with_task(id))?;
         parse_query(id, endpoint, &answer)
     }
 
+    /// Asks once, in a turn that the caller has waited for.
+    async fn poll(&self, id: &str, timeout: Duration) -> Result<Snapshot> {
+        // A wait has a budget of its own for failures: one attempt a poll.
+        let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
+        let call = query_call(id, once, timeout);
+        let (answer, _, endpoint) = self.call_with(call, None).await.map_err(|error| error.with_task(id))?;
+        parse_query(id, endpoint, &answer)
+    }
+
     /// Goes on with a wait until something is seen or it is over.
-    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine, id: &str) -> WaitEvent {
+    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
+            if let Some(due) = machine.due()
+                && self.scheduler.poll_turn(due, machine.deadline()).await.is_none()
+            {
+                return WaitEvent::Done(Err(machine.timed_out()));
+            }
             match machine.step(self.now()) {
                 WaitStep::WaitUntil(time) => self.sleep_until(time).await,
                 WaitStep::Poll { timeout } => {
-                    // A wait has a budget of its own for failures: one attempt a poll.
-                    let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
-                    let result = self.query(id, once, timeout).await;
+                    // Boxed: thousands may wait, few of them are asking.
+                    let result = Box::pin(self.poll(machine.task_id(), timeout)).await;
+                    let id = machine.task_id();
                     match &result {
                         Ok(seen) => {
                             tracing::debug!(
@@ -280,12 +311,17 @@ impl Io {
                     }
                 }
                 WaitStep::Done(result) => {
-                    self.note_finished(id, &result).await;
+                    self.note_finished(machine.task_id(), &result).await;
                     return WaitEvent::Done(result);
                 }
             }
         }
     }
+}
+
+fn query_call(id: &str, retry: RetryPolicy, timeout: Duration) -> Call {
+    let path = Path::Api(format!("/video/generations/{id}"));
+    Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry }
 }
 
 /// What a wait brings.

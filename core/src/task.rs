@@ -93,10 +93,10 @@ impl Task {
 
     /// [`Task::watch`] with a policy of its own.
     pub fn watch_with(&self, policy: WaitPolicy) -> BoxStream<'static, Result<Task>> {
-        let machine = self.machine(policy);
+        let machine = machine(&self.client, self.id(), policy, self.created);
         Box::pin(stream::unfold(Some((self.clone(), machine)), |state| async move {
             let (task, mut machine) = state?;
-            match task.client.io.wait_step(&mut machine, task.id()).await {
+            match task.client.io.wait_step(&mut machine).await {
                 WaitEvent::Seen(seen) => {
                     let next = task.seen(*seen);
                     Some((Ok(next.clone()), Some((next, machine))))
@@ -115,12 +115,6 @@ impl Task {
         video_of(&self.snapshot)?;
         let source = Source { task_id: Some(self.id().to_owned()), url: self.snapshot.video_url.clone() };
         Ok(Video::new(self.client.clone(), source))
-    }
-
-    fn machine(&self, policy: WaitPolicy) -> WaitMachine {
-        let io = &self.client.io;
-        let policy = policy.for_host(io.config.loopback);
-        WaitMachine::new(self.id(), policy, self.created, io.now(), io.timer.seed())
     }
 
     fn seen(&self, mut snapshot: Snapshot) -> Self {
@@ -187,29 +181,53 @@ impl Wait {
         self.on_progress = Some(Box::new(callback));
         self
     }
+}
 
-    async fn run(mut self) -> Result<Video> {
-        let task = match self.begin {
-            Begin::Task(task) => task,
-            Begin::Create(videos, request) => {
-                let task = videos.create(*request).await?;
-                if let Some(callback) = &mut self.on_progress {
-                    callback(&task);
-                }
-                task
-            }
-        };
-        let mut machine = task.machine(self.policy);
-        loop {
-            match task.client.io.wait_step(&mut machine, task.id()).await {
-                WaitEvent::Seen(seen) => {
-                    if let Some(callback) = &mut self.on_progress {
-                        callback(&task.seen(*seen));
+/// What a wait keeps of its task. Thousands may wait in one process, so the last seen state is not among it.
+struct Waiting {
+    client: Client,
+    id: Box<str>,
+    billed_seconds: Option<f64>,
+    created: Option<Time>,
+    warnings: Arc<[Warning]>,
+}
+
+impl From<Task> for Waiting {
+    fn from(task: Task) -> Self {
+        let (id, billed_seconds) = (task.id().into(), task.billed_seconds());
+        Self { client: task.client, id, billed_seconds, created: task.created, warnings: task.warnings }
+    }
+}
+
+impl Waiting {
+    fn seen(&self, mut snapshot: Snapshot) -> Task {
+        snapshot.billed_seconds = snapshot.billed_seconds.or(self.billed_seconds);
+        let (client, warnings) = (self.client.clone(), self.warnings.clone());
+        Task { client, snapshot: Arc::new(snapshot), created: self.created, warnings }
+    }
+
+    /// The wait itself. A block and not an `async fn`, which would keep each argument twice.
+    fn run(
+        mut self,
+        policy: Box<WaitPolicy>,
+        mut on_progress: Option<BoxCallback<Task>>,
+    ) -> BoxFuture<'static, Result<Video>> {
+        Box::pin(async move {
+            // Begun here, when somebody awaits it.
+            let id = std::mem::take(&mut self.id);
+            let mut machine = machine(&self.client, &id, *policy, self.created);
+            drop(id);
+            loop {
+                match self.client.io.wait_step(&mut machine).await {
+                    WaitEvent::Seen(seen) => {
+                        if let Some(callback) = &mut on_progress {
+                            callback(&self.seen(*seen));
+                        }
                     }
+                    WaitEvent::Done(result) => return self.seen(*result?).video(),
                 }
-                WaitEvent::Done(result) => return task.seen(*result?).video(),
             }
-        }
+        })
     }
 }
 
@@ -218,8 +236,25 @@ impl IntoFuture for Wait {
     type IntoFuture = BoxFuture<'static, Result<Video>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        let Self { begin, policy, mut on_progress } = self;
+        let policy = Box::new(policy);
+        match begin {
+            Begin::Task(task) => Waiting::from(task).run(policy, on_progress),
+            Begin::Create(videos, request) => Box::pin(async move {
+                // Boxed: it is over soon, and the waiting that follows should not carry its size.
+                let task = Box::pin(videos.create(*request)).await?;
+                if let Some(callback) = &mut on_progress {
+                    callback(&task);
+                }
+                Waiting::from(task).run(policy, on_progress).await
+            }),
+        }
     }
+}
+
+fn machine(client: &Client, id: &str, policy: WaitPolicy, created: Option<Time>) -> WaitMachine {
+    let io = &client.io;
+    WaitMachine::new(id, policy.for_host(io.config.loopback), created, io.now(), io.timer.seed())
 }
 
 impl fmt::Debug for Wait {

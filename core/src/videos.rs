@@ -33,16 +33,18 @@ impl Videos {
         for warning in &prepared.warnings {
             tracing::warn!(code = warning.code.name(), "{warning}");
         }
-        let intent = io.begin_create(&prepared, &request.prompt).await?;
         let call = Call {
             phase: Phase::Create,
             safety: Safety::AtMostOnce,
             path: Path::Api("/video/generations".to_owned()),
-            body: Some(prepared.body),
+            body: Some(prepared.body.clone()),
             timeout: io.config.create_timeout,
             retry: io.config.retry.clone(),
         };
-        let result = io.call(call).await.and_then(|(answer, attempts)| {
+        // The turn first: a create that only queues is not one that may have been sent.
+        let turn = io.turn(&call).await?;
+        let intent = io.begin_create(&prepared, &request.prompt).await?;
+        let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
             parse_create(&answer, prepared.seconds.as_ref())
                 .map_err(|error| error.with(|record| record.attempts = attempts))
         });

@@ -7,6 +7,7 @@
 mod account;
 mod backoff;
 pub mod blocks;
+mod budget;
 pub mod call;
 mod create;
 pub mod download;
@@ -19,6 +20,7 @@ mod query;
 pub mod range;
 pub mod ranges;
 mod redirect;
+pub mod schedule;
 pub mod wait;
 mod wire;
 
@@ -38,6 +40,7 @@ pub use newborn::Newborn;
 pub use probe::{CheckStep, IMPOSSIBLE_TASK, ProbeFacts, Probed, StepStatus, judge_probe};
 pub use query::parse_query;
 pub use redirect::{MAX_REDIRECTS, next_hop};
+pub use schedule::{Collected, Errand, FRESH, GRACE, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot};
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
 pub use wire::{Answer, classify, transport_error};
 

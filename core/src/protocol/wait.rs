@@ -135,7 +135,7 @@ pub struct WaitMachine {
     interval: Duration,
     not_found: u32,
     backoff: Backoff,
-    last: Option<Box<Snapshot>>,
+    last_status: Option<TaskStatus>,
     /// Why the last poll failed, if it did.
     last_error: Option<Error>,
     polls: u32,
@@ -161,7 +161,7 @@ impl WaitMachine {
             interval,
             not_found: 0,
             backoff,
-            last: None,
+            last_status: None,
             last_error: None,
             polls: 0,
             asked_at: None,
@@ -215,9 +215,22 @@ impl WaitMachine {
         };
     }
 
-    /// The last state that an answer showed.
-    pub fn last(&self) -> Option<&Snapshot> {
-        self.last.as_deref()
+    /// The task that is waited for.
+    pub fn task_id(&self) -> &str {
+        &self.id
+    }
+
+    /// The last status that an answer showed.
+    pub fn last_status(&self) -> Option<TaskStatus> {
+        self.last_status
+    }
+
+    /// When the next poll is due; `None` while one is under way and when the wait is over.
+    pub fn due(&self) -> Option<Time> {
+        match self.state {
+            State::Pausing(until) => Some(until),
+            State::Asking | State::Finished(_) => None,
+        }
     }
 
     /// When the wait gives up.
@@ -228,7 +241,7 @@ impl WaitMachine {
     /// The error of a wait that has to end now without a last poll: no request could be made any more.
     pub fn timed_out(&self) -> Error {
         let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
-        let status = self.last.as_ref().map(|last| last.status);
+        let status = self.last_status;
         let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
         let why = self.last_error.as_ref();
         let why = why.map_or(String::new(), |error| format!(" (the last poll failed: {})", error.record().message));
@@ -250,7 +263,7 @@ impl WaitMachine {
             && self.asked_at.is_some_and(|asked| now < asked + self.least_gap())
     }
 
-    fn answered(&mut self, now: Time, mut snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+    fn answered(&mut self, now: Time, snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
         self.backoff.reset();
         self.not_found = 0;
         self.last_error = None;
@@ -270,8 +283,7 @@ impl WaitMachine {
             _ => {}
         }
         // Thousands may wait in one process: what nobody will read is not kept.
-        snapshot.raw = Box::default();
-        self.last = Some(Box::new(snapshot));
+        self.last_status = Some(snapshot.status);
         let next = now + stretched(self.interval, self.backoff.spread(JITTER));
         let longest = self.policy.max_interval.max(self.policy.interval);
         self.interval = stretched(self.interval, GROWTH).min(longest);
@@ -279,7 +291,7 @@ impl WaitMachine {
     }
 
     fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<Box<Snapshot>>> {
-        let last_status = self.last.as_ref().map(|last| last.status);
+        let last_status = self.last_status;
         let pause = self.backoff.next(error.retry_after()).max(self.policy.interval);
         let failures = self.backoff.failures();
         let ends = match error.kind() {

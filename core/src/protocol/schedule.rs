@@ -1,0 +1,403 @@
+//! Who may send the next request: one schedule for all that a client waits for.
+//!
+//! ```text
+//!        add (a poll)          time has come            step: Grant             collect
+//!  ────────▶ ┌──────────┐ ─────────────▶ ┌───────┐ ─────────────▶ ┌─────────┐ ─────────▶ gone, the request is sent
+//!            │ Sleeping │                │ Ready │ ◀───────────── │ Granted │
+//!            └──────────┘                └───────┘  fetched late  └─────────┘
+//!                                            │ step: Expire, GRACE after its deadline
+//!                                            ▼
+//!                                        ┌─────────┐  collect: the wait ends without a request
+//!                                        │ Expired │ ─────────▶ gone
+//!                                        └─────────┘
+//!        add (a create)                  step: Grant             collect               remove
+//!  ────────▶ ┌────────┐ ─────────────▶ ┌─────────┐ ─────────────▶ ┌──────────┐ ─────────▶ gone
+//!            │ Queued │ ◀───────────── │ Granted │                │ InFlight │
+//!            └────────┘  fetched late  └─────────┘                └──────────┘
+//! ```
+//!
+//! **Order.** Whoever is ready longest is next. Under pressure, when the queue is too long for somebody's deadline,
+//! every second grant goes to the nearest deadline instead. So of two grants at least one goes to the oldest, and
+//! nobody waits longer than twice his fair share (the number of those who wait, divided by the rate).
+//!
+//! **Budget.** Every grant takes a token (2 a second, bursts of 4). A 429 halves the rate and the number of creates in
+//! flight for everybody at once, both recover step by step, and a `Retry-After` stops all grants until it has passed.
+//!
+//! **Nothing hangs on one waiter.** A grant that is not fetched within [`FRESH`] is void, since whoever got it is not
+//! being polled now; and a create counts as in flight for no longer than a create can take.
+//!
+//! ```
+//! use std::time::Duration;
+//! use junfeiai::protocol::{Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Time};
+//!
+//! let at = |seconds| Time::from_start(Duration::from_secs(seconds));
+//! let mut schedule = ScheduleMachine::new(SchedulePolicy { burst: 1, ..SchedulePolicy::default() });
+//! let first = schedule.add(at(0), Errand::Poll { due: at(5), deadline: None });
+//! let second = schedule.add(at(0), Errand::Poll { due: at(6), deadline: None });
+//! assert_eq!(schedule.step(at(0)), ScheduleStep::WaitUntil(at(5)));
+//! assert_eq!(schedule.step(at(7)), ScheduleStep::Grant(first));
+//! assert_eq!(schedule.collect(at(7), first), Collected::Granted);
+//! // Two requests a second: the other one is half a second later.
+//! let ScheduleStep::WaitUntil(next) = schedule.step(at(7)) else { panic!() };
+//! assert_eq!(next.since(at(7)).as_millis(), 500);
+//! // The server says 429 and asks for 30 s: everybody pauses, then goes on at half the rate.
+//! schedule.limited(at(7), at(7), Some(Duration::from_secs(30)));
+//! let ScheduleStep::WaitUntil(next) = schedule.step(at(8)) else { panic!() };
+//! assert_eq!(next.since(at(7)).as_millis(), 31_000);
+//! assert_eq!(schedule.step(next), ScheduleStep::Grant(second));
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Time;
+use super::budget::RequestBudget;
+
+/// How long after its deadline a poll may still be granted.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How long a grant may lie before it is fetched.
+pub const FRESH: Duration = Duration::from_secs(1);
+
+/// The limits of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SchedulePolicy {
+    /// Requests per second. Default 2.
+    pub rate: f64,
+    /// How many requests may leave together after a quiet time. Default 4.
+    pub burst: u32,
+    /// How many creates may be in flight at a time. Default 4.
+    pub max_in_flight_creates: u32,
+    /// How long a create counts as in flight at most. Default 180 s, as a create may take.
+    pub create_lease: Duration,
+}
+
+impl Default for SchedulePolicy {
+    fn default() -> Self {
+        Self { rate: 2.0, burst: 4, max_in_flight_creates: 4, create_lease: Duration::from_secs(180) }
+    }
+}
+
+/// What a slot in the schedule is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A query, not before `due`; nobody needs it any more [`GRACE`] after `deadline`.
+    Poll {
+        /// Not before this time.
+        due: Time,
+        /// The nearest of these goes first under pressure; `None` is never near.
+        deadline: Option<Time>,
+    },
+    /// A create, as soon as one more may be in flight.
+    Create,
+}
+
+/// The handle of an entry, from [`ScheduleMachine::add`] to [`ScheduleMachine::remove`] or to the
+/// [`ScheduleMachine::collect`] that ends it. Numbers are small and used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// The number, for a table beside the machine.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What the driver shall do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleStep {
+    /// Wake this entry: it may send its request.
+    Grant(Slot),
+    /// Wake this entry: its time is up.
+    Expire(Slot),
+    /// Ask again at this time, or when an entry came or went.
+    WaitUntil(Time),
+    /// There is nothing to wait for.
+    Idle,
+}
+
+/// What an entry finds when it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collected {
+    /// Not yet.
+    Waiting,
+    /// Send the request now. A poll's entry is gone; a create's is to be removed when its answer is there.
+    Granted,
+    /// No slot came in time. The entry is gone.
+    Expired,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Sleeping,
+    Ready,
+    Granted,
+    Expired,
+    Queued,
+    CreateGranted,
+    InFlight,
+    /// A create whose grant or lease has run out: it does not count as in flight any more.
+    Lapsed,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// The key in the set of its state: due, ready since, granted at, or the end of its lease.
+    at: Time,
+    deadline: Time,
+    state: State,
+}
+
+/// No deadline.
+const NEVER: Time = Time::from_start(Duration::MAX);
+
+/// The machine of one client's schedule. See the [module documentation](self). Every call costs O(log n).
+#[derive(Debug)]
+pub struct ScheduleMachine {
+    policy: SchedulePolicy,
+    budget: RequestBudget,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    sleeping: BTreeSet<(Time, Slot)>,
+    /// Polls whose time has come, the oldest first.
+    ready: BTreeSet<(Time, Slot)>,
+    /// The same by deadline, without those that have none.
+    urgent: BTreeSet<(Time, Slot)>,
+    creates: BTreeSet<(Time, Slot)>,
+    /// Creates that count as in flight, by the end of their lease.
+    leases: BTreeSet<(Time, Slot)>,
+    /// The last grant went by deadline: the next goes by age.
+    by_age: bool,
+}
+
+impl ScheduleMachine {
+    /// An empty schedule with a full bucket.
+    pub fn new(policy: SchedulePolicy) -> Self {
+        Self {
+            policy,
+            budget: RequestBudget::new(policy.rate, policy.burst),
+            entries: Vec::new(),
+            free: Vec::new(),
+            sleeping: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            urgent: BTreeSet::new(),
+            creates: BTreeSet::new(),
+            leases: BTreeSet::new(),
+            by_age: false,
+        }
+    }
+
+    /// Adds an entry.
+    pub fn add(&mut self, now: Time, errand: Errand) -> Slot {
+        let entry = match errand {
+            Errand::Poll { due, deadline } => {
+                Entry { at: due.max(now), deadline: deadline.unwrap_or(NEVER), state: State::Sleeping }
+            }
+            Errand::Create => Entry { at: now, deadline: NEVER, state: State::Queued },
+        };
+        let slot = Slot(self.free.pop().unwrap_or(self.entries.len() as u32));
+        if slot.index() == self.entries.len() {
+            self.entries.push(entry);
+        }
+        self.put(slot, entry);
+        slot
+    }
+
+    /// Takes an entry out, whatever its state: its owner was dropped, or its create has been answered.
+    pub fn remove(&mut self, slot: Slot) {
+        let Some(entry) = self.entry(slot).filter(|entry| entry.state != State::Free) else { return };
+        self.unlink(slot, entry);
+        if matches!(entry.state, State::Granted | State::CreateGranted) {
+            self.budget.give_back();
+        }
+        self.release(slot);
+    }
+
+    /// What an entry has come to. After `Granted` for a poll, and after `Expired`, the entry is gone.
+    pub fn collect(&mut self, now: Time, slot: Slot) -> Collected {
+        let Some(entry) = self.entry(slot) else { return Collected::Expired };
+        match entry.state {
+            State::Sleeping | State::Ready | State::Queued => Collected::Waiting,
+            State::Granted if now.since(entry.at) <= FRESH => {
+                self.release(slot);
+                Collected::Granted
+            }
+            // Many old grants fetched together would leave as one bunch: back into the queue.
+            State::Granted => {
+                self.put(slot, Entry { at: now, state: State::Sleeping, ..entry });
+                Collected::Waiting
+            }
+            State::CreateGranted => {
+                self.unlink(slot, entry);
+                self.put(slot, Entry { at: now + self.policy.create_lease, state: State::InFlight, ..entry });
+                Collected::Granted
+            }
+            State::Lapsed => {
+                self.put(slot, Entry { at: now, state: State::Queued, ..entry });
+                Collected::Waiting
+            }
+            State::InFlight => Collected::Granted,
+            State::Expired | State::Free => {
+                self.release(slot);
+                Collected::Expired
+            }
+        }
+    }
+
+    /// What to do now. To be asked until it answers `WaitUntil` or `Idle`.
+    pub fn step(&mut self, now: Time) -> ScheduleStep {
+        self.budget.refill(now);
+        while let Some((_, slot)) = pop_until(&mut self.sleeping, now) {
+            self.change(slot, |entry| entry.state = State::Ready);
+        }
+        while let Some((_, slot)) = pop_until(&mut self.leases, now) {
+            self.change(slot, |entry| entry.state = State::Lapsed);
+        }
+        let overdue = self.urgent.first().filter(|(deadline, _)| *deadline + GRACE <= now).copied();
+        if let Some((_, slot)) = overdue {
+            self.change(slot, |entry| entry.state = State::Expired);
+            return ScheduleStep::Expire(slot);
+        }
+        let Some((slot, by_deadline)) = self.next_in_line(now) else { return self.wait(None) };
+        if !self.budget.take(now) {
+            return self.wait(Some(self.budget.next()));
+        }
+        self.by_age = by_deadline;
+        self.change(slot, |entry| {
+            if entry.state == State::Queued {
+                *entry = Entry { at: now + FRESH, state: State::CreateGranted, ..*entry };
+            } else {
+                *entry = Entry { at: now, state: State::Granted, ..*entry };
+            }
+        });
+        ScheduleStep::Grant(slot)
+    }
+
+    /// Notes a 429 to a request that was sent at this time. Answers to requests that were under way together halve the
+    /// rate once; each of their `Retry-After` is obeyed.
+    pub fn limited(&mut self, now: Time, sent: Time, retry_after: Option<Duration>) {
+        self.budget.limited(now, sent, retry_after);
+    }
+
+    /// When the pause that the server asked for ends; a time in the past when there is none.
+    pub fn paused_until(&self) -> Time {
+        self.budget.paused_until()
+    }
+
+    /// Requests per second that may leave now: the policy's rate, or less for a while after a 429.
+    pub fn rate(&self) -> f64 {
+        self.budget.rate()
+    }
+
+    /// How many creates may be in flight now: the policy's number, or less for a while after a 429, at least 1.
+    pub fn creates_allowed(&self) -> usize {
+        ((f64::from(self.policy.max_in_flight_creates) * self.budget.eased()) as usize).max(1)
+    }
+
+    /// How long it takes to serve all whose time has come, at the rate of now: the fair share of each.
+    pub fn queue_time(&self) -> Duration {
+        let waiting = self.ready.len() + self.creates.len();
+        Duration::try_from_secs_f64(waiting as f64 / self.budget.rate()).unwrap_or(Duration::MAX)
+    }
+
+    /// An entry that is likely to wait longest from now, other than this one.
+    pub fn last_in_line(&self, but: Slot) -> Option<Slot> {
+        let last = |set: &BTreeSet<(Time, Slot)>| set.iter().rev().map(|(_, slot)| *slot).find(|slot| *slot != but);
+        last(&self.sleeping).or_else(|| last(&self.ready)).or_else(|| last(&self.creates))
+    }
+
+    /// Who gets the next token, and whether that is by deadline.
+    fn next_in_line(&self, now: Time) -> Option<(Slot, bool)> {
+        let create = self.creates.first().filter(|_| self.leases.len() < self.creates_allowed());
+        let oldest = match (self.ready.first(), create) {
+            (Some(poll), Some(create)) => Some(poll.min(create)),
+            (poll, create) => poll.or(create),
+        };
+        if !self.by_age
+            && let Some((deadline, slot)) = self.urgent.first()
+            // Within this time its turn by age may not come.
+            && deadline.since(now) <= self.queue_time().saturating_mul(2)
+        {
+            return Some((*slot, true));
+        }
+        oldest.map(|(_, slot)| (*slot, false))
+    }
+
+    /// The next time at which something can change by itself.
+    fn wait(&self, token: Option<Time>) -> ScheduleStep {
+        let first = |set: &BTreeSet<(Time, Slot)>| set.first().map(|(at, _)| *at);
+        // Leases matter to those only who wait for one.
+        let lease = first(&self.leases).filter(|_| !self.creates.is_empty());
+        let overdue = first(&self.urgent).map(|deadline| deadline + GRACE);
+        let next = [token, first(&self.sleeping), lease, overdue].into_iter().flatten().min();
+        next.map_or(ScheduleStep::Idle, ScheduleStep::WaitUntil)
+    }
+
+    fn entry(&self, slot: Slot) -> Option<Entry> {
+        self.entries.get(slot.index()).copied()
+    }
+
+    fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+        if let Some(mut entry) = self.entry(slot) {
+            self.unlink(slot, entry);
+            change(&mut entry);
+            self.put(slot, entry);
+        }
+    }
+
+    /// Writes an entry and puts it into the sets of its state.
+    fn put(&mut self, slot: Slot, entry: Entry) {
+        if let Some(place) = self.entries.get_mut(slot.index()) {
+            *place = entry;
+        }
+        let key = (entry.at, slot);
+        match entry.state {
+            State::Sleeping => _ = self.sleeping.insert(key),
+            State::Ready => {
+                self.ready.insert(key);
+                if entry.deadline < NEVER {
+                    self.urgent.insert((entry.deadline, slot));
+                }
+            }
+            State::Queued => _ = self.creates.insert(key),
+            State::CreateGranted | State::InFlight => _ = self.leases.insert(key),
+            State::Free | State::Granted | State::Expired | State::Lapsed => {}
+        }
+    }
+
+    /// Takes an entry out of the sets of its state.
+    fn unlink(&mut self, slot: Slot, entry: Entry) {
+        let key = (entry.at, slot);
+        match entry.state {
+            State::Sleeping => _ = self.sleeping.remove(&key),
+            State::Ready => {
+                self.ready.remove(&key);
+                self.urgent.remove(&(entry.deadline, slot));
+            }
+            State::Queued => _ = self.creates.remove(&key),
+            State::CreateGranted | State::InFlight => _ = self.leases.remove(&key),
+            State::Free | State::Granted | State::Expired | State::Lapsed => {}
+        }
+    }
+
+    /// Makes the slot's number free, once.
+    fn release(&mut self, slot: Slot) {
+        if let Some(entry) = self.entries.get_mut(slot.index())
+            && entry.state != State::Free
+        {
+            entry.state = State::Free;
+            self.free.push(slot.0);
+        }
+    }
+}
+
+/// The first of a set, if its time has come.
+fn pop_until(set: &mut BTreeSet<(Time, Slot)>, now: Time) -> Option<(Time, Slot)> {
+    set.first().filter(|(at, _)| *at <= now)?;
+    set.pop_first()
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;
