@@ -99,7 +99,7 @@ impl Io {
 
     /// [`Io::call`], with the entry that answered.
     pub(crate) async fn call_at(&self, call: Call) -> Result<(Answer, u32, &Endpoint)> {
-        let turn = self.turn(&call).await?;
+        let turn = self.turn(&call, self.now()).await?;
         self.call_with(call, turn).await
     }
 
@@ -108,7 +108,8 @@ impl Io {
         let (phase, safety) = (call.phase, call.safety);
         let retry = call.retry.clone();
         let mut turn = Some(turn);
-        let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, self.now(), self.timer.seed());
+        let begun = self.now();
+        let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
         let mut endpoint = self.endpoint();
         loop {
             match machine.step(self.now()) {
@@ -116,7 +117,7 @@ impl Io {
                 CallStep::Send { attempt, timeout } => {
                     let permit = match turn.take() {
                         Some(permit) => permit,
-                        None => self.turn(&call).await?,
+                        None => self.turn(&call, begun).await?,
                     };
                     let sent = self.now();
                     let (event, entry) = self.attempt(&call, timeout).await;
@@ -132,9 +133,9 @@ impl Io {
     }
 
     /// Waits for an attempt's turn by the client's schedule.
-    pub(crate) async fn turn(&self, call: &Call) -> Result<Option<Permit<'_>>> {
+    pub(crate) async fn turn(&self, call: &Call, since: Time) -> Result<Option<Permit<'_>>> {
         match call.phase {
-            Phase::Create => Ok(Some(self.scheduler.create_turn().await)),
+            Phase::Create => Ok(Some(self.scheduler.create_turn(since).await)),
             phase => self.scheduler.query_turn(phase, call.timeout).await.map(|()| None),
         }
     }
@@ -311,7 +312,7 @@ impl Io {
                     }
                 }
                 WaitStep::Done(result) => {
-                    self.note_finished(machine.task_id(), &result).await;
+                    Box::pin(self.note_finished(machine.task_id(), &result)).await;
                     return WaitEvent::Done(result);
                 }
             }

@@ -53,10 +53,10 @@ impl Scheduler {
         self.turn(Errand::Poll { due, deadline })
     }
 
-    /// Waits until a create may be sent; it is in flight until the permit is dropped.
-    pub(crate) async fn create_turn(&self) -> Permit<'_> {
+    /// Waits until a create, which waits since this time, may be sent; it is in flight until the permit is dropped.
+    pub(crate) async fn create_turn(&self, since: Time) -> Permit<'_> {
         // A create has no deadline, so this never comes out empty.
-        Permit { scheduler: self, slot: self.turn(Errand::Create).await }
+        Permit { scheduler: self, slot: self.turn(Errand::Create { since }).await }
     }
 
     /// Waits for the turn of a query that somebody called for, `get` and the like. It counts against the budget and
@@ -209,7 +209,7 @@ impl Turn<'_> {
             } else {
                 let due = match self.errand {
                     Errand::Poll { due, .. } => due,
-                    Errand::Create => now,
+                    Errand::Create { .. } => now,
                 };
                 let patience = (shared.machine.queue_time() / 2).clamp(LEAST_PATIENCE, MOST_PATIENCE);
                 Look::Follow(due.max(now) + patience)

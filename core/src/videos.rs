@@ -42,7 +42,7 @@ impl Videos {
             retry: io.config.retry.clone(),
         };
         // The turn first: a create that only queues is not one that may have been sent.
-        let turn = io.turn(&call).await?;
+        let turn = io.turn(&call, io.now()).await?;
         let intent = io.begin_create(&prepared, &request.prompt).await?;
         let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
             parse_create(&answer, prepared.seconds.as_ref())

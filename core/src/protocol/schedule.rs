@@ -87,8 +87,11 @@ pub enum Errand {
         /// The nearest of these goes first under pressure; `None` is never near.
         deadline: Option<Time>,
     },
-    /// A create, as soon as one more may be in flight.
-    Create,
+    /// A create, as soon as one more may be in flight. One that is tried again does not queue anew.
+    Create {
+        /// Since when it has been waiting, its earlier attempts included.
+        since: Time,
+    },
 }
 
 /// The handle of an entry, from [`ScheduleMachine::add`] to [`ScheduleMachine::remove`] or to the
@@ -194,7 +197,7 @@ impl ScheduleMachine {
             Errand::Poll { due, deadline } => {
                 Entry { at: due.max(now), deadline: deadline.unwrap_or(NEVER), state: State::Sleeping }
             }
-            Errand::Create => Entry { at: now, deadline: NEVER, state: State::Queued },
+            Errand::Create { since } => Entry { at: since.min(now), deadline: NEVER, state: State::Queued },
         };
         let slot = Slot(self.free.pop().unwrap_or(self.entries.len() as u32));
         if slot.index() == self.entries.len() {

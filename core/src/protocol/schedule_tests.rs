@@ -10,6 +10,10 @@ fn poll(due: u64) -> Errand {
     Errand::Poll { due: at(due), deadline: None }
 }
 
+fn order(since: u64) -> Errand {
+    Errand::Create { since: at(since) }
+}
+
 fn until(due: u64, deadline: u64) -> Errand {
     Errand::Poll { due: at(due), deadline: Some(at(deadline)) }
 }
@@ -68,9 +72,9 @@ fn the_nearest_deadline_gets_every_second_grant_under_pressure() {
     let mut machine = schedule(1.0, 1);
     let patient: Vec<Slot> = (0..6).map(|i| machine.add(at(i), poll(i))).collect();
     let urgent: Vec<Slot> = (0..3).map(|i| machine.add(at(10), until(10, 9000 - i * 100))).collect();
-    let order: Vec<Slot> = run(&mut machine, 10, 60_000).into_iter().map(|(_, slot)| slot).collect();
+    let served: Vec<Slot> = run(&mut machine, 10, 60_000).into_iter().map(|(_, slot)| slot).collect();
     let (p, u) = (&patient, &urgent);
-    assert_eq!(order, [u[2], p[0], u[1], p[1], u[0], p[2], p[3], p[4], p[5]]);
+    assert_eq!(served, [u[2], p[0], u[1], p[1], u[0], p[2], p[3], p[4], p[5]]);
 }
 
 #[test]
@@ -78,8 +82,8 @@ fn a_far_deadline_waits_for_its_turn() {
     let mut machine = schedule(1.0, 1);
     let first = machine.add(at(0), poll(0));
     let second = machine.add(at(1), until(1, 600_000));
-    let order: Vec<Slot> = run(&mut machine, 1, 60_000).into_iter().map(|(_, slot)| slot).collect();
-    assert_eq!(order, [first, second]);
+    let served: Vec<Slot> = run(&mut machine, 1, 60_000).into_iter().map(|(_, slot)| slot).collect();
+    assert_eq!(served, [first, second]);
 }
 
 #[test]
@@ -129,7 +133,7 @@ fn everybody_obeys_retry_after_and_nobody_bunches_behind_it() {
     for _ in 0..4 {
         machine.add(at(0), poll(0));
     }
-    machine.add(at(0), Errand::Create);
+    machine.add(at(0), order(0));
     machine.limited(at(0), at(0), Some(Duration::from_secs(20)));
     // A shorter pause does not shorten a longer one.
     machine.limited(at(10), at(0), Some(Duration::from_secs(1)));
@@ -142,7 +146,7 @@ fn everybody_obeys_retry_after_and_nobody_bunches_behind_it() {
 fn creates_have_a_limit_of_their_own() {
     let policy = SchedulePolicy { rate: 1000.0, burst: 1000, max_in_flight_creates: 2, ..SchedulePolicy::default() };
     let mut machine = ScheduleMachine::new(policy);
-    let creates: Vec<Slot> = (0..3).map(|_| machine.add(at(0), Errand::Create)).collect();
+    let creates: Vec<Slot> = (0..3).map(|_| machine.add(at(0), order(0))).collect();
     let query = machine.add(at(0), poll(0));
     let granted: Vec<Slot> = run(&mut machine, 0, 1000).into_iter().map(|(_, slot)| slot).collect();
     assert_eq!(granted, [creates[0], creates[1], query]);
@@ -151,15 +155,24 @@ fn creates_have_a_limit_of_their_own() {
 }
 
 #[test]
+fn a_create_that_is_tried_again_does_not_queue_anew() {
+    let mut machine = schedule(1.0, 1);
+    let queue: Vec<Slot> = (1000..1010).map(|i| machine.add(at(i), order(i))).collect();
+    let again = machine.add(at(2000), order(500));
+    let granted = run(&mut machine, 2000, 4000);
+    assert_eq!((granted[0].1, granted[1].1), (again, queue[0]));
+}
+
+#[test]
 fn a_create_that_nobody_finishes_frees_its_place_in_the_end() {
     let policy = SchedulePolicy { max_in_flight_creates: 1, ..SchedulePolicy::default() };
     let mut machine = ScheduleMachine::new(policy);
-    let stuck = machine.add(at(0), Errand::Create);
+    let stuck = machine.add(at(0), order(0));
     assert_eq!(run(&mut machine, 0, 0), [(0, stuck)]);
-    let next = machine.add(at(0), Errand::Create);
+    let next = machine.add(at(0), order(0));
     assert_eq!(run(&mut machine, 0, 300_000), [(180_000, next)]);
     machine.remove(stuck);
-    let third = machine.add(at(300_000), Errand::Create);
+    let third = machine.add(at(300_000), order(300_000));
     assert_ne!(machine.step(at(300_000)), ScheduleStep::Grant(third), "the place is not freed twice");
 }
 
@@ -168,11 +181,11 @@ fn a_grant_that_lies_too_long_is_void() {
     let policy = SchedulePolicy { rate: 1.0, burst: 2, max_in_flight_creates: 1, ..SchedulePolicy::default() };
     let mut machine = ScheduleMachine::new(policy);
     let query = machine.add(at(0), poll(0));
-    let create = machine.add(at(0), Errand::Create);
+    let create = machine.add(at(0), order(0));
     assert_eq!(machine.step(at(0)), ScheduleStep::Grant(query));
     assert_eq!(machine.step(at(0)), ScheduleStep::Grant(create));
     // Nobody fetched them: another create takes the place.
-    let other = machine.add(at(5000), Errand::Create);
+    let other = machine.add(at(5000), order(5000));
     assert_eq!(machine.step(at(5000)), ScheduleStep::Grant(other));
     assert_eq!(machine.collect(at(5000), other), Collected::Granted);
     assert_eq!(machine.collect(at(5000), query), Collected::Waiting);
@@ -256,7 +269,7 @@ proptest! {
                     now
                 }
                 Op::Create => {
-                    open.push((machine.add(at(now), Errand::Create), now, None, true, None));
+                    open.push((machine.add(at(now), order(now)), now, None, true, None));
                     now
                 }
                 Op::Drop(which) => {
