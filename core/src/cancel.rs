@@ -59,6 +59,36 @@ impl CancelToken {
         .await
     }
 
+    /// [`CancelToken::run`] for a call about a task that exists: the error carries its id.
+    ///
+    /// # Errors
+    /// `cancelled`, or the future's own.
+    pub async fn run_for<T>(&self, task_id: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run(future).await.map_err(|error| error.with_task(task_id))
+    }
+
+    /// [`CancelToken::run`] for a paid create: once it was begun its outcome is not known, and the error says so.
+    ///
+    /// # Errors
+    /// `cancelled`, with `maybe_executed` when the request may have left; or the future's own.
+    pub async fn run_create<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut begun = false;
+        let mut future = pin!(future);
+        poll_fn(|cx| match self.poll_cancelled(cx) {
+            Poll::Ready(()) => {
+                let text =
+                    if begun { "the create was cancelled after it was begun" } else { "the create was cancelled" };
+                let error = Error::new(ErrorKind::Cancelled, Phase::Create, text);
+                Poll::Ready(Err(error.with(|record| record.maybe_executed = begun)))
+            }
+            Poll::Pending => {
+                begun = true;
+                future.as_mut().poll(cx)
+            }
+        })
+        .await
+    }
+
     fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_cancelled() {
             return Poll::Ready(());
