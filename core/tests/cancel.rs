@@ -1,8 +1,13 @@
 //! Cancelling never hides a paid task: the error has its id, or says that there may be one.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use junfeiai::{CancelToken, Client, ErrorKind, Phase};
 use junfeiai_emulator::Emulator;
 
@@ -58,4 +63,22 @@ async fn a_create_cancelled_before_it_begins_sends_nothing() {
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(!error.maybe_executed());
     assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test]
+async fn one_token_may_stand_behind_many_calls() {
+    let token = CancelToken::new();
+    let polls = AtomicUsize::new(0);
+    let never = || {
+        token.run::<()>(poll_fn(|_| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }))
+    };
+    let calls = (0..200).map(|_| never()).collect::<FuturesUnordered<_>>();
+    later(&token, Duration::from_millis(100));
+    let results: Vec<_> = calls.collect().await;
+    assert_eq!(results.len(), 200);
+    assert!(results.iter().all(|result| result.as_ref().unwrap_err().kind() == ErrorKind::Cancelled));
+    assert_eq!(polls.into_inner(), 200, "calls must not wake each other");
 }
