@@ -187,7 +187,7 @@ public:
   /** A value. */
   result(T value) : state_(std::in_place_index<0>, std::move(value)) {} // NOLINT: it is one or the other
   /** An error. */
-  result(error e) : state_(std::in_place_index<1>, std::move(e)) {} // NOLINT
+  result(junfeiai::error e) : state_(std::in_place_index<1>, std::move(e)) {} // NOLINT
   /** True when there is a value. */
   bool has_value() const noexcept { return state_.index() == 0; }
   /** True when there is a value. */
@@ -767,28 +767,28 @@ public:
   task refresh(const cancel_token *cancel = nullptr) const { return try_refresh(cancel).value(); }
 
   /** Waits for the end of the task and gives its video. */
-  result<video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+  result<junfeiai::video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
-    auto r = detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+    auto r = detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
       return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
     });
     if (state.thrown) std::rethrow_exception(state.thrown);
     return r;
   }
   /** try_wait() that throws. */
-  video wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+  junfeiai::video wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     return try_wait(std::move(options), cancel).value();
   }
-  /** wait() without blocking: `f(result<video>)` is called on the library's thread, or where `queue` is drained. */
+  /** wait() without blocking: `f(result<junfeiai::video>)` is called on the library's thread, or where `queue` is drained. */
   template <class F>
   void wait_async(wait_options options, F f, const cancel_token *cancel = nullptr,
                   const event_queue *queue = nullptr) const {
-    wait_with(std::move(options), detail::plain<video>(std::move(f)), cancel, queue);
+    wait_with(std::move(options), detail::plain<junfeiai::video>(std::move(f)), cancel, queue);
   }
   /** wait() without blocking. */
-  std::future<video> wait_async(wait_options options = {}, const cancel_token *cancel = nullptr) const {
-    auto [future, f] = detail::promise<video>();
+  std::future<junfeiai::video> wait_async(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<junfeiai::video>();
     wait_with(std::move(options), std::move(f), cancel, nullptr);
     return std::move(future);
   }
@@ -818,10 +818,9 @@ public:
   junfeiai::video video() const { return try_video().value(); }
 
 private:
-  using the_video = junfeiai::video;
-  void wait_with(wait_options options, std::function<void(result<the_video>, std::exception_ptr)> f,
+  void wait_with(wait_options options, std::function<void(result<junfeiai::video>, std::exception_ptr)> f,
                  const cancel_token *cancel, const event_queue *queue) const {
-    detail::start<the_video, jfai_video>(
+    detail::start<junfeiai::video, jfai_video>(
         detail::wait_state{std::move(options), nullptr},
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();

@@ -42,6 +42,7 @@ pub unsafe extern "C" fn jfai_request_new(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         let out = need(out, "out")?;
         // SAFETY: the header asks for a string or NULL.
         let prompt = unsafe { text(prompt, "prompt") }?;
@@ -81,7 +82,7 @@ pub unsafe extern "C" fn jfai_request_set_model(
 ) -> jfai_status {
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
-        need(request, "request")?.request.model = unsafe { text(model, "model") }?.to_owned();
+        request.request.model = unsafe { text(model, "model") }?.to_owned();
         Ok(())
     })
 }
@@ -94,7 +95,8 @@ pub extern "C" fn jfai_request_set_seconds(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(request, "request")?.request.seconds = Some(seconds.into());
+        let request = need(request, "request")?;
+        request.request.seconds = Some(seconds.into());
         Ok(())
     })
 }
@@ -107,8 +109,9 @@ pub unsafe extern "C" fn jfai_request_set_size(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for a string or NULL.
-        need(request, "request")?.request.size = Some(unsafe { text(size, "size") }?.to_owned());
+        request.request.size = Some(unsafe { text(size, "size") }?.to_owned());
         Ok(())
     })
 }
@@ -121,8 +124,9 @@ pub unsafe extern "C" fn jfai_request_set_image_url(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for a string or NULL.
-        need(request, "request")?.request.image = Some(Image::url(unsafe { text(url, "url") }?));
+        request.request.image = Some(Image::url(unsafe { text(url, "url") }?));
         Ok(())
     })
 }
@@ -135,9 +139,10 @@ pub unsafe extern "C" fn jfai_request_set_image_file(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
-        need(request, "request")?.request.image = Some(Image::file(file)?);
+        request.request.image = Some(Image::file(file)?);
         Ok(())
     })
 }
@@ -151,9 +156,10 @@ pub unsafe extern "C" fn jfai_request_set_image_bytes(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for `size` bytes or NULL.
         let data = unsafe { slice(data, size, "data") }?;
-        need(request, "request")?.request.image = Some(Image::bytes(data)?);
+        request.request.image = Some(Image::bytes(data)?);
         Ok(())
     })
 }
@@ -166,8 +172,9 @@ pub unsafe extern "C" fn jfai_request_add_reference_url(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for a string or NULL.
-        need(request, "request")?.request.images.push(Image::url(unsafe { text(url, "url") }?));
+        request.request.images.push(Image::url(unsafe { text(url, "url") }?));
         Ok(())
     })
 }
@@ -180,9 +187,10 @@ pub unsafe extern "C" fn jfai_request_add_reference_file(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
-        need(request, "request")?.request.images.push(Image::file(file)?);
+        request.request.images.push(Image::file(file)?);
         Ok(())
     })
 }
@@ -196,9 +204,10 @@ pub unsafe extern "C" fn jfai_request_add_reference_bytes(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for `size` bytes or NULL.
         let data = unsafe { slice(data, size, "data") }?;
-        need(request, "request")?.request.images.push(Image::bytes(data)?);
+        request.request.images.push(Image::bytes(data)?);
         Ok(())
     })
 }
@@ -212,9 +221,10 @@ pub unsafe extern "C" fn jfai_request_set_extra_json(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
+        let request = need(request, "request")?;
         // SAFETY: the header asks for strings or NULL.
         let (name, value) = unsafe { (text(name, "name")?, json_of(json, "json")?) };
-        need(request, "request")?.request.extra.insert(name.to_owned(), value);
+        request.request.extra.insert(name.to_owned(), value);
         Ok(())
     })
 }
@@ -227,7 +237,8 @@ pub extern "C" fn jfai_request_set_validate(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(request, "request")?.request.validate = match validate {
+        let request = need(request, "request")?;
+        request.request.validate = match validate {
             JFAI_VALIDATE_DEFAULT => Validate::Default,
             JFAI_VALIDATE_STRICT => Validate::Strict,
             JFAI_VALIDATE_OFF => Validate::Off,
