@@ -136,6 +136,21 @@ enum {
 #define JFAI_LOG_TRACE 5
 
 /**
+ * From the start of the file.
+ */
+#define JFAI_SEEK_SET 0
+
+/**
+ * From where the next read would begin.
+ */
+#define JFAI_SEEK_CUR 1
+
+/**
+ * From the end of the file.
+ */
+#define JFAI_SEEK_END 2
+
+/**
  * What the document requires is refused, what it advises is a warning. The default.
  */
 #define JFAI_VALIDATE_DEFAULT 0
@@ -176,6 +191,11 @@ enum {
 #define JFAI_TASK_FAILED 4
 
 /**
+ * What is left on a key. Beyond the service document: a server need not offer it.
+ */
+typedef struct jfai_balance jfai_balance;
+
+/**
  * Bytes of a video, in memory.
  */
 typedef struct jfai_bytes jfai_bytes;
@@ -201,9 +221,24 @@ typedef struct jfai_client_options jfai_client_options;
 typedef struct jfai_error jfai_error;
 
 /**
+ * A list of names.
+ */
+typedef struct jfai_names jfai_names;
+
+/**
  * Holds callbacks back until the caller's own loop drains it. Shareable between threads.
  */
 typedef struct jfai_queue jfai_queue;
+
+/**
+ * A video to read and seek in: for FFmpeg's `avio_alloc_context`, `fopencookie` and the like. For one thread at a time.
+ */
+typedef struct jfai_reader jfai_reader;
+
+/**
+ * What a check found.
+ */
+typedef struct jfai_report jfai_report;
 
 /**
  * An order for one video. What is not set has its default.
@@ -477,6 +512,103 @@ JFAI_API bool jfai_cancel_is_cancelled(const struct jfai_cancel *cancel);
 JFAI_API void jfai_cancel_free(struct jfai_cancel *cancel);
 
 /**
+ * Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
+ * creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
+ * that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_check(const struct jfai_client *client,
+                       bool account,
+                       const struct jfai_cancel *cancel,
+                       struct jfai_report **out,
+                       struct jfai_error **err);
+
+/**
+ * True when tasks can be created, as far as can be told without creating one.
+ */
+JFAI_API bool jfai_report_ok(const struct jfai_report *report);
+
+/**
+ * The report for people, in several lines.
+ */
+JFAI_API const char *jfai_report_text(const struct jfai_report *report);
+
+/**
+ * The report as one JSON object.
+ */
+JFAI_API const char *jfai_report_json(const struct jfai_report *report);
+
+/**
+ * Frees a report. NULL is ignored.
+ */
+JFAI_API void jfai_report_free(struct jfai_report *report);
+
+/**
+ * The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not tell them. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_models(const struct jfai_client *client,
+                        const struct jfai_cancel *cancel,
+                        struct jfai_names **out,
+                        struct jfai_error **err);
+
+/**
+ * How many names there are. 0 for NULL.
+ */
+JFAI_API size_t jfai_names_count(const struct jfai_names *names);
+
+/**
+ * One of the names; NULL past the end.
+ */
+JFAI_API const char *jfai_names_at(const struct jfai_names *names, size_t index);
+
+/**
+ * Frees a list of names. NULL is ignored.
+ */
+JFAI_API void jfai_names_free(struct jfai_names *names);
+
+/**
+ * What is left on the key; `JFAI_ERR_NOT_OFFERED` when the server does not tell it. It allows 20 calls in 20 minutes.
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_get_balance(const struct jfai_client *client,
+                             const struct jfai_cancel *cancel,
+                             struct jfai_balance **out,
+                             struct jfai_error **err);
+
+/**
+ * What is left, in USD.
+ */
+JFAI_API double jfai_balance_available_usd(const struct jfai_balance *balance);
+
+/**
+ * What was used up, in USD.
+ */
+JFAI_API double jfai_balance_used_usd(const struct jfai_balance *balance);
+
+/**
+ * True when the key itself has no limit; the account's balance still has, and this call does not tell it.
+ */
+JFAI_API
+bool jfai_balance_unlimited(const struct jfai_balance *balance);
+
+/**
+ * When the key ends, in unix seconds; -1 when it does not.
+ */
+JFAI_API int64_t jfai_balance_expires_at(const struct jfai_balance *balance);
+
+/**
+ * The key's name at the server, or NULL.
+ */
+JFAI_API const char *jfai_balance_name(const struct jfai_balance *balance);
+
+/**
+ * Frees a balance. NULL is ignored.
+ */
+JFAI_API void jfai_balance_free(struct jfai_balance *balance);
+
+/**
  * Makes a client with these options. Nothing is sent.
  */
 JFAI_API
@@ -654,6 +786,15 @@ jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
+ * Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
+ * nothing is paid for twice. All of them get the key.
+ */
+JFAI_API
+jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options,
+                                             const char *endpoint,
+                                             struct jfai_error **err);
+
+/**
  * Sets your own name for the documented video host, as scheme and host.
  */
 JFAI_API
@@ -810,6 +951,57 @@ jfai_status jfai_queue_drain(const struct jfai_queue *queue,
                              uint64_t timeout_ms,
                              size_t *out_count,
                              struct jfai_error **err);
+
+/**
+ * Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs
+ * one only when the bytes there are not at hand. A connection that breaks is taken up again where it broke. `cancel` may be NULL;
+ * it ends every later call of this reader, too.
+ */
+JFAI_API
+jfai_status jfai_reader_open(const struct jfai_video *video,
+                             const struct jfai_cancel *cancel,
+                             struct jfai_reader **out,
+                             struct jfai_error **err);
+
+/**
+ * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 behind it.
+ * `buffer` may be NULL when `size` is 0.
+ */
+JFAI_API
+jfai_status jfai_reader_read(struct jfai_reader *reader,
+                             uint8_t *buffer,
+                             size_t size,
+                             size_t *out_size,
+                             struct jfai_error **err);
+
+/**
+ * Moves to another place, counted from `whence`: `JFAI_SEEK_…`, which are C's `SEEK_…` where these are 0, 1, 2. Costs no request.
+ * `out_position` may be NULL; it gets the new place. Behind the end is allowed: reads there give 0 bytes.
+ */
+JFAI_API
+jfai_status jfai_reader_seek(struct jfai_reader *reader,
+                             int64_t offset,
+                             int32_t whence,
+                             uint64_t *out_position,
+                             struct jfai_error **err);
+
+/**
+ * The length of the file in bytes. Known since it was opened, with nearly every server.
+ */
+JFAI_API
+jfai_status jfai_reader_size(struct jfai_reader *reader,
+                             uint64_t *out_size,
+                             struct jfai_error **err);
+
+/**
+ * Where the next read begins. 0 for NULL.
+ */
+JFAI_API uint64_t jfai_reader_position(const struct jfai_reader *reader);
+
+/**
+ * Frees a reader. NULL is ignored.
+ */
+JFAI_API void jfai_reader_free(struct jfai_reader *reader);
 
 /**
  * Makes an order with this prompt and every default.

@@ -21,6 +21,7 @@
 #include <future>
 #include <istream>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <streambuf>
@@ -233,7 +234,8 @@ result<T> made(F &&f) {
 template <class F>
 void done(F &&f) {
   jfai_error *e = nullptr;
-  check(f(&e), e);
+  const auto status = f(&e); // first: arguments are evaluated in any order
+  check(status, e);
 }
 
 /** A function for progress that may give nothing (go on) or false (end the call). */
@@ -272,6 +274,38 @@ private:
 
 /** The library's version. */
 inline std::string_view version() noexcept { return detail::view(jfai_version()); }
+
+/** @cond */
+namespace detail {
+using log_function = std::function<void(log_level, std::string_view)>;
+inline void set_log(log_function f, log_level level) {
+  // The one before lives until C has stopped calling it.
+  static std::mutex lock;
+  static std::unique_ptr<log_function> current;
+  const std::lock_guard<std::mutex> hold(lock);
+  auto next = f ? std::make_unique<log_function>(std::move(f)) : nullptr;
+  const auto tell = [](void *user, std::int32_t level_, const char *line) {
+    try {
+      (*static_cast<log_function *>(user))(static_cast<log_level>(level_), view(line));
+    } catch (...) {
+      // C stands between here and whoever could catch it.
+    }
+  };
+  done([&](jfai_error **e) {
+    return jfai_set_log(next ? +tell : nullptr, next.get(), static_cast<std::int32_t>(level), e);
+  });
+  current = std::move(next);
+}
+} // namespace detail
+/** @endcond */
+
+/** Calls `f(log_level, std::string_view)` with what every client of this process does, on whichever thread works. */
+template <class F>
+void set_log(F f, log_level level = log_level::info) {
+  detail::set_log(detail::log_function(std::move(f)), level);
+}
+/** Tells nobody any more. */
+inline void clear_log() { detail::set_log(nullptr, log_level::error); }
 
 /** Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it. */
 class cancel_token {
@@ -412,7 +446,8 @@ struct summary {
   std::filesystem::path path;                 ///< Where the file is.
   std::uint64_t bytes = 0;                    ///< Its length.
   std::optional<milliseconds> duration;       ///< Its running time, as the file says.
-  std::optional<std::uint32_t> width, height; ///< Its size in pixels, as the file says.
+  std::optional<std::uint32_t> width;         ///< In pixels, as the file says.
+  std::optional<std::uint32_t> height;        ///< In pixels, as the file says.
   bool resumed = false;                       ///< True when it was not read in one go.
   unsigned attempts = 0;                      ///< Requests sent for it.
   milliseconds elapsed{0};                    ///< How long the call took.
@@ -653,9 +688,101 @@ std::function<void(result<T>, std::exception_ptr)> plain(F f) {
 } // namespace detail
 /** @endcond */
 
-class video;
+/** A video to read and seek in, without a file. For one thread at a time. */
+class reader {
+public:
+  /** Takes over a reader of C. */
+  explicit reader(jfai_reader *r) noexcept : reader_(r) {}
+  /** Reads up to `size` bytes and moves on; fewer only at the end of the file. */
+  result<std::size_t> try_read(void *buffer, std::size_t size) {
+    std::size_t got = 0;
+    jfai_error *e = nullptr;
+    if (jfai_reader_read(reader_.get(), static_cast<std::uint8_t *>(buffer), size, &got, &e) != JFAI_OK) return error(e);
+    return got;
+  }
+  /** try_read() that throws. */
+  std::size_t read(void *buffer, std::size_t size) { return try_read(buffer, size).value(); }
+  /** Moves to another place; `whence` is JFAI_SEEK_SET, JFAI_SEEK_CUR or JFAI_SEEK_END. */
+  result<std::uint64_t> try_seek(std::int64_t offset, int whence = JFAI_SEEK_SET) {
+    std::uint64_t place = 0;
+    jfai_error *e = nullptr;
+    if (jfai_reader_seek(reader_.get(), offset, whence, &place, &e) != JFAI_OK) return error(e);
+    return place;
+  }
+  /** try_seek() that throws. */
+  std::uint64_t seek(std::int64_t offset, int whence = JFAI_SEEK_SET) { return try_seek(offset, whence).value(); }
+  /** The length of the file in bytes. */
+  std::uint64_t size() {
+    std::uint64_t size = 0;
+    detail::done([&](jfai_error **e) { return jfai_reader_size(reader_.get(), &size, e); });
+    return size;
+  }
+  /** Where the next read begins. */
+  std::uint64_t position() const noexcept { return jfai_reader_position(reader_.get()); }
+  /** The handle of C. */
+  jfai_reader *get() const noexcept { return reader_.get(); }
 
-/*READER*/
+private:
+  detail::handle<jfai_reader, jfai_reader_free> reader_;
+};
+
+/** The buffer of a video_stream. */
+class video_streambuf : public std::streambuf {
+public:
+  /** Reads from this reader. */
+  explicit video_streambuf(reader r) : reader_(std::move(r)) {}
+  /** The error behind a stream's badbit. */
+  const std::optional<error> &failure() const noexcept { return failure_; }
+
+protected:
+  /** Brings the next bytes. An error is thrown, which makes an istream bad. */
+  int_type underflow() override {
+    if (gptr() < egptr()) return traits_type::to_int_type(*gptr());
+    auto got = reader_.try_read(buffer_.data(), buffer_.size());
+    if (!got) {
+      failure_ = got.error();
+      throw got.error();
+    }
+    setg(buffer_.data(), buffer_.data(), buffer_.data() + *got);
+    return *got == 0 ? traits_type::eof() : traits_type::to_int_type(*gptr());
+  }
+  /** Moves to another place. */
+  pos_type seekoff(off_type by, std::ios_base::seekdir way, std::ios_base::openmode) override {
+    // The reader is ahead of the stream by what the buffer still holds.
+    if (way == std::ios_base::cur) by -= egptr() - gptr();
+    auto place = reader_.try_seek(by, way == std::ios_base::beg   ? JFAI_SEEK_SET
+                                      : way == std::ios_base::cur ? JFAI_SEEK_CUR
+                                                                  : JFAI_SEEK_END);
+    if (!place) {
+      failure_ = place.error();
+      return pos_type(off_type(-1));
+    }
+    setg(buffer_.data(), buffer_.data(), buffer_.data());
+    return pos_type(static_cast<off_type>(*place));
+  }
+  /** Moves to another place. */
+  pos_type seekpos(pos_type to, std::ios_base::openmode which) override {
+    return seekoff(off_type(to), std::ios_base::beg, which);
+  }
+
+private:
+  reader reader_;
+  std::array<char, 32768> buffer_{};
+  std::optional<error> failure_;
+};
+
+/** A video as a std::istream that can seek: `junfeiai::video_stream in(video.open());` */
+class video_stream : public std::istream {
+public:
+  /** Reads from this reader. */
+  explicit video_stream(reader r) : std::istream(nullptr), buffer_(std::move(r)) { init(&buffer_); }
+  /** The error behind a badbit. */
+  const std::optional<error> &failure() const noexcept { return buffer_.failure(); }
+
+private:
+  video_streambuf buffer_;
+};
+
 /** A video of the service that is done. Result links live about a day: save it soon. */
 class video {
 public:
@@ -714,6 +841,14 @@ public:
                                        const cancel_token *cancel = nullptr) const {
     return try_read_range(offset, size, cancel).value();
   }
+  /** Opens it to read and seek in. `cancel` ends every later call of the reader, too. */
+  result<reader> try_open(const cancel_token *cancel = nullptr) const {
+    return detail::made<reader, jfai_reader>([&](jfai_reader **out, jfai_error **e) {
+      return jfai_reader_open(video_.get(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_open() that throws. */
+  reader open(const cancel_token *cancel = nullptr) const { return try_open(cancel).value(); }
   /** The whole video in memory, checked; at most `max_size` bytes (0: 1 GiB). */
   result<std::vector<std::uint8_t>> try_bytes(std::size_t max_size = 0, const cancel_token *cancel = nullptr) const {
     jfai_bytes *out = nullptr;
@@ -893,6 +1028,8 @@ public:
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_poll_errors(options_.get(), v, e); });
     return *this;
   }
+  /** Adds an entry after those that are set. */
+  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, v); }
   /*OPTIONS*/
   /** The handle of C. */
   const jfai_client_options *get() const noexcept { return options_.get(); }
@@ -909,6 +1046,22 @@ private:
     return *this;
   }
   detail::handle<jfai_client_options, jfai_client_options_free> options_;
+};
+
+/** What a check found. */
+struct report {
+  bool ok = false;  ///< True when tasks can be created, as far as can be told.
+  std::string text; ///< For people, in several lines.
+  std::string json; ///< The same as one JSON object.
+};
+
+/** What is left on a key. */
+struct balance {
+  double available_usd = 0;                                         ///< What is left.
+  double used_usd = 0;                                              ///< What was used up.
+  bool unlimited = false;                                           ///< The key itself has no limit.
+  std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key ends.
+  std::optional<std::string> name;                                  ///< The key's name at the server.
 };
 
 /*MANY*/
@@ -1017,6 +1170,36 @@ public:
              return jfai_video_at(client_.get(), std::string(url).c_str(), out, e);
            })
         .value();
+  }
+  /** Looks at the service without creating anything. */
+  report check(bool account = false, const cancel_token *cancel = nullptr) const {
+    jfai_report *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_check(client_.get(), account, detail::raw(cancel), &out, e); });
+    detail::handle<jfai_report, jfai_report_free> keep(out);
+    return {jfai_report_ok(out), detail::text(jfai_report_text(out)), detail::text(jfai_report_json(out))};
+  }
+  /** The models that the key may use. */
+  std::vector<std::string> models(const cancel_token *cancel = nullptr) const {
+    jfai_names *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_models(client_.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_names, jfai_names_free> keep(out);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < jfai_names_count(out); ++i) names.push_back(detail::text(jfai_names_at(out, i)));
+    return names;
+  }
+  /** What is left on the key. */
+  junfeiai::balance balance(const cancel_token *cancel = nullptr) const {
+    jfai_balance *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_get_balance(client_.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_balance, jfai_balance_free> keep(out);
+    junfeiai::balance b;
+    b.available_usd = jfai_balance_available_usd(out);
+    b.used_usd = jfai_balance_used_usd(out);
+    b.unlimited = jfai_balance_unlimited(out);
+    if (auto at = jfai_balance_expires_at(out); at >= 0)
+      b.expires_at = std::chrono::system_clock::time_point(std::chrono::seconds(at));
+    b.name = detail::maybe(jfai_balance_name(out));
+    return b;
   }
   /*CLIENT*/
   /** The handle of C. */

@@ -16,6 +16,8 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 // An owned handle that is not used further is freed by being taken.
 #![allow(clippy::needless_pass_by_value)]
+// The comments are the header's, where Doxygen makes links of function names; a handle is made where it will live.
+#![allow(clippy::doc_markdown, clippy::unnecessary_box_returns)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::undocumented_unsafe_blocks)]
 
 mod guard;
@@ -24,6 +26,7 @@ mod bytes;
 mod calls;
 mod calls_async;
 mod cancel;
+mod check;
 mod client;
 mod engine;
 mod error;
@@ -32,6 +35,7 @@ mod ops;
 mod options;
 mod pump;
 mod queue;
+mod reader;
 mod request;
 mod save;
 mod status;
@@ -45,11 +49,13 @@ pub use bytes::*;
 pub use calls::*;
 pub use calls_async::*;
 pub use cancel::*;
+pub use check::*;
 pub use client::*;
 pub use error::*;
 pub use log::*;
 pub use options::*;
 pub use queue::*;
+pub use reader::*;
 pub use request::*;
 pub use save::*;
 pub use status::*;

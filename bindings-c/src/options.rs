@@ -20,6 +20,7 @@ pub struct jfai_client_options {
     retry: RetryPolicy,
     wait: WaitPolicy,
     interval: Option<Duration>,
+    endpoints: Vec<String>,
     from_env: bool,
 }
 
@@ -30,6 +31,7 @@ impl jfai_client_options {
             retry: RetryPolicy::default(),
             wait: WaitPolicy::default(),
             interval: None,
+            endpoints: Vec::new(),
             from_env: false,
         }
     }
@@ -49,6 +51,7 @@ impl jfai_client_options {
             Some(interval) => builder.poll_interval(interval),
             None => builder,
         };
+        let builder = if self.endpoints.is_empty() { builder } else { builder.endpoints(&self.endpoints) };
         let builder = self.steps.iter().fold(builder, |builder, step| step(builder));
         // Last, since the environment fills only what was not set.
         if self.from_env { builder.from_env() } else { builder }
@@ -115,7 +118,23 @@ pub unsafe extern "C" fn jfai_client_options_set_endpoint(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.endpoint(endpoint.clone()));
+        need(options, "options")?.endpoints = vec![endpoint];
+        Ok(())
+    })
+}
+
+/// Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
+/// nothing is paid for twice. All of them get the key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_add_endpoint(
+    options: Option<&mut jfai_client_options>,
+    endpoint: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
+        need(options, "options")?.endpoints.push(endpoint);
         Ok(())
     })
 }

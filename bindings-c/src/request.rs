@@ -42,7 +42,6 @@ pub unsafe extern "C" fn jfai_request_new(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
         let out = need(out, "out")?;
         // SAFETY: the header asks for a string or NULL.
         let prompt = unsafe { text(prompt, "prompt") }?;
@@ -82,7 +81,7 @@ pub unsafe extern "C" fn jfai_request_set_model(
 ) -> jfai_status {
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
-        request.request.model = unsafe { text(model, "model") }?.to_owned();
+        need(request, "request")?.request.model = unsafe { text(model, "model") }?.to_owned();
         Ok(())
     })
 }

@@ -147,7 +147,8 @@ pub extern "C" fn jfai_task_model(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.model.pointer()))
 }
 
-fn seconds(value: Option<u64>) -> i64 {
+/// Unix seconds, or -1.
+pub(crate) fn seconds(value: Option<u64>) -> i64 {
     value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
 }
 

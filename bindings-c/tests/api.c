@@ -55,6 +55,7 @@ static void options(void) {
   EXPECT(JFAI_OK, jfai_client_options_set_poll_interval_ms(o, 6000, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_wait_timeout_ms(o, JFAI_FOREVER, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_max_poll_errors(o, 5, &err));
+  EXPECT(JFAI_OK, jfai_client_options_add_endpoint(o, "standard", &err));
   EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));
   CHECK(strcmp(jfai_client_endpoint(client), "https://junfeiai.hk-proxy.lingzhiwuxian.com/v1") == 0);
   jfai_client_free(client);
@@ -272,6 +273,57 @@ static void main_job(const jfai_client *client, const char *folder) {
   jfai_request_free(request);
 }
 
+static void reading(const jfai_client *client) {
+  jfai_video *video = NULL;
+  jfai_reader *reader = NULL;
+  jfai_bytes *whole = NULL;
+  uint8_t buffer[300000];
+  uint64_t size = 0, place = 0;
+  size_t got = 9;
+  EXPECT(JFAI_OK, jfai_video_by_id(client, "task_life", &video, &err));
+  EXPECT(JFAI_OK, jfai_video_bytes(video, 0, NULL, &whole, &err));
+  EXPECT(JFAI_OK, jfai_reader_open(video, NULL, &reader, &err));
+  EXPECT(JFAI_OK, jfai_reader_size(reader, &size, &err));
+  CHECK(size == jfai_bytes_size(whole));
+  EXPECT(JFAI_OK, jfai_reader_read(reader, NULL, 0, &got, &err));
+  CHECK(got == 0 && jfai_reader_position(reader) == 0);
+  EXPECT(JFAI_OK, jfai_reader_read(reader, buffer, size < sizeof buffer ? (size_t)size : sizeof buffer, &got, &err));
+  CHECK(got > 1000 && memcmp(buffer, jfai_bytes_data(whole), got) == 0);
+  EXPECT(JFAI_OK, jfai_reader_seek(reader, -10, JFAI_SEEK_END, &place, &err));
+  CHECK(place == size - 10);
+  EXPECT(JFAI_OK, jfai_reader_read(reader, buffer, sizeof buffer, &got, &err));
+  CHECK(got == 10 && memcmp(buffer, jfai_bytes_data(whole) + size - 10, 10) == 0);
+  EXPECT(JFAI_OK, jfai_reader_read(reader, buffer, 1, &got, &err));
+  CHECK(got == 0);
+  EXPECT(JFAI_OK, jfai_reader_seek(reader, 4, JFAI_SEEK_SET, NULL, &err));
+  EXPECT(JFAI_OK, jfai_reader_seek(reader, 2, JFAI_SEEK_CUR, &place, &err));
+  CHECK(place == 6 && jfai_reader_position(reader) == 6);
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_reader_seek(reader, -1, JFAI_SEEK_SET, NULL, &err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_reader_seek(reader, 0, 3, NULL, &err));
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_reader_seek(reader, INT64_MIN, JFAI_SEEK_CUR, NULL, &err));
+  jfai_reader_free(reader);
+  jfai_bytes_free(whole);
+  jfai_video_free(video);
+}
+
+static void looking(const jfai_client *client) {
+  jfai_report *report = NULL;
+  jfai_names *models = NULL;
+  jfai_balance *balance = NULL;
+  EXPECT(JFAI_OK, jfai_check(client, true, NULL, &report, &err));
+  CHECK(jfai_report_ok(report) || strstr(jfai_report_text(report), "video_host") != NULL);
+  CHECK(strstr(jfai_report_json(report), "\"entries\"") != NULL);
+  jfai_report_free(report);
+  EXPECT(JFAI_OK, jfai_models(client, NULL, &models, &err));
+  CHECK(jfai_names_count(models) > 0 && jfai_names_at(models, 0) != NULL);
+  CHECK(jfai_names_at(models, jfai_names_count(models)) == NULL);
+  jfai_names_free(models);
+  EXPECT(JFAI_OK, jfai_get_balance(client, NULL, &balance, &err));
+  CHECK(jfai_balance_available_usd(balance) > 0 && jfai_balance_used_usd(balance) >= 0);
+  CHECK(jfai_balance_expires_at(balance) >= -1 && (jfai_balance_unlimited(balance) || jfai_balance_name(balance) != NULL));
+  jfai_balance_free(balance);
+}
+
 /*MORE*/
 int main(int count, char **arguments) {
   const char *folder = count > 1 ? arguments[1] : ".";
@@ -286,6 +338,8 @@ int main(int count, char **arguments) {
   client = emulator_client();
   errors(client);
   main_job(client, folder);
+  reading(client);
+  looking(client);
   /*MORE CALLS*/
   jfai_client_free(client);
   CHECK(logged > 10);
