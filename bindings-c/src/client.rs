@@ -46,7 +46,7 @@ pub extern "C" fn jfai_client_from_env(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        out.write(make(&jfai_client_options::new().from_env())?);
+        out.write(make(&jfai_client_options::with_env())?);
         Ok(())
     })
 }

@@ -36,9 +36,8 @@ impl jfai_client_options {
         }
     }
 
-    pub(crate) fn from_env(mut self) -> Self {
-        self.from_env = true;
-        self
+    pub(crate) fn with_env() -> Self {
+        Self { from_env: true, ..Self::new() }
     }
 
     fn step(&mut self, step: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) {
@@ -195,6 +194,63 @@ pub unsafe extern "C" fn jfai_client_options_set_ca_file(
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         need(options, "options")?.step(move |builder| builder.ca_file(file.clone()));
+        Ok(())
+    })
+}
+
+/// Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
+/// after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_request_rate(
+    options: Option<&mut jfai_client_options>,
+    per_second: f64,
+    burst: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.request_rate(per_second, burst));
+        Ok(())
+    })
+}
+
+/// Sets how many creates may be in flight at a time; the others wait. Default 4.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
+    options: Option<&mut jfai_client_options>,
+    count: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.max_in_flight_creates(count));
+        Ok(())
+    })
+}
+
+/// Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+/// processes may share the file. Default: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_journal(
+    options: Option<&mut jfai_client_options>,
+    file: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let file = unsafe { path(file, "file") }?;
+        need(options, "options")?.step(move |builder| builder.journal(file.clone()));
+        Ok(())
+    })
+}
+
+/// Writes prompts into the journal. Default false: a SHA-256 of the request stands in their place.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_journal_prompts(
+    options: Option<&mut jfai_client_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.journal_prompts(yes));
         Ok(())
     })
 }

@@ -58,7 +58,9 @@ impl<T: Send + 'static, P> Pump<T, P> {
         let events = Events(Arc::default());
         let call = Box::pin(caught(call(own.clone(), events.clone())));
         let mut pump = Self { call, events, own, others: Vec::new(), ended: None };
-        others.into_iter().for_each(|other| pump.also(other));
+        for other in others {
+            pump.also(other);
+        }
         pump
     }
 

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn jfai_request_set_model(
 ) -> jfai_status {
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
-        need(request, "request")?.request.model = unsafe { text(model, "model") }?.to_owned();
+        unsafe { text(model, "model") }?.clone_into(&mut need(request, "request")?.request.model);
         Ok(())
     })
 }

@@ -23,7 +23,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Builds and installs the C library: headers, shared and static library, pkg-config file, CMake package.
+    /// Builds and installs the C library: headers, shared and static library, pkg-config file, `CMake` package.
     InstallC(install::Options),
 }
 
