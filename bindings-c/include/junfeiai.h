@@ -111,6 +111,22 @@ enum {
 };
 
 /**
+ * A task that was created; its end was not seen.
+ */
+#define JFAI_PENDING_CREATED 1
+
+/**
+ * A task that has a video, which was not saved.
+ */
+#define JFAI_PENDING_SUCCEEDED 2
+
+/**
+ * A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then call
+ * jfai_resolve_unknown(). It is never sent again by the library.
+ */
+#define JFAI_PENDING_UNKNOWN 3
+
+/**
  * Something is wrong.
  */
 #define JFAI_LOG_ERROR 1
@@ -196,6 +212,11 @@ enum {
 typedef struct jfai_balance jfai_balance;
 
 /**
+ * Many tasks that are waited for or made, and their results as they end. For one thread at a time.
+ */
+typedef struct jfai_batch jfai_batch;
+
+/**
  * Bytes of a video, in memory.
  */
 typedef struct jfai_bytes jfai_bytes;
@@ -226,6 +247,11 @@ typedef struct jfai_error jfai_error;
 typedef struct jfai_names jfai_names;
 
 /**
+ * What is left to be done of everything that a journal knows.
+ */
+typedef struct jfai_pending jfai_pending;
+
+/**
  * Holds callbacks back until the caller's own loop drains it. Shareable between threads.
  */
 typedef struct jfai_queue jfai_queue;
@@ -244,6 +270,11 @@ typedef struct jfai_report jfai_report;
  * An order for one video. What is not set has its default.
  */
 typedef struct jfai_request jfai_request;
+
+/**
+ * How one of many ended: a video or a file, or an error.
+ */
+typedef struct jfai_result jfai_result;
 
 /**
  * How a video is saved. What is not set has its default.
@@ -741,6 +772,93 @@ JFAI_API
 const char *jfai_status_name(jfai_status status);
 
 /**
+ * What is left to be done of everything that the client's journal knows, in the order of its beginning. Asks nothing of the
+ * server. `JFAI_ERR_CONFIG` when the client has no journal: see jfai_client_options_set_journal().
+ */
+JFAI_API
+jfai_status jfai_list_pending(const struct jfai_client *client,
+                              struct jfai_pending **out,
+                              struct jfai_error **err);
+
+/**
+ * Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes on. `out_found` may be NULL;
+ * it gets false when the task is not on the list.
+ */
+JFAI_API
+jfai_status jfai_forget(const struct jfai_client *client,
+                        const char *task_id,
+                        bool *out_found,
+                        struct jfai_error **err);
+
+/**
+ * Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you found there, or with
+ * none when it made none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such create.
+ */
+JFAI_API
+jfai_status jfai_resolve_unknown(const struct jfai_client *client,
+                                 const char *intent,
+                                 const char *task_id,
+                                 bool *out_found,
+                                 struct jfai_error **err);
+
+/**
+ * How many there are. 0 for NULL.
+ */
+JFAI_API size_t jfai_pending_count(const struct jfai_pending *pending);
+
+/**
+ * What it is: `JFAI_PENDING_…`; 0 past the end.
+ */
+JFAI_API int32_t jfai_pending_state(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The task's id; NULL for a create whose outcome is unknown.
+ */
+JFAI_API const char *jfai_pending_task_id(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The journal's own name for a create whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
+ */
+JFAI_API
+const char *jfai_pending_intent(const struct jfai_pending *pending,
+                                size_t index);
+
+/**
+ * The model asked for.
+ */
+JFAI_API const char *jfai_pending_model(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The length asked for as it was sent, or NULL.
+ */
+JFAI_API const char *jfai_pending_seconds(const struct jfai_pending *pending, size_t index);
+
+/**
+ * Why the outcome is unknown: the kind of the error, `"abandoned"` or `"crashed"`; NULL for a task.
+ */
+JFAI_API const char *jfai_pending_reason(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The SHA-256 of the request, or NULL.
+ */
+JFAI_API const char *jfai_pending_fingerprint(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The prompt, or NULL: it is kept only when the client was told to.
+ */
+JFAI_API const char *jfai_pending_prompt(const struct jfai_pending *pending, size_t index);
+
+/**
+ * When it was begun, in unix seconds; -1 past the end.
+ */
+JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, size_t index);
+
+/**
+ * Frees the list. NULL is ignored.
+ */
+JFAI_API void jfai_pending_free(struct jfai_pending *pending);
+
+/**
  * Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
  * one before is not called any more.
  */
@@ -749,6 +867,88 @@ jfai_status jfai_set_log(jfai_log_fn callback,
                          void *user,
                          int32_t level,
                          struct jfai_error **err);
+
+/**
+ * Begins to wait for all these tasks; jfai_batch_next() gives each as soon as it has ended. One failure does not end the other
+ * waits. They share the client's request budget.
+ */
+JFAI_API
+jfai_status jfai_wait_all(const struct jfai_client *client,
+                          const char *const *task_ids,
+                          size_t count,
+                          struct jfai_batch **out,
+                          struct jfai_error **err);
+
+/**
+ * Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
+ * money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
+ * rest: to stop, free the batch. Then no further task is created; tasks that exist go on.
+ */
+JFAI_API
+jfai_status jfai_generate_many(const struct jfai_client *client,
+                               const struct jfai_request *const *requests,
+                               size_t count,
+                               size_t concurrency,
+                               struct jfai_batch **out,
+                               struct jfai_error **err);
+
+/**
+ * Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() gives
+ * each when it is done. It can itself be killed and called again. Creates whose outcome is unknown are left alone: see
+ * jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
+ */
+JFAI_API
+jfai_status jfai_resume_pending(const struct jfai_client *client,
+                                const char *folder,
+                                struct jfai_batch **out,
+                                struct jfai_error **err);
+
+/**
+ * Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be gone on with.
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_batch_next(struct jfai_batch *batch,
+                            const struct jfai_cancel *cancel,
+                            struct jfai_result **out,
+                            struct jfai_error **err);
+
+/**
+ * Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
+ */
+JFAI_API
+void jfai_batch_free(struct jfai_batch *batch);
+
+/**
+ * The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
+ */
+JFAI_API
+size_t jfai_result_index(const struct jfai_result *result);
+
+/**
+ * The task's id; NULL when none came to be.
+ */
+JFAI_API const char *jfai_result_task_id(const struct jfai_result *result);
+
+/**
+ * The video, or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_video *jfai_result_video(const struct jfai_result *result);
+
+/**
+ * The file, for jfai_resume_pending(), or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_summary *jfai_result_summary(const struct jfai_result *result);
+
+/**
+ * The error, or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_error *jfai_result_error(const struct jfai_result *result);
+
+/**
+ * Frees a result with what belongs to it. NULL is ignored.
+ */
+JFAI_API void jfai_result_free(struct jfai_result *result);
 
 /**
  * Makes options that are all at their defaults.
@@ -825,6 +1025,41 @@ JFAI_API
 jfai_status jfai_client_options_set_ca_file(struct jfai_client_options *options,
                                             const char *file,
                                             struct jfai_error **err);
+
+/**
+ * Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
+ * after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_request_rate(struct jfai_client_options *options,
+                                                 double per_second,
+                                                 uint32_t burst,
+                                                 struct jfai_error **err);
+
+/**
+ * Sets how many creates may be in flight at a time; the others wait. Default 4.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
+                                                          uint32_t count,
+                                                          struct jfai_error **err);
+
+/**
+ * Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+ * processes may share the file. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal(struct jfai_client_options *options,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * Writes prompts into the journal. Default false: a SHA-256 of the request stands in their place.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal_prompts(struct jfai_client_options *options,
+                                                    bool yes,
+                                                    struct jfai_error **err);
 
 /**
  * Sets `Accept-Language`, which decides the language of the server's messages, such as `"en"` or `"zh-CN"`.

@@ -1030,7 +1030,25 @@ public:
   }
   /** Adds an entry after those that are set. */
   client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, v); }
-  /*OPTIONS*/
+  /** Sets the request budget that all tasks and threads of the client share: requests per second, and a burst. */
+  client_options &request_rate(double per_second, std::uint32_t burst) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
+    return *this;
+  }
+  /** Sets how many creates may be in flight at a time. */
+  client_options &max_in_flight_creates(std::uint32_t v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_in_flight_creates(options_.get(), v, e); });
+    return *this;
+  }
+  /** Keeps a journal in this file. */
+  client_options &journal(const std::filesystem::path &v) {
+    return set(jfai_client_options_set_journal, detail::path(v));
+  }
+  /** Writes prompts into the journal. */
+  client_options &journal_prompts(bool v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_journal_prompts(options_.get(), v, e); });
+    return *this;
+  }
   /** The handle of C. */
   const jfai_client_options *get() const noexcept { return options_.get(); }
 
@@ -1064,7 +1082,75 @@ struct balance {
   std::optional<std::string> name;                                  ///< The key's name at the server.
 };
 
-/*MANY*/
+/** How far something is that a journal knows of. */
+enum class pending_state : std::int32_t {
+  created = JFAI_PENDING_CREATED,     ///< A task that was created; its end was not seen.
+  succeeded = JFAI_PENDING_SUCCEEDED, ///< A task that has a video, which was not saved.
+  unknown = JFAI_PENDING_UNKNOWN      ///< A create whose answer never came.
+};
+
+/** Something paid for, or perhaps paid for, that is not over. */
+struct pending {
+  pending_state state = pending_state::created;             ///< How far it is.
+  std::optional<std::string> task_id;                       ///< The task; none when the outcome is unknown.
+  std::optional<std::string> intent;                        ///< For client::resolve_unknown().
+  std::string model;                                        ///< The model asked for.
+  std::optional<std::string> seconds;                       ///< The length asked for.
+  std::optional<std::string> reason;                        ///< Why the outcome is unknown.
+  std::optional<std::string> fingerprint;                   ///< The SHA-256 of the request.
+  std::optional<std::string> prompt;                        ///< Where the client was told to keep prompts.
+  std::chrono::system_clock::time_point created_at{};       ///< When it was begun.
+};
+
+/** How one of many ended. */
+struct batch_result {
+  std::size_t index = 0;                 ///< The number of the id or order that was given.
+  std::optional<std::string> task_id;    ///< None when no task came to be.
+  bool ok = false;                       ///< True when there is a video or a file.
+  std::string message;                   ///< What went wrong, for people.
+  jfai_status status = JFAI_OK;          ///< What went wrong, as a number.
+  /** The handle of C, with its video, file or error. */
+  detail::handle<jfai_result, jfai_result_free> result;
+  /** Saves its video. */
+  summary save(const std::filesystem::path &file, save_options options = {}, const cancel_token *cancel = nullptr) const {
+    detail::save_state state{std::move(options), nullptr};
+    auto c = state.c();
+    jfai_summary *out = nullptr;
+    jfai_error *e = nullptr;
+    const auto s = jfai_save(jfai_result_video(result.get()), detail::path(file).c_str(), c.get(), detail::raw(cancel), &out, &e);
+    if (state.thrown) {
+      jfai_error_free(e);
+      std::rethrow_exception(state.thrown);
+    }
+    detail::check(s, e);
+    return summary(out);
+  }
+};
+
+/** Many tasks that are waited for or made. Destroying it stops: no further task is created, those that exist go on. */
+class batch {
+public:
+  /** Takes over a batch of C. */
+  explicit batch(jfai_batch *b) noexcept : batch_(b) {}
+  /** The next one to end; none after the last. */
+  std::optional<batch_result> next(const cancel_token *cancel = nullptr) {
+    jfai_result *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_batch_next(batch_.get(), detail::raw(cancel), &out, e); });
+    if (out == nullptr) return std::nullopt;
+    batch_result r;
+    r.result.reset(out);
+    r.index = jfai_result_index(out);
+    r.task_id = detail::maybe(jfai_result_task_id(out));
+    r.ok = jfai_result_video(out) != nullptr || jfai_result_summary(out) != nullptr;
+    r.message = detail::text(jfai_error_message(jfai_result_error(out)));
+    r.status = jfai_error_status(jfai_result_error(out));
+    return r;
+  }
+
+private:
+  detail::handle<jfai_batch, jfai_batch_free> batch_;
+};
+
 /** One object for one key. Any number of threads may use it at the same time. */
 class client {
 public:
@@ -1201,7 +1287,65 @@ public:
     b.name = detail::maybe(jfai_balance_name(out));
     return b;
   }
-  /*CLIENT*/
+  /** Begins to wait for all these tasks; each comes as soon as it has ended. */
+  batch wait_all(const std::vector<std::string> &ids) const {
+    std::vector<const char *> raw;
+    for (const auto &id : ids) raw.push_back(id.c_str());
+    jfai_batch *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_wait_all(client_.get(), raw.data(), raw.size(), &out, e); });
+    return batch(out);
+  }
+  /** Begins to create a task for each order and to wait for its video, at most `concurrency` at a time. This costs money. */
+  batch generate_many(const std::vector<request> &requests, std::size_t concurrency) const {
+    std::vector<const jfai_request *> raw;
+    for (const auto &r : requests) raw.push_back(r.get());
+    jfai_batch *out = nullptr;
+    detail::done(
+        [&](jfai_error **e) { return jfai_generate_many(client_.get(), raw.data(), raw.size(), concurrency, &out, e); });
+    return batch(out);
+  }
+  /** What is left to be done of everything that the client's journal knows. */
+  std::vector<pending> list_pending() const {
+    jfai_pending *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_list_pending(client_.get(), &out, e); });
+    detail::handle<jfai_pending, jfai_pending_free> keep(out);
+    std::vector<pending> list;
+    for (std::size_t i = 0; i < jfai_pending_count(out); ++i) {
+      pending p;
+      p.state = static_cast<pending_state>(jfai_pending_state(out, i));
+      p.task_id = detail::maybe(jfai_pending_task_id(out, i));
+      p.intent = detail::maybe(jfai_pending_intent(out, i));
+      p.model = detail::text(jfai_pending_model(out, i));
+      p.seconds = detail::maybe(jfai_pending_seconds(out, i));
+      p.reason = detail::maybe(jfai_pending_reason(out, i));
+      p.fingerprint = detail::maybe(jfai_pending_fingerprint(out, i));
+      p.prompt = detail::maybe(jfai_pending_prompt(out, i));
+      p.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_pending_created_at(out, i)));
+      list.push_back(std::move(p));
+    }
+    return list;
+  }
+  /** Begins to wait for all pending tasks and to save them in this folder. */
+  batch resume_pending(const std::filesystem::path &folder) const {
+    jfai_batch *out = nullptr;
+    detail::done(
+        [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder).c_str(), &out, e); });
+    return batch(out);
+  }
+  /** Takes a task off the journal's list; false when it is not on it. */
+  bool forget(std::string_view task_id) const {
+    bool found = false;
+    detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), std::string(task_id).c_str(), &found, e); });
+    return found;
+  }
+  /** Ends a create whose outcome was unknown, with the task that you found in the account, or none. */
+  bool resolve_unknown(std::string_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
+    bool found = false;
+    detail::done([&](jfai_error **e) {
+      return jfai_resolve_unknown(client_.get(), std::string(intent).c_str(), task_id ? task_id->c_str() : nullptr, &found, e);
+    });
+    return found;
+  }
   /** The handle of C. */
   const jfai_client *raw() const noexcept { return client_.get(); }
 

@@ -55,6 +55,8 @@ static void options(void) {
   EXPECT(JFAI_OK, jfai_client_options_set_poll_interval_ms(o, 6000, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_wait_timeout_ms(o, JFAI_FOREVER, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_max_poll_errors(o, 5, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_request_rate(o, 1.5, 3, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_max_in_flight_creates(o, 2, &err));
   EXPECT(JFAI_OK, jfai_client_options_add_endpoint(o, "standard", &err));
   EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));
   CHECK(strcmp(jfai_client_endpoint(client), "https://junfeiai.hk-proxy.lingzhiwuxian.com/v1") == 0);
@@ -324,7 +326,103 @@ static void looking(const jfai_client *client) {
   jfai_balance_free(balance);
 }
 
-/*MORE*/
+static void many(const jfai_client *client) {
+  const char *ids[] = {"task_life", "task_no_such_thing", "task_life"};
+  jfai_request *one = ball(), *two = ball();
+  const jfai_request *orders[] = {one, two};
+  jfai_batch *batch = NULL;
+  jfai_result *result = NULL;
+  int videos = 0, errors = 0, places = 0;
+  EXPECT(JFAI_OK, jfai_wait_all(client, ids, 3, &batch, &err));
+  for (;;) {
+    EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
+    if (result == NULL) break;
+    places |= 1 << jfai_result_index(result);
+    CHECK(strcmp(jfai_result_task_id(result), ids[jfai_result_index(result)]) == 0);
+    videos += jfai_result_video(result) != NULL;
+    errors += jfai_error_status(jfai_result_error(result)) == JFAI_ERR_NOT_FOUND;
+    CHECK(jfai_result_summary(result) == NULL);
+    jfai_result_free(result);
+  }
+  CHECK(videos == 2 && errors == 1 && places == 7);
+  jfai_batch_free(batch);
+  EXPECT(JFAI_OK, jfai_wait_all(client, NULL, 0, &batch, &err));
+  EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
+  CHECK(result == NULL);
+  jfai_batch_free(batch);
+  batch = NULL;
+  ids[1] = NULL;
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_wait_all(client, ids, 3, &batch, &err));
+
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_generate_many(client, orders, 2, 0, &batch, &err));
+  EXPECT(JFAI_OK, jfai_generate_many(client, orders, 2, 2, &batch, &err));
+  jfai_request_free(one);
+  jfai_request_free(two);
+  for (int i = 0; i < 2; i++) {
+    EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
+    CHECK(jfai_result_video(result) != NULL && jfai_result_task_id(result) != NULL);
+    jfai_result_free(result);
+  }
+  jfai_batch_free(batch);
+  orders[0] = NULL;
+  batch = NULL;
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, orders, 1, 2, &batch, &err));
+  CHECK(batch == NULL);
+}
+
+static void journal(const jfai_client *without, const char *folder) {
+  char path[512];
+  jfai_client_options *o = NULL;
+  jfai_client *client = NULL;
+  jfai_pending *list = NULL;
+  jfai_request *request = ball();
+  jfai_task *task = NULL;
+  jfai_batch *batch = NULL;
+  jfai_result *result = NULL;
+  bool found = true;
+  EXPECT(JFAI_ERR_CONFIG, jfai_list_pending(without, &list, &err));
+  snprintf(path, sizeof path, "%s/journal", folder);
+  EXPECT(JFAI_OK, jfai_client_options_new(&o, &err));
+  EXPECT(JFAI_OK, jfai_client_options_use_env(o, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_journal(o, path, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_journal_prompts(o, true, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_poll_interval_ms(o, 20, &err));
+  EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));
+  jfai_client_options_free(o);
+  EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
+  EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));
+  CHECK(jfai_pending_count(list) == 1 && jfai_pending_state(list, 0) == JFAI_PENDING_CREATED);
+  CHECK(strcmp(jfai_pending_task_id(list, 0), jfai_task_id(task)) == 0 && jfai_pending_intent(list, 0) == NULL);
+  CHECK(strcmp(jfai_pending_model(list, 0), "grok-image-video") == 0 && strcmp(jfai_pending_seconds(list, 0), "4") == 0);
+  CHECK(jfai_pending_reason(list, 0) == NULL && strlen(jfai_pending_fingerprint(list, 0)) == 64);
+  CHECK(strstr(jfai_pending_prompt(list, 0), "red ball") != NULL && jfai_pending_created_at(list, 0) > 1600000000);
+  CHECK(jfai_pending_state(list, 1) == 0 && jfai_pending_task_id(list, 1) == NULL && jfai_pending_created_at(list, 1) == -1);
+  jfai_pending_free(list);
+  EXPECT(JFAI_OK, jfai_resume_pending(client, folder, &batch, &err));
+  EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
+  CHECK(jfai_summary_bytes(jfai_result_summary(result)) > 1000 && jfai_result_error(result) == NULL);
+  CHECK(strcmp(jfai_result_task_id(result), jfai_task_id(task)) == 0);
+  jfai_result_free(result);
+  EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
+  CHECK(result == NULL);
+  jfai_batch_free(batch);
+  jfai_task_free(task);
+  EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
+  EXPECT(JFAI_OK, jfai_forget(client, jfai_task_id(task), &found, &err));
+  CHECK(found);
+  EXPECT(JFAI_OK, jfai_forget(client, "task_never_seen", &found, &err));
+  CHECK(!found);
+  found = true;
+  EXPECT(JFAI_OK, jfai_resolve_unknown(client, "never-seen", NULL, &found, &err));
+  CHECK(!found);
+  EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));
+  CHECK(jfai_pending_count(list) == 0);
+  jfai_pending_free(list);
+  jfai_task_free(task);
+  jfai_request_free(request);
+  jfai_client_free(client);
+}
+
 int main(int count, char **arguments) {
   const char *folder = count > 1 ? arguments[1] : ".";
   jfai_client *client = NULL;
@@ -340,7 +438,8 @@ int main(int count, char **arguments) {
   main_job(client, folder);
   reading(client);
   looking(client);
-  /*MORE CALLS*/
+  many(client);
+  journal(client, folder);
   jfai_client_free(client);
   CHECK(logged > 10);
   EXPECT(JFAI_OK, jfai_set_log(NULL, NULL, JFAI_LOG_ERROR, &err));

@@ -183,7 +183,38 @@ static void cancelling(const junfeiai::client &client) {
   CHECK(cancel.cancelled());
 }
 
-/*MORE*/
+static void many(const fs::path &folder) {
+  const junfeiai::client client(std::move(options().journal(folder / "journal").journal_prompts(true).request_rate(500, 50).max_in_flight_creates(3)));
+  std::vector<junfeiai::request> orders;
+  for (int i = 0; i < 5; i++) orders.emplace_back("a ball").seconds(4);
+  auto made = client.generate_many(orders, 3);
+  std::vector<std::string> ids;
+  while (auto one = made.next()) {
+    CHECK(one->ok && one->index < 5 && one->task_id && one->status == JFAI_OK);
+    ids.push_back(*one->task_id);
+    if (ids.size() == 1) CHECK(one->save(folder / "one.mp4").bytes > 0);
+  }
+  CHECK(ids.size() == 5);
+  ids.push_back("task_no_such_thing");
+  auto waited = client.wait_all(ids);
+  int good = 0, bad = 0;
+  while (auto one = waited.next()) {
+    good += one->ok;
+    bad += one->status == JFAI_ERR_NOT_FOUND && one->index == 5 && !one->message.empty();
+  }
+  CHECK(good == 5 && bad == 1);
+  const auto left = client.list_pending();
+  CHECK(left.size() == 4 && left[0].task_id && left[0].prompt == "a ball" && !left[0].intent && !left[0].reason);
+  CHECK(left[0].state != junfeiai::pending_state::unknown && left[0].model == "grok-image-video" && left[0].fingerprint && left[0].seconds);
+  CHECK(std::chrono::system_clock::now() - left[0].created_at < 1h);
+  CHECK(client.forget(*left[0].task_id) && !client.forget("task_never_seen") && !client.resolve_unknown("never-seen"));
+  int saved = 0;
+  auto resumed = client.resume_pending(folder / "resumed");
+  while (auto one = resumed.next()) saved += one->ok;
+  CHECK(saved == 3 && client.list_pending().empty());
+  fs::remove_all(folder / "resumed");
+}
+
 int main(int count, char **arguments) {
   const fs::path folder = count > 1 ? arguments[1] : ".";
   CHECK(junfeiai::version() == JFAI_VERSION);
@@ -201,7 +232,7 @@ int main(int count, char **arguments) {
     asynchronous(client, folder);
     CHECK(!client.models().empty() && client.balance().available_usd > 0);
     CHECK(client.check().text.find("junfeiai") != std::string::npos);
-    /*MORE CALLS*/
+    many(folder);
     junfeiai::clear_log();
     CHECK(lines > 10);
   } catch (const std::exception &e) {

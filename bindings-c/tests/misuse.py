@@ -14,7 +14,7 @@ HEADER = re.compile(r"/\*\*((?:(?!\*/).)*)\*/\s*JFAI_API\s+([^;{]*);", re.S)
 VALID = {
     "const char *": '"x"', "const uint8_t *": "bytes", "uint8_t *": "bytes", "void *": "NULL",
     "size_t": "sizeof bytes", "uint64_t": "1", "int64_t": "1", "uint32_t": "1", "int32_t": "1", "int": "1", "double": "1",
-    "bool": "true", "jfai_status": "0",
+    "bool": "true", "const char *const *": "texts", "const jfai_request *const *": "orders", "jfai_status": "0",
 }
 # Functions whose valid call would do something that this test is not about.
 SKIP_VALID = {"jfai_set_log"}
@@ -49,14 +49,15 @@ def handle(kind):
 
 
 def out(kind):
-    match = re.fullmatch(r"(.*?)\s?\*\*|(size_t|uint64_t|int64_t) \*", kind)
+    match = re.fullmatch(r"((?:(?!const \*).)*?)\s?\*\*|(size_t|uint64_t|int64_t|bool) \*", kind)
     return bool(match)
 
 
 def main(path):
     table = functions(open(path).read())
     handles = sorted({handle(kind) for _, _, parameters, _ in table for kind, _ in parameters if handle(kind)} - {"jfai_error"})
-    lines = ['#include "check.h"', "", "static uint8_t bytes[16];", "static char *huge;"]
+    lines = ['#include "check.h"', "", "static uint8_t bytes[16];", "static char *huge;", "static const char *texts[16];",
+             "static const jfai_request *orders[16];"]
     lines += [f"static {name} *a_{name};" for name in handles]
     lines += ["", "#define IS(status, call) CHECK((call) == (status))", ""]
     calls, count = [], 0
@@ -113,7 +114,7 @@ def main(path):
                 if kind == "const char *" and parameter not in ("file", "folder", "path"):
                     broken[i] = '"a\\xff\\xfe"'
                     calls.append(f"  EXPECT(JFAI_ERR_ARGUMENT, {name}({', '.join(broken)}));")
-                if kind == "const uint8_t *" or kind == "uint8_t *":
+                if kind in ("const uint8_t *", "uint8_t *", "const char *const *", "const jfai_request *const *"):
                     broken = [*valid]
                     broken[i + 1] = "SIZE_MAX"
                     calls.append(f"  EXPECT(JFAI_ERR_ARGUMENT, {name}({', '.join(broken)}));")
@@ -149,6 +150,7 @@ def main(path):
         "jfai_task": 'jfai_get(client, "task_life", NULL, &a_jfai_task, &err)',
         "jfai_video": 'jfai_video_by_id(client, "task_life", &a_jfai_video, &err)',
         "jfai_watch": "jfai_watch_new(a_jfai_task, NULL, &a_jfai_watch, &err)",
+        "jfai_batch": "jfai_wait_all(client, NULL, 0, &a_jfai_batch, &err)",
         "jfai_reader": "jfai_reader_open(a_jfai_video, NULL, &a_jfai_reader, &err)",
     }
     for name, how in made.items():
