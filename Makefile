@@ -1,11 +1,12 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test bench soak fuzz setup clean
+.PHONY: header install-c demo test bench soak fuzz setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
 
 test: setup ## every test of every language; ends with a line per suite
+	@tests/setup.sh test
 	@python3 tests/run.py $(SUITES)
 
 bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
@@ -23,6 +24,12 @@ fuzz: setup ## every fuzz target for SECONDS (60); needs a C++ compiler
 
 setup:
 	@tests/setup.sh
+
+header: ## bindings-c/include/junfeiai.h anew
+	@cargo run -q -p xtask -- header
+
+install-c: ## the C library: make install-c PREFIX=/usr/local [LIBDIR=lib] [DESTDIR=]
+	@cargo run -q -p xtask -- install-c --prefix "$(or $(PREFIX),/usr/local)" --libdir "$(or $(LIBDIR),lib)" --destdir "$(DESTDIR)"
 
 clean:
 	cargo clean

@@ -32,6 +32,8 @@ def suites():
         "core": [*cargo, "-p", "junfeiai", "--lib", "--tests"],
         "core-docs": [*cargo, "-p", "junfeiai", "--doc"],
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
+        "c": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py"],
+        "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

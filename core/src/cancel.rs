@@ -1,9 +1,11 @@
 //! A way to stop a call for those who cannot drop its future.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -16,7 +18,20 @@ pub struct CancelToken(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     cancelled: AtomicBool,
-    wakers: Mutex<Vec<Waker>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// Whom to wake, by number: one token may stand behind any number of calls, and each leaves the list when it ends.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+impl Inner {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl CancelToken {
@@ -28,8 +43,8 @@ impl CancelToken {
     /// Ends everything that runs with this token, now and later.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
-        let wakers = std::mem::take(&mut *self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner));
-        for waker in wakers {
+        let wakers = std::mem::take(&mut self.0.waiting().wakers);
+        for waker in wakers.into_values() {
             waker.wake();
         }
     }
@@ -41,7 +56,8 @@ impl CancelToken {
 
     /// Completes when the token is cancelled.
     pub async fn cancelled(&self) {
-        poll_fn(|cx| self.poll_cancelled(cx)).await;
+        let mut watch = self.watch();
+        poll_fn(|cx| watch.poll(cx)).await;
     }
 
     /// Runs a future until it ends or the token is cancelled, which drops it.
@@ -50,7 +66,8 @@ impl CancelToken {
     /// `cancelled`, or the future's own.
     pub async fn run<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
         let mut future = pin!(future);
-        poll_fn(|cx| match self.poll_cancelled(cx) {
+        let mut watch = self.watch();
+        poll_fn(|cx| match watch.poll(cx) {
             Poll::Ready(()) => {
                 Poll::Ready(Err(Error::new(ErrorKind::Cancelled, Phase::Wait, "the call was cancelled")))
             }
@@ -59,20 +76,78 @@ impl CancelToken {
         .await
     }
 
-    fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_cancelled() {
+    /// [`CancelToken::run`] for a call about a task that exists: the error carries its id.
+    ///
+    /// # Errors
+    /// `cancelled`, or the future's own.
+    pub async fn run_for<T>(&self, task_id: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run(future).await.map_err(|error| error.with_task(task_id))
+    }
+
+    /// [`CancelToken::run`] for a paid create: once it was begun its outcome is not known, and the error says so.
+    ///
+    /// # Errors
+    /// `cancelled`, with `maybe_executed` when the request may have left; or the future's own.
+    pub async fn run_create<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut begun = false;
+        let mut future = pin!(future);
+        let mut watch = self.watch();
+        poll_fn(|cx| match watch.poll(cx) {
+            Poll::Ready(()) => {
+                let text =
+                    if begun { "the create was cancelled after it was begun" } else { "the create was cancelled" };
+                let error = Error::new(ErrorKind::Cancelled, Phase::Create, text);
+                Poll::Ready(Err(error.with(|record| record.maybe_executed = begun)))
+            }
+            Poll::Pending => {
+                begun = true;
+                future.as_mut().poll(cx)
+            }
+        })
+        .await
+    }
+
+    fn watch(&self) -> Watch<'_> {
+        Watch { inner: &self.0, number: None }
+    }
+}
+
+/// One who waits for a token.
+struct Watch<'a> {
+    inner: &'a Inner,
+    number: Option<u64>,
+}
+
+impl Watch<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.inner.cancelled.load(Ordering::SeqCst) {
             return Poll::Ready(());
         }
-        let mut wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            // Wakers of calls that ended long ago should not pile up in a token that lives on.
-            if wakers.len() >= 64 {
-                wakers.drain(..32).for_each(Waker::wake);
+        let mut waiting = self.inner.waiting();
+        let number = *self.number.get_or_insert_with(|| {
+            waiting.next += 1;
+            waiting.next
+        });
+        match waiting.wakers.entry(number) {
+            Entry::Occupied(mut old) => {
+                if !old.get().will_wake(cx.waker()) {
+                    old.insert(cx.waker().clone());
+                }
             }
-            wakers.push(cx.waker().clone());
+            Entry::Vacant(place) => {
+                place.insert(cx.waker().clone());
+            }
         }
-        drop(wakers);
+        drop(waiting);
         // It may have been cancelled between the first look and the registration.
-        if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        if self.inner.cancelled.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.inner.waiting().wakers.remove(&number);
+        }
     }
 }

@@ -348,6 +348,9 @@ impl Error {
             {
                 Cow::Owned(format!("the task goes on: call wait(\"{id}\")"))
             }
+            (None, ErrorKind::Cancelled) if record.maybe_executed => {
+                Cow::Borrowed(ErrorKind::CreateOutcomeUnknown.next_step())
+            }
             _ => Cow::Borrowed(record.kind.next_step()),
         }
     }

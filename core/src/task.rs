@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream;
 
+use crate::cancel::CancelToken;
 use crate::client::Client;
 use crate::driver::WaitEvent;
 use crate::error::Result;
@@ -144,18 +145,19 @@ enum Begin {
 pub struct Wait {
     begin: Begin,
     policy: WaitPolicy,
+    cancel: Option<CancelToken>,
     on_progress: Option<BoxCallback<Task>>,
 }
 
 impl Wait {
     fn new(task: Task) -> Self {
         let policy = task.client.io.config.wait.clone();
-        Self { begin: Begin::Task(task), policy, on_progress: None }
+        Self { begin: Begin::Task(task), policy, cancel: None, on_progress: None }
     }
 
     pub(crate) fn after_create(videos: Videos, request: VideoRequest) -> Self {
         let policy = videos.client.io.config.wait.clone();
-        Self { begin: Begin::Create(videos, Box::new(request)), policy, on_progress: None }
+        Self { begin: Begin::Create(videos, Box::new(request)), policy, cancel: None, on_progress: None }
     }
 
     /// Longest wait. Default 30 minutes.
@@ -173,6 +175,13 @@ impl Wait {
     /// Another policy than the client's.
     pub fn policy(mut self, policy: WaitPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Ends the wait when the token is cancelled; the error carries the task's id, or says `maybe_executed` when the
+    /// create was under way.
+    pub fn cancel_with(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
         self
     }
 
@@ -206,6 +215,19 @@ impl Waiting {
         Task { client, snapshot: Arc::new(snapshot), created: self.created, warnings }
     }
 
+    /// The wait, until a token ends it. Without a token it carries nothing more.
+    fn run_until(
+        self,
+        cancel: Option<CancelToken>,
+        policy: Box<WaitPolicy>,
+        on_progress: Option<BoxCallback<Task>>,
+    ) -> BoxFuture<'static, Result<Video>> {
+        let Some(token) = cancel else { return self.run(policy, on_progress) };
+        let id = self.id.clone();
+        let wait = self.run(policy, on_progress);
+        Box::pin(async move { token.run_for(&id, wait).await })
+    }
+
     /// The wait itself. A block and not an `async fn`, which would keep each argument twice.
     fn run(
         mut self,
@@ -236,17 +258,21 @@ impl IntoFuture for Wait {
     type IntoFuture = BoxFuture<'static, Result<Video>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { begin, policy, mut on_progress } = self;
+        let Self { begin, policy, cancel, mut on_progress } = self;
         let policy = Box::new(policy);
         match begin {
-            Begin::Task(task) => Waiting::from(task).run(policy, on_progress),
+            Begin::Task(task) => Waiting::from(task).run_until(cancel, policy, on_progress),
             Begin::Create(videos, request) => Box::pin(async move {
                 // Boxed: it is over soon, and the waiting that follows should not carry its size.
-                let task = Box::pin(videos.create(*request)).await?;
+                let create = Box::pin(videos.create(*request));
+                let task = match &cancel {
+                    Some(token) => Box::pin(token.run_create(create)).await?,
+                    None => create.await?,
+                };
                 if let Some(callback) = &mut on_progress {
                     callback(&task);
                 }
-                Waiting::from(task).run(policy, on_progress).await
+                Waiting::from(task).run_until(cancel, policy, on_progress).await
             }),
         }
     }

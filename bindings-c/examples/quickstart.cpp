@@ -1,0 +1,13 @@
+// Create a video, wait for it, save it. JUNFEIAI_API_KEY=… quickstart ball.mp4
+#include <iostream>
+#include <junfeiai.hpp>
+
+int main(int count, char **arguments) try {
+  const auto client = junfeiai::client::from_env();
+  const auto video = client.generate(junfeiai::request("A small red ball bouncing once").seconds(4)); // costs money
+  const auto saved = video.save(count > 1 ? arguments[1] : "ball.mp4");
+  std::cout << saved.path << ": " << saved.bytes << " bytes\n";
+} catch (const junfeiai::error &e) {
+  std::cerr << "error: " << e.what() << '\n';
+  return 1;
+}

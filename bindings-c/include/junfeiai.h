@@ -1,0 +1,1739 @@
+/**
+ * @file junfeiai.h
+ * libjunfeiai: create a video task once, wait politely, end with a verified MP4.
+ *
+ * The conventions are the first page of bindings-c/README.md. In short:
+ *
+ *  - `jfai_status f(self, inputs..., outputs..., jfai_error **err)`: JFAI_OK, or a JFAI_ERR_ number and an error object in
+ *    `*err` (for jfai_error_free(); `err` may be NULL). Outputs are written only on success.
+ *  - Handles are opaque; each has its `_free`, and `_free(NULL)` does nothing.
+ *  - A handle taken as `const` may be used by several threads at the same time; the others by one at a time.
+ *  - Strings are UTF-8 with a NUL at the end. Those given are copied; those returned belong to their handle, and live as long.
+ *  - `(NULL, 0)` is an empty slice; NULL elsewhere is JFAI_ERR_ARGUMENT unless the comment says that it may be NULL.
+ *  - A handle from before fork() gives JFAI_ERR_FORKED in the child; make a new client there.
+ *
+ * This file is made by `make header` from bindings-c/src; do not edit it.
+ */
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+
+#ifndef JUNFEIAI_H
+#define JUNFEIAI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header; jfai_version() says that of the library. */
+#define JFAI_VERSION "0.1.0"
+/** MAJOR of the version. */
+#define JFAI_VERSION_MAJOR 0
+/** MINOR of the version. */
+#define JFAI_VERSION_MINOR 1
+/** PATCH of the version. */
+#define JFAI_VERSION_PATCH 0
+
+/** Marks the functions of the library. Define JFAI_STATIC where the static library is linked on Windows. */
+#if defined(_WIN32) && !defined(JFAI_STATIC)
+#define JFAI_API __declspec(dllimport)
+#else
+#define JFAI_API
+#endif
+
+/** As a time: without a limit. */
+#define JFAI_FOREVER UINT64_MAX
+
+/** What a function returns: the kinds of errors, with the same numbers and names in every language. */
+enum {
+  /** It worked. */
+  JFAI_OK = 0,
+  /** `"argument"`: an argument is NULL, not UTF-8 or out of range; the message names it. */
+  JFAI_ERR_ARGUMENT = 1,
+  /** `"forked"`: the handle is from before fork(); make a new client in this process. */
+  JFAI_ERR_FORKED = 2,
+  /** `"config"`: correct the client's options. */
+  JFAI_ERR_CONFIG = 10,
+  /** `"invalid_request"`: correct the request; nothing was sent. */
+  JFAI_ERR_INVALID_REQUEST = 11,
+  /** `"untrusted_host"`: add the host to trusted_hosts if you trust it with the key. */
+  JFAI_ERR_UNTRUSTED_HOST = 12,
+  /** `"bad_request"`: check model, prompt, seconds, size and images. */
+  JFAI_ERR_BAD_REQUEST = 20,
+  /** `"authentication"`: check the API key. */
+  JFAI_ERR_AUTHENTICATION = 21,
+  /** `"permission_denied"`: check the account's group and model rights. */
+  JFAI_ERR_PERMISSION_DENIED = 22,
+  /** `"insufficient_balance"`: top up the account, then try again. */
+  JFAI_ERR_INSUFFICIENT_BALANCE = 23,
+  /** `"not_found"`: check the task id and the base URL. */
+  JFAI_ERR_NOT_FOUND = 24,
+  /** `"rate_limited"`: slow down, then try again. */
+  JFAI_ERR_RATE_LIMITED = 25,
+  /** `"upstream"`: try again later; if it goes on, give the task id to the administrator. */
+  JFAI_ERR_UPSTREAM = 26,
+  /** `"model_unavailable"`: choose another model. */
+  JFAI_ERR_MODEL_UNAVAILABLE = 27,
+  /** `"unexpected_response"`: check the base URL: is /v1 missing from it? */
+  JFAI_ERR_UNEXPECTED_RESPONSE = 28,
+  /** `"not_offered"`: do without it: this server does not offer it. */
+  JFAI_ERR_NOT_OFFERED = 29,
+  /** `"connect"`: check the network, the proxy and the base URL. */
+  JFAI_ERR_CONNECT = 30,
+  /** `"connection"`: try again. */
+  JFAI_ERR_CONNECTION = 31,
+  /** `"timeout"`: try again, or allow more time. */
+  JFAI_ERR_TIMEOUT = 32,
+  /** `"create_outcome_unknown"`: do not simply send it again: it may have been charged; look into the account first. */
+  JFAI_ERR_CREATE_OUTCOME_UNKNOWN = 40,
+  /** `"task_failed"`: change the prompt or the images, then create a new task. */
+  JFAI_ERR_TASK_FAILED = 41,
+  /** `"wait_timeout"`: the task goes on: call wait with its id again. */
+  JFAI_ERR_WAIT_TIMEOUT = 42,
+  /** `"download"`: save again: it goes on where it stopped. */
+  JFAI_ERR_DOWNLOAD = 50,
+  /** `"not_ready"`: try again in a few seconds. */
+  JFAI_ERR_NOT_READY = 51,
+  /** `"integrity"`: save again; if it goes on, give the task id to the administrator. */
+  JFAI_ERR_INTEGRITY = 52,
+  /** `"file_exists"`: choose another name or allow overwriting. */
+  JFAI_ERR_FILE_EXISTS = 53,
+  /** `"io"`: check the path, its rights and the disk. */
+  JFAI_ERR_IO = 54,
+  /** `"file_locked"`: wait for the other saver of this file to end. */
+  JFAI_ERR_FILE_LOCKED = 55,
+  /** `"no_space"`: make room on the disk, then save again: it goes on where it stopped. */
+  JFAI_ERR_NO_SPACE = 56,
+  /** `"cancelled"`: call again when you want to go on. */
+  JFAI_ERR_CANCELLED = 60,
+  /** `"journal"`: move the journal file away or repair the named line. */
+  JFAI_ERR_JOURNAL = 61,
+  /** `"internal"`: please report this. */
+  JFAI_ERR_INTERNAL = 70,
+};
+
+/**
+ * A task that was created; its end was not seen.
+ */
+#define JFAI_PENDING_CREATED 1
+
+/**
+ * A task that has a video, which was not saved.
+ */
+#define JFAI_PENDING_SUCCEEDED 2
+
+/**
+ * A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then call
+ * jfai_resolve_unknown(). It is never sent again by the library.
+ */
+#define JFAI_PENDING_UNKNOWN 3
+
+/**
+ * Something is wrong.
+ */
+#define JFAI_LOG_ERROR 1
+
+/**
+ * Advice that a request does not follow, and the like.
+ */
+#define JFAI_LOG_WARN 2
+
+/**
+ * Tasks made, videos saved.
+ */
+#define JFAI_LOG_INFO 3
+
+/**
+ * Every request.
+ */
+#define JFAI_LOG_DEBUG 4
+
+/**
+ * Everything.
+ */
+#define JFAI_LOG_TRACE 5
+
+/**
+ * From the start of the file.
+ */
+#define JFAI_SEEK_SET 0
+
+/**
+ * From where the next read would begin.
+ */
+#define JFAI_SEEK_CUR 1
+
+/**
+ * From the end of the file.
+ */
+#define JFAI_SEEK_END 2
+
+/**
+ * What the document requires is refused, what it advises is a warning. The default.
+ */
+#define JFAI_VALIDATE_DEFAULT 0
+
+/**
+ * What would be a warning is refused too.
+ */
+#define JFAI_VALIDATE_STRICT 1
+
+/**
+ * Everything goes through as it is.
+ */
+#define JFAI_VALIDATE_OFF 2
+
+/**
+ * Not asked for yet, or a word of the server that is not known here: taken as still running.
+ */
+#define JFAI_TASK_UNKNOWN 0
+
+/**
+ * Accepted, not begun.
+ */
+#define JFAI_TASK_QUEUED 1
+
+/**
+ * Being made.
+ */
+#define JFAI_TASK_IN_PROGRESS 2
+
+/**
+ * Done; the video can be read.
+ */
+#define JFAI_TASK_SUCCEEDED 3
+
+/**
+ * Ended without a video; the service returns the charge.
+ */
+#define JFAI_TASK_FAILED 4
+
+/**
+ * What is left on a key. Beyond the service document: a server need not offer it.
+ */
+typedef struct jfai_balance jfai_balance;
+
+/**
+ * Many tasks that are waited for or made, and their results as they end. For one thread at a time.
+ */
+typedef struct jfai_batch jfai_batch;
+
+/**
+ * Bytes of a video, in memory.
+ */
+typedef struct jfai_bytes jfai_bytes;
+
+/**
+ * Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it.
+ */
+typedef struct jfai_cancel jfai_cancel;
+
+/**
+ * One object for one key. Any number of threads may use it at the same time.
+ */
+typedef struct jfai_client jfai_client;
+
+/**
+ * The options of a client. What is not set has its default.
+ */
+typedef struct jfai_client_options jfai_client_options;
+
+/**
+ * What went wrong, in full. Made by the function that failed; give it to jfai_error_free().
+ */
+typedef struct jfai_error jfai_error;
+
+/**
+ * A list of names.
+ */
+typedef struct jfai_names jfai_names;
+
+/**
+ * What is left to be done of everything that a journal knows.
+ */
+typedef struct jfai_pending jfai_pending;
+
+/**
+ * Holds callbacks back until the caller's own loop drains it. Shareable between threads.
+ */
+typedef struct jfai_queue jfai_queue;
+
+/**
+ * A video to read and seek in: for FFmpeg's `avio_alloc_context`, `fopencookie` and the like. For one thread at a time.
+ */
+typedef struct jfai_reader jfai_reader;
+
+/**
+ * What a check found.
+ */
+typedef struct jfai_report jfai_report;
+
+/**
+ * An order for one video. What is not set has its default.
+ */
+typedef struct jfai_request jfai_request;
+
+/**
+ * How one of many ended: a video or a file, or an error.
+ */
+typedef struct jfai_result jfai_result;
+
+/**
+ * How a video is saved. What is not set has its default.
+ */
+typedef struct jfai_save_options jfai_save_options;
+
+/**
+ * What a save brought.
+ */
+typedef struct jfai_summary jfai_summary;
+
+/**
+ * A task as it was last seen. It never changes: asking again gives another handle. Shareable between threads.
+ */
+typedef struct jfai_task jfai_task;
+
+/**
+ * A video of the service. Result links live about a day: save it soon. Shareable between threads.
+ */
+typedef struct jfai_video jfai_video;
+
+/**
+ * How a wait is done. What is not set has the client's value.
+ */
+typedef struct jfai_wait_options jfai_wait_options;
+
+/**
+ * Advice that a request does not follow, and other things that the caller should know. Nothing failed.
+ */
+typedef struct jfai_warnings jfai_warnings;
+
+/**
+ * The states of a task as they come. For one thread at a time.
+ */
+typedef struct jfai_watch jfai_watch;
+
+/**
+ * `JFAI_OK`, or why a function failed: one of the `JFAI_ERR_` numbers. They never change; new ones may come.
+ */
+typedef int32_t jfai_status;
+
+/**
+ * Told the end of a call: `task` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ */
+typedef void (*jfai_task_done_fn)(void *user, struct jfai_task *task, struct jfai_error *error);
+
+/**
+ * Told the end of a call: `video` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ */
+typedef void (*jfai_video_done_fn)(void *user, struct jfai_video *video, struct jfai_error *error);
+
+/**
+ * Told the end of a call: `summary` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ */
+typedef void (*jfai_summary_done_fn)(void *user,
+                                     struct jfai_summary *summary,
+                                     struct jfai_error *error);
+
+/**
+ * Told the end of a call: `bytes` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ */
+typedef void (*jfai_bytes_done_fn)(void *user, struct jfai_bytes *bytes, struct jfai_error *error);
+
+/**
+ * Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
+ * whichever thread works, also by several at a time, and must not call the library.
+ */
+typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
+
+/**
+ * Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
+ */
+typedef void (*jfai_wakeup_fn)(void *user);
+
+/**
+ * Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
+ * per second. 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+ */
+typedef int (*jfai_save_progress_fn)(void *user,
+                                     uint64_t bytes,
+                                     uint64_t total,
+                                     double bytes_per_second);
+
+/**
+ * Told every state of a task that a poll shows, and the new task first when the call creates it. The task is borrowed: see
+ * jfai_task_clone(). 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+ */
+typedef int (*jfai_task_progress_fn)(void *user, const struct jfai_task *task);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The bytes. They belong to the handle. NULL for NULL.
+ */
+JFAI_API const uint8_t *jfai_bytes_data(const struct jfai_bytes *bytes);
+
+/**
+ * How many they are.
+ */
+JFAI_API size_t jfai_bytes_size(const struct jfai_bytes *bytes);
+
+/**
+ * Frees them. NULL is ignored.
+ */
+JFAI_API void jfai_bytes_free(struct jfai_bytes *bytes);
+
+/**
+ * Creates a task. **This costs money**, so the order is checked first and sent at most once, unless it provably was not
+ * accepted. When the answer is lost: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_create(const struct jfai_client *client,
+                        const struct jfai_request *request,
+                        const struct jfai_cancel *cancel,
+                        struct jfai_task **out,
+                        struct jfai_error **err);
+
+/**
+ * Asks for a task's state. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_get(const struct jfai_client *client,
+                     const char *task_id,
+                     const struct jfai_cancel *cancel,
+                     struct jfai_task **out,
+                     struct jfai_error **err);
+
+/**
+ * A task by its id, without asking for it: to go on in a later process, for example.
+ */
+JFAI_API
+jfai_status jfai_task_by_id(const struct jfai_client *client,
+                            const char *task_id,
+                            struct jfai_task **out,
+                            struct jfai_error **err);
+
+/**
+ * Asks for the state anew; `out` gets another handle. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_task_refresh(const struct jfai_task *task,
+                              const struct jfai_cancel *cancel,
+                              struct jfai_task **out,
+                              struct jfai_error **err);
+
+/**
+ * Waits for the end of a task and gives its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
+ * refusal or the deadline end a wait; every error carries the task's id. `options` and `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_wait(const struct jfai_task *task,
+                      const struct jfai_wait_options *options,
+                      const struct jfai_cancel *cancel,
+                      struct jfai_video **out,
+                      struct jfai_error **err);
+
+/**
+ * jfai_create() and jfai_wait() in one. **This costs money.** `options` and `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_generate(const struct jfai_client *client,
+                          const struct jfai_request *request,
+                          const struct jfai_wait_options *options,
+                          const struct jfai_cancel *cancel,
+                          struct jfai_video **out,
+                          struct jfai_error **err);
+
+/**
+ * jfai_create() without blocking. The callback is called once, on the library's thread or, with a `queue`, in
+ * jfai_queue_drain(). `cancel` and `queue` may be NULL. When this fails, the callback is not called.
+ */
+JFAI_API
+jfai_status jfai_create_async(const struct jfai_client *client,
+                              const struct jfai_request *request,
+                              const struct jfai_cancel *cancel,
+                              const struct jfai_queue *queue,
+                              jfai_task_done_fn done,
+                              void *user,
+                              struct jfai_error **err);
+
+/**
+ * jfai_get() without blocking; see jfai_create_async().
+ */
+JFAI_API
+jfai_status jfai_get_async(const struct jfai_client *client,
+                           const char *task_id,
+                           const struct jfai_cancel *cancel,
+                           const struct jfai_queue *queue,
+                           jfai_task_done_fn done,
+                           void *user,
+                           struct jfai_error **err);
+
+/**
+ * jfai_wait() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
+ */
+JFAI_API
+jfai_status jfai_wait_async(const struct jfai_task *task,
+                            const struct jfai_wait_options *options,
+                            const struct jfai_cancel *cancel,
+                            const struct jfai_queue *queue,
+                            jfai_video_done_fn done,
+                            void *user,
+                            struct jfai_error **err);
+
+/**
+ * jfai_generate() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
+ */
+JFAI_API
+jfai_status jfai_generate_async(const struct jfai_client *client,
+                                const struct jfai_request *request,
+                                const struct jfai_wait_options *options,
+                                const struct jfai_cancel *cancel,
+                                const struct jfai_queue *queue,
+                                jfai_video_done_fn done,
+                                void *user,
+                                struct jfai_error **err);
+
+/**
+ * jfai_save() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
+ */
+JFAI_API
+jfai_status jfai_save_async(const struct jfai_video *video,
+                            const char *file,
+                            const struct jfai_save_options *options,
+                            const struct jfai_cancel *cancel,
+                            const struct jfai_queue *queue,
+                            jfai_summary_done_fn done,
+                            void *user,
+                            struct jfai_error **err);
+
+/**
+ * Reads bytes from `offset` up to, without, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
+ */
+JFAI_API
+jfai_status jfai_video_read_range_async(const struct jfai_video *video,
+                                        uint64_t offset,
+                                        uint64_t end,
+                                        const struct jfai_cancel *cancel,
+                                        const struct jfai_queue *queue,
+                                        jfai_bytes_done_fn done,
+                                        void *user,
+                                        struct jfai_error **err);
+
+/**
+ * Makes a token; it may be given to any number of calls.
+ */
+JFAI_API jfai_status jfai_cancel_new(struct jfai_cancel **out, struct jfai_error **err);
+
+/**
+ * Ends every call that has this token, now and later, with `JFAI_ERR_CANCELLED`. From any thread; NULL is ignored.
+ */
+JFAI_API
+void jfai_cancel_now(const struct jfai_cancel *cancel);
+
+/**
+ * True after jfai_cancel_now().
+ */
+JFAI_API bool jfai_cancel_is_cancelled(const struct jfai_cancel *cancel);
+
+/**
+ * Frees a token. NULL is ignored. Calls that have it go on and cannot be cancelled any more.
+ */
+JFAI_API void jfai_cancel_free(struct jfai_cancel *cancel);
+
+/**
+ * Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
+ * creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
+ * that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_check(const struct jfai_client *client,
+                       bool account,
+                       const struct jfai_cancel *cancel,
+                       struct jfai_report **out,
+                       struct jfai_error **err);
+
+/**
+ * True when tasks can be created, as far as can be told without creating one.
+ */
+JFAI_API bool jfai_report_ok(const struct jfai_report *report);
+
+/**
+ * The report for people, in several lines.
+ */
+JFAI_API const char *jfai_report_text(const struct jfai_report *report);
+
+/**
+ * The report as one JSON object.
+ */
+JFAI_API const char *jfai_report_json(const struct jfai_report *report);
+
+/**
+ * Frees a report. NULL is ignored.
+ */
+JFAI_API void jfai_report_free(struct jfai_report *report);
+
+/**
+ * The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not tell them. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_models(const struct jfai_client *client,
+                        const struct jfai_cancel *cancel,
+                        struct jfai_names **out,
+                        struct jfai_error **err);
+
+/**
+ * How many names there are. 0 for NULL.
+ */
+JFAI_API size_t jfai_names_count(const struct jfai_names *names);
+
+/**
+ * One of the names; NULL past the end.
+ */
+JFAI_API const char *jfai_names_at(const struct jfai_names *names, size_t index);
+
+/**
+ * Frees a list of names. NULL is ignored.
+ */
+JFAI_API void jfai_names_free(struct jfai_names *names);
+
+/**
+ * What is left on the key; `JFAI_ERR_NOT_OFFERED` when the server does not tell it. It allows 20 calls in 20 minutes.
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_get_balance(const struct jfai_client *client,
+                             const struct jfai_cancel *cancel,
+                             struct jfai_balance **out,
+                             struct jfai_error **err);
+
+/**
+ * What is left, in USD.
+ */
+JFAI_API double jfai_balance_available_usd(const struct jfai_balance *balance);
+
+/**
+ * What was used up, in USD.
+ */
+JFAI_API double jfai_balance_used_usd(const struct jfai_balance *balance);
+
+/**
+ * True when the key itself has no limit; the account's balance still has, and this call does not tell it.
+ */
+JFAI_API
+bool jfai_balance_unlimited(const struct jfai_balance *balance);
+
+/**
+ * When the key ends, in unix seconds; -1 when it does not.
+ */
+JFAI_API int64_t jfai_balance_expires_at(const struct jfai_balance *balance);
+
+/**
+ * The key's name at the server, or NULL.
+ */
+JFAI_API const char *jfai_balance_name(const struct jfai_balance *balance);
+
+/**
+ * Frees a balance. NULL is ignored.
+ */
+JFAI_API void jfai_balance_free(struct jfai_balance *balance);
+
+/**
+ * Makes a client with these options. Nothing is sent.
+ */
+JFAI_API
+jfai_status jfai_client_new(const struct jfai_client_options *options,
+                            struct jfai_client **out,
+                            struct jfai_error **err);
+
+/**
+ * Makes a client from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`. Nothing is sent.
+ */
+JFAI_API
+jfai_status jfai_client_from_env(struct jfai_client **out,
+                                 struct jfai_error **err);
+
+/**
+ * Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
+ * `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
+ * thread is gone. Tasks, videos and readers stay usable; blocking calls in other threads go on.
+ */
+JFAI_API
+void jfai_client_free(struct jfai_client *client);
+
+/**
+ * The entry that is used, as a URL.
+ */
+JFAI_API const char *jfai_client_endpoint(const struct jfai_client *client);
+
+/**
+ * The library's version, such as `"0.1.0"`. The text is constant.
+ */
+JFAI_API const char *jfai_version(void);
+
+/**
+ * Frees an error. NULL is ignored.
+ */
+JFAI_API void jfai_error_free(struct jfai_error *error);
+
+/**
+ * Its number, the one that the function returned: `JFAI_ERR_…`. 0 for NULL.
+ */
+JFAI_API jfai_status jfai_error_status(const struct jfai_error *error);
+
+/**
+ * Its kind by name, such as `"task_failed"`; the same in every language.
+ */
+JFAI_API const char *jfai_error_kind(const struct jfai_error *error);
+
+/**
+ * Where it happened: `"config"`, `"create"`, `"query"`, `"wait"`, `"content"`, `"save"`, `"check"`, `"journal"`.
+ */
+JFAI_API
+const char *jfai_error_phase(const struct jfai_error *error);
+
+/**
+ * One line for people: what happened, with its numbers, and what to do next.
+ */
+JFAI_API const char *jfai_error_message(const struct jfai_error *error);
+
+/**
+ * What happened, without what jfai_error_message() adds.
+ */
+JFAI_API const char *jfai_error_detail(const struct jfai_error *error);
+
+/**
+ * The option or request field at fault, or NULL.
+ */
+JFAI_API const char *jfai_error_field(const struct jfai_error *error);
+
+/**
+ * The HTTP status of the answer, or 0.
+ */
+JFAI_API int32_t jfai_error_http_status(const struct jfai_error *error);
+
+/**
+ * The server's own code, or NULL.
+ */
+JFAI_API const char *jfai_error_server_code(const struct jfai_error *error);
+
+/**
+ * The server's own message in its language, or NULL.
+ */
+JFAI_API const char *jfai_error_server_message(const struct jfai_error *error);
+
+/**
+ * The server's request id, for its administrator, or NULL.
+ */
+JFAI_API const char *jfai_error_request_id(const struct jfai_error *error);
+
+/**
+ * The task that it is about, or NULL. Every error after a task exists has it: with it the task can be gone on with.
+ */
+JFAI_API
+const char *jfai_error_task_id(const struct jfai_error *error);
+
+/**
+ * The last state seen of that task: `JFAI_TASK_…`, 0 when none was seen.
+ */
+JFAI_API int32_t jfai_error_last_status(const struct jfai_error *error);
+
+/**
+ * How long the server asked to wait, in milliseconds; -1 when it did not.
+ */
+JFAI_API int64_t jfai_error_retry_after_ms(const struct jfai_error *error);
+
+/**
+ * How many requests were sent for the call.
+ */
+JFAI_API uint32_t jfai_error_attempts(const struct jfai_error *error);
+
+/**
+ * True when the request may have been carried out, and charged, although there is no answer. Do not just send it again.
+ */
+JFAI_API
+bool jfai_error_maybe_executed(const struct jfai_error *error);
+
+/**
+ * True when the same call may succeed later without any change.
+ */
+JFAI_API bool jfai_error_is_transient(const struct jfai_error *error);
+
+/**
+ * All of it as one JSON object, for logs.
+ */
+JFAI_API const char *jfai_error_json(const struct jfai_error *error);
+
+/**
+ * The name of a status: `"ok"`, `"task_failed"`, …; `"unknown"` for a number that is none. The text is constant.
+ */
+JFAI_API
+const char *jfai_status_name(jfai_status status);
+
+/**
+ * What is left to be done of everything that the client's journal knows, in the order of its beginning. Asks nothing of the
+ * server. `JFAI_ERR_CONFIG` when the client has no journal: see jfai_client_options_set_journal().
+ */
+JFAI_API
+jfai_status jfai_list_pending(const struct jfai_client *client,
+                              struct jfai_pending **out,
+                              struct jfai_error **err);
+
+/**
+ * Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes on. `out_found` may be NULL;
+ * it gets false when the task is not on the list.
+ */
+JFAI_API
+jfai_status jfai_forget(const struct jfai_client *client,
+                        const char *task_id,
+                        bool *out_found,
+                        struct jfai_error **err);
+
+/**
+ * Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you found there, or with
+ * none when it made none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such create.
+ */
+JFAI_API
+jfai_status jfai_resolve_unknown(const struct jfai_client *client,
+                                 const char *intent,
+                                 const char *task_id,
+                                 bool *out_found,
+                                 struct jfai_error **err);
+
+/**
+ * How many there are. 0 for NULL.
+ */
+JFAI_API size_t jfai_pending_count(const struct jfai_pending *pending);
+
+/**
+ * What it is: `JFAI_PENDING_…`; 0 past the end.
+ */
+JFAI_API int32_t jfai_pending_state(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The task's id; NULL for a create whose outcome is unknown.
+ */
+JFAI_API const char *jfai_pending_task_id(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The journal's own name for a create whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
+ */
+JFAI_API
+const char *jfai_pending_intent(const struct jfai_pending *pending,
+                                size_t index);
+
+/**
+ * The model asked for.
+ */
+JFAI_API const char *jfai_pending_model(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The length asked for as it was sent, or NULL.
+ */
+JFAI_API const char *jfai_pending_seconds(const struct jfai_pending *pending, size_t index);
+
+/**
+ * Why the outcome is unknown: the kind of the error, `"abandoned"` or `"crashed"`; NULL for a task.
+ */
+JFAI_API const char *jfai_pending_reason(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The SHA-256 of the request, or NULL.
+ */
+JFAI_API const char *jfai_pending_fingerprint(const struct jfai_pending *pending, size_t index);
+
+/**
+ * The prompt, or NULL: it is kept only when the client was told to.
+ */
+JFAI_API const char *jfai_pending_prompt(const struct jfai_pending *pending, size_t index);
+
+/**
+ * When it was begun, in unix seconds; -1 past the end.
+ */
+JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, size_t index);
+
+/**
+ * Frees the list. NULL is ignored.
+ */
+JFAI_API void jfai_pending_free(struct jfai_pending *pending);
+
+/**
+ * Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
+ * one before is not called any more.
+ */
+JFAI_API
+jfai_status jfai_set_log(jfai_log_fn callback,
+                         void *user,
+                         int32_t level,
+                         struct jfai_error **err);
+
+/**
+ * Begins to wait for all these tasks; jfai_batch_next() gives each as soon as it has ended. One failure does not end the other
+ * waits. They share the client's request budget.
+ */
+JFAI_API
+jfai_status jfai_wait_all(const struct jfai_client *client,
+                          const char *const *task_ids,
+                          size_t count,
+                          struct jfai_batch **out,
+                          struct jfai_error **err);
+
+/**
+ * Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
+ * money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
+ * rest: to stop, free the batch. Then no further task is created; tasks that exist go on.
+ */
+JFAI_API
+jfai_status jfai_generate_many(const struct jfai_client *client,
+                               const struct jfai_request *const *requests,
+                               size_t count,
+                               size_t concurrency,
+                               struct jfai_batch **out,
+                               struct jfai_error **err);
+
+/**
+ * Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() gives
+ * each when it is done. It can itself be killed and called again. Creates whose outcome is unknown are left alone: see
+ * jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
+ */
+JFAI_API
+jfai_status jfai_resume_pending(const struct jfai_client *client,
+                                const char *folder,
+                                struct jfai_batch **out,
+                                struct jfai_error **err);
+
+/**
+ * Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be gone on with.
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_batch_next(struct jfai_batch *batch,
+                            const struct jfai_cancel *cancel,
+                            struct jfai_result **out,
+                            struct jfai_error **err);
+
+/**
+ * Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
+ */
+JFAI_API
+void jfai_batch_free(struct jfai_batch *batch);
+
+/**
+ * The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
+ */
+JFAI_API
+size_t jfai_result_index(const struct jfai_result *result);
+
+/**
+ * The task's id; NULL when none came to be.
+ */
+JFAI_API const char *jfai_result_task_id(const struct jfai_result *result);
+
+/**
+ * The video, or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_video *jfai_result_video(const struct jfai_result *result);
+
+/**
+ * The file, for jfai_resume_pending(), or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_summary *jfai_result_summary(const struct jfai_result *result);
+
+/**
+ * The error, or NULL. It belongs to the result.
+ */
+JFAI_API const struct jfai_error *jfai_result_error(const struct jfai_result *result);
+
+/**
+ * Frees a result with what belongs to it. NULL is ignored.
+ */
+JFAI_API void jfai_result_free(struct jfai_result *result);
+
+/**
+ * Makes options that are all at their defaults.
+ */
+JFAI_API
+jfai_status jfai_client_options_new(struct jfai_client_options **out,
+                                    struct jfai_error **err);
+
+/**
+ * Frees options. NULL is ignored. A client that was made with them does not need them any more.
+ */
+JFAI_API void jfai_client_options_free(struct jfai_client_options *options);
+
+/**
+ * Fills what is not set from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`, when the client is made.
+ */
+JFAI_API
+jfai_status jfai_client_options_use_env(struct jfai_client_options *options,
+                                        struct jfai_error **err);
+
+/**
+ * Sets the API key.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_api_key(struct jfai_client_options *options,
+                                            const char *api_key,
+                                            struct jfai_error **err);
+
+/**
+ * Sets the entry: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options,
+                                             const char *endpoint,
+                                             struct jfai_error **err);
+
+/**
+ * Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
+ * nothing is paid for twice. All of them get the key.
+ */
+JFAI_API
+jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options,
+                                             const char *endpoint,
+                                             struct jfai_error **err);
+
+/**
+ * Sets your own name for the documented video host, as scheme and host.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_video_base_url(struct jfai_client_options *options,
+                                                   const char *url,
+                                                   struct jfai_error **err);
+
+/**
+ * Adds a host that may be given the key, as `host` or `host:port`.
+ */
+JFAI_API
+jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
+                                           const char *host,
+                                           struct jfai_error **err);
+
+/**
+ * Sets a proxy instead of the system's; `""` for none at all.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_proxy(struct jfai_client_options *options,
+                                          const char *url,
+                                          struct jfai_error **err);
+
+/**
+ * Sets a PEM file of further root certificates, besides the system's.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_ca_file(struct jfai_client_options *options,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
+ * after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_request_rate(struct jfai_client_options *options,
+                                                 double per_second,
+                                                 uint32_t burst,
+                                                 struct jfai_error **err);
+
+/**
+ * Sets how many creates may be in flight at a time; the others wait. Default 4.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
+                                                          uint32_t count,
+                                                          struct jfai_error **err);
+
+/**
+ * Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+ * processes may share the file. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal(struct jfai_client_options *options,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * Writes prompts into the journal. Default false: a SHA-256 of the request stands in their place.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal_prompts(struct jfai_client_options *options,
+                                                    bool yes,
+                                                    struct jfai_error **err);
+
+/**
+ * Sets `Accept-Language`, which decides the language of the server's messages, such as `"en"` or `"zh-CN"`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_language(struct jfai_client_options *options,
+                                             const char *language,
+                                             struct jfai_error **err);
+
+/**
+ * Sets what calls the library, for the `User-Agent`. Default `"c"`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_face(struct jfai_client_options *options,
+                                         const char *face,
+                                         struct jfai_error **err);
+
+/**
+ * Sets the longest time for one query, in milliseconds. Default 30000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_timeout_ms(struct jfai_client_options *options,
+                                               uint64_t ms,
+                                               struct jfai_error **err);
+
+/**
+ * Sets the longest time for one create, in milliseconds. Default 180000: the service can take minutes, and a create that
+ * was given up is paid all the same.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_create_timeout_ms(struct jfai_client_options *options,
+                                                      uint64_t ms,
+                                                      struct jfai_error **err);
+
+/**
+ * Sets the longest time to connect, in milliseconds. Default 10000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_connect_timeout_ms(struct jfai_client_options *options,
+                                                       uint64_t ms,
+                                                       struct jfai_error **err);
+
+/**
+ * Sets the longest silence in the middle of a video, in milliseconds. Default 30000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *options,
+                                                    uint64_t ms,
+                                                    struct jfai_error **err);
+
+/**
+ * Sets how often one call is tried, the first time included. Default 4. A paid create is tried again only when it provably
+ * was not accepted.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_attempts(struct jfai_client_options *options,
+                                                 uint32_t attempts,
+                                                 struct jfai_error **err);
+
+/**
+ * Sets the pauses between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
+ * first attempt to the start of the last (120000).
+ */
+JFAI_API
+jfai_status jfai_client_options_set_retry_pauses_ms(struct jfai_client_options *options,
+                                                    uint64_t first_ms,
+                                                    uint64_t longest_ms,
+                                                    uint64_t budget_ms,
+                                                    struct jfai_error **err);
+
+/**
+ * Sets the first pause between two polls, in milliseconds. Default 5000, growing to 10000. Any host but this machine is asked
+ * every 5 s at the most, whatever is set here.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options *options,
+                                                     uint64_t ms,
+                                                     struct jfai_error **err);
+
+/**
+ * Sets the longest wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for as long as it takes.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_wait_timeout_ms(struct jfai_client_options *options,
+                                                    uint64_t ms,
+                                                    struct jfai_error **err);
+
+/**
+ * Sets how many polls may fail in a row before a wait gives up asking. Default 20.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *options,
+                                                    uint32_t errors,
+                                                    struct jfai_error **err);
+
+/**
+ * Makes a queue.
+ */
+JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
+
+/**
+ * Frees a queue. NULL is ignored. Callbacks that wait in it are called now; those of calls that still run will be called on the
+ * library's thread, so cancel and drain these first, or free the client first.
+ */
+JFAI_API
+void jfai_queue_free(struct jfai_queue *queue);
+
+/**
+ * Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
+ * It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
+ */
+JFAI_API
+jfai_status jfai_queue_set_wakeup(const struct jfai_queue *queue,
+                                  jfai_wakeup_fn wakeup,
+                                  void *user,
+                                  struct jfai_error **err);
+
+/**
+ * Calls the callbacks that wait in the queue, on this thread. When there are none it waits for the first, up to
+ * `timeout_ms` milliseconds (0: not at all; `JFAI_FOREVER`). `out_count` (may be NULL) gets how many were called.
+ */
+JFAI_API
+jfai_status jfai_queue_drain(const struct jfai_queue *queue,
+                             uint64_t timeout_ms,
+                             size_t *out_count,
+                             struct jfai_error **err);
+
+/**
+ * Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs
+ * one only when the bytes there are not at hand. A connection that breaks is taken up again where it broke. `cancel` may be NULL;
+ * it ends every later call of this reader, too.
+ */
+JFAI_API
+jfai_status jfai_reader_open(const struct jfai_video *video,
+                             const struct jfai_cancel *cancel,
+                             struct jfai_reader **out,
+                             struct jfai_error **err);
+
+/**
+ * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 behind it.
+ * `buffer` may be NULL when `size` is 0.
+ */
+JFAI_API
+jfai_status jfai_reader_read(struct jfai_reader *reader,
+                             uint8_t *buffer,
+                             size_t size,
+                             size_t *out_size,
+                             struct jfai_error **err);
+
+/**
+ * Moves to another place, counted from `whence`: `JFAI_SEEK_…`, which are C's `SEEK_…` where these are 0, 1, 2. Costs no request.
+ * `out_position` may be NULL; it gets the new place. Behind the end is allowed: reads there give 0 bytes.
+ */
+JFAI_API
+jfai_status jfai_reader_seek(struct jfai_reader *reader,
+                             int64_t offset,
+                             int32_t whence,
+                             uint64_t *out_position,
+                             struct jfai_error **err);
+
+/**
+ * The length of the file in bytes. Known since it was opened, with nearly every server.
+ */
+JFAI_API
+jfai_status jfai_reader_size(struct jfai_reader *reader,
+                             uint64_t *out_size,
+                             struct jfai_error **err);
+
+/**
+ * Where the next read begins. 0 for NULL.
+ */
+JFAI_API uint64_t jfai_reader_position(const struct jfai_reader *reader);
+
+/**
+ * Frees a reader. NULL is ignored.
+ */
+JFAI_API void jfai_reader_free(struct jfai_reader *reader);
+
+/**
+ * Makes an order with this prompt and every default.
+ */
+JFAI_API
+jfai_status jfai_request_new(const char *prompt,
+                             struct jfai_request **out,
+                             struct jfai_error **err);
+
+/**
+ * Makes an order from a JSON object with the fields `model`, `prompt`, `seconds`, `size`, `image`, `images`, `extra`, `validate`.
+ */
+JFAI_API
+jfai_status jfai_request_from_json(const char *json,
+                                   struct jfai_request **out,
+                                   struct jfai_error **err);
+
+/**
+ * Frees an order. NULL is ignored.
+ */
+JFAI_API void jfai_request_free(struct jfai_request *request);
+
+/**
+ * Sets the model. Default `"grok-image-video"`.
+ */
+JFAI_API
+jfai_status jfai_request_set_model(struct jfai_request *request,
+                                   const char *model,
+                                   struct jfai_error **err);
+
+/**
+ * Sets the length in seconds. The known models make whole seconds from 1 to 15; without it the server makes and bills 4 s.
+ */
+JFAI_API
+jfai_status jfai_request_set_seconds(struct jfai_request *request,
+                                     double seconds,
+                                     struct jfai_error **err);
+
+/**
+ * Sets the frame size such as `"1280x720"`: advice to the model, which may answer with another.
+ */
+JFAI_API
+jfai_status jfai_request_set_size(struct jfai_request *request,
+                                  const char *size,
+                                  struct jfai_error **err);
+
+/**
+ * Sets the one image to start from, as a URL that the service fetches. `grok-video-1.5` needs an image.
+ */
+JFAI_API
+jfai_status jfai_request_set_image_url(struct jfai_request *request,
+                                       const char *url,
+                                       struct jfai_error **err);
+
+/**
+ * Sets the one image to start from, as a PNG, JPEG or WebP file that is read now.
+ */
+JFAI_API
+jfai_status jfai_request_set_image_file(struct jfai_request *request,
+                                        const char *file,
+                                        struct jfai_error **err);
+
+/**
+ * Sets the one image to start from, as the bytes of a PNG, JPEG or WebP file.
+ */
+JFAI_API
+jfai_status jfai_request_set_image_bytes(struct jfai_request *request,
+                                         const uint8_t *data,
+                                         size_t size,
+                                         struct jfai_error **err);
+
+/**
+ * Adds a reference image, as a URL that the service fetches. Up to 7, for `grok-image-video`.
+ */
+JFAI_API
+jfai_status jfai_request_add_reference_url(struct jfai_request *request,
+                                           const char *url,
+                                           struct jfai_error **err);
+
+/**
+ * Adds a reference image, as a PNG, JPEG or WebP file that is read now.
+ */
+JFAI_API
+jfai_status jfai_request_add_reference_file(struct jfai_request *request,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * Adds a reference image, as the bytes of a PNG, JPEG or WebP file.
+ */
+JFAI_API
+jfai_status jfai_request_add_reference_bytes(struct jfai_request *request,
+                                             const uint8_t *data,
+                                             size_t size,
+                                             struct jfai_error **err);
+
+/**
+ * Adds a further field, passed on to the model as it is; `json` is its value as JSON, such as `"\"16:9\""` or `"3"`.
+ */
+JFAI_API
+jfai_status jfai_request_set_extra_json(struct jfai_request *request,
+                                        const char *name,
+                                        const char *json,
+                                        struct jfai_error **err);
+
+/**
+ * Sets how strictly the order is checked before it is sent: `JFAI_VALIDATE_…`.
+ */
+JFAI_API
+jfai_status jfai_request_set_validate(struct jfai_request *request,
+                                      int32_t validate,
+                                      struct jfai_error **err);
+
+/**
+ * Checks an order as jfai_create() does, without sending it. `out` (may be NULL) gets the warnings, for jfai_warnings_free().
+ */
+JFAI_API
+jfai_status jfai_request_check(const struct jfai_request *request,
+                               struct jfai_warnings **out,
+                               struct jfai_error **err);
+
+/**
+ * How many warnings there are. 0 for NULL.
+ */
+JFAI_API size_t jfai_warnings_count(const struct jfai_warnings *warnings);
+
+/**
+ * The stable name of a warning, such as `"unusual_length"`; NULL past the end.
+ */
+JFAI_API const char *jfai_warnings_code(const struct jfai_warnings *warnings, size_t index);
+
+/**
+ * A warning in one line for people; NULL past the end.
+ */
+JFAI_API const char *jfai_warnings_message(const struct jfai_warnings *warnings, size_t index);
+
+/**
+ * Frees warnings that jfai_request_check() gave; not those of a task, which belong to it. NULL is ignored.
+ */
+JFAI_API
+void jfai_warnings_free(struct jfai_warnings *warnings);
+
+/**
+ * Saves a video as a file. The bytes go to `NAME.part`; the file gets its name only when it is whole, checked and on the disk. A
+ * save that ends early is gone on with by the next. `options` and `cancel` may be NULL; `out` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_save(const struct jfai_video *video,
+                      const char *file,
+                      const struct jfai_save_options *options,
+                      const struct jfai_cancel *cancel,
+                      struct jfai_summary **out,
+                      struct jfai_error **err);
+
+/**
+ * Makes options that are all at their defaults.
+ */
+JFAI_API jfai_status jfai_save_options_new(struct jfai_save_options **out, struct jfai_error **err);
+
+/**
+ * Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+ */
+JFAI_API void jfai_save_options_free(struct jfai_save_options *options);
+
+/**
+ * Sets how many connections are used at once, 1 to 16. Default 1.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_connections(struct jfai_save_options *options,
+                                              uint32_t connections,
+                                              struct jfai_error **err);
+
+/**
+ * Replaces a file of that name. Default false: it is `JFAI_ERR_FILE_EXISTS`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_overwrite(struct jfai_save_options *options,
+                                            bool yes,
+                                            struct jfai_error **err);
+
+/**
+ * Makes missing parent folders. Default false: it is `JFAI_ERR_IO`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_create_parents(struct jfai_save_options *options,
+                                                 bool yes,
+                                                 struct jfai_error **err);
+
+/**
+ * Computes the SHA-256 of the file. Default false.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_sha256(struct jfai_save_options *options,
+                                         bool yes,
+                                         struct jfai_error **err);
+
+/**
+ * Checks the MP4 structure at the end. Default true.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,
+                                         bool yes,
+                                         struct jfai_error **err);
+
+/**
+ * Sets the longest time for the whole, in milliseconds. Default `JFAI_FOREVER`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
+                                             uint64_t ms,
+                                             struct jfai_error **err);
+
+/**
+ * Sets the most bytes per second. Default 0: as fast as it comes.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_rate_limit(struct jfai_save_options *options,
+                                             uint64_t bytes_per_second,
+                                             struct jfai_error **err);
+
+/**
+ * Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_progress(struct jfai_save_options *options,
+                                           jfai_save_progress_fn progress,
+                                           void *user,
+                                           struct jfai_error **err);
+
+/**
+ * Where the file is.
+ */
+JFAI_API const char *jfai_summary_path(const struct jfai_summary *summary);
+
+/**
+ * Its length.
+ */
+JFAI_API uint64_t jfai_summary_bytes(const struct jfai_summary *summary);
+
+/**
+ * The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
+ */
+JFAI_API int64_t jfai_summary_duration_ms(const struct jfai_summary *summary);
+
+/**
+ * The width in pixels, as the file says; 0 when it was not checked or does not say.
+ */
+JFAI_API uint32_t jfai_summary_width(const struct jfai_summary *summary);
+
+/**
+ * The height in pixels, as the file says; 0 when it was not checked or does not say.
+ */
+JFAI_API uint32_t jfai_summary_height(const struct jfai_summary *summary);
+
+/**
+ * True when the file was not read in one go: after a cut, or from what a former call left.
+ */
+JFAI_API bool jfai_summary_resumed(const struct jfai_summary *summary);
+
+/**
+ * How many requests were sent for it.
+ */
+JFAI_API uint32_t jfai_summary_attempts(const struct jfai_summary *summary);
+
+/**
+ * How long the call took, in milliseconds.
+ */
+JFAI_API int64_t jfai_summary_elapsed_ms(const struct jfai_summary *summary);
+
+/**
+ * The SHA-256 in hexadecimal, or NULL when it was not asked for.
+ */
+JFAI_API const char *jfai_summary_sha256(const struct jfai_summary *summary);
+
+/**
+ * Frees a summary. NULL is ignored.
+ */
+JFAI_API void jfai_summary_free(struct jfai_summary *summary);
+
+/**
+ * Frees a task handle. NULL is ignored. The task itself goes on.
+ */
+JFAI_API void jfai_task_free(struct jfai_task *task);
+
+/**
+ * Makes a second handle of a task, to keep one that a callback was shown.
+ */
+JFAI_API
+jfai_status jfai_task_clone(const struct jfai_task *task,
+                            struct jfai_task **out,
+                            struct jfai_error **err);
+
+/**
+ * Its id: what to keep to come back to it in a later process.
+ */
+JFAI_API const char *jfai_task_id(const struct jfai_task *task);
+
+/**
+ * Its state: `JFAI_TASK_…`.
+ */
+JFAI_API int32_t jfai_task_status(const struct jfai_task *task);
+
+/**
+ * The name of a state: `"queued"`, `"in_progress"`, `"succeeded"`, `"failed"` or `"unknown"`. The text is constant.
+ */
+JFAI_API
+const char *jfai_task_status_name(int32_t status);
+
+/**
+ * The server's own word for the state.
+ */
+JFAI_API const char *jfai_task_raw_status(const struct jfai_task *task);
+
+/**
+ * 0 to 100; -1 when the server does not say it. May stand still or go back.
+ */
+JFAI_API double jfai_task_progress(const struct jfai_task *task);
+
+/**
+ * The seconds of video that the server billed; -1 when it does not say it.
+ */
+JFAI_API double jfai_task_billed_seconds(const struct jfai_task *task);
+
+/**
+ * Where the MP4 is, or NULL. Reading it needs the key, unless the link is signed.
+ */
+JFAI_API const char *jfai_task_video_url(const struct jfai_task *task);
+
+/**
+ * Why it failed, or NULL.
+ */
+JFAI_API const char *jfai_task_fail_reason(const struct jfai_task *task);
+
+/**
+ * The model as the server names it, or NULL. May differ from the one asked for.
+ */
+JFAI_API const char *jfai_task_model(const struct jfai_task *task);
+
+/**
+ * When it was accepted, in unix seconds; -1 when the server does not say it.
+ */
+JFAI_API int64_t jfai_task_created_at(const struct jfai_task *task);
+
+/**
+ * When it was begun, in unix seconds; -1 when the server does not say it.
+ */
+JFAI_API int64_t jfai_task_started_at(const struct jfai_task *task);
+
+/**
+ * When it ended, in unix seconds; -1 when the server does not say it.
+ */
+JFAI_API int64_t jfai_task_finished_at(const struct jfai_task *task);
+
+/**
+ * The server's last answer, whole, as JSON; empty when it was not asked for yet.
+ */
+JFAI_API const char *jfai_task_raw_json(const struct jfai_task *task);
+
+/**
+ * Advice that the request did not follow, and a bill that differs from what was asked. They belong to the task.
+ */
+JFAI_API
+const struct jfai_warnings *jfai_task_warnings(const struct jfai_task *task);
+
+/**
+ * The video of a task, when its last seen state says that there is one; else `JFAI_ERR_NOT_READY` or `JFAI_ERR_TASK_FAILED`.
+ */
+JFAI_API
+jfai_status jfai_task_video(const struct jfai_task *task,
+                            struct jfai_video **out,
+                            struct jfai_error **err);
+
+/**
+ * The video of a task that is done, by the task's id: its address is asked for when it is read.
+ */
+JFAI_API
+jfai_status jfai_video_by_id(const struct jfai_client *client,
+                             const char *task_id,
+                             struct jfai_video **out,
+                             struct jfai_error **err);
+
+/**
+ * A video by its address. The key goes along only when the host is on the list.
+ */
+JFAI_API
+jfai_status jfai_video_at(const struct jfai_client *client,
+                          const char *url,
+                          struct jfai_video **out,
+                          struct jfai_error **err);
+
+/**
+ * Frees a video handle. NULL is ignored.
+ */
+JFAI_API void jfai_video_free(struct jfai_video *video);
+
+/**
+ * The id of the task that made it, or NULL.
+ */
+JFAI_API const char *jfai_video_task_id(const struct jfai_video *video);
+
+/**
+ * Its address, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
+ */
+JFAI_API
+const char *jfai_video_url(const struct jfai_video *video);
+
+/**
+ * A file name made from the task's id that every system takes, such as `"task_abc.mp4"`.
+ */
+JFAI_API const char *jfai_video_file_name(const struct jfai_video *video);
+
+/**
+ * Reads part of a video into `buffer`: up to `size` bytes from `offset` on, fewer only at the end of the file. `out_size` gets how many.
+ * Every call is a request of its own: see jfai_reader_open() for reading on. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_video_read_range(const struct jfai_video *video,
+                                  uint64_t offset,
+                                  uint8_t *buffer,
+                                  size_t size,
+                                  const struct jfai_cancel *cancel,
+                                  size_t *out_size,
+                                  struct jfai_error **err);
+
+/**
+ * Reads a whole video into memory, length and MP4 structure checked. Refuses more than `max_size` bytes (0: 1 GiB).
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_video_bytes(const struct jfai_video *video,
+                             size_t max_size,
+                             const struct jfai_cancel *cancel,
+                             struct jfai_bytes **out,
+                             struct jfai_error **err);
+
+/**
+ * Makes options that are all the client's.
+ */
+JFAI_API jfai_status jfai_wait_options_new(struct jfai_wait_options **out, struct jfai_error **err);
+
+/**
+ * Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+ */
+JFAI_API void jfai_wait_options_free(struct jfai_wait_options *options);
+
+/**
+ * Sets the longest wait, in milliseconds; `JFAI_FOREVER` for as long as it takes.
+ */
+JFAI_API
+jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
+                                             uint64_t ms,
+                                             struct jfai_error **err);
+
+/**
+ * Sets the first pause between two polls, in milliseconds, growing to twice of it. Any host but this machine is asked every
+ * 5 s at the most.
+ */
+JFAI_API
+jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,
+                                                   uint64_t ms,
+                                                   struct jfai_error **err);
+
+/**
+ * Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+ */
+JFAI_API
+jfai_status jfai_wait_options_set_progress(struct jfai_wait_options *options,
+                                           jfai_task_progress_fn progress,
+                                           void *user,
+                                           struct jfai_error **err);
+
+/**
+ * Begins to watch a task. `options` may be NULL; its progress callback is not used.
+ */
+JFAI_API
+jfai_status jfai_watch_new(const struct jfai_task *task,
+                           const struct jfai_wait_options *options,
+                           struct jfai_watch **out,
+                           struct jfai_error **err);
+
+/**
+ * Waits for the next state; `out` gets NULL after the last one. Fails as a wait fails: `JFAI_ERR_TASK_FAILED`, …
+ * `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_watch_next(struct jfai_watch *watch,
+                            const struct jfai_cancel *cancel,
+                            struct jfai_task **out,
+                            struct jfai_error **err);
+
+/**
+ * Ends watching. NULL is ignored. The task goes on.
+ */
+JFAI_API void jfai_watch_free(struct jfai_watch *watch);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* JUNFEIAI_H */

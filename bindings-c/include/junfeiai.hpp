@@ -1,0 +1,1379 @@
+/**
+ * @file junfeiai.hpp
+ * junfeiai.h for C++17: RAII, exceptions or results, std::chrono, std::filesystem, std::future, std::istream.
+ *
+ * Every call comes in two forms: `client.create(request)` throws junfeiai::error, `client.try_create(request)` gives a
+ * junfeiai::result. `…_async` gives a std::future, or calls a function on the library's thread or in a queue's drain().
+ * Classes are move-only; what C takes as const may be used by several threads at the same time. Texts returned as
+ * std::string_view belong to the object they come from.
+ */
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#ifndef JUNFEIAI_HPP
+#define JUNFEIAI_HPP
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <istream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <streambuf>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "junfeiai.h"
+
+namespace junfeiai {
+
+using std::chrono::milliseconds;
+
+/** As a time: without a limit. */
+inline constexpr milliseconds forever = milliseconds::max();
+
+/** The states of a task. */
+enum class task_status : std::int32_t {
+  unknown = JFAI_TASK_UNKNOWN,         ///< Not asked for yet, or a word that is not known here: still running.
+  queued = JFAI_TASK_QUEUED,           ///< Accepted, not begun.
+  in_progress = JFAI_TASK_IN_PROGRESS, ///< Being made.
+  succeeded = JFAI_TASK_SUCCEEDED,     ///< Done; the video can be read.
+  failed = JFAI_TASK_FAILED            ///< Ended without a video.
+};
+
+/** How strictly a request is checked before it is sent. */
+enum class validate : std::int32_t {
+  normal = JFAI_VALIDATE_DEFAULT, ///< What the document requires is refused, what it advises is a warning.
+  strict = JFAI_VALIDATE_STRICT,  ///< What would be a warning is refused too.
+  off = JFAI_VALIDATE_OFF         ///< Everything goes through as it is.
+};
+
+/** The levels of the log. */
+enum class log_level : std::int32_t {
+  error = JFAI_LOG_ERROR, ///< Something is wrong.
+  warn = JFAI_LOG_WARN,   ///< Advice that a request does not follow, and the like.
+  info = JFAI_LOG_INFO,   ///< Tasks made, videos saved.
+  debug = JFAI_LOG_DEBUG, ///< Every request.
+  trace = JFAI_LOG_TRACE  ///< Everything.
+};
+
+/** @cond */
+namespace detail {
+
+inline std::string text(const char *s) { return s != nullptr ? std::string(s) : std::string(); }
+inline std::string_view view(const char *s) { return s != nullptr ? std::string_view(s) : std::string_view(); }
+inline std::optional<std::string> maybe(const char *s) {
+  return s != nullptr ? std::optional<std::string>(s) : std::nullopt;
+}
+inline std::uint64_t ms(milliseconds t) {
+  if (t == forever) return JFAI_FOREVER;
+  return t.count() < 0 ? 0 : static_cast<std::uint64_t>(t.count());
+}
+inline std::string path(const std::filesystem::path &p) {
+#if defined(_WIN32)
+  return p.u8string();
+#else
+  return p.string();
+#endif
+}
+inline std::filesystem::path path(const char *s) {
+#if defined(_WIN32)
+  return std::filesystem::u8path(text(s));
+#else
+  return std::filesystem::path(text(s));
+#endif
+}
+
+template <class T, void (*Free)(T *)>
+struct deleter {
+  void operator()(T *p) const noexcept { Free(p); }
+};
+template <class T, void (*Free)(T *)>
+using handle = std::unique_ptr<T, deleter<T, Free>>;
+
+struct error_record {
+  jfai_status status = JFAI_OK;
+  std::string kind, phase, message, detail, json;
+  std::optional<std::string> field, server_code, server_message, request_id, task_id;
+  int http_status = 0;
+  task_status last_status = task_status::unknown;
+  std::optional<milliseconds> retry_after;
+  unsigned attempts = 0;
+  bool maybe_executed = false, transient = false;
+};
+
+} // namespace detail
+/** @endcond */
+
+/** Any failure of the library. what() is one line that says what happened and what to do next. */
+class error : public std::runtime_error {
+public:
+  /** Takes over an error object of C. */
+  explicit error(jfai_error *e) : error(read(detail::handle<jfai_error, jfai_error_free>(e).get())) {}
+
+  /** The number of its kind: `JFAI_ERR_…`. */
+  jfai_status status() const noexcept { return record_->status; }
+  /** The name of its kind, such as "task_failed". */
+  const std::string &kind() const noexcept { return record_->kind; }
+  /** Where it happened: "create", "wait", "save", … */
+  const std::string &phase() const noexcept { return record_->phase; }
+  /** What happened, without what what() adds. */
+  const std::string &detail() const noexcept { return record_->detail; }
+  /** The option or request field at fault. */
+  const std::optional<std::string> &field() const noexcept { return record_->field; }
+  /** The HTTP status of the answer, or 0. */
+  int http_status() const noexcept { return record_->http_status; }
+  /** The server's own code. */
+  const std::optional<std::string> &server_code() const noexcept { return record_->server_code; }
+  /** The server's own message, in its language. */
+  const std::optional<std::string> &server_message() const noexcept { return record_->server_message; }
+  /** The server's request id, for its administrator. */
+  const std::optional<std::string> &request_id() const noexcept { return record_->request_id; }
+  /** The task that it is about; there on every error after a task exists. */
+  const std::optional<std::string> &task_id() const noexcept { return record_->task_id; }
+  /** The last state seen of that task. */
+  task_status last_status() const noexcept { return record_->last_status; }
+  /** How long the server asked to wait. */
+  std::optional<milliseconds> retry_after() const noexcept { return record_->retry_after; }
+  /** How many requests were sent for the call. */
+  unsigned attempts() const noexcept { return record_->attempts; }
+  /** True when the request may have been carried out, and charged, although there is no answer. */
+  bool maybe_executed() const noexcept { return record_->maybe_executed; }
+  /** True when the same call may succeed later without any change. */
+  bool is_transient() const noexcept { return record_->transient; }
+  /** All of it as one JSON object. */
+  const std::string &json() const noexcept { return record_->json; }
+
+private:
+  explicit error(std::shared_ptr<const detail::error_record> r) : std::runtime_error(r->message), record_(std::move(r)) {}
+
+  static std::shared_ptr<const detail::error_record> read(const jfai_error *e) {
+    auto r = std::make_shared<detail::error_record>();
+    r->status = jfai_error_status(e);
+    r->kind = detail::text(jfai_error_kind(e));
+    r->phase = detail::text(jfai_error_phase(e));
+    r->message = detail::text(jfai_error_message(e));
+    r->detail = detail::text(jfai_error_detail(e));
+    r->json = detail::text(jfai_error_json(e));
+    r->field = detail::maybe(jfai_error_field(e));
+    r->server_code = detail::maybe(jfai_error_server_code(e));
+    r->server_message = detail::maybe(jfai_error_server_message(e));
+    r->request_id = detail::maybe(jfai_error_request_id(e));
+    r->task_id = detail::maybe(jfai_error_task_id(e));
+    r->http_status = jfai_error_http_status(e);
+    r->last_status = static_cast<task_status>(jfai_error_last_status(e));
+    if (auto after = jfai_error_retry_after_ms(e); after >= 0) r->retry_after = milliseconds(after);
+    r->attempts = jfai_error_attempts(e);
+    r->maybe_executed = jfai_error_maybe_executed(e);
+    r->transient = jfai_error_is_transient(e);
+    return r;
+  }
+
+  std::shared_ptr<const detail::error_record> record_;
+};
+
+/** What a `try_…` form gives: a value or an error. */
+template <class T>
+class [[nodiscard]] result {
+public:
+  /** A value. */
+  result(T value) : state_(std::in_place_index<0>, std::move(value)) {} // NOLINT: it is one or the other
+  /** An error. */
+  result(junfeiai::error e) : state_(std::in_place_index<1>, std::move(e)) {} // NOLINT
+  /** True when there is a value. */
+  bool has_value() const noexcept { return state_.index() == 0; }
+  /** True when there is a value. */
+  explicit operator bool() const noexcept { return has_value(); }
+  /** The value; throws the error when there is none. */
+  T value() && {
+    if (!has_value()) throw std::get<1>(state_);
+    return std::get<0>(std::move(state_));
+  }
+  /** The value; throws the error when there is none. */
+  T &value() & {
+    if (!has_value()) throw std::get<1>(state_);
+    return std::get<0>(state_);
+  }
+  /** The value; throws the error when there is none. */
+  T &operator*() & { return value(); }
+  /** The value; throws the error when there is none. */
+  T *operator->() { return &value(); }
+  /** The error; throws std::bad_variant_access when there is a value. */
+  const junfeiai::error &error() const { return std::get<1>(state_); }
+
+private:
+  std::variant<T, junfeiai::error> state_;
+};
+
+/** @cond */
+namespace detail {
+
+inline void check(jfai_status status, jfai_error *e) {
+  if (status != JFAI_OK) throw error(e);
+}
+
+/** Calls `f(&out, &err)` and makes a result of it. */
+template <class T, class Raw, class F>
+result<T> made(F &&f) {
+  Raw *out = nullptr;
+  jfai_error *e = nullptr;
+  if (f(&out, &e) != JFAI_OK) return error(e);
+  return T(out);
+}
+
+/** Calls `f(&err)` and throws. */
+template <class F>
+void done(F &&f) {
+  jfai_error *e = nullptr;
+  const auto status = f(&e); // first: arguments are evaluated in any order
+  check(status, e);
+}
+
+/** A function for progress that may give nothing (go on) or false (end the call). */
+template <class Arg>
+class progress {
+public:
+  progress() = default;
+  template <class F>
+  void set(F f) {
+    if constexpr (std::is_void_v<std::invoke_result_t<F &, Arg>>) {
+      f_ = [f = std::move(f)](Arg a) mutable {
+        f(a);
+        return true;
+      };
+    } else {
+      f_ = [f = std::move(f)](Arg a) mutable { return static_cast<bool>(f(a)); };
+    }
+  }
+  explicit operator bool() const noexcept { return static_cast<bool>(f_); }
+  /** For C: 0 goes on. An exception ends the call, and is thrown where the call ends. */
+  int tell(Arg a, std::exception_ptr &thrown) const noexcept {
+    try {
+      return f_(a) ? 0 : 1;
+    } catch (...) {
+      thrown = std::current_exception();
+      return 1;
+    }
+  }
+
+private:
+  std::function<bool(Arg)> f_;
+};
+
+} // namespace detail
+/** @endcond */
+
+/** The library's version. */
+inline std::string_view version() noexcept { return detail::view(jfai_version()); }
+
+/** @cond */
+namespace detail {
+using log_function = std::function<void(log_level, std::string_view)>;
+inline void set_log(log_function f, log_level level) {
+  // The one before lives until C has stopped calling it.
+  static std::mutex lock;
+  static std::unique_ptr<log_function> current;
+  const std::lock_guard<std::mutex> hold(lock);
+  auto next = f ? std::make_unique<log_function>(std::move(f)) : nullptr;
+  const auto tell = [](void *user, std::int32_t level_, const char *line) {
+    try {
+      (*static_cast<log_function *>(user))(static_cast<log_level>(level_), view(line));
+    } catch (...) {
+      // C stands between here and whoever could catch it.
+    }
+  };
+  done([&](jfai_error **e) {
+    return jfai_set_log(next ? +tell : nullptr, next.get(), static_cast<std::int32_t>(level), e);
+  });
+  current = std::move(next);
+}
+} // namespace detail
+/** @endcond */
+
+/** Calls `f(log_level, std::string_view)` with what every client of this process does, on whichever thread works. */
+template <class F>
+void set_log(F f, log_level level = log_level::info) {
+  detail::set_log(detail::log_function(std::move(f)), level);
+}
+/** Tells nobody any more. */
+inline void clear_log() { detail::set_log(nullptr, log_level::error); }
+
+/** Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it. */
+class cancel_token {
+public:
+  cancel_token() {
+    detail::done([&](jfai_error **e) {
+      jfai_cancel *out = nullptr;
+      auto s = jfai_cancel_new(&out, e);
+      token_.reset(out);
+      return s;
+    });
+  }
+  /** Ends every call that has this token, now and later. */
+  void cancel() const noexcept { jfai_cancel_now(token_.get()); }
+  /** True after cancel(). */
+  bool cancelled() const noexcept { return jfai_cancel_is_cancelled(token_.get()); }
+  /** The handle of C. */
+  const jfai_cancel *get() const noexcept { return token_.get(); }
+
+private:
+  detail::handle<jfai_cancel, jfai_cancel_free> token_;
+};
+
+/** @cond */
+namespace detail {
+inline const jfai_cancel *raw(const cancel_token *c) noexcept { return c != nullptr ? c->get() : nullptr; }
+} // namespace detail
+/** @endcond */
+
+/** Advice that a request does not follow. */
+struct warning {
+  std::string code;    ///< Its stable name.
+  std::string message; ///< One line for people.
+};
+
+/** @cond */
+namespace detail {
+inline std::vector<warning> warnings(const jfai_warnings *w) {
+  std::vector<warning> list;
+  for (std::size_t i = 0; i < jfai_warnings_count(w); ++i)
+    list.push_back({text(jfai_warnings_code(w, i)), text(jfai_warnings_message(w, i))});
+  return list;
+}
+} // namespace detail
+/** @endcond */
+
+/** An order for one video. Setters give the order back, to be chained. */
+class request {
+public:
+  /** An order with this prompt and every default. */
+  explicit request(std::string_view prompt) {
+    detail::done([&](jfai_error **e) {
+      jfai_request *out = nullptr;
+      auto s = jfai_request_new(std::string(prompt).c_str(), &out, e);
+      request_.reset(out);
+      return s;
+    });
+  }
+  /** An order from a JSON object. */
+  static request from_json(std::string_view json) {
+    jfai_request *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_request_from_json(std::string(json).c_str(), &out, e); });
+    return request(out);
+  }
+  /** Sets the model. */
+  request &model(std::string_view v) { return set(jfai_request_set_model, v); }
+  /** Sets the length in seconds. */
+  request &seconds(double v) {
+    detail::done([&](jfai_error **e) { return jfai_request_set_seconds(request_.get(), v, e); });
+    return *this;
+  }
+  /** Sets the length. */
+  template <class Rep, class Period>
+  request &seconds(std::chrono::duration<Rep, Period> v) {
+    return seconds(std::chrono::duration<double>(v).count());
+  }
+  /** Sets the frame size such as "1280x720". */
+  request &size(std::string_view v) { return set(jfai_request_set_size, v); }
+  /** Sets the one image to start from, as a URL that the service fetches. */
+  request &image_url(std::string_view v) { return set(jfai_request_set_image_url, v); }
+  /** Sets the one image to start from, as a file that is read now. */
+  request &image_file(const std::filesystem::path &v) { return set(jfai_request_set_image_file, detail::path(v)); }
+  /** Sets the one image to start from, as the bytes of a file. */
+  request &image_bytes(const void *data, std::size_t size) {
+    return bytes(jfai_request_set_image_bytes, data, size);
+  }
+  /** Adds a reference image, as a URL that the service fetches. */
+  request &reference_url(std::string_view v) { return set(jfai_request_add_reference_url, v); }
+  /** Adds a reference image, as a file that is read now. */
+  request &reference_file(const std::filesystem::path &v) {
+    return set(jfai_request_add_reference_file, detail::path(v));
+  }
+  /** Adds a reference image, as the bytes of a file. */
+  request &reference_bytes(const void *data, std::size_t size) {
+    return bytes(jfai_request_add_reference_bytes, data, size);
+  }
+  /** Adds a further field whose value is JSON, passed on as it is. */
+  request &extra_json(std::string_view name, std::string_view json) {
+    detail::done([&](jfai_error **e) {
+      return jfai_request_set_extra_json(request_.get(), std::string(name).c_str(), std::string(json).c_str(), e);
+    });
+    return *this;
+  }
+  /** Sets how strictly it is checked. */
+  request &check_as(validate v) {
+    detail::done(
+        [&](jfai_error **e) { return jfai_request_set_validate(request_.get(), static_cast<std::int32_t>(v), e); });
+    return *this;
+  }
+  /** Checks it as create() does, without sending it; gives the warnings. */
+  std::vector<warning> check() const {
+    jfai_warnings *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_request_check(request_.get(), &out, e); });
+    detail::handle<jfai_warnings, jfai_warnings_free> keep(out);
+    return detail::warnings(out);
+  }
+  /** The handle of C. */
+  const jfai_request *get() const noexcept { return request_.get(); }
+
+private:
+  explicit request(jfai_request *r) : request_(r) {}
+  template <class F>
+  request &set(F f, std::string_view v) {
+    detail::done([&](jfai_error **e) { return f(request_.get(), std::string(v).c_str(), e); });
+    return *this;
+  }
+  template <class F>
+  request &bytes(F f, const void *data, std::size_t size) {
+    detail::done(
+        [&](jfai_error **e) { return f(request_.get(), static_cast<const std::uint8_t *>(data), size, e); });
+    return *this;
+  }
+  detail::handle<jfai_request, jfai_request_free> request_;
+};
+
+/** How a save went. */
+struct summary {
+  std::filesystem::path path;                 ///< Where the file is.
+  std::uint64_t bytes = 0;                    ///< Its length.
+  std::optional<milliseconds> duration;       ///< Its running time, as the file says.
+  std::optional<std::uint32_t> width;         ///< In pixels, as the file says.
+  std::optional<std::uint32_t> height;        ///< In pixels, as the file says.
+  bool resumed = false;                       ///< True when it was not read in one go.
+  unsigned attempts = 0;                      ///< Requests sent for it.
+  milliseconds elapsed{0};                    ///< How long the call took.
+  std::optional<std::string> sha256;          ///< In hexadecimal, when it was asked for.
+
+  summary() = default;
+  /** Takes over a summary of C. */
+  explicit summary(jfai_summary *s) {
+    detail::handle<jfai_summary, jfai_summary_free> keep(s);
+    path = detail::path(jfai_summary_path(s));
+    bytes = jfai_summary_bytes(s);
+    if (auto d = jfai_summary_duration_ms(s); d >= 0) duration = milliseconds(d);
+    if (auto w = jfai_summary_width(s); w != 0) width = w;
+    if (auto h = jfai_summary_height(s); h != 0) height = h;
+    resumed = jfai_summary_resumed(s);
+    attempts = jfai_summary_attempts(s);
+    elapsed = milliseconds(jfai_summary_elapsed_ms(s));
+    sha256 = detail::maybe(jfai_summary_sha256(s));
+  }
+};
+
+/** How far a save is. */
+struct save_progress {
+  std::uint64_t bytes;     ///< Bytes that are there.
+  std::uint64_t total;     ///< Length of the file; 0 until it is known.
+  double bytes_per_second; ///< Of this call, over the last second or so.
+};
+
+/** How a video is saved. */
+class save_options {
+public:
+  unsigned connections = 1;                        ///< Used at once, 1 to 16.
+  bool overwrite = false;                          ///< Replaces a file of that name.
+  bool create_parents = false;                     ///< Makes missing parent folders.
+  bool sha256 = false;                             ///< Computes the SHA-256.
+  bool verify = true;                              ///< Checks the MP4 structure.
+  milliseconds timeout = forever;                  ///< Longest time for the whole.
+  std::uint64_t rate_limit = 0;                    ///< Bytes per second; 0: as fast as it comes.
+  detail::progress<const save_progress &> told;    ///< Set by on_progress().
+
+  /** Calls `f(const save_progress &)` while bytes come; it may give false to end the call. */
+  template <class F>
+  save_options &on_progress(F f) {
+    told.set(std::move(f));
+    return *this;
+  }
+};
+
+/** What one poll showed of a task; belongs to somebody else. */
+class task_view {
+public:
+  /** Looks at a task of C. */
+  explicit task_view(const jfai_task *t) noexcept : seen_(t) {}
+  /** Its id: what to keep to come back to it. */
+  std::string_view id() const noexcept { return detail::view(jfai_task_id(seen_)); }
+  /** Its state. */
+  task_status status() const noexcept { return static_cast<task_status>(jfai_task_status(seen_)); }
+  /** The name of its state. */
+  std::string_view status_name() const noexcept {
+    return detail::view(jfai_task_status_name(jfai_task_status(seen_)));
+  }
+  /** The server's own word for the state. */
+  std::string_view raw_status() const noexcept { return detail::view(jfai_task_raw_status(seen_)); }
+  /** 0 to 100, where the server says it. */
+  std::optional<double> progress() const noexcept { return number(jfai_task_progress(seen_)); }
+  /** The seconds of video that the server billed, where it says it. */
+  std::optional<double> billed_seconds() const noexcept { return number(jfai_task_billed_seconds(seen_)); }
+  /** Where the MP4 is; empty when it is not known. */
+  std::string_view video_url() const noexcept { return detail::view(jfai_task_video_url(seen_)); }
+  /** Why it failed; empty when it did not. */
+  std::string_view fail_reason() const noexcept { return detail::view(jfai_task_fail_reason(seen_)); }
+  /** The model as the server names it. */
+  std::string_view model() const noexcept { return detail::view(jfai_task_model(seen_)); }
+  /** When it was accepted, where the server says it. */
+  auto created_at() const noexcept { return time(jfai_task_created_at(seen_)); }
+  /** When it was begun, where the server says it. */
+  auto started_at() const noexcept { return time(jfai_task_started_at(seen_)); }
+  /** When it ended, where the server says it. */
+  auto finished_at() const noexcept { return time(jfai_task_finished_at(seen_)); }
+  /** The server's last answer, whole. */
+  std::string_view raw_json() const noexcept { return detail::view(jfai_task_raw_json(seen_)); }
+  /** Advice that the request did not follow, and a bill that differs from what was asked. */
+  std::vector<warning> warnings() const { return detail::warnings(jfai_task_warnings(seen_)); }
+  /** The handle of C. */
+  const jfai_task *get() const noexcept { return seen_; }
+
+private:
+  static std::optional<double> number(double v) noexcept {
+    return v < 0 ? std::nullopt : std::optional<double>(v);
+  }
+  static std::optional<std::chrono::system_clock::time_point> time(std::int64_t v) noexcept {
+    if (v < 0) return std::nullopt;
+    return std::chrono::system_clock::time_point(std::chrono::seconds(v));
+  }
+  const jfai_task *seen_;
+};
+
+/** How a wait is done. What is not set has the client's value. */
+class wait_options {
+public:
+  std::optional<milliseconds> timeout;       ///< Longest wait.
+  std::optional<milliseconds> poll_interval; ///< First pause between two polls.
+  detail::progress<const task_view &> told;  ///< Set by on_progress().
+
+  /** Calls `f(const task_view &)` with every state that a poll shows; it may give false to end the call. */
+  template <class F>
+  wait_options &on_progress(F f) {
+    told.set(std::move(f));
+    return *this;
+  }
+};
+
+/** Holds callbacks back until the caller's own loop drains it. */
+class event_queue {
+public:
+  event_queue() {
+    jfai_queue *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_queue_new(&out, e); });
+    queue_.reset(out);
+  }
+  /** Calls the callbacks that wait; when there are none it waits for the first up to `timeout`. Gives how many were called. */
+  std::size_t drain(milliseconds timeout = milliseconds(0)) const {
+    std::size_t count = 0;
+    detail::done([&](jfai_error **e) { return jfai_queue_drain(queue_.get(), detail::ms(timeout), &count, e); });
+    return count;
+  }
+  /** Sets what wakes the loop; it is called on the library's thread. */
+  void set_wakeup(jfai_wakeup_fn wakeup, void *user) const {
+    detail::done([&](jfai_error **e) { return jfai_queue_set_wakeup(queue_.get(), wakeup, user, e); });
+  }
+  /** The handle of C. */
+  const jfai_queue *get() const noexcept { return queue_.get(); }
+
+private:
+  detail::handle<jfai_queue, jfai_queue_free> queue_;
+};
+
+/** @cond */
+namespace detail {
+
+inline const jfai_queue *raw(const event_queue *q) noexcept { return q != nullptr ? q->get() : nullptr; }
+
+using c_wait_options = handle<jfai_wait_options, jfai_wait_options_free>;
+using c_save_options = handle<jfai_save_options, jfai_save_options_free>;
+
+/** What C needs of the options while a call runs: `keep` lives as long as the call. */
+struct wait_state {
+  wait_options options;
+  std::exception_ptr thrown;
+  static int told(void *user, const jfai_task *t) {
+    auto *self = static_cast<wait_state *>(user);
+    return self->options.told.tell(task_view(t), self->thrown);
+  }
+  c_wait_options c() {
+    jfai_wait_options *out = nullptr;
+    done([&](jfai_error **e) { return jfai_wait_options_new(&out, e); });
+    c_wait_options o(out);
+    if (options.timeout)
+      done([&](jfai_error **e) { return jfai_wait_options_set_timeout_ms(out, ms(*options.timeout), e); });
+    if (options.poll_interval)
+      done([&](jfai_error **e) { return jfai_wait_options_set_poll_interval_ms(out, ms(*options.poll_interval), e); });
+    if (options.told) done([&](jfai_error **e) { return jfai_wait_options_set_progress(out, &told, this, e); });
+    return o;
+  }
+};
+
+struct save_state {
+  save_options options;
+  std::exception_ptr thrown;
+  static int told(void *user, std::uint64_t bytes, std::uint64_t total, double rate) {
+    auto *self = static_cast<save_state *>(user);
+    return self->options.told.tell(save_progress{bytes, total, rate}, self->thrown);
+  }
+  c_save_options c() {
+    jfai_save_options *out = nullptr;
+    done([&](jfai_error **e) { return jfai_save_options_new(&out, e); });
+    c_save_options o(out);
+    done([&](jfai_error **e) { return jfai_save_options_set_connections(out, options.connections, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_overwrite(out, options.overwrite, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_create_parents(out, options.create_parents, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_sha256(out, options.sha256, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_verify(out, options.verify, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_timeout_ms(out, ms(options.timeout), e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_rate_limit(out, options.rate_limit, e); });
+    if (options.told) done([&](jfai_error **e) { return jfai_save_options_set_progress(out, &told, this, e); });
+    return o;
+  }
+};
+
+struct no_state {
+  std::exception_ptr thrown;
+};
+
+/** An asynchronous call: lives from its start to its callback, which is called once. */
+template <class T, class Raw, class State>
+struct op {
+  State state;
+  std::function<void(result<T>, std::exception_ptr)> f;
+  static void end(void *user, Raw *value, jfai_error *e) {
+    std::unique_ptr<op> self(static_cast<op *>(user));
+    try {
+      if (e != nullptr) self->f(error(e), self->state.thrown);
+      else self->f(T(value), nullptr);
+    } catch (...) {
+      // C stands between here and whoever could catch it.
+    }
+  }
+};
+
+template <class T, class Raw, class State, class Start, class F>
+void start(State state, Start &&begin, F f) {
+  auto o = std::make_unique<op<T, Raw, State>>();
+  o->state = std::move(state);
+  o->f = std::move(f);
+  done([&](jfai_error **e) { return begin(*o, &op<T, Raw, State>::end, static_cast<void *>(o.get()), e); });
+  o.release();
+}
+
+/** A function that fulfils a promise. */
+template <class T>
+std::pair<std::future<T>, std::function<void(result<T>, std::exception_ptr)>> promise() {
+  auto p = std::make_shared<std::promise<T>>();
+  auto future = p->get_future();
+  return {std::move(future), [p](result<T> r, std::exception_ptr thrown) {
+            if (thrown) p->set_exception(thrown);
+            else if (r) p->set_value(std::move(r).value());
+            else p->set_exception(std::make_exception_ptr(r.error()));
+          }};
+}
+
+/** A function of the caller that is not told what its own progress threw. */
+template <class T, class F>
+std::function<void(result<T>, std::exception_ptr)> plain(F f) {
+  auto shared = std::make_shared<F>(std::move(f));
+  return [shared](result<T> r, std::exception_ptr) { (*shared)(std::move(r)); };
+}
+
+} // namespace detail
+/** @endcond */
+
+/** A video to read and seek in, without a file. For one thread at a time. */
+class reader {
+public:
+  /** Takes over a reader of C. */
+  explicit reader(jfai_reader *r) noexcept : reader_(r) {}
+  /** Reads up to `size` bytes and moves on; fewer only at the end of the file. */
+  result<std::size_t> try_read(void *buffer, std::size_t size) {
+    std::size_t got = 0;
+    jfai_error *e = nullptr;
+    if (jfai_reader_read(reader_.get(), static_cast<std::uint8_t *>(buffer), size, &got, &e) != JFAI_OK) return error(e);
+    return got;
+  }
+  /** try_read() that throws. */
+  std::size_t read(void *buffer, std::size_t size) { return try_read(buffer, size).value(); }
+  /** Moves to another place; `whence` is JFAI_SEEK_SET, JFAI_SEEK_CUR or JFAI_SEEK_END. */
+  result<std::uint64_t> try_seek(std::int64_t offset, int whence = JFAI_SEEK_SET) {
+    std::uint64_t place = 0;
+    jfai_error *e = nullptr;
+    if (jfai_reader_seek(reader_.get(), offset, whence, &place, &e) != JFAI_OK) return error(e);
+    return place;
+  }
+  /** try_seek() that throws. */
+  std::uint64_t seek(std::int64_t offset, int whence = JFAI_SEEK_SET) { return try_seek(offset, whence).value(); }
+  /** The length of the file in bytes. */
+  std::uint64_t size() {
+    std::uint64_t size = 0;
+    detail::done([&](jfai_error **e) { return jfai_reader_size(reader_.get(), &size, e); });
+    return size;
+  }
+  /** Where the next read begins. */
+  std::uint64_t position() const noexcept { return jfai_reader_position(reader_.get()); }
+  /** The handle of C. */
+  jfai_reader *get() const noexcept { return reader_.get(); }
+
+private:
+  detail::handle<jfai_reader, jfai_reader_free> reader_;
+};
+
+/** The buffer of a video_stream. */
+class video_streambuf : public std::streambuf {
+public:
+  /** Reads from this reader. */
+  explicit video_streambuf(reader r) : reader_(std::move(r)) {}
+  /** The error behind a stream's badbit. */
+  const std::optional<error> &failure() const noexcept { return failure_; }
+
+protected:
+  /** Brings the next bytes. An error is thrown, which makes an istream bad. */
+  int_type underflow() override {
+    if (gptr() < egptr()) return traits_type::to_int_type(*gptr());
+    auto got = reader_.try_read(buffer_.data(), buffer_.size());
+    if (!got) {
+      failure_ = got.error();
+      throw got.error();
+    }
+    setg(buffer_.data(), buffer_.data(), buffer_.data() + *got);
+    return *got == 0 ? traits_type::eof() : traits_type::to_int_type(*gptr());
+  }
+  /** Moves to another place. */
+  pos_type seekoff(off_type by, std::ios_base::seekdir way, std::ios_base::openmode) override {
+    // The reader is ahead of the stream by what the buffer still holds.
+    if (way == std::ios_base::cur) by -= egptr() - gptr();
+    auto place = reader_.try_seek(by, way == std::ios_base::beg   ? JFAI_SEEK_SET
+                                      : way == std::ios_base::cur ? JFAI_SEEK_CUR
+                                                                  : JFAI_SEEK_END);
+    if (!place) {
+      failure_ = place.error();
+      return pos_type(off_type(-1));
+    }
+    setg(buffer_.data(), buffer_.data(), buffer_.data());
+    return pos_type(static_cast<off_type>(*place));
+  }
+  /** Moves to another place. */
+  pos_type seekpos(pos_type to, std::ios_base::openmode which) override {
+    return seekoff(off_type(to), std::ios_base::beg, which);
+  }
+
+private:
+  reader reader_;
+  std::array<char, 32768> buffer_{};
+  std::optional<error> failure_;
+};
+
+/** A video as a std::istream that can seek: `junfeiai::video_stream in(video.open());` */
+class video_stream : public std::istream {
+public:
+  /** Reads from this reader. */
+  explicit video_stream(reader r) : std::istream(nullptr), buffer_(std::move(r)) { init(&buffer_); }
+  /** The error behind a badbit. */
+  const std::optional<error> &failure() const noexcept { return buffer_.failure(); }
+
+private:
+  video_streambuf buffer_;
+};
+
+/** A video of the service that is done. Result links live about a day: save it soon. */
+class video {
+public:
+  /** Takes over a video of C. */
+  explicit video(jfai_video *v) noexcept : video_(v) {}
+  /** The id of the task that made it; empty when it is not known. */
+  std::string_view task_id() const noexcept { return detail::view(jfai_video_task_id(video_.get())); }
+  /** Its address; empty when it is not known yet. */
+  std::string_view url() const noexcept { return detail::view(jfai_video_url(video_.get())); }
+  /** A file name made from the task's id. */
+  std::string_view file_name() const noexcept { return detail::view(jfai_video_file_name(video_.get())); }
+
+  /** Saves it as a file that has its name only when it is whole. */
+  result<summary> try_save(const std::filesystem::path &file, save_options options = {},
+                           const cancel_token *cancel = nullptr) const {
+    detail::save_state state{std::move(options), nullptr};
+    auto c = state.c();
+    auto r = detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
+      return jfai_save(video_.get(), detail::path(file).c_str(), c.get(), detail::raw(cancel), out, e);
+    });
+    if (state.thrown) std::rethrow_exception(state.thrown);
+    return r;
+  }
+  /** try_save() that throws. */
+  summary save(const std::filesystem::path &file, save_options options = {},
+               const cancel_token *cancel = nullptr) const {
+    return try_save(file, std::move(options), cancel).value();
+  }
+  /** save() without blocking: `f(result<summary>)` is called on the library's thread, or where `queue` is drained. */
+  template <class F>
+  void save_async(const std::filesystem::path &file, save_options options, F f, const cancel_token *cancel = nullptr,
+                  const event_queue *queue = nullptr) const {
+    save_with(file, std::move(options), detail::plain<summary>(std::move(f)), cancel, queue);
+  }
+  /** save() without blocking. */
+  std::future<summary> save_async(const std::filesystem::path &file, save_options options = {},
+                                  const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<summary>();
+    save_with(file, std::move(options), std::move(f), cancel, nullptr);
+    return std::move(future);
+  }
+
+  /** Up to `size` bytes from `offset` on; fewer only at the end of the file. */
+  result<std::vector<std::uint8_t>> try_read_range(std::uint64_t offset, std::size_t size,
+                                                   const cancel_token *cancel = nullptr) const {
+    std::vector<std::uint8_t> room(size);
+    std::size_t got = 0;
+    jfai_error *e = nullptr;
+    if (jfai_video_read_range(video_.get(), offset, room.data(), size, detail::raw(cancel), &got, &e) != JFAI_OK)
+      return error(e);
+    room.resize(got);
+    return room;
+  }
+  /** try_read_range() that throws. */
+  std::vector<std::uint8_t> read_range(std::uint64_t offset, std::size_t size,
+                                       const cancel_token *cancel = nullptr) const {
+    return try_read_range(offset, size, cancel).value();
+  }
+  /** Opens it to read and seek in. `cancel` ends every later call of the reader, too. */
+  result<reader> try_open(const cancel_token *cancel = nullptr) const {
+    return detail::made<reader, jfai_reader>([&](jfai_reader **out, jfai_error **e) {
+      return jfai_reader_open(video_.get(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_open() that throws. */
+  reader open(const cancel_token *cancel = nullptr) const { return try_open(cancel).value(); }
+  /** The whole video in memory, checked; at most `max_size` bytes (0: 1 GiB). */
+  result<std::vector<std::uint8_t>> try_bytes(std::size_t max_size = 0, const cancel_token *cancel = nullptr) const {
+    jfai_bytes *out = nullptr;
+    jfai_error *e = nullptr;
+    if (jfai_video_bytes(video_.get(), max_size, detail::raw(cancel), &out, &e) != JFAI_OK) return error(e);
+    detail::handle<jfai_bytes, jfai_bytes_free> keep(out);
+    const auto *data = jfai_bytes_data(out);
+    return std::vector<std::uint8_t>(data, data + jfai_bytes_size(out));
+  }
+  /** try_bytes() that throws. */
+  std::vector<std::uint8_t> bytes(std::size_t max_size = 0, const cancel_token *cancel = nullptr) const {
+    return try_bytes(max_size, cancel).value();
+  }
+  /** The handle of C. */
+  const jfai_video *get() const noexcept { return video_.get(); }
+
+private:
+  void save_with(const std::filesystem::path &file, save_options options,
+                 std::function<void(result<summary>, std::exception_ptr)> f, const cancel_token *cancel,
+                 const event_queue *queue) const {
+    detail::start<summary, jfai_summary>(
+        detail::save_state{std::move(options), nullptr},
+        [&](auto &o, auto end, void *user, jfai_error **e) {
+          auto c = o.state.c();
+          return jfai_save_async(video_.get(), detail::path(file).c_str(), c.get(), detail::raw(cancel),
+                                 detail::raw(queue), end, user, e);
+        },
+        std::move(f));
+  }
+  detail::handle<jfai_video, jfai_video_free> video_;
+};
+
+/** A task as it was last seen. */
+class task : public task_view {
+public:
+  /** Takes over a task of C. */
+  explicit task(jfai_task *t) noexcept : task_view(t), task_(t) {}
+  /** A second handle, to keep what a progress function was shown. */
+  static task copy_of(const task_view &seen) {
+    return detail::made<task, jfai_task>(
+               [&](jfai_task **out, jfai_error **e) { return jfai_task_clone(seen.get(), out, e); })
+        .value();
+  }
+  /** Asks for the state anew. */
+  result<task> try_refresh(const cancel_token *cancel = nullptr) const {
+    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+      return jfai_task_refresh(get(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_refresh() that throws. */
+  task refresh(const cancel_token *cancel = nullptr) const { return try_refresh(cancel).value(); }
+
+  /** Waits for the end of the task and gives its video. */
+  result<junfeiai::video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    detail::wait_state state{std::move(options), nullptr};
+    auto c = state.c();
+    auto r = detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+      return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
+    });
+    if (state.thrown) std::rethrow_exception(state.thrown);
+    return r;
+  }
+  /** try_wait() that throws. */
+  junfeiai::video wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    return try_wait(std::move(options), cancel).value();
+  }
+  /** wait() without blocking: `f(result<junfeiai::video>)` is called on the library's thread, or where `queue` is drained. */
+  template <class F>
+  void wait_async(wait_options options, F f, const cancel_token *cancel = nullptr,
+                  const event_queue *queue = nullptr) const {
+    wait_with(std::move(options), detail::plain<junfeiai::video>(std::move(f)), cancel, queue);
+  }
+  /** wait() without blocking. */
+  std::future<junfeiai::video> wait_async(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<junfeiai::video>();
+    wait_with(std::move(options), std::move(f), cancel, nullptr);
+    return std::move(future);
+  }
+  /** Calls `f(const task &)` with the states as they come, until the last one; `f` may give false to end it. */
+  template <class F>
+  void watch(F f, wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    detail::wait_state state{std::move(options), nullptr};
+    auto c = state.c();
+    jfai_watch *raw = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_watch_new(get(), c.get(), &raw, e); });
+    detail::handle<jfai_watch, jfai_watch_free> keep(raw);
+    for (;;) {
+      jfai_task *next = nullptr;
+      detail::done([&](jfai_error **e) { return jfai_watch_next(raw, detail::raw(cancel), &next, e); });
+      if (next == nullptr) return;
+      task seen(next);
+      if constexpr (std::is_void_v<std::invoke_result_t<F &, const task &>>) f(std::as_const(seen));
+      else if (!f(std::as_const(seen))) return;
+    }
+  }
+  /** Its video, when the last seen state says that there is one. */
+  result<junfeiai::video> try_video() const {
+    return detail::made<junfeiai::video, jfai_video>(
+        [&](jfai_video **out, jfai_error **e) { return jfai_task_video(get(), out, e); });
+  }
+  /** try_video() that throws. */
+  junfeiai::video video() const { return try_video().value(); }
+
+private:
+  void wait_with(wait_options options, std::function<void(result<junfeiai::video>, std::exception_ptr)> f,
+                 const cancel_token *cancel, const event_queue *queue) const {
+    detail::start<junfeiai::video, jfai_video>(
+        detail::wait_state{std::move(options), nullptr},
+        [&](auto &o, auto end, void *user, jfai_error **e) {
+          auto c = o.state.c();
+          return jfai_wait_async(get(), c.get(), detail::raw(cancel), detail::raw(queue), end, user, e);
+        },
+        std::move(f));
+  }
+  detail::handle<jfai_task, jfai_task_free> task_;
+};
+
+/** The options of a client. Setters give the options back, to be chained. */
+class client_options {
+public:
+  client_options() {
+    jfai_client_options *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_client_options_new(&out, e); });
+    options_.reset(out);
+    set(jfai_client_options_set_face, "c++");
+  }
+  /** Fills what is not set from the environment, when the client is made. */
+  client_options &use_env() {
+    detail::done([&](jfai_error **e) { return jfai_client_options_use_env(options_.get(), e); });
+    return *this;
+  }
+  /** Sets the API key. */
+  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, v); }
+  /** Sets the entry: "standard", "china", a base URL, or a short host alias. */
+  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, v); }
+  /** Sets your own name for the documented video host. */
+  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, v); }
+  /** Adds a host that may be given the key. */
+  client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, v); }
+  /** Sets a proxy instead of the system's; "" for none at all. */
+  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, v); }
+  /** Sets a PEM file of further root certificates. */
+  client_options &ca_file(const std::filesystem::path &v) {
+    return set(jfai_client_options_set_ca_file, detail::path(v));
+  }
+  /** Sets the language of the server's messages. */
+  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, v); }
+  /** Sets what calls the library, for the User-Agent. */
+  client_options &face(std::string_view v) { return set(jfai_client_options_set_face, v); }
+  /** Sets the longest time for one query. */
+  client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, v); }
+  /** Sets the longest time for one create. */
+  client_options &create_timeout(milliseconds v) { return time(jfai_client_options_set_create_timeout_ms, v); }
+  /** Sets the longest time to connect. */
+  client_options &connect_timeout(milliseconds v) { return time(jfai_client_options_set_connect_timeout_ms, v); }
+  /** Sets the longest silence in the middle of a video. */
+  client_options &idle_timeout(milliseconds v) { return time(jfai_client_options_set_idle_timeout_ms, v); }
+  /** Sets how often one call is tried. */
+  client_options &max_attempts(unsigned v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_attempts(options_.get(), v, e); });
+    return *this;
+  }
+  /** Sets the pauses between attempts. */
+  client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
+    detail::done([&](jfai_error **e) {
+      return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first), detail::ms(longest),
+                                                     detail::ms(budget), e);
+    });
+    return *this;
+  }
+  /** Sets the first pause between two polls. */
+  client_options &poll_interval(milliseconds v) { return time(jfai_client_options_set_poll_interval_ms, v); }
+  /** Sets the longest wait. */
+  client_options &wait_timeout(milliseconds v) { return time(jfai_client_options_set_wait_timeout_ms, v); }
+  /** Sets how many polls may fail in a row. */
+  client_options &max_poll_errors(unsigned v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_poll_errors(options_.get(), v, e); });
+    return *this;
+  }
+  /** Adds an entry after those that are set. */
+  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, v); }
+  /** Sets the request budget that all tasks and threads of the client share: requests per second, and a burst. */
+  client_options &request_rate(double per_second, std::uint32_t burst) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
+    return *this;
+  }
+  /** Sets how many creates may be in flight at a time. */
+  client_options &max_in_flight_creates(std::uint32_t v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_in_flight_creates(options_.get(), v, e); });
+    return *this;
+  }
+  /** Keeps a journal in this file. */
+  client_options &journal(const std::filesystem::path &v) {
+    return set(jfai_client_options_set_journal, detail::path(v));
+  }
+  /** Writes prompts into the journal. */
+  client_options &journal_prompts(bool v) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_journal_prompts(options_.get(), v, e); });
+    return *this;
+  }
+  /** The handle of C. */
+  const jfai_client_options *get() const noexcept { return options_.get(); }
+
+private:
+  template <class F>
+  client_options &set(F f, std::string_view v) {
+    detail::done([&](jfai_error **e) { return f(options_.get(), std::string(v).c_str(), e); });
+    return *this;
+  }
+  template <class F>
+  client_options &time(F f, milliseconds v) {
+    detail::done([&](jfai_error **e) { return f(options_.get(), detail::ms(v), e); });
+    return *this;
+  }
+  detail::handle<jfai_client_options, jfai_client_options_free> options_;
+};
+
+/** What a check found. */
+struct report {
+  bool ok = false;  ///< True when tasks can be created, as far as can be told.
+  std::string text; ///< For people, in several lines.
+  std::string json; ///< The same as one JSON object.
+};
+
+/** What is left on a key. */
+struct balance {
+  double available_usd = 0;                                         ///< What is left.
+  double used_usd = 0;                                              ///< What was used up.
+  bool unlimited = false;                                           ///< The key itself has no limit.
+  std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key ends.
+  std::optional<std::string> name;                                  ///< The key's name at the server.
+};
+
+/** How far something is that a journal knows of. */
+enum class pending_state : std::int32_t {
+  created = JFAI_PENDING_CREATED,     ///< A task that was created; its end was not seen.
+  succeeded = JFAI_PENDING_SUCCEEDED, ///< A task that has a video, which was not saved.
+  unknown = JFAI_PENDING_UNKNOWN      ///< A create whose answer never came.
+};
+
+/** Something paid for, or perhaps paid for, that is not over. */
+struct pending {
+  pending_state state = pending_state::created;             ///< How far it is.
+  std::optional<std::string> task_id;                       ///< The task; none when the outcome is unknown.
+  std::optional<std::string> intent;                        ///< For client::resolve_unknown().
+  std::string model;                                        ///< The model asked for.
+  std::optional<std::string> seconds;                       ///< The length asked for.
+  std::optional<std::string> reason;                        ///< Why the outcome is unknown.
+  std::optional<std::string> fingerprint;                   ///< The SHA-256 of the request.
+  std::optional<std::string> prompt;                        ///< Where the client was told to keep prompts.
+  std::chrono::system_clock::time_point created_at{};       ///< When it was begun.
+};
+
+/** How one of many ended. */
+struct batch_result {
+  std::size_t index = 0;                 ///< The number of the id or order that was given.
+  std::optional<std::string> task_id;    ///< None when no task came to be.
+  bool ok = false;                       ///< True when there is a video or a file.
+  std::string message;                   ///< What went wrong, for people.
+  jfai_status status = JFAI_OK;          ///< What went wrong, as a number.
+  /** The handle of C, with its video, file or error. */
+  detail::handle<jfai_result, jfai_result_free> result;
+  /** Saves its video. */
+  summary save(const std::filesystem::path &file, save_options options = {}, const cancel_token *cancel = nullptr) const {
+    detail::save_state state{std::move(options), nullptr};
+    auto c = state.c();
+    jfai_summary *out = nullptr;
+    jfai_error *e = nullptr;
+    const auto s = jfai_save(jfai_result_video(result.get()), detail::path(file).c_str(), c.get(), detail::raw(cancel), &out, &e);
+    if (state.thrown) {
+      jfai_error_free(e);
+      std::rethrow_exception(state.thrown);
+    }
+    detail::check(s, e);
+    return summary(out);
+  }
+};
+
+/** Many tasks that are waited for or made. Destroying it stops: no further task is created, those that exist go on. */
+class batch {
+public:
+  /** Takes over a batch of C. */
+  explicit batch(jfai_batch *b) noexcept : batch_(b) {}
+  /** The next one to end; none after the last. */
+  std::optional<batch_result> next(const cancel_token *cancel = nullptr) {
+    jfai_result *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_batch_next(batch_.get(), detail::raw(cancel), &out, e); });
+    if (out == nullptr) return std::nullopt;
+    batch_result r;
+    r.result.reset(out);
+    r.index = jfai_result_index(out);
+    r.task_id = detail::maybe(jfai_result_task_id(out));
+    r.ok = jfai_result_video(out) != nullptr || jfai_result_summary(out) != nullptr;
+    r.message = detail::text(jfai_error_message(jfai_result_error(out)));
+    r.status = jfai_error_status(jfai_result_error(out));
+    return r;
+  }
+
+private:
+  detail::handle<jfai_batch, jfai_batch_free> batch_;
+};
+
+/** One object for one key. Any number of threads may use it at the same time. */
+class client {
+public:
+  /** A client with these options. */
+  explicit client(const client_options &options) {
+    jfai_client *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_client_new(options.get(), &out, e); });
+    client_.reset(out);
+  }
+  /** A client for this key with every default. */
+  explicit client(std::string_view api_key) : client(client_options().api_key(api_key)) {}
+  /** A client from JUNFEIAI_API_KEY, JUNFEIAI_BASE_URL and JUNFEIAI_VIDEO_BASE_URL. */
+  static client from_env() { return client(client_options().use_env()); }
+  /** The entry that is used, as a URL. */
+  std::string_view endpoint() const noexcept { return detail::view(jfai_client_endpoint(client_.get())); }
+
+  /** Creates a task. This costs money; it is sent at most once. */
+  result<task> try_create(const request &r, const cancel_token *cancel = nullptr) const {
+    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+      return jfai_create(client_.get(), r.get(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_create() that throws. */
+  task create(const request &r, const cancel_token *cancel = nullptr) const { return try_create(r, cancel).value(); }
+  /** create() without blocking: `f(result<task>)` is called on the library's thread, or where `queue` is drained. */
+  template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<task>>>>
+  void create_async(const request &r, F f, const cancel_token *cancel = nullptr,
+                    const event_queue *queue = nullptr) const {
+    create_with(r, detail::plain<task>(std::move(f)), cancel, queue);
+  }
+  /** create() without blocking. */
+  std::future<task> create_async(const request &r, const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<task>();
+    create_with(r, std::move(f), cancel, nullptr);
+    return std::move(future);
+  }
+
+  /** Asks for a task's state. */
+  result<task> try_get(std::string_view id, const cancel_token *cancel = nullptr) const {
+    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+      return jfai_get(client_.get(), std::string(id).c_str(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_get() that throws. */
+  task get(std::string_view id, const cancel_token *cancel = nullptr) const { return try_get(id, cancel).value(); }
+  /** get() without blocking. */
+  std::future<task> get_async(std::string_view id, const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<task>();
+    detail::start<task, jfai_task>(
+        detail::no_state{},
+        [&](auto &, auto end, void *user, jfai_error **e) {
+          return jfai_get_async(client_.get(), std::string(id).c_str(), detail::raw(cancel), nullptr, end, user, e);
+        },
+        std::move(f));
+    return std::move(future);
+  }
+  /** A task by its id, without asking for it. */
+  task task_by_id(std::string_view id) const {
+    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+             return jfai_task_by_id(client_.get(), std::string(id).c_str(), out, e);
+           })
+        .value();
+  }
+
+  /** create() and wait() in one. This costs money. */
+  result<video> try_generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    detail::wait_state state{std::move(options), nullptr};
+    auto c = state.c();
+    auto made = detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+      return jfai_generate(client_.get(), r.get(), c.get(), detail::raw(cancel), out, e);
+    });
+    if (state.thrown) std::rethrow_exception(state.thrown);
+    return made;
+  }
+  /** try_generate() that throws. */
+  video generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
+    return try_generate(r, std::move(options), cancel).value();
+  }
+  /** generate() without blocking: `f(result<video>)` is called on the library's thread, or where `queue` is drained. */
+  template <class F>
+  void generate_async(const request &r, wait_options options, F f, const cancel_token *cancel = nullptr,
+                      const event_queue *queue = nullptr) const {
+    generate_with(r, std::move(options), detail::plain<video>(std::move(f)), cancel, queue);
+  }
+  /** generate() without blocking. */
+  std::future<video> generate_async(const request &r, wait_options options = {},
+                                    const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<video>();
+    generate_with(r, std::move(options), std::move(f), cancel, nullptr);
+    return std::move(future);
+  }
+
+  /** The video of a task that is done, by the task's id. */
+  video video_by_id(std::string_view id) const {
+    return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+             return jfai_video_by_id(client_.get(), std::string(id).c_str(), out, e);
+           })
+        .value();
+  }
+  /** A video by its address. */
+  video video_at(std::string_view url) const {
+    return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+             return jfai_video_at(client_.get(), std::string(url).c_str(), out, e);
+           })
+        .value();
+  }
+  /** Looks at the service without creating anything. */
+  report check(bool account = false, const cancel_token *cancel = nullptr) const {
+    jfai_report *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_check(client_.get(), account, detail::raw(cancel), &out, e); });
+    detail::handle<jfai_report, jfai_report_free> keep(out);
+    return {jfai_report_ok(out), detail::text(jfai_report_text(out)), detail::text(jfai_report_json(out))};
+  }
+  /** The models that the key may use. */
+  std::vector<std::string> models(const cancel_token *cancel = nullptr) const {
+    jfai_names *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_models(client_.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_names, jfai_names_free> keep(out);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < jfai_names_count(out); ++i) names.push_back(detail::text(jfai_names_at(out, i)));
+    return names;
+  }
+  /** What is left on the key. */
+  junfeiai::balance balance(const cancel_token *cancel = nullptr) const {
+    jfai_balance *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_get_balance(client_.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_balance, jfai_balance_free> keep(out);
+    junfeiai::balance b;
+    b.available_usd = jfai_balance_available_usd(out);
+    b.used_usd = jfai_balance_used_usd(out);
+    b.unlimited = jfai_balance_unlimited(out);
+    if (auto at = jfai_balance_expires_at(out); at >= 0)
+      b.expires_at = std::chrono::system_clock::time_point(std::chrono::seconds(at));
+    b.name = detail::maybe(jfai_balance_name(out));
+    return b;
+  }
+  /** Begins to wait for all these tasks; each comes as soon as it has ended. */
+  batch wait_all(const std::vector<std::string> &ids) const {
+    std::vector<const char *> raw;
+    for (const auto &id : ids) raw.push_back(id.c_str());
+    jfai_batch *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_wait_all(client_.get(), raw.data(), raw.size(), &out, e); });
+    return batch(out);
+  }
+  /** Begins to create a task for each order and to wait for its video, at most `concurrency` at a time. This costs money. */
+  batch generate_many(const std::vector<request> &requests, std::size_t concurrency) const {
+    std::vector<const jfai_request *> raw;
+    for (const auto &r : requests) raw.push_back(r.get());
+    jfai_batch *out = nullptr;
+    detail::done(
+        [&](jfai_error **e) { return jfai_generate_many(client_.get(), raw.data(), raw.size(), concurrency, &out, e); });
+    return batch(out);
+  }
+  /** What is left to be done of everything that the client's journal knows. */
+  std::vector<pending> list_pending() const {
+    jfai_pending *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_list_pending(client_.get(), &out, e); });
+    detail::handle<jfai_pending, jfai_pending_free> keep(out);
+    std::vector<pending> list;
+    for (std::size_t i = 0; i < jfai_pending_count(out); ++i) {
+      pending p;
+      p.state = static_cast<pending_state>(jfai_pending_state(out, i));
+      p.task_id = detail::maybe(jfai_pending_task_id(out, i));
+      p.intent = detail::maybe(jfai_pending_intent(out, i));
+      p.model = detail::text(jfai_pending_model(out, i));
+      p.seconds = detail::maybe(jfai_pending_seconds(out, i));
+      p.reason = detail::maybe(jfai_pending_reason(out, i));
+      p.fingerprint = detail::maybe(jfai_pending_fingerprint(out, i));
+      p.prompt = detail::maybe(jfai_pending_prompt(out, i));
+      p.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_pending_created_at(out, i)));
+      list.push_back(std::move(p));
+    }
+    return list;
+  }
+  /** Begins to wait for all pending tasks and to save them in this folder. */
+  batch resume_pending(const std::filesystem::path &folder) const {
+    jfai_batch *out = nullptr;
+    detail::done(
+        [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder).c_str(), &out, e); });
+    return batch(out);
+  }
+  /** Takes a task off the journal's list; false when it is not on it. */
+  bool forget(std::string_view task_id) const {
+    bool found = false;
+    detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), std::string(task_id).c_str(), &found, e); });
+    return found;
+  }
+  /** Ends a create whose outcome was unknown, with the task that you found in the account, or none. */
+  bool resolve_unknown(std::string_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
+    bool found = false;
+    detail::done([&](jfai_error **e) {
+      return jfai_resolve_unknown(client_.get(), std::string(intent).c_str(), task_id ? task_id->c_str() : nullptr, &found, e);
+    });
+    return found;
+  }
+  /** The handle of C. */
+  const jfai_client *raw() const noexcept { return client_.get(); }
+
+private:
+  void create_with(const request &r, std::function<void(result<task>, std::exception_ptr)> f,
+                   const cancel_token *cancel, const event_queue *queue) const {
+    detail::start<task, jfai_task>(
+        detail::no_state{},
+        [&](auto &, auto end, void *user, jfai_error **e) {
+          return jfai_create_async(client_.get(), r.get(), detail::raw(cancel), detail::raw(queue), end, user, e);
+        },
+        std::move(f));
+  }
+  void generate_with(const request &r, wait_options options,
+                     std::function<void(result<video>, std::exception_ptr)> f, const cancel_token *cancel,
+                     const event_queue *queue) const {
+    detail::start<video, jfai_video>(
+        detail::wait_state{std::move(options), nullptr},
+        [&](auto &o, auto end, void *user, jfai_error **e) {
+          auto c = o.state.c();
+          return jfai_generate_async(client_.get(), r.get(), c.get(), detail::raw(cancel), detail::raw(queue), end,
+                                     user, e);
+        },
+        std::move(f));
+  }
+  detail::handle<jfai_client, jfai_client_free> client_;
+};
+
+} // namespace junfeiai
+
+#endif // JUNFEIAI_HPP

@@ -1,0 +1,138 @@
+//! The calls about tasks, blocking.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+
+use crate::cancel::jfai_cancel;
+use crate::client::jfai_client;
+use crate::engine::token;
+use crate::error::jfai_error;
+use crate::guard::{guard, need};
+use crate::request::jfai_request;
+use crate::status::jfai_status;
+use crate::task::jfai_task;
+use crate::text::text;
+use crate::video::jfai_video;
+use crate::wait::{Begin, jfai_wait_options, pump};
+
+/// Creates a task. **This costs money**, so the order is checked first and sent at most once, unless it provably was not
+/// accepted. When the answer is lost: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
+/// `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_create(
+    client: Option<&jfai_client>,
+    request: Option<&jfai_request>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_task>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let request = need(request, "request")?.request.clone();
+        let videos = engine.client().videos();
+        let task = engine.run(token(cancel).run_create(videos.create(request)))?;
+        out.write(jfai_task::new(task, engine.clone()));
+        Ok(())
+    })
+}
+
+/// Asks for a task's state. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_get(
+    client: Option<&jfai_client>,
+    task_id: *const c_char,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_task>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        // SAFETY: the header asks for a string or NULL.
+        let id = unsafe { text(task_id, "task_id") }?;
+        let videos = engine.client().videos();
+        let task = engine.run(token(cancel).run_for(id, videos.get(id)))?;
+        out.write(jfai_task::new(task, engine.clone()));
+        Ok(())
+    })
+}
+
+/// A task by its id, without asking for it: to go on in a later process, for example.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_task_by_id(
+    client: Option<&jfai_client>,
+    task_id: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_task>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        engine.check()?;
+        // SAFETY: the header asks for a string or NULL.
+        let task = engine.client().videos().task(unsafe { text(task_id, "task_id") }?)?;
+        out.write(jfai_task::new(task, engine.clone()));
+        Ok(())
+    })
+}
+
+/// Asks for the state anew; `out` gets another handle. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_refresh(
+    task: Option<&jfai_task>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_task>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let jfai_task { task, engine, .. } = need(task, "task")?;
+        let seen = engine.run(token(cancel).run_for(task.id(), task.refresh()))?;
+        out.write(jfai_task::new(seen, engine.clone()));
+        Ok(())
+    })
+}
+
+/// Waits for the end of a task and gives its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
+/// refusal or the deadline end a wait; every error carries the task's id. `options` and `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_wait(
+    task: Option<&jfai_task>,
+    options: Option<&jfai_wait_options>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_video>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let jfai_task { task, engine, .. } = need(task, "task")?;
+        let progress = options.map(|options| options.progress).unwrap_or_default();
+        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine);
+        let video = pump.run(engine, |task| progress.tell(task, engine))?;
+        out.write(jfai_video::new(video, engine.clone()));
+        Ok(())
+    })
+}
+
+/// jfai_create() and jfai_wait() in one. **This costs money.** `options` and `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_generate(
+    client: Option<&jfai_client>,
+    request: Option<&jfai_request>,
+    options: Option<&jfai_wait_options>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_video>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let request = need(request, "request")?.request.clone();
+        let progress = options.map(|options| options.progress).unwrap_or_default();
+        let pump = pump(Begin::Request(request), options, token(cancel), engine);
+        let video = pump.run(engine, |task| progress.tell(task, engine))?;
+        out.write(jfai_video::new(video, engine.clone()));
+        Ok(())
+    })
+}

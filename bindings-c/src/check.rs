@@ -1,0 +1,171 @@
+//! Looking at the service without creating anything.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use junfeiai::{Balance, CheckOptions, CheckReport};
+
+use crate::cancel::jfai_cancel;
+use crate::client::jfai_client;
+use crate::engine::token;
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::status::jfai_status;
+use crate::text::Kept;
+
+/// What a check found.
+pub struct jfai_report {
+    report: CheckReport,
+    text: Kept,
+    json: Kept,
+}
+
+/// What is left on a key. Beyond the service document: a server need not offer it.
+pub struct jfai_balance {
+    balance: Balance,
+    name: Kept,
+}
+
+/// A list of names.
+pub struct jfai_names {
+    names: Vec<Kept>,
+}
+
+/// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
+/// creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
+/// that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_check(
+    client: Option<&jfai_client>,
+    account: bool,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_report>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let check = async { Ok(engine.client().check_with(CheckOptions::default().account(account)).await) };
+        let report = engine.run(token(cancel).run(check))?;
+        let (text, json) = (Kept::new(&report.to_string()), Kept::new(&report.to_json().to_string()));
+        out.write(Box::new(jfai_report { report, text, json }));
+        Ok(())
+    })
+}
+
+/// True when tasks can be created, as far as can be told without creating one.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_report_ok(report: Option<&jfai_report>) -> bool {
+    guard_or!(false => report.is_some_and(|report| report.report.ok))
+}
+
+/// The report for people, in several lines.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_report_text(report: Option<&jfai_report>) -> *const c_char {
+    guard_or!(ptr::null() => report.map_or(ptr::null(), |report| report.text.pointer()))
+}
+
+/// The report as one JSON object.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_report_json(report: Option<&jfai_report>) -> *const c_char {
+    guard_or!(ptr::null() => report.map_or(ptr::null(), |report| report.json.pointer()))
+}
+
+/// Frees a report. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_report_free(report: Option<Box<jfai_report>>) {
+    guard_or!(() => drop(report));
+}
+
+/// The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not tell them. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_models(
+    client: Option<&jfai_client>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_names>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let models = engine.run(token(cancel).run(engine.client().models()))?;
+        out.write(Box::new(jfai_names { names: models.iter().map(|name| Kept::new(name)).collect() }));
+        Ok(())
+    })
+}
+
+/// How many names there are. 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_names_count(names: Option<&jfai_names>) -> usize {
+    guard_or!(0 => names.map_or(0, |names| names.names.len()))
+}
+
+/// One of the names; NULL past the end.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_names_at(names: Option<&jfai_names>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => {
+        names.and_then(|names| names.names.get(index)).map_or(ptr::null(), Kept::pointer)
+    })
+}
+
+/// Frees a list of names. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_names_free(names: Option<Box<jfai_names>>) {
+    guard_or!(() => drop(names));
+}
+
+/// What is left on the key; `JFAI_ERR_NOT_OFFERED` when the server does not tell it. It allows 20 calls in 20 minutes.
+/// `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_get_balance(
+    client: Option<&jfai_client>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_balance>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let balance = engine.run(token(cancel).run(engine.client().balance()))?;
+        let name = Kept::maybe(balance.name.as_deref());
+        out.write(Box::new(jfai_balance { balance, name }));
+        Ok(())
+    })
+}
+
+/// What is left, in USD.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_available_usd(balance: Option<&jfai_balance>) -> f64 {
+    guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.available_usd))
+}
+
+/// What was used up, in USD.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_used_usd(balance: Option<&jfai_balance>) -> f64 {
+    guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.used_usd))
+}
+
+/// True when the key itself has no limit; the account's balance still has, and this call does not tell it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_unlimited(balance: Option<&jfai_balance>) -> bool {
+    guard_or!(false => balance.is_some_and(|balance| balance.balance.unlimited))
+}
+
+/// When the key ends, in unix seconds; -1 when it does not.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_expires_at(balance: Option<&jfai_balance>) -> i64 {
+    guard_or!(-1 => crate::task::seconds(balance.and_then(|balance| balance.balance.expires_at)))
+}
+
+/// The key's name at the server, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_name(balance: Option<&jfai_balance>) -> *const c_char {
+    guard_or!(ptr::null() => balance.map_or(ptr::null(), |balance| balance.name.pointer()))
+}
+
+/// Frees a balance. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_balance_free(balance: Option<Box<jfai_balance>>) {
+    guard_or!(() => drop(balance));
+}

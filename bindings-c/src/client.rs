@@ -1,0 +1,80 @@
+//! The client.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::error::jfai_error;
+use crate::guard::{Outcome, guard, guard_or, need};
+use crate::options::jfai_client_options;
+use crate::status::jfai_status;
+use crate::text::Kept;
+
+/// One object for one key. Any number of threads may use it at the same time.
+pub struct jfai_client {
+    pub(crate) engine: Arc<Engine>,
+    endpoint: Kept,
+}
+
+fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
+    let engine = Engine::new(options.builder())?;
+    let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
+    Ok(Box::new(jfai_client { engine, endpoint }))
+}
+
+/// Makes a client with these options. Nothing is sent.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_new(
+    options: Option<&jfai_client_options>,
+    out: Option<&mut MaybeUninit<Box<jfai_client>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        out.write(make(need(options, "options")?)?);
+        Ok(())
+    })
+}
+
+/// Makes a client from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`. Nothing is sent.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_from_env(
+    out: Option<&mut MaybeUninit<Box<jfai_client>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        out.write(make(&jfai_client_options::with_env())?);
+        Ok(())
+    })
+}
+
+/// Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
+/// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
+/// thread is gone. Tasks, videos and readers stay usable; blocking calls in other threads go on.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
+    guard_or!(() => if let Some(client) = client {
+        if client.engine.forked() {
+            // The sockets and the thread are the parent's.
+            std::mem::forget(client);
+        } else {
+            let ending = client.engine.ops().end();
+            ending.join();
+        }
+    });
+}
+
+/// The entry that is used, as a URL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_endpoint(client: Option<&jfai_client>) -> *const c_char {
+    guard_or!(ptr::null() => client.map_or(ptr::null(), |client| client.endpoint.pointer()))
+}
+
+/// The library's version, such as `"0.1.0"`. The text is constant.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}

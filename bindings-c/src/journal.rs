@@ -1,0 +1,204 @@
+//! What a former process left to be done.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use junfeiai::{Pending, PendingState};
+
+use crate::client::jfai_client;
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::status::jfai_status;
+use crate::task::seconds;
+use crate::text::{Kept, text};
+
+/// A task that was created; its end was not seen.
+pub const JFAI_PENDING_CREATED: i32 = 1;
+/// A task that has a video, which was not saved.
+pub const JFAI_PENDING_SUCCEEDED: i32 = 2;
+/// A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then call
+/// jfai_resolve_unknown(). It is never sent again by the library.
+pub const JFAI_PENDING_UNKNOWN: i32 = 3;
+
+/// What is left to be done of everything that a journal knows.
+pub struct jfai_pending {
+    items: Vec<Item>,
+}
+
+struct Item {
+    state: i32,
+    task_id: Kept,
+    intent: Kept,
+    model: Kept,
+    seconds: Kept,
+    reason: Kept,
+    fingerprint: Kept,
+    prompt: Kept,
+    at: i64,
+}
+
+impl Item {
+    fn new(pending: &Pending) -> Option<Self> {
+        Some(match pending {
+            Pending::Task { task_id, model, seconds: length, created_at, state, fingerprint, prompt, .. } => Self {
+                state: match state {
+                    PendingState::Succeeded => JFAI_PENDING_SUCCEEDED,
+                    _ => JFAI_PENDING_CREATED,
+                },
+                task_id: Kept::new(task_id),
+                intent: Kept::default(),
+                model: Kept::new(model),
+                seconds: Kept::maybe(length.as_deref()),
+                reason: Kept::default(),
+                fingerprint: Kept::maybe(fingerprint.as_deref()),
+                prompt: Kept::maybe(prompt.as_deref()),
+                at: seconds(Some(*created_at)),
+            },
+            Pending::Unknown { intent, fingerprint, model, seconds: length, at, reason, prompt, .. } => Self {
+                state: JFAI_PENDING_UNKNOWN,
+                task_id: Kept::default(),
+                intent: Kept::new(intent),
+                model: Kept::new(model),
+                seconds: Kept::maybe(length.as_deref()),
+                reason: Kept::new(reason),
+                fingerprint: Kept::new(fingerprint),
+                prompt: Kept::maybe(prompt.as_deref()),
+                at: seconds(Some(*at)),
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// What is left to be done of everything that the client's journal knows, in the order of its beginning. Asks nothing of the
+/// server. `JFAI_ERR_CONFIG` when the client has no journal: see jfai_client_options_set_journal().
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_list_pending(
+    client: Option<&jfai_client>,
+    out: Option<&mut MaybeUninit<Box<jfai_pending>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        let pending = engine.run(engine.client().videos().pending())?;
+        out.write(Box::new(jfai_pending { items: pending.iter().filter_map(Item::new).collect() }));
+        Ok(())
+    })
+}
+
+/// Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes on. `out_found` may be NULL;
+/// it gets false when the task is not on the list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_forget(
+    client: Option<&jfai_client>,
+    task_id: *const c_char,
+    out_found: Option<&mut MaybeUninit<bool>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let engine = &need(client, "client")?.engine;
+        // SAFETY: the header asks for a string or NULL.
+        let id = unsafe { text(task_id, "task_id") }?;
+        let found = engine.run(engine.client().videos().forget(id))?;
+        if let Some(out) = out_found {
+            out.write(found);
+        }
+        Ok(())
+    })
+}
+
+/// Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you found there, or with
+/// none when it made none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such create.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_resolve_unknown(
+    client: Option<&jfai_client>,
+    intent: *const c_char,
+    task_id: *const c_char,
+    out_found: Option<&mut MaybeUninit<bool>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let engine = &need(client, "client")?.engine;
+        // SAFETY: the header asks for a string or NULL.
+        let intent = unsafe { text(intent, "intent") }?;
+        // SAFETY: as above.
+        let id = if task_id.is_null() { None } else { Some(unsafe { text(task_id, "task_id") }?) };
+        let found = engine.run(engine.client().videos().resolve_unknown(intent, id))?;
+        if let Some(out) = out_found {
+            out.write(found);
+        }
+        Ok(())
+    })
+}
+
+/// How many there are. 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_count(pending: Option<&jfai_pending>) -> usize {
+    guard_or!(0 => pending.map_or(0, |pending| pending.items.len()))
+}
+
+fn item(pending: Option<&jfai_pending>, index: usize) -> Option<&Item> {
+    pending.and_then(|pending| pending.items.get(index))
+}
+
+/// What it is: `JFAI_PENDING_…`; 0 past the end.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_state(pending: Option<&jfai_pending>, index: usize) -> i32 {
+    guard_or!(0 => item(pending, index).map_or(0, |item| item.state))
+}
+
+/// The task's id; NULL for a create whose outcome is unknown.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_task_id(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.task_id.pointer()))
+}
+
+/// The journal's own name for a create whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_intent(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.intent.pointer()))
+}
+
+/// The model asked for.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_model(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.model.pointer()))
+}
+
+/// The length asked for as it was sent, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_seconds(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.seconds.pointer()))
+}
+
+/// Why the outcome is unknown: the kind of the error, `"abandoned"` or `"crashed"`; NULL for a task.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_reason(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.reason.pointer()))
+}
+
+/// The SHA-256 of the request, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_fingerprint(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.fingerprint.pointer()))
+}
+
+/// The prompt, or NULL: it is kept only when the client was told to.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_prompt(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.prompt.pointer()))
+}
+
+/// When it was begun, in unix seconds; -1 past the end.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_created_at(pending: Option<&jfai_pending>, index: usize) -> i64 {
+    guard_or!(-1 => item(pending, index).map_or(-1, |item| item.at))
+}
+
+/// Frees the list. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_free(pending: Option<Box<jfai_pending>>) {
+    guard_or!(() => drop(pending));
+}

@@ -1,0 +1,144 @@
+//! What the library says, for the caller's log.
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_void};
+use std::fmt::{self, Write as _};
+use std::mem::MaybeUninit;
+use std::sync::{PoisonError, RwLock};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::error::jfai_error;
+use crate::guard::{Failure, guard};
+use crate::ops::User;
+use crate::status::jfai_status;
+use crate::text::owned;
+
+/// Something is wrong.
+pub const JFAI_LOG_ERROR: i32 = 1;
+/// Advice that a request does not follow, and the like.
+pub const JFAI_LOG_WARN: i32 = 2;
+/// Tasks made, videos saved.
+pub const JFAI_LOG_INFO: i32 = 3;
+/// Every request.
+pub const JFAI_LOG_DEBUG: i32 = 4;
+/// Everything.
+pub const JFAI_LOG_TRACE: i32 = 5;
+
+/// Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
+/// whichever thread works, also by several at a time, and must not call the library.
+pub type jfai_log_fn = Option<unsafe extern "C" fn(user: *mut c_void, level: i32, line: *const c_char)>;
+
+struct Target {
+    callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
+    user: User,
+    level: i32,
+}
+
+static TARGET: RwLock<Option<Target>> = RwLock::new(None);
+
+thread_local! {
+    /// True while this thread is inside the callback: what it causes is not told again.
+    static TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
+/// one before is not called any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_set_log(
+    callback: jfai_log_fn,
+    user: *mut c_void,
+    level: i32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        if !(JFAI_LOG_ERROR..=JFAI_LOG_TRACE).contains(&level) {
+            return Err(Failure::Argument(format!("level is {level}, not a JFAI_LOG_ number")));
+        }
+        if TELLING.get() {
+            return Err(Failure::Argument("the log cannot be set from its own callback".to_owned()));
+        }
+        // Only the first call succeeds: there is one for the process, and it stays.
+        let _ = tracing::subscriber::set_global_default(Teller);
+        let target = callback.map(|callback| Target { callback, user: User(user), level });
+        *TARGET.write().unwrap_or_else(PoisonError::into_inner) = target;
+        Ok(())
+    })
+}
+
+struct Teller;
+
+fn number(level: Level) -> i32 {
+    match level {
+        Level::ERROR => JFAI_LOG_ERROR,
+        Level::WARN => JFAI_LOG_WARN,
+        Level::INFO => JFAI_LOG_INFO,
+        Level::DEBUG => JFAI_LOG_DEBUG,
+        Level::TRACE => JFAI_LOG_TRACE,
+    }
+}
+
+impl Subscriber for Teller {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        // The level may change at any time.
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Other crates' events may show what is not theirs to show.
+        metadata.is_event()
+            && metadata.target().starts_with("junfeiai")
+            && !TELLING.get()
+            && TARGET
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_ref()
+                .is_some_and(|target| number(*metadata.level()) <= target.level)
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let line = owned(&format!("{}{}", line.message, line.fields));
+        let target = TARGET.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = target.as_ref() {
+            TELLING.set(true);
+            // SAFETY: the header asks for a function that may be called from any thread until it is replaced, which
+            // waits for this lock.
+            unsafe { (target.callback)(target.user.0, number(*event.metadata().level()), line.as_ptr()) };
+            TELLING.set(false);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The message, then the fields as `name=value`.
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+    }
+}

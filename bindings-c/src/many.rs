@@ -1,0 +1,234 @@
+//! Many tasks at once: their results one after the other, as they end.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt as _;
+use junfeiai::platform::BoxStream;
+use junfeiai::{Result, Summary, Video};
+
+use crate::cancel::jfai_cancel;
+use crate::client::jfai_client;
+use crate::engine::{Engine, release, token};
+use crate::error::jfai_error;
+use crate::guard::{Outcome, guard, guard_or, need};
+use crate::request::jfai_request;
+use crate::save::jfai_summary;
+use crate::status::jfai_status;
+use crate::text::{Kept, path, slice, text};
+use crate::video::jfai_video;
+
+/// How one of many ended: a video or a file, or an error.
+pub struct jfai_result {
+    index: usize,
+    task_id: Kept,
+    video: Option<Box<jfai_video>>,
+    summary: Option<Box<jfai_summary>>,
+    error: Option<Box<jfai_error>>,
+    engine: Arc<Engine>,
+}
+
+/// What comes out of the core, before it is a handle.
+enum Ended {
+    Video(usize, Option<String>, Result<Video>),
+    Saved(String, Result<Summary>),
+}
+
+impl jfai_result {
+    fn new(ended: Ended, number: usize, engine: &Arc<Engine>) -> Box<Self> {
+        let engine = engine.clone();
+        Box::new(match ended {
+            Ended::Video(index, id, result) => {
+                let known = match &result {
+                    Ok(video) => video.task_id(),
+                    Err(error) => error.task_id(),
+                };
+                let task_id = Kept::maybe(id.as_deref().or(known));
+                let (video, error) = match result {
+                    Ok(video) => (Some(jfai_video::new(video, engine.clone())), None),
+                    Err(error) => (None, Some(Box::new(jfai_error::from(error)))),
+                };
+                Self { index, task_id, video, summary: None, error, engine }
+            }
+            Ended::Saved(id, result) => {
+                let (summary, error) = match result {
+                    Ok(summary) => (Some(jfai_summary::new(summary)), None),
+                    Err(error) => (None, Some(Box::new(jfai_error::from(error)))),
+                };
+                Self { index: number, task_id: Kept::new(&id), video: None, summary, error, engine }
+            }
+        })
+    }
+}
+
+/// Many tasks that are waited for or made, and their results as they end. For one thread at a time.
+pub struct jfai_batch {
+    // The lock makes the handle one that threads may hand on.
+    stream: Mutex<BoxStream<'static, Ended>>,
+    count: usize,
+    engine: Arc<Engine>,
+}
+
+impl jfai_batch {
+    fn new(stream: impl futures_util::Stream<Item = Ended> + Send + 'static, engine: &Arc<Engine>) -> Box<Self> {
+        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, engine: engine.clone() })
+    }
+}
+
+/// # Safety
+/// As for [`slice`], and each item as for [`text`].
+unsafe fn ids_of(pointer: *const *const c_char, count: usize) -> Outcome<Vec<String>> {
+    // SAFETY: the caller promises what `slice` asks for.
+    let pointers = unsafe { slice(pointer, count, "task_ids") }?;
+    // SAFETY: the caller promises what `text` asks for.
+    pointers.iter().map(|pointer| Ok(unsafe { text(*pointer, "an item of task_ids") }?.to_owned())).collect()
+}
+
+/// Begins to wait for all these tasks; jfai_batch_next() gives each as soon as it has ended. One failure does not end the other
+/// waits. They share the client's request budget.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_wait_all(
+    client: Option<&jfai_client>,
+    task_ids: *const *const c_char,
+    count: usize,
+    out: Option<&mut MaybeUninit<Box<jfai_batch>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        engine.check()?;
+        // SAFETY: the header asks for `count` strings.
+        let ids = unsafe { ids_of(task_ids, count) }?;
+        let known = ids.clone();
+        // An id that stands twice is waited for twice: each end takes the next place of that name.
+        let mut taken = vec![false; known.len()];
+        let stream = engine.client().videos().as_completed(ids).map(move |(id, result)| {
+            let place = known.iter().zip(&taken).position(|(known, taken)| *known == id && !taken).unwrap_or_default();
+            if let Some(taken) = taken.get_mut(place) {
+                *taken = true;
+            }
+            Ended::Video(place, Some(id), result)
+        });
+        out.write(jfai_batch::new(stream, engine));
+        Ok(())
+    })
+}
+
+/// Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
+/// money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
+/// rest: to stop, free the batch. Then no further task is created; tasks that exist go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_generate_many(
+    client: Option<&jfai_client>,
+    requests: *const *const jfai_request,
+    count: usize,
+    concurrency: usize,
+    out: Option<&mut MaybeUninit<Box<jfai_batch>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        engine.check()?;
+        // SAFETY: the header asks for `count` handles; NULL among them is what `Option` says.
+        let requests = unsafe { slice(requests.cast::<Option<&jfai_request>>(), count, "requests") }?;
+        let requests = requests.iter().map(|request| Ok(need(*request, "an item of requests")?.request.clone()));
+        let requests = requests.collect::<Outcome<Vec<_>>>()?;
+        let stream = engine.client().videos().generate_many(requests, concurrency)?;
+        let stream = stream.map(|(index, result)| Ended::Video(index, None, result));
+        out.write(jfai_batch::new(stream, engine));
+        Ok(())
+    })
+}
+
+/// Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() gives
+/// each when it is done. It can itself be killed and called again. Creates whose outcome is unknown are left alone: see
+/// jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_resume_pending(
+    client: Option<&jfai_client>,
+    folder: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_batch>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        // SAFETY: the header asks for a string or NULL.
+        let folder = unsafe { path(folder, "folder") }?;
+        let stream = engine.run(engine.client().videos().resume_pending(folder))?;
+        out.write(jfai_batch::new(stream.map(|(id, result)| Ended::Saved(id, result)), engine));
+        Ok(())
+    })
+}
+
+/// Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be gone on with.
+/// `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_batch_next(
+    batch: Option<&mut jfai_batch>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Option<Box<jfai_result>>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let jfai_batch { stream, count, engine } = need(batch, "batch")?;
+        let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ended = engine.run(token(cancel).run(async { Ok(stream.next().await) }))?;
+        out.write(ended.map(|ended| {
+            *count += 1;
+            jfai_result::new(ended, *count - 1, engine)
+        }));
+        Ok(())
+    })
+}
+
+/// Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_batch_free(batch: Option<Box<jfai_batch>>) {
+    guard_or!(() => release(batch, |batch| &batch.engine));
+}
+
+/// The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_index(result: Option<&jfai_result>) -> usize {
+    guard_or!(0 => result.map_or(0, |result| result.index))
+}
+
+/// The task's id; NULL when none came to be.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_task_id(result: Option<&jfai_result>) -> *const c_char {
+    guard_or!(ptr::null() => result.map_or(ptr::null(), |result| result.task_id.pointer()))
+}
+
+/// The video, or NULL. It belongs to the result.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_video(result: Option<&jfai_result>) -> *const jfai_video {
+    guard_or!(ptr::null() => borrowed(result.and_then(|result| result.video.as_deref())))
+}
+
+/// The file, for jfai_resume_pending(), or NULL. It belongs to the result.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_summary(result: Option<&jfai_result>) -> *const jfai_summary {
+    guard_or!(ptr::null() => borrowed(result.and_then(|result| result.summary.as_deref())))
+}
+
+/// The error, or NULL. It belongs to the result.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_error(result: Option<&jfai_result>) -> *const jfai_error {
+    guard_or!(ptr::null() => borrowed(result.and_then(|result| result.error.as_deref())))
+}
+
+fn borrowed<T>(part: Option<&T>) -> *const T {
+    part.map_or(ptr::null(), ptr::from_ref)
+}
+
+/// Frees a result with what belongs to it. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_result_free(result: Option<Box<jfai_result>>) {
+    guard_or!(() => release(result, |result| &result.engine));
+}

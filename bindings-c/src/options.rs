@@ -1,0 +1,413 @@
+//! The options of a client.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use junfeiai::ClientBuilder;
+use junfeiai::protocol::{RetryPolicy, WaitPolicy};
+
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::status::jfai_status;
+use crate::text::{path, text};
+
+type Step = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
+
+/// The options of a client. What is not set has its default.
+pub struct jfai_client_options {
+    steps: Vec<Step>,
+    retry: RetryPolicy,
+    wait: WaitPolicy,
+    interval: Option<Duration>,
+    endpoints: Vec<String>,
+    from_env: bool,
+}
+
+impl jfai_client_options {
+    pub(crate) fn new() -> Self {
+        Self {
+            steps: vec![Box::new(|builder| builder.face("c"))],
+            retry: RetryPolicy::default(),
+            wait: WaitPolicy::default(),
+            interval: None,
+            endpoints: Vec::new(),
+            from_env: false,
+        }
+    }
+
+    pub(crate) fn with_env() -> Self {
+        Self { from_env: true, ..Self::new() }
+    }
+
+    fn step(&mut self, step: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) {
+        self.steps.push(Box::new(step));
+    }
+
+    pub(crate) fn builder(&self) -> ClientBuilder {
+        let builder = ClientBuilder::default().retry(self.retry.clone()).wait_policy(self.wait.clone());
+        let builder = match self.interval {
+            Some(interval) => builder.poll_interval(interval),
+            None => builder,
+        };
+        let builder = if self.endpoints.is_empty() { builder } else { builder.endpoints(&self.endpoints) };
+        let builder = self.steps.iter().fold(builder, |builder, step| step(builder));
+        // Last, since the environment fills only what was not set.
+        if self.from_env { builder.from_env() } else { builder }
+    }
+}
+
+/// Milliseconds of C as a time; `JFAI_FOREVER` is the longest there is.
+pub(crate) fn milliseconds(ms: u64) -> Duration {
+    if ms == u64::MAX { Duration::MAX } else { Duration::from_millis(ms) }
+}
+
+/// Makes options that are all at their defaults.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_new(
+    out: Option<&mut MaybeUninit<Box<jfai_client_options>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(out, "out")?.write(Box::new(jfai_client_options::new()));
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is ignored. A client that was made with them does not need them any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_free(options: Option<Box<jfai_client_options>>) {
+    guard_or!(() => drop(options));
+}
+
+/// Fills what is not set from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`, when the client is made.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_use_env(
+    options: Option<&mut jfai_client_options>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.from_env = true;
+        Ok(())
+    })
+}
+
+/// Sets the API key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_api_key(
+    options: Option<&mut jfai_client_options>,
+    api_key: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let api_key = unsafe { text(api_key, "api_key") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.api_key(api_key.clone()));
+        Ok(())
+    })
+}
+
+/// Sets the entry: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_endpoint(
+    options: Option<&mut jfai_client_options>,
+    endpoint: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
+        need(options, "options")?.endpoints = vec![endpoint];
+        Ok(())
+    })
+}
+
+/// Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
+/// nothing is paid for twice. All of them get the key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_add_endpoint(
+    options: Option<&mut jfai_client_options>,
+    endpoint: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
+        need(options, "options")?.endpoints.push(endpoint);
+        Ok(())
+    })
+}
+
+/// Sets your own name for the documented video host, as scheme and host.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_video_base_url(
+    options: Option<&mut jfai_client_options>,
+    url: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let url = unsafe { text(url, "url") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.video_base_url(url.clone()));
+        Ok(())
+    })
+}
+
+/// Adds a host that may be given the key, as `host` or `host:port`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_trust_host(
+    options: Option<&mut jfai_client_options>,
+    host: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let host = unsafe { text(host, "host") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.trust_host(host.clone()));
+        Ok(())
+    })
+}
+
+/// Sets a proxy instead of the system's; `""` for none at all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_proxy(
+    options: Option<&mut jfai_client_options>,
+    url: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let url = unsafe { text(url, "url") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.proxy(url.clone()));
+        Ok(())
+    })
+}
+
+/// Sets a PEM file of further root certificates, besides the system's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_ca_file(
+    options: Option<&mut jfai_client_options>,
+    file: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let file = unsafe { path(file, "file") }?;
+        need(options, "options")?.step(move |builder| builder.ca_file(file.clone()));
+        Ok(())
+    })
+}
+
+/// Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
+/// after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_request_rate(
+    options: Option<&mut jfai_client_options>,
+    per_second: f64,
+    burst: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.request_rate(per_second, burst));
+        Ok(())
+    })
+}
+
+/// Sets how many creates may be in flight at a time; the others wait. Default 4.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
+    options: Option<&mut jfai_client_options>,
+    count: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.max_in_flight_creates(count));
+        Ok(())
+    })
+}
+
+/// Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+/// processes may share the file. Default: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_journal(
+    options: Option<&mut jfai_client_options>,
+    file: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let file = unsafe { path(file, "file") }?;
+        need(options, "options")?.step(move |builder| builder.journal(file.clone()));
+        Ok(())
+    })
+}
+
+/// Writes prompts into the journal. Default false: a SHA-256 of the request stands in their place.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_journal_prompts(
+    options: Option<&mut jfai_client_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.journal_prompts(yes));
+        Ok(())
+    })
+}
+
+/// Sets `Accept-Language`, which decides the language of the server's messages, such as `"en"` or `"zh-CN"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_language(
+    options: Option<&mut jfai_client_options>,
+    language: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let language = unsafe { text(language, "language") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.language(language.clone()));
+        Ok(())
+    })
+}
+
+/// Sets what calls the library, for the `User-Agent`. Default `"c"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_face(
+    options: Option<&mut jfai_client_options>,
+    face: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let face = unsafe { text(face, "face") }?.to_owned();
+        need(options, "options")?.step(move |builder| builder.face(face.clone()));
+        Ok(())
+    })
+}
+
+/// Sets the longest time for one query, in milliseconds. Default 30000.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_timeout_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.timeout(milliseconds(ms)));
+        Ok(())
+    })
+}
+
+/// Sets the longest time for one create, in milliseconds. Default 180000: the service can take minutes, and a create that
+/// was given up is paid all the same.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_create_timeout_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.create_timeout(milliseconds(ms)));
+        Ok(())
+    })
+}
+
+/// Sets the longest time to connect, in milliseconds. Default 10000.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_connect_timeout_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.connect_timeout(milliseconds(ms)));
+        Ok(())
+    })
+}
+
+/// Sets the longest silence in the middle of a video, in milliseconds. Default 30000.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_idle_timeout_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.step(move |builder| builder.idle_timeout(milliseconds(ms)));
+        Ok(())
+    })
+}
+
+/// Sets how often one call is tried, the first time included. Default 4. A paid create is tried again only when it provably
+/// was not accepted.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_attempts(
+    options: Option<&mut jfai_client_options>,
+    attempts: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.retry.max_attempts = attempts;
+        Ok(())
+    })
+}
+
+/// Sets the pauses between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
+/// first attempt to the start of the last (120000).
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_retry_pauses_ms(
+    options: Option<&mut jfai_client_options>,
+    first_ms: u64,
+    longest_ms: u64,
+    budget_ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let retry = &mut need(options, "options")?.retry;
+        retry.base = milliseconds(first_ms);
+        retry.cap = milliseconds(longest_ms);
+        retry.budget = milliseconds(budget_ms);
+        Ok(())
+    })
+}
+
+/// Sets the first pause between two polls, in milliseconds. Default 5000, growing to 10000. Any host but this machine is asked
+/// every 5 s at the most, whatever is set here.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_poll_interval_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // Half of the longest: the core doubles it.
+        need(options, "options")?.interval = Some(milliseconds(ms).min(Duration::MAX / 2));
+        Ok(())
+    })
+}
+
+/// Sets the longest wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for as long as it takes.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_wait_timeout_ms(
+    options: Option<&mut jfai_client_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.wait.timeout = (ms != u64::MAX).then(|| Duration::from_millis(ms));
+        Ok(())
+    })
+}
+
+/// Sets how many polls may fail in a row before a wait gives up asking. Default 20.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_poll_errors(
+    options: Option<&mut jfai_client_options>,
+    errors: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.wait.max_errors = errors;
+        Ok(())
+    })
+}

@@ -1,0 +1,308 @@
+//! Saving a video to a file.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+use std::ptr;
+use std::time::Duration;
+
+use junfeiai::{CancelToken, SaveProgress, Summary, Video};
+
+use crate::cancel::jfai_cancel;
+use crate::engine::{cancellable, token};
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::ops::User;
+use crate::options::milliseconds;
+use crate::pump::Pump;
+use crate::status::jfai_status;
+use crate::text::{Kept, path};
+use crate::video::jfai_video;
+
+/// Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
+/// per second. 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+pub type jfai_save_progress_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, bytes: u64, total: u64, bytes_per_second: f64) -> c_int>;
+
+/// How a video is saved. What is not set has its default.
+#[derive(Default, Clone)]
+pub struct jfai_save_options {
+    connections: Option<u32>,
+    overwrite: bool,
+    parents: bool,
+    sha256: bool,
+    verify: Option<bool>,
+    timeout: Option<Duration>,
+    rate_limit: Option<u64>,
+    pub(crate) progress: Progress,
+}
+
+/// The callback, when there is one.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, u64, u64, f64) -> c_int, User)>);
+
+impl Progress {
+    /// Tells it; false when it wants no more.
+    pub(crate) fn tell(self, progress: SaveProgress) -> bool {
+        let Some((callback, user)) = self.0 else { return true };
+        // SAFETY: the header asks for a function that may be called until the call has ended.
+        unsafe { callback(user.0, progress.bytes, progress.total.unwrap_or(0), progress.rate) == 0 }
+    }
+}
+
+/// The save as a call with progress.
+pub(crate) fn pump(
+    video: &Video,
+    path: PathBuf,
+    options: &jfai_save_options,
+    token: CancelToken,
+) -> Pump<Summary, SaveProgress> {
+    let (video, options) = (video.clone(), options.clone());
+    Pump::new(vec![token], move |own, events| async move {
+        let mut save =
+            video.save(path).overwrite(options.overwrite).create_parents(options.parents).sha256(options.sha256);
+        if let Some(connections) = options.connections {
+            save = save.connections(connections);
+        }
+        if let Some(verify) = options.verify {
+            save = save.verify(verify);
+        }
+        if let Some(timeout) = options.timeout {
+            save = save.timeout(timeout);
+        }
+        if let Some(rate) = options.rate_limit {
+            save = save.rate_limit(rate);
+        }
+        if options.progress.0.is_some() {
+            save = save.on_progress(move |progress| events.push(*progress));
+        }
+        cancellable(&own, video.task_id(), save.into_future()).await
+    })
+}
+
+/// What a save brought.
+pub struct jfai_summary {
+    summary: Summary,
+    path: Kept,
+    sha256: Kept,
+}
+
+impl jfai_summary {
+    pub(crate) fn new(summary: Summary) -> Box<Self> {
+        let path = Kept::path(&summary.path);
+        let sha256 = Kept::maybe(summary.sha256.as_deref());
+        Box::new(Self { summary, path, sha256 })
+    }
+}
+
+/// Saves a video as a file. The bytes go to `NAME.part`; the file gets its name only when it is whole, checked and on the disk. A
+/// save that ends early is gone on with by the next. `options` and `cancel` may be NULL; `out` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_save(
+    video: Option<&jfai_video>,
+    file: *const c_char,
+    options: Option<&jfai_save_options>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_summary>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let jfai_video { video, engine, .. } = need(video, "video")?;
+        // SAFETY: the header asks for a string or NULL.
+        let file = unsafe { path(file, "file") }?;
+        let defaults = jfai_save_options::default();
+        let options = options.unwrap_or(&defaults);
+        let summary = pump(video, file, options, token(cancel)).run(engine, |p| options.progress.tell(p))?;
+        if let Some(out) = out {
+            out.write(jfai_summary::new(summary));
+        }
+        Ok(())
+    })
+}
+
+/// Makes options that are all at their defaults.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_new(
+    out: Option<&mut MaybeUninit<Box<jfai_save_options>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(out, "out")?.write(Box::default());
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_free(options: Option<Box<jfai_save_options>>) {
+    guard_or!(() => drop(options));
+}
+
+/// Sets how many connections are used at once, 1 to 16. Default 1.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_connections(
+    options: Option<&mut jfai_save_options>,
+    connections: u32,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.connections = Some(connections);
+        Ok(())
+    })
+}
+
+/// Replaces a file of that name. Default false: it is `JFAI_ERR_FILE_EXISTS`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_overwrite(
+    options: Option<&mut jfai_save_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.overwrite = yes;
+        Ok(())
+    })
+}
+
+/// Makes missing parent folders. Default false: it is `JFAI_ERR_IO`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_create_parents(
+    options: Option<&mut jfai_save_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.parents = yes;
+        Ok(())
+    })
+}
+
+/// Computes the SHA-256 of the file. Default false.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_sha256(
+    options: Option<&mut jfai_save_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.sha256 = yes;
+        Ok(())
+    })
+}
+
+/// Checks the MP4 structure at the end. Default true.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_verify(
+    options: Option<&mut jfai_save_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.verify = Some(yes);
+        Ok(())
+    })
+}
+
+/// Sets the longest time for the whole, in milliseconds. Default `JFAI_FOREVER`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_timeout_ms(
+    options: Option<&mut jfai_save_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.timeout = (ms != u64::MAX).then(|| milliseconds(ms));
+        Ok(())
+    })
+}
+
+/// Sets the most bytes per second. Default 0: as fast as it comes.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_save_options_set_rate_limit(
+    options: Option<&mut jfai_save_options>,
+    bytes_per_second: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.rate_limit = (bytes_per_second != 0).then_some(bytes_per_second);
+        Ok(())
+    })
+}
+
+/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_save_options_set_progress(
+    options: Option<&mut jfai_save_options>,
+    progress: jfai_save_progress_fn,
+    user: *mut c_void,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, User(user))));
+        Ok(())
+    })
+}
+
+/// Where the file is.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_path(summary: Option<&jfai_summary>) -> *const c_char {
+    guard_or!(ptr::null() => summary.map_or(ptr::null(), |summary| summary.path.pointer()))
+}
+
+/// Its length.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_bytes(summary: Option<&jfai_summary>) -> u64 {
+    guard_or!(0 => summary.map_or(0, |summary| summary.summary.bytes))
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_duration_ms(summary: Option<&jfai_summary>) -> i64 {
+    guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, ms))
+}
+
+/// The width in pixels, as the file says; 0 when it was not checked or does not say.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_width(summary: Option<&jfai_summary>) -> u32 {
+    guard_or!(0 => summary.and_then(|summary| summary.summary.width).unwrap_or(0))
+}
+
+/// The height in pixels, as the file says; 0 when it was not checked or does not say.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_height(summary: Option<&jfai_summary>) -> u32 {
+    guard_or!(0 => summary.and_then(|summary| summary.summary.height).unwrap_or(0))
+}
+
+/// True when the file was not read in one go: after a cut, or from what a former call left.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_resumed(summary: Option<&jfai_summary>) -> bool {
+    guard_or!(false => summary.is_some_and(|summary| summary.summary.resumed))
+}
+
+/// How many requests were sent for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_attempts(summary: Option<&jfai_summary>) -> u32 {
+    guard_or!(0 => summary.map_or(0, |summary| summary.summary.attempts))
+}
+
+/// How long the call took, in milliseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_elapsed_ms(summary: Option<&jfai_summary>) -> i64 {
+    guard_or!(0 => summary.map_or(0, |summary| ms(summary.summary.elapsed)))
+}
+
+/// The SHA-256 in hexadecimal, or NULL when it was not asked for.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_sha256(summary: Option<&jfai_summary>) -> *const c_char {
+    guard_or!(ptr::null() => summary.map_or(ptr::null(), |summary| summary.sha256.pointer()))
+}
+
+/// Frees a summary. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_free(summary: Option<Box<jfai_summary>>) {
+    guard_or!(() => drop(summary));
+}

@@ -1,0 +1,183 @@
+//! A task as it was last seen.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+
+use junfeiai::{Task, TaskStatus};
+
+use crate::engine::{Engine, release};
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::request::jfai_warnings;
+use crate::status::jfai_status;
+use crate::text::Kept;
+
+/// Not asked for yet, or a word of the server that is not known here: taken as still running.
+pub const JFAI_TASK_UNKNOWN: i32 = 0;
+/// Accepted, not begun.
+pub const JFAI_TASK_QUEUED: i32 = 1;
+/// Being made.
+pub const JFAI_TASK_IN_PROGRESS: i32 = 2;
+/// Done; the video can be read.
+pub const JFAI_TASK_SUCCEEDED: i32 = 3;
+/// Ended without a video; the service returns the charge.
+pub const JFAI_TASK_FAILED: i32 = 4;
+
+/// The number of a state.
+pub(crate) fn task_status(status: TaskStatus) -> i32 {
+    match status {
+        TaskStatus::Queued => JFAI_TASK_QUEUED,
+        TaskStatus::InProgress => JFAI_TASK_IN_PROGRESS,
+        TaskStatus::Succeeded => JFAI_TASK_SUCCEEDED,
+        TaskStatus::Failed => JFAI_TASK_FAILED,
+        _ => JFAI_TASK_UNKNOWN,
+    }
+}
+
+/// A task as it was last seen. It never changes: asking again gives another handle. Shareable between threads.
+pub struct jfai_task {
+    pub(crate) task: Task,
+    pub(crate) engine: Arc<Engine>,
+    id: Kept,
+    raw_status: Kept,
+    video_url: Kept,
+    fail_reason: Kept,
+    model: Kept,
+    raw: Kept,
+    warnings: jfai_warnings,
+}
+
+impl jfai_task {
+    pub(crate) fn new(task: Task, engine: Arc<Engine>) -> Box<Self> {
+        let seen = task.snapshot();
+        Box::new(Self {
+            id: Kept::new(task.id()),
+            raw_status: Kept::new(&seen.raw_status),
+            video_url: Kept::maybe(seen.video_url.as_deref()),
+            fail_reason: Kept::maybe(seen.fail_reason.as_deref()),
+            model: Kept::maybe(seen.model.as_deref()),
+            raw: Kept::new(&seen.raw),
+            warnings: jfai_warnings::new(task.warnings()),
+            task,
+            engine,
+        })
+    }
+}
+
+/// Frees a task handle. NULL is ignored. The task itself goes on.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_free(task: Option<Box<jfai_task>>) {
+    guard_or!(() => release(task, |task| &task.engine));
+}
+
+/// Makes a second handle of a task, to keep one that a callback was shown.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_clone(
+    task: Option<&jfai_task>,
+    out: Option<&mut MaybeUninit<Box<jfai_task>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let task = need(task, "task")?;
+        out.write(jfai_task::new(task.task.clone(), task.engine.clone()));
+        Ok(())
+    })
+}
+
+/// Its id: what to keep to come back to it in a later process.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_id(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.id.pointer()))
+}
+
+/// Its state: `JFAI_TASK_…`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_status(task: Option<&jfai_task>) -> i32 {
+    guard_or!(JFAI_TASK_UNKNOWN => task.map_or(JFAI_TASK_UNKNOWN, |task| task_status(task.task.status())))
+}
+
+/// The name of a state: `"queued"`, `"in_progress"`, `"succeeded"`, `"failed"` or `"unknown"`. The text is constant.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_status_name(status: i32) -> *const c_char {
+    guard_or!(ptr::null() => match status {
+        JFAI_TASK_QUEUED => c"queued",
+        JFAI_TASK_IN_PROGRESS => c"in_progress",
+        JFAI_TASK_SUCCEEDED => c"succeeded",
+        JFAI_TASK_FAILED => c"failed",
+        _ => c"unknown",
+    }.as_ptr())
+}
+
+/// The server's own word for the state.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_raw_status(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw_status.pointer()))
+}
+
+/// 0 to 100; -1 when the server does not say it. May stand still or go back.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_progress(task: Option<&jfai_task>) -> f64 {
+    guard_or!(-1.0 => task.and_then(|task| task.task.progress()).unwrap_or(-1.0))
+}
+
+/// The seconds of video that the server billed; -1 when it does not say it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_billed_seconds(task: Option<&jfai_task>) -> f64 {
+    guard_or!(-1.0 => task.and_then(|task| task.task.billed_seconds()).unwrap_or(-1.0))
+}
+
+/// Where the MP4 is, or NULL. Reading it needs the key, unless the link is signed.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_video_url(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.video_url.pointer()))
+}
+
+/// Why it failed, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_fail_reason(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.fail_reason.pointer()))
+}
+
+/// The model as the server names it, or NULL. May differ from the one asked for.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_model(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.model.pointer()))
+}
+
+/// Unix seconds, or -1.
+pub(crate) fn seconds(value: Option<u64>) -> i64 {
+    value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
+}
+
+/// When it was accepted, in unix seconds; -1 when the server does not say it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_created_at(task: Option<&jfai_task>) -> i64 {
+    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().created_at)))
+}
+
+/// When it was begun, in unix seconds; -1 when the server does not say it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_started_at(task: Option<&jfai_task>) -> i64 {
+    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().started_at)))
+}
+
+/// When it ended, in unix seconds; -1 when the server does not say it.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_finished_at(task: Option<&jfai_task>) -> i64 {
+    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().finished_at)))
+}
+
+/// The server's last answer, whole, as JSON; empty when it was not asked for yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_raw_json(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw.pointer()))
+}
+
+/// Advice that the request did not follow, and a bill that differs from what was asked. They belong to the task.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_warnings(task: Option<&jfai_task>) -> *const jfai_warnings {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| ptr::from_ref(&task.warnings)))
+}

@@ -1,0 +1,158 @@
+//! A video that is done: reading it.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+
+use junfeiai::{DEFAULT_MAX_BYTES, Video};
+
+use crate::bytes::jfai_bytes;
+use crate::cancel::jfai_cancel;
+use crate::client::jfai_client;
+use crate::engine::{Engine, cancellable, release, token};
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::status::jfai_status;
+use crate::task::jfai_task;
+use crate::text::{Kept, fill, room, text};
+
+/// A video of the service. Result links live about a day: save it soon. Shareable between threads.
+pub struct jfai_video {
+    pub(crate) video: Video,
+    pub(crate) engine: Arc<Engine>,
+    task_id: Kept,
+    url: Kept,
+    file_name: Kept,
+}
+
+impl jfai_video {
+    pub(crate) fn new(video: Video, engine: Arc<Engine>) -> Box<Self> {
+        let task_id = Kept::maybe(video.task_id());
+        let url = Kept::maybe(video.url());
+        let file_name = Kept::new(&video.file_name());
+        Box::new(Self { video, engine, task_id, url, file_name })
+    }
+}
+
+/// The video of a task, when its last seen state says that there is one; else `JFAI_ERR_NOT_READY` or `JFAI_ERR_TASK_FAILED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_video(
+    task: Option<&jfai_task>,
+    out: Option<&mut MaybeUninit<Box<jfai_video>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let jfai_task { task, engine, .. } = need(task, "task")?;
+        out.write(jfai_video::new(task.video()?, engine.clone()));
+        Ok(())
+    })
+}
+
+/// The video of a task that is done, by the task's id: its address is asked for when it is read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_video_by_id(
+    client: Option<&jfai_client>,
+    task_id: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_video>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        engine.check()?;
+        // SAFETY: the header asks for a string or NULL.
+        let video = engine.client().videos().video(unsafe { text(task_id, "task_id") }?)?;
+        out.write(jfai_video::new(video, engine.clone()));
+        Ok(())
+    })
+}
+
+/// A video by its address. The key goes along only when the host is on the list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_video_at(
+    client: Option<&jfai_client>,
+    url: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_video>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let engine = &need(client, "client")?.engine;
+        engine.check()?;
+        // SAFETY: the header asks for a string or NULL.
+        let video = engine.client().videos().video_at(unsafe { text(url, "url") }?)?;
+        out.write(jfai_video::new(video, engine.clone()));
+        Ok(())
+    })
+}
+
+/// Frees a video handle. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_free(video: Option<Box<jfai_video>>) {
+    guard_or!(() => release(video, |video| &video.engine));
+}
+
+/// The id of the task that made it, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_task_id(video: Option<&jfai_video>) -> *const c_char {
+    guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.task_id.pointer()))
+}
+
+/// Its address, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_url(video: Option<&jfai_video>) -> *const c_char {
+    guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.url.pointer()))
+}
+
+/// A file name made from the task's id that every system takes, such as `"task_abc.mp4"`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_file_name(video: Option<&jfai_video>) -> *const c_char {
+    guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.file_name.pointer()))
+}
+
+/// Reads part of a video into `buffer`: up to `size` bytes from `offset` on, fewer only at the end of the file. `out_size` gets how many.
+/// Every call is a request of its own: see jfai_reader_open() for reading on. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_video_read_range(
+    video: Option<&jfai_video>,
+    offset: u64,
+    buffer: *mut u8,
+    size: usize,
+    cancel: Option<&jfai_cancel>,
+    out_size: Option<&mut MaybeUninit<usize>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out_size = need(out_size, "out_size")?;
+        let jfai_video { video, engine, .. } = need(video, "video")?;
+        // SAFETY: the header asks for room for `size` bytes or NULL.
+        let room = unsafe { room(buffer, size, "buffer") }?;
+        let end = offset.saturating_add(room.len() as u64);
+        let read = video.read_range(offset..end);
+        let bytes = engine.run(cancellable(&token(cancel), video.task_id(), read))?;
+        out_size.write(fill(room, &bytes));
+        Ok(())
+    })
+}
+
+/// Reads a whole video into memory, length and MP4 structure checked. Refuses more than `max_size` bytes (0: 1 GiB).
+/// `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_bytes(
+    video: Option<&jfai_video>,
+    max_size: usize,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_bytes>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let max = if max_size == 0 { DEFAULT_MAX_BYTES } else { max_size };
+        let bytes = engine.run(cancellable(&token(cancel), video.task_id(), video.bytes_up_to(max)))?;
+        out.write(Box::new(jfai_bytes { bytes }));
+        Ok(())
+    })
+}

@@ -1,0 +1,145 @@
+//! How a wait is done, and who is told.
+
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use junfeiai::protocol::WaitPolicy;
+use junfeiai::{CancelToken, Task, Video, VideoRequest};
+
+use crate::engine::Engine;
+use crate::error::jfai_error;
+use crate::guard::{guard, guard_or, need};
+use crate::ops::User;
+use crate::options::milliseconds;
+use crate::pump::Pump;
+use crate::status::jfai_status;
+use crate::task::jfai_task;
+
+/// Told every state of a task that a poll shows, and the new task first when the call creates it. The task is borrowed: see
+/// jfai_task_clone(). 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+pub type jfai_task_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, task: *const jfai_task) -> c_int>;
+
+/// How a wait is done. What is not set has the client's value.
+#[derive(Default)]
+pub struct jfai_wait_options {
+    timeout: Option<u64>,
+    interval: Option<Duration>,
+    pub(crate) progress: Progress,
+}
+
+/// The callback, when there is one.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, *const jfai_task) -> c_int, User)>);
+
+impl Progress {
+    /// Tells it; false when it wants no more.
+    pub(crate) fn tell(self, task: Task, engine: &std::sync::Arc<Engine>) -> bool {
+        let Some((callback, user)) = self.0 else { return true };
+        let task = jfai_task::new(task, engine.clone());
+        // SAFETY: the header asks for a function that may be called until the call has ended; the task lives longer
+        // than it.
+        unsafe { callback(user.0, &raw const *task) == 0 }
+    }
+}
+
+impl jfai_wait_options {
+    /// The client's policy with what differs.
+    pub(crate) fn policy(options: Option<&Self>, engine: &Engine) -> WaitPolicy {
+        let mut policy = engine.client().wait_policy().clone();
+        let Some(options) = options else { return policy };
+        if let Some(ms) = options.timeout {
+            policy.timeout = (ms != u64::MAX).then(|| Duration::from_millis(ms));
+        }
+        if let Some(interval) = options.interval {
+            policy.interval = interval;
+            policy.max_interval = interval.saturating_mul(2);
+        }
+        policy
+    }
+}
+
+/// What a wait begins with.
+pub(crate) enum Begin {
+    Task(Task),
+    Request(VideoRequest),
+}
+
+/// The wait as a call with progress.
+pub(crate) fn pump(
+    begin: Begin,
+    options: Option<&jfai_wait_options>,
+    token: CancelToken,
+    engine: &Engine,
+) -> Pump<Video, Task> {
+    let policy = jfai_wait_options::policy(options, engine);
+    let client = engine.client().clone();
+    let told = options.is_some_and(|options| options.progress.0.is_some());
+    Pump::new(vec![token], move |own, events| async move {
+        let wait = match begin {
+            Begin::Task(task) => task.wait(),
+            Begin::Request(request) => client.videos().generate(request),
+        };
+        let wait = wait.policy(policy).cancel_with(&own);
+        if told { wait.on_progress(move |task| events.push(task.clone())).await } else { wait.await }
+    })
+}
+
+/// Makes options that are all the client's.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_wait_options_new(
+    out: Option<&mut MaybeUninit<Box<jfai_wait_options>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(out, "out")?.write(Box::default());
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_wait_options_free(options: Option<Box<jfai_wait_options>>) {
+    guard_or!(() => drop(options));
+}
+
+/// Sets the longest wait, in milliseconds; `JFAI_FOREVER` for as long as it takes.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_wait_options_set_timeout_ms(
+    options: Option<&mut jfai_wait_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.timeout = Some(ms);
+        Ok(())
+    })
+}
+
+/// Sets the first pause between two polls, in milliseconds, growing to twice of it. Any host but this machine is asked every
+/// 5 s at the most.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
+    options: Option<&mut jfai_wait_options>,
+    ms: u64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.interval = Some(milliseconds(ms.max(1)));
+        Ok(())
+    })
+}
+
+/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_wait_options_set_progress(
+    options: Option<&mut jfai_wait_options>,
+    progress: jfai_task_progress_fn,
+    user: *mut c_void,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, User(user))));
+        Ok(())
+    })
+}

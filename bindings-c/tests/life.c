@@ -1,0 +1,115 @@
+/* Made and freed ten thousand times without growth; and what a fork leaves of a client. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void once(void) {
+  jfai_client_options *options = NULL;
+  jfai_request *request = NULL;
+  jfai_cancel *cancel = NULL;
+  jfai_queue *queue = NULL;
+  jfai_wait_options *wait = NULL;
+  jfai_save_options *save = NULL;
+  jfai_error *err = NULL;
+  jfai_client_options_new(&options, NULL);
+  jfai_client_options_set_api_key(options, "sk-test", NULL);
+  jfai_request_new("a ball", &request, NULL);
+  jfai_request_set_size(request, NULL, &err);
+  jfai_cancel_new(&cancel, NULL);
+  jfai_queue_new(&queue, NULL);
+  jfai_wait_options_new(&wait, NULL);
+  jfai_save_options_new(&save, NULL);
+  jfai_error_free(err);
+  jfai_save_options_free(save);
+  jfai_wait_options_free(wait);
+  jfai_queue_free(queue);
+  jfai_cancel_free(cancel);
+  jfai_request_free(request);
+  jfai_client_options_free(options);
+}
+
+static void a_client(const jfai_client_options *options) {
+  jfai_client *client = NULL;
+  jfai_task *task = NULL;
+  jfai_video *video = NULL;
+  jfai_client_new(options, &client, NULL);
+  jfai_task_by_id(client, "task_1", &task, NULL);
+  jfai_video_by_id(client, "task_1", &video, NULL);
+  jfai_client_free(client);
+  jfai_video_free(video);
+  jfai_task_free(task);
+}
+
+static long kilobytes(void) {
+  long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file != NULL) {
+    if (fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
+    fclose(file);
+  }
+  return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static int descriptors(void) {
+  int count = 0;
+  for (int i = 0; i < 1024; i++) count += fcntl(i, F_GETFD) != -1;
+  return count;
+}
+
+static void forked(const jfai_client *client) {
+  jfai_task *task = NULL;
+  EXPECT(JFAI_OK, jfai_get(client, "task_life", NULL, &task, &err));
+  const pid_t child = fork();
+  if (child == 0) {
+    /* The child: old handles say what they are, are freed without harm, and a new client works. */
+    jfai_task *seen = NULL;
+    passed = failed = 0;
+    EXPECT(JFAI_ERR_FORKED, jfai_get(client, "task_life", NULL, &seen, &err));
+    EXPECT(JFAI_ERR_FORKED, jfai_task_refresh(task, NULL, &seen, &err));
+    CHECK(strcmp(jfai_task_id(task), "task_life") == 0);
+    jfai_task_free(task);
+    jfai_client *own = emulator_client();
+    EXPECT(JFAI_OK, jfai_get(own, "task_life", NULL, &seen, &err));
+    jfai_task_free(seen);
+    jfai_client_free(own);
+    _exit(failed != 0);
+  }
+  int status = -1;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  /* The parent goes on, with the connection that it had. */
+  jfai_task *again = NULL;
+  EXPECT(JFAI_OK, jfai_task_refresh(task, NULL, &again, &err));
+  jfai_task_free(again);
+  jfai_task_free(task);
+}
+
+int main(int count, char **arguments) {
+  const int rounds = count > 2 ? atoi(arguments[2]) : 10000;
+  jfai_client_options *options = NULL;
+  EXPECT(JFAI_OK, jfai_client_options_new(&options, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_api_key(options, "sk-test", &err));
+  const int clients = rounds < 1000 ? rounds : 1000;
+  for (int i = 0; i < rounds; i++) once();
+  for (int i = 0; i < clients / 10 + 1; i++) a_client(options);
+  malloc_trim(0);
+  const long before = kilobytes();
+  const int open_before = descriptors();
+  for (int i = 0; i < rounds; i++) once();
+  for (int i = 0; i < clients; i++) a_client(options);
+  malloc_trim(0);
+  const long grown = kilobytes() - before;
+  printf("life: %d rounds and %d clients grew by %ld KiB\n", rounds, clients, grown);
+  /* A sanitizer keeps freed memory for a while. */
+  if (getenv("SANITIZED") == NULL) CHECK(grown < 1024);
+  CHECK(descriptors() == open_before);
+  jfai_client_options_free(options);
+
+  jfai_client *client = emulator_client();
+  forked(client);
+  jfai_client_free(client);
+  return finished("life");
+}

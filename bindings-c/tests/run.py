@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""The tests of the C library: builds and installs it, then builds consumers and runs them against the emulator.
+
+    tests/run.py            with cargo's dev profile
+    tests/run.py --release  what is shipped: size, symbols, system libraries, the caught panic
+"""
+
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+WORK = TARGET / "c-tests"
+HEADER = HERE.parent / "include" / "junfeiai.h"
+LARGEST = 4 * 1024 * 1024
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+passed, failed, skipped = 0, 0, []
+
+
+def report(name, ok, output="", count=None):
+    global passed, failed
+    good, bad = count or ((1, 0) if ok else (0, 1))
+    passed, failed = passed + good, failed + (bad if ok or bad else 1)
+    print(f"{'ok    ' if ok else 'FAILED'} {name}" + (f" ({good})" if count else ""), flush=True)
+    if not ok:
+        print(output[-6000:], flush=True)
+    return ok
+
+
+def run(command, env=None, cwd=ROOT, timeout=300):
+    try:
+        done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, errors="replace", timeout=timeout,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode == 0, done.stdout
+    except subprocess.TimeoutExpired as error:
+        return False, f"no end within {timeout} s\n{error.stdout}"
+
+
+def must(name, command, **options):
+    ok, output = run(command, **options)
+    if not report(name, ok, output):
+        finish()
+    return output
+
+
+def finish():
+    for line in skipped:
+        print(f"not run: {line}")
+    print("not run: Windows and macOS (no such machine here)")
+    print(f"c: {passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+class Emulator:
+    """The emulator as a program, with a fresh state for every test."""
+
+    def __init__(self):
+        command = [TARGET / "debug" / "junfeiai-emulator", "--port", "0", "--api-key", "sk-test", "--time-scale", "600", "--quiet",
+                   "--exit-with-stdin"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.origin = self.process.stdout.readline().split()[-1]
+        atexit.register(self.process.stdin.close)
+
+    def ask(self, method, path, value=None):
+        body = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(self.origin + path, body, {"content-type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or "null")
+
+    def fresh(self, scenario=None):
+        self.ask("POST", "/__emulator/reset")
+        self.ask("PUT", "/__emulator/scenario", {"time_scale": 600, **(scenario or {})})
+        self.ask("POST", "/__emulator/tasks", {"id": "task_life", "state": "finished"})
+
+    def env(self, **more):
+        return dict(os.environ, JUNFEIAI_API_KEY="sk-test", JUNFEIAI_BASE_URL=self.origin + "/v1", **more)
+
+
+def program(emulator, name, command, timeout=120, scenario=None, **env):
+    """A test program that ends with "N passed, M failed", or an example that just succeeds."""
+    emulator.fresh(scenario)
+    # The emulator's ids repeat: what another program left of a file is not gone on with.
+    out = WORK / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    ok, output = run(command, env=emulator.env(**env), cwd=out, timeout=timeout)
+    counts = re.findall(r"(\d+) passed, (\d+) failed", output)
+    count = tuple(map(int, counts[-1])) if counts else None
+    said = [line for line in output.splitlines() if line.startswith(("life:", "threads: cancelled"))]
+    report(name, ok, output, count)
+    for line in said[:1]:
+        print(f"       {line}")
+    return output
+
+
+def functions():
+    return sorted(set(re.findall(r"\b(jfai_\w+)\(", re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S))))
+
+
+def header(prefix):
+    names = functions()
+    used = "".join(path.read_text() for path in [*HERE.glob("*.[ch]"), *HERE.glob("*.cpp")])
+    missing = [name for name in names if f"{name}(" not in used and f"{name}," not in used]
+    report(f"each of the {len(names)} functions is called by a test program", not missing, " ".join(missing))
+    wrapper = (HEADER.parent / "junfeiai.hpp").read_text()
+    # What C++ needs no wrapper for: the names of numbers, and the streams that std::function callbacks replace.
+    own = {"jfai_status_name", "jfai_video_read_range_async", "jfai_client_from_env"}
+    missing = [name for name in names if name not in wrapper and name not in own]
+    report("the C++ wrapper uses all of them", not missing, " ".join(missing))
+    symbols = subprocess.run(["nm", "-D", "--defined-only", prefix / "lib/libjunfeiai.so"], text=True, stdout=subprocess.PIPE).stdout
+    exported = sorted(line.split()[-1].split("@")[0] for line in symbols.splitlines())
+    report("the exported symbols are those of the header", exported == names, str(set(exported) ^ set(names)))
+    if shutil.which("doxygen"):
+        options = [f"INPUT={HEADER} {HEADER.parent / 'junfeiai.hpp'}", "QUIET=YES", "WARN_AS_ERROR=FAIL_ON_WARNINGS", "GENERATE_LATEX=NO",
+                   f"OUTPUT_DIRECTORY={WORK / 'doxygen'}", "ENABLE_PREPROCESSING=YES", "MACRO_EXPANSION=YES", "EXPAND_ONLY_PREDEF=YES",
+                   "PREDEFINED=JFAI_API= __cplusplus", "EXTRACT_ALL=NO", "WARN_IF_UNDOCUMENTED=YES", "GENERATE_HTML=NO",
+                   "GENERATE_XML=YES"]
+        (WORK / "Doxyfile").write_text("\n".join(options) + "\n")
+        ok, output = run(["doxygen", WORK / "Doxyfile"])
+        report("doxygen has nothing to say", ok, output)
+    else:
+        skipped.append("doxygen (not installed)")
+
+
+def compile_all(jobs):
+    """Runs (name, command) pairs two at a time; gives the names that failed."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(lambda job: (job[0], *run(job[1])), jobs))
+    for name, ok, output in done:
+        report(f"build {name}", ok, output)
+
+
+def consumers(emulator, prefix):
+    misuse = subprocess.run([sys.executable, HERE / "misuse.py", HEADER], text=True, check=True, stdout=subprocess.PIPE).stdout
+    (WORK / "misuse.c").write_text(misuse)
+    out = WORK / "out"
+    for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
+        if not shutil.which(cc):
+            skipped.append(f"{cc} (not installed)")
+            continue
+        build = WORK / f"cmake-{cc}"
+        build.mkdir(exist_ok=True)
+        shutil.copy(WORK / "misuse.c", build / "misuse.c")
+        must(f"cmake with {cc}", ["cmake", "-S", HERE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={cc}",
+                                  f"-DCMAKE_CXX_COMPILER={cxx}", "-DCMAKE_BUILD_TYPE=Debug"])
+        must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"])
+        names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "misuse"] if cc == "gcc" else [])
+        for name in names:
+            program(emulator, f"{name} ({cc})", [build / name, out])
+    env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
+    flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
+                                    text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
+    report("pkg-config knows the version", run(["pkg-config", "--exact-version=0.1.0", "junfeiai"], env=env)[0])
+    jobs, programs = [], []
+    for compiler, source, standard in (("gcc", "api.c", "-std=gnu11"), ("clang", "api.c", "-std=gnu11"), ("g++", "cpp.cpp", "-std=c++17"),
+                                       ("clang++", "cpp.cpp", "-std=c++17")):
+        for static in (False, True) if shutil.which(compiler) else ():
+            name = f"pkg-config-{compiler}-{'static' if static else 'shared'}"
+            libraries = ["-l:libjunfeiai.a" if flag == "-ljunfeiai" else flag for flag in flags[static]] if static else flags[static]
+            rest = [] if static else [f"-Wl,-rpath,{prefix / 'lib'}"]
+            jobs.append((name, [compiler, standard, *WARNINGS, HERE / source, *libraries, *rest, "-lpthread", "-o", WORK / name]))
+            programs.append(name)
+    compile_all(jobs)
+    for name in programs:
+        program(emulator, name, [WORK / name, out])
+    moved = WORK / "moved"
+    shutil.rmtree(moved, ignore_errors=True)
+    shutil.copytree(prefix, moved, symlinks=True)
+    libraries = subprocess.run(["pkg-config", "--libs", "junfeiai"], env=dict(env, PKG_CONFIG_PATH=str(moved / "lib/pkgconfig")), text=True,
+                               stdout=subprocess.PIPE).stdout
+    report("the installed tree may be moved", str(moved) in os.path.normpath(libraries.split("-L")[-1].split()[0]), libraries)
+    shutil.rmtree(moved)
+
+
+def examples(emulator):
+    build, out = WORK / "cmake-gcc", WORK / "out"
+    for face in ("c", "cpp"):
+        for name in ("quickstart", "progress"):
+            program(emulator, f"example {face}_{name}", [build / f"{face}_{name}", f"{face}_{name}.mp4"])
+        program(emulator, f"example {face}_resume", [build / f"{face}_resume", "task_life", f"{face}_resume.mp4"])
+        report(f"example {face}_resume wrote its file", (out / f"{face}_resume.mp4").exists())
+        program(emulator, f"example {face}_async_loop", [build / f"{face}_async_loop"])
+        report(f"example {face}_async_loop saved three", len(list(out.glob("task_*.mp4"))) == 3)
+    boxes = program(emulator, "example cpp_stream_reader", [build / "cpp_stream_reader", "task_life"])
+    report("it lists the boxes", "ftyp" in boxes and "moov" in boxes, boxes)
+    if (build / "c_ffmpeg_reader").exists():
+        said = program(emulator, "example c_ffmpeg_reader", [build / "c_ffmpeg_reader", "task_life"])
+        report("FFmpeg reads and seeks", "1280x720" in said and "frames from the middle" in said, said)
+    else:
+        skipped.append("the FFmpeg example (libavformat-dev is not installed)")
+
+
+def sanitizers(emulator, prefix):
+    static = ["-I", prefix / "include", "-l:libjunfeiai.a", "-L", prefix / "lib", "-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"]
+    shared = ["-I", prefix / "include", "-L", prefix / "lib", "-ljunfeiai", "-lpthread", f"-Wl,-rpath,{prefix / 'lib'}"]
+    if shutil.which("clang"):
+        flags = ["-g", "-O1", "-fno-omit-frame-pointer"]
+        both = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+        jobs = []
+        for name in ("api", "async", "threads", "life", "misuse", "cpp"):
+            source = WORK / "misuse.c" if name == "misuse" else HERE / (f"{name}.cpp" if name == "cpp" else f"{name}.c")
+            compiler = ["clang++", "-std=c++17"] if name == "cpp" else ["clang", "-std=gnu11"]
+            jobs.append((f"asan-{name}", [*compiler, *flags, *both, "-I", HERE, source, "-o", WORK / f"asan-{name}", *static]))
+        for name in ("threads", "async"):
+            jobs.append((f"tsan-{name}", ["clang", "-std=gnu11", *flags, "-fsanitize=thread", HERE / f"{name}.c", "-o", WORK / f"tsan-{name}",
+                                          *shared]))
+        compile_all(jobs)
+        for name in ("api", "async", "threads", "life", "misuse", "cpp"):
+            # The leak check at the end is part of it: the library's threads are gone by then.
+            program(emulator, f"address and undefined behaviour: {name}", [WORK / f"asan-{name}", WORK / "out", "500"], SANITIZED="1",
+                    ASAN_OPTIONS="detect_leaks=1:halt_on_error=1", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+        for name in ("threads", "async"):
+            program(emulator, f"threads (C side): {name}", [WORK / f"tsan-{name}", WORK / "out"],
+                    TSAN_OPTIONS=f"suppressions={HERE / 'sanitizer.supp'}:halt_on_error=1:exitcode=66")
+    else:
+        skipped.append("the sanitizers (clang is not installed)")
+    if shutil.which("valgrind"):
+        check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
+                 "--errors-for-leak-kinds=definite,indirect,possible", "-q", f"--suppressions={HERE / 'valgrind.supp'}"]
+        for name in ("api", "async"):
+            program(emulator, f"valgrind: {name}", [*check, WORK / "cmake-gcc" / name, WORK / "out"], timeout=200, SANITIZED="1")
+    else:
+        skipped.append("valgrind (not installed)")
+
+
+def release(emulator):
+    prefix = WORK / "release"
+    shutil.rmtree(prefix, ignore_errors=True)
+    said = must("install-c of the release build", [*XTASK, "install-c", "--prefix", "/usr", "--destdir", prefix], timeout=1200)
+    prefix /= "usr"
+    print("       " + said.strip().splitlines()[-1])
+    library = (prefix / "lib/libjunfeiai.so").resolve()
+    size = library.stat().st_size
+    report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 4", size <= LARGEST)
+    header(prefix)
+    dynamic = subprocess.run(["readelf", "-d", library], text=True, stdout=subprocess.PIPE).stdout
+    report("its soname has the version", "[libjunfeiai.so.0]" in dynamic, dynamic)
+    needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
+    report(f"it needs {' '.join(needed)}", all(name.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for name in needed))
+    static = ["-I", prefix / "include", "-L", prefix / "lib", "-l:libjunfeiai.a", "-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"]
+    must("build panic.c", ["cc", *WARNINGS, HERE / "panic.c", "-o", WORK / "panic", *static])
+    program(emulator, "a panic of the release build is caught", [WORK / "panic"])
+    must("build api.c", ["cc", *WARNINGS, HERE / "api.c", "-o", WORK / "api-release", "-I", prefix / "include", "-L", prefix / "lib",
+                         "-ljunfeiai", f"-Wl,-rpath,{prefix / 'lib'}"])
+    program(emulator, "api with the release build", [WORK / "api-release", WORK / "out"])
+
+
+CARGO = ["cargo", "--quiet"]
+XTASK = [*CARGO, "run", "--locked", "-p", "xtask", "--"]
+
+
+def main():
+    begun = time.monotonic()
+    WORK.mkdir(parents=True, exist_ok=True)
+    must("build the emulator", [*CARGO, "build", "--locked", "-p", "junfeiai-emulator"], timeout=1200)
+    must("the header is what the sources say", [*XTASK, "header", "--check"], timeout=1200)
+    emulator = Emulator()
+    if "--release" in sys.argv:
+        release(emulator)
+    else:
+        prefix = WORK / "prefix"
+        shutil.rmtree(prefix, ignore_errors=True)
+        must("install-c", [*XTASK, "install-c", "--profile", "dev", "--prefix", prefix], timeout=1200)
+        header(prefix)
+        consumers(emulator, prefix)
+        examples(emulator)
+        sanitizers(emulator, prefix)
+    print(f"{time.monotonic() - begun:.0f} s")
+    finish()
+
+
+if __name__ == "__main__":
+    main()

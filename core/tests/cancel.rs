@@ -1,0 +1,84 @@
+//! Cancelling never hides a paid task: the error has its id, or says that there may be one.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use junfeiai::{CancelToken, Client, ErrorKind, Phase};
+use junfeiai_emulator::Emulator;
+
+fn client(emulator: &Emulator) -> Client {
+    Client::builder()
+        .api_key("sk-test")
+        .endpoint(emulator.base_url())
+        .poll_interval(Duration::from_millis(20))
+        .build()
+        .unwrap()
+}
+
+fn later(token: &CancelToken, after: Duration) {
+    let token = token.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(after);
+        token.cancel();
+    });
+}
+
+#[tokio::test]
+async fn a_cancelled_wait_carries_the_task_id() {
+    let emulator = Emulator::builder().api_key("sk-test").time_scale(1.0).start().unwrap();
+    let token = CancelToken::new();
+    later(&token, Duration::from_millis(300));
+    let begun = Instant::now();
+    let error = client(&emulator).videos().generate("a red ball").cancel_with(&token).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!(emulator.created_tasks(), 1);
+    assert!(error.task_id().unwrap().starts_with("task_"), "{error}");
+    assert!(!error.maybe_executed());
+}
+
+#[tokio::test]
+async fn a_create_cancelled_under_way_may_have_been_executed() {
+    let emulator = Emulator::builder().api_key("sk-test").start().unwrap();
+    emulator.set_scenario_json(r#"{ "api": { "create_latency_ms": 3000 } }"#).unwrap();
+    let token = CancelToken::new();
+    later(&token, Duration::from_millis(200));
+    let error = client(&emulator).videos().generate("a red ball").cancel_with(&token).await.unwrap_err();
+    assert_eq!((error.kind(), error.record().phase), (ErrorKind::Cancelled, Phase::Create));
+    assert!(error.maybe_executed());
+    assert!(error.to_string().contains("may have been charged"), "{error}");
+}
+
+#[tokio::test]
+async fn a_create_cancelled_before_it_begins_sends_nothing() {
+    let emulator = Emulator::builder().api_key("sk-test").start().unwrap();
+    let token = CancelToken::new();
+    token.cancel();
+    let error = client(&emulator).videos().generate("a red ball").cancel_with(&token).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(!error.maybe_executed());
+    assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test]
+async fn one_token_may_stand_behind_many_calls() {
+    let token = CancelToken::new();
+    let polls = AtomicUsize::new(0);
+    let never = || {
+        token.run::<()>(poll_fn(|_| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }))
+    };
+    let calls = (0..200).map(|_| never()).collect::<FuturesUnordered<_>>();
+    later(&token, Duration::from_millis(100));
+    let results: Vec<_> = calls.collect().await;
+    assert_eq!(results.len(), 200);
+    assert!(results.iter().all(|result| result.as_ref().unwrap_err().kind() == ErrorKind::Cancelled));
+    assert_eq!(polls.into_inner(), 200, "calls must not wake each other");
+}

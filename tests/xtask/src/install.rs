@@ -1,0 +1,221 @@
+//! Installs the C library the way systems look for libraries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use junfeiai::VERSION;
+
+use crate::{Result, root};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where it will live, such as /usr/local.
+    #[arg(long, default_value = "/usr/local")]
+    prefix: PathBuf,
+    /// Put in front of the prefix while packaging.
+    #[arg(long, default_value = "")]
+    destdir: String,
+    /// Folder of the libraries below the prefix.
+    #[arg(long, default_value = "lib")]
+    libdir: String,
+    /// Cargo's profile.
+    #[arg(long, default_value = "release")]
+    profile: String,
+}
+
+/// How the platform names its libraries.
+struct Names {
+    built_shared: &'static str,
+    built_static: &'static str,
+    shared: String,
+    /// Links to the shared library, each to the one before.
+    links: Vec<String>,
+    statics: &'static str,
+}
+
+impl Names {
+    fn here() -> Self {
+        let major = VERSION.split('.').next().unwrap_or("0");
+        if cfg!(windows) {
+            let (shared, statics) = ("junfeiai_c.dll".to_owned(), "junfeiai.lib");
+            Self { built_shared: "junfeiai_c.dll", built_static: "junfeiai_c.lib", shared, links: Vec::new(), statics }
+        } else if cfg!(target_os = "macos") {
+            Self {
+                built_shared: "libjunfeiai_c.dylib",
+                built_static: "libjunfeiai_c.a",
+                shared: format!("libjunfeiai.{VERSION}.dylib"),
+                links: vec![format!("libjunfeiai.{major}.dylib"), "libjunfeiai.dylib".to_owned()],
+                statics: "libjunfeiai.a",
+            }
+        } else {
+            Self {
+                built_shared: "libjunfeiai_c.so",
+                built_static: "libjunfeiai_c.a",
+                shared: format!("libjunfeiai.so.{VERSION}"),
+                links: vec![format!("libjunfeiai.so.{major}"), "libjunfeiai.so".to_owned()],
+                statics: "libjunfeiai.a",
+            }
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result {
+    let (built, system) = build(&options.profile)?;
+    let names = Names::here();
+    let prefix = placed(&options.destdir, &options.prefix)?;
+    let libraries = prefix.join(&options.libdir);
+    let include = prefix.join("include");
+    let cmake = libraries.join("cmake/junfeiai");
+    let pkgconfig = libraries.join("pkgconfig");
+    for folder in [&include, &cmake, &pkgconfig] {
+        fs::create_dir_all(folder)?;
+    }
+    let headers = root().join("bindings-c/include");
+    for name in ["junfeiai.h", "junfeiai.hpp"] {
+        copy(&headers.join(name), &include.join(name))?;
+    }
+    copy(&built.join(names.built_shared), &libraries.join(&names.shared))?;
+    copy(&built.join(names.built_static), &libraries.join(names.statics))?;
+    if cfg!(windows) {
+        copy(&built.join("junfeiai_c.dll.lib"), &libraries.join("junfeiai_c.dll.lib"))?;
+    }
+    let mut target = names.shared.clone();
+    for link in &names.links {
+        symlink(&target, &libraries.join(link))?;
+        target.clone_from(link);
+    }
+    let depth = Path::new(&options.libdir).components().count();
+    fs::write(pkgconfig.join("junfeiai.pc"), pkg_config(&options.libdir, depth + 1, &system))?;
+    fs::write(cmake.join("junfeiaiConfig.cmake"), cmake_config(&names, &options.libdir, depth + 2, &system))?;
+    fs::write(cmake.join("junfeiaiConfigVersion.cmake"), cmake_version())?;
+    println!("installed libjunfeiai {VERSION} in {}", prefix.display());
+    println!("system libraries of the static one: {}", system.join(" "));
+    Ok(())
+}
+
+/// `DESTDIR/PREFIX`, as make's users expect it.
+fn placed(destdir: &str, prefix: &Path) -> Result<PathBuf> {
+    let prefix = std::path::absolute(prefix)?;
+    if destdir.is_empty() {
+        return Ok(prefix);
+    }
+    let below: PathBuf = prefix.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
+    Ok(std::path::absolute(destdir)?.join(below))
+}
+
+/// Builds the library; gives the folder that it is in, and the system libraries that the static one needs.
+fn build(profile: &str) -> Result<(PathBuf, Vec<String>)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["rustc", "--locked", "-p", "junfeiai-c", "--lib", "--message-format", "json-render-diagnostics"];
+    let output = Command::new(cargo)
+        .args(arguments)
+        .args(["--profile", profile, "--", "--print", "native-static-libs"])
+        .current_dir(root())
+        .stderr(Stdio::piped())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("the library cannot be built:\n{said}").into());
+    }
+    let said = said.lines().chain([""]);
+    let libraries = said.filter_map(|line| line.split_once("native-static-libs:")).map(|(_, list)| list).next();
+    let mut system: Vec<String> = Vec::new();
+    for library in libraries.ok_or("rustc did not say which system libraries are needed")?.split_whitespace() {
+        if !system.iter().any(|known| known == library) {
+            system.push(library.to_owned());
+        }
+    }
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok((root().join(target).join(folder), system))
+}
+
+fn copy(from: &Path, to: &Path) -> Result {
+    // Not written over: a program that runs with the old one keeps it.
+    let _ = fs::remove_file(to);
+    fs::copy(from, to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn symlink(target: &str, link: &Path) -> Result {
+    let _ = fs::remove_file(link);
+    Ok(std::os::unix::fs::symlink(target, link)?)
+}
+
+#[cfg(not(unix))]
+fn symlink(target: &str, link: &Path) -> Result {
+    copy(&link.with_file_name(target), link)
+}
+
+/// `..` so many times: what was installed may be moved as a whole.
+fn up(depth: usize) -> String {
+    vec![".."; depth].join("/")
+}
+
+fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
+    let (up, system) = (up(depth), system.join(" "));
+    let name = if cfg!(windows) { "junfeiai_c.dll" } else { "junfeiai" };
+    format!(
+        "prefix=${{pcfiledir}}/{up}\n\
+         includedir=${{prefix}}/include\n\
+         libdir=${{prefix}}/{libdir}\n\n\
+         Name: junfeiai\n\
+         Description: The JunFeiAI video API: create a task once, wait politely, end with a verified MP4\n\
+         URL: https://junfeiai.com\n\
+         Version: {VERSION}\n\
+         Cflags: -I${{includedir}}\n\
+         Libs: -L${{libdir}} -l{name}\n\
+         Libs.private: {system}\n"
+    )
+}
+
+fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> String {
+    let (up, system) = (up(depth), system.join(";"));
+    let (shared, statics) = (&names.shared, names.statics);
+    // The name that programs ask for at run time.
+    let soname = names.links.first().unwrap_or(shared);
+    let import = if cfg!(windows) {
+        format!("    IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/junfeiai_c.dll.lib\"\n")
+    } else {
+        format!("    IMPORTED_SONAME \"{soname}\"\n")
+    };
+    format!(
+        "# Targets: junfeiai::junfeiai (shared) and junfeiai::static.\n\
+         get_filename_component(_junfeiai_prefix \"${{CMAKE_CURRENT_LIST_DIR}}/{up}\" ABSOLUTE)\n\
+         if(NOT TARGET junfeiai::junfeiai)\n\
+         \x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\
+         \x20 set_target_properties(junfeiai::junfeiai PROPERTIES\n\
+         \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{libdir}/{shared}\"\n\
+         {import}\
+         \x20   INTERFACE_INCLUDE_DIRECTORIES \"${{_junfeiai_prefix}}/include\")\n\
+         \x20 add_library(junfeiai::static STATIC IMPORTED)\n\
+         \x20 set_target_properties(junfeiai::static PROPERTIES\n\
+         \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{libdir}/{statics}\"\n\
+         \x20   INTERFACE_COMPILE_DEFINITIONS JFAI_STATIC\n\
+         \x20   INTERFACE_LINK_LIBRARIES \"{system}\"\n\
+         \x20   INTERFACE_INCLUDE_DIRECTORIES \"${{_junfeiai_prefix}}/include\")\n\
+         endif()\n\
+         unset(_junfeiai_prefix)\n"
+    )
+}
+
+/// Before 1.0 the minor number says what fits together.
+fn cmake_version() -> String {
+    let mut numbers = VERSION.split('.');
+    let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
+    format!(
+        "set(PACKAGE_VERSION \"{VERSION}\")\n\
+         set(PACKAGE_VERSION_COMPATIBLE FALSE)\n\
+         if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)\n\
+         \x20 set(PACKAGE_VERSION_EXACT TRUE)\n\
+         endif()\n\
+         if(PACKAGE_FIND_VERSION_MAJOR EQUAL {major} AND PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION)\n\
+         \x20 if({major} GREATER 0 OR PACKAGE_FIND_VERSION_MINOR EQUAL {minor} OR PACKAGE_FIND_VERSION_COUNT EQUAL 1)\n\
+         \x20   set(PACKAGE_VERSION_COMPATIBLE TRUE)\n\
+         \x20 endif()\n\
+         endif()\n"
+    )
+}
