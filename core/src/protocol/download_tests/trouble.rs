@@ -246,6 +246,32 @@ fn a_host_that_never_brings_a_byte_is_left_for_the_next() {
 }
 
 #[test]
+fn without_a_connection_the_sources_take_turns() {
+    let third = "https://d.example/v1/videos/task_1/content";
+    let mut bench = Bench::new(unverified(), &[R, C, third], false);
+    for round in 0..9 {
+        let before = bench.now;
+        for url in [R, C, third] {
+            let lane = bench.asks_at(url);
+            assert_eq!(bench.now > before, round > 0, "only after the last one there is a pause");
+            bench.machine.unreachable(bench.now, lane, "refused");
+            // A second word about it is none.
+            bench.machine.unreachable(bench.now, lane, "refused");
+        }
+    }
+    assert_eq!(bench.fails(ErrorKind::Download).record().attempts, 27);
+    // Beside a lane that reads it means nothing for the source.
+    let mut bench = Bench::new(DownloadPolicy { connections: 2, min_part: 1, ..unverified() }, &[R, C], false);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 1);
+    bench.asks_at(R);
+    bench.machine.unreachable(bench.now, 1, "refused");
+    bench.is_idle();
+    bench.reads(lane, 1, 1);
+}
+
+#[test]
 fn an_unknown_video_is_asked_for_a_few_times() {
     let mut bench = Bench::plain();
     for _ in 0..4 {
