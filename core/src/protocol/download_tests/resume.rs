@@ -221,3 +221,16 @@ fn the_next_part_knows_the_file_but_not_the_end_of_the_last() {
     bench.reads(lane, 2, 4);
     assert_eq!(bench.done().attempts, 2);
 }
+
+#[test]
+fn a_file_that_was_longer_a_moment_ago_is_another() {
+    let mut bench = wanted(2..8);
+    let lane = bench.asks(Some((2, Some(8))));
+    bench.head(lane, &hidden(6));
+    bench.reads(lane, 2, 3);
+    bench.lost(lane);
+    let lane = bench.asks(Some((5, Some(8))));
+    bench.machine.refused(bench.now, lane, past_the_end(416));
+    bench.resets();
+    bench.asks(Some((2, Some(8))));
+}
