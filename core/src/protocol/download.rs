@@ -136,6 +136,8 @@ pub struct DownloadMachine {
     validators_from: String,
     /// Where the file seems to end although no answer ever said so.
     guess: Option<Guess>,
+    /// How far the answers said that they reach: the file is no shorter.
+    announced: u64,
     /// Where a body without a length ended without an error.
     clean_end: Option<u64>,
     /// What the present source did with `Range`, as far as it was tried.
@@ -181,6 +183,7 @@ impl DownloadMachine {
             validators: Validators::default(),
             validators_from,
             guess: None,
+            announced: 0,
             clean_end: None,
             ranges_honoured: None,
             source_worked: false,

@@ -8,6 +8,8 @@ use super::*;
 mod answers;
 #[path = "download_tests/chaos.rs"]
 mod chaos;
+#[path = "download_tests/helpers.rs"]
+mod helpers;
 #[path = "download_tests/lanes.rs"]
 mod lanes;
 #[path = "download_tests/random.rs"]
@@ -16,6 +18,8 @@ mod random;
 mod resume;
 #[path = "download_tests/simulation.rs"]
 mod simulation;
+#[path = "download_tests/sources.rs"]
+mod sources;
 #[path = "download_tests/trouble.rs"]
 mod trouble;
 

@@ -129,6 +129,9 @@ impl DownloadMachine {
             return Err(Objection::OtherFile(format!("the file has {total} bytes, the answer goes to {body_end}")));
         }
         self.validators.merge(&seen);
+        if head.length.is_some() || head.content_range.is_some() {
+            self.announced = self.announced.max(body_end.unwrap_or_default());
+        }
         // Beyond the asked end there may be another lane's part.
         let wanted_end = self.wanted().map(|wanted| wanted.end);
         let end = [end, body_end, wanted_end].into_iter().flatten().min();

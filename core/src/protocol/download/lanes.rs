@@ -213,6 +213,11 @@ impl DownloadMachine {
         next.map_or(gap.end, |next| next.min(gap.end))
     }
 
+    /// The file cannot end before this.
+    pub(super) fn least_end(&self) -> u64 {
+        self.have.iter().last().map_or(0, |run| run.end).max(self.announced)
+    }
+
     /// The lane's body came to its regular end.
     pub fn ended(&mut self, now: Time, lane: usize) {
         let Some(Lane { activity: Activity::Reading { pos, end, body_end }, gained, from }) = self.lanes.get(lane)
@@ -230,8 +235,7 @@ impl DownloadMachine {
         }
         // A body without a length, of a file without one: perhaps it is whole. The MP4 structure will tell; where that is
         // not looked at, the end is believed when it is seen a second time.
-        let last = self.have.iter().last().map_or(0, |run| run.end);
-        if self.validators.total.is_none() && body_end.is_none() && pos > from && pos >= last {
+        if self.validators.total.is_none() && body_end.is_none() && pos > from && pos >= self.least_end() {
             let confirmed = self.clean_end.replace(pos) == Some(pos);
             if confirmed || self.policy.verify && self.policy.wanted.is_none() {
                 self.release(lane);

@@ -18,6 +18,7 @@ impl DownloadMachine {
         self.policy.wanted = Some(wanted);
         self.have = RangeSet::new();
         self.guess = None;
+        self.announced = 0;
         self.clean_end = None;
         self.alone_until = None;
         self.not_ready_since = None;

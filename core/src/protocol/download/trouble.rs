@@ -120,8 +120,7 @@ impl DownloadMachine {
 
     /// The server has nothing from this place on.
     fn nothing_from(&mut self, now: Time, start: u64) {
-        let last = self.have.iter().last().map_or(0, |run| run.end);
-        if self.validators.total.is_some() || last > start {
+        if self.validators.total.is_some() || self.least_end() > start {
             let why = "the file became shorter while it was read";
             return self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
         }
@@ -268,6 +267,7 @@ impl DownloadMachine {
         self.have = RangeSet::new();
         self.validators = Validators::default();
         self.guess = None;
+        self.announced = 0;
         self.clean_end = None;
         self.resumed = false;
         self.queue.push_back(DownloadStep::Reset);

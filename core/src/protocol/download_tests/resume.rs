@@ -161,8 +161,8 @@ fn a_part_beyond_the_end_is_empty() {
         let mut bench = wanted(20..30);
         let lane = bench.asks(Some((20, Some(30))));
         bench.machine.refused(bench.now, lane, past_the_end(status));
-        // Where the file ends was not said.
-        assert_eq!(bench.done(), Finished { total: None, info: None, attempts: 1, resumed: false });
+        // Where the file ends was not said, but not behind this.
+        assert_eq!(bench.done(), Finished { total: Some(20), info: None, attempts: 1, resumed: false });
         assert_eq!(bench.machine.covered(), 0);
     }
     let mut bench = wanted(20..30);
@@ -203,4 +203,34 @@ fn the_end_of_an_open_part_without_a_length_is_seen_twice() {
     }
     bench.done();
     assert_eq!(bench.machine.progress().ranges.to_string(), "2-7");
+}
+
+#[test]
+fn the_next_part_knows_the_file_but_not_the_end_of_the_last() {
+    let mut bench = wanted(20..30);
+    let lane = bench.asks(Some((20, Some(30))));
+    bench.machine.refused(bench.now, lane, past_the_end(416));
+    bench.done();
+    let known = Progress { ranges: RangeSet::new(), ..left("", C) };
+    bench.machine.next_part(bench.now, 2..6, Progress { source: C.to_owned(), ..known });
+    let lane = bench.asks(Some((2, Some(6))));
+    bench.drops(lane, &Head { etag: Some("\"b\"".into()), ..part("2-5/10") });
+    bench.resets();
+    let lane = bench.asks(Some((2, Some(6))));
+    bench.head(lane, &part("2-5/10"));
+    bench.reads(lane, 2, 4);
+    assert_eq!(bench.done().attempts, 2);
+}
+
+#[test]
+fn a_file_that_was_longer_a_moment_ago_is_another() {
+    let mut bench = wanted(2..8);
+    let lane = bench.asks(Some((2, Some(8))));
+    bench.head(lane, &hidden(6));
+    bench.reads(lane, 2, 3);
+    bench.lost(lane);
+    let lane = bench.asks(Some((5, Some(8))));
+    bench.machine.refused(bench.now, lane, past_the_end(416));
+    bench.resets();
+    bench.asks(Some((2, Some(8))));
 }

@@ -367,7 +367,8 @@ impl Simulation {
         let same = self.versions.iter().any(|version| {
             let total = version.bytes.len();
             let part = of(&version.bytes, total).unwrap();
-            let told = finished.total.is_none_or(|told| told == total as u64);
+            let behind = wanted.as_ref().is_some_and(|wanted| wanted.start >= total as u64);
+            let told = finished.total.is_none_or(|told| told == total as u64 || behind && told > total as u64);
             let read = of(disk, total).unwrap_or_default();
             let no_more = wanted.is_some() || disk.len() == total;
             told && read == part && no_more
