@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: header install-c demo test bench soak fuzz setup clean
+.PHONY: demo test wheel header install-c bench soak fuzz setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -8,6 +8,10 @@ demo: setup ## create a video, wait for it, save it: against the emulator, or th
 test: setup ## every test of every language; ends with a line per suite
 	@tests/setup.sh test
 	@python3 tests/run.py $(SUITES)
+
+wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
+	@target/venv/bin/maturin build --release --locked --quiet -m bindings-python/Cargo.toml --out target/wheels
+	@ls -l target/wheels/*.whl
 
 bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
 	@tests/setup.sh bench

@@ -34,6 +34,8 @@ def suites():
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
         "c": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py"],
         "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
+        "python": [sys.executable, "bindings-python/tests/suite.py", "pytest"],
+        "python-types": [sys.executable, "bindings-python/tests/suite.py", "types"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

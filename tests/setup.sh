@@ -10,6 +10,10 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cc || need+=(gcc libc6-dev)
 have python3 || need+=(python3)
+# Debian packages ensurepip on its own; venv needs it.
+python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
+# Debian splits what makes a virtual environment off.
+! have python3 || python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv)
 if [[ ${1:-} == bench ]]; then
     for tool in nginx aria2c curl openssl; do
         have "$tool" || [[ -x /usr/sbin/$tool ]] || need+=("${tool/%aria2c/aria2}")
@@ -54,4 +58,14 @@ if ((${#want[@]})); then
     else
         echo "setup: optional, their tests are skipped: ${want[*]}" >&2
     fi
+fi
+
+# Python's tools in an environment of their own, made anew when the list of them changes.
+root=$(dirname "$0")/..
+pins=$root/bindings-python/requirements-dev.txt
+venv=$root/target/venv
+if ! cmp -s "$pins" "$venv/installed.txt"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
+    cp "$pins" "$venv/installed.txt"
 fi

@@ -255,6 +255,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Longest wait for a task. Default 30 minutes; [`Duration::MAX`] waits for ever.
+    #[must_use]
+    pub fn wait_timeout(mut self, timeout: Duration) -> Self {
+        self.options.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
+        self
+    }
+
+    /// Most attempts of one call, the first included. Default 4.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.options.retry.max_attempts = attempts;
+        self
+    }
+
     /// `Accept-Language`, which decides the language of the server's messages.
     #[must_use]
     pub fn language(mut self, language: impl Into<String>) -> Self {

@@ -91,7 +91,7 @@ impl Io {
         };
         let now = self.timer.unix_now();
         let life = (self.config.retry.budget.saturating_add(self.config.create_timeout)).as_secs();
-        let fingerprint = hex(&Sha256::digest(&prepared.body));
+        let fingerprint = prepared.fingerprint();
         open.intent = self.new_name(&fingerprint);
         open.model = self.bounded(&prepared.model, MAX_WORD);
         let order = Order {
@@ -198,6 +198,13 @@ impl Drop for OpenIntent {
         if let Some(Err(error)) = recorder.journal.append(Record::new(self.io.unix(), event)).now_or_never() {
             tracing::error!(%error, "a create was given up, and the journal could not be written");
         }
+    }
+}
+
+impl Prepared {
+    /// SHA-256 of the body in hexadecimal: what the journal knows a request by, see [`Pending`](crate::Pending).
+    pub fn fingerprint(&self) -> String {
+        hex(&Sha256::digest(&self.body))
     }
 }
 

@@ -51,6 +51,7 @@ mod io_error;
 pub mod journal;
 mod many;
 mod model;
+mod options;
 mod pending;
 pub mod platform;
 pub mod protocol;

@@ -18,6 +18,16 @@ pub enum PendingState {
     Succeeded,
 }
 
+impl PendingState {
+    /// The stable name, the same in every language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Succeeded => "succeeded",
+        }
+    }
+}
+
 /// Something paid for, or perhaps paid for, that is not over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -33,6 +33,11 @@ impl Task {
         &self.snapshot.task_id
     }
 
+    /// The client that it belongs to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The last seen state; `unknown` for a task that was not asked for yet.
     pub fn status(&self) -> TaskStatus {
         self.snapshot.status

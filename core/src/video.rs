@@ -33,6 +33,11 @@ impl Video {
         self.source.task_id.as_deref()
     }
 
+    /// The client that it belongs to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Its address, when it is known. Reading it needs the key, unless the link is signed.
     pub fn url(&self) -> Option<&str> {
         self.source.url.as_deref()

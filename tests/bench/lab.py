@@ -22,14 +22,14 @@ NGINX = """
 worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log warn;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; types {{ video/mp4 mp4; }}
+  access_log off; sendfile on; tcp_nopush on; types {{ video/mp4 mp4; application/json json; }}
   client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
   ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3;
   server {{
     listen {host}:{http}; listen {host}:{https} ssl; root {dir}/www;
     if ($http_authorization != "Bearer {key}") {{ return 401; }}
     location /slow/ {{ alias {dir}/www/; limit_rate 20m; }}
-    location /v1/video/generations/ {{ default_type application/json; alias {dir}/www/task.json; }}
+    location /v1/video/generations/ {{ default_type application/json; try_files /task.json =404; }}
   }}
 }}
 """

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
+use super::per_process::PerProcess;
 use super::tls;
 use crate::error::{Error, Result};
 use crate::platform::BoxFuture;
@@ -34,11 +35,12 @@ struct Clients {
     fresh: reqwest::Client,
 }
 
-/// reqwest over HTTP/1.1 with rustls. Cheap to make: certificates are loaded when the first https request is sent.
+/// reqwest over HTTP/1.1 with rustls. Cheap to make: certificates are loaded when the first https request is sent. A
+/// process made by `fork()` gets connections of its own.
 pub struct NativeTransport {
     options: HttpOptions,
-    plain: OnceLock<Result<Arc<Clients>>>,
-    secure: OnceLock<Result<Arc<Clients>>>,
+    plain: PerProcess<Result<Arc<Clients>>>,
+    secure: PerProcess<Result<Arc<Clients>>>,
 }
 
 impl NativeTransport {
@@ -47,7 +49,7 @@ impl NativeTransport {
     /// # Errors
     /// `config` when the proxy is no URL or the CA file cannot be read: better now than at the first paid call.
     pub fn new(options: HttpOptions) -> Result<Self> {
-        let transport = Self { options, plain: OnceLock::new(), secure: OnceLock::new() };
+        let transport = Self { options, plain: PerProcess::new(), secure: PerProcess::new() };
         if transport.options.proxy.is_some() {
             transport.clients(false)?;
         }

@@ -3,6 +3,7 @@
 mod http;
 mod journal;
 mod part;
+mod per_process;
 mod process;
 mod reader;
 mod resume;
@@ -12,5 +13,6 @@ mod tls;
 
 pub use http::{HttpOptions, NativeTransport};
 pub use journal::FileJournal;
+pub use per_process::PerProcess;
 pub use save::{Save, SaveProgress, Summary};
 pub use timer::TokioTimer;

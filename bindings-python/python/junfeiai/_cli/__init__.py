@@ -1,0 +1,165 @@
+"""The command ``junfeiai``.
+
+Exit codes: 0 done, 1 any other failure, 2 wrong usage or options, 3 the task failed, 4 the wait timed out, 5 key, rights
+or balance, 6 network, 7 the outcome of a create is unknown, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .. import (
+    APIConnectionError,
+    AuthenticationError,
+    ConfigError,
+    CreateOutcomeUnknownError,
+    DownloadError,
+    InvalidRequestError,
+    JunFeiAIError,
+    PermissionDeniedError,
+    TaskFailedError,
+    WaitTimeoutError,
+    __version__,
+)
+from . import commands
+from .output import Output
+
+EXIT_CODES: list[tuple[type[JunFeiAIError], int]] = [
+    (ConfigError, 2),
+    (InvalidRequestError, 2),
+    (TaskFailedError, 3),
+    (WaitTimeoutError, 4),
+    (AuthenticationError, 5),
+    (PermissionDeniedError, 5),
+    (APIConnectionError, 6),
+    (DownloadError, 6),
+    (CreateOutcomeUnknownError, 7),
+]
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that tells of this failure."""
+    return next((code for cls, code in EXIT_CODES if isinstance(error, cls)), 1)
+
+
+def _journal() -> str:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(state) / "junfeiai" / "journal")
+
+
+class _NotHere(argparse.Action):
+    """The command line can be read by everybody on the machine, and stays in the shell's history."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error("the key is never given on the command line: set JUNFEIAI_API_KEY or use --api-key-file FILE")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("connection and output")
+    group.add_argument("--api-key-file", metavar="FILE", help="read the key from this file; otherwise JUNFEIAI_API_KEY")
+    group.add_argument("--api-key", action=_NotHere, help=argparse.SUPPRESS)
+    group.add_argument(
+        "--base-url", metavar="URL", help='"standard", "china" or a base URL; otherwise JUNFEIAI_BASE_URL'
+    )
+    group.add_argument("--poll-interval", type=float, metavar="S", help="pause between two queries of a task (5)")
+    group.add_argument("--journal", metavar="FILE", default=None, help=f"what was paid for ({_journal()})")
+    group.add_argument("--no-journal", action="store_true", help="keep no journal")
+    group.add_argument("--json", action="store_true", help="one JSON object per result, for machines")
+    group.add_argument(
+        "--progress",
+        choices=["auto", "bar", "plain", "none"],
+        default="auto",
+        help='a bar needs pip install "junfeiai[cli]"',
+    )
+    group.add_argument("-v", "--verbose", action="count", default=0, help="tell what is done; twice: every request")
+
+    request = argparse.ArgumentParser(add_help=False)
+    group = request.add_argument_group("the video")
+    group.add_argument("--model", help="grok-image-video or grok-video-1.5")
+    group.add_argument("--seconds", metavar="N", help="length; without it the server makes and bills 4 s")
+    group.add_argument("--size", metavar="WxH", help="frame size such as 1280x720")
+    group.add_argument(
+        "--image", action="append", metavar="URL|FILE", help="image to start from; several are reference images"
+    )
+    group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked")
+
+    wait = argparse.ArgumentParser(add_help=False)
+    wait.add_argument("--timeout", type=float, metavar="S", help="longest wait (1800)")
+
+    save = argparse.ArgumentParser(add_help=False)
+    group = save.add_argument_group("the file")
+    group.add_argument("-o", "--output", metavar="FILE", help="where to save it (TASK_ID.mp4)")
+    group.add_argument("--overwrite", action="store_true", help="replace a file of that name")
+    group.add_argument("--connections", type=int, default=1, metavar="N", help="connections used at once, 1-16 (1)")
+    group.add_argument("--sha256", action="store_true", help="compute the hash of the file")
+
+    top = argparse.ArgumentParser(
+        prog="junfeiai",
+        description="Create videos by the JunFeiAI API: paid once, waited for politely, saved whole.",
+        epilog=(__doc__ or "").split("\n\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"junfeiai {__version__}")
+    sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return sub.add_parser(name, help=text, description=text, parents=[*parents, common], allow_abbrev=False)
+
+    add("generate", "create a video, wait for it and save it; this costs money", request, wait, save).add_argument(
+        "prompt", help="what the video shows"
+    )
+    add("create", "create a task and print its id; this costs money", request).add_argument(
+        "prompt", help="what the video shows"
+    )
+    add("get", "print a task's state").add_argument("task_id")
+    add("wait", "wait for a task", wait).add_argument("task_id")
+    add("save", "save the video of a task that is done", save).add_argument("task_id")
+    batch = add("batch", "make every video of a list; run it again and it goes on; this costs money", wait)
+    batch.add_argument("file", metavar="FILE.jsonl", help='a request per line: {"prompt": "…", "seconds": 6}')
+    batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos and the journal")
+    batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks alive at once (4)")
+    batch.add_argument("--connections", type=int, default=1, metavar="N", help="connections for each file (1)")
+    pending = add("pending", "list what was paid for and is not saved; with -o, wait for it and save it")
+    pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
+    doctor = add("doctor", "look at entries, key, clock and proxy; creates nothing and costs nothing")
+    doctor.add_argument("--account", action="store_true", help="ask for the models and the balance as well")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    options = parser().parse_args(arguments)
+    if options.journal is None and not options.no_journal:
+        options.journal = _journal()
+    output = Output(json=options.json, progress=options.progress)
+    if output.complaint:
+        print(f"error: {output.complaint}", file=sys.stderr)
+        return 2
+    _logging(options.verbose)
+    try:
+        code: int = commands.COMMANDS[options.command](options, output)
+        return code
+    except JunFeiAIError as error:
+        output.failure(error)
+        return exit_code(error)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        output.interrupted()
+        return 130
+
+
+def _logging(verbose: int) -> None:
+    word = os.environ.get("JUNFEIAI_LOG") or {0: "", 1: "info"}.get(verbose, "debug")
+    if word:
+        import logging
+
+        levels = {"trace": 5, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "off": 100}
+        logging.basicConfig(format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+        logging.getLogger("junfeiai").setLevel(levels.get(word.lower(), 20))

@@ -1,0 +1,202 @@
+"""One function for each command. They call the library and print; what may be tried again and when is not theirs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import Client, Task, Video
+from .output import Output, summary_fields, summary_lines
+
+
+def client_options(options: Any) -> dict[str, Any]:
+    """The client's options out of the command's. The key never stands on the command line, where others can read it."""
+    given: dict[str, Any] = {"base_url": options.base_url, "poll_interval": options.poll_interval}
+    if options.api_key_file:
+        given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8").strip()
+    if not options.no_journal:
+        Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
+        given["journal"] = options.journal
+    return given
+
+
+def image(text: str, folder: Path | None = None) -> str | Path:
+    """A URL as it is, anything else as a file."""
+    is_url = text.startswith(("http://", "https://", "data:"))
+    return text if is_url else (folder or Path()) / text
+
+
+def _request(options: Any) -> dict[str, Any]:
+    images = [image(text) for text in options.image or []]
+    return {
+        "prompt": options.prompt,
+        "model": options.model,
+        "seconds": options.seconds,
+        "size": options.size,
+        "image": images[0] if len(images) == 1 else None,
+        "images": images if len(images) > 1 else None,
+        "validate": options.validate,
+    }
+
+
+def _task_fields(task: Task) -> dict[str, Any]:
+    return {
+        "task_id": task.id,
+        "status": task.status,
+        "progress": task.progress,
+        "video_url": task.video_url,
+        "fail_reason": task.fail_reason,
+        "billed_seconds": task.billed_seconds,
+    }
+
+
+def _task_line(task: Task) -> str:
+    progress = "" if task.progress is None else f"{task.progress:3.0f} %"
+    return f"status    {task.status:<12} {progress}".rstrip()
+
+
+def _again(options: Any, command: str, task_id: str) -> str:
+    words = ["junfeiai", command, task_id]
+    if options.base_url:
+        words += ["--base-url", options.base_url]
+    if getattr(options, "output", None) and command == "save":
+        words += ["-o", options.output]
+    return shlex.join(words)
+
+
+def _create(client: Client, options: Any, output: Output) -> Task:
+    output.go_on = ["a create was under way and may have been charged: look into the account, and at: junfeiai pending"]
+    task = client.videos.create(**_request(options))
+    billed = "" if task.billed_seconds is None else f" (paid for {task.billed_seconds:g} s)"
+    output.note(f"entry     {client.base_url}")
+    output.note(f"task      {task.id}{billed}")
+    return task
+
+
+def _wait(task: Task, options: Any, output: Output) -> Video:
+    output.go_on = [
+        f"the task goes on; wait for it:  {_again(options, 'wait', task.id)}",
+        f"then save its video:            {_again(options, 'save', task.id)}",
+    ]
+    last: list[str] = []
+
+    def told(state: Task) -> None:
+        line = _task_line(state)
+        if last != [line]:
+            last[:] = [line]
+            output.note(line)
+
+    return task.wait(timeout=options.timeout, on_progress=told)
+
+
+def _save(video: Video, options: Any, output: Output) -> int:
+    if video.task_id:
+        output.go_on = [f"go on where it stopped:  {_again(options, 'save', video.task_id)}"]
+    path = Path(options.output or video.file_name)
+    summary = video.save(
+        path,
+        connections=options.connections,
+        overwrite=options.overwrite,
+        create_parents=True,
+        sha256=options.sha256,
+        on_progress=output.save_progress,
+    )
+    output.result({"task_id": video.task_id, **summary_fields(summary)}, *summary_lines(summary))
+    return 0
+
+
+def generate(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        return _save(_wait(_create(client, options, output), options, output), options, output)
+
+
+def create(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        task = _create(client, options, output)
+    output.result(_task_fields(task), task.id)
+    return 0
+
+
+def get(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        task = client.videos.get(options.task_id)
+    lines = [f"task      {task.id}", _task_line(task)]
+    lines += [f"video     {task.video_url}"] if task.video_url else []
+    lines += [f"reason    {task.fail_reason}"] if task.fail_reason else []
+    output.result(_task_fields(task), *lines)
+    return 0
+
+
+def wait(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        video = _wait(client.videos.task(options.task_id), options, output)
+    fields = {"task_id": video.task_id, "status": "succeeded", "video_url": video.url}
+    output.result(fields, f"done; save its video:  {_again(options, 'save', options.task_id)}")
+    return 0
+
+
+def save(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        return _save(client.videos.video(options.task_id), options, output)
+
+
+def pending(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        if options.output:
+            return _resume(client, options, output)
+        entries = client.videos.pending()
+    for entry in entries:
+        fields = {name: getattr(entry, name) for name in ("kind", "task_id", "intent", "model", "seconds", "state")}
+        what = entry.task_id or f"create {entry.intent}, outcome unknown: look into the account"
+        output.result({**fields, "created_at": entry.created_at}, f"{entry.state:<10} {what}  {entry.model}")
+    if not entries:
+        output.note("nothing is pending")
+    return 0
+
+
+def _resume(client: Client, options: Any, output: Output) -> int:
+    from . import exit_code
+    from .output import error_fields
+
+    code = 0
+    output.go_on = ["run the same command again: it goes on where it stopped"]
+    for saved in client.videos.resume_pending(options.output):
+        if saved.error is not None:
+            code = code or exit_code(saved.error)
+            output.result({"task_id": saved.task_id, "error": error_fields(saved.error)}, f"error: {saved.error}")
+        elif saved.summary is not None:
+            fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
+            output.result(fields, f"saved     {saved.summary.path}")
+    return code
+
+
+def doctor(options: Any, output: Output) -> int:
+    options.no_journal = True
+    with Client(**client_options(options)) as client:
+        report = client.check(account=options.account)
+    output.result(report.to_dict(), str(report))
+    if report.ok:
+        return 0
+    failed = [step.name for entry in report.entries for step in entry.steps if step.status == "fail"]
+    return 5 if "key" in failed else 6
+
+
+def batch(options: Any, output: Output) -> int:
+    # asyncio is slow to import, and only this command needs it.
+    from .batch import run
+
+    return run(options, output)
+
+
+COMMANDS: dict[str, Callable[[Any, Output], int]] = {
+    "generate": generate,
+    "create": create,
+    "get": get,
+    "wait": wait,
+    "save": save,
+    "batch": batch,
+    "pending": pending,
+    "doctor": doctor,
+}

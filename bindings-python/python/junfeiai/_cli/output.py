@@ -1,0 +1,131 @@
+"""What the command prints: lines for people, or JSON objects for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from .. import JunFeiAIError, SaveProgress, Summary
+
+
+class Output:
+    """Results go to standard output, progress and failures to standard error."""
+
+    def __init__(self, *, json: bool, progress: str) -> None:
+        self.json = json
+        self.complaint = ""
+        self.go_on: list[str] = []
+        """How to go on after Ctrl-C, one line each."""
+        self._quiet = json or progress == "none"
+        self._bar: Any = None
+        self._shown: float = 0
+        self._in_place = sys.stderr.isatty() and not self._quiet
+        if not self._quiet and (progress == "bar" or (progress == "auto" and self._in_place)):
+            try:
+                from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+            except ImportError:
+                if progress == "bar":
+                    self.complaint = 'the progress bar needs rich: pip install "junfeiai[cli]", or use --progress plain'
+            else:
+                from rich.console import Console
+
+                columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+                self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+
+    def result(self, fields: dict[str, Any], *lines: str) -> None:
+        """One result."""
+        self.clear()
+        text = json.dumps(fields, ensure_ascii=False) if self.json else "\n".join(lines)
+        print(text, flush=True)
+
+    def note(self, text: str, *, in_place: bool = False) -> None:
+        """One line of progress."""
+        if self._quiet:
+            return
+        if in_place and self._in_place:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            self.clear()
+            print(text, file=sys.stderr, flush=True)
+
+    def save_progress(self, progress: SaveProgress) -> None:
+        """Progress of one file."""
+        total = progress.total
+        if self._quiet or not total:
+            return
+        if self._bar is not None:
+            if not self._bar.task_ids:
+                self._bar.start()
+                self._bar.add_task("saving", total=total)
+            self._bar.update(self._bar.task_ids[0], completed=progress.bytes)
+            return
+        # Without a terminal a line every few seconds is enough.
+        now = time.monotonic()
+        if self._in_place or now - self._shown > 5 or progress.bytes == total:
+            self._shown = now
+            percent, rate = 100 * progress.bytes // total, progress.rate / 1e6
+            self.note(f"saving    {percent:3d} %  {rate:.1f} MB/s", in_place=True)
+
+    def clear(self) -> None:
+        """Takes away what was shown in place."""
+        if self._bar is not None and self._bar.task_ids:
+            self._bar.stop()
+            self._bar.remove_task(self._bar.task_ids[0])
+        elif self._in_place:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def failure(self, error: JunFeiAIError) -> None:
+        """Why it did not work."""
+        self.clear()
+        if self.json:
+            print(json.dumps({"error": error_fields(error)}, ensure_ascii=False), flush=True)
+        else:
+            print(f"error: {error}", file=sys.stderr)
+            if error.task_id:
+                self._how_to_go_on()
+
+    def interrupted(self) -> None:
+        """After Ctrl-C."""
+        self.clear()
+        print("interrupted", file=sys.stderr)
+        self._how_to_go_on()
+
+    def _how_to_go_on(self) -> None:
+        for line in self.go_on:
+            print(line, file=sys.stderr)
+
+
+def error_fields(error: BaseException) -> dict[str, Any]:
+    """A failure as plain values."""
+    kind = getattr(error, "kind", type(error).__name__)
+    return {"kind": kind, "text": str(error), **{k: v for k, v in vars(error).items() if k != "kind"}}
+
+
+def summary_fields(summary: Summary) -> dict[str, Any]:
+    """A saved file as plain values."""
+    return {
+        "path": str(summary.path),
+        "bytes": summary.bytes,
+        "duration": summary.duration,
+        "width": summary.width,
+        "height": summary.height,
+        "resumed": summary.resumed,
+        "attempts": summary.attempts,
+        "elapsed": summary.elapsed,
+        "sha256": summary.sha256,
+    }
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """A saved file for people."""
+    lines = [
+        f"file      {summary.path}",
+        f"bytes     {summary.bytes} in {summary.attempts} request(s), {summary.elapsed:.2f} s",
+    ]
+    if summary.width and summary.height and summary.duration is not None:
+        lines.append(f"video     {summary.width}x{summary.height}, {summary.duration:.2f} s, structure checked")
+    if summary.sha256:
+        lines.append(f"sha256    {summary.sha256}")
+    return [*lines, f"play it   open it in a browser, or: ffplay {summary.path}"]

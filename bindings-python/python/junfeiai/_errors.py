@@ -1,0 +1,205 @@
+"""The exceptions, one class for each thing a caller may want to do about it.
+
+Each also is the builtin exception that people would catch. ``KINDS`` says which class belongs to which kind of the core.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class JunFeiAIError(Exception):
+    """Any failure of this library. Its text is one line that says what happened and what to do next."""
+
+    kind: str = "internal"
+    """The stable name of the kind, the same in every language."""
+    number: int = 0
+    """The stable number of the kind, the same in every language."""
+    phase: str = ""
+    """Where it happened: ``config create query wait content save check journal``."""
+    message: str = ""
+    """What went wrong, without the advice that ``str()`` adds."""
+    field: str | None = None
+    """The option or request field at fault, where one is."""
+    status_code: int | None = None
+    """The HTTP status of the answer."""
+    code: str | None = None
+    """The server's own code."""
+    server_message: str | None = None
+    """The server's own message, in its language."""
+    request_id: str | None = None
+    """The server's request id, for the administrator."""
+    task_id: str | None = None
+    """The task this is about. Present on every error after a task exists."""
+    last_status: str | None = None
+    """The last status seen of that task."""
+    retry_after: float | None = None
+    """Seconds the server asked to wait."""
+    attempts: int = 0
+    """How many requests were sent for this call."""
+    maybe_executed: bool = False
+    """True when the request may have been carried out (and charged) although there is no answer."""
+    transient: bool = False
+    """True when the same call may succeed later without any change."""
+
+
+class ConfigError(JunFeiAIError, ValueError):
+    """The client cannot be built: no key, a base URL that cannot be one, …"""
+
+
+class UntrustedHostError(ConfigError):
+    """The key would have left for a host that is not on the list."""
+
+
+class InvalidRequestError(JunFeiAIError, ValueError):
+    """The request was refused before it was sent; nothing was charged."""
+
+
+class APIStatusError(JunFeiAIError):
+    """The server answered, and its answer is no."""
+
+
+class BadRequestError(APIStatusError):
+    """The server refused the request's fields (400 and other 4xx)."""
+
+
+class AuthenticationError(APIStatusError):
+    """The key is missing, wrong, expired or used up (401)."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """The account may not do this (403)."""
+
+
+class InsufficientBalanceError(PermissionDeniedError):
+    """The account or the key has not enough balance (403)."""
+
+
+class NotFoundError(APIStatusError):
+    """The task id or the path is unknown."""
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests (429)."""
+
+
+class UpstreamError(APIStatusError):
+    """The service behind the gateway failed (5xx)."""
+
+
+class ModelUnavailableError(APIStatusError):
+    """The server offers no such model; trying again does not help."""
+
+
+class UnexpectedResponseError(APIStatusError):
+    """The answer is not one of this API: is /v1 missing from the base URL?"""
+
+
+class NotOfferedError(APIStatusError):
+    """The server does not offer this function, which the service document does not promise either."""
+
+
+class APIConnectionError(JunFeiAIError, ConnectionError):
+    """No connection, or it was lost."""
+
+
+class APITimeoutError(APIConnectionError, TimeoutError):
+    """No answer in time."""
+
+
+class CreateOutcomeUnknownError(JunFeiAIError):
+    """A create was sent and its outcome is not known: a task may exist and may have been charged."""
+
+
+class TaskFailedError(JunFeiAIError):
+    """The task ended in FAILURE; the service returns the charge."""
+
+
+class WaitTimeoutError(JunFeiAIError, TimeoutError):
+    """The wait ended before the task did. The task goes on: call wait with its id again."""
+
+
+class DownloadError(JunFeiAIError):
+    """The video could not be read to its end; what was read is kept for the next try."""
+
+
+class NotReadyError(DownloadError):
+    """The video is not there yet."""
+
+
+class IntegrityError(JunFeiAIError):
+    """What was read is not the whole, unchanged video."""
+
+
+class FileError(JunFeiAIError, OSError):
+    """A local file could not be read or written."""
+
+
+class TargetExistsError(FileError, FileExistsError):
+    """The target exists and overwriting was not asked for."""
+
+
+class FileLockedError(FileError):
+    """Another saver is writing the same file."""
+
+
+class NoSpaceError(FileError):
+    """There is not enough room on the disk."""
+
+
+class CallCancelledError(JunFeiAIError):
+    """The call was cancelled. A task that exists goes on."""
+
+
+class JournalError(JunFeiAIError):
+    """The journal cannot be used."""
+
+
+class InternalError(JunFeiAIError):
+    """A defect of this library."""
+
+
+KINDS: dict[str, type[JunFeiAIError]] = {
+    "config": ConfigError,
+    "invalid_request": InvalidRequestError,
+    "untrusted_host": UntrustedHostError,
+    "bad_request": BadRequestError,
+    "authentication": AuthenticationError,
+    "permission_denied": PermissionDeniedError,
+    "insufficient_balance": InsufficientBalanceError,
+    "not_found": NotFoundError,
+    "rate_limited": RateLimitError,
+    "upstream": UpstreamError,
+    "model_unavailable": ModelUnavailableError,
+    "unexpected_response": UnexpectedResponseError,
+    "not_offered": NotOfferedError,
+    "connect": APIConnectionError,
+    "connection": APIConnectionError,
+    "timeout": APITimeoutError,
+    "create_outcome_unknown": CreateOutcomeUnknownError,
+    "task_failed": TaskFailedError,
+    "wait_timeout": WaitTimeoutError,
+    "download": DownloadError,
+    "not_ready": NotReadyError,
+    "integrity": IntegrityError,
+    "file_exists": TargetExistsError,
+    "io": FileError,
+    "file_locked": FileLockedError,
+    "no_space": NoSpaceError,
+    "cancelled": CallCancelledError,
+    "journal": JournalError,
+    "internal": InternalError,
+}
+
+# The core's names where Python has its own word for the thing.
+_RENAMED = {"status": "status_code", "retry_after_s": "retry_after"}
+
+
+def from_record(record: dict[str, Any]) -> JunFeiAIError:
+    """The exception of a record of the core. Attributes live in ``__dict__``, which pickles."""
+    error = KINDS.get(record["kind"], JunFeiAIError)(record.pop("text"))
+    for name, value in record.items():
+        setattr(error, _RENAMED.get(name, name), value)
+    return error

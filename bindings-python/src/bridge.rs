@@ -1,0 +1,188 @@
+//! A call of the core as an awaitable of the running event loop.
+//!
+//! ```text
+//! method() ─▶ coroutine ─await▶ start: asyncio.Future + task on our runtime
+//!                                 │ done      ─▶ courier ─▶ loop.call_soon_threadsafe ─▶ future.set_result
+//!                                 │ progress  ─▶ courier ─▶ loop.call_soon_threadsafe ─▶ the callback
+//!                                 └ cancelled ◀─ the future's own done callback
+//! ```
+//!
+//! Nothing begins before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
+//! serves any number of loops. `asyncio` is imported by the first await, where it has been imported long since.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use tokio::task::AbortHandle;
+
+use crate::{courier, log, runtime};
+
+/// What a call brings; it becomes a Python object on the thread of its loop.
+pub(crate) type Output = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// A call that has not begun.
+pub(crate) type Call = Pin<Box<dyn Future<Output = Output> + Send>>;
+
+/// How long a cancelled call may take to let go of its file or its lock before the loop goes on without it.
+const LET_GO: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_micros(50);
+
+/// Where a call's callbacks find the loop and the future of that call, once it was begun.
+#[derive(Default)]
+pub(crate) struct Link(OnceLock<Ends>);
+
+struct Ends {
+    event_loop: Py<PyAny>,
+    future: Py<PyAny>,
+}
+
+impl Link {
+    /// Has `callback(argument)` called by the loop. If it raises, the call ends with that exception.
+    pub(crate) fn tell(self: &Arc<Self>, callback: &Arc<Py<PyAny>>, argument: Output) {
+        let (link, callback) = (self.clone(), callback.clone());
+        courier::send(move |py| {
+            let Some(ends) = link.0.get() else { return };
+            let news = News { link: link.clone(), callback, argument: Mutex::new(Some(argument)) };
+            soon(py, ends, news);
+        });
+    }
+}
+
+/// Runs a callable in the loop's thread. A loop that was closed meanwhile wants nothing any more.
+fn soon<T: pyo3::PyClass + Into<pyo3::PyClassInitializer<T>>>(py: Python<'_>, ends: &Ends, callable: T) {
+    if let Ok(callable) = Py::new(py, callable) {
+        let _ = ends.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (callable,));
+    }
+}
+
+/// Sets the future's result, unless it was cancelled.
+fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> PyResult<()> {
+    let future = future.bind(py);
+    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        return Ok(());
+    }
+    match result {
+        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
+        Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+    };
+    Ok(())
+}
+
+/// Progress on its way to the callback.
+#[pyclass(frozen, name = "_News")]
+struct News {
+    link: Arc<Link>,
+    callback: Arc<Py<PyAny>>,
+    argument: Mutex<Option<Output>>,
+}
+
+#[pymethods]
+impl News {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let argument = self.argument.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(ends), Some(argument)) = (self.link.0.get(), argument) else { return Ok(()) };
+        // After the end of the call nobody wants to hear of its progress.
+        if ends.future.bind(py).call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(());
+        }
+        match argument(py).and_then(|argument| self.callback.call1(py, (argument,))) {
+            Ok(_) => Ok(()),
+            Err(error) => settle(py, &ends.future, Err(error)),
+        }
+    }
+}
+
+/// A result on its way to its future.
+#[pyclass(frozen, name = "_Delivery")]
+struct Delivery {
+    link: Arc<Link>,
+    output: Mutex<Option<Output>>,
+}
+
+#[pymethods]
+impl Delivery {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(ends), Some(output)) = (self.link.0.get(), output) else { return Ok(()) };
+        settle(py, &ends.future, output(py))
+    }
+}
+
+/// The future's done callback: what still runs is not wanted any more.
+#[pyclass(frozen, name = "_Canceller")]
+struct Canceller {
+    task: AbortHandle,
+}
+
+#[pymethods]
+impl Canceller {
+    fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) {
+        if self.task.is_finished() {
+            return;
+        }
+        self.task.abort();
+        py.detach(|| {
+            // Whoever awaits the cancelled call may save to the same file next.
+            let end = Instant::now() + LET_GO;
+            while !self.task.is_finished() && Instant::now() < end {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+        });
+    }
+}
+
+/// What the coroutine calls at its first step: begins the call and gives the future to await.
+#[pyclass(frozen, name = "_Start")]
+struct Start {
+    link: Arc<Link>,
+    call: Mutex<Option<Call>>,
+}
+
+#[pymethods]
+impl Start {
+    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        static ASYNCIO_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(call) = call else { return Err(PyRuntimeError::new_err("this call was awaited already")) };
+        let running = ASYNCIO_LOOP.import(py, "asyncio", "get_running_loop")?;
+        let event_loop = running.call0()?;
+        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let ends = Ends { event_loop: event_loop.unbind(), future: future.clone().unbind() };
+        let _ = self.link.0.set(ends);
+        log::look_at_level(py);
+        let task = runtime::handle()?.spawn(run(self.link.clone(), call));
+        let canceller = Canceller { task: task.abort_handle() };
+        future.call_method1(intern!(py, "add_done_callback"), (Py::new(py, canceller)?,))?;
+        Ok(future.unbind())
+    }
+}
+
+async fn run(link: Arc<Link>, mut call: Call) {
+    let output = poll_fn(|cx| {
+        let polled = call.as_mut().poll(cx);
+        if polled.is_pending() && log::is_waiting() {
+            courier::send(log::drain);
+        }
+        polled
+    })
+    .await;
+    // The call's own things (a file, its lock) are gone before anybody hears of its end.
+    drop(call);
+    courier::send(move |py| {
+        if let Some(ends) = link.0.get() {
+            soon(py, ends, Delivery { link: link.clone(), output: Mutex::new(Some(output)) });
+        }
+    });
+}
+
+/// A coroutine that runs this call when it is awaited.
+pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, call: Call) -> PyResult<Py<PyAny>> {
+    static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
+    wrap.call1((Start { link, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+}

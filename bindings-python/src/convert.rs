@@ -1,0 +1,281 @@
+//! Python values to the core's, and back. A wrong type is a `TypeError` that names the argument.
+
+use std::path::PathBuf;
+
+use junfeiai::{Image, Length, Validate, VideoRequest};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString};
+use serde_json::{Map, Value};
+
+use crate::errors::raise;
+
+/// `int | float | str`: a length in seconds.
+pub(crate) struct Seconds(pub(crate) Length);
+
+impl FromPyObject<'_, '_> for Seconds {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = value.cast::<PyString>() {
+            return Ok(Self(text.to_str()?.into()));
+        }
+        if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+            return Ok(Self(value.str()?.to_str()?.into()));
+        }
+        if let Ok(number) = value.cast::<PyFloat>() {
+            return Ok(Self(number.extract::<f64>()?.into()));
+        }
+        Err(wrong_type(&value, "int, float or str"))
+    }
+}
+
+/// `str | os.PathLike | bytes`: a URL, a file or its content.
+pub(crate) enum ImageArgument {
+    Url(String),
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+impl FromPyObject<'_, '_> for ImageArgument {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = value.cast::<PyString>() {
+            return Ok(Self::Url(text.to_str()?.to_owned()));
+        }
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(Self::Bytes(bytes.as_bytes().to_vec()));
+        }
+        if value.hasattr(intern!(value.py(), "__fspath__"))? {
+            return Ok(Self::File(value.extract()?));
+        }
+        Err(wrong_type(&value, "str (a URL), os.PathLike or bytes"))
+    }
+}
+
+impl ImageArgument {
+    fn read(self, py: Python<'_>) -> PyResult<Image> {
+        let image = match self {
+            Self::Url(url) => return Ok(Image::url(url)),
+            Self::Bytes(bytes) => Image::bytes(&bytes),
+            Self::File(path) => py.detach(|| Image::file(path)),
+        };
+        image.map_err(|error| raise(py, &error))
+    }
+}
+
+fn wrong_type(value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
+    match value.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!("expected {expected}, got {name}")),
+        Err(error) => error,
+    }
+}
+
+/// Reads one argument. What is wrong with it is said with its name: `PyO3` says it in a note, which 3.10 does not have.
+pub(crate) fn argument<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<T> {
+    value.extract().map_err(|error: <T as FromPyObject<'_, 'py>>::Error| {
+        let (py, error): (_, PyErr) = (value.py(), error.into());
+        let text = format!("argument '{name}': {}", error.value(py));
+        if error.is_instance_of::<PyOverflowError>(py) {
+            PyOverflowError::new_err(text)
+        } else {
+            PyTypeError::new_err(text)
+        }
+    })
+}
+
+/// Keyword arguments, taken one by one. `None` counts as not given.
+pub(crate) struct Arguments<'py> {
+    function: &'static str,
+    given: Option<Bound<'py, PyDict>>,
+}
+
+impl<'py> Arguments<'py> {
+    pub(crate) fn new(function: &'static str, given: Option<Bound<'py, PyDict>>) -> Self {
+        Self { function, given }
+    }
+
+    /// Adds what may be given by position, too.
+    pub(crate) fn with(
+        py: Python<'py>,
+        function: &'static str,
+        given: Option<Bound<'py, PyDict>>,
+        name: &str,
+        value: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let given = given.unwrap_or_else(|| PyDict::new(py));
+        if let Some(value) = value {
+            given.set_item(name, value)?;
+        }
+        Ok(Self { function, given: Some(given) })
+    }
+
+    pub(crate) fn take<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+        &mut self,
+        name: &str,
+    ) -> PyResult<Option<T>> {
+        let Some(given) = &self.given else { return Ok(None) };
+        let Some(value) = given.get_item(name)? else { return Ok(None) };
+        given.del_item(name)?;
+        if value.is_none() { Ok(None) } else { argument(&value, name).map(Some) }
+    }
+
+    /// Takes options for the core by name and type.
+    pub(crate) fn options(&mut self, table: &[(&str, Kind)]) -> PyResult<Map<String, Value>> {
+        let mut options = Map::new();
+        for (name, kind) in table {
+            let value: Value = match kind {
+                Kind::Text => self.take::<String>(name)?.into(),
+                Kind::Texts => self.take::<Vec<String>>(name)?.into(),
+                Kind::Path => self.take::<PathBuf>(name)?.map(|path| path.to_string_lossy().into_owned()).into(),
+                Kind::Whole => self.take::<i64>(name)?.into(),
+                Kind::Number => number(self.take::<f64>(name)?, name)?,
+                Kind::YesNo => self.take::<bool>(name)?.into(),
+            };
+            if !value.is_null() {
+                options.insert((*name).to_owned(), value);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn finish(self) -> PyResult<()> {
+        let rest = self.given.and_then(|given| given.keys().iter().next());
+        match rest {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!("{}() got an unexpected keyword argument '{name}'", self.function);
+                Err(PyTypeError::new_err(text))
+            }
+        }
+    }
+}
+
+/// The type of an option.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// `str`
+    Text,
+    /// A sequence of `str`
+    Texts,
+    /// `str` or `os.PathLike`
+    Path,
+    /// `int`
+    Whole,
+    /// `float`
+    Number,
+    /// `bool`
+    YesNo,
+}
+
+/// Takes the arguments that describe a video.
+pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult<VideoRequest> {
+    let mut request = VideoRequest::new(arguments.take::<String>("prompt")?.unwrap_or_default());
+    if let Some(model) = arguments.take::<String>("model")? {
+        request = request.model(model);
+    }
+    request.seconds = arguments.take::<Seconds>("seconds")?.map(|seconds| seconds.0);
+    request.duration = arguments.take::<Seconds>("duration")?.map(|seconds| seconds.0);
+    request.size = arguments.take("size")?;
+    let image = arguments.take::<ImageArgument>("image")?;
+    let images = arguments.take::<Vec<ImageArgument>>("images")?.unwrap_or_default();
+    if let Some(extra) = arguments.take::<Bound<'_, PyDict>>("extra")? {
+        request.extra = json_object(&extra, "extra")?;
+    }
+    if let Some(validate) = arguments.take::<String>("validate")? {
+        let read: Result<Validate, _> = serde_json::from_value(Value::String(validate));
+        let refuse = |_| PyValueError::new_err("argument 'validate': it is \"strict\", \"default\" or \"off\"");
+        request = request.validate(read.map_err(refuse)?);
+    }
+    // Files are read last, when everything else is found in order.
+    request.image = image.map(|image| image.read(py)).transpose()?;
+    for image in images {
+        request.images.push(image.read(py)?);
+    }
+    Ok(request)
+}
+
+/// One order of a batch: a prompt, or a mapping with the arguments of `create`.
+fn order(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
+    if let Ok(prompt) = value.cast::<PyString>() {
+        return Ok(VideoRequest::new(prompt.to_str()?));
+    }
+    let Ok(fields) = value.cast::<PyMapping>() else {
+        return Err(wrong_type(value, "str (a prompt) or a mapping with the arguments of create()"));
+    };
+    let copy = PyDict::new(value.py());
+    copy.update(fields)?;
+    let mut arguments = Arguments::new("create", Some(copy));
+    let request = request(value.py(), &mut arguments)?;
+    arguments.finish()?;
+    Ok(request)
+}
+
+/// Several orders.
+pub(crate) fn orders(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<VideoRequest>> {
+    several(value, name)?.iter().map(order).collect()
+}
+
+/// Several texts.
+pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<String>> {
+    several(value, name)?.iter().map(|text| argument(text, name)).collect()
+}
+
+/// The items of an iterable. A text is one too, and never what was meant.
+fn several<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let error = || {
+        let text = wrong_type(value, "an iterable").value(value.py()).to_string();
+        PyTypeError::new_err(format!("argument '{name}': {text}"))
+    };
+    if value.is_instance_of::<PyString>() {
+        return Err(error());
+    }
+    value.try_iter().map_err(|_| error())?.collect()
+}
+
+fn json_object(value: &Bound<'_, PyDict>, name: &str) -> PyResult<Map<String, Value>> {
+    let py = value.py();
+    let dumps = || py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (value,))?.extract::<String>();
+    let text = dumps().map_err(|error| PyTypeError::new_err(format!("argument '{name}': {}", error.value(py))))?;
+    serde_json::from_str(&text).map_err(|error| PyValueError::new_err(format!("argument '{name}': {error}")))
+}
+
+/// JSON as Python's own values.
+pub(crate) fn json_to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
+    Ok(match value {
+        Value::Null => py.None(),
+        Value::Bool(yes) => PyBool::new(py, *yes).to_owned().into_any().unbind(),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any().unbind(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any().unbind(),
+            (None, None) => number.as_f64().into_pyobject(py)?.into_any().unbind(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any().unbind(),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| json_to_python(py, item)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any().unbind()
+        }
+        Value::Object(fields) => {
+            let dict = PyDict::new(py);
+            for (name, value) in fields {
+                dict.set_item(name, json_to_python(py, value)?)?;
+            }
+            dict.into_any().unbind()
+        }
+    })
+}
+
+/// A number for the core's options; JSON has no infinity, the core reads the largest number as for ever.
+fn number(value: Option<f64>, name: &str) -> PyResult<Value> {
+    match value {
+        None => Ok(Value::Null),
+        Some(value) if value.is_nan() => Err(PyValueError::new_err(format!("argument '{name}': nan is not a number"))),
+        Some(value) => Ok(value.clamp(f64::MIN, f64::MAX).into()),
+    }
+}

@@ -1,0 +1,188 @@
+//! A video as a file: `_Reader` behind Python's own `io` classes, `AsyncVideoReader` for asyncio.
+
+use std::io::SeekFrom;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use junfeiai::{Result, VideoReader};
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use crate::classes::immediate;
+use crate::convert::argument;
+use crate::face::{Asyncio, Blocking, Ear, Face};
+
+/// What one read asks the core for at most.
+const PIECE: usize = 256 * 1024;
+
+/// The core's reader, until it is closed.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<Arc<tokio::sync::Mutex<VideoReader>>>>>);
+
+impl Shared {
+    fn new(reader: VideoReader) -> Self {
+        Self(Arc::new(Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(reader))))))
+    }
+
+    fn get(&self) -> PyResult<Arc<tokio::sync::Mutex<VideoReader>>> {
+        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        reader.ok_or_else(|| PyValueError::new_err("I/O operation on closed file."))
+    }
+
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Up to `size` bytes, fewer only at the end of the file; all the rest without a size.
+async fn read(reader: Arc<tokio::sync::Mutex<VideoReader>>, size: Option<usize>) -> Result<Bytes> {
+    let mut reader = reader.lock().await;
+    let mut whole = BytesMut::new();
+    while size.is_none_or(|size| whole.len() < size) {
+        let filled = whole.len();
+        let room = size.map_or(PIECE, |size| (size - filled).min(PIECE));
+        whole.resize(filled + room, 0);
+        let length = reader.read(&mut whole[filled..]).await?;
+        whole.truncate(filled + length);
+        if length == 0 {
+            break;
+        }
+    }
+    Ok(whole.freeze())
+}
+
+fn place(offset: i64, whence: i64) -> PyResult<SeekFrom> {
+    match (whence, u64::try_from(offset)) {
+        (0, Ok(offset)) => Ok(SeekFrom::Start(offset)),
+        (0, Err(_)) => Err(PyValueError::new_err(format!("negative seek position {offset}"))),
+        (1, _) => Ok(SeekFrom::Current(offset)),
+        (2, _) => Ok(SeekFrom::End(offset)),
+        _ => Err(PyValueError::new_err(format!("invalid whence ({whence}, should be 0, 1 or 2)"))),
+    }
+}
+
+fn to_bytes(py: Python<'_>, bytes: &Bytes) -> Py<PyAny> {
+    PyBytes::new(py, bytes).into_any().unbind()
+}
+
+fn seek<F: Face>(py: Python<'_>, shared: &Shared, to: SeekFrom) -> PyResult<Py<PyAny>> {
+    let reader = shared.get()?;
+    F::run(py, &Ear::default(), async move { reader.lock().await.seek(to).await }, |py, place| {
+        Ok(place.into_pyobject(py)?.into_any().unbind())
+    })
+}
+
+fn size<F: Face>(py: Python<'_>, shared: &Shared) -> PyResult<Py<PyAny>> {
+    let reader = shared.get()?;
+    F::run(py, &Ear::default(), async move { reader.lock().await.size().await }, |py, size| {
+        Ok(size.into_pyobject(py)?.into_any().unbind())
+    })
+}
+
+fn tell<F: Face>(py: Python<'_>, shared: &Shared) -> PyResult<Py<PyAny>> {
+    let reader = shared.get()?;
+    F::run(py, &Ear::default(), async move { Ok(reader.lock().await.position()) }, |py, place| {
+        Ok(place.into_pyobject(py)?.into_any().unbind())
+    })
+}
+
+/// What `_reader.VideoReader` reads from.
+#[pyclass(frozen, name = "_Reader", module = "junfeiai._native")]
+pub(crate) struct Reader(Shared);
+
+/// The file object of a video that was opened.
+pub(crate) fn file(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>> {
+    let reader = Py::new(py, Reader(Shared::new(reader)))?;
+    py.import(intern!(py, "junfeiai._reader"))?.call_method1(intern!(py, "buffered"), (reader,)).map(Bound::unbind)
+}
+
+#[pymethods]
+impl Reader {
+    /// Up to so many bytes.
+    fn read(&self, py: Python<'_>, size: usize) -> PyResult<Py<PyAny>> {
+        let reader = self.0.get()?;
+        Blocking::run(py, &Ear::default(), read(reader, Some(size)), |py, bytes| Ok(to_bytes(py, &bytes)))
+    }
+
+    /// Moves to another place.
+    fn seek(&self, py: Python<'_>, offset: i64, whence: i64) -> PyResult<Py<PyAny>> {
+        seek::<Blocking>(py, &self.0, place(offset, whence)?)
+    }
+
+    /// Where the next read begins.
+    fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        tell::<Blocking>(py, &self.0)
+    }
+
+    /// Length of the file.
+    fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        size::<Blocking>(py, &self.0)
+    }
+}
+
+/// A video that can be read from any place, without a file. ``AsyncVideo.open`` gives it.
+///
+/// >>> import asyncio
+/// >>> async def main():
+/// ...     video = await async_client.videos.generate("A small red ball bouncing once", seconds=6)
+/// ...     async with await video.open() as file:
+/// ...         await file.seek(4)
+/// ...         return await file.read(4)
+/// >>> asyncio.run(main())
+/// b'ftyp'
+#[pyclass(frozen, module = "junfeiai")]
+pub(crate) struct AsyncVideoReader(Shared);
+
+impl From<VideoReader> for AsyncVideoReader {
+    fn from(reader: VideoReader) -> Self {
+        Self(Shared::new(reader))
+    }
+}
+
+#[pymethods]
+impl AsyncVideoReader {
+    /// Up to ``size`` bytes, fewer only at the end of the file; all the rest when it is negative.
+    #[pyo3(signature = (size = None), text_signature = "($self, size=-1)")]
+    fn read(&self, py: Python<'_>, size: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let size: i64 = size.map_or(Ok(-1), |size| argument(&size, "size"))?;
+        let reader = self.0.get()?;
+        Asyncio::run(py, &Ear::default(), read(reader, usize::try_from(size).ok()), |py, bytes| {
+            Ok(to_bytes(py, &bytes))
+        })
+    }
+
+    /// Moves to another place and gives it. Costs no request.
+    #[pyo3(signature = (offset, whence = None), text_signature = "($self, offset, whence=0)")]
+    fn seek(&self, py: Python<'_>, offset: &Bound<'_, PyAny>, whence: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let whence: i64 = whence.map_or(Ok(0), |whence| argument(&whence, "whence"))?;
+        seek::<Asyncio>(py, &self.0, place(argument(offset, "offset")?, whence)?)
+    }
+
+    /// Where the next read begins.
+    fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        tell::<Asyncio>(py, &self.0)
+    }
+
+    /// Length of the file.
+    fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        size::<Asyncio>(py, &self.0)
+    }
+
+    /// Ends the reading and its connection.
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn __aenter__(this: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        immediate(this.py(), this.into_any().unbind())
+    }
+
+    #[pyo3(signature = (*exception))]
+    fn __aexit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        let _ = exception;
+        self.0.close();
+        immediate(py, py.None())
+    }
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""The Python suites, for tests/run.py: builds the module and the emulator, then runs one of
+
+    suite.py pytest   every test, with the interpreter of target/venv
+    suite.py types    stubs against the module, mypy --strict on package and tests, pyright where it is installed
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1]
+ROOT = FOLDER.parent
+VENV = ROOT / "target" / "venv"
+ENV = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
+ENV.pop("JUNFEIAI_API_KEY", None)
+
+
+def run(*command: str) -> None:
+    print("+", *command, flush=True)
+    code = subprocess.run(command, cwd=FOLDER, env=ENV, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+def write_examples() -> list[str]:
+    """Each example of the guide as a file, for the type checkers."""
+    folder = ROOT / "target" / "python-examples"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, text in enumerate(re.findall(r"^```python\n(.*?)^```", (FOLDER / "README.md").read_text(), re.M | re.S)):
+        path = folder / f"readme_{number}.py"
+        path.write_text(text)
+        written.append(str(path))
+    return written
+
+
+def main() -> None:
+    run("maturin", "develop", "--quiet", "--locked")
+    if sys.argv[1:] == ["types"]:
+        run("python", "stubs.py", "--check")
+        run("stubtest", "junfeiai")
+        run("mypy", "--strict", "-p", "junfeiai")
+        run("mypy", "--strict", "tests")
+        examples = write_examples()
+        for example in examples:
+            run("mypy", "--strict", example)
+        if shutil.which("pyright", path=ENV["PATH"]):
+            run("pyright", "--verifytypes", "junfeiai", "--ignoreexternal")
+            run("pyright", *examples)
+    else:
+        run("cargo", "build", "--locked", "--quiet", "-p", "junfeiai-emulator")
+        run("python", "-m", "pytest", *sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Every method of the blocking client."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import KEY, Emulator
+
+import junfeiai
+from junfeiai import Client, SaveProgress, Summary, Task
+
+
+def test_create_wait_save(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    task = client.videos.create(model="grok-image-video", prompt="a red ball", seconds=6, size="1280x720")
+    assert (task.status, task.billed_seconds, task.warnings) == ("queued", 6.0, ())
+    seen: list[tuple[str, float | None]] = []
+    video = task.wait(timeout=1800, on_progress=lambda t: seen.append((t.status, t.progress)))
+    assert seen[-1] == ("succeeded", 100.0)
+    assert len(seen) > 1
+    told: list[SaveProgress] = []
+    summary = video.save(tmp_path / "ball.mp4", connections=2, sha256=True, on_progress=told.append)
+    assert isinstance(summary, Summary)
+    assert summary.path == tmp_path / "ball.mp4"
+    assert (summary.width, summary.height, round(summary.duration or 0)) == (1280, 720, 6)
+    assert summary.path.read_bytes() == emulator.file(task.id)
+    assert told[-1].bytes == told[-1].total == summary.bytes
+    assert len(summary.sha256 or "") == 64
+    assert emulator.stats()["created_tasks"] == 1
+
+
+def test_get_refresh_watch_and_reattach(client: Client) -> None:
+    task = client.videos.create("a ball", seconds=4)
+    assert client.videos.get(task.id) == task
+    again = client.videos.task(task.id)
+    assert again.status == "unknown"
+    assert again.raw == ""
+    states = list(again.watch())
+    assert states[-1].status == "succeeded"
+    assert states[-1].done
+    assert states[-1].video_url
+    assert states[-1].video().read_range(4, 8) == b"ftyp"
+    assert task.status == "queued", "a task is what was seen when it was made"
+    assert task.refresh().raw.startswith("{")
+
+
+def test_generate(client: Client) -> None:
+    seen: list[Task] = []
+    video = client.videos.generate("a ball", seconds=4, on_progress=seen.append)
+    assert video.task_id == seen[0].id
+    assert video.file_name == f"{seen[0].id}.mp4"
+
+
+def test_reading(client: Client, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=3_000_000)
+    whole = emulator.file(task_id)
+    video = client.videos.video(task_id)
+    assert video.read() == whole
+    assert b"".join(video.iter_bytes()) == whole
+    assert video.read_range(1000, 2_000_000) == whole[1000:2_000_000]
+    assert client.videos.read_range(task_id, 10, 20) == whole[10:20]
+    assert b"".join(client.videos.iter_bytes(task_id)) == whole
+    url = f"{emulator.base_url}/videos/{task_id}/content"
+    assert client.videos.video_at(url).read() == whole
+    with pytest.raises(junfeiai.InvalidRequestError):
+        video.read(max_bytes=1000)
+
+
+def test_images(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(20)
+    (tmp_path / "a.png").write_bytes(png)
+    client.videos.create("x", seconds=4, image="https://example.org/a.png")
+    client.videos.create("x", seconds=4, image=tmp_path / "a.png")
+    client.videos.create("x", seconds=4, images=[png, "https://example.org/b.png"])
+    bodies = [entry["body_json"] for entry in emulator.requests() if entry["method"] == "POST" and "body_json" in entry]
+    assert bodies[0]["image"] == "https://example.org/a.png"
+    assert bodies[1]["image"].startswith("data:image/png;base64,")
+    assert [image[:14] for image in bodies[2]["images"]] == ["data:image/png", "https://exampl"]
+    with pytest.raises(junfeiai.InvalidRequestError, match="not PNG, JPEG or WebP"):
+        client.videos.create("x", image=b"GIF89a")
+    with pytest.raises(OSError, match="cannot be read"):
+        client.videos.create("x", image=tmp_path / "none.png")
+
+
+def test_what_travels(client: Client, emulator: Emulator) -> None:
+    client.videos.create("x", seconds=6.0, extra={"aspect_ratio": "16:9", "seed": 7})
+    body = emulator.requests("/video/generations")[0]["body_json"]
+    assert body == {"model": "grok-image-video", "prompt": "x", "seconds": "6", "aspect_ratio": "16:9", "seed": 7}
+
+
+def test_warnings(client: Client) -> None:
+    task = client.videos.create("x", seconds=5)
+    assert [warning.code for warning in task.warnings] == ["unusual_length"]
+    with pytest.raises(junfeiai.InvalidRequestError, match="5 s"):
+        client.videos.create("x", seconds=5, validate="strict")
+
+
+def test_check_models_balance(client: Client) -> None:
+    report = client.check(account=True)
+    assert report.ok
+    assert [step.status for step in report.entries[0].steps if step.name == "key"] == ["ok"]
+    assert report.models == client.models()
+    assert "grok-image-video" in client.models()
+    assert client.balance().available_usd > 0
+    assert report.to_dict()["ok"] is True
+    assert "ready" in str(client.videos.check())
+
+
+def test_a_callback_that_raises_ends_the_call(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    def stop(_: object) -> None:
+        raise LookupError("enough")
+
+    task = client.videos.create("x", seconds=4)
+    with pytest.raises(LookupError, match="enough"):
+        task.wait(on_progress=stop)
+    emulator.scenario(content={"rate_bytes_per_s": 5_000_000})
+    task_id = emulator.finished(video_bytes=2_000_000)
+    video = client.videos.video(task_id)
+    with pytest.raises(LookupError, match="enough"):
+        video.save(tmp_path / "x.mp4", on_progress=stop)
+    assert not (tmp_path / "x.mp4").exists()
+    assert video.save(tmp_path / "x.mp4").bytes == len(emulator.file(task_id))
+
+
+def test_calls_inside_a_callback(client: Client) -> None:
+    inner: list[str] = []
+    client.videos.generate("x", seconds=4, on_progress=lambda task: inner.append(task.refresh().id))
+    assert inner
+
+
+def test_threads_share_a_client(client: Client, emulator: Emulator) -> None:
+    ids = [emulator.finished(video_bytes=200_000) for _ in range(5)]
+    files = {task_id: emulator.file(task_id) for task_id in ids}
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        task_id = ids[number % 5]
+        for _ in range(3):
+            if client.videos.get(task_id).wait().read() != files[task_id]:
+                wrong.append(task_id)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_other_threads_run_while_one_waits(client: Client, emulator: Emulator) -> None:
+    emulator.rule("hang", op="query", times=1, ms=500, act=True)
+    task = client.videos.task(emulator.finished())
+    waiting = threading.Thread(target=task.refresh)
+    begun = time.monotonic()
+    waiting.start()
+    turns = 0
+    while waiting.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    assert time.monotonic() - begun > 0.4
+    assert turns > 50, "the GIL was held"
+
+
+def test_waiting_for_ever_and_not_at_all(client: Client, emulator: Emulator) -> None:
+    task = client.videos.task(emulator.running())
+    with pytest.raises(TimeoutError):
+        task.wait(timeout=0)
+    emulator.scenario()
+    assert client.videos.create("x", seconds=4).wait(timeout=math.inf).task_id
+
+
+def test_closed(emulator: Emulator) -> None:
+    with Client(**emulator.options()) as client:
+        videos = client.videos
+        assert not client.closed
+    assert client.closed
+    with pytest.raises(RuntimeError, match="closed"):
+        _ = client.videos
+    assert videos.get(emulator.finished()).done
+    client.close()
+
+
+def test_environment(environment: Path, emulator: Emulator) -> None:
+    client = Client()
+    assert client.base_url == emulator.base_url
+    assert KEY not in repr(client)
+    assert client.videos.get(emulator.finished()).done

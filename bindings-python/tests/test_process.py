@@ -1,0 +1,170 @@
+"""What a process does to a library: signals, forks, threads, and its end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Emulator
+
+from junfeiai import AsyncClient, Client
+
+
+def python(code: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-X", "faulthandler", "-c", textwrap.dedent(code)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+BLOCKED: dict[str, Callable[[Client, Emulator, Path], object]] = {
+    "get": lambda c, e, f: c.videos.get("task_1"),
+    "create": lambda c, e, f: c.videos.create("x", seconds=4),
+    "wait": lambda c, e, f: c.videos.task("task_1").wait(),
+    "watch": lambda c, e, f: list(c.videos.task("task_1").watch()),
+    "save": lambda c, e, f: c.videos.video("task_1").save(f / "x.mp4"),
+    "read": lambda c, e, f: c.videos.video("task_1").read(),
+    "iter_bytes": lambda c, e, f: list(c.videos.video("task_1").iter_bytes()),
+    "check": lambda c, e, f: c.check(),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_ctrl_c(name: str, client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    emulator.rule("hang")
+    sent = []
+
+    def interrupt() -> None:
+        time.sleep(0.3)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        BLOCKED[name](client, emulator, tmp_path)
+    taken = time.monotonic() - sent[0]
+    thread.join()
+    emulator.scenario()
+    assert taken < 0.2
+    assert client.videos.get(emulator.finished()).done, "the client still works"
+
+
+def test_ctrl_c_while_a_poll_is_far_away(client: Client, emulator: Emulator) -> None:
+    task = client.videos.task(emulator.running())
+    slow = Client(**emulator.options(poll_interval=60)).videos.task(task.id)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        slow.wait()
+    assert time.monotonic() - begun < 0.5
+
+
+def test_fork(client: Client, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=500_000)
+    video = client.videos.get(task_id).video()
+    whole = video.read()  # the pool now holds a connection that belongs to this process
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os._exit(0 if client.videos.get(task_id).done and video.read() == whole else 2)
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        assert video.read() == whole, "the parent's connections are its own"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing(method: str, client: Client, emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.finished()
+    assert client.videos.get(task_id).done
+    context = multiprocessing.get_context(method)
+    with context.Pool(2) as pool:
+        # A task travels by its id and finds the key of the place where it arrives.
+        states = pool.map(refreshed, [client.videos.task(task_id)] * 4)
+    assert states == ["succeeded"] * 4
+
+
+def refreshed(task: object) -> str:
+    status: str = task.refresh().status  # type: ignore[attr-defined]
+    return status
+
+
+def test_fork_of_a_program_with_running_loops(emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.finished()
+    result = python(f"""
+        import asyncio, os
+        from junfeiai import AsyncClient
+        client = AsyncClient(poll_interval=0.02)
+        async def main(): return (await client.videos.get({task_id!r})).status
+        assert asyncio.run(main()) == "succeeded"
+        child = os.fork()
+        if child == 0:
+            assert asyncio.run(main()) == "succeeded"
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert asyncio.run(main()) == "succeeded"
+    """)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("way", ["end", "sys.exit(3)", "raise"])
+def test_the_end_with_work_in_flight(way: str, emulator: Emulator, environment: Path) -> None:
+    emulator.rule("hang", op="query")
+    line = {"end": "", "raise": "raise LookupError('end')"}.get(way, way)
+    begun = time.monotonic()
+    result = python(f"""
+        import asyncio, sys, threading, time
+        from junfeiai import AsyncClient, Client
+        client = Client()
+        for _ in range(4):
+            threading.Thread(target=client.videos.get, args=("task_1",), daemon=True).start()
+        async def wait(): await AsyncClient().videos.task("task_1").wait()
+        def loop(): asyncio.run(wait())
+        threading.Thread(target=loop, daemon=True).start()
+        waiting = wait()
+        event_loop = asyncio.new_event_loop()
+        pending = event_loop.create_task(waiting)
+        event_loop.run_until_complete(asyncio.sleep(0.2))
+        pending.cancel()
+        event_loop.run_until_complete(asyncio.gather(pending, return_exceptions=True))
+        event_loop.close()
+        time.sleep(0.1)
+        {line}
+    """)
+    assert time.monotonic() - begun < 8
+    assert result.returncode == {"end": 0, "raise": 1}.get(way, 3), result.stderr
+    assert "Fatal" not in result.stderr
+    assert "panicked" not in result.stderr
+
+
+def test_calls_in_atexit(emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.finished()
+    result = python(f"""
+        import atexit
+        import junfeiai
+        client = junfeiai.Client()
+        atexit.register(lambda: print(client.videos.get({task_id!r}).status))
+    """)
+    assert result.stdout == "succeeded\n", result.stderr
+
+
+def test_import_brings_nothing_along() -> None:
+    result = python("import sys; before = set(sys.modules); import junfeiai; print(*sorted(set(sys.modules) - before))")
+    assert set(result.stdout.split()) <= {
+        "__future__", "atexit", "junfeiai", "junfeiai._errors", "junfeiai._native",
+    }, result.stdout
+
+
+def test_an_async_client_needs_no_loop_to_be_made() -> None:
+    assert AsyncClient(api_key="sk-1").base_url

@@ -1,0 +1,94 @@
+"""A video as a file object."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import threading
+import time
+import _thread
+from typing import Any
+
+import pytest
+from conftest import Emulator
+
+import junfeiai
+from junfeiai import AsyncClient, Client
+
+
+def test_as_a_file(client: Client, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=3_000_000)
+    whole = emulator.file(task_id)
+    with client.videos.video(task_id).open() as file:
+        assert isinstance(file, io.BufferedReader)
+        assert file.readable()
+        assert file.seekable()
+        assert not file.writable()
+        assert file.read(8)[4:] == b"ftyp"
+        assert file.tell() == 8
+        assert file.seek(0, io.SEEK_END) == len(whole)
+        assert file.read() == b""
+        assert file.seek(-100, io.SEEK_END) == len(whole) - 100
+        assert file.read() == whole[-100:]
+        choose = random.Random(7)
+        for _ in range(50):
+            start, length = choose.randrange(len(whole)), choose.randrange(200_000)
+            file.seek(start)
+            assert file.read(length) == whole[start : start + length]
+        file.seek(0)
+        assert file.read() == whole
+    assert file.closed
+    with pytest.raises(ValueError, match="closed"):
+        file.read(1)
+
+
+def test_bad_places(client: Client, emulator: Emulator) -> None:
+    with client.videos.video(emulator.finished()).open() as file:
+        raw: Any = file.raw
+        with pytest.raises(ValueError, match="negative"):
+            raw.seek(-1)
+        with pytest.raises(ValueError, match="whence"):
+            raw.seek(0, 7)
+        with pytest.raises(junfeiai.InvalidRequestError):
+            raw.seek(-1_000_000_000, io.SEEK_END)
+
+
+def test_errors_come_through(client: Client) -> None:
+    with pytest.raises(junfeiai.NotFoundError):
+        client.videos.video("task_none").open()
+
+
+def test_ctrl_c_in_a_read(client: Client, emulator: Emulator) -> None:
+    file = client.videos.video(emulator.finished(video_bytes=3_000_000)).open()
+    emulator.rule("hang")
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        file.seek(2_900_000)
+        file.read(10)
+    assert time.monotonic() - begun < 0.5
+    emulator.scenario()
+    file.seek(4)
+    assert file.read(4) == b"ftyp"
+    file.close()
+
+
+def test_asyncio(async_client: AsyncClient, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=1_000_000)
+    whole = emulator.file(task_id)
+
+    async def main() -> None:
+        video = async_client.videos.video(task_id)
+        async with await video.open() as file:
+            assert await file.size() == len(whole)
+            assert await file.read(10) == whole[:10]
+            assert await file.tell() == 10
+            assert await file.seek(-5, io.SEEK_END) == len(whole) - 5
+            assert await file.read() == whole[-5:]
+            await file.seek(0)
+            assert await file.read() == whole
+        with pytest.raises(ValueError, match="closed"):
+            await file.read()
+
+    asyncio.run(main())
