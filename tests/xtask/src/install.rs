@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "lib")]
     libdir: String,
     /// Cargo's profile.
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "release-c")]
     profile: String,
 }
 
