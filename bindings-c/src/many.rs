@@ -78,7 +78,7 @@ impl jfai_batch {
 }
 
 /// # Safety
-/// As for [`slice`], and each item as for [`text`].
+/// As for [`slice()`], and each item as for [`text`].
 unsafe fn ids_of(pointer: *const *const c_char, count: usize) -> Outcome<Vec<String>> {
     // SAFETY: the caller promises what `slice` asks for.
     let pointers = unsafe { slice(pointer, count, "task_ids") }?;
