@@ -34,7 +34,7 @@ SAVE = {
 }
 
 GET = {
-    "junfeiai": "import junfeiai; client = junfeiai.Client(base_url=base)\ncall = lambda: client.videos.get('task_1')",
+    "junfeiai": "import junfeiai; client = junfeiai.Client(base_url=base, request_rate=1e6, request_burst=10**6)\ncall = lambda: client.videos.get('task_1')",
     "openai": "import openai; client = openai.OpenAI(api_key='%s', base_url=base[:-3])\n"
     "call = lambda: client.videos.retrieve('task.json')" % KEY,
     "httpx": "import httpx; client = httpx.Client(headers={'Authorization': 'Bearer %s'})\n"
