@@ -1,11 +1,11 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test wheel header install-c bench soak fuzz setup clean
+.PHONY: demo test wheel npm web header install-c bench soak fuzz setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
 
-test: setup ## every test of every language; ends with a line per suite
+test: ## every test of every language; ends with a line per suite
 	@tests/setup.sh test
 	@python3 tests/run.py $(SUITES)
 
@@ -25,6 +25,14 @@ soak: setup ## thousands of random faults and kills while saving (CASES=3000, SE
 
 fuzz: setup ## every fuzz target for SECONDS (60); needs a C++ compiler
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
+
+npm: ## the JavaScript package: target/npm/junfeiai-*.tgz, and how large it is
+	@tests/setup.sh npm
+	@node bindings-wasm/scripts/build.mjs
+
+web: npm ## the demo page against the emulator (PORT=8787)
+	@cargo build --locked -q -p junfeiai-emulator
+	@node bindings-wasm/demo/server.mjs
 
 setup:
 	@tests/setup.sh

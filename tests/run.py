@@ -17,6 +17,7 @@ LOGS = ROOT / "target" / "test-logs"
 ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
 
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed", re.M)
+TAP_RESULT = re.compile(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)", re.M)
 PLAIN_RESULT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 
 # What the core may hold without its HTTP features: neither a runtime nor a client nor a clock.
@@ -25,6 +26,7 @@ PURE_CORE_BANS = ("tokio", "reqwest", "hyper", "rustls", "socket2", "mio", "web-
 
 def suites():
     cargo = ["cargo", "test", "--locked"]
+    node = ["node", "--test", "--test-timeout=240000", "--test-reporter=tap"]
     return {
         "format": ["cargo", "fmt", "--all", "--check"],
         "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
@@ -36,6 +38,10 @@ def suites():
         "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
         "python": [sys.executable, "bindings-python/tests/suite.py", "pytest"],
         "python-types": [sys.executable, "bindings-python/tests/suite.py", "types"],
+        "npm-build": ["bash", "-c", "cargo build --locked -q -p junfeiai-emulator && node bindings-wasm/scripts/build.mjs"],
+        "npm-node": [*node, "bindings-wasm/test/node.test.mjs", "bindings-wasm/test/server.test.mjs"],
+        "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
+        "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 
@@ -57,7 +63,8 @@ def pure_core():
 
 def count(output, ok):
     """Passed and failed tests as the runner says them; a suite without such lines counts as one."""
-    found = CARGO_RESULT.findall(output) or PLAIN_RESULT.findall(output)
+    tap = [(good, str(int(bad) + int(cut))) for good, bad, cut in TAP_RESULT.findall(output)]
+    found = CARGO_RESULT.findall(output) or tap or PLAIN_RESULT.findall(output)
     passed, failed = (sum(int(pair[i]) for pair in found) for i in (0, 1))
     if not found:
         return (1, 0) if ok else (0, 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine ready for make demo; with the word `test` for make test, with `bench` for make bench as well. Idempotent;
-# quick when all is there.
+# Makes a machine ready for make demo; with the word `test`, `npm` or `bench` for that as well. Idempotent; quick when all
+# is there.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
 
@@ -29,6 +29,15 @@ if [[ ${1:-} == test ]]; then
     have valgrind || want+=(valgrind)
     have doxygen || want+=(doxygen)
     pkg-config --exists libavformat libavcodec libavutil 2>/dev/null || want+=(libavformat-dev libavcodec-dev libavutil-dev)
+fi
+if [[ ${1:-} == test || ${1:-} == npm ]]; then
+    have node || need+=(nodejs)
+    have npm || need+=(npm)
+    # The library for wasm32: rustup's where it is, else Debian's compiler with the library's source.
+    if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown; }; then
+        [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc ]] && have wasm-ld-19 || need+=(rustc-web cargo-web rust-web-src lld-19)
+    fi
+    if [[ $1 == test ]]; then have chromium || need+=(chromium); fi
 fi
 have cargo || { echo "setup: cargo is missing; install Rust 1.89 or newer (rustup, or your system's package)" >&2; exit 1; }
 
@@ -68,4 +77,13 @@ if ! cmp -s "$pins" "$venv/installed.txt"; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
     cp "$pins" "$venv/installed.txt"
+fi
+
+if [[ ${1:-} == test || ${1:-} == npm ]]; then
+    # Tools of the JavaScript package, of the versions in its lock file.
+    folder=$(dirname "$0")/../bindings-wasm
+    if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.junfeiai-lock"; then
+        npm --prefix "$folder" ci --no-audit --no-fund --ignore-scripts --loglevel=error
+        cp "$folder/package-lock.json" "$folder/node_modules/.junfeiai-lock"
+    fi
 fi

@@ -324,6 +324,15 @@ impl Error {
         self
     }
 
+    /// An error of a foreign file system by the name of its error number (`ENOSPC`, `EACCES`, …).
+    pub fn from_io_code(code: &str, message: &str) -> Self {
+        let kind = match code {
+            "ENOSPC" | "EDQUOT" | "EFBIG" => ErrorKind::NoSpace,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, Phase::Save, format!("the file cannot be used: {message}"))
+    }
+
     /// Notes the task, unless one is noted already.
     pub(crate) fn with_task(mut self, id: &str) -> Self {
         if self.record.task_id.is_none() {

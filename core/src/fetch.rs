@@ -415,7 +415,17 @@ pub(crate) fn video_of(snapshot: &Snapshot) -> Result<()> {
 }
 
 /// Reads everything that is wanted into memory. `limit` bounds it.
-pub(crate) async fn to_memory(mut fetch: Fetch, start: u64, limit: usize) -> Result<Bytes> {
+pub(crate) async fn to_memory(fetch: Fetch, start: u64, limit: usize) -> Result<Bytes> {
+    to_memory_told(fetch, start, limit, |_, _| ()).await
+}
+
+/// [`to_memory`] with a callback for every piece: bytes that are there, and length where it is known.
+pub(crate) async fn to_memory_told(
+    mut fetch: Fetch,
+    start: u64,
+    limit: usize,
+    mut tell: impl FnMut(u64, Option<u64>),
+) -> Result<Bytes> {
     let too_long = |bytes: u64| {
         let text =
             format!("the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file");
@@ -446,6 +456,7 @@ pub(crate) async fn to_memory(mut fetch: Fetch, start: u64, limit: usize) -> Res
                         place.copy_from_slice(&bytes);
                     }
                 }
+                tell(fetch.machine().covered(), fetch.machine().wanted_length());
             }
             FetchEvent::Verify { total } => {
                 whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
@@ -466,6 +477,11 @@ pub(crate) struct ByteStream {
 impl ByteStream {
     pub(crate) fn new(fetch: Fetch) -> Self {
         Self { fetch, sent: 0, done: false }
+    }
+
+    /// Length of the whole file, once an answer has said it.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.fetch.machine().total()
     }
 }
 

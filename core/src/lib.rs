@@ -49,6 +49,7 @@ pub mod error;
 mod fetch;
 mod io_error;
 pub mod journal;
+mod keep;
 mod many;
 mod model;
 mod options;
@@ -58,6 +59,7 @@ pub mod protocol;
 mod reader;
 mod scheduler;
 mod secret;
+mod serve;
 mod task;
 pub mod transport;
 mod url;
@@ -69,6 +71,7 @@ pub use check::{CheckOptions, CheckReport, EntryCheck};
 pub use client::{Client, ClientBuilder};
 pub use config::VERSION;
 pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
+pub use keep::{Keep, Storage};
 pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
     Validate, VideoRequest, Warning, WarningCode,
@@ -80,6 +83,7 @@ pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, StepStatus};
 pub use reader::VideoReader;
 pub use secret::ApiKey;
+pub use serve::Served;
 pub use task::{Task, Wait};
 pub use url::{Origin, Url, UrlError};
 pub use video::{DEFAULT_MAX_BYTES, Video};

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{ByteStream, Fetch, Source, to_memory};
-use crate::platform::BoxStream;
+use crate::fetch::{ByteStream, Fetch, Source, to_memory, to_memory_told};
+use crate::platform::{BoxStream, MaybeSend};
 use crate::protocol::DownloadPolicy;
 use crate::protocol::blocks::ReaderOptions;
 use crate::reader::VideoReader;
@@ -57,6 +57,18 @@ impl Video {
     /// Those of [`Video::bytes`], and `invalid_request` when the video is longer.
     pub async fn bytes_up_to(&self, max_bytes: usize) -> Result<Bytes> {
         to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes).await
+    }
+
+    /// [`Video::bytes_up_to`] that tells with every piece how many bytes are there, and the length where it is known.
+    ///
+    /// # Errors
+    /// Those of [`Video::bytes_up_to`].
+    pub async fn bytes_told(
+        &self,
+        max_bytes: usize,
+        tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static,
+    ) -> Result<Bytes> {
+        to_memory_told(self.fetch(DownloadPolicy::default()), 0, max_bytes, tell).await
     }
 
     /// The bytes as they come, in order, as a stream that goes on by itself when a connection breaks. Its length is

@@ -104,6 +104,16 @@ impl Videos {
         Ok(Video::new(self.client.clone(), Source { task_id: Some(task_id), url: None }))
     }
 
+    /// The video of a task whose address was noted earlier. When the address does not open any more, the task is asked.
+    ///
+    /// # Errors
+    /// `invalid_request` when the texts cannot be a task id and an http(s) URL.
+    pub fn video_of(&self, task_id: &str, url: &str) -> Result<Video> {
+        let mut video = self.video_at(url)?;
+        video.source.task_id = Some(check_task_id(task_id)?.to_owned());
+        Ok(video)
+    }
+
     /// A video by its address. The key goes along only when the host is on the list.
     ///
     /// # Errors

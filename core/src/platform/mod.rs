@@ -7,6 +7,8 @@ use futures_core::Stream;
 
 #[cfg(feature = "native")]
 pub mod native;
+#[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+pub mod wasm;
 
 /// Whether the transport can tell a connection that was not made from one that broke. `fetch` does not say.
 pub(crate) const CONNECT_IS_VISIBLE: bool = cfg!(not(target_arch = "wasm32"));

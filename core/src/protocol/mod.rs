@@ -15,6 +15,8 @@ pub mod failover;
 pub mod ledger;
 pub mod mp4;
 pub mod newborn;
+pub mod part;
+mod player;
 mod probe;
 mod query;
 pub mod range;
@@ -37,6 +39,7 @@ pub use download::{
 };
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
 pub use newborn::Newborn;
+pub use player::Asked;
 pub use probe::{CheckStep, IMPOSSIBLE_TASK, ProbeFacts, Probed, StepStatus, judge_probe};
 pub use query::parse_query;
 pub use redirect::{MAX_REDIRECTS, next_hop};

@@ -1,15 +1,6 @@
 //! The file while it is not whole: `NAME.part` with the bytes, `NAME.part.state` with what is known about them.
 //!
-//! The state file only ever grows, so a process that is killed at any moment leaves it readable. Each line is
-//! one of
-//!
-//! ```text
-//! {"junfeiai":1,"task_id":…,"validators":…,"source":…}   what the bytes are from; void what stood before
-//! + 0-1048575                                            these bytes are in the file
-//! ```
-//!
-//! As long as the file is written from front to back, its length says which bytes are there, and no `+` line is
-//! needed; the first write elsewhere is preceded by a `+` line for what is there and the header key `"sparse":true`.
+//! What the state file says is decided in [`protocol::part`](crate::protocol::part).
 //! The lock on the state file keeps two savers of one video apart.
 
 use std::ffi::OsString;
@@ -17,23 +8,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
+use crate::protocol::part::{KeptPart, PartState};
 use crate::protocol::range::Validators;
-use crate::protocol::ranges::RangeSet;
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    junfeiai: u32,
-    task_id: Option<String>,
-    validators: Validators,
-    source: String,
-    #[serde(default)]
-    sparse: bool,
-}
 
 /// Small pieces are gathered up to this size before they are written.
 const GATHER: usize = 256 * 1024;
@@ -48,11 +27,9 @@ pub(super) struct PartFile {
     state: File,
     /// Where the file's cursor is.
     cursor: u64,
-    /// Every byte before this is there, as long as the file is not sparse.
-    prefix: u64,
-    sparse: bool,
     task_id: Option<String>,
-    header: Option<(Validators, String)>,
+    /// What the state file says.
+    known: PartState,
     /// Pieces that wait for their neighbours, one run of bytes each.
     gathered: Vec<(u64, Vec<u8>)>,
 }
@@ -87,10 +64,8 @@ impl PartFile {
             file,
             state,
             cursor: u64::MAX,
-            prefix: 0,
-            sparse: false,
             task_id: task_id.map(str::to_owned),
-            header: None,
+            known: PartState::new(task_id),
             gathered: Vec::new(),
         };
         let kept = part.load()?;
@@ -104,70 +79,31 @@ impl PartFile {
         let mut text = String::new();
         let read = self.state.read_to_string(&mut text);
         let length = self.file.metadata().map_err(|error| io_error("the file", &self.part_path, &error))?.len();
-        if read.is_err() || length == 0 {
-            return Ok(None);
-        }
-        let mut header: Option<Header> = None;
-        let mut ranges = RangeSet::new();
-        // A last line without its end was being written when the process was killed.
-        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-            if let Some(added) = line.strip_prefix("+ ").and_then(|text| text.parse::<RangeSet>().ok()) {
-                for range in added.iter() {
-                    ranges.insert(range.start.min(length), range.end.min(length));
-                }
-            } else if let Ok(new) = serde_json::from_str::<Header>(line) {
-                if !new.sparse {
-                    ranges = RangeSet::new();
-                }
-                header = Some(new);
-            } else {
-                return Ok(None);
-            }
-        }
-        let Some(header) = header.filter(|header| header.junfeiai == 1) else {
+        let kept = PartState::read(self.task_id.as_deref(), &text, length).filter(|_| read.is_ok());
+        let Some(KeptPart { state, progress, text_length }) = kept else {
             return Ok(None);
         };
-        // Bytes of another video that was saved under this name are of no use.
-        if header.task_id.is_some() && self.task_id.is_some() && header.task_id != self.task_id {
-            return Ok(None);
+        self.known = state;
+        if text_length < text.len() {
+            // A line that was being written when the process was killed.
+            self.state
+                .set_len(text_length as u64)
+                .and_then(|()| self.state.seek(SeekFrom::End(0)).map(|_| ()))
+                .map_err(|error| io_error("the file", &self.state_path, &error))?;
         }
-        if !header.sparse {
-            ranges.insert(0, length);
-        }
-        self.sparse = header.sparse;
-        self.prefix = length;
-        self.header = Some((header.validators.clone(), header.source.clone()));
-        self.end_torn_line(&text)?;
-        Ok(Some(Progress { ranges, validators: header.validators, source: header.source }))
-    }
-
-    fn end_torn_line(&mut self, text: &str) -> Result<()> {
-        if text.ends_with('\n') {
-            return Ok(());
-        }
-        let whole = text.rfind('\n').map_or(0, |at| at as u64 + 1);
-        self.state
-            .set_len(whole)
-            .and_then(|()| self.state.seek(SeekFrom::End(0)).map(|_| ()))
-            .map_err(|error| io_error("the file", &self.state_path, &error))
+        Ok(Some(progress))
     }
 
     /// Notes what the bytes that follow are from. Costs nothing when it is known already.
     pub(super) fn describe(&mut self, validators: &Validators, source: &str) -> Result<()> {
-        if self.header.as_ref().is_some_and(|(known, from)| known == validators && from == source) {
+        if self.known.knows(validators, source) {
             return Ok(());
         }
         self.flush()?;
-        self.header = Some((validators.clone(), source.to_owned()));
-        self.write_header()
-    }
-
-    fn write_header(&mut self) -> Result<()> {
-        let (validators, source) = self.header.clone().unwrap_or_default();
-        let header = Header { junfeiai: 1, task_id: self.task_id.clone(), validators, source, sparse: self.sparse };
-        let mut line = serde_json::to_string(&header).unwrap_or_default();
-        line.push('\n');
-        self.note(&line)
+        match self.known.describe(validators, source) {
+            Some(line) => self.note(&line),
+            None => Ok(()),
+        }
     }
 
     fn note(&mut self, line: &str) -> Result<()> {
@@ -201,31 +137,20 @@ impl PartFile {
     }
 
     fn write_through(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        if !self.sparse && at != self.prefix {
-            self.sparse = true;
-            let before = self.prefix;
-            if before > 0 {
-                // First what is there, then the word that the length does not say it any more.
-                let line = format!("+ 0-{}\n", before - 1);
-                self.write_header()?;
-                self.note(&line)?;
-            } else {
-                self.write_header()?;
-            }
+        if let Some(lines) = self.known.before_write(at) {
+            self.note(&lines)?;
         }
         let result = if self.cursor == at { Ok(at) } else { self.file.seek(SeekFrom::Start(at)) };
         self.cursor = u64::MAX;
         result
             .and_then(|_| self.file.write_all(bytes))
             .map_err(|error| io_error("the file", &self.part_path, &error))?;
-        let end = at + bytes.len() as u64;
-        self.cursor = end;
-        if self.sparse {
-            self.note(&format!("+ {at}-{}\n", end - 1))?;
-        } else {
-            self.prefix = end;
+        let length = bytes.len() as u64;
+        self.cursor = at + length;
+        match self.known.after_write(at, length) {
+            Some(line) => self.note(&line),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes what was gathered.
@@ -241,10 +166,8 @@ impl PartFile {
     /// Throws away what is there.
     pub(super) fn reset(&mut self) -> Result<()> {
         self.gathered.clear();
-        self.sparse = false;
-        self.prefix = 0;
         self.cursor = u64::MAX;
-        self.header = None;
+        self.known.reset();
         // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
         self.file.set_len(0).map_err(|error| io_error("the file", &self.part_path, &error))?;
         let cleared = self.state.set_len(0).and_then(|()| self.state.seek(SeekFrom::Start(0)).map(|_| ()));

@@ -1,0 +1,57 @@
+// make web: the demo page and, on the same origin, the proxy handler with the key. Against the emulator; with
+// JUNFEIAI_API_KEY set and --service given, against the service itself, WHICH COSTS MONEY.
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { dirname, extname, join, normalize } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+const dist = join(root, "target/npm/package/dist");
+const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".wasm": "application/wasm" };
+
+async function emulator() {
+  const program = process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator");
+  const child = spawn(program, ["--port", "0", "--api-key", "sk-demo", "--time-scale", "8", "--quiet", "--exit-with-stdin"], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const origin = (await lines.next()).value.split(" ").at(-1);
+  return { origin, stop: () => { child.stdin.end(); } };
+}
+
+/** Starts the server. `emulator`: the origin of one that runs already, with its key. */
+export async function serve({ port = 0, service = false, against } = {}) {
+  const { createProxyHandler, toNodeHandler } = await import(join(dist, "server.js"));
+  const own = service || against ? undefined : await emulator();
+  const options = service ? {} : { apiKey: against?.key ?? "sk-demo", baseURL: `${against?.origin ?? own.origin}/v1` };
+  // Everybody who reaches this port may order: it listens to this machine only.
+  const proxy = toNodeHandler(createProxyHandler({ ...options, basePath: "/api/junfeiai", allow: () => true }));
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, "http://x").pathname;
+    if (path.startsWith("/api/junfeiai/")) return void proxy(request, response);
+    if (path === "/config.json") {
+      response.writeHead(200, { "Content-Type": "application/json" });
+      return void response.end(JSON.stringify({ emulator: !service }));
+    }
+    const name = path === "/" ? "index.html" : normalize(path).replace(/^[/\\]+/, "");
+    const file = name.startsWith("junfeiai/") ? join(dist, name.slice(9)) : join(here, name);
+    readFile(file).then(
+      (bytes) => {
+        response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", "Cache-Control": "no-cache" });
+        response.end(bytes);
+      },
+      () => { response.writeHead(404).end("not found"); },
+    );
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  return { origin, stop: () => { server.close(); server.closeAllConnections(); own?.stop(); } };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const service = process.argv.includes("--service");
+  const { origin } = await serve({ port: Number(process.env.PORT ?? 8787), service });
+  console.log(service ? "This is the service itself: each video COSTS MONEY." : "This runs against the emulator and costs nothing.");
+  console.log(`open ${origin}`);
+}

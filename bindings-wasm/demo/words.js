@@ -1,0 +1,33 @@
+// Every word of the page, in both languages.
+export const WORDS = {
+  en: {
+    language: "中文", title: "Make a video", skip: "Skip to the video", order: "What should it show?", prompt: "Prompt",
+    model: "Model", seconds: "Length", shape: "Shape", image: "Image to start from", remove: "Remove",
+    imageHint: "Optional. PNG, JPEG or WebP; grok-video-1.5 needs one.", create: "Create video", result: "Your video",
+    empty: "It appears here.", download: "Download MP4", stop: "Stop waiting", again: "Go on waiting",
+    footer: "The API key stays on the server. This page talks to it through a proxy on its own origin.",
+    placeholder: "A small red ball bouncing once on a clean white tabletop",
+    emulator: "emulator", free: "This runs against the emulator and costs nothing.",
+    costs: "Each video costs money: it is billed by model and length.",
+    sending: "Sending the order …", queued: "In the queue …", in_progress: "Being made …", unknown: "Being made …",
+    succeeded: "Done. Press play.", stopped: "Stopped waiting. The task goes on, and it is paid for.",
+    failed: "The task ended without a video. The charge is returned.",
+    task: "Task", billed: "Billed", frame: "Frame", length: "Running time", way: "Playing through",
+    worker: "a service worker", direct: "your own server", blob: "memory", s: "s", again_hint: "Task found from your last visit.",
+  },
+  zh: {
+    language: "English", title: "生成视频", skip: "跳到视频", order: "想看到什么画面？", prompt: "提示词",
+    model: "模型", seconds: "时长", shape: "画面比例", image: "起始图片", remove: "移除",
+    imageHint: "可选。PNG、JPEG 或 WebP；grok-video-1.5 必须提供一张。", create: "生成视频", result: "您的视频",
+    empty: "视频会显示在这里。", download: "下载 MP4", stop: "停止等待", again: "继续等待",
+    footer: "API key 只保存在服务器上，页面通过同源代理访问服务。",
+    placeholder: "一个红色小球在干净的白色桌面上弹跳一次",
+    emulator: "模拟器", free: "当前连接的是模拟器，不产生费用。",
+    costs: "每个视频都会计费，按模型和时长结算。",
+    sending: "正在提交…", queued: "排队中…", in_progress: "生成中…", unknown: "生成中…",
+    succeeded: "完成，可以播放了。", stopped: "已停止等待。任务仍在进行，费用已产生。",
+    failed: "任务未能生成视频，费用会退还。",
+    task: "任务", billed: "计费时长", frame: "画面", length: "视频时长", way: "播放方式",
+    worker: "Service Worker", direct: "自己的服务器", blob: "内存", s: "秒", again_hint: "找到了上次的任务。",
+  },
+};

@@ -1,0 +1,197 @@
+// make npm: core → wasm → glue → bundles → declarations → target/npm/junfeiai-VERSION.tgz
+//
+// Every step is done again only when something it reads is newer than what it made.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const here = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(here);
+const npm = join(root, "target/npm");
+const glue = join(npm, "glue");
+const out = join(npm, "package");
+const dist = join(out, "dist");
+const TARGET = "wasm32-unknown-unknown";
+
+function run(program, args, options = {}) {
+  execFileSync(program, args, { stdio: ["ignore", "inherit", "inherit"], cwd: root, ...options });
+}
+
+function output(program, args) {
+  try { return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }); } catch { return ""; }
+}
+
+/** Plain cargo where rustup has the target's library; else Debian's compiler, which brings the library's source. */
+function compile() {
+  const target = join(root, "target/wasm");
+  const args = ["build", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", "--target", TARGET];
+  // Where it was built is nobody's business.
+  const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
+  const flags = [process.env.RUSTFLAGS, `--remap-path-prefix=${root}=junfeiai`, `--remap-path-prefix=${join(home, "registry/src")}=crates`];
+  const env = { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: flags.filter(Boolean).join(" ") };
+  if (output("rustup", ["target", "list", "--installed"]).split("\n").includes(TARGET)) {
+    run("cargo", args, { env });
+  } else {
+    const linker = ["wasm-ld", "wasm-ld-19", "rust-lld"].find((name) => output("which", [name]));
+    Object.assign(env, {
+      RUSTC_BOOTSTRAP: "1", RUSTC: "/usr/bin/rustc", CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker ?? "wasm-ld-19",
+    });
+    run("/usr/bin/cargo", [args[0], "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", ...args.slice(1)], { env });
+  }
+  return join(target, TARGET, "wasm-release/junfeiai_wasm.wasm");
+}
+
+function newest(paths) {
+  return Math.max(...paths.flatMap((path) => (statSync(path).isDirectory()
+    ? readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs)
+    : [statSync(path).mtimeMs])));
+}
+
+function bind(compiled) {
+  const made = join(glue, "junfeiai.wasm");
+  if (existsSync(made) && newest([made]) > newest([compiled, join(here, "build/src"), fileURLToPath(import.meta.url)])) return;
+  rmSync(glue, { recursive: true, force: true });
+  run("cargo", ["run", "-q", "--locked", "-p", "xtask-wasm", "--", compiled, glue], {
+    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target/wasm-tools") },
+  });
+  run(join(here, "node_modules/.bin/wasm-opt"), [
+    join(glue, "junfeiai_bg.wasm"), "-o", `${made}.part`, "-Oz", "--converge", "--strip-debug", "--strip-producers",
+    "--strip-target-features",
+  ]);
+  renameSync(`${made}.part`, made);
+}
+
+const wasmBytes = () => readFileSync(join(glue, "junfeiai.wasm"));
+
+/** What of the glue would end a Node process after a panic. */
+function soften(glue) {
+  const changes = [
+    // A panic inside of a microtask: the engine catches it.
+    [/\bqueueMicrotask\(/g, 'globalThis[Symbol.for("junfeiai.microtask")]('],
+    // A timer of a former life of the module: nobody waits for it any more.
+    [/throw new Error\('Cannot invoke closure from previous WASM instance'\)/g, "return undefined"],
+  ];
+  return changes.reduce((text, [from, to]) => {
+    if (text.search(from) < 0) throw new Error(`the glue has changed: ${from} is not in it`);
+    return text.replaceAll(from, to);
+  }, glue);
+}
+
+/** The names in the sources that begin with `#`. */
+function names(main) {
+  return {
+    name: "names",
+    setup(build) {
+      build.onResolve({ filter: /^#glue$/ }, () => ({ path: join(glue, "junfeiai.js") }));
+      build.onResolve({ filter: /^#main$/ }, () => ({ path: main, external: true }));
+      build.onResolve({ filter: /^#inline$/ }, () => ({ path: "inline", namespace: "inline" }));
+      build.onLoad({ filter: /.*/, namespace: "inline" }, () => ({
+        contents: `export const wasm = () => Uint8Array.from(atob("${wasmBytes().toString("base64")}"), (c) => c.charCodeAt(0));`,
+      }));
+      build.onLoad({ filter: /glue\/junfeiai\.js$/ }, ({ path }) => ({ contents: soften(readFileSync(path, "utf8")) }));
+    },
+  };
+}
+
+async function bundle() {
+  const entry = (name) => join(here, `ts/entries/${name}.ts`);
+  const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true, keepNames: true };
+  const esm = { ...common, format: "esm", platform: "browser" };
+  await Promise.all([
+    esbuild.build({
+      ...esm, entryPoints: { browser: entry("browser") }, outdir: dist, splitting: true,
+      chunkNames: "chunk-[name]", plugins: [names("./browser.js")],
+    }),
+    esbuild.build({ ...esm, entryPoints: [entry("slim")], outfile: join(dist, "slim.js"), plugins: [names("./browser.js")] }),
+    esbuild.build({ ...esm, entryPoints: [entry("inline")], outfile: join(dist, "inline.js"), plugins: [names("./browser.js")] }),
+    esbuild.build({ ...esm, entryPoints: [entry("playback")], outfile: join(dist, "playback.js"), plugins: [names("./browser.js")] }),
+    esbuild.build({
+      ...esm, format: "iife", entryPoints: [entry("playback-worker")], outfile: join(dist, "playback-worker.js"), plugins: [names("./browser.js")],
+    }),
+    esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.web.js"), plugins: [names("./browser.js")] }),
+    esbuild.build({
+      ...common, format: "cjs", platform: "node", entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
+      plugins: [names("./node.cjs")], define: { "import.meta.url": "undefined" },
+    }),
+    esbuild.build({ ...common, format: "cjs", platform: "node", entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs")] }),
+  ]);
+  cpSync(join(glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
+  // One module for both, so that an error of the one is an error of the other.
+  const again = (from, list) => `import all from "${from}";\nexport const { ${list.join(", ")} } = all;\n`;
+  writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "playbackOf", "ready"]));
+  writeFileSync(join(dist, "server.js"), again("./server.cjs", ["createProxyHandler", "toNodeHandler"]));
+}
+
+/** Declarations, and once more for `require`. */
+function declare() {
+  const types = join(npm, "types");
+  rmSync(types, { recursive: true, force: true });
+  run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", join(here, "ts/tsconfig.json")]);
+  for (const file of readdirSync(types, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
+    const text = readFileSync(join(types, file), "utf8");
+    const up = dirname(file) === "." ? "./" : "../";
+    // What lies behind the border is nobody's business.
+    const border = (_, list) => list.split(",").map((name) => `type ${name.replace(/\btype\b/, "").trim()} = object;`).join("\n");
+    const local = text.replaceAll('"#main"', `"${up}index.js"`).replaceAll(/import (?:type )?\{([^}]*)\} from "#glue";/g, border);
+    for (const [folder, ending, body] of [["types", ".d.ts", local], ["cts", ".d.cts", local.replaceAll(/(from "\.[^"]*)\.js"/g, '$1.cjs"')]]) {
+      const path = join(dist, folder, file.replace(/\.d\.ts$/, ending));
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, body);
+    }
+  }
+}
+
+function pack() {
+  const version = /^version = "(.*)"$/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
+  const manifest = { ...JSON.parse(readFileSync(join(here, "npm.json"), "utf8")), version };
+  writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const file of ["README.md", "README.zh-CN.md"]) cpSync(join(here, file), join(out, file));
+  for (const file of ["LICENSE-APACHE", "LICENSE-MIT"]) cpSync(join(root, file), join(out, file));
+  run("npm", ["pack", "--silent", "--pack-destination", npm], { cwd: out });
+  return join(npm, `junfeiai-${version}.tgz`);
+}
+
+/** What a page loads. */
+function sizes() {
+  const rows = ["junfeiai.wasm", "browser.js", "playback.js", "playback-worker.js", "slim.js", "inline.js", "node.cjs"].map((name) => {
+    const bytes = readFileSync(join(dist, name));
+    return { name, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotliCompressSync(bytes).length };
+  });
+  const sum = (key) => rows[0][key] + rows[1][key];
+  rows.push({ name: "a page: wasm + browser.js", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") });
+  writeFileSync(join(npm, "sizes.json"), `${JSON.stringify(rows, null, 2)}\n`);
+  for (const { name, raw, gzip, brotli } of rows) {
+    console.log(`${name.padEnd(28)}${[raw, gzip, brotli].map((n) => `${(n / 1000).toFixed(1)} KB`.padStart(12)).join("")}`);
+  }
+  return rows.at(-1);
+}
+
+/** The tests and the demo load the package by its name. */
+function link() {
+  const place = join(here, "node_modules/junfeiai");
+  rmSync(place, { recursive: true, force: true });
+  symlinkSync(relative(dirname(place), out), place, "dir");
+}
+
+mkdirSync(npm, { recursive: true });
+bind(compile());
+rmSync(out, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+await bundle();
+declare();
+const tarball = pack();
+link();
+console.log(`${"".padEnd(28)}${["raw", "gzip", "brotli"].map((word) => word.padStart(12)).join("")}`);
+const page = sizes();
+console.log(relative(process.cwd(), tarball));
+// 120 KB is wanted. What is there is larger; this keeps it from growing unseen.
+const LIMIT = 240_000;
+if (page.gzip > LIMIT) {
+  console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
+  process.exit(1);
+}

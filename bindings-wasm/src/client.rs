@@ -1,0 +1,123 @@
+//! The client and its videos.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use js_sys::{Function, Promise};
+use junfeiai::platform::wasm::{FetchTransport, JsTimer};
+use junfeiai::{CheckOptions, Client, ClientBuilder, ErrorKind, Image, Phase, VideoRequest};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::AbortSignal;
+
+use crate::convert;
+use crate::many::RawMany;
+use crate::run::{promise, refused};
+use crate::task::RawTask;
+use crate::video::RawVideo;
+
+/// A client.
+#[wasm_bindgen]
+pub struct RawClient {
+    client: Client,
+}
+
+#[wasm_bindgen]
+impl RawClient {
+    /// Options as [`ClientBuilder::from_json`] reads them.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: JsValue, fetch: Option<Function>) -> Result<RawClient, JsValue> {
+        let build = || {
+            let options = convert::json(options, Phase::Config)?;
+            let builder = ClientBuilder::from_json(options)?;
+            let transport = FetchTransport::new(fetch)?;
+            builder.transport(Arc::new(transport)).timer(Arc::new(JsTimer)).build()
+        };
+        build().map(|client| RawClient { client }).map_err(|error| convert::error(&error))
+    }
+
+    /// The entry that is used.
+    #[wasm_bindgen(getter)]
+    pub fn endpoint(&self) -> String {
+        self.client.endpoint().to_string()
+    }
+
+    /// Creates a task; the request's fields are those of [`VideoRequest`].
+    pub fn create(&self, request: JsValue, signal: Option<AbortSignal>) -> Promise {
+        let request = convert::json(request, Phase::Create).and_then(VideoRequest::from_json);
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return refused(&error),
+        };
+        let videos = self.client.videos();
+        promise(Phase::Create, signal, async move { videos.create(request).await.map(RawTask::new) })
+    }
+
+    /// A task by its id.
+    pub fn task(&self, id: &str) -> Result<RawTask, JsValue> {
+        self.client.videos().task(id).map(RawTask::new).map_err(|error| convert::error(&error))
+    }
+
+    /// These tasks as they end.
+    #[wasm_bindgen(js_name = asCompleted)]
+    pub fn as_completed(&self, ids: Vec<String>) -> RawMany {
+        RawMany::new(self.client.videos().as_completed(ids))
+    }
+
+    /// A task for each request, at most so many alive at a time. The keys are the requests' numbers.
+    #[wasm_bindgen(js_name = generateMany)]
+    pub fn generate_many(&self, requests: Vec<JsValue>, concurrency: usize) -> Result<RawMany, JsValue> {
+        let begin = || {
+            let read = |request| convert::json(request, Phase::Create).and_then(VideoRequest::from_json);
+            // One that cannot be read is told before anything is paid for.
+            let requests = requests.into_iter().map(read).collect::<junfeiai::Result<Vec<_>>>()?;
+            let stream = self.client.videos().generate_many(requests, concurrency)?;
+            Ok(RawMany::new(Box::pin(stream.map(|(number, result)| (number as u32, result)))))
+        };
+        begin().map_err(|error: junfeiai::Error| convert::error(&error))
+    }
+
+    /// Looks at entries, key and video host; costs nothing.
+    pub fn check(&self, account: bool, signal: Option<AbortSignal>) -> Promise {
+        let client = self.client.clone();
+        let options = CheckOptions::default().account(account);
+        promise(Phase::Check, signal, async move { Ok(convert::value(&client.check_with(options).await)) })
+    }
+
+    /// The models that the key may use.
+    pub fn models(&self, signal: Option<AbortSignal>) -> Promise {
+        let client = self.client.clone();
+        promise(Phase::Check, signal, async move { client.models().await.map(|models| convert::value(&models)) })
+    }
+
+    /// What is left on the key.
+    pub fn balance(&self, signal: Option<AbortSignal>) -> Promise {
+        let client = self.client.clone();
+        promise(Phase::Check, signal, async move { client.balance().await.map(|balance| convert::value(&balance)) })
+    }
+
+    /// The video of a task, by its id and, where it is known, its address.
+    pub fn video(&self, id: Option<String>, url: Option<String>) -> Result<RawVideo, JsValue> {
+        let videos = self.client.videos();
+        let video = match (id, url) {
+            (Some(id), Some(url)) => videos.video_of(&id, &url),
+            (Some(id), None) => videos.video(&id),
+            (None, url) => videos.video_at(&url.unwrap_or_default()),
+        };
+        video.map(RawVideo::new).map_err(|error| convert::error(&error))
+    }
+}
+
+/// An image's bytes as the text that a request carries.
+#[wasm_bindgen(js_name = imageOf)]
+pub fn image_of(bytes: &[u8]) -> Result<String, JsValue> {
+    Image::bytes(bytes).map(|image| image.as_str().to_owned()).map_err(|error| convert::error(&error))
+}
+
+/// Every kind of error: name, number and what to do next.
+#[wasm_bindgen(js_name = errorKinds)]
+pub fn error_kinds() -> JsValue {
+    let rows: Vec<(&str, u16, &str)> =
+        ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.number(), kind.next_step())).collect();
+    convert::value(&rows)
+}

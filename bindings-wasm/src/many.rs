@@ -1,0 +1,47 @@
+//! Many tasks at once.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt as _};
+use js_sys::{Array, Promise};
+use junfeiai::{Phase, Result, Video};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::AbortSignal;
+
+use crate::convert;
+use crate::run::Reading;
+use crate::video::RawVideo;
+
+type Ended = (JsValue, Result<Video>);
+
+/// Tasks as they end.
+#[wasm_bindgen]
+pub struct RawMany {
+    reading: Reading<Ended>,
+}
+
+impl RawMany {
+    pub(crate) fn new<K: Into<JsValue> + 'static>(stream: Pin<Box<dyn Stream<Item = (K, Result<Video>)>>>) -> Self {
+        Self { reading: Reading::new(Box::pin(stream.map(|(key, result)| Ok((key.into(), result))))) }
+    }
+}
+
+#[wasm_bindgen]
+impl RawMany {
+    /// The next that ended as `[key, video, error]`; `undefined` after the last.
+    pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
+        self.reading.next(Phase::Wait, signal, |(key, result)| {
+            let (video, error) = match result {
+                Ok(video) => (RawVideo::new(video).into(), JsValue::NULL),
+                Err(error) => (JsValue::NULL, convert::error(&error)),
+            };
+            Array::of3(&key, &video, &error).into()
+        })
+    }
+
+    /// Ends the waiting, never the tasks.
+    pub fn cancel(&self) {
+        self.reading.cancel();
+    }
+}

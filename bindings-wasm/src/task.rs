@@ -1,0 +1,114 @@
+//! A task on its way to a video.
+
+use js_sys::{Function, Promise};
+use junfeiai::protocol::WaitPolicy;
+use junfeiai::{Error, Phase, Task};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::AbortSignal;
+
+use crate::convert;
+use crate::run::{Reading, promise, refused};
+use crate::video::RawVideo;
+
+/// A task as it was last seen.
+#[wasm_bindgen]
+pub struct RawTask {
+    task: Task,
+}
+
+impl RawTask {
+    pub(crate) fn new(task: Task) -> Self {
+        Self { task }
+    }
+
+    /// The client's policy with what the caller wants otherwise. A timeout of infinity waits as long as it takes.
+    fn policy(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, Error> {
+        let mut policy = self.task.client().wait_policy().clone();
+        if let Some(seconds) = timeout_s {
+            policy.timeout =
+                Some(convert::duration(seconds, "timeoutMs", Phase::Wait)?).filter(|_| seconds.is_finite());
+        }
+        if let Some(seconds) = interval_s {
+            policy.interval = convert::duration(seconds, "pollIntervalMs", Phase::Wait)?;
+            policy.max_interval = policy.max_interval.min(policy.interval * 2).max(policy.interval);
+        }
+        Ok(policy)
+    }
+}
+
+#[wasm_bindgen]
+impl RawTask {
+    /// Everything that the last answer said, as a plain object.
+    pub fn snapshot(&self) -> JsValue {
+        convert::value(self.task.snapshot())
+    }
+
+    /// The server's last answer, whole, as JSON text.
+    pub fn raw(&self) -> String {
+        self.task.snapshot().raw.to_string()
+    }
+
+    /// Advice that the request does not follow, and a bill that differs.
+    pub fn warnings(&self) -> JsValue {
+        convert::value(&self.task.warnings())
+    }
+
+    /// Asks for the state anew.
+    pub fn refresh(&self, signal: Option<AbortSignal>) -> Promise {
+        let task = self.task.clone();
+        promise(Phase::Query, signal, async move { task.refresh().await.map(RawTask::new) })
+    }
+
+    /// Waits for the end. `tell` gets a task for every state that a poll shows.
+    pub fn wait(
+        &self,
+        timeout_s: Option<f64>,
+        interval_s: Option<f64>,
+        tell: Option<Function>,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        let policy = match self.policy(timeout_s, interval_s) {
+            Ok(policy) => policy,
+            Err(error) => return refused(&error),
+        };
+        let mut wait = self.task.wait().policy(policy);
+        if let Some(tell) = tell {
+            wait = wait.on_progress(move |task| {
+                // What the callback throws is the wrapper's business.
+                let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
+            });
+        }
+        promise(Phase::Wait, signal, async move { wait.await.map(RawVideo::new) })
+    }
+
+    /// The states as they come.
+    pub fn watch(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<RawWatch, JsValue> {
+        let policy = self.policy(timeout_s, interval_s).map_err(|error| convert::error(&error))?;
+        Ok(RawWatch { reading: Reading::new(self.task.watch_with(policy)) })
+    }
+
+    /// The video, when the last seen state says that there is one.
+    pub fn video(&self) -> Result<RawVideo, JsValue> {
+        self.task.video().map(RawVideo::new).map_err(|error| convert::error(&error))
+    }
+}
+
+/// A task being watched.
+#[wasm_bindgen]
+pub struct RawWatch {
+    reading: Reading<Task>,
+}
+
+#[wasm_bindgen]
+impl RawWatch {
+    /// The next state; `undefined` after the last.
+    pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
+        self.reading.next(Phase::Wait, signal, |task| RawTask::new(task).into())
+    }
+
+    /// Ends the watching, never the task.
+    pub fn cancel(&self) {
+        self.reading.cancel();
+    }
+}

@@ -1,0 +1,152 @@
+//! A video: its bytes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use js_sys::{Function, Promise, Uint8Array};
+use junfeiai::{DEFAULT_MAX_BYTES, Phase, Served, Video};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::AbortSignal;
+
+use crate::convert;
+use crate::run::{Reading, promise, refused};
+use crate::save::{Handed, keep};
+
+/// A video that is done.
+#[wasm_bindgen]
+pub struct RawVideo {
+    video: Video,
+    /// What a former answer for a player said.
+    total: Rc<Cell<Option<u64>>>,
+}
+
+impl RawVideo {
+    pub(crate) fn new(video: Video) -> Self {
+        Self { video, total: Rc::default() }
+    }
+}
+
+/// The caller's callback for bytes that are there, and the length where it is known.
+pub(crate) fn teller(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
+    move |bytes, total| {
+        if let Some(tell) = &tell {
+            let total = total.map_or(JsValue::NULL, |total| (total as f64).into());
+            // What the callback throws is the wrapper's business.
+            let _ = tell.call2(&JsValue::UNDEFINED, &(bytes as f64).into(), &total);
+        }
+    }
+}
+
+fn array(bytes: &Bytes) -> JsValue {
+    Uint8Array::from(bytes.as_ref()).into()
+}
+
+#[wasm_bindgen]
+impl RawVideo {
+    /// The task that made it.
+    #[wasm_bindgen(getter, js_name = taskId)]
+    pub fn task_id(&self) -> Option<String> {
+        self.video.task_id().map(str::to_owned)
+    }
+
+    /// Its address, when it is known.
+    #[wasm_bindgen(getter)]
+    pub fn url(&self) -> Option<String> {
+        self.video.url().map(str::to_owned)
+    }
+
+    /// The whole, checked video.
+    pub fn bytes(&self, max_bytes: Option<f64>, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
+        let limit = match max_bytes.map(|max| convert::bytes(max, "maxBytes")).transpose() {
+            Ok(limit) => limit.map_or(DEFAULT_MAX_BYTES, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            Err(error) => return refused(&error),
+        };
+        let video = self.video.clone();
+        promise(Phase::Content, signal, async move {
+            video.bytes_told(limit, teller(tell)).await.map(|bytes| array(&bytes))
+        })
+    }
+
+    /// Bytes from `start` up to, without, `end`.
+    #[wasm_bindgen(js_name = readRange)]
+    pub fn read_range(&self, start: f64, end: f64, signal: Option<AbortSignal>) -> Promise {
+        let range = convert::bytes(start, "start").and_then(|start| Ok(start..convert::bytes(end, "end")?));
+        let range = match range {
+            Ok(range) => range,
+            Err(error) => return refused(&error),
+        };
+        let video = self.video.clone();
+        promise(Phase::Content, signal, async move { video.read_range(range).await.map(|bytes| array(&bytes)) })
+    }
+
+    /// The bytes as they come.
+    pub fn stream(&self) -> RawStream {
+        RawStream { reading: Reading::new(self.video.stream()) }
+    }
+
+    /// The answer to a player that sent this `Range` header: `{status, headers, body}`.
+    pub fn serve(&self, range: Option<String>, signal: Option<AbortSignal>) -> Promise {
+        let (video, total) = (self.video.clone(), self.total.clone());
+        promise(Phase::Content, signal, async move {
+            let served = video.serve(range.as_deref(), total.get()).await?;
+            total.set(served.total.or(total.get()));
+            Ok(RawServed::new(served))
+        })
+    }
+
+    /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
+    pub fn save(&self, storage: Handed, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
+        promise(Phase::Save, signal, keep(self.video.clone(), storage, tell))
+    }
+}
+
+/// Bytes as they come.
+#[wasm_bindgen]
+pub struct RawStream {
+    reading: Reading<Bytes>,
+}
+
+#[wasm_bindgen]
+impl RawStream {
+    /// The next piece; `undefined` at the end.
+    pub fn next(&self) -> Promise {
+        self.reading.next(Phase::Content, None, |bytes| array(&bytes))
+    }
+
+    /// Ends the transfer.
+    pub fn cancel(&self) {
+        self.reading.cancel();
+    }
+}
+
+/// An answer for a player.
+#[wasm_bindgen]
+pub struct RawServed {
+    /// 200, 206 or 416.
+    #[wasm_bindgen(readonly)]
+    pub status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Option<RawStream>,
+}
+
+impl RawServed {
+    fn new(served: Served) -> Self {
+        let body = Some(RawStream { reading: Reading::new(served.body) });
+        Self { status: served.status, headers: served.headers, body }
+    }
+}
+
+#[wasm_bindgen]
+impl RawServed {
+    /// Pairs of name and value.
+    pub fn headers(&self) -> JsValue {
+        convert::value(&self.headers)
+    }
+
+    /// The body, once.
+    pub fn body(&mut self) -> Option<RawStream> {
+        self.body.take()
+    }
+}

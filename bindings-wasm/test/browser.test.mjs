@@ -1,0 +1,326 @@
+// The package in Chromium: without a build step, in a worker, and playing and seeking through the service worker.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { serve } from "../demo/server.mjs";
+import { blank, launch, open, site } from "./browser.mjs";
+import { KEY, root, startEmulator } from "./emulator.mjs";
+
+const dist = join(root, "target/npm/package/dist");
+const artefacts = join(root, "target/npm/screenshots");
+let browser, emulator, pages;
+
+before(async () => {
+  mkdirSync(artefacts, { recursive: true });
+  [browser, emulator] = await Promise.all([launch(), startEmulator()]);
+  // The worker lies at the root, as the README has it.
+  pages = await site({ "/junfeiai/": dist, "/junfeiai-playback-worker.js": (_, response) => serveFile(response), "/": blank });
+});
+after(async () => {
+  await browser?.close();
+  emulator?.stop();
+  pages?.stop();
+});
+beforeEach(async () => {
+  await emulator.reset();
+  await emulator.forget();
+});
+
+const options = () => ({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20, dangerouslyAllowBrowser: true });
+const contents = async (where = "first") => (await emulator.requests())
+  .filter((r) => r.method === "GET" && r.path.includes("/content") && isFirst(r) === (where === "first"));
+const isFirst = (request) => request.host === "first" || `http://${request.host}` === emulator.origin;
+
+describe("a plain page", () => {
+  test("does the main job with no header exposed to it, and warns of a key once", async () => {
+    const page = await open(browser, pages.origin);
+    const result = await page.evaluate(async (given) => {
+      const { Client, JunFeiAIError } = await import("junfeiai");
+      const { dangerouslyAllowBrowser, ...rest } = given;
+      const client = new Client(rest);
+      new Client(rest);
+      const task = await client.videos.create({ prompt: "a ball", seconds: 6 });
+      const states = [];
+      const video = await task.wait({ onProgress: (t) => states.push(t.status) });
+      const blob = await video.blob();
+      const range = new TextDecoder().decode(await video.readRange(4, 8));
+      const answer = await video.response("bytes=0-1");
+      const refused = await client.videos.create({ prompt: "x", seconds: 99 }).catch((e) => [e instanceof JunFeiAIError, e.code, e.field]);
+      const unknown = await client.videos.get("task_unknown").catch((e) => e.code);
+      const save = await video.save("x.mp4").catch((e) => e.code);
+      const wrong = await Promise.resolve().then(() => new Client({ baseURL: "http://example.com/v1" })).then(() => "no", (e) => e.code);
+      return { id: task.id, states, size: blob.size, type: blob.type, range, answer: [answer.status, answer.headers.get("content-range")], refused, unknown, save, wrong };
+    }, options());
+    const bytes = await emulator.video(result.id);
+    assert.equal(result.size, bytes.length);
+    assert.equal(result.type, "video/mp4");
+    assert.equal(result.range, "ftyp");
+    assert.deepEqual(result.answer, [206, `bytes 0-1/${bytes.length}`]);
+    assert.deepEqual(result.refused, [true, "invalid_request", "seconds"]);
+    assert.deepEqual([result.unknown, result.save, result.wrong], ["not_found", "io", "config"]);
+    assert.equal(result.states.at(-1), "succeeded");
+    assert.equal(page.warnings.filter((text) => text.includes("dangerouslyAllowBrowser")).length, 1);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("keeps the key from other hosts on a redirect that the browser hides", async () => {
+    const page = await open(browser, pages.origin);
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    await emulator.scenario({ content: { redirect: "{second}/v1/videos/{id}/content" } });
+    const sizes = await page.evaluate(async ([given, task]) => {
+      const { Client } = await import("junfeiai");
+      const video = await new Client(given).videos.video(task);
+      return [(await video.bytes()).length, (await video.readRange(0, 9)).length];
+    }, [options(), id]);
+    assert.deepEqual(sizes, [(await emulator.video(id)).length, 9]);
+    const second = await contents("second");
+    assert.ok(second.length >= 2);
+    assert.ok(second.every((r) => r.key === "none"), "the key reached another host");
+  });
+
+  test("works in a module worker, with junfeiai/slim, and when the wasm file is not beside it", async () => {
+    const page = await open(browser, pages.origin);
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    const { length } = await emulator.video(id);
+    const sizes = await page.evaluate(async ([given, task, origin]) => {
+      const code = `import { Client } from "${origin}/junfeiai/browser.js";
+        const video = await new Client(${JSON.stringify(given)}).videos.video("${task}"); postMessage((await video.bytes()).length);`;
+      const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+      const inWorker = await new Promise((resolve, reject) => { worker.onmessage = (e) => resolve(e.data); worker.onerror = (e) => reject(new Error(e.message)); });
+      const { Client, ready } = await import("junfeiai/slim");
+      const client = new Client(given);
+      const early = await client.videos.video(task).catch((e) => e.code);
+      await ready(fetch("/junfeiai/junfeiai.wasm"));
+      return [inWorker, early, (await (await client.videos.video(task)).bytes()).length];
+    }, [options(), id, pages.origin]);
+    assert.deepEqual(sizes, [length, "config", length]);
+    const lost = await open(browser, pages.origin);
+    await lost.route("**/*.wasm", (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<!doctype html>" }));
+    const size = await lost.evaluate(async ([given, task]) => {
+      const { Client } = await import("junfeiai");
+      return (await (await new Client(given).videos.video(task)).bytes()).length;
+    }, [options(), id]);
+    assert.equal(size, length);
+  });
+
+  test("an aborted create and a stream that is cancelled", async () => {
+    const page = await open(browser, pages.origin);
+    await emulator.scenario({ api: { create_latency_ms: 500 } });
+    const result = await page.evaluate(async (given) => {
+      const { Client } = await import("junfeiai");
+      const client = new Client(given);
+      const error = await client.videos.create("a ball", { signal: AbortSignal.timeout(150) }).catch((e) => e);
+      return [error.name, error.code, error.maybeExecuted, JSON.stringify(client)];
+    }, options());
+    assert.deepEqual(result.slice(0, 3), ["AbortError", "cancelled", true]);
+    assert.doesNotMatch(result[3], /f00dcafe/);
+  });
+});
+
+describe("playback", () => {
+  /** A page with a player for this task; `window.player` has what the tests look at. */
+  async function player(task, where = {}) {
+    const page = await open(browser, `${pages.origin}/`);
+    const mode = await page.evaluate(async ([given, id, worker]) => {
+      const { Client } = await import("junfeiai");
+      const { registerPlayback } = await import("junfeiai/playback");
+      const client = new Client(given);
+      const playback = await registerPlayback(client, worker);
+      const video = await client.videos.video(id);
+      const element = document.createElement("video");
+      element.muted = true;
+      document.body.append(element);
+      window.player = { client, playback, video, element };
+      return [playback.mode, playback.reason];
+    }, [options(), task, where]);
+    return { page, mode };
+  }
+  const play = (page) => page.evaluate(async () => {
+    const { element, video } = window.player;
+    element.src = await video.playbackURL();
+    await new Promise((resolve, reject) => {
+      element.onloadeddata = resolve;
+      element.onerror = () => reject(new Error(element.error.message));
+    });
+    await element.play();
+    return { duration: element.duration, src: element.src, width: element.videoWidth };
+  });
+  const seek = (page, time) => page.evaluate(async (to) => {
+    const { element } = window.player;
+    element.pause();
+    const seeked = new Promise((resolve, reject) => {
+      element.onseeked = resolve;
+      element.onerror = () => reject(new Error(element.error.message));
+    });
+    element.currentTime = to;
+    await seeked;
+    return element.currentTime;
+  }, time);
+
+  test("plays and seeks; ranges carry the key, other hosts do not get it", async () => {
+    const id = await emulator.add({ state: "finished", seconds: 10, video_bytes: 6 << 20 });
+    const { page, mode } = await player(id);
+    assert.deepEqual(mode, ["worker", null]);
+    const seen = await play(page);
+    assert.equal(Math.round(seen.duration), 10);
+    assert.equal(seen.width, 1280);
+    assert.ok(seen.src.startsWith(`${pages.origin}/junfeiai-playback/`));
+    assert.ok(Math.abs(await seek(page, 8) - 8) < 0.2);
+    assert.ok(Math.abs(await seek(page, 1) - 1) < 0.2);
+    await page.screenshot({ path: join(artefacts, "playback.png") });
+    const requests = await contents();
+    assert.ok(requests.every((r) => r.key === "valid"));
+    assert.ok(requests.some((r) => Number(/bytes=(\d+)/.exec(r.range ?? "")?.[1]) > 1 << 20), "no range from the middle was asked for");
+    // What the element gets is exact.
+    const answers = await page.evaluate(async (src) => Promise.all(["bytes=0-1", "bytes=100-", null, "bytes=99999999-"].map(async (range) => {
+      const response = await fetch(src, range ? { headers: { range } } : {});
+      return [response.status, response.headers.get("content-range"), (await response.arrayBuffer()).byteLength];
+    })), seen.src);
+    const total = 6 << 20;
+    assert.deepEqual(answers, [[206, `bytes 0-1/${total}`, 2], [206, `bytes 100-${total - 1}/${total}`, total - 100], [200, null, total], [416, `bytes */${total}`, 0]]);
+    // A result on another host: the key stays here.
+    await emulator.scenario({ task: { result_url: "second_host" } });
+    const away = await page.evaluate(async () => {
+      const task = await window.player.client.videos.create({ prompt: "a ball", seconds: 4 });
+      window.player.video = await task.wait();
+      return task.id;
+    });
+    await play(page);
+    const second = await contents("second");
+    assert.ok(second.length >= 1, `${away} was not read from the second host`);
+    assert.ok(second.every((r) => r.key === "none"));
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("goes on after the worker was stopped, and after a cut body", async () => {
+    const id = await emulator.add({ state: "finished", seconds: 10, video_bytes: 6 << 20 });
+    const { page } = await player(id);
+    const { src } = await play(page);
+    // What the browser itself does to idle workers.
+    const session = await page.context().newCDPSession(page);
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.stopAllWorkers");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await emulator.forget();
+    assert.ok(Math.abs(await seek(page, 9) - 9) < 0.2);
+    assert.ok((await contents()).every((r) => r.key === "valid"));
+    await emulator.scenario({ rules: [{ match: { op: "content", nth: [1, 2, 3] }, fault: { kind: "cut_body", after_bytes: 700_000, rst: true } }] });
+    const size = await page.evaluate(async (url) => (await (await fetch(url)).arrayBuffer()).byteLength, src);
+    assert.equal(size, 6 << 20);
+    assert.ok((await contents()).length >= 4);
+    // A page that has gone takes the address with it.
+    const context = page.context();
+    await page.close();
+    const other = await context.newPage();
+    await other.goto(pages.origin);
+    const left = await context.newCDPSession(other);
+    await left.send("ServiceWorker.enable");
+    await left.send("ServiceWorker.stopAllWorkers");
+    const status = await other.evaluate(async (url) => (await fetch(url)).status, src);
+    assert.equal(status, 404);
+  });
+
+  test("a wrong key is an error of the element, and nothing is stored", async () => {
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    const { page } = await player(id);
+    await play(page);
+    const stored = await page.evaluate(async () => JSON.stringify([
+      Object.entries(localStorage), Object.entries(sessionStorage), await caches.keys(), await indexedDB.databases(), document.cookie, window.player.element.src,
+    ]));
+    assert.doesNotMatch(stored, /f00dcafe/);
+    const failed = await page.evaluate(async (given) => {
+      const { Client } = await import("junfeiai");
+      const { registerPlayback } = await import("junfeiai/playback");
+      const client = new Client({ ...given, apiKey: "sk-wrong" });
+      await registerPlayback(client);
+      const url = await (await client.videos.video(window.player.video.taskId)).playbackURL();
+      const response = await fetch(url);
+      return [response.status, (await response.text()).includes("sk-wrong")];
+    }, options());
+    assert.deepEqual(failed, [401, false]);
+  });
+
+  test("without a worker it is a Blob, and says so", async () => {
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    const { page, mode } = await player(id, { worker: "/nowhere.js" });
+    assert.equal(mode[0], "blob");
+    assert.ok(mode[1].length > 0);
+    const seen = await play(page);
+    assert.ok(seen.src.startsWith("blob:"));
+    assert.ok(Math.abs(await seek(page, 3) - 3) < 0.2);
+  });
+});
+
+describe("the demo page", () => {
+  test("makes a video that plays and seeks, without a key in the page", async () => {
+    const demo = await serve({ against: { origin: emulator.origin, key: KEY } });
+    await emulator.scenario({ time_scale: 30 });
+    try {
+      for (const [name, context] of [
+        ["desktop", { viewport: { width: 1280, height: 860 }, locale: "en-US" }],
+        ["phone", { viewport: { width: 390, height: 844 }, locale: "zh-CN", colorScheme: "dark", deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
+      ]) {
+        const sent = [];
+        const page = await open(browser, demo.origin, context);
+        page.on("request", (request) => sent.push([request.url(), JSON.stringify(request.headers())]));
+        await page.waitForSelector("[data-ready]", { state: "attached" });
+        // A prompt is needed: it is told beside the field, before any request.
+        await page.click("#create");
+        await page.waitForSelector("#prompt-error:not([hidden])");
+        assert.equal(await page.getAttribute("#prompt", "aria-invalid"), "true");
+        assert.equal(sent.filter(([url]) => url.includes("/api/")).length, 0);
+        await page.fill("#prompt", "A small red ball bouncing once on a clean white tabletop");
+        await page.selectOption("#seconds", "8");
+        await page.setInputFiles("#image", { name: "a.png", mimeType: "image/png", buffer: Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64") });
+        await page.keyboard.press("Tab");
+        await page.focus("#create");
+        await page.keyboard.press("Enter");
+        await page.waitForSelector("#stage[data-state=working]");
+        await page.waitForFunction(() => document.querySelector("#status").textContent !== "");
+        await page.screenshot({ path: join(artefacts, `demo-${name}-working.png`), fullPage: true });
+        await page.waitForSelector("#stage[data-state=done]");
+        await page.waitForFunction(() => document.querySelector("#video").readyState >= 2);
+        const seen = await page.evaluate(async () => {
+          const element = document.querySelector("#video");
+          element.muted = true;
+          await element.play();
+          const seeked = new Promise((resolve) => { element.onseeked = resolve; });
+          element.currentTime = 6;
+          await seeked;
+          element.pause();
+          return { duration: Math.round(element.duration), time: Math.round(element.currentTime), wide: document.documentElement.scrollWidth <= innerWidth, lang: document.documentElement.lang };
+        });
+        assert.deepEqual(seen, { duration: 8, time: 6, wide: true, lang: name === "phone" ? "zh-CN" : "en" });
+        await page.screenshot({ path: join(artefacts, `demo-${name}.png`), fullPage: true });
+        // Labels for everything that is used, and a language that can be changed.
+        const nameless = await page.evaluate(() => [...document.querySelectorAll("input,select,textarea,button,a,video,progress")]
+          .filter((e) => !(e.labels?.length || e.textContent.trim() || e.getAttribute("aria-labelledby") || e.id === "video")).map((e) => e.id));
+        assert.deepEqual(nameless, []);
+        await page.click("#language");
+        assert.equal(await page.textContent("h1"), name === "phone" ? "Make a video" : "生成视频");
+        assert.ok(sent.length > 5);
+        assert.ok(sent.every(([url, headers]) => url.startsWith(demo.origin) || url.startsWith("data:") || url.startsWith("blob:") || assert.fail(url)));
+        assert.ok(!JSON.stringify(sent).includes(KEY), "the key was in the page");
+        // A failed task is told in words.
+        await page.click("#language");
+        await page.fill("#prompt", "[fail] a ball");
+        await page.click("#create");
+        await page.waitForSelector("#error:not([hidden])");
+        assert.match(await page.textContent("#error"), /task_failed/);
+        await page.screenshot({ path: join(artefacts, `demo-${name}-error.png`), fullPage: true });
+        assert.deepEqual(page.problems, []);
+      }
+      const made = (await emulator.requests()).filter((r) => r.method === "POST");
+      assert.ok(made.every((r) => r.key === "valid"));
+      assert.match(made[0].body_json.image, /^data:image\/png/);
+    } finally {
+      demo.stop();
+    }
+  });
+});
+
+async function serveFile(response) {
+  const { readFile } = await import("node:fs/promises");
+  response.writeHead(200, { "Content-Type": "text/javascript" }).end(await readFile(join(dist, "playback-worker.js")));
+}

@@ -1,0 +1,428 @@
+// The package in Node, against the emulator: the main job, errors, aborts, saves, panics.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { inspect } from "node:util";
+import { Client, JunFeiAIError, Task, Video, ready } from "junfeiai";
+import { KEY, startEmulator } from "./emulator.mjs";
+
+const require = createRequire(import.meta.url);
+let emulator, client, folder;
+const make = (options = {}) => new Client({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20, ...options });
+const finished = (task = {}) => emulator.add({ state: "finished", seconds: 6, ...task });
+const posts = async () => (await emulator.stats()).creates ?? (await emulator.requests()).filter((r) => r.method === "POST").length;
+
+async function refused(promise, code) {
+  const error = await promise.then(() => assert.fail("it was not refused"), (thrown) => thrown);
+  assert.ok(error instanceof JunFeiAIError, inspect(error));
+  assert.ok(error instanceof Error);
+  assert.equal(error.code, code, error.message);
+  return error;
+}
+
+before(async () => {
+  emulator = await startEmulator();
+  folder = await mkdtemp(join(tmpdir(), "junfeiai-"));
+});
+after(async () => {
+  emulator.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await emulator.reset();
+  await emulator.forget();
+  client = make();
+});
+
+describe("the main job", () => {
+  test("create, wait with progress, read in every way", async () => {
+    const task = await client.videos.create({ model: "grok-image-video", prompt: "a red ball", seconds: 6, size: "1280x720" });
+    assert.ok(task instanceof Task);
+    assert.match(task.id, /^task_/);
+    assert.equal(task.billedSeconds, 6);
+    assert.deepEqual(task.warnings, []);
+    const seen = [];
+    const video = await task.wait({ timeoutMs: 60_000, onProgress: (t) => seen.push([t.id, t.status, t.progress]) });
+    assert.ok(video instanceof Video);
+    assert.ok(seen.length >= 1);
+    assert.ok(seen.every(([id]) => id === task.id));
+    assert.equal(seen.at(-1)[1], "succeeded");
+    const bytes = await emulator.video(task.id);
+    const told = [];
+    const blob = await video.blob({ onProgress: (p) => told.push(p) });
+    assert.equal(blob.type, "video/mp4");
+    assert.deepEqual(new Uint8Array(await blob.arrayBuffer()), bytes);
+    assert.deepEqual(told.at(-1), { bytes: bytes.length, total: bytes.length });
+    assert.deepEqual(new Uint8Array(await new Response(video.stream()).arrayBuffer()), bytes);
+    assert.deepEqual(await video.readRange(4, 8), new TextEncoder().encode("ftyp"));
+    assert.equal((await client.videos.get(task.id)).status, "succeeded");
+    assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 1);
+  });
+
+  test("watch gives each state and break ends it", async () => {
+    const { id } = await client.videos.create("a ball");
+    const states = [];
+    for await (const task of client.videos.task(id).watch()) states.push(task.status);
+    assert.equal(states.at(-1), "succeeded");
+    for await (const task of client.videos.task(id).watch()) { assert.equal(task.id, id); break; }
+  });
+
+  test("generate, CommonJS and ESM are one", async () => {
+    const common = require("junfeiai");
+    assert.equal(common.Client, Client);
+    const states = [];
+    const video = await client.videos.generate({ prompt: "a ball", seconds: "4" }, { onProgress: (t) => states.push(t.status) });
+    assert.equal(states[0], "queued");
+    assert.equal((await video.bytes()).length, (await emulator.video(video.taskId)).length);
+    await ready();
+  });
+
+  test("many tasks at once, each with its own end", async () => {
+    const ids = [await finished(), (await client.videos.create({ prompt: "[fail] x", seconds: 4 })).id, "task_unknown", "../x"];
+    const ended = {};
+    for await (const { id, video, error } of client.videos.asCompleted(ids)) ended[id] = video ? (await video.readRange(4, 8)).length : error.code;
+    assert.deepEqual(ended, { [ids[0]]: 4, [ids[1]]: "task_failed", task_unknown: "not_found", "../x": "invalid_request" });
+    await emulator.forget();
+    const seen = [];
+    for await (const { index, video, error } of client.videos.generateMany(["a", { prompt: "b", seconds: 4 }, { prompt: "[fail]", seconds: 4 }], { concurrency: 2 })) {
+      seen.push([index, video !== null, error?.code]);
+    }
+    assert.deepEqual(seen.sort(), [[0, true, undefined], [1, true, undefined], [2, false, "task_failed"]]);
+    assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 3);
+    await assert.rejects(async () => { for await (const _ of client.videos.generateMany(["a", { sceonds: 5 }])) assert.fail(); }, { code: "invalid_request" });
+    await assert.rejects(async () => { for await (const _ of client.videos.generateMany(["a"], { concurrency: 0 })) assert.fail(); }, { code: "invalid_request" });
+  });
+
+  test("check, models and balance", async () => {
+    const report = await client.check({ account: true });
+    assert.equal(report.ok, true, inspect(report));
+    assert.doesNotMatch(JSON.stringify(report), /f00dcafe/);
+    assert.ok((await client.models()).includes("grok-image-video"));
+    assert.ok((await client.balance()).availableUSD > 0);
+    assert.equal((await make({ apiKey: "sk-wrong" }).check()).ok, false);
+  });
+
+  test("another entry is tried when no connection can be made", async () => {
+    const two = new Client({ apiKey: KEY, endpoints: ["http://127.0.0.1:48999/v1", emulator.baseURL], pollIntervalMs: 20 });
+    const task = await two.videos.create("a ball");
+    assert.equal(two.endpoint, emulator.baseURL);
+    await task.wait();
+  });
+
+  test("images of every kind", async () => {
+    const png = Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 0]);
+    for (const image of ["https://example.com/a.png", new URL("https://example.com/a.png"), png, png.buffer, new Blob([png])]) {
+      await client.videos.create({ prompt: "x", seconds: 4, image });
+    }
+    await client.videos.create({ prompt: "x", seconds: 4, images: [png, "https://example.com/a.png"] });
+    const bodies = (await emulator.requests()).filter((r) => r.method === "POST").map((r) => r.body_json);
+    assert.equal(bodies[0].image, "https://example.com/a.png");
+    assert.equal(bodies[1].image, "https://example.com/a.png");
+    for (const body of bodies.slice(2, 5)) assert.match(body.image, /^data:image\/png;base64,iVBORw0KGg/);
+    assert.equal(bodies[5].images.length, 2);
+  });
+});
+
+describe("bad input is told before any request", () => {
+  test("options", () => {
+    const refuse = (options, code, text) => assert.throws(() => make(options), (e) => e instanceof JunFeiAIError && e.code === code && e.message.includes(text));
+    refuse({ apiKey: "Bearer sk" }, "config", "API key");
+    refuse({ baseURL: "https://doc.junfeiai.com" }, "config", "documents");
+    refuse({ baseURL: "http://example.com/v1" }, "config", "https");
+    refuse({ timeoutMs: -1 }, "config", "timeout");
+    refuse({ timeoutMs: NaN }, "config", "expected f64");
+    refuse({ pollInterval: 5 }, "config", "pollInterval");
+    refuse({ apiKey: 5 }, "config", "string");
+    refuse({ endpoint: "china" }, "config", "give one of them");
+    refuse({ trustedHosts: ["*.a.b"] }, "config", "patterns");
+  });
+
+  test("requests", async () => {
+    const requests = [
+      {}, { prompt: "" }, { prompt: 5 }, { prompt: "x", seconds: 99 }, { prompt: "x", seconds: "6s" }, { prompt: "x", sceonds: 6 },
+      { prompt: "x", model: "grok-video-1.5" }, { prompt: "x", image: new Uint8Array([1, 2, 3]) }, { prompt: "x", size: 5 },
+      { prompt: "x", images: "https://a.b/c.png" }, { prompt: "x", seconds: 6, duration: 7 }, undefined, null, [], () => 1,
+    ];
+    for (const request of requests) {
+      const error = await refused(client.videos.create(request), "invalid_request");
+      assert.equal(error.maybeExecuted, false);
+    }
+    const far = await refused(client.videos.create({ prompt: "x", seconds: 99 }), "invalid_request");
+    assert.equal(far.field, "seconds");
+    assert.throws(() => client.videos.task("../x"), { code: "invalid_request" });
+    await refused(client.videos.get("a/b"), "invalid_request");
+    await refused(client.videos.videoAt("ftp://a.b"), "invalid_request");
+    const video = await client.videos.video("task_1");
+    await refused(video.readRange(5, 5), "invalid_request");
+    await refused(video.readRange(-1, 5), "invalid_request");
+    await refused(video.readRange(0, 1.5), "invalid_request");
+    await refused(video.bytes({ maxBytes: NaN }), "invalid_request");
+    await refused(client.videos.task("task_1").wait({ timeoutMs: NaN }), "invalid_request");
+    assert.deepEqual(await emulator.requests(), []);
+  });
+});
+
+describe("errors", () => {
+  test("a failed task, a wrong key, an unknown task", async () => {
+    const task = await client.videos.create({ prompt: "[fail] a ball", seconds: 4 });
+    const failed = await refused(task.wait(), "task_failed");
+    assert.equal(failed.taskId, task.id);
+    const wrong = await refused(make({ apiKey: "sk-wrong-secret" }).videos.create("x"), "authentication");
+    assert.equal(wrong.status, 401);
+    assert.ok(wrong.requestId);
+    assert.doesNotMatch(inspect(wrong) + JSON.stringify(wrong) + wrong.stack, /secret/);
+    await refused(client.videos.get("task_unknown"), "not_found");
+  });
+
+  test("a lost answer is an unknown outcome and no second POST", async () => {
+    await emulator.scenario({ rules: [{ match: { op: "create" }, fault: { kind: "drop_after_accept" } }] });
+    const error = await refused(client.videos.create("a ball"), "create_outcome_unknown");
+    assert.equal(error.maybeExecuted, true);
+    assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 1);
+  });
+
+  test("no connection means not sent", async () => {
+    const error = await refused(make({ baseURL: "http://127.0.0.1:48999/v1", maxAttempts: 1 }).videos.create("x"), "connect");
+    assert.equal(error.maybeExecuted, false);
+  });
+
+  test("no output shows the key", async () => {
+    const task = await client.videos.create("a ball");
+    const video = await task.wait();
+    for (const thing of [client, client.videos, task, video]) {
+      assert.doesNotMatch(inspect(thing, { depth: 9, showHidden: true }) + JSON.stringify(thing) + String(thing), /f00dcafe/);
+    }
+  });
+});
+
+describe("abort", () => {
+  test("a wait stops, the task goes on", async () => {
+    await emulator.scenario({ task: { outcome: "stuck" } });
+    const task = await client.videos.create("a ball");
+    const controller = new AbortController();
+    const waiting = task.wait({ signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("enough")), 60);
+    const error = await refused(waiting, "cancelled");
+    assert.equal(error.name, "AbortError");
+    assert.equal(error.cause.message, "enough");
+    await refused(task.wait({ signal: AbortSignal.abort() }), "cancelled");
+    const count = (await emulator.requests()).length;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assert.equal((await emulator.requests()).length, count, "it asks on after the abort");
+  });
+
+  test("an aborted create may have been charged", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 400 } });
+    const error = await refused(client.videos.create("a ball", { signal: AbortSignal.timeout(100) }), "cancelled");
+    assert.equal(error.maybeExecuted, true);
+    const early = await refused(client.videos.create("a ball", { signal: AbortSignal.abort() }), "cancelled");
+    assert.equal(early.maybeExecuted, false);
+  });
+
+  test("a stream and a watch", async () => {
+    const id = await finished({ video_bytes: 4 << 20 });
+    await emulator.scenario({ content: { rate_bytes_per_s: 1 << 20 } });
+    const video = await client.videos.video(id);
+    const controller = new AbortController();
+    const reader = video.stream({ signal: controller.signal }).getReader();
+    await reader.read();
+    controller.abort(new Error("enough"));
+    await assert.rejects(async () => { for (;;) if ((await reader.read()).done) return; }, /enough/);
+    const stopped = video.stream().getReader();
+    await stopped.read();
+    await stopped.cancel();
+    await assert.rejects(async () => {
+      for await (const _ of client.videos.task(id).watch({ signal: AbortSignal.abort() })) assert.fail("a state");
+    }, { code: "cancelled" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const contents = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
+    assert.ok(contents.length >= 2 && contents.every((r) => r.sent_bytes < 4 << 20), "the transfers went on");
+  });
+
+  test("what a callback throws ends the call", async () => {
+    await emulator.scenario({ task: { outcome: "stuck" } });
+    const task = await client.videos.create("a ball");
+    await assert.rejects(task.wait({ onProgress() { throw new RangeError("mine"); } }), RangeError);
+  });
+});
+
+describe("an answer for a player", () => {
+  test("is exact, whatever the server does", async () => {
+    for (const content of [{}, { range: "ignore" }, { range: "no_content_range" }, { etag: "none", last_modified: false }]) {
+      await emulator.reset();
+      const id = await finished();
+      await emulator.scenario({ content });
+      const bytes = await emulator.video(id);
+      const total = bytes.length;
+      const video = await client.videos.video(id);
+      for (const [range, start, end] of [["bytes=0-1", 0, 2], ["bytes=0-", 0, total], ["bytes=100-199", 100, 200], [`bytes=${total - 9}-`, total - 9, total], ["bytes=-7", total - 7, total]]) {
+        for (const fresh of [true, false]) {
+          const answer = await (fresh ? await client.videos.video(id) : video).response(range);
+          const note = `${JSON.stringify(content)} ${range} fresh ${fresh}`;
+          assert.equal(answer.status, 206, note);
+          assert.equal(answer.headers.get("content-range"), `bytes ${start}-${end - 1}/${total}`, note);
+          assert.equal(answer.headers.get("content-length"), String(end - start), note);
+          assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), bytes.slice(start, end), note);
+        }
+      }
+      const whole = await video.response();
+      assert.equal(whole.status, 200);
+      assert.equal(whole.headers.get("accept-ranges"), "bytes");
+      assert.deepEqual(new Uint8Array(await whole.arrayBuffer()), bytes);
+      const past = await video.response(`bytes=${total}-`);
+      assert.equal(past.status, 416);
+      assert.equal(past.headers.get("content-range"), `bytes */${total}`);
+    }
+  });
+
+  test("goes on when the body is cut", async () => {
+    const id = await finished({ video_bytes: 600_000 });
+    await emulator.scenario({ rules: [{ match: { op: "content", nth: [1, 2] }, fault: { kind: "cut_body", after_bytes: 200_000 } }] });
+    const answer = await (await client.videos.video(id)).response(new Request("http://x/", { headers: { range: "bytes=10-" } }));
+    assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), (await emulator.video(id)).slice(10));
+  });
+});
+
+describe("save", () => {
+  test("is whole, atomic, and says what it saved", async () => {
+    const id = await finished({ size: "640x480", seconds: 4 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "sub", "ball.mp4");
+    await refused(video.save(path), "io");
+    const told = [];
+    const summary = await video.save(path, { createParents: true, onProgress: (p) => told.push(p.bytes) });
+    const bytes = await emulator.video(id);
+    assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
+    assert.deepEqual({ ...summary, attempts: 0 }, { path, bytes: bytes.length, durationMs: 4000, width: 640, height: 480, resumed: false, attempts: 0 });
+    assert.equal(told.at(-1), bytes.length);
+    assert.deepEqual(await readdir(join(folder, "sub")), ["ball.mp4"]);
+    await refused(video.save(path), "file_exists");
+    await video.save(path, { overwrite: true });
+    await refused(video.save(join(folder, "sub")), "io");
+  });
+
+  test("goes on where an aborted, a failed or a killed one stopped", async () => {
+    const id = await finished({ video_bytes: 3 << 20 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "resumed.mp4");
+    await emulator.scenario({ content: { rate_bytes_per_s: 4 << 20 } });
+    const controller = new AbortController();
+    await refused(video.save(path, { signal: controller.signal, onProgress: (p) => { if (p.bytes > 1 << 20) controller.abort(); } }), "cancelled");
+    assert.ok(!existsSync(path));
+    const kept = (await stat(`${path}.part`)).size;
+    assert.ok(kept >= 512 << 10, String(kept));
+    // A process that is killed in the middle leaves its lock and perhaps half a line.
+    const script = `import { Client } from "junfeiai"; const c = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+      const v = await c.videos.video(${JSON.stringify(id)}); await v.save(${JSON.stringify(path)}, { onProgress: (p) => { if (p.bytes > ${2 << 20}) process.kill(process.pid, "SIGKILL"); } });`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: "inherit" });
+    assert.equal((await once(child, "exit"))[1], "SIGKILL");
+    assert.ok((await stat(`${path}.part`)).size > kept);
+    assert.ok(existsSync(`${path}.part.lock`));
+    await writeFile(`${path}.part.state`, "+ 0-1", { flag: "a" });
+    await emulator.forget();
+    const summary = await video.save(path);
+    assert.equal(summary.resumed, true);
+    const [request] = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
+    assert.ok(Number(/bytes=(\d+)-/.exec(request.range)?.[1]) >= kept, request.range);
+    assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(id));
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("resumed")), ["resumed.mp4"]);
+  });
+
+  test("several connections, cuts, and two savers of one file", async () => {
+    const id = await finished({ video_bytes: 8 << 20 });
+    await emulator.scenario({ content: { per_connection_rate: 8 << 20 }, rules: [{ match: { op: "content", nth: [2] }, fault: { kind: "cut_body", after_bytes: 300_000 } }] });
+    const video = await client.videos.video(id);
+    const path = join(folder, "lanes.mp4");
+    const first = video.save(path, { connections: 4 });
+    await refused(video.save(path), "file_locked");
+    await first;
+    assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(id));
+  });
+
+  test("an error page never becomes an MP4", async () => {
+    const id = await finished();
+    await emulator.scenario({ content: {}, rules: [{ match: { op: "content" }, fault: { kind: "status", status: 403, body: "no" } }] });
+    const path = join(folder, "none.mp4");
+    await assert.rejects((await client.videos.video(id)).save(path, { signal: AbortSignal.timeout(400) }), JunFeiAIError);
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("none")), []);
+  });
+});
+
+describe("the key", () => {
+  test("goes to listed hosts only, on every hop", async () => {
+    const id = await finished();
+    await emulator.scenario({ content: { redirect: "{second}/v1/videos/{id}/content" } });
+    const video = await client.videos.video(id);
+    assert.equal((await video.bytes()).length, (await emulator.video(id)).length);
+    await emulator.scenario({ task: { result_url: "second_host" } });
+    const task = await client.videos.create("a ball");
+    assert.equal((await (await task.wait()).bytes()).length, (await emulator.video(task.id)).length);
+    const all = await emulator.requests();
+    const second = all.filter((r) => `http://${r.host}` === emulator.second || r.host === "second");
+    assert.ok(second.length >= 2, inspect(all.map((r) => [r.host, r.path])));
+    assert.ok(second.every((r) => r.key === "none"));
+    assert.ok(all.filter((r) => !second.includes(r)).every((r) => r.key === "valid"));
+  });
+
+  test("fetch can be injected and is given what it needs", async () => {
+    const calls = [];
+    const own = (url, init) => { calls.push([url, init]); return fetch(url, init); };
+    const video = await make({ fetch: own }).videos.generate("a ball");
+    await video.bytes();
+    assert.ok(calls.length >= 3);
+    for (const [url, init] of calls) {
+      assert.equal(typeof url, "string");
+      assert.equal(init.headers.Authorization, `Bearer ${KEY}`);
+      assert.equal(init.credentials, "omit");
+      assert.ok(init.signal instanceof AbortSignal);
+    }
+    for (const odd of [() => { throw new Error(`leak ${KEY}`); }, () => 5, () => Promise.reject(undefined), async () => ({ status: 200 })]) {
+      const error = await make({ fetch: odd, maxAttempts: 1 }).videos.create("x").then(() => assert.fail(), (e) => e);
+      assert.ok(error instanceof JunFeiAIError, inspect(error));
+      assert.doesNotMatch(error.message, /f00dcafe/);
+    }
+  });
+});
+
+describe("a defect", () => {
+  test("ends what waits, and the next call works", async () => {
+    // In a process of its own: it must come out of it alive.
+    const script = `
+      import { Client, JunFeiAIError } from "junfeiai";
+      import { createRequire } from "node:module";
+      const options = ${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20 })};
+      const client = new Client(options);
+      const task = await client.videos.create("a ball");
+      // It sleeps before its first poll.
+      const sleeper = () => client.videos.create("a ball").then((t) => t.wait({ pollIntervalMs: 3000 })).then(() => "no", (e) => e);
+      const nap = () => new Promise((resolve) => setTimeout(resolve, 150));
+      const waiting = sleeper();
+      await nap();
+      const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+      let thrown; try { __panicForTests(); } catch (e) { thrown = e; }
+      if (!(thrown instanceof JunFeiAIError) || thrown.code !== "internal" || !thrown.message.includes("made on purpose")) throw new Error("not told: " + thrown);
+      const ended = await waiting;
+      if (!(ended instanceof JunFeiAIError) || ended.code !== "internal") throw new Error("left waiting: " + ended);
+      const other = sleeper();
+      await nap();
+      const later = __panicForTests(true);
+      const crash = await later.then(() => "no", (e) => e);
+      if (crash?.code !== "internal") throw new Error("not told later: " + crash);
+      if ((await other).code !== "internal") throw new Error("left waiting later");
+      const video = await task.wait();
+      console.log((await video.bytes()).length, (await client.videos.get(task.id)).status);
+      task[Symbol.dispose](); client[Symbol.dispose]();`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    child.stdout.on("data", (data) => { text += data; });
+    const [code] = await once(child, "exit");
+    assert.equal(code, 0);
+    assert.match(text, /^\d+ succeeded/);
+  });
+});

@@ -1,0 +1,148 @@
+// The packed tarball, installed as a user installs it: Node ESM and CJS, TypeScript strict, Vite, webpack, publint, attw.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { launch, open, site } from "./browser.mjs";
+import { KEY, root, startEmulator } from "./emulator.mjs";
+
+const run = promisify(execFile);
+const here = dirname(dirname(fileURLToPath(import.meta.url)));
+const npm = join(root, "target/npm");
+const tarball = join(npm, readdirSync(npm).find((name) => name.endsWith(".tgz")));
+const tool = (name) => join(here, "node_modules/.bin", name);
+let folder, emulator, browser, task;
+
+const node = (...args) => run(process.execPath, args, { cwd: folder });
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "junfeiai-pack-"));
+  // Without a registry: the package has no dependencies, so unpacking it is installing it.
+  mkdirSync(join(folder, "node_modules"));
+  await run("tar", ["xzf", tarball, "-C", join(folder, "node_modules")]);
+  cpSync(join(folder, "node_modules/package"), join(folder, "node_modules/junfeiai"), { recursive: true });
+  rmSync(join(folder, "node_modules/package"), { recursive: true });
+  symlinkSync(join(here, "node_modules/@types"), join(folder, "node_modules/@types"));
+  symlinkSync(join(here, "node_modules/undici-types"), join(folder, "node_modules/undici-types"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
+  [emulator, browser] = await Promise.all([startEmulator(), launch()]);
+  task = await emulator.add({ state: "finished", seconds: 4 });
+  const program = (load) => `${load}
+    const client = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, dangerouslyAllowBrowser: true })});`;
+  writeFileSync(join(folder, "esm.mjs"), `${program('import { Client } from "junfeiai"; import { createRequire } from "node:module"; import { createProxyHandler } from "junfeiai/server";')}
+    const same = createRequire(import.meta.url)("junfeiai").Client === Client;
+    console.log((await (await client.videos.video("${task}")).bytes()).length, same, typeof createProxyHandler);`);
+  writeFileSync(join(folder, "cjs.cjs"), `${program('const { Client } = require("junfeiai"); const { createProxyHandler } = require("junfeiai/server");')}
+    client.videos.video("${task}").then((video) => video.bytes()).then((bytes) => console.log(bytes.length, true, typeof createProxyHandler));`);
+  writeFileSync(join(folder, "page.js"), `${program('import { Client } from "junfeiai";')}
+    client.videos.video("${task}").then((video) => video.bytes()).then((bytes) => { document.title = String(bytes.length); }, (error) => { document.title = String(error); });`);
+  writeFileSync(join(folder, "index.html"), '<!doctype html><title>waiting</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
+});
+after(async () => {
+  await browser?.close();
+  emulator?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function shows(place) {
+  const page = await open(browser, place.origin);
+  await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 20_000 });
+  assert.equal(await page.title(), String((await emulator.video(task)).length));
+  assert.deepEqual(page.problems, []);
+}
+
+describe("the tarball", () => {
+  test("holds what it should and no more", async () => {
+    const { stdout } = await run("tar", ["tzf", tarball]);
+    const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js"]) {
+      assert.ok(files.includes(needed), needed);
+    }
+    assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|dist\/.*)$/.test(name)), files.join("\n"));
+    const manifest = JSON.parse(readFileSync(join(folder, "node_modules/junfeiai/package.json"), "utf8"));
+    assert.equal(manifest.dependencies, undefined);
+    assert.doesNotMatch(JSON.stringify(manifest), /postinstall|preinstall/);
+    // Nothing of the machine that built it.
+    for (const name of files.filter((one) => one.endsWith(".js") || one.endsWith(".cjs") || one.endsWith(".wasm"))) {
+      assert.doesNotMatch(readFileSync(join(folder, "node_modules/junfeiai", name), "latin1"), /\/root\/|\/home\/|\.cargo\/registry/, name);
+    }
+  });
+
+  test("in Node: ESM and CJS, one module for both", async () => {
+    const size = String((await emulator.video(task)).length);
+    for (const file of ["esm.mjs", "cjs.cjs"]) {
+      assert.equal((await node(file)).stdout.trim(), `${size} true function`);
+    }
+  });
+
+  test("TypeScript: strict, ESM and CJS, and the README's examples", async () => {
+    const examples = ["README.md", "README.zh-CN.md"].flatMap((file) =>
+      [...readFileSync(join(here, file), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code], at) => [`${file.replaceAll(".", "-")}-${at}.mts`, code]));
+    assert.ok(examples.length >= 6);
+    for (const [name, code] of examples) writeFileSync(join(folder, name), `${code}\nexport {};\n`);
+    writeFileSync(join(folder, "common.cts"), `import { Client, JunFeiAIError, type Task } from "junfeiai";
+      import { createProxyHandler } from "junfeiai/server";
+      const client: Client = new Client(); const go = async (task: Task): Promise<number> => (await task.wait()).taskId?.length ?? 0;
+      // @ts-expect-error an option that does not exist
+      new Client({ pollInterval: 5 });
+      // @ts-expect-error a field that does not exist
+      client.videos.create({ prompt: "x", sceonds: 5 });
+      export { go, createProxyHandler, JunFeiAIError };`);
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({
+      compilerOptions: {
+        strict: true, exactOptionalPropertyTypes: true, noEmit: true, target: "es2022", module: "nodenext", lib: ["es2023", "dom", "dom.iterable", "esnext.disposable"],
+        types: ["node"], skipLibCheck: false,
+      },
+      include: ["*.mts", "*.cts"],
+    }));
+    await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error) => assert.fail(error.stdout));
+  });
+
+  test("publint and attw find nothing", async () => {
+    await run(tool("publint"), ["run", tarball, "--strict"]).catch((error) => assert.fail(error.stdout + error.stderr));
+    // The wasm file and the worker are no modules to import.
+    await run(tool("attw"), [tarball, "--exclude-entrypoints", "./junfeiai.wasm", "./playback-worker.js", "--ignore-rules", "cjs-resolves-to-esm", "--profile", "node16", "--format", "ascii", "--no-color"])
+      .catch((error) => assert.fail(error.stdout + error.stderr));
+  });
+});
+
+describe("bundlers, with no plugin", () => {
+  test("Vite build", async () => {
+    await run(tool("vite"), ["build", "--outDir", "out-vite", "--logLevel", "warn"], { cwd: folder });
+    assert.ok(readdirSync(join(folder, "out-vite/assets")).some((name) => name.endsWith(".wasm")));
+    const place = await site({ "/": join(folder, "out-vite") });
+    await shows(place).finally(place.stop);
+  });
+
+  test("Vite's own server", async () => {
+    const { createServer } = await import("vite");
+    const server = await createServer({ root: folder, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    await server.listen();
+    try {
+      await shows({ origin: `http://127.0.0.1:${server.httpServer.address().port}` });
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("webpack", async () => {
+    await run(tool("webpack"), ["--mode", "production", "--entry", "./page.js", "--output-path", join(folder, "out-webpack")], { cwd: folder });
+    writeFileSync(join(folder, "out-webpack/index.html"), '<!doctype html><title>waiting</title><link rel="icon" href="data:,"><script src="main.js"></script>');
+    assert.ok(readdirSync(join(folder, "out-webpack")).some((name) => name.endsWith(".wasm")));
+    const place = await site({ "/": join(folder, "out-webpack") });
+    await shows(place).finally(place.stop);
+  });
+
+  test("a plain page", async () => {
+    const place = await site({
+      "/": folder,
+      "/plain": (request, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(readFileSync(join(folder, "index.html"), "utf8")
+        .replace("<script", '<script type="importmap">{"imports":{"junfeiai":"/node_modules/junfeiai/dist/browser.js"}}</script><script')),
+    });
+    await shows({ origin: `${place.origin}/plain` }).finally(place.stop);
+  });
+});

@@ -1,0 +1,106 @@
+// The proxy handler: what it hands on, what it keeps back, and who may.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, before, beforeEach, test } from "node:test";
+import { Client } from "junfeiai";
+import { createProxyHandler, toNodeHandler } from "junfeiai/server";
+import { KEY, startEmulator } from "./emulator.mjs";
+
+let emulator, handler, server, base, calls, verdict;
+
+before(async () => {
+  emulator = await startEmulator();
+  handler = createProxyHandler({
+    apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api/junfeiai",
+    allow: (call) => { calls.push(call); return verdict(call); },
+  });
+  server = createServer(toNodeHandler(handler));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  base = `http://127.0.0.1:${server.address().port}/api/junfeiai`;
+});
+after(() => { emulator.stop(); server.close(); server.closeAllConnections(); });
+beforeEach(async () => { await emulator.reset(); await emulator.forget(); calls = []; verdict = () => true; });
+
+const page = () => new Client({ baseURL: base, pollIntervalMs: 20 });
+const post = (body, headers = { "content-type": "application/json" }) => fetch(`${base}/video/generations`, { method: "POST", body, headers });
+
+test("a client without a key does the main job through it", async () => {
+  const client = page();
+  const task = await client.videos.create({ prompt: "a ball", seconds: 6, extra: { resolution: "720p" } });
+  assert.equal(task.billedSeconds, 6);
+  const video = await task.wait();
+  const bytes = await emulator.video(task.id);
+  assert.deepEqual(await video.bytes(), bytes);
+  assert.equal(await video.playbackURL(), `${base}/videos/${task.id}/content`);
+  const part = await fetch(await video.playbackURL(), { headers: { range: "bytes=0-1" } });
+  assert.deepEqual([part.status, part.headers.get("content-range")], [206, `bytes 0-1/${bytes.length}`]);
+  assert.deepEqual(new Uint8Array(await part.arrayBuffer()), bytes.slice(0, 2));
+  const seen = await emulator.requests();
+  assert.ok(seen.every((r) => r.key === "valid"));
+  assert.equal(seen.filter((r) => r.method === "POST").length, 1);
+  assert.equal(seen.find((r) => r.method === "POST").body_json.resolution, "720p");
+  assert.deepEqual([...new Set(calls.map((call) => call.kind))], ["create", "query", "content"]);
+  // The account's own data and the address of the service stay behind.
+  const text = await (await fetch(`${base}/video/generations/${task.id}`)).text();
+  assert.doesNotMatch(text, /quota|user_id|group|result_url|http/);
+});
+
+test("what is not allowed is not carried out", async () => {
+  verdict = ({ kind }) => kind !== "create";
+  assert.equal((await post('{"prompt":"x"}')).status, 403);
+  verdict = () => new Response("later", { status: 429 });
+  assert.equal((await post('{"prompt":"x"}')).status, 429);
+  verdict = () => { throw new Error("secret of the server"); };
+  const failed = await post('{"prompt":"x"}');
+  assert.equal(failed.status, 500);
+  assert.doesNotMatch(await failed.text(), /secret/);
+  verdict = () => 1;
+  assert.equal((await post('{"prompt":"x"}')).status, 403);
+  verdict = (call) => { call.order.seconds = 4; return true; };
+  assert.equal((await post('{"prompt":"x","seconds":"15"}')).status, 200);
+  assert.deepEqual((await emulator.requests()).map((r) => r.body_json.seconds), ["4"]);
+  assert.throws(() => createProxyHandler({ apiKey: KEY }), /allow/);
+});
+
+test("what is no call of ours ends here", async () => {
+  assert.equal((await post('{"prompt":"x"}', { "content-type": "text/plain" })).status, 415);
+  assert.equal((await post("{")).status, 400);
+  assert.equal((await post("[]")).status, 400);
+  const bad = await post('{"prompt":"x","seconds":"99"}');
+  assert.deepEqual([bad.status, (await bad.json()).code], [400, "invalid_request"]);
+  assert.equal((await fetch(`${base}/video/generations`)).status, 405);
+  assert.equal((await fetch(`${base}/videos/..%2f..%2fx/content`)).status, 400);
+  for (const path of ["/models", "/videos/a/b/content", "/video/generations/a/b"]) assert.equal((await fetch(base + path)).status, 404, path);
+  assert.equal((await fetch(`${new URL(base).origin}/other/video/generations/task_1`)).status, 404);
+  assert.deepEqual(await emulator.requests(), []);
+});
+
+test("errors of the service reach the page as what they are", async () => {
+  const codes = {};
+  for (const [name, fault] of Object.entries({
+    insufficient_balance: { kind: "error_shape", shape: "insufficient_user_quota" },
+    create_outcome_unknown: { kind: "drop_after_accept" },
+  })) {
+    await emulator.scenario({ rules: [{ match: { op: "create" }, fault }] });
+    codes[name] = await page().videos.create("a ball").then(() => "no", (error) => error.code);
+  }
+  assert.deepEqual(codes, { insufficient_balance: "insufficient_balance", create_outcome_unknown: "create_outcome_unknown" });
+  assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 2);
+  assert.equal(await page().videos.get("task_unknown").then(() => "no", (error) => error.code), "not_found");
+});
+
+test("a player that goes away ends the transfer", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 6, video_bytes: 16 << 20 });
+  await emulator.scenario({ content: { rate_bytes_per_s: 2 << 20 } });
+  const controller = new AbortController();
+  const answer = await fetch(`${base}/videos/${id}/content`, { signal: controller.signal });
+  await answer.body.getReader().read();
+  controller.abort();
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  const [request] = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
+  const sent = request.sent_bytes;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const [later] = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
+  assert.equal(later.sent_bytes, sent);
+  assert.ok(sent < 16 << 20);
+});

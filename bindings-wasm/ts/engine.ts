@@ -1,0 +1,124 @@
+/**
+ * The WebAssembly module: loaded at first use, and started over after a panic.
+ *
+ * A panic stops the module in whatever it was doing, so every call that waits for it is told, the module gets a fresh
+ * memory, and clients make themselves anew in it: the next call works.
+ */
+import * as glue from "#glue";
+import { JunFeiAIError, internal, toError } from "./errors.js";
+
+/** What a loader may give: compiled or raw WebAssembly, or the response that brings it. */
+export type WasmSource = WebAssembly.Module | BufferSource | Response | Promise<Response>;
+
+let load: (() => Promise<WasmSource>) | undefined;
+let loadNow: (() => BufferSource) | undefined;
+let loading: Promise<void> | undefined;
+let loaded = false;
+let generation = 0;
+let lastWords: string | undefined;
+const waiting = new Set<(error: Error) => void>();
+
+/** Each entry point says how it comes to the wasm file. */
+export function setLoader(how: { later?: () => Promise<WasmSource>; now?: () => BufferSource }): void {
+  load = how.later;
+  loadNow = how.now;
+}
+
+/** Loads the module unless it is loaded. */
+export function ready(source?: WasmSource | URL | string): Promise<void> {
+  if (loaded) return Promise.resolve();
+  loading ??= start(source).catch((error: unknown) => {
+    // The next call tries again: the network may be back.
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function start(source?: WasmSource | URL | string): Promise<void> {
+  if (source === undefined && tryNow()) return;
+  const from = source ?? (await load?.());
+  if (from === undefined) {
+    throw new JunFeiAIError({
+      kind: "config", number: 10, phase: "config", field: "wasm", message: "the wasm file is not loaded",
+      text: "the wasm file is not loaded; with junfeiai/slim, call await ready(source) first",
+    });
+  }
+  await glue.default({ module_or_path: from as never });
+  begin();
+}
+
+/** Loads the module at once where that is possible; true when it is loaded. */
+export function tryNow(): boolean {
+  if (!loaded && loadNow) {
+    glue.initSync({ module: loadNow() as never });
+    begin();
+  }
+  return loaded;
+}
+
+function begin(): void {
+  loaded = true;
+  glue.onPanic((text: string) => { lastWords = text; });
+}
+
+/** Counts the lives of the module: what was made in a former one is gone. */
+export function life(): number {
+  return generation;
+}
+
+function crashed(thrown: unknown): Error {
+  const text = lastWords ?? String(thrown);
+  lastWords = undefined;
+  generation += 1;
+  const error = internal(`a defect of the library stopped it (${text}); it starts over with the next call`);
+  for (const refuse of waiting) refuse(error);
+  waiting.clear();
+  try {
+    glue.__wbg_reset_state();
+    begin();
+  } catch {
+    loaded = false;
+    loading = undefined;
+  }
+  return error;
+}
+
+const isCrash = (thrown: unknown): boolean => lastWords !== undefined || thrown instanceof WebAssembly.RuntimeError;
+
+/** A call into the loaded module that returns at once. */
+export function call<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw isCrash(thrown) ? crashed(thrown) : toError(thrown);
+  }
+}
+
+/** A call into the module that ends later. */
+export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null): Promise<T> {
+  await ready();
+  return new Promise<T>((resolve, reject) => {
+    waiting.add(reject);
+    const over = (): void => { waiting.delete(reject); };
+    call(work).then(
+      (value) => { over(); resolve(value); },
+      (thrown: unknown) => { over(); reject(toError(thrown, signal?.aborted ? signal.reason : undefined) as Error); },
+    );
+  });
+}
+
+/** In place of `queueMicrotask` in the glue: a panic in there would end a Node process. */
+export function guardedMicrotask(work: () => void): void {
+  const life = generation;
+  queueMicrotask(() => {
+    // Work of a former life has nothing to do in this one.
+    if (life !== generation) return;
+    try {
+      work();
+    } catch (thrown) {
+      crashed(thrown);
+    }
+  });
+}
+(globalThis as Record<symbol, unknown>)[Symbol.for("junfeiai.microtask")] = guardedMicrotask;

@@ -1,0 +1,12 @@
+/** Node (and Bun and Deno by way of their Node layer): the wasm file is read at the first use. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setFace } from "../client.js";
+import { setLoader } from "../engine.js";
+import { setSaver } from "../saver.js";
+import { saveToFile } from "../node-save.js";
+
+setFace("node");
+setLoader({ now: () => readFileSync(join(__dirname, "junfeiai.wasm")) });
+setSaver(saveToFile);
+export * from "../index.js";

@@ -1,0 +1,127 @@
+/**
+ * Playing and seeking in a `<video>` element: a service worker answers addresses of the page's own origin with the bytes
+ * of the service, and adds the key where it may go. The key lives in the worker's memory; when the worker was stopped, it
+ * asks the page for it again.
+ */
+import type { Client, Video } from "./browser.js";
+import { playbackOf } from "#main";
+import type { PlaybackMode } from "../playback-of.js";
+
+export type { PlaybackMode };
+
+export interface PlaybackOptions {
+  /** Where the page's server has `junfeiai/playback-worker.js`. Default `/junfeiai-playback-worker.js`. */
+  worker?: string | URL | undefined;
+  /** The part of the site that the worker is for. Default: the worker's own folder. */
+  scope?: string | undefined;
+}
+
+export interface Playback {
+  /** `worker`: plays and seeks through the service worker. `direct`: plays from your own server. `blob`: loads it first. */
+  readonly mode: PlaybackMode;
+  /** Why it is not the worker. */
+  readonly reason: string | null;
+  /** A URL for `<video src>`; the same as `video.playbackURL()`. */
+  url(video: Video, options?: { signal?: AbortSignal | null }): Promise<string>;
+  /** Frees a URL of the mode `blob`, and makes the worker forget the video. */
+  release(url: string): void;
+}
+
+interface Known {
+  client: Record<string, unknown>;
+  taskId: string | null;
+  url: string | null;
+}
+
+/** Makes `video.playbackURL()` of this client's videos play and seek. Never fails: see `mode` and `reason`. */
+export async function registerPlayback(client: Client, options: PlaybackOptions = {}): Promise<Playback> {
+  const inner = playbackOf(client);
+  await inner.ready();
+  let playback: Playback;
+  if (inner.keyless) {
+    playback = simple("direct", "the client has no key: what stands in front of the service plays as it is", inner.direct);
+  } else {
+    try {
+      playback = await start(options, inner.options);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      playback = simple("blob", reason, async (video, signal) => URL.createObjectURL(await video.blob({ signal })));
+    }
+  }
+  inner.set({ mode: playback.mode, url: (video, signal) => playback.url(video, signal === undefined ? {} : { signal }) });
+  return playback;
+}
+
+function simple(
+  mode: PlaybackMode, reason: string, url: (video: Video, signal?: AbortSignal | null) => Promise<string>,
+): Playback {
+  return {
+    mode,
+    reason,
+    url: (video, options) => url(video, options?.signal),
+    release: (address) => { if (mode === "blob") URL.revokeObjectURL(address); },
+  };
+}
+
+async function start(options: PlaybackOptions, client: Record<string, unknown>): Promise<Playback> {
+  const container = (globalThis.navigator as Navigator | undefined)?.serviceWorker;
+  if (!container) {
+    throw new Error(globalThis.isSecureContext === false
+      ? "service workers need https (or this machine)" : "this browser has no service workers here");
+  }
+  const script = new URL(options.worker ?? "/junfeiai-playback-worker.js", location.href);
+  const registration = await container.register(script, {
+    updateViaCache: "none", ...(options.scope === undefined ? {} : { scope: options.scope }),
+  });
+  if (!new URL(location.href).href.startsWith(registration.scope)) {
+    throw new Error(`the worker's scope ${registration.scope} does not hold this page: set scope, or put the file higher`);
+  }
+  const known = new Map<string, Known>();
+  container.addEventListener("message", (event: MessageEvent) => {
+    const data = event.data as { junfeiai?: string; id?: string } | null;
+    // Only the page's own worker may ask: messages of this container come from nobody else.
+    if (data?.junfeiai !== "who" || !data.id) return;
+    const found = known.get(data.id);
+    if (found) event.ports[0]?.postMessage(found);
+  });
+  container.startMessages();
+  await active(registration);
+  // A page that was loaded before the worker (or with shift-reload) is not controlled by it until it is claimed.
+  if (!container.controller) {
+    const claimed = new Promise<void>((resolve) => {
+      container.addEventListener("controllerchange", () => { resolve(); }, { once: true });
+    });
+    registration.active?.postMessage({ junfeiai: "claim" });
+    await Promise.race([claimed, late(5000, "the worker did not take over this page")]);
+  }
+  return {
+    mode: "worker",
+    reason: null,
+    async url(video) {
+      const id = crypto.randomUUID();
+      known.set(id, { client, taskId: video.taskId, url: video.url });
+      const name = encodeURIComponent(video.taskId ?? "video");
+      return new URL(`junfeiai-playback/${id}/${name}.mp4`, registration.scope).href;
+    },
+    release(address) {
+      const id = address.split("/junfeiai-playback/")[1]?.split("/")[0];
+      if (id && known.delete(id)) container.controller?.postMessage({ junfeiai: "forget", id });
+    },
+  };
+}
+
+async function active(registration: ServiceWorkerRegistration): Promise<void> {
+  const worker = registration.active ?? registration.waiting ?? registration.installing;
+  if (!worker || worker.state === "activated") return;
+  const done = new Promise<void>((resolve, reject) => {
+    worker.addEventListener("statechange", () => {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") reject(new Error("the worker could not be installed"));
+    });
+  });
+  await Promise.race([done, late(15_000, "the worker was not ready in time")]);
+}
+
+function late(ms: number, text: string): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => { reject(new Error(text)); }, ms));
+}

@@ -1,0 +1,3 @@
+/** For those who load the wasm file themselves: `await ready(source)` comes first. */
+export * from "../index.js";
+export type { WasmSource } from "../engine.js";

@@ -1,0 +1,69 @@
+/** The native side of a client, made when it is needed and made anew after a panic. */
+import { RawClient } from "#glue";
+import { call, life, ready, tryNow } from "./engine.js";
+
+export interface Shaped {
+  options: Record<string, unknown>;
+  fetch: typeof globalThis.fetch | undefined;
+}
+
+export class Handle {
+  #raw: RawClient | undefined;
+  #life = -1;
+  readonly shaped: Shaped;
+
+  constructor(shaped: Shaped) {
+    this.shaped = shaped;
+    // Where the module is there at once, wrong options are told at once.
+    if (tryNow()) this.raw();
+  }
+
+  /** True when `raw` can be called. */
+  get loaded(): boolean {
+    return tryNow();
+  }
+
+  raw(): RawClient {
+    if (!this.#raw || this.#life !== life()) {
+      this.#raw = call(() => new RawClient(this.shaped.options, this.shaped.fetch as never));
+      this.#life = life();
+    }
+    return this.#raw;
+  }
+
+  async ready(): Promise<RawClient> {
+    await ready();
+    return this.raw();
+  }
+
+  free(): void {
+    if (this.#raw && this.#life === life()) this.#raw.free();
+    this.#raw = undefined;
+  }
+}
+
+/** A native object that can be made again from what the wrapper knows. */
+export class Part<T extends { free(): void }> {
+  #raw: T | undefined;
+  #life: number;
+  readonly #make: () => T;
+
+  constructor(make: () => T, raw?: T) {
+    this.#make = make;
+    this.#raw = raw;
+    this.#life = life();
+  }
+
+  get(): T {
+    if (!this.#raw || this.#life !== life()) {
+      this.#raw = call(this.#make);
+      this.#life = life();
+    }
+    return this.#raw;
+  }
+
+  free(): void {
+    if (this.#raw && this.#life === life()) this.#raw.free();
+    this.#raw = undefined;
+  }
+}

@@ -1,0 +1,10 @@
+export { Client, Videos, ready, type Balance, type CallOptions, type Ended } from "./client.js";
+export { JunFeiAIError, type ErrorCode } from "./errors.js";
+export type { ClientOptions, ImageInput, VideoRequest } from "./options.js";
+export type { PlaybackMode } from "./playback-of.js";
+export type { TaskStatus } from "./raw.js";
+export type { SaveOptions, Summary } from "./saver.js";
+export { Task, type WaitOptions, type Warning } from "./task.js";
+export { Video, type Progress, type ReadOptions } from "./video.js";
+/** @internal */
+export { __panicForTests, playbackOf } from "./inner.js";

@@ -1,0 +1,199 @@
+/** Files of Node for a save. What is written when is decided in the core; here is only how. */
+import { ioError, saveError } from "#glue";
+import { randomUUID } from "node:crypto";
+import { constants, promises as fs, readFileSync, renameSync, unlinkSync, writeFileSync, linkSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { call } from "./engine.js";
+import { toError } from "./errors.js";
+import type { SaveOptions, Storage, Summary } from "./saver.js";
+
+interface Found {
+  bytes: number;
+  attempts: number;
+  resumed: boolean;
+  duration_s: number | null;
+  width: number | null;
+  height: number | null;
+}
+
+const refuse = (kind: string, message: string): Error => toError(call(() => saveError(kind, message))) as Error;
+const explain = (error: unknown): unknown =>
+  error instanceof Error && "code" in error && "syscall" in error ? toError(call(() => ioError(error)), error) : error;
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+
+export async function saveToFile(
+  path: string | URL, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+): Promise<Summary> {
+  const target = typeof path === "string" ? path : fileURLToPath(path);
+  try {
+    return await save(target, options, read);
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function save(
+  target: string, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+): Promise<Summary> {
+  const overwrite = options.overwrite === true;
+  await checkTarget(target, overwrite);
+  if (options.createParents) await fs.mkdir(dirname(target), { recursive: true });
+  const unlock = lock(`${target}.part.lock`);
+  try {
+    // The other saver may have ended between our first look and the lock.
+    await checkTarget(target, overwrite);
+    const part = await PartFile.open(target);
+    let found: Found;
+    try {
+      found = await read(part.storage(options)) as Found;
+      await part.sync(found.bytes);
+    } catch (error) {
+      await part.close(true);
+      throw error;
+    }
+    await part.close(false);
+    await part.name(overwrite);
+    return {
+      path: target, bytes: found.bytes, width: found.width, height: found.height, resumed: found.resumed,
+      attempts: found.attempts, durationMs: found.duration_s === null ? null : found.duration_s * 1000,
+    };
+  } finally {
+    unlock();
+  }
+}
+
+async function checkTarget(target: string, overwrite: boolean): Promise<void> {
+  const seen = await fs.lstat(target).catch(() => undefined);
+  if (seen?.isDirectory()) throw refuse("io", `${target} is a folder: name a file in it`);
+  if (seen && !overwrite) throw refuse("file_exists", `${target} exists already`);
+}
+
+/** Node has no file locks: a file with the process's number in it, made only when it is not there. */
+function lock(path: string): () => void {
+  const mine = `${String(process.pid)} ${randomUUID()}\n`;
+  for (let tries = 0; tries < 3; tries += 1) {
+    try {
+      writeFileSync(path, mine, { flag: "wx" });
+      return () => {
+        try { if (readFileSync(path, "utf8") === mine) unlinkSync(path); } catch { /* it is gone already */ }
+      };
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+    }
+    let holder = "";
+    try { holder = readFileSync(path, "utf8"); } catch { continue; }
+    if (alive(Number.parseInt(holder, 10))) throw refuse("file_locked", `${path} says that another saver is at work`);
+    // Whoever made it was killed. Moved aside, not removed: only one of several can do that.
+    const aside = `${path}.${randomUUID()}`;
+    try {
+      renameSync(path, aside);
+      unlinkSync(aside);
+    } catch { /* another one was faster */ }
+  }
+  throw refuse("file_locked", `${path} comes and goes: other savers are at work`);
+}
+
+function alive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "EPERM";
+  }
+}
+
+class PartFile {
+  private constructor(
+    readonly target: string, readonly file: fs.FileHandle, readonly state: fs.FileHandle,
+    readonly text: string, readonly length: number,
+  ) {}
+
+  static async open(target: string): Promise<PartFile> {
+    // A link in place of our own files would lead the bytes elsewhere.
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+    const file = await fs.open(`${target}.part`, flags, 0o666);
+    try {
+      const state = await fs.open(`${target}.part.state`, flags | constants.O_APPEND, 0o666);
+      const text = await state.readFile("utf8");
+      return new PartFile(target, file, state, text, (await file.stat()).size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  storage(options: SaveOptions): Storage {
+    const { file, state } = this;
+    return {
+      text: this.text,
+      length: this.length,
+      verify: options.verify !== false,
+      connections: options.connections,
+      write: (at, bytes) => writeAll(file, bytes, at),
+      note: (lines) => state.appendFile(lines),
+      // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
+      reset: () => file.truncate(0).then(() => state.truncate(0)),
+      read: (at, length) => readAll(file, at, length),
+      cutText: (length) => state.truncate(length),
+    };
+  }
+
+  async sync(total: number): Promise<void> {
+    await this.file.truncate(total);
+    await this.file.sync();
+  }
+
+  /** Keeps what is there for a later save, unless there is nothing. */
+  async close(keep: boolean): Promise<void> {
+    const empty = keep && (await this.file.stat()).size === 0;
+    if (keep && !empty) await this.file.datasync();
+    await this.file.close();
+    await this.state.close();
+    if (empty) {
+      await fs.rm(`${this.target}.part`, { force: true });
+      await fs.rm(`${this.target}.part.state`, { force: true });
+    }
+  }
+
+  /** Gives the whole file its name, never over one that came in the meantime. */
+  async name(overwrite: boolean): Promise<void> {
+    const part = `${this.target}.part`;
+    if (overwrite) {
+      await fs.rename(part, this.target);
+    } else {
+      try {
+        linkSync(part, this.target);
+        unlinkSync(part);
+      } catch (error) {
+        if (codeOf(error) === "EEXIST") throw refuse("file_exists", `${this.target} exists already`);
+        // File systems without hard links: the look and the rename are two steps there.
+        await checkTarget(this.target, false);
+        await fs.rename(part, this.target);
+      }
+    }
+    await fs.rm(`${this.target}.part.state`, { force: true });
+    // Where a folder cannot be synced, the name is as durable as the system makes it.
+    const folder = await fs.open(dirname(this.target), "r").catch(() => undefined);
+    await folder?.sync().catch(() => undefined);
+    await folder?.close();
+  }
+}
+
+async function writeAll(file: fs.FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
+  }
+}
+
+async function readAll(file: fs.FileHandle, at: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, at + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
+}

@@ -1,0 +1,141 @@
+/** Options and requests on their way to the core: names and units change, nothing is judged. */
+import type { Shaped } from "./handle.js";
+
+export interface ClientOptions {
+  /** The API key. In Node the default is `JUNFEIAI_API_KEY`. A key in a page is public: see `junfeiai/server`. */
+  apiKey?: string | undefined;
+  /** The entry: a base URL that ends in `/v1`, or in a page a path such as `/api/junfeiai`. */
+  baseURL?: string | URL | undefined;
+  /** The entry by name: `standard` (the default) or `china`; a base URL or a host alias will do, too. */
+  endpoint?: "standard" | "china" | (string & {}) | undefined;
+  /** Several entries, the preferred one first. Another is tried only when no connection could be made, which browsers do not tell. */
+  endpoints?: readonly string[] | undefined;
+  /** Your own name for the documented video host, as scheme and host. */
+  videoBaseURL?: string | URL | undefined;
+  /** Further hosts that may be given the key, as `host` or `host:port`. */
+  trustedHosts?: readonly string[] | undefined;
+  /** A `fetch` of your own. */
+  fetch?: typeof globalThis.fetch | undefined;
+  /** Longest time for one query. Default 30 s. */
+  timeoutMs?: number | undefined;
+  /** Longest time for one create. Default 180 s. */
+  createTimeoutMs?: number | undefined;
+  /** Longest silence in the middle of a video. Default 30 s. */
+  idleTimeoutMs?: number | undefined;
+  /** Longest wait for a task. Default 30 minutes; `Infinity` waits as long as it takes. */
+  waitTimeoutMs?: number | undefined;
+  /** First pause between two polls. Default 5 s, which is the least for any host but this machine. */
+  pollIntervalMs?: number | undefined;
+  /** Most attempts of one call. Default 4. A create is sent again only when it provably was not accepted. */
+  maxAttempts?: number | undefined;
+  /** `Accept-Language`: the language of the server's messages. */
+  language?: string | undefined;
+  /** Keeps the client from warning about a key in a browser. */
+  dangerouslyAllowBrowser?: boolean | undefined;
+}
+
+/** An image: a URL that the service fetches, or PNG, JPEG or WebP bytes that travel inside the request. */
+export type ImageInput = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+export interface VideoRequest {
+  /** Default `grok-image-video`. */
+  model?: "grok-image-video" | "grok-video-1.5" | (string & {}) | undefined;
+  prompt?: string | undefined;
+  /** Length in seconds. Without it the server makes and bills 4 s. */
+  seconds?: number | string | undefined;
+  /** The same under its other name; give one of the two. */
+  duration?: number | string | undefined;
+  /** Frame size such as `1280x720`: advice to the model. */
+  size?: string | undefined;
+  /** The one image to start from; `grok-video-1.5` needs it. */
+  image?: ImageInput | undefined;
+  /** Up to 7 reference images, for `grok-image-video`. */
+  images?: readonly ImageInput[] | undefined;
+  /** Further JSON fields, passed on to the model as they are. */
+  extra?: Record<string, unknown> | undefined;
+  /** How strictly the request is checked before it is sent. Default `default`. */
+  validate?: "strict" | "default" | "off" | undefined;
+}
+
+const environment = (): Record<string, string | undefined> =>
+  (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
+
+export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
+
+/** A number of milliseconds as seconds. What is no such number goes over as text, for the core to refuse by name. */
+export function seconds(value: unknown): unknown {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "number" || Number.isNaN(value)) return String(value);
+  return value === Infinity ? Number.MAX_VALUE : value / 1000;
+}
+
+const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
+
+/** In a page a path names a place on the page's own server. */
+function absolute(value: unknown): unknown {
+  if (typeof value === "string" && /^\.{0,2}\//.test(value) && typeof location !== "undefined") {
+    return new URL(value, location.href).href;
+  }
+  return text(value);
+}
+
+export function shapeOptions(options: ClientOptions, face: string): Shaped {
+  const {
+    apiKey, baseURL, endpoint, endpoints, videoBaseURL, trustedHosts, fetch, timeoutMs, createTimeoutMs, idleTimeoutMs,
+    waitTimeoutMs, pollIntervalMs, maxAttempts, language, dangerouslyAllowBrowser, ...unknown
+  } = options;
+  const env = environment();
+  const shaped: Record<string, unknown> = {
+    // What is not known goes over as it is: the core names it.
+    ...unknown,
+    api_key: apiKey ?? env["JUNFEIAI_API_KEY"],
+    endpoint,
+    endpoints: endpoints === undefined ? undefined : [...endpoints],
+    base_url: absolute(baseURL) ?? (endpoint === undefined && endpoints === undefined ? env["JUNFEIAI_BASE_URL"] : undefined),
+    video_base_url: absolute(videoBaseURL) ?? env["JUNFEIAI_VIDEO_BASE_URL"],
+    trusted_hosts: trustedHosts === undefined ? undefined : [...trustedHosts],
+    timeout: seconds(timeoutMs),
+    create_timeout: seconds(createTimeoutMs),
+    idle_timeout: seconds(idleTimeoutMs),
+    wait_timeout: seconds(waitTimeoutMs),
+    poll_interval: seconds(pollIntervalMs),
+    max_attempts: maxAttempts,
+    language,
+    face,
+  };
+  if (shaped["api_key"] !== undefined && inPage() && !dangerouslyAllowBrowser) warnOnce();
+  return { options: defined(shaped), fetch };
+}
+
+let warned = false;
+function warnOnce(): void {
+  if (warned) return;
+  warned = true;
+  console.warn(
+    "junfeiai: an API key in a page can be read and used by everybody who opens it. Keep it on your server with " +
+      "junfeiai/server, or set dangerouslyAllowBrowser: true if this page is only for you.",
+  );
+}
+
+export function defined(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}
+
+/** The request as the core reads it. Bytes of images become text by way of `encode`. */
+export async function shapeRequest(
+  request: VideoRequest | string, encode: (bytes: Uint8Array) => string,
+): Promise<unknown> {
+  if (typeof request !== "object" || request === null) return { prompt: request };
+  const image = async (input: ImageInput): Promise<unknown> => {
+    if (typeof Blob !== "undefined" && input instanceof Blob) return encode(new Uint8Array(await input.arrayBuffer()));
+    if (input instanceof ArrayBuffer) return encode(new Uint8Array(input));
+    if (ArrayBuffer.isView(input)) return encode(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
+    return text(input);
+  };
+  const { image: one, images: several, ...rest } = request;
+  return defined({
+    ...rest,
+    image: one === undefined || one === null ? undefined : await image(one),
+    images: Array.isArray(several) ? await Promise.all(several.map(image)) : several,
+  });
+}

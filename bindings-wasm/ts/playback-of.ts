@@ -1,0 +1,35 @@
+/** Which way of playing belongs to which client. `junfeiai/playback` registers itself here. */
+import type { Handle } from "./handle.js";
+import type { Video } from "./video.js";
+
+/** How a `<video>` gets its bytes. */
+export type PlaybackMode = "worker" | "direct" | "blob";
+
+export interface Player {
+  readonly mode: PlaybackMode;
+  url(video: Video, signal?: AbortSignal | null): Promise<string>;
+}
+
+const players = new WeakMap<Handle, Player>();
+
+export function setPlayer(handle: Handle, player: Player | undefined): void {
+  if (player) players.set(handle, player);
+  else players.delete(handle);
+}
+
+/** True when the key is not here: what is in front of the service adds it, so its address plays as it is. */
+export function isKeyless(handle: Handle): boolean {
+  return handle.shaped.options["api_key"] === undefined;
+}
+
+export async function playbackURL(handle: Handle, video: Video, signal?: AbortSignal | null): Promise<string> {
+  const player = players.get(handle);
+  if (player) return player.url(video, signal);
+  if (isKeyless(handle) && video.taskId) return direct(handle, video.taskId);
+  return URL.createObjectURL(await video.blob({ signal }));
+}
+
+/** The address of a task's video at the entry itself. */
+export function direct(handle: Handle, taskId: string): string {
+  return `${handle.raw().endpoint}/videos/${encodeURIComponent(taskId)}/content`;
+}

@@ -1,0 +1,61 @@
+import { JunFeiAIError } from "./errors.js";
+import type { Progress } from "./video.js";
+
+export interface SaveOptions {
+  signal?: AbortSignal | null | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Replaces a file of that name. Default: it is an error. */
+  overwrite?: boolean | undefined;
+  /** Makes missing parent folders. Default: it is an error. */
+  createParents?: boolean | undefined;
+  /** Checks the MP4 structure at the end. Default yes. */
+  verify?: boolean | undefined;
+  /** Connections used at once, 1–16. Default 1. */
+  connections?: number | undefined;
+}
+
+/** A save that came to its end. */
+export interface Summary {
+  path: string;
+  bytes: number;
+  /** Running time, as the file says. */
+  durationMs: number | null;
+  width: number | null;
+  height: number | null;
+  /** True when the file was not read in one go. */
+  resumed: boolean;
+  /** Requests sent for it. */
+  attempts: number;
+}
+
+/** What the native side asks of a storage. */
+export interface Storage {
+  text: string;
+  length: number;
+  verify: boolean;
+  connections: number | undefined;
+  write(at: number, bytes: Uint8Array): Promise<void>;
+  note(lines: string): Promise<void>;
+  reset(): Promise<void>;
+  read(at: number, length: number): Promise<Uint8Array>;
+  cutText(length: number): Promise<void>;
+}
+
+export type Saver = (
+  path: string | URL, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+) => Promise<Summary>;
+
+let known: Saver | undefined;
+
+/** The entry point for Node brings one. */
+export function setSaver(save: Saver): void {
+  known = save;
+}
+
+export function saver(): Saver {
+  if (known) return known;
+  throw new JunFeiAIError({
+    kind: "io", number: 54, phase: "save", message: "there are no files in a browser",
+    text: "there are no files in a browser; use blob() or stream(), or save in Node",
+  });
+}

@@ -1,0 +1,132 @@
+import type { RawTask, RawVideo } from "#glue";
+import { call, run } from "./engine.js";
+import { Part, type Handle } from "./handle.js";
+import { seconds } from "./options.js";
+import type { RawSnapshot, TaskStatus } from "./raw.js";
+import { withCallback } from "./signals.js";
+import { Video } from "./video.js";
+
+export interface WaitOptions {
+  /** Longest wait. Default 30 minutes, or the client's; `Infinity` waits as long as it takes. */
+  timeoutMs?: number | undefined;
+  /** First pause between two polls. */
+  pollIntervalMs?: number | undefined;
+  /** Stops the waiting, never the task. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** Advice that the request does not follow, or a bill that differs from what was asked. */
+export interface Warning {
+  code: string;
+  message: string;
+}
+
+const number = (value: number | undefined): number | undefined => seconds(value) as number | undefined;
+const date = (unix: number | null): Date | null => (unix === null ? null : new Date(unix * 1000));
+
+/** A task as it was last seen. Looking at it costs no request. */
+export class Task {
+  readonly #handle: Handle;
+  readonly #part: Part<RawTask>;
+  readonly #seen: RawSnapshot;
+  readonly #warnings: readonly Warning[];
+
+  /** @internal */
+  constructor(handle: Handle, id: string, raw?: RawTask) {
+    this.#handle = handle;
+    this.#part = new Part(() => handle.raw().task(this.id), raw);
+    this.#seen = raw
+      ? (call(() => raw.snapshot()) as RawSnapshot)
+      : {
+          task_id: id, status: "unknown", raw_status: "", progress: null, video_url: null, fail_reason: null, model: null,
+          billed_seconds: null, created_at: null, started_at: null, finished_at: null,
+        };
+    this.#warnings = raw ? (call(() => raw.warnings()) as Warning[]) : [];
+    // Where the module is there already, a text that is no id is told at once.
+    if (!raw && handle.loaded) this.#part.get();
+  }
+
+  /** The task's id: what to keep to come back to it. */
+  get id(): string { return this.#seen.task_id; }
+  /** The last seen state; `unknown` for a task that was not asked for yet. */
+  get status(): TaskStatus { return this.#seen.status; }
+  /** The server's own word for it. */
+  get rawStatus(): string { return this.#seen.raw_status; }
+  /** 0–100, where the server says it. May stand still or go back. */
+  get progress(): number | null { return this.#seen.progress; }
+  /** Where the MP4 is, once it succeeded. */
+  get videoURL(): string | null { return this.#seen.video_url; }
+  /** Why it failed. */
+  get failReason(): string | null { return this.#seen.fail_reason; }
+  /** The model as the server names it. */
+  get model(): string | null { return this.#seen.model; }
+  /** Seconds of video that the server billed, where it says so. */
+  get billedSeconds(): number | null { return this.#seen.billed_seconds; }
+  get createdAt(): Date | null { return date(this.#seen.created_at); }
+  get startedAt(): Date | null { return date(this.#seen.started_at); }
+  get finishedAt(): Date | null { return date(this.#seen.finished_at); }
+  get warnings(): readonly Warning[] { return this.#warnings; }
+
+  /** The server's last answer, whole. */
+  get raw(): unknown {
+    const text = call(() => this.#part.get().raw());
+    return text === "" ? null : JSON.parse(text);
+  }
+
+  /** Asks for the state anew. */
+  async refresh(options: { signal?: AbortSignal | null | undefined } = {}): Promise<Task> {
+    await this.#handle.ready();
+    const raw = await run(() => this.#part.get().refresh(options.signal ?? undefined) as Promise<RawTask>, options.signal);
+    return new Task(this.#handle, this.id, raw);
+  }
+
+  /** Waits for the end of the task and gives its video. Aborting stops the waiting, never the task. */
+  async wait(options: WaitOptions & { onProgress?: ((task: Task) => void) | undefined } = {}): Promise<Video> {
+    await this.#handle.ready();
+    const { timeoutMs, pollIntervalMs, signal, onProgress } = options;
+    return withCallback(signal, onProgress, async (inner, tell) => {
+      const told = tell && ((raw: RawTask) => tell(new Task(this.#handle, this.id, raw)));
+      const raw = await run(
+        () => this.#part.get().wait(number(timeoutMs), number(pollIntervalMs), told as never, inner) as Promise<RawVideo>,
+        signal,
+      );
+      return new Video(this.#handle, raw);
+    });
+  }
+
+  /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */
+  async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
+    await this.#handle.ready();
+    const { timeoutMs, pollIntervalMs, signal } = options;
+    const watch = call(() => this.#part.get().watch(number(timeoutMs), number(pollIntervalMs)));
+    try {
+      for (;;) {
+        const raw = await run(() => watch.next(signal ?? undefined) as Promise<RawTask | undefined>, signal);
+        if (raw === undefined) return;
+        yield new Task(this.#handle, this.id, raw);
+      }
+    } finally {
+      watch.cancel();
+    }
+  }
+
+  /** The video, when the last seen state says that there is one. */
+  video(): Video {
+    return new Video(this.#handle, call(() => this.#part.get().video()));
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, createdAt, startedAt, finishedAt } = this;
+    return { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, createdAt, startedAt, finishedAt };
+  }
+
+  /** Frees its memory now instead of when it is collected. */
+  [Symbol.dispose](): void {
+    this.#part.free();
+  }
+
+  /** What Node's `util.inspect` and `console.log` show. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Task { id: '${this.id}', status: '${this.status}', progress: ${String(this.progress)} }`;
+  }
+}

@@ -1,0 +1,257 @@
+//! HTTP by `fetch`.
+//!
+//! What `fetch` does not let us do, and what is done about it:
+//!
+//! * Redirects: outside of browsers `redirect: "manual"` shows the answer and the core judges each hop. Browsers hide
+//!   it (`opaqueredirect`); then the read is sent again with `redirect: "follow"`, where the standard makes the
+//!   browser itself take `Authorization` away on the way to another origin. A create is never followed.
+//! * Failures: browsers do not say how far a request got, so it counts as possibly sent. Node says it in `cause.code`.
+//! * Headers: those that browsers keep to themselves or that would only cost a preflight are left out there.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
+
+use super::timer::property;
+use crate::error::{Error, Result};
+use crate::platform::BoxFuture;
+use crate::transport::{BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+
+/// Left out in browsers: they set them themselves (`cache: "no-store"` says the last).
+const BROWSER_SETS: [&str; 3] = ["User-Agent", "Accept-Encoding", "Cache-Control"];
+
+/// The engine's `fetch`, or one that the caller brings.
+#[derive(Debug, Clone)]
+pub struct FetchTransport {
+    fetch: Function,
+    browser: bool,
+    /// The platform was seen to hide redirects.
+    hides_redirects: Rc<Cell<bool>>,
+}
+
+impl FetchTransport {
+    /// A transport on this function, or on the global `fetch`.
+    ///
+    /// # Errors
+    /// `config` when there is none.
+    pub fn new(fetch: Option<Function>) -> Result<Self> {
+        let fetch = fetch
+            .or_else(|| property(&global(), "fetch").and_then(|value| value.dyn_into().ok()))
+            .ok_or_else(|| Error::config("fetch", "this JavaScript engine has no fetch: pass one in the options"))?;
+        Ok(Self { fetch, browser: is_browser(), hides_redirects: Rc::default() })
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let place = request.url.origin().to_string();
+        let failed = |error: &JsValue| classify(error, &place, &request);
+        let abort = Abort::new().map_err(|error| failed(&error))?;
+        let read = request.method == Method::Get;
+        let follow = read && self.hides_redirects.get();
+        let mut response = self.call(&request, &abort, follow).await.map_err(|error| failed(&error))?;
+        if property(&response, "type").is_some_and(|kind| kind == "opaqueredirect") {
+            if !read {
+                // Which of the redirects it was is hidden; the core reads them all as "this is not the place".
+                return Ok(HttpResponse { status: 307, headers: Headers::new(), body: Box::pin(Nothing) });
+            }
+            self.hides_redirects.set(true);
+            response = self.call(&request, &abort, true).await.map_err(|error| failed(&error))?;
+        }
+        let headers = read_headers(&response);
+        let status = response.status();
+        let body = open_body(&response, abort, place.clone()).await.map_err(|error| failed(&error))?;
+        Ok(HttpResponse { status, headers, body })
+    }
+
+    async fn call(&self, request: &HttpRequest, abort: &Abort, follow: bool) -> Result<Response, JsValue> {
+        let headers = Object::new();
+        for (name, value) in &request.headers {
+            if !(self.browser && BROWSER_SETS.contains(name)) {
+                set(&headers, name, &JsValue::from_str(value))?;
+            }
+        }
+        if let Some(key) = &request.key {
+            set(&headers, "Authorization", &JsValue::from_str(&key.authorization()))?;
+        }
+        let init = Object::new();
+        set(&init, "method", &request.method.name().into())?;
+        set(&init, "headers", &headers)?;
+        set(&init, "redirect", &if follow { "follow" } else { "manual" }.into())?;
+        set(&init, "credentials", &"omit".into())?;
+        set(&init, "cache", &"no-store".into())?;
+        set(&init, "referrerPolicy", &"no-referrer".into())?;
+        set(&init, "signal", &abort.controller.signal())?;
+        if let Some(body) = &request.body {
+            set(&init, "body", &Uint8Array::from(body.as_ref()))?;
+        }
+        let url = JsValue::from_str(&request.url.to_string());
+        let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
+        let answer = JsFuture::from(Promise::resolve(&answer)).await?;
+        // An own fetch may give an object that merely looks like a Response: only its parts are used.
+        if property(&answer, "status").and_then(|status| status.as_f64()).is_none() {
+            return Err(js_sys::TypeError::new("fetch gave no Response").into());
+        }
+        Ok(answer.unchecked_into())
+    }
+}
+
+impl Transport for FetchTransport {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        Box::pin(self.clone().exchange(request))
+    }
+}
+
+/// Node, Deno and Bun have `process.versions`; a page and its workers have not.
+fn is_browser() -> bool {
+    let versions = property(&global(), "process").and_then(|process| property(&process, "versions"));
+    versions.is_none() && property(&global(), "Deno").is_none()
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) -> Result<(), JsValue> {
+    Reflect::set(object, &JsValue::from_str(name), value).map(|_| ())
+}
+
+/// Ends the exchange when nobody reads it any more.
+struct Abort {
+    controller: AbortController,
+    over: bool,
+}
+
+impl Abort {
+    fn new() -> Result<Self, JsValue> {
+        Ok(Self { controller: AbortController::new()?, over: false })
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        if !self.over {
+            self.controller.abort();
+        }
+    }
+}
+
+fn read_headers(response: &Response) -> Headers {
+    let mut headers = Headers::new();
+    let lines = property(response, "headers").and_then(|headers| try_iter(&headers).ok().flatten());
+    for line in lines.into_iter().flatten().flatten() {
+        let text = |at| Reflect::get_u32(&line, at).ok().and_then(|value| value.as_string());
+        if let (Some(name), Some(value)) = (text(0), text(1)) {
+            headers.push(name, value);
+        }
+    }
+    headers
+}
+
+async fn open_body(response: &Response, mut abort: Abort, place: String) -> Result<BodyStream, JsValue> {
+    let stream = property(response, "body").filter(|body| property(body, "getReader").is_some());
+    if let Some(stream) = stream {
+        let reader = stream.unchecked_into::<web_sys::ReadableStream>().get_reader();
+        return Ok(Box::pin(Body { reader: reader.unchecked_into(), read: None, abort, place }));
+    }
+    // No body, or one that is no web stream: taken as a whole.
+    let whole = JsFuture::from(response.array_buffer()?).await?;
+    abort.over = true;
+    let bytes = Uint8Array::new(whole.unchecked_ref::<ArrayBuffer>()).to_vec();
+    Ok(Box::pin(Whole(Some(bytes.into()))))
+}
+
+struct Body {
+    reader: ReadableStreamDefaultReader,
+    read: Option<JsFuture>,
+    abort: Abort,
+    place: String,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.abort.over {
+            return Poll::Ready(None);
+        }
+        let reader = self.reader.clone();
+        let read = self.read.get_or_insert_with(|| JsFuture::from(reader.read()));
+        let piece = ready!(Pin::new(read).poll(cx));
+        self.read = None;
+        let bytes = piece.map(|piece| property(&piece, "value").map(|value| Uint8Array::new(&value).to_vec()));
+        self.abort.over = !matches!(bytes, Ok(Some(_)));
+        Poll::Ready(match bytes {
+            Ok(bytes) => bytes.map(|bytes| Ok(bytes.into())),
+            // The head has come, so whatever happens now happens after sending.
+            Err(error) => Some(Err(TransportError::new(Failure::Lost, describe(&error, &self.place)))),
+        })
+    }
+}
+
+struct Whole(Option<Bytes>);
+
+impl Stream for Whole {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().filter(|bytes| !bytes.is_empty()).map(Ok))
+    }
+}
+
+struct Nothing;
+
+impl Stream for Nothing {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(None)
+    }
+}
+
+fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportError {
+    let code = code(error).unwrap_or_default();
+    let connecting = property(error, "cause")
+        .and_then(|cause| property(&cause, "syscall"))
+        .is_some_and(|syscall| syscall == "connect");
+    let failure = match code.as_str() {
+        "ENOTFOUND" | "EAI_AGAIN" | "EAI_NONAME" => Failure::Dns,
+        "ECONNREFUSED"
+        | "EHOSTUNREACH"
+        | "ENETUNREACH"
+        | "EADDRNOTAVAIL"
+        | "UND_ERR_CONNECT_TIMEOUT"
+        | "ConnectionRefused" => Failure::Connect,
+        "ETIMEDOUT" if connecting => Failure::Connect,
+        "DEPTH_ZERO_SELF_SIGNED_CERT"
+        | "SELF_SIGNED_CERT_IN_CHAIN"
+        | "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+        | "UNABLE_TO_GET_ISSUER_CERT"
+        | "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
+        | "CERT_HAS_EXPIRED"
+        | "CERT_NOT_YET_VALID" => Failure::Tls,
+        code if code.starts_with("ERR_TLS_") || code.starts_with("ERR_SSL_") => Failure::Tls,
+        "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => Failure::Timeout,
+        _ => Failure::Lost,
+    };
+    let text = describe(error, place);
+    // An own fetch may put anything into its errors.
+    let text = request.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text)).into_owned();
+    TransportError::new(failure, text)
+}
+
+fn code(error: &JsValue) -> Option<String> {
+    let of = |value: &JsValue| property(value, "code").and_then(|code| code.as_string());
+    property(error, "cause").and_then(|cause| of(&cause)).or_else(|| of(error))
+}
+
+/// The innermost cause, which is the one that helps, and the origin; never the URL, whose query may be a signature.
+fn describe(error: &JsValue, place: &str) -> String {
+    let message =
+        |value: &JsValue| property(value, "message").and_then(|text| text.as_string()).filter(|text| !text.is_empty());
+    let inner = property(error, "cause").and_then(|cause| message(&cause).or_else(|| code(error)));
+    let text = inner.or_else(|| message(error)).or_else(|| error.as_string());
+    format!("{place}: {}", text.unwrap_or_else(|| "the request failed".to_owned()))
+}

@@ -1,0 +1,93 @@
+//! What a media player asks for with its `Range` header, and which part of the file that is.
+//!
+//! ```
+//! use junfeiai::protocol::Asked;
+//!
+//! // Safari asks for two bytes first and plays nothing when the answer is not exact.
+//! assert_eq!(Asked::read(Some("bytes=0-1")).place(1000), Some(0..2));
+//! assert_eq!(Asked::read(Some("bytes=500-")).place(1000), Some(500..1000));
+//! assert_eq!(Asked::read(Some("bytes=-100")).place(1000), Some(900..1000));
+//! assert_eq!(Asked::read(Some("bytes=1000-")).place(1000), None); // 416
+//! assert_eq!(Asked::read(None), Asked::Whole);
+//! ```
+
+use std::ops::Range;
+
+/// A `Range` header as it was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The whole file: no header, one that is not understood, or several ranges (which a server may ignore).
+    Whole,
+    /// From here on, up to and without `end`.
+    From {
+        /// First byte.
+        start: u64,
+        /// Byte behind the last; open when `None`.
+        end: Option<u64>,
+    },
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl Asked {
+    /// Reads a `Range` header (RFC 9110 §14.2). What it does not allow is as if the header were not there.
+    pub fn read(header: Option<&str>) -> Self {
+        header.and_then(Self::parse).unwrap_or(Self::Whole)
+    }
+
+    fn parse(header: &str) -> Option<Self> {
+        let (unit, spec) = header.split_once('=')?;
+        if !unit.trim().eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (start, end) = spec.trim().split_once('-')?;
+        match (start.trim(), end.trim()) {
+            ("", last) => number(last).map(Self::Last),
+            (start, "") => Some(Self::From { start: number(start)?, end: None }),
+            (start, end) => {
+                let (start, end) = (number(start)?, number(end)?);
+                (start <= end).then(|| Self::From { start, end: Some(end.saturating_add(1)) })
+            }
+        }
+    }
+
+    /// The part of a file of this length; `None` when no byte of the file was asked for.
+    pub fn place(self, total: u64) -> Option<Range<u64>> {
+        let place = match self {
+            Self::Whole => return Some(0..total),
+            Self::From { start, end } => start..end.unwrap_or(total).min(total),
+            Self::Last(count) => total.saturating_sub(count)..total,
+        };
+        (place.start < place.end).then_some(place)
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // More digits than a number has: further than any file reaches.
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_range_is_the_whole_file() {
+        for odd in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,5-9", "items=0-1", "bytes=a-b", "bytes=+1-2"]
+        {
+            assert_eq!(Asked::read(Some(odd)), Asked::Whole, "{odd}");
+        }
+    }
+
+    #[test]
+    fn ends_are_cut_to_the_file() {
+        assert_eq!(Asked::read(Some("bytes=10-99999999999999999999999")).place(100), Some(10..100));
+        assert_eq!(Asked::read(Some("Bytes = 7 - 7")).place(100), Some(7..8));
+        assert_eq!(Asked::read(Some("bytes=-500")).place(100), Some(0..100));
+        assert_eq!(Asked::read(Some("bytes=-0")).place(100), None);
+        assert_eq!(Asked::read(Some("bytes=0-")).place(0), None);
+        assert_eq!(Asked::Whole.place(0), Some(0..0));
+    }
+}
