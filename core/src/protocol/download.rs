@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A *lane* is one HTTP exchange: a request for a range and its body. The machine hands out ranges, is told the length
-//! of what arrives (never the bytes), and says where it belongs. A second lane takes the second half of what the first
-//! still has to read, and so on; where the server does not honour `Range` there is one lane only.
+//! of what arrives (never the bytes), and says where it belongs. A further lane takes the end of what another
+//! still has to read, so that the parts are even; where the server does not honour `Range` there is one lane only.
 //!
 //! ```
 //! use junfeiai::protocol::{DownloadMachine, DownloadPolicy, DownloadStep, Head, HeadVerdict, Time};
@@ -317,7 +317,7 @@ impl DownloadMachine {
             self.finish(Err(error.unwrap_or_else(none)));
             return self.step(now);
         };
-        if let Some((lane, range)) = self.assign() {
+        if let Some((lane, range)) = self.assign(now) {
             self.attempts += 1;
             return DownloadStep::Open { lane, url, range };
         }

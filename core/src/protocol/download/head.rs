@@ -60,7 +60,12 @@ impl DownloadMachine {
     /// Tells the head of a 2xx answer to this lane's request. (Others go to [`DownloadMachine::refused`].)
     pub fn head(&mut self, now: Time, lane: usize, head: &Head) -> HeadVerdict {
         match self.judge(lane, head) {
-            Ok(()) => HeadVerdict::Read,
+            Ok(()) => {
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.answered = now;
+                }
+                HeadVerdict::Read
+            }
             Err(Objection::Unneeded) => {
                 self.release(lane);
                 HeadVerdict::Drop

@@ -19,6 +19,23 @@ pub(super) struct Lane {
     pub(super) gained: u64,
     /// Where in the file its body began.
     pub(super) from: u64,
+    /// When its request was sent.
+    pub(super) asked: Time,
+    /// When the head of its answer came.
+    pub(super) answered: Time,
+}
+
+impl Lane {
+    /// True when this much of its rest would be read sooner by another lane, which has to ask and to wait for its answer
+    /// first. Before anything is known of its speed it is taken to be so.
+    fn is_slower_than_asking(&self, rest: u64, now: Time) -> bool {
+        let reading = now.since(self.answered);
+        if self.gained == 0 || reading.is_zero() {
+            return true;
+        }
+        let left = reading.mul_f64(rest as f64 / self.gained as f64);
+        left > 2 * self.answered.since(self.asked)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -78,14 +95,14 @@ impl DownloadMachine {
     }
 
     /// Gives a free lane something to ask for.
-    pub(super) fn assign(&mut self) -> Option<(usize, AskedRange)> {
+    pub(super) fn assign(&mut self, now: Time) -> Option<(usize, AskedRange)> {
         // A server that sends everything whatever is asked for serves one lane only.
         let limit = if self.ranges_honoured == Some(false) { 1 } else { self.lane_limit };
         if self.active_lanes() >= limit {
             return None;
         }
         let free = self.lanes.iter().position(|lane| matches!(lane.activity, Activity::Idle))?;
-        let part = self.unclaimed().or_else(|| self.steal())?;
+        let part = self.unclaimed().or_else(|| self.steal(now, limit))?;
         let whole = part.start == 0 && (part.end == u64::MAX || Some(part.end) == self.validators.total);
         let end = (part.end != u64::MAX).then_some(part.end);
         // The plain request is what every server understands; it brings the length as well.
@@ -93,6 +110,7 @@ impl DownloadMachine {
         if let Some(lane) = self.lanes.get_mut(free) {
             lane.activity = Activity::Opening { start: part.start, end, ranged: range.is_some() };
             lane.gained = 0;
+            lane.asked = now;
         }
         Some((free, range))
     }
@@ -122,8 +140,8 @@ impl DownloadMachine {
         None
     }
 
-    /// The second half of the longest rest that another lane has to read.
-    fn steal(&mut self) -> Option<Range<u64>> {
+    /// The end of the longest rest that another lane has to read: as much as makes the parts even for all free lanes.
+    fn steal(&mut self, now: Time, limit: u32) -> Option<Range<u64>> {
         if self.ranges_honoured == Some(false) || self.total().is_none() {
             return None;
         }
@@ -131,16 +149,19 @@ impl DownloadMachine {
             Activity::Reading { pos, end: Some(end), .. } => end.saturating_sub(pos),
             _ => 0,
         };
+        let free = u64::from(limit.saturating_sub(self.active_lanes()).max(1));
         let min_part = self.policy.min_part.max(1);
         let victim = self.lanes.iter_mut().max_by_key(|lane| rest(lane))?;
-        if rest(victim) / 2 < min_part {
+        let left = rest(victim);
+        if left / 2 < min_part || !victim.is_slower_than_asking(left, now) {
             return None;
         }
-        let Activity::Reading { pos, end: Some(end), .. } = &mut victim.activity else {
+        let Activity::Reading { end: Some(end), .. } = &mut victim.activity else {
             return None;
         };
-        let middle = *pos + (*end - *pos) / 2;
-        let middle = if min_part < ALIGN { middle } else { middle.next_multiple_of(ALIGN) };
+        let part = (left / (free + 1)).max(min_part);
+        let middle = *end - part;
+        let middle = if min_part < ALIGN { middle } else { middle.next_multiple_of(ALIGN).min(*end - 1) };
         let taken = middle..*end;
         *end = middle;
         Some(taken)
@@ -220,7 +241,7 @@ impl DownloadMachine {
 
     /// The lane's body came to its regular end.
     pub fn ended(&mut self, now: Time, lane: usize) {
-        let Some(Lane { activity: Activity::Reading { pos, end, body_end }, gained, from }) = self.lanes.get(lane)
+        let Some(Lane { activity: Activity::Reading { pos, end, body_end }, gained, from, .. }) = self.lanes.get(lane)
         else {
             return self.lost(now, lane, "the answer ended before its body");
         };

@@ -33,21 +33,20 @@ fn fills(bench: &mut Bench, lane: usize, from: u64, to: u64) {
 }
 
 #[test]
-fn the_longest_rest_is_halved_again_and_again() {
+fn the_parts_are_even_and_a_free_lane_helps_where_most_is_left() {
     let mut bench = reading(4);
-    assert_eq!(bench.asks(mib(8, 16)), 1);
-    // A part that is only asked for is not halved: its answer may not come.
-    assert_eq!(bench.asks(mib(4, 8)), 2);
-    assert_eq!(bench.asks(mib(2, 4)), 3);
+    // A part that is only asked for is not divided, its answer may not come: so all of it is taken from the first.
+    assert_eq!(bench.asks(mib(12, 16)), 1);
+    assert_eq!(bench.asks(mib(8, 12)), 2);
+    assert_eq!(bench.asks(mib(4, 8)), 3);
     bench.is_idle();
-    bench.head(1, &slice(8, 16));
-    bench.head(2, &slice(4, 8));
-    bench.head(3, &slice(2, 4));
-    fills(&mut bench, 0, 0, 2);
-    // The free lane helps where most is left.
-    assert_eq!(bench.asks(mib(12, 16)), 0);
-    bench.head(0, &slice(12, 16));
-    for (lane, from, to) in [(1, 8, 12), (2, 4, 8), (3, 2, 4), (0, 12, 16)] {
+    bench.head(1, &slice(12, 16));
+    bench.head(2, &slice(8, 12));
+    bench.head(3, &slice(4, 8));
+    fills(&mut bench, 0, 0, 4);
+    assert_eq!(bench.asks(mib(6, 8)), 0);
+    bench.head(0, &slice(6, 8));
+    for (lane, from, to) in [(1, 12, 16), (2, 8, 12), (3, 4, 6), (0, 6, 8)] {
         fills(&mut bench, lane, from, to);
     }
     let finished = bench.done();
@@ -55,7 +54,30 @@ fn the_longest_rest_is_halved_again_and_again() {
 }
 
 #[test]
-fn small_rests_are_not_halved() {
+fn a_lane_that_is_sooner_done_than_another_could_ask_is_left_alone() {
+    for (read, helped) in [(4, false), (2, true)] {
+        let mut bench = wide(2);
+        let lane = bench.asks(None);
+        // Each answer takes 100 ms to come.
+        bench.wait(Duration::from_millis(100));
+        bench.head(lane, &ok(16 * MIB));
+        assert_eq!(bench.asks(mib(8, 16)), 1);
+        bench.wait(Duration::from_millis(100));
+        bench.head(1, &slice(8, 16));
+        bench.wait(Duration::from_millis(50));
+        // 150 ms after its answer the first lane has 4 MiB to go and is done in 150 ms, or 6 MiB and needs 450.
+        assert_eq!(bench.machine.data(0, read * MIB).write, read * MIB);
+        fills(&mut bench, 1, 8, 16);
+        if helped {
+            bench.asks(mib(5, 8));
+        } else {
+            bench.is_idle();
+        }
+    }
+}
+
+#[test]
+fn small_rests_are_not_divided() {
     let mut bench = wide(8);
     let lane = bench.asks(None);
     bench.head(lane, &ok(2 * MIB - 1));
@@ -63,12 +85,12 @@ fn small_rests_are_not_halved() {
     let mut bench = Bench::new(DownloadPolicy { connections: 3, min_part: 2, ..unverified() }, &[C], false);
     let lane = bench.asks(None);
     bench.head(lane, &ok(8));
-    assert_eq!(bench.asks(Some((4, Some(8)))), 1);
-    assert_eq!(bench.asks(Some((2, Some(4)))), 2);
-    bench.head(2, &part("2-3/8"));
+    assert_eq!(bench.asks(Some((6, Some(8)))), 1);
+    assert_eq!(bench.asks(Some((3, Some(6)))), 2);
+    bench.head(2, &part("3-5/8"));
     bench.lost(1);
     // Nobody has as much as twice the least part any more, but the lost part is free.
-    bench.asks(Some((4, Some(8))));
+    bench.asks(Some((6, Some(8))));
     bench.is_idle();
 }
 
@@ -139,8 +161,8 @@ fn where_range_is_ignored_there_is_one_lane() {
     bench.is_idle();
     bench.wait(Duration::from_secs(3600));
     bench.is_idle();
-    fills(&mut bench, 0, 0, 2);
-    fills(&mut bench, 0, 2, 16);
+    fills(&mut bench, 0, 0, 4);
+    fills(&mut bench, 0, 4, 16);
     assert_eq!(bench.done().attempts, 4);
 }
 
@@ -210,13 +232,15 @@ fn fills_to_the_end(bench: &mut Bench, lane: usize) {
 
 #[test]
 fn a_changed_file_stops_every_lane() {
-    let mut bench = reading(3);
-    bench.asks(mib(8, 16));
+    let mut bench = reading(4);
+    bench.asks(mib(12, 16));
+    bench.asks(mib(8, 12));
     bench.asks(mib(4, 8));
     bench.reads(0, 0, MIB);
-    bench.drops(1, &part(&format!("{}-{}/{}", 8 * MIB, 16 * MIB - 1, 17 * MIB)));
+    bench.drops(1, &part(&format!("{}-{}/{}", 12 * MIB, 16 * MIB - 1, 17 * MIB)));
     bench.closes(0);
     bench.closes(2);
+    bench.closes(3);
     bench.resets();
     let lane = bench.asks(None);
     bench.head(lane, &ok(17 * MIB));
