@@ -21,7 +21,7 @@ async def pipe(reader, writer, delay, limit=16 << 20):
                 room.release()
             if writer.can_write_eof():
                 writer.write_eof()
-        except ConnectionError:
+        except OSError:
             # The other side has had enough: so has this one.
             source.cancel()
 
@@ -33,7 +33,7 @@ async def pipe(reader, writer, delay, limit=16 << 20):
             queue.put_nowait((time.monotonic() + delay, data))
         queue.put_nowait((time.monotonic() + delay, None))
         await delivery
-    except (ConnectionError, asyncio.CancelledError):
+    except (OSError, asyncio.CancelledError):
         delivery.cancel()
     finally:
         writer.close()

@@ -1,6 +1,7 @@
 //! Who reads which part.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::{DownloadMachine, DownloadStep, Guess, Place};
 use crate::error::{Error, ErrorKind, Phase};
@@ -8,6 +9,9 @@ use crate::protocol::Time;
 
 /// What the `Range` header asks for: start and end (exclusive, open when `None`); no header when it is `None` itself.
 pub(super) type AskedRange = Option<(u64, Option<u64>)>;
+
+/// From this time to an answer on, a server is far away.
+const FAR: Duration = Duration::from_millis(20);
 
 /// Long parts begin at multiples of this, which disks and caches like.
 const ALIGN: u64 = 64 * 1024;
@@ -156,10 +160,12 @@ impl DownloadMachine {
         if left / 2 < min_part || !victim.is_slower_than_asking(left, now) {
             return None;
         }
+        // Who reads already reads on while the others wait for their answers: far away that is worth a share more.
+        let ahead = u64::from(victim.gained == 0 && victim.answered.since(victim.asked) >= FAR);
         let Activity::Reading { end: Some(end), .. } = &mut victim.activity else {
             return None;
         };
-        let part = (left / (free + 1)).max(min_part);
+        let part = (left / (free + 1 + ahead)).max(min_part);
         let middle = *end - part;
         let middle = if min_part < ALIGN { middle } else { middle.next_multiple_of(ALIGN).min(*end - 1) };
         let taken = middle..*end;
