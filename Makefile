@@ -16,7 +16,8 @@ wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
 	@tests/setup.sh bench
 	@cargo build --locked -q -p junfeiai-emulator
-	@cargo build --locked -q --release -p junfeiai --example save
+	@cargo build --locked -q --release -p junfeiai --example save --example waiting
+	@$(MAKE) --no-print-directory wheel
 	@python3 tests/bench/run.py $(PARTS)
 
 soak: setup ## thousands of random faults and kills while saving (CASES=3000, SEED=… to repeat)

@@ -7,6 +7,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
 ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
+
+# No suite takes a quarter of this, builds from nothing included.
+SUITE_SECONDS = 1500
 
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed", re.M)
 TAP_RESULT = re.compile(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)", re.M)
@@ -71,6 +75,21 @@ def count(output, ok):
     return passed, failed if ok else max(failed, 1)
 
 
+def run(command, env):
+    """One suite in a process group of its own, so that nothing of it is left when it hangs or is interrupted."""
+    process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, errors="replace", start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    try:
+        output, _ = process.communicate(timeout=SUITE_SECONDS)
+        return output, process.returncode == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return f"{process.communicate()[0]}\nthe suite hung: it was ended after {SUITE_SECONDS} s\n", False
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
 def main(names):
     table = suites()
     unknown = [name for name in names if name not in table]
@@ -82,13 +101,11 @@ def main(names):
         begun = time.monotonic()
         print(f"== {name}: {' '.join(map(str, table[name]))}", flush=True)
         env = dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else ENV
-        process = subprocess.run(table[name], cwd=ROOT, env=env, text=True, errors="replace",
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        (LOGS / f"{name}.log").write_text(process.stdout)
-        ok = process.returncode == 0
+        output, ok = run(table[name], env)
+        (LOGS / f"{name}.log").write_text(output)
         if not ok:
-            print(process.stdout[-20000:], flush=True)
-        passed, failed = count(process.stdout, ok)
+            print(output[-20000:], flush=True)
+        passed, failed = count(output, ok)
         total_passed += passed
         total_failed += failed
         word = "ok" if failed == 0 else "FAILED"
@@ -100,6 +117,8 @@ def main(names):
 
 
 if __name__ == "__main__":
+    # A shell that runs us in the background lets us ignore Ctrl-C, and children inherit that: some tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.argv[1:] == ["--pure-core"]:
         pure_core()
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from junfeiai import AsyncClient, Client
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-0123456789"
+
+# Started in the background, Python is told to ignore Ctrl-C; some of these tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def emulator_binary() -> Path:

@@ -5,12 +5,28 @@
 """
 
 import datetime
+import subprocess
 import sys
 
 import download
 from lab import ROOT, machine
 
-PARTS = {"download": ("Reading one video", download.run)}
+sys.path.insert(0, str(ROOT / "bindings-python" / "bench"))
+import python_face  # noqa: E402
+
+
+def waiting():
+    """What the core's own example measures: 10,000 tasks that wait in one process."""
+    example = ROOT / "target" / "release" / "examples" / "waiting"
+    text = subprocess.run([example, "10000", "30"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return ["### Tasks waiting in one process, the core alone\n\n```\n" + text + "```\n"]
+
+
+PARTS = {
+    "download": ("Reading one video", download.run),
+    "waiting": ("Waiting", waiting),
+    "python": ("Python", python_face.run),
+}
 
 HEAD = """# Measurements
 
