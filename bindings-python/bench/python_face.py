@@ -191,7 +191,6 @@ def run(names=()):
         for name in names or PARTS:
             title, lines = PARTS[name](lab)
             tables.append("\n".join([f"### {title}", "", *lines, ""]))
-            print(tables[-1], flush=True)
     return tables
 
 
@@ -199,4 +198,4 @@ if __name__ == "__main__":
     unknown = [name for name in sys.argv[1:] if name not in PARTS]
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    run(sys.argv[1:])
+    print(*run(sys.argv[1:]), sep="\n")
