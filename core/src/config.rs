@@ -12,7 +12,8 @@ use crate::url::Origin;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The options of a client before they are checked.
-#[derive(Debug, Clone)]
+// No `Debug`: it holds the key as the caller gave it.
+#[derive(Clone)]
 pub(crate) struct Options {
     /// The API key; `None` for an own proxy in front that adds it.
     pub(crate) api_key: Option<String>,

@@ -128,3 +128,18 @@ async fn ids_cannot_leave_their_path() {
     }
     assert!(emulator.requests().is_empty());
 }
+
+#[test]
+fn options_show_neither_key_nor_password() {
+    let builder = Client::builder()
+        .api_key("sk-secret-key")
+        .endpoint("https://user:hunter2@junfeiai.com/v1")
+        .proxy("http://user:hunter2@127.0.0.1:9");
+    let proxy = Some("http://user:hunter2@127.0.0.1:9".to_owned());
+    let http = junfeiai::platform::native::HttpOptions { proxy, ..Default::default() };
+    let error = builder.build().unwrap_err();
+    let client = Client::builder().api_key("sk-secret-key").build().unwrap();
+    let builder = Client::builder().api_key("sk-secret-key").endpoint("https://user:hunter2@junfeiai.com/v1");
+    let shown = format!("{builder:?} {http:?} {client:?} {error} {error:?} {}", error.to_json());
+    assert!(!shown.contains("hunter2") && !shown.contains("secret"), "{shown}");
+}

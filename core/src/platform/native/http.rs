@@ -18,7 +18,7 @@ use crate::platform::BoxFuture;
 use crate::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 
 /// What the transport can be told.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct HttpOptions {
     /// Longest time to connect, TLS included.
     pub connect_timeout: Duration,
@@ -27,6 +27,13 @@ pub struct HttpOptions {
     pub proxy: Option<String>,
     /// Further root certificates, as a PEM file.
     pub ca_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A proxy URL may hold a password.
+        f.debug_struct("HttpOptions").field("ca_file", &self.ca_file).finish_non_exhaustive()
+    }
 }
 
 /// Two clients of each kind: one that keeps connections, and one that never reuses any, for the call that costs money.
