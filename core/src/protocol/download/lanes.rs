@@ -37,8 +37,9 @@ impl Lane {
         if self.gained == 0 || reading.is_zero() {
             return true;
         }
-        let left = reading.mul_f64(rest as f64 / self.gained as f64);
-        left > 2 * self.answered.since(self.asked)
+        // `reading / gained * rest > 2 * asking`, in whole numbers: a length that a server made up must not overflow.
+        let asking = self.answered.since(self.asked).as_nanos();
+        reading.as_nanos().saturating_mul(rest.into()) > (2 * asking).saturating_mul(self.gained.into())
     }
 }
 

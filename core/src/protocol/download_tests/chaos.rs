@@ -104,3 +104,20 @@ proptest! {
         }
     }
 }
+
+/// What an earlier run found: a length that a server made up overflowed the guess of how long the rest would take.
+#[test]
+fn a_length_near_the_end_of_all_numbers_is_no_panic() {
+    for seed in [
+        133_565_446_919_754_100,
+        16_560_049_786_314_858_723,
+        7_934_070_772_250_147_551,
+        10_871_887_462_897_061_432,
+        1_150_874_806_239_779_491,
+        1_659_957_166_059_355_723,
+        4_501_045_336_037_753_675,
+        5_640_269_782_811_020_453,
+    ] {
+        chaos(seed);
+    }
+}
