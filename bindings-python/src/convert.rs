@@ -189,9 +189,9 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
         request.extra = json_object(&extra, "extra")?;
     }
     if let Some(validate) = arguments.take::<String>("validate")? {
-        let read: Result<Validate, _> = serde_json::from_value(Value::String(validate));
-        let refuse = |_| PyValueError::new_err("argument 'validate': it is \"strict\", \"default\" or \"off\"");
-        request = request.validate(read.map_err(refuse)?);
+        let read = Validate::from_name(&validate);
+        let refuse = || PyValueError::new_err("argument 'validate': it is \"strict\", \"default\" or \"off\"");
+        request = request.validate(read.ok_or_else(refuse)?);
     }
     // Files are read last, when everything else is found in order.
     request.image = image.map(|image| image.read(py)).transpose()?;

@@ -25,6 +25,10 @@ function output(program, args) {
   try { return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }); } catch { return ""; }
 }
 
+// With the library's source at hand a panic can be a bare trap: neither its text nor what formats it is in the module. A
+// twelfth of the size.
+const SMALL = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"];
+
 /** Plain cargo where rustup has the target's library; else Debian's compiler, which brings the library's source. */
 function compile() {
   const target = join(root, "target/wasm");
@@ -33,16 +37,19 @@ function compile() {
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   const flags = [process.env.RUSTFLAGS, `--remap-path-prefix=${root}=junfeiai`, `--remap-path-prefix=${join(home, "registry/src")}=crates`];
   const env = { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: flags.filter(Boolean).join(" ") };
-  if (output("rustup", ["target", "list", "--installed"]).split("\n").includes(TARGET)) {
+  const hasTarget = output("rustup", ["target", "list", "--installed"]).split("\n").includes(TARGET);
+  if (hasTarget) {
     run("cargo", args, { env });
   } else {
     const linker = ["wasm-ld", "wasm-ld-19", "rust-lld"].find((name) => output("which", [name]));
+    flags.push(...SMALL);
     Object.assign(env, {
+      RUSTFLAGS: flags.filter(Boolean).join(" "),
       RUSTC_BOOTSTRAP: "1", RUSTC: "/usr/bin/rustc", CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker ?? "wasm-ld-19",
     });
     run("/usr/bin/cargo", [args[0], "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", ...args.slice(1)], { env });
   }
-  return join(target, TARGET, "wasm-release/junfeiai_wasm.wasm");
+  return { small: !hasTarget, compiled: join(target, TARGET, "wasm-release/junfeiai_wasm.wasm") };
 }
 
 function newest(paths) {
@@ -179,7 +186,8 @@ function link() {
 }
 
 mkdirSync(npm, { recursive: true });
-bind(compile());
+const { small, compiled } = compile();
+bind(compiled);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 await bundle();
@@ -189,9 +197,10 @@ link();
 console.log(`${"".padEnd(28)}${["raw", "gzip", "brotli"].map((word) => word.padStart(12)).join("")}`);
 const page = sizes();
 console.log(relative(process.cwd(), tarball));
-// 120 KB is wanted. What is there is larger; this keeps it from growing unseen.
-const LIMIT = 240_000;
-if (page.gzip > LIMIT) {
+// 120 KB is wanted. What is there is larger; this keeps it from growing unseen. Without the library's source every panic
+// carries its text, and nothing is to be measured.
+const LIMIT = 165_000;
+if (small && page.gzip > LIMIT) {
   console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
   process.exit(1);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use junfeiai::platform::wasm::value_of;
 use junfeiai::{Error, ErrorKind, Phase};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
@@ -28,7 +29,7 @@ pub(crate) fn value(data: &impl Serialize) -> JsValue {
 
 /// A plain object as JSON.
 pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, Error> {
-    serde_wasm_bindgen::from_value(object).map_err(|_| {
+    value_of(&object).ok_or_else(|| {
         let kind = if phase == Phase::Config { ErrorKind::Config } else { ErrorKind::InvalidRequest };
         Error::new(kind, phase, "the argument must be a plain object of strings, numbers, booleans and arrays")
     })

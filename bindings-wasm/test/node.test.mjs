@@ -136,7 +136,7 @@ describe("bad input is told before any request", () => {
     refuse({ baseURL: "https://doc.junfeiai.com" }, "config", "documents");
     refuse({ baseURL: "http://example.com/v1" }, "config", "https");
     refuse({ timeoutMs: -1 }, "config", "timeout");
-    refuse({ timeoutMs: NaN }, "config", "expected f64");
+    refuse({ timeoutMs: NaN }, "config", "timeout must be a number");
     refuse({ pollInterval: 5 }, "config", "pollInterval");
     refuse({ apiKey: 5 }, "config", "string");
     refuse({ endpoint: "china" }, "config", "give one of them");
@@ -406,7 +406,7 @@ describe("a defect", () => {
       await nap();
       const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
       let thrown; try { __panicForTests(); } catch (e) { thrown = e; }
-      if (!(thrown instanceof JunFeiAIError) || thrown.code !== "internal" || !thrown.message.includes("made on purpose")) throw new Error("not told: " + thrown);
+      if (!(thrown instanceof JunFeiAIError) || thrown.code !== "internal" || !thrown.message.includes("it starts over with the next call")) throw new Error("not told: " + thrown);
       const ended = await waiting;
       if (!(ended instanceof JunFeiAIError) || ended.code !== "internal") throw new Error("left waiting: " + ended);
       const other = sleeper();

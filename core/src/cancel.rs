@@ -1,7 +1,5 @@
 //! A way to stop a call for those who cannot drop its future.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,11 +19,34 @@ struct Inner {
     waiting: Mutex<Waiting>,
 }
 
-/// Whom to wake, by number: one token may stand behind any number of calls, and each leaves the list when it ends.
+/// Whom to wake, by place: one token may stand behind any number of calls, and each leaves the list when it ends.
 #[derive(Debug, Default)]
 struct Waiting {
-    next: u64,
-    wakers: BTreeMap<u64, Waker>,
+    wakers: Vec<Option<Waker>>,
+    free: Vec<usize>,
+}
+
+impl Waiting {
+    /// Notes whom to wake, in the caller's place or in a new one. Gives the place.
+    fn note(&mut self, place: Option<usize>, waker: &Waker) -> usize {
+        let place = place.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.wakers.push(None);
+            self.wakers.len() - 1
+        });
+        match self.wakers.get_mut(place) {
+            Some(Some(old)) => old.clone_from(waker),
+            Some(empty) => *empty = Some(waker.clone()),
+            None => {}
+        }
+        place
+    }
+
+    fn leave(&mut self, place: usize) {
+        if let Some(waker) = self.wakers.get_mut(place) {
+            *waker = None;
+            self.free.push(place);
+        }
+    }
 }
 
 impl Inner {
@@ -43,8 +64,9 @@ impl CancelToken {
     /// Ends everything that runs with this token, now and later.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
-        let wakers = std::mem::take(&mut self.0.waiting().wakers);
-        for waker in wakers.into_values() {
+        // The places stay: those who wait leave them themselves.
+        let wakers: Vec<Waker> = self.0.waiting().wakers.iter_mut().filter_map(Option::take).collect();
+        for waker in wakers {
             waker.wake();
         }
     }
@@ -108,14 +130,14 @@ impl CancelToken {
     }
 
     fn watch(&self) -> Watch<'_> {
-        Watch { inner: &self.0, number: None }
+        Watch { inner: &self.0, place: None }
     }
 }
 
 /// One who waits for a token.
 struct Watch<'a> {
     inner: &'a Inner,
-    number: Option<u64>,
+    place: Option<usize>,
 }
 
 impl Watch<'_> {
@@ -123,22 +145,7 @@ impl Watch<'_> {
         if self.inner.cancelled.load(Ordering::SeqCst) {
             return Poll::Ready(());
         }
-        let mut waiting = self.inner.waiting();
-        let number = *self.number.get_or_insert_with(|| {
-            waiting.next += 1;
-            waiting.next
-        });
-        match waiting.wakers.entry(number) {
-            Entry::Occupied(mut old) => {
-                if !old.get().will_wake(cx.waker()) {
-                    old.insert(cx.waker().clone());
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(cx.waker().clone());
-            }
-        }
-        drop(waiting);
+        self.place = Some(self.inner.waiting().note(self.place, cx.waker()));
         // It may have been cancelled between the first look and the registration.
         if self.inner.cancelled.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -146,8 +153,8 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.inner.waiting().wakers.remove(&number);
+        if let Some(place) = self.place {
+            self.inner.waiting().leave(place);
         }
     }
 }

@@ -2,18 +2,20 @@
 
 mod report;
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::join;
 
 use crate::config::VERSION;
 use crate::driver::{Call, Io, Path};
 use crate::endpoint::{Endpoint, VIDEO_HOST};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::CONNECT_IS_VISIBLE;
+use crate::platform::{BoxFuture, CONNECT_IS_VISIBLE};
 use crate::protocol::{
     BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, MODELS, ProbeFacts, RetryPolicy, Safety, StepStatus,
-    if_offered, judge_probe, parse_balance, parse_models, transport_error,
+    UNITS_PER_USD, if_offered, judge_probe, parse_balance, parse_models, transport_error,
 };
 use crate::transport::{HttpRequest, Method};
 use crate::url::{Origin, Url};
@@ -44,8 +46,8 @@ impl CheckOptions {
 
 pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
     let in_use = io.endpoint();
-    let entries = join_all(io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)));
-    let (entries, video_host) = futures_util::future::join(entries, video_host(io)).await;
+    let entries = io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)).collect();
+    let (entries, video_host) = join(together(entries), video_host(io)).await;
     let account = match entries.iter().position(|entry| entry.ok) {
         Some(at) if options.account => io.config.endpoints.get(at),
         _ => None,
@@ -58,7 +60,7 @@ pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
     let (balance, balance_step) =
         told("balance", why_not, async { Some(balance_at(io, account?).await) }, |balance: &Balance| {
             let limit = if balance.unlimited { " (the key itself has no limit)" } else { "" };
-            format!("{:.2} USD left, {:.2} USD used{limit}", balance.available_usd, balance.used_usd)
+            format!("{} USD left, {} USD used{limit}", usd(balance.available_units), usd(balance.used_units))
         })
         .await;
     CheckReport {
@@ -69,6 +71,14 @@ pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
         models,
         balance,
     }
+}
+
+/// The server's units in USD, to the cent.
+fn usd(units: i64) -> String {
+    let per_cent = (UNITS_PER_USD / 100.0) as u64;
+    let cents = (units.unsigned_abs() + per_cent / 2) / per_cent;
+    let sign = if units < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", cents / 100, cents % 100)
 }
 
 /// The entry that calls end up at: only a connection that cannot be made leads to another one, so that an entry which
@@ -153,23 +163,42 @@ async fn told<T>(
     }
 }
 
-async fn entry(io: &Io, endpoint: &Endpoint, in_use: bool) -> EntryCheck {
-    let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
-    let begun = io.now();
-    let event = io.exchange(Phase::Check, &url, None, patience(io)).await;
-    let answered = matches!(event, CallEvent::Answered(_) | CallEvent::Broken(..));
-    let latency = answered.then(|| io.now().since(begun));
-    let facts = ProbeFacts { has_key: io.config.key.is_some(), connect_is_visible: CONNECT_IS_VISIBLE };
-    let probed = judge_probe(&url, event, facts);
-    EntryCheck {
-        endpoint: endpoint.to_string(),
-        in_use,
-        ok: probed.steps.iter().all(|step| step.status != StepStatus::Fail),
-        steps: probed.steps,
-        latency,
-        clock_skew_s: probed.clock_skew_s,
-        request_id: probed.request_id,
-    }
+/// The results of a few futures that run at the same time, in their order.
+async fn together<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            if result.is_none()
+                && let Poll::Ready(ended) = future.as_mut().poll(cx)
+            {
+                *result = Some(ended);
+            }
+        }
+        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
+fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, EntryCheck> {
+    Box::pin(async move {
+        let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
+        let begun = io.now();
+        let event = io.exchange(Phase::Check, &url, None, patience(io)).await;
+        let answered = matches!(event, CallEvent::Answered(_) | CallEvent::Broken(..));
+        let latency = answered.then(|| io.now().since(begun));
+        let facts = ProbeFacts { has_key: io.config.key.is_some(), connect_is_visible: CONNECT_IS_VISIBLE };
+        let probed = judge_probe(&url, event, facts);
+        EntryCheck {
+            endpoint: endpoint.to_string(),
+            in_use,
+            ok: probed.steps.iter().all(|step| step.status != StepStatus::Fail),
+            steps: probed.steps,
+            latency,
+            clock_skew_s: probed.clock_skew_s,
+            request_id: probed.request_id,
+        }
+    })
 }
 
 /// Whether the host of the results answers at all. The key stays here: any answer will do.

@@ -9,6 +9,7 @@ use crate::config::{Config, Options};
 use crate::driver::Io;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+#[cfg(feature = "journal")]
 use crate::journal::{Journal, Recorder};
 use crate::protocol::{Balance, Failover, RetryPolicy, WaitPolicy};
 use crate::scheduler::Scheduler;
@@ -112,10 +113,12 @@ impl fmt::Debug for Client {
 /// The options of a [`Client`].
 #[derive(Default)]
 pub struct ClientBuilder {
-    options: Options,
+    pub(crate) options: Options,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
+    #[cfg(feature = "journal")]
     journal: Option<Arc<dyn Journal>>,
+    #[cfg(feature = "journal")]
     journal_prompts: bool,
     #[cfg(feature = "native")]
     journal_path: Option<std::path::PathBuf>,
@@ -229,8 +232,7 @@ impl ClientBuilder {
     /// The first pause between two polls. Default 5 s, growing to 10 s.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.options.wait.interval = interval;
-        self.options.wait.max_interval = (interval * 2).min(self.options.wait.max_interval.max(interval));
+        self.options.set_poll_interval(interval);
         self
     }
 
@@ -259,7 +261,7 @@ impl ClientBuilder {
     /// Longest wait for a task. Default 30 minutes; [`Duration::MAX`] waits for ever.
     #[must_use]
     pub fn wait_timeout(mut self, timeout: Duration) -> Self {
-        self.options.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
+        self.options.set_wait_timeout(timeout);
         self
     }
 
@@ -308,6 +310,7 @@ impl ClientBuilder {
     }
 
     /// Keeps the journal in a place of your own.
+    #[cfg(feature = "journal")]
     #[must_use]
     pub fn journal_with(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
@@ -315,6 +318,7 @@ impl ClientBuilder {
     }
 
     /// Writes prompts into the journal. Default no: a SHA-256 of the request stands in their place.
+    #[cfg(feature = "journal")]
     #[must_use]
     pub fn journal_prompts(mut self, yes: bool) -> Self {
         self.journal_prompts = yes;
@@ -362,15 +366,27 @@ impl ClientBuilder {
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;
         let failover = Mutex::new(Failover::new(config.endpoints.len()));
+        #[cfg(feature = "journal")]
         let journal = self.journal;
         #[cfg(feature = "native")]
         let journal = match (journal, self.journal_path) {
             (None, Some(path)) => Some(Arc::new(crate::platform::native::FileJournal::open(path)?) as Arc<dyn Journal>),
             (journal, _) => journal,
         };
+        #[cfg(feature = "journal")]
         let recorder = journal.map(|journal| Recorder { journal, prompts: self.journal_prompts });
         let scheduler = Scheduler::new(config.schedule, timer.clone());
         let newborn = Mutex::default();
-        Ok(Client { io: Arc::new(Io { config, transport, timer, scheduler, failover, newborn, recorder }) })
+        let io = Io {
+            config,
+            transport,
+            timer,
+            scheduler,
+            failover,
+            newborn,
+            #[cfg(feature = "journal")]
+            recorder,
+        };
+        Ok(Client { io: Arc::new(io) })
     }
 }

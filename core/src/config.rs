@@ -70,6 +70,17 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The first pause between two polls; it grows to twice this, or to what was the longest.
+    pub(crate) fn set_poll_interval(&mut self, interval: Duration) {
+        self.wait.interval = interval;
+        self.wait.max_interval = (interval * 2).min(self.wait.max_interval.max(interval));
+    }
+
+    /// Longest wait for a task; [`Duration::MAX`] is for ever.
+    pub(crate) fn set_wait_timeout(&mut self, timeout: Duration) {
+        self.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
+    }
+
     /// Longest time to connect: an entry that does not answer must not keep a call from the next one for long.
     pub(crate) fn connect_limit(&self) -> Duration {
         if self.endpoints.len() > 1 { self.connect_timeout.min(CONNECT_CAP) } else { self.connect_timeout }

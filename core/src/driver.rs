@@ -11,9 +11,12 @@ use futures_util::future::{Either, select};
 
 use crate::Snapshot;
 use crate::config::Config;
+use crate::decimal::Seconds;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Phase, Result};
+#[cfg(feature = "journal")]
 use crate::journal::Recorder;
+use crate::platform::BoxFuture;
 use crate::protocol::{
     Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
     WaitStep, next_hop, parse_query,
@@ -36,6 +39,7 @@ pub(crate) struct Io {
     pub(crate) scheduler: Scheduler,
     pub(crate) failover: Mutex<Failover>,
     pub(crate) newborn: Mutex<Newborn>,
+    #[cfg(feature = "journal")]
     pub(crate) recorder: Option<Recorder>,
 }
 
@@ -104,40 +108,51 @@ impl Io {
     }
 
     /// [`Io::call_at`] for a caller whose turn has come: the time until then is no part of the call.
-    pub(crate) async fn call_with(&self, call: Call, turn: Option<Permit<'_>>) -> Result<(Answer, u32, &Endpoint)> {
-        let (phase, safety) = (call.phase, call.safety);
-        let retry = call.retry.clone();
-        let mut turn = Some(turn);
-        let begun = self.now();
-        let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
-        let mut endpoint = self.endpoint();
-        loop {
-            match machine.step(self.now()) {
-                CallStep::WaitUntil(time) => self.sleep_until(time).await,
-                CallStep::Send { attempt, timeout } => {
-                    let permit = match turn.take() {
-                        Some(permit) => permit,
-                        None => self.turn(&call, begun).await?,
-                    };
-                    let sent = self.now();
-                    let (event, entry) = self.attempt(&call, timeout).await;
-                    endpoint = entry;
-                    self.scheduler.note(phase, sent, &event);
-                    drop(permit);
-                    tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
-                    machine.input(self.now(), event);
+    ///
+    /// Boxed, as [`Io::turn`] is: each place that calls it would carry a copy of the code otherwise.
+    pub(crate) fn call_with<'a>(
+        &'a self,
+        call: Call,
+        turn: Option<Permit<'a>>,
+    ) -> BoxFuture<'a, Result<(Answer, u32, &'a Endpoint)>> {
+        Box::pin(async move {
+            let (phase, safety) = (call.phase, call.safety);
+            let retry = call.retry.clone();
+            let mut turn = Some(turn);
+            let begun = self.now();
+            let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
+            let mut endpoint = self.endpoint();
+            loop {
+                match machine.step(self.now()) {
+                    CallStep::WaitUntil(time) => self.sleep_until(time).await,
+                    CallStep::Send { attempt, timeout } => {
+                        let permit = match turn.take() {
+                            Some(permit) => permit,
+                            None => self.turn(&call, begun).await?,
+                        };
+                        let sent = self.now();
+                        let (event, entry) = self.attempt(&call, timeout).await;
+                        endpoint = entry;
+                        self.scheduler.note(phase, sent, &event);
+                        drop(permit);
+                        tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
+                        machine.input(self.now(), event);
+                    }
+                    CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
                 }
-                CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
             }
-        }
+        })
     }
 
     /// Waits for an attempt's turn by the client's schedule.
-    pub(crate) async fn turn(&self, call: &Call, since: Time) -> Result<Option<Permit<'_>>> {
-        match call.phase {
-            Phase::Create => Ok(Some(self.scheduler.create_turn(since).await)),
-            phase => self.scheduler.query_turn(phase, call.timeout).await.map(|()| None),
-        }
+    pub(crate) fn turn<'a>(&'a self, call: &Call, since: Time) -> BoxFuture<'a, Result<Option<Permit<'a>>>> {
+        let (phase, timeout) = (call.phase, call.timeout);
+        Box::pin(async move {
+            match phase {
+                Phase::Create => Ok(Some(self.scheduler.create_turn(since).await)),
+                phase => self.scheduler.query_turn(phase, timeout).await.map(|()| None),
+            }
+        })
     }
 
     /// One attempt: the entries in the order that [`Failover`] says, until one takes the connection.
@@ -184,24 +199,33 @@ impl Io {
     }
 
     /// One request and its whole answer.
-    pub(crate) async fn exchange(&self, phase: Phase, url: &Url, body: Option<Bytes>, timeout: Duration) -> CallEvent {
-        let exchange = async {
-            let response = match self.send(phase, url, body, Vec::new()).await {
-                Ok((response, _)) => response,
-                Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
-                Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
+    pub(crate) fn exchange<'a>(
+        &'a self,
+        phase: Phase,
+        url: &Url,
+        body: Option<Bytes>,
+        timeout: Duration,
+    ) -> BoxFuture<'a, CallEvent> {
+        let url = url.clone();
+        Box::pin(async move {
+            let exchange = async {
+                let response = match self.send(phase, &url, body, Vec::new()).await {
+                    Ok((response, _)) => response,
+                    Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
+                    Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
+                };
+                let status = response.status;
+                let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
+                let answer = self.answer(status, response.headers, &body);
+                match broken {
+                    None => CallEvent::Answered(answer),
+                    Some(error) => CallEvent::Broken(answer, error),
+                }
             };
-            let status = response.status;
-            let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
-            let answer = self.answer(status, response.headers, &body);
-            match broken {
-                None => CallEvent::Answered(answer),
-                Some(error) => CallEvent::Broken(answer, error),
-            }
-        };
-        self.within(timeout, exchange).await.unwrap_or_else(|| {
-            let message = format!("{} did not answer within {} s", url.origin(), timeout.as_secs_f64());
-            CallEvent::Failed(TransportError::new(Failure::Timeout, message))
+            self.within(timeout, exchange).await.unwrap_or_else(|| {
+                let message = format!("{} did not answer within {} s", url.origin(), Seconds(timeout));
+                CallEvent::Failed(TransportError::new(Failure::Timeout, message))
+            })
         })
     }
 
@@ -265,19 +289,38 @@ impl Io {
     }
 
     /// Asks for a task's state, with as many attempts as `retry` allows.
-    pub(crate) async fn query(&self, id: &str, retry: RetryPolicy, timeout: Duration) -> Result<Snapshot> {
-        let call = query_call(id, retry, timeout);
-        let (answer, _, endpoint) = self.call_at(call).await.map_err(|error| error.with_task(id))?;
-        parse_query(id, endpoint, &answer)
+    pub(crate) fn query<'a>(
+        &'a self,
+        id: &str,
+        retry: RetryPolicy,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Snapshot>> {
+        self.ask(id, retry, timeout, false)
     }
 
     /// Asks once, in a turn that the caller has waited for.
-    async fn poll(&self, id: &str, timeout: Duration) -> Result<Snapshot> {
+    fn poll<'a>(&'a self, id: &str, timeout: Duration) -> BoxFuture<'a, Result<Snapshot>> {
         // A wait has a budget of its own for failures: one attempt a poll.
         let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
-        let call = query_call(id, once, timeout);
-        let (answer, _, endpoint) = self.call_with(call, None).await.map_err(|error| error.with_task(id))?;
-        parse_query(id, endpoint, &answer)
+        self.ask(id, once, timeout, true)
+    }
+
+    fn ask<'a>(
+        &'a self,
+        id: &str,
+        retry: RetryPolicy,
+        timeout: Duration,
+        has_turn: bool,
+    ) -> BoxFuture<'a, Result<Snapshot>> {
+        let id: Box<str> = id.into();
+        // Boxed: thousands may wait, few of them are asking.
+        Box::pin(async move {
+            let path = Path::Api(format!("/video/generations/{id}"));
+            let call = Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry };
+            let asked = if has_turn { self.call_with(call, None).await } else { self.call_at(call).await };
+            let (answer, _, endpoint) = asked.map_err(|error| error.with_task(&id))?;
+            parse_query(&id, endpoint, &answer)
+        })
     }
 
     /// Goes on with a wait until something is seen or it is over.
@@ -291,8 +334,7 @@ impl Io {
             match machine.step(self.now()) {
                 WaitStep::WaitUntil(time) => self.sleep_until(time).await,
                 WaitStep::Poll { timeout } => {
-                    // Boxed: thousands may wait, few of them are asking.
-                    let result = Box::pin(self.poll(machine.task_id(), timeout)).await;
+                    let result = self.poll(machine.task_id(), timeout).await;
                     let id = machine.task_id();
                     match &result {
                         Ok(seen) => {
@@ -318,11 +360,6 @@ impl Io {
             }
         }
     }
-}
-
-fn query_call(id: &str, retry: RetryPolicy, timeout: Duration) -> Call {
-    let path = Path::Api(format!("/video/generations/{id}"));
-    Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry }
 }
 
 /// What a wait brings.

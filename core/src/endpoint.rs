@@ -110,7 +110,7 @@ fn shown(text: &str) -> String {
         Some(at) => format!("…{}", text.get(at..).unwrap_or_default()),
         None => text.split(['?', '#']).next().unwrap_or_default().to_owned(),
     };
-    format!("{:?}", text.chars().take(120).collect::<String>())
+    format!("\"{}\"", text.chars().take(120).collect::<String>())
 }
 
 /// The list of places that may be given the key.

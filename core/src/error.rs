@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::TaskStatus;
 
@@ -171,7 +172,7 @@ impl Phase {
 }
 
 /// The record behind an [`Error`]. All of it is plain data without the API key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ErrorRecord {
     /// What kind of failure it is.
@@ -195,7 +196,6 @@ pub struct ErrorRecord {
     /// The last status seen of that task.
     pub last_status: Option<TaskStatus>,
     /// How long the server asked to wait.
-    #[serde(rename = "retry_after_s", serialize_with = "seconds")]
     pub retry_after: Option<Duration>,
     /// How many requests were sent for this call.
     pub attempts: u32,
@@ -205,9 +205,9 @@ pub struct ErrorRecord {
     pub transient: bool,
 }
 
-#[allow(clippy::ref_option)] // the signature is serde's
-fn seconds<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    value.map(|d| d.as_secs_f64()).serialize(serializer)
+/// A JSON object of these fields.
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Any failure of this library.
@@ -305,13 +305,26 @@ impl Error {
     }
 
     /// The record as JSON, for logs and for the bindings.
-    pub fn to_json(&self) -> serde_json::Value {
-        let mut value = serde_json::to_value(&*self.record).unwrap_or_default();
-        if let Some(object) = value.as_object_mut() {
-            object.insert("number".into(), self.record.kind.number().into());
-            object.insert("text".into(), self.to_string().into());
-        }
-        value
+    pub fn to_json(&self) -> Value {
+        let record = &*self.record;
+        object([
+            ("kind", record.kind.name().into()),
+            ("number", record.kind.number().into()),
+            ("phase", record.phase.name().into()),
+            ("message", record.message.as_str().into()),
+            ("field", record.field.as_deref().into()),
+            ("status", record.status.into()),
+            ("code", record.code.as_deref().into()),
+            ("server_message", record.server_message.as_deref().into()),
+            ("request_id", record.request_id.as_deref().into()),
+            ("task_id", record.task_id.as_deref().into()),
+            ("last_status", record.last_status.map(TaskStatus::name).into()),
+            ("retry_after_s", record.retry_after.map(|after| after.as_secs_f64()).into()),
+            ("attempts", record.attempts.into()),
+            ("maybe_executed", record.maybe_executed.into()),
+            ("transient", record.transient.into()),
+            ("text", self.to_string().into()),
+        ])
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ErrorRecord)) -> Self {
@@ -388,7 +401,7 @@ impl fmt::Display for Error {
             part(f, "request", id)?;
         }
         if let Some(after) = record.retry_after {
-            part(f, "retry after", &format_args!("{:.0} s", after.as_secs_f64()))?;
+            part(f, "retry after", &format_args!("{} s", after.as_secs() + u64::from(after.subsec_nanos() > 0)))?;
         }
         if open == ", " {
             f.write_str(")")?;

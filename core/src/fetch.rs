@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 
+use crate::decimal::Seconds;
 use crate::driver::{Io, NoResponse, read_capped};
 use crate::endpoint::rewrite_video_url;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Snapshot, TaskStatus};
-use crate::platform::BoxFuture;
+use crate::platform::{BoxCallback, BoxFuture};
 use crate::protocol::mp4::{Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::range::range_header;
 use crate::protocol::{
@@ -248,7 +249,7 @@ impl Fetch {
                             let idle = self.io.config.idle_timeout;
                             if !guard.busy {
                                 self.set(at, Lane::Idle);
-                                let why = format!("no byte came for {} s", idle.as_secs_f64());
+                                let why = format!("no byte came for {} s", Seconds(idle));
                                 self.machine.lost(self.io.now(), at, &why);
                                 return true;
                             }
@@ -386,7 +387,7 @@ fn open(io: Arc<Io>, url: Url, range: Option<(u64, Option<u64>)>) -> BoxFuture<'
             Opened::Refused(classify(Phase::Content, &answer).unwrap_or_else(odd))
         };
         let limit = io.config.timeout;
-        let late = || Opened::Lost(format!("{} did not answer within {} s", url.origin(), limit.as_secs_f64()));
+        let late = || Opened::Lost(format!("{} did not answer within {} s", url.origin(), Seconds(limit)));
         io.within(limit, exchange).await.unwrap_or_else(late)
     })
 }
@@ -414,57 +415,60 @@ pub(crate) fn video_of(snapshot: &Snapshot) -> Result<()> {
     Err(error.with_task(&snapshot.task_id).with(|record| record.last_status = Some(status)))
 }
 
-/// Reads everything that is wanted into memory. `limit` bounds it.
-pub(crate) async fn to_memory(fetch: Fetch, start: u64, limit: usize) -> Result<Bytes> {
-    to_memory_told(fetch, start, limit, |_, _| ()).await
-}
+/// Told with every piece: bytes that are there, and length where it is known.
+pub(crate) type Tell = BoxCallback<(u64, Option<u64>)>;
 
-/// [`to_memory`] with a callback for every piece: bytes that are there, and length where it is known.
-pub(crate) async fn to_memory_told(
+/// Reads everything that is wanted into memory. `limit` bounds it.
+pub(crate) fn to_memory(
     mut fetch: Fetch,
     start: u64,
     limit: usize,
-    mut tell: impl FnMut(u64, Option<u64>),
-) -> Result<Bytes> {
-    let too_long = |bytes: u64| {
-        let text =
-            format!("the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file");
-        Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text))
-    };
-    let mut whole: Vec<u8> = Vec::new();
-    loop {
-        if let Some(total) = fetch.machine().wanted_length()
-            && total > limit as u64
-        {
-            return too_long(total);
-        }
-        match fetch.next().await {
-            FetchEvent::Reset => whole.clear(),
-            FetchEvent::Write { at, bytes } => {
-                let from = at.saturating_sub(start) as usize;
-                let end = from.saturating_add(bytes.len());
-                if end > limit {
-                    return too_long(end as u64);
-                }
-                if from == whole.len() {
-                    whole.extend_from_slice(&bytes);
-                } else {
-                    if whole.len() < end {
-                        whole.resize(end, 0);
-                    }
-                    if let Some(place) = whole.get_mut(from..end) {
-                        place.copy_from_slice(&bytes);
-                    }
-                }
-                tell(fetch.machine().covered(), fetch.machine().wanted_length());
+    mut tell: Option<Tell>,
+) -> BoxFuture<'static, Result<Bytes>> {
+    Box::pin(async move {
+        let too_long = |bytes: u64| {
+            let text = format!(
+                "the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file"
+            );
+            Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text))
+        };
+        let mut whole: Vec<u8> = Vec::new();
+        loop {
+            if let Some(total) = fetch.machine().wanted_length()
+                && total > limit as u64
+            {
+                return too_long(total);
             }
-            FetchEvent::Verify { total } => {
-                whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
-                fetch.verified(crate::protocol::mp4::check_slice(&whole));
+            match fetch.next().await {
+                FetchEvent::Reset => whole.clear(),
+                FetchEvent::Write { at, bytes } => {
+                    let from = at.saturating_sub(start) as usize;
+                    let end = from.saturating_add(bytes.len());
+                    if end > limit {
+                        return too_long(end as u64);
+                    }
+                    if from == whole.len() {
+                        whole.extend_from_slice(&bytes);
+                    } else {
+                        if whole.len() < end {
+                            whole.resize(end, 0);
+                        }
+                        if let Some(place) = whole.get_mut(from..end) {
+                            place.copy_from_slice(&bytes);
+                        }
+                    }
+                    if let Some(tell) = &mut tell {
+                        tell(&(fetch.machine().covered(), fetch.machine().wanted_length()));
+                    }
+                }
+                FetchEvent::Verify { total } => {
+                    whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
+                    fetch.verified(crate::protocol::mp4::check_slice(&whole));
+                }
+                FetchEvent::Done(result) => return result.map(|_| whole.into()),
             }
-            FetchEvent::Done(result) => return result.map(|_| whole.into()),
         }
-    }
+    })
 }
 
 /// The bytes in order, as a stream that goes on by itself when a connection breaks.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Phase, Result};
-use crate::fetch::{Fetch, FetchEvent};
+use crate::fetch::{Fetch, FetchEvent, Tell};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
 use crate::protocol::part::PartState;
@@ -56,7 +56,12 @@ impl Video {
     ///
     /// # Errors
     /// Those of the storage, and `not_ready`, `download`, `integrity`, and what the server refuses.
-    pub async fn keep(&self, keep: Keep, tell: impl FnMut(u64, Option<u64>) + MaybeSend) -> Result<Finished> {
+    pub async fn keep(
+        &self,
+        keep: Keep,
+        mut tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static,
+    ) -> Result<Finished> {
+        let tell: Tell = Box::new(move |(bytes, total)| tell(*bytes, *total));
         let result = self.keep_inner(keep, tell).await;
         result.map_err(|error| {
             let error = match self.task_id() {
@@ -67,7 +72,7 @@ impl Video {
         })
     }
 
-    async fn keep_inner(&self, keep: Keep, mut tell: impl FnMut(u64, Option<u64>) + MaybeSend) -> Result<Finished> {
+    async fn keep_inner(&self, keep: Keep, mut tell: Tell) -> Result<Finished> {
         let Keep { storage, text, length, policy } = keep;
         let kept = PartState::read(self.task_id(), &text, length);
         let (known, progress) = if let Some(kept) = kept {
@@ -92,7 +97,7 @@ impl Video {
                         }
                     }
                     writer.write(at, &bytes).await?;
-                    tell(fetch.machine().covered(), fetch.machine().total());
+                    tell(&(fetch.machine().covered(), fetch.machine().total()));
                 }
                 FetchEvent::Reset => writer.reset().await?,
                 FetchEvent::Verify { total } => {
@@ -129,20 +134,22 @@ impl Writer {
         if self.gathered.len() >= GATHER { self.flush().await } else { Ok(()) }
     }
 
-    async fn flush(&mut self) -> Result<()> {
-        if self.gathered.is_empty() {
-            return Ok(());
-        }
-        let bytes = Bytes::from(std::mem::take(&mut self.gathered));
-        let (at, length) = (self.at, bytes.len() as u64);
-        if let Some(lines) = self.known.before_write(at) {
-            self.storage.note(lines).await?;
-        }
-        self.storage.write(at, bytes).await?;
-        match self.known.after_write(at, length) {
-            Some(line) => self.storage.note(line).await,
-            None => Ok(()),
-        }
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if self.gathered.is_empty() {
+                return Ok(());
+            }
+            let bytes = Bytes::from(std::mem::take(&mut self.gathered));
+            let (at, length) = (self.at, bytes.len() as u64);
+            if let Some(lines) = self.known.before_write(at) {
+                self.storage.note(lines).await?;
+            }
+            self.storage.write(at, bytes).await?;
+            match self.known.after_write(at, length) {
+                Some(line) => self.storage.note(line).await,
+                None => Ok(()),
+            }
+        })
     }
 
     async fn reset(&mut self) -> Result<()> {

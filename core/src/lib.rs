@@ -43,16 +43,23 @@ mod cancel;
 mod check;
 mod client;
 mod config;
+mod decimal;
 mod driver;
 pub mod endpoint;
 pub mod error;
 mod fetch;
+mod fields;
 mod io_error;
+#[cfg(feature = "journal")]
 pub mod journal;
+mod json;
 mod keep;
 mod many;
 mod model;
+#[cfg(not(feature = "journal"))]
+mod no_journal;
 mod options;
+#[cfg(feature = "journal")]
 mod pending;
 pub mod platform;
 pub mod protocol;
@@ -76,6 +83,7 @@ pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
     Validate, VideoRequest, Warning, WarningCode,
 };
+#[cfg(feature = "journal")]
 pub use pending::{Pending, PendingState};
 #[cfg(feature = "native")]
 pub use platform::native::{FileJournal, Save, SaveProgress, Summary};

@@ -1,11 +1,17 @@
 //! Many tasks at once: wait for all, take them as they end, or make a whole list with a few at a time.
 
+use std::future::IntoFuture as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
 use futures_util::future::ready;
-use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::VideoRequest;
 use crate::platform::{BoxFuture, BoxStream, MaybeSend};
+use crate::task::Wait;
 use crate::video::Video;
 use crate::videos::Videos;
 
@@ -31,10 +37,10 @@ impl Videos {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let waits = ids.into_iter().enumerate().map(|(index, id)| numbered(index, self.wait_for(id.into())));
-        let mut ended: Vec<_> = waits.collect::<FuturesUnordered<_>>().collect().await;
-        ended.sort_unstable_by_key(|(index, _)| *index);
-        ended.into_iter().map(|(_, entry)| entry).collect()
+        let (ids, waits) = self.waits(ids);
+        let mut ended: Vec<_> = waits.collect().await;
+        ended.sort_unstable_by_key(|(number, _)| *number);
+        ids.into_iter().zip(ended).map(|(id, (_, result))| (id, result)).collect()
     }
 
     /// The same tasks in the order in which they end, each as soon as it has ended.
@@ -46,7 +52,10 @@ impl Videos {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        Box::pin(ids.into_iter().map(|id| self.wait_for(id.into())).collect::<FuturesUnordered<_>>())
+        let (mut ids, waits) = self.waits(ids);
+        // Each number comes once.
+        let id = move |number: usize| ids.get_mut(number).map(std::mem::take).unwrap_or_default();
+        Box::pin(waits.scan(id, |id, (number, result)| ready(Some((id(number), result)))))
     }
 
     /// Creates a task for each request and waits for its video, with at most `concurrency` tasks alive at a time.
@@ -91,22 +100,53 @@ impl Videos {
         }
         let videos = self.clone();
         let runs = requests.into_iter().enumerate();
-        let runs = runs.map(move |(index, request)| numbered(index, videos.generate(request).into_future()));
-        Ok(Box::pin(stream::iter(runs).buffer_unordered(concurrency)))
+        let runs = runs.map(move |(number, request)| numbered(number, videos.generate(request)));
+        Ok(Box::pin(Running { waiting: Box::new(runs.fuse()), alive: FuturesUnordered::new(), most: concurrency }))
     }
 
-    /// A wait with its id, which never fails as a whole.
-    fn wait_for(&self, id: String) -> BoxFuture<'static, (String, Result<Video>)> {
-        match self.task(&id) {
-            Ok(task) => {
-                let wait = task.wait().into_future();
-                Box::pin(async move { (id, wait.await) })
-            }
-            Err(error) => Box::pin(ready((id, Err(error)))),
-        }
+    /// The ids, and a wait for each by its number.
+    fn waits<I>(&self, ids: I) -> (Vec<String>, FuturesUnordered<Run>)
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+        let wait = |(number, id): (usize, &String)| match self.task(id) {
+            Ok(task) => numbered(number, task.wait()),
+            Err(error) => Box::pin(ready((number, Err(error)))),
+        };
+        let waits = ids.iter().enumerate().map(wait).collect();
+        (ids, waits)
     }
 }
 
-async fn numbered<T>(index: usize, future: impl Future<Output = T>) -> (usize, T) {
-    (index, future.await)
+/// A wait with its number, which never fails as a whole.
+type Run = BoxFuture<'static, (usize, Result<Video>)>;
+
+fn numbered(number: usize, wait: Wait) -> Run {
+    let wait = wait.into_future();
+    Box::pin(async move { (number, wait.await) })
+}
+
+/// Runs with at most so many of them alive.
+struct Running {
+    waiting: Box<dyn Runs>,
+    alive: FuturesUnordered<Run>,
+    most: usize,
+}
+
+trait Runs: Iterator<Item = Run> + MaybeSend {}
+impl<T: Iterator<Item = Run> + MaybeSend> Runs for T {}
+
+impl Stream for Running {
+    type Item = (usize, Result<Video>);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        while self.alive.len() < self.most
+            && let Some(run) = self.waiting.next()
+        {
+            self.alive.push(run);
+        }
+        self.alive.poll_next_unpin(cx)
+    }
 }

@@ -2,45 +2,16 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::ClientBuilder;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::config::Options;
+use crate::decimal::Decimal;
+use crate::error::{ErrorKind, Phase, Result};
+use crate::fields::Fields;
 use crate::task::Wait;
 
-type SetDuration = fn(ClientBuilder, Duration) -> ClientBuilder;
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ClientOptions {
-    env: bool,
-    api_key: Option<String>,
-    endpoint: Option<String>,
-    base_url: Option<String>,
-    endpoints: Option<Vec<String>>,
-    video_base_url: Option<String>,
-    trusted_hosts: Option<Vec<String>>,
-    timeout: Option<f64>,
-    create_timeout: Option<f64>,
-    connect_timeout: Option<f64>,
-    idle_timeout: Option<f64>,
-    poll_interval: Option<f64>,
-    wait_timeout: Option<f64>,
-    max_attempts: Option<i64>,
-    request_rate: Option<f64>,
-    request_burst: Option<i64>,
-    max_in_flight_creates: Option<i64>,
-    language: Option<String>,
-    journal_prompts: bool,
-    #[cfg(feature = "native")]
-    journal: Option<std::path::PathBuf>,
-    #[cfg(feature = "native")]
-    proxy: Option<String>,
-    #[cfg(feature = "native")]
-    ca_file: Option<std::path::PathBuf>,
-    face: Option<String>,
-}
+type SetDuration = fn(&mut Options, Duration);
 
 impl ClientBuilder {
     /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
@@ -58,85 +29,73 @@ impl ClientBuilder {
     /// # Errors
     /// `config`, naming the option that is unknown or cannot be used.
     pub fn from_json(value: Value) -> Result<Self> {
-        let options: ClientOptions = read(value, ErrorKind::Config, Phase::Config)?;
-        let seconds = |name, value| duration(ErrorKind::Config, Phase::Config, name, value);
+        let mut fields = Fields::of(value, ErrorKind::Config, Phase::Config, "the options")?;
         let mut builder = Self::default();
-        if let Some(key) = options.api_key {
-            builder = builder.api_key(key);
-        }
-        builder = match (options.endpoint, options.base_url, options.endpoints) {
-            (None, None, None) => builder,
-            (Some(one), None, None) | (None, Some(one), None) => builder.endpoint(one),
-            (None, None, Some(several)) => builder.endpoints(several),
+        let options = &mut builder.options;
+        let env = fields.flag("env")?.unwrap_or_default();
+        options.api_key = fields.text("api_key")?;
+        options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
+            (None, None, None) => Vec::new(),
+            (Some(one), None, None) | (None, Some(one), None) => vec![one],
+            (None, None, Some(several)) => several,
             _ => {
                 let text = "endpoint, base_url and endpoints are one option; give one of them";
-                return Err(Error::config("endpoints", text));
+                return Err(fields.refuse("endpoints", text));
             }
         };
-        if let Some(url) = options.video_base_url {
-            builder = builder.video_base_url(url);
-        }
-        for host in options.trusted_hosts.unwrap_or_default() {
-            builder = builder.trust_host(host);
-        }
-        let durations: [(&'static str, Option<f64>, SetDuration); 6] = [
-            ("timeout", options.timeout, Self::timeout),
-            ("create_timeout", options.create_timeout, Self::create_timeout),
-            ("connect_timeout", options.connect_timeout, Self::connect_timeout),
-            ("idle_timeout", options.idle_timeout, Self::idle_timeout),
-            ("poll_interval", options.poll_interval, Self::poll_interval),
-            ("wait_timeout", options.wait_timeout, Self::wait_timeout),
+        options.video_base_url = fields.text("video_base_url")?;
+        options.trusted_hosts = fields.texts("trusted_hosts")?.unwrap_or_default();
+        let durations: [(&'static str, SetDuration); 6] = [
+            ("timeout", |options, value| options.timeout = value),
+            ("create_timeout", |options, value| options.create_timeout = value),
+            ("connect_timeout", |options, value| options.connect_timeout = value),
+            ("idle_timeout", |options, value| options.idle_timeout = value),
+            ("poll_interval", Options::set_poll_interval),
+            ("wait_timeout", Options::set_wait_timeout),
         ];
-        for (name, value, set) in durations {
-            if let Some(value) = value {
-                builder = set(builder, seconds(name, value)?);
+        for (name, set) in durations {
+            if let Some(value) = duration(&mut fields, name)? {
+                set(options, value);
             }
         }
-        let count = |name: &'static str, value: i64| {
-            u32::try_from(value).map_err(|_| Error::config(name, format!("{name} must be at least 1")))
-        };
-        if let Some(attempts) = options.max_attempts {
-            builder = builder.max_attempts(count("max_attempts", attempts)?);
+        if let Some(attempts) = count(&mut fields, "max_attempts")? {
+            options.retry.max_attempts = attempts;
         }
-        if let Some(creates) = options.max_in_flight_creates {
-            builder = builder.max_in_flight_creates(count("max_in_flight_creates", creates)?);
+        if let Some(creates) = count(&mut fields, "max_in_flight_creates")? {
+            options.max_in_flight_creates = creates;
         }
-        builder = match (options.request_rate, options.request_burst) {
-            (None, None) => builder,
-            (Some(rate), Some(burst)) => builder.request_rate(rate, count("request_burst", burst)?),
+        options.request_rate = match (fields.number("request_rate")?, count(&mut fields, "request_burst")?) {
+            (None, None) => None,
+            (Some(rate), Some(burst)) => Some((rate, burst)),
             // The usual burst is twice the usual rate.
-            (Some(rate), None) => builder.request_rate(rate, (rate * 2.0).max(1.0) as u32),
+            (Some(rate), None) => Some((rate, (rate * 2.0).max(1.0) as u32)),
             (None, Some(_)) => {
-                return Err(Error::config("request_burst", "request_burst needs request_rate: give both"));
+                return Err(fields.refuse("request_burst", "request_burst needs request_rate: give both"));
             }
         };
-        if let Some(language) = options.language {
-            builder = builder.language(language);
+        options.language = fields.text("language")?;
+        if let Some(face) = fields.text("face")? {
+            options.face = face;
         }
-        builder = builder.journal_prompts(options.journal_prompts);
+        #[cfg(feature = "journal")]
+        {
+            builder = builder.journal_prompts(fields.flag("journal_prompts")?.unwrap_or_default());
+        }
         #[cfg(feature = "native")]
         {
-            if let Some(path) = options.journal {
+            if let Some(path) = fields.text("journal")? {
                 builder = builder.journal(path);
             }
-            if let Some(proxy) = options.proxy {
+            if let Some(proxy) = fields.text("proxy")? {
                 builder = builder.proxy(proxy);
             }
-            if let Some(path) = options.ca_file {
+            if let Some(path) = fields.text("ca_file")? {
                 builder = builder.ca_file(path);
             }
         }
-        if let Some(face) = options.face {
-            builder = builder.face(face);
-        }
-        Ok(if options.env { builder.from_env() } else { builder })
+        fields.end("options")?;
+        Ok(if env { builder.from_env() } else { builder })
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WaitOptions {
-    timeout: Option<f64>,
 }
 
 impl Wait {
@@ -146,28 +105,15 @@ impl Wait {
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(self, value: Value) -> Result<Self> {
-        let options: WaitOptions = read(value, ErrorKind::InvalidRequest, Phase::Wait)?;
-        Ok(match options.timeout {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Wait, "the options")?;
+        let timeout = duration(&mut fields, "timeout")?;
+        fields.end("options")?;
+        Ok(match timeout {
             None => self,
-            Some(seconds) => match duration(ErrorKind::InvalidRequest, Phase::Wait, "timeout", seconds)? {
-                Duration::MAX => self.no_timeout(),
-                timeout => self.timeout(timeout),
-            },
+            Some(Duration::MAX) => self.no_timeout(),
+            Some(timeout) => self.timeout(timeout),
         })
     }
-}
-
-#[cfg(feature = "native")]
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SaveOptions {
-    connections: Option<i64>,
-    overwrite: bool,
-    create_parents: bool,
-    sha256: bool,
-    verify: Option<bool>,
-    timeout: Option<f64>,
-    rate_limit: Option<f64>,
 }
 
 #[cfg(feature = "native")]
@@ -178,53 +124,59 @@ impl crate::platform::native::Save {
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(self, value: Value) -> Result<Self> {
-        let options: SaveOptions = read(value, ErrorKind::InvalidRequest, Phase::Save)?;
-        let refuse = |name, text: &str| Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, name, text));
-        let mut save = self.overwrite(options.overwrite).create_parents(options.create_parents).sha256(options.sha256);
-        if let Some(connections) = options.connections {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
+        let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
+        let mut save =
+            self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
+        if let Some(connections) = fields.whole("connections")? {
             let most = i64::from(crate::protocol::MAX_CONNECTIONS);
             match u32::try_from(connections) {
                 Ok(number) if (1..=most).contains(&connections) => save = save.connections(number),
-                _ => return refuse("connections", &format!("connections must be from 1 to {most}")),
+                _ => return Err(fields.refuse("connections", format!("connections must be from 1 to {most}"))),
             }
         }
-        if let Some(yes) = options.verify {
+        if let Some(yes) = fields.flag("verify")? {
             save = save.verify(yes);
         }
-        if let Some(seconds) = options.timeout {
-            let timeout = duration(ErrorKind::InvalidRequest, Phase::Save, "timeout", seconds)?;
-            if timeout < Duration::MAX {
-                save = save.timeout(timeout);
-            }
+        if let Some(timeout) = duration(&mut fields, "timeout")?
+            && timeout < Duration::MAX
+        {
+            save = save.timeout(timeout);
         }
-        match options.rate_limit {
+        match fields.number("rate_limit")? {
             None => {}
             Some(rate) if rate.is_finite() && rate >= 1.0 => save = save.rate_limit(rate as u64),
-            Some(_) => return refuse("rate_limit", "rate_limit must be at least 1 byte per second"),
+            Some(_) => return Err(fields.refuse("rate_limit", "rate_limit must be at least 1 byte per second")),
         }
+        fields.end("options")?;
         Ok(save)
     }
 }
 
-/// Reads the object. serde's own line names what is unknown or of a wrong type.
-fn read<T: for<'de> Deserialize<'de>>(value: Value, kind: ErrorKind, phase: Phase) -> Result<T> {
-    serde_json::from_value(value)
-        .map_err(|error| Error::new(kind, phase, format!("the options cannot be read: {error}")))
-}
-
 /// Seconds as a duration; [`Duration::MAX`] for everything too long to be one. JSON has no infinity: bindings hand over
 /// `f64::MAX`.
-fn duration(kind: ErrorKind, phase: Phase, name: &'static str, seconds: f64) -> Result<Duration> {
-    if seconds.is_nan() || seconds < 0.0 {
-        return Err(Error::field(kind, phase, name, format!("{name} must be a number of seconds, not {seconds}")));
+fn duration(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>> {
+    match fields.number(name)? {
+        None => Ok(None),
+        Some(seconds) if seconds >= 0.0 => Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))),
+        Some(seconds) => {
+            Err(fields.refuse(name, format!("{name} must be a number of seconds, not {}", Decimal(seconds))))
+        }
     }
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+fn count(fields: &mut Fields, name: &'static str) -> Result<Option<u32>> {
+    match fields.whole(name)?.map(u32::try_from).transpose() {
+        Ok(count) => Ok(count),
+        Err(_) => Err(fields.refuse(name, format!("{name} must be at least 1"))),
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use serde_json::json;
 
     fn refused(options: Value) -> Error {

@@ -127,7 +127,7 @@ impl VideoReader {
             SeekFrom::End(by) => ready!(self.poll_size(cx))?.checked_add_signed(by),
         };
         let Some(place) = place else {
-            let text = format!("{to:?} leads to no place in the video");
+            let text = "the seek leads to no place in the video";
             return Poll::Ready(Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "position", text)));
         };
         self.position = place;

@@ -72,7 +72,10 @@ impl Scheduler {
             let paused = self.lock().machine.paused_until();
             if paused > until {
                 let left = paused.since(now);
-                let text = format!("the server asked to pause for another {:.0} s", left.as_secs_f64().ceil());
+                let text = format!(
+                    "the server asked to pause for another {} s",
+                    left.as_secs() + u64::from(left.subsec_nanos() > 0)
+                );
                 let error = Error::new(ErrorKind::RateLimited, phase, text);
                 return Err(error.with(|record| record.retry_after = Some(left)));
             }

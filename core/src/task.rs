@@ -268,8 +268,7 @@ impl IntoFuture for Wait {
         match begin {
             Begin::Task(task) => Waiting::from(task).run_until(cancel, policy, on_progress),
             Begin::Create(videos, request) => Box::pin(async move {
-                // Boxed: it is over soon, and the waiting that follows should not carry its size.
-                let create = Box::pin(videos.create(*request));
+                let create = videos.begin(*request);
                 let task = match &cancel {
                     Some(token) => Box::pin(token.run_create(create)).await?,
                     None => create.await?,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{ByteStream, Fetch, Source, to_memory, to_memory_told};
+use crate::fetch::{ByteStream, Fetch, Source, Tell, to_memory};
 use crate::platform::{BoxStream, MaybeSend};
 use crate::protocol::DownloadPolicy;
 use crate::protocol::blocks::ReaderOptions;
@@ -56,7 +56,7 @@ impl Video {
     /// # Errors
     /// Those of [`Video::bytes`], and `invalid_request` when the video is longer.
     pub async fn bytes_up_to(&self, max_bytes: usize) -> Result<Bytes> {
-        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes).await
+        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, None).await
     }
 
     /// [`Video::bytes_up_to`] that tells with every piece how many bytes are there, and the length where it is known.
@@ -66,9 +66,10 @@ impl Video {
     pub async fn bytes_told(
         &self,
         max_bytes: usize,
-        tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static,
+        mut tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static,
     ) -> Result<Bytes> {
-        to_memory_told(self.fetch(DownloadPolicy::default()), 0, max_bytes, tell).await
+        let tell: Tell = Box::new(move |(bytes, total)| tell(*bytes, *total));
+        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, Some(tell)).await
     }
 
     /// The bytes as they come, in order, as a stream that goes on by itself when a connection breaks. Its length is
@@ -90,7 +91,7 @@ impl Video {
         let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES);
         let start = range.start;
         let policy = DownloadPolicy { wanted: Some(range), verify: false, ..DownloadPolicy::default() };
-        to_memory(self.fetch(policy), start, limit).await
+        to_memory(self.fetch(policy), start, limit, None).await
     }
 
     /// Opens it for reading here and there, without a file. See [`VideoReader`].

@@ -8,6 +8,7 @@ use crate::endpoint::check_task_id;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::Source;
 use crate::model::{Snapshot, VideoRequest};
+use crate::platform::BoxFuture;
 use crate::protocol::{Safety, parse_create};
 use crate::task::{Task, Wait};
 use crate::url::Url;
@@ -27,45 +28,52 @@ impl Videos {
     /// `invalid_request`, or `journal` when a journal is kept and cannot be written, before anything is sent; what the
     /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
     pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
-        let io = &self.client.io;
-        let request = request.into();
-        let prepared = request.prepare()?;
-        for warning in &prepared.warnings {
-            tracing::warn!(code = warning.code.name(), "{warning}");
-        }
-        let call = Call {
-            phase: Phase::Create,
-            safety: Safety::AtMostOnce,
-            path: Path::Api("/video/generations".to_owned()),
-            body: Some(prepared.body.clone()),
-            timeout: io.config.create_timeout,
-            retry: io.config.retry.clone(),
-        };
-        // The turn first: a create that only queues is not one that may have been sent.
-        let turn = io.turn(&call, io.now()).await?;
-        let intent = io.begin_create(&prepared, &request.prompt).await?;
-        let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
-            parse_create(&answer, prepared.seconds.as_ref())
-                .map_err(|error| error.with(|record| record.attempts = attempts))
-        });
-        let created = match result {
-            Ok(created) => created,
-            Err(error) => return Err(intent.failed(error).await),
-        };
-        let mut warnings = prepared.warnings;
-        warnings.extend(intent.created(&created.snapshot.task_id).await);
-        if let Some(warning) = created.warning {
-            tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
-            warnings.push(warning);
-        }
-        tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
-        let now = io.now();
-        io.newborn().note(now, &created.snapshot.task_id, io.config.wait.visible_after);
-        Ok(Task {
-            client: self.client.clone(),
-            snapshot: Arc::new(created.snapshot),
-            created: Some(now),
-            warnings: warnings.into(),
+        self.begin(request.into()).await
+    }
+
+    /// The create, boxed: it is over soon, and the waiting that follows should not carry its size.
+    pub(crate) fn begin(&self, request: VideoRequest) -> BoxFuture<'static, Result<Task>> {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let io = &client.io;
+            let prepared = request.prepare()?;
+            for warning in &prepared.warnings {
+                tracing::warn!(code = warning.code.name(), "{warning}");
+            }
+            let call = Call {
+                phase: Phase::Create,
+                safety: Safety::AtMostOnce,
+                path: Path::Api("/video/generations".to_owned()),
+                body: Some(prepared.body.clone()),
+                timeout: io.config.create_timeout,
+                retry: io.config.retry.clone(),
+            };
+            // The turn first: a create that only queues is not one that may have been sent.
+            let turn = io.turn(&call, io.now()).await?;
+            let intent = io.begin_create(&prepared, &request.prompt).await?;
+            let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
+                parse_create(&answer, prepared.seconds.as_ref())
+                    .map_err(|error| error.with(|record| record.attempts = attempts))
+            });
+            let created = match result {
+                Ok(created) => created,
+                Err(error) => return Err(intent.failed(error).await),
+            };
+            let mut warnings = prepared.warnings;
+            warnings.extend(intent.created(&created.snapshot.task_id).await);
+            if let Some(warning) = created.warning {
+                tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
+                warnings.push(warning);
+            }
+            tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
+            let now = io.now();
+            io.newborn().note(now, &created.snapshot.task_id, io.config.wait.visible_after);
+            Ok(Task {
+                client: client.clone(),
+                snapshot: Arc::new(created.snapshot),
+                created: Some(now),
+                warnings: warnings.into(),
+            })
         })
     }
 

@@ -82,7 +82,7 @@ impl fmt::Display for CheckReport {
                 f.write_str(" (in use)")?;
             }
             if let Some(latency) = entry.latency {
-                write!(f, ", {} ms", latency.as_millis())?;
+                write!(f, ", {} ms", latency.as_millis() as u64)?;
             }
             if let Some(id) = &entry.request_id {
                 write!(f, ", request {id}")?;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use super::{Image, Validate};
+use crate::decimal;
+use crate::error::{ErrorKind, Phase};
+use crate::fields::Fields;
 
 /// The general model: text, one image or several reference images to video.
 pub const MODEL_IMAGE_VIDEO: &str = "grok-image-video";
@@ -27,12 +28,7 @@ impl Length {
 
     /// The seconds, where the text is a plain decimal number such as `6` or `6.5`.
     pub fn seconds(&self) -> Option<f64> {
-        let text = self.0.as_str();
-        let plain = !text.is_empty()
-            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-            && text.starts_with(|c: char| c.is_ascii_digit())
-            && text.ends_with(|c: char| c.is_ascii_digit());
-        if plain { text.parse().ok().filter(|seconds: &f64| seconds.is_finite()) } else { None }
+        decimal::read(&self.0)
     }
 
     /// The same number always gives the same text: `6`, `6.0` and `06` travel as `6`.
@@ -49,7 +45,7 @@ impl From<u32> for Length {
 
 impl From<f64> for Length {
     fn from(seconds: f64) -> Self {
-        Self(seconds.to_string())
+        Self(decimal::Decimal(seconds).to_string())
     }
 }
 
@@ -65,18 +61,6 @@ impl fmt::Debug for Length {
     }
 }
 
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::from(text.as_str())),
-            Value::Number(number) => {
-                Ok(number.as_u64().map_or_else(|| Self(number.to_string()), |whole| Self(whole.to_string())))
-            }
-            other => Err(D::Error::custom(format!("a number or a string is expected, not {other}"))),
-        }
-    }
-}
-
 /// An order for one video. Every field but the prompt has a default or may be left out.
 ///
 /// ```
@@ -86,49 +70,31 @@ impl<'de> Deserialize<'de> for Length {
 /// assert!(prepared.warnings.is_empty());
 /// # Ok::<(), junfeiai::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq)]
 pub struct VideoRequest {
     /// The model (service document §2). Default `grok-image-video`.
-    #[serde(default = "default_model")]
     pub model: String,
     /// What the video shows. Known models take up to 4096 characters.
-    #[serde(default)]
     pub prompt: String,
     /// Length in seconds. Known models make whole seconds from 1 to 15 (10 with several reference images); without
     /// it the server makes and bills 4 s.
-    #[serde(default)]
     pub seconds: Option<Length>,
     /// The same under its other name; give one of the two.
-    #[serde(default)]
     pub duration: Option<Length>,
     /// Frame size such as `1280x720`: advice to the model, which may answer with another.
-    #[serde(default)]
     pub size: Option<String>,
     /// The one image to start from; `grok-video-1.5` needs it.
-    #[serde(default, deserialize_with = "image")]
     pub image: Option<Image>,
     /// Up to 7 reference images, for `grok-image-video`.
-    #[serde(default, deserialize_with = "images")]
     pub images: Vec<Image>,
     /// Further JSON fields, passed on to the model as they are.
-    #[serde(default)]
     pub extra: Map<String, Value>,
     /// How strictly the request is checked before it is sent.
-    #[serde(default)]
     pub validate: Validate,
 }
 
 fn default_model() -> String {
     MODEL_IMAGE_VIDEO.to_owned()
-}
-
-fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Image>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Image::url))
-}
-
-fn images<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Image>, D::Error> {
-    Ok(Option::<Vec<String>>::deserialize(deserializer)?.unwrap_or_default().into_iter().map(Image::url).collect())
 }
 
 impl VideoRequest {
@@ -152,13 +118,30 @@ impl VideoRequest {
     /// # Errors
     /// `invalid_request` naming an unknown field or one of a wrong type.
     pub fn from_json(value: Value) -> crate::Result<Self> {
-        serde_json::from_value(value).map_err(|error| {
-            crate::Error::new(
-                crate::ErrorKind::InvalidRequest,
-                crate::Phase::Create,
-                format!("the request cannot be read: {error}"),
-            )
-        })
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Create, "the request")?;
+        let length = |value: Option<Value>| {
+            value.map(|value| match value {
+                Value::String(text) => Length::from(text.as_str()),
+                number => Length(number.to_string()),
+            })
+        };
+        let request = Self {
+            model: fields.text("model")?.unwrap_or_else(default_model),
+            prompt: fields.text("prompt")?.unwrap_or_default(),
+            seconds: length(fields.scalar("seconds")?),
+            duration: length(fields.scalar("duration")?),
+            size: fields.text("size")?,
+            image: fields.text("image")?.map(Image::url),
+            images: fields.texts("images")?.unwrap_or_default().into_iter().map(Image::url).collect(),
+            extra: fields.object("extra")?,
+            validate: match fields.text("validate")? {
+                None => Validate::Default,
+                Some(word) => Validate::from_name(&word)
+                    .ok_or_else(|| fields.refuse("validate", "validate must be \"strict\", \"default\" or \"off\""))?,
+            },
+        };
+        fields.end("fields of a request")?;
+        Ok(request)
     }
 
     /// Sets the model.

@@ -6,11 +6,12 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::request::{KNOWN_MODELS, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5};
 use super::{Image, Length, VideoRequest};
+use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 /// Longest prompt of the known models, in characters (observed).
@@ -25,8 +26,7 @@ const COMMON_SHAPES: [(u32, u32); 7] = [(16, 9), (9, 16), (1, 1), (4, 3), (3, 4)
 const KNOWN_FIELDS: [&str; 7] = ["model", "prompt", "seconds", "duration", "size", "image", "images"];
 
 /// How strictly a request is checked before it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Validate {
     /// What would be a warning is refused too.
     Strict,
@@ -35,6 +35,18 @@ pub enum Validate {
     Default,
     /// Everything goes through as it is; the length still travels as a string.
     Off,
+}
+
+impl Validate {
+    /// The level of this name: `strict`, `default` or `off`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "strict" => Some(Self::Strict),
+            "default" => Some(Self::Default),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
 }
 
 /// Which advice a request does not follow.
@@ -159,7 +171,7 @@ impl VideoRequest {
             body.entry(name.clone()).or_insert_with(|| value.clone());
         }
         Ok(Prepared {
-            body: Value::Object(body).to_string().into(),
+            body: crate::json::write(&Value::Object(body)).into(),
             warnings,
             seconds: length.cloned(),
             model: self.model.clone(),
@@ -235,8 +247,8 @@ impl VideoRequest {
 
     fn check_length(&self, known: bool) -> Result<Option<Warning>> {
         let read = |length: &Length| {
-            length.seconds().filter(|seconds| *seconds > 0.0).ok_or_else(|| {
-                refuse("seconds", format!("the length {:?} is not a positive number of seconds", length.as_str()))
+            length.seconds().filter(|seconds| *seconds > 0.0).map(Decimal).ok_or_else(|| {
+                refuse("seconds", format!("the length \"{}\" is not a positive number of seconds", length.as_str()))
             })
         };
         let seconds = match (&self.seconds, &self.duration) {
@@ -244,7 +256,7 @@ impl VideoRequest {
             (Some(one), None) | (None, Some(one)) => read(one)?,
             (Some(seconds), Some(duration)) => {
                 let (seconds, duration) = (read(seconds)?, read(duration)?);
-                if seconds.to_bits() != duration.to_bits() {
+                if seconds.0.to_bits() != duration.0.to_bits() {
                     return Err(refuse(
                         "seconds",
                         format!("seconds is {seconds} but duration is {duration}; give one of them"),
@@ -255,14 +267,15 @@ impl VideoRequest {
         };
         if known {
             let most = if self.images.len() >= 2 { MAX_SECONDS_SEVERAL_IMAGES } else { MAX_SECONDS };
-            if seconds.fract() != 0.0 || seconds < 1.0 || seconds > most {
+            if seconds.0.fract() != 0.0 || seconds.0 < 1.0 || seconds.0 > most {
+                let most = Decimal(most);
                 return Err(refuse(
                     "seconds",
                     format!("the length {seconds} s is not one that the model makes: whole seconds from 1 to {most}"),
                 ));
             }
         }
-        let common = COMMON_SECONDS.iter().any(|common| common.to_bits() == seconds.to_bits());
+        let common = COMMON_SECONDS.iter().any(|common| common.to_bits() == seconds.0.to_bits());
         Ok((!common).then(|| Warning {
             code: WarningCode::UnusualLength,
             message: format!("{seconds} s is not one of the usual lengths 4, 6, 8, 10 and 15 s"),
@@ -289,7 +302,7 @@ fn normal_size(size: &str) -> Option<Size> {
 
 fn check_size(model: &str, size: &str) -> Result<Option<Warning>> {
     let Some(parsed) = normal_size(size) else {
-        return Err(refuse("size", format!("the size {size:?} is not WIDTHxHEIGHT, such as 1280x720")));
+        return Err(refuse("size", format!("the size \"{size}\" is not WIDTHxHEIGHT, such as 1280x720")));
     };
     let usual: &[(u32, u32)] = if model == MODEL_VIDEO_1_5 { &COMMON_SHAPES[..2] } else { &COMMON_SHAPES };
     let shape = f64::from(parsed.width) / f64::from(parsed.height);

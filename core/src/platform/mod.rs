@@ -10,6 +10,22 @@ pub mod native;
 #[cfg(all(feature = "wasm", target_arch = "wasm32"))]
 pub mod wasm;
 
+#[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+pub(crate) use wasm::{http_date, parse_json};
+
+/// Reads a JSON text.
+#[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+pub(crate) fn parse_json(text: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(text).ok()
+}
+
+/// An HTTP date in unix seconds.
+#[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+pub(crate) fn http_date(text: &str) -> Option<u64> {
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
 /// Whether the transport can tell a connection that was not made from one that broke. `fetch` does not say.
 pub(crate) const CONNECT_IS_VISIBLE: bool = cfg!(not(target_arch = "wasm32"));
 

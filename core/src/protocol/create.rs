@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::query::{number, text};
 use super::wire::{Answer, classify, unreadable};
+use crate::decimal;
 use crate::endpoint::is_task_id;
 use crate::error::{Phase, Result};
+use crate::json;
 use crate::model::{Length, Snapshot, TaskStatus, Warning, WarningCode};
 
 /// What a create brought.
@@ -63,9 +65,9 @@ pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> 
 
 /// The seconds in `X-New-Api-Other-Ratios: {"seconds":6,"size":1}` (observed).
 fn billed_seconds(answer: &Answer) -> Option<f64> {
-    let ratios: Value = serde_json::from_str(answer.headers.get("x-new-api-other-ratios")?).ok()?;
+    let ratios = json::parse(answer.headers.get("x-new-api-other-ratios")?.as_bytes())?;
     let seconds = ratios.get("seconds")?;
-    seconds.as_f64().or_else(|| seconds.as_str()?.trim().parse().ok()).filter(|s| s.is_finite() && *s >= 0.0)
+    seconds.as_f64().or_else(|| decimal::read(seconds.as_str()?.trim())).filter(|s| s.is_finite() && *s >= 0.0)
 }
 
 fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warning> {
@@ -73,7 +75,11 @@ fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warnin
     let same = asked.seconds().is_some_and(|asked| (asked - billed).abs() < 1e-6);
     (!same).then(|| Warning {
         code: WarningCode::BilledSecondsDiffer,
-        message: format!("{:?} seconds were asked for, the server billed {billed} s", asked.as_str()),
+        message: format!(
+            "\"{}\" seconds were asked for, the server billed {} s",
+            asked.as_str(),
+            decimal::Decimal(billed)
+        ),
     })
 }
 

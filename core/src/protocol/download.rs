@@ -41,6 +41,7 @@ use super::mp4::{Mp4Fault, Mp4Info};
 use super::range::Validators;
 use super::ranges::RangeSet;
 use super::{Backoff, Time};
+use crate::decimal::Seconds;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::url::Url;
 
@@ -296,7 +297,7 @@ impl DownloadMachine {
             return self.step(now);
         }
         if !in_time {
-            let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
+            let seconds = Seconds(self.policy.timeout.unwrap_or_default());
             let error =
                 Error::new(ErrorKind::Timeout, Phase::Content, format!("the video was not read within {seconds} s"));
             self.finish(Err(self.caused(error)));

@@ -5,6 +5,7 @@
 //! code runs under tokio, in a browser, or behind a C call.
 
 mod account;
+mod agenda;
 mod backoff;
 pub mod blocks;
 mod budget;
@@ -12,6 +13,7 @@ pub mod call;
 mod create;
 pub mod download;
 pub mod failover;
+#[cfg(feature = "journal")]
 pub mod ledger;
 pub mod mp4;
 pub mod newborn;

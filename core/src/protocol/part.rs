@@ -10,20 +10,34 @@
 //! As long as the file is written from front to back, its length says which bytes are there, and no `+` line is
 //! needed; the first write elsewhere is preceded by a `+` line for what is there and the header key `"sparse":true`.
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Progress;
 use super::range::Validators;
 use super::ranges::RangeSet;
 
-#[derive(Serialize, Deserialize)]
 struct Header {
-    junfeiai: u32,
     task_id: Option<String>,
     validators: Validators,
     source: String,
-    #[serde(default)]
     sparse: bool,
+}
+
+impl Header {
+    /// Reads a header line; `None` when it is not one of ours.
+    fn read(line: &str) -> Option<Self> {
+        let value = crate::json::parse(line.as_bytes())?;
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        if value.get("junfeiai").and_then(Value::as_u64) != Some(1) {
+            return None;
+        }
+        Some(Self {
+            task_id: text("task_id"),
+            validators: Validators::from_json(value.get("validators")?),
+            source: text("source")?,
+            sparse: value.get("sparse").and_then(Value::as_bool).unwrap_or_default(),
+        })
+    }
 }
 
 /// The state of one part file. Whoever keeps the bytes appends the lines that it gives to the text.
@@ -68,14 +82,14 @@ impl PartState {
                     ranges.insert(range.start.min(length), range.end.min(length));
                 }
             } else {
-                let new = serde_json::from_str::<Header>(line).ok()?;
+                let new = Header::read(line)?;
                 if !new.sparse {
                     ranges = RangeSet::new();
                 }
                 header = Some(new);
             }
         }
-        let header = header.filter(|header| header.junfeiai == 1)?;
+        let header = header?;
         if header.task_id.is_some() && task_id.is_some() && header.task_id.as_deref() != task_id {
             return None;
         }
@@ -135,8 +149,14 @@ impl PartState {
 
     fn header_line(&self) -> String {
         let (validators, source) = self.header.clone().unwrap_or_default();
-        let header = Header { junfeiai: 1, task_id: self.task_id.clone(), validators, source, sparse: self.sparse };
-        let mut line = serde_json::to_string(&header).unwrap_or_default();
+        let header = json!({
+            "junfeiai": 1,
+            "task_id": self.task_id,
+            "validators": validators.to_json(),
+            "source": source,
+            "sparse": self.sparse,
+        });
+        let mut line = crate::json::write(&header);
         line.push('\n');
         line
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::CallEvent;
 use super::query::text;
-use super::range::http_date;
 use super::wire::{Answer, classify, transport_error};
 use crate::error::{Error, ErrorKind, Phase, one_line};
+use crate::platform::http_date;
 use crate::transport::{Failure, TransportError};
 use crate::url::Url;
 

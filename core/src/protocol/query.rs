@@ -72,7 +72,13 @@ fn fail_reason(task: &Value) -> Option<String> {
 pub(super) fn progress(value: Option<&Value>) -> Option<f64> {
     let number = match value? {
         Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok()?,
+        Value::String(text) => {
+            let text = text.trim().trim_end_matches('%').trim_end();
+            match text.strip_prefix('-') {
+                Some(below) => -crate::decimal::read(below)?,
+                None => crate::decimal::read(text)?,
+            }
+        }
         _ => return None,
     };
     number.is_finite().then(|| number.clamp(0.0, 100.0))

@@ -19,7 +19,12 @@
 //! ```
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::decimal;
+use crate::platform::http_date;
 
 /// The longest wait that [`parse_retry_after`] returns: one hour. A server that names more is
 /// more likely wrong than right, and the caller's own deadline should get its say again by then.
@@ -106,16 +111,13 @@ pub fn range_header(start: u64, end_exclusive: Option<u64>) -> String {
 }
 
 /// What identifies one version of a file. Each part of it may be unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Validators {
     /// The `ETag` header as it was sent, quotes and a `W/` included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// The `Last-Modified` header as it was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
     /// Length of the whole file in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
 
@@ -140,6 +142,23 @@ impl fmt::Display for ValidatorConflict {
 impl std::error::Error for ValidatorConflict {}
 
 impl Validators {
+    /// As a JSON object; what is unknown is left out.
+    pub fn to_json(&self) -> Value {
+        let known = [
+            ("etag", self.etag.clone().map(Value::from)),
+            ("last_modified", self.last_modified.clone().map(Value::from)),
+            ("total", self.total.map(Value::from)),
+        ];
+        known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// Reads what [`Validators::to_json`] wrote. What cannot be read is unknown.
+    pub fn from_json(value: &Value) -> Self {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let total = value.get("total").and_then(Value::as_u64);
+        Self { etag: text("etag"), last_modified: text("last_modified"), total }
+    }
+
     /// Compares an earlier answer (`self`) with a later one; `None` if nothing speaks against both
     /// being the same file.
     ///
@@ -200,17 +219,14 @@ pub fn parse_retry_after(value: &str, now_unix: Option<u64>) -> Option<Duration>
     let value = value.trim();
     // `f64` would also read "inf", "1e9" and "-0".
     if value.starts_with(|c: char| c.is_ascii_digit()) && value.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        let seconds: f64 = value.parse().ok()?;
+        // A number beyond all others is as good as any that is too long.
+        let whole = value.bytes().all(|b| b.is_ascii_digit());
+        let seconds = decimal::read(value).or_else(|| whole.then_some(f64::INFINITY))?;
         return Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok();
     }
     let at = http_date(value)?;
     let wait = Duration::from_secs(at.saturating_sub(now_unix?));
     Some(wait.min(MAX_RETRY_AFTER))
-}
-
-/// An HTTP date in unix seconds.
-pub(super) fn http_date(value: &str) -> Option<u64> {
-    unix_seconds(httpdate::parse_http_date(value).ok()?)
 }
 
 /// Digits only: `u64::from_str` would also take a plus sign.
@@ -239,14 +255,10 @@ fn same_etag(a: &str, b: &str) -> bool {
 
 fn same_date(a: &str, b: &str) -> bool {
     // The same instant may be written in three ways (RFC 9110 §5.6.7).
-    match (httpdate::parse_http_date(a), httpdate::parse_http_date(b)) {
-        (Ok(a), Ok(b)) => a == b,
+    match (http_date(a), http_date(b)) {
+        (Some(a), Some(b)) => a == b,
         _ => a == b,
     }
-}
-
-fn unix_seconds(at: SystemTime) -> Option<u64> {
-    Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 #[cfg(test)]
@@ -362,9 +374,10 @@ mod tests {
         let mut a = validators("\"a\"", "-", 0);
         a.merge(&validators("\"b\"", "then", 7));
         assert_eq!(a, validators("\"a\"", "then", 7));
-        let json = serde_json::to_string(&validators("\"a\"", "-", 7)).unwrap();
-        assert_eq!(json, r#"{"etag":"\"a\"","total":7}"#);
-        assert_eq!(serde_json::from_str::<Validators>("{}").unwrap(), Validators::default());
+        let some = validators("\"a\"", "-", 7);
+        assert_eq!(some.to_json().to_string(), r#"{"etag":"\"a\"","total":7}"#);
+        assert_eq!(Validators::from_json(&some.to_json()), some);
+        assert_eq!(Validators::from_json(&Value::Null), Validators::default());
     }
 
     #[test]

@@ -47,10 +47,10 @@
 //! assert_eq!(schedule.step(next), ScheduleStep::Grant(second));
 //! ```
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Time;
+use super::agenda::Agenda;
 use super::budget::RequestBudget;
 
 /// How long after its deadline a poll may still be granted.
@@ -162,14 +162,14 @@ pub struct ScheduleMachine {
     budget: RequestBudget,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    sleeping: BTreeSet<(Time, Slot)>,
+    sleeping: Agenda,
     /// Polls whose time has come, the oldest first.
-    ready: BTreeSet<(Time, Slot)>,
+    ready: Agenda,
     /// The same by deadline, without those that have none.
-    urgent: BTreeSet<(Time, Slot)>,
-    creates: BTreeSet<(Time, Slot)>,
+    urgent: Agenda,
+    creates: Agenda,
     /// Creates that count as in flight, by the end of their lease.
-    leases: BTreeSet<(Time, Slot)>,
+    leases: Agenda,
     /// The last grant went by deadline: the next goes by age.
     by_age: bool,
 }
@@ -182,11 +182,11 @@ impl ScheduleMachine {
             budget: RequestBudget::new(policy.rate, policy.burst),
             entries: Vec::new(),
             free: Vec::new(),
-            sleeping: BTreeSet::new(),
-            ready: BTreeSet::new(),
-            urgent: BTreeSet::new(),
-            creates: BTreeSet::new(),
-            leases: BTreeSet::new(),
+            sleeping: Agenda::default(),
+            ready: Agenda::default(),
+            urgent: Agenda::default(),
+            creates: Agenda::default(),
+            leases: Agenda::default(),
             by_age: false,
         }
     }
@@ -251,13 +251,13 @@ impl ScheduleMachine {
     /// What to do now. To be asked until it answers `WaitUntil` or `Idle`.
     pub fn step(&mut self, now: Time) -> ScheduleStep {
         self.budget.refill(now);
-        while let Some((_, slot)) = pop_until(&mut self.sleeping, now) {
+        while let Some(slot) = self.sleeping.pop_until(now) {
             self.change(slot, |entry| entry.state = State::Ready);
         }
-        while let Some((_, slot)) = pop_until(&mut self.leases, now) {
+        while let Some(slot) = self.leases.pop_until(now) {
             self.change(slot, |entry| entry.state = State::Lapsed);
         }
-        let overdue = self.urgent.first().filter(|(deadline, _)| *deadline + GRACE <= now).copied();
+        let overdue = self.urgent.first().filter(|(deadline, _)| *deadline + GRACE <= now);
         if let Some((_, slot)) = overdue {
             self.change(slot, |entry| entry.state = State::Expired);
             return ScheduleStep::Expire(slot);
@@ -306,8 +306,7 @@ impl ScheduleMachine {
 
     /// An entry that is likely to wait longest from now, other than this one.
     pub fn last_in_line(&self, but: Slot) -> Option<Slot> {
-        let last = |set: &BTreeSet<(Time, Slot)>| set.iter().rev().map(|(_, slot)| *slot).find(|slot| *slot != but);
-        last(&self.sleeping).or_else(|| last(&self.ready)).or_else(|| last(&self.creates))
+        [&self.sleeping, &self.ready, &self.creates].into_iter().find_map(|agenda| agenda.last_but(but))
     }
 
     /// Who gets the next token, and whether that is by deadline.
@@ -322,14 +321,14 @@ impl ScheduleMachine {
             // Within this time its turn by age may not come.
             && deadline.since(now) <= self.queue_time().saturating_mul(2)
         {
-            return Some((*slot, true));
+            return Some((slot, true));
         }
-        oldest.map(|(_, slot)| (*slot, false))
+        oldest.map(|(_, slot)| (slot, false))
     }
 
     /// The next time at which something can change by itself.
     fn wait(&self, token: Option<Time>) -> ScheduleStep {
-        let first = |set: &BTreeSet<(Time, Slot)>| set.first().map(|(at, _)| *at);
+        let first = |agenda: &Agenda| agenda.first().map(|(at, _)| at);
         // Leases matter to those only who wait for one.
         let lease = first(&self.leases).filter(|_| !self.creates.is_empty());
         let overdue = first(&self.urgent).map(|deadline| deadline + GRACE);
@@ -356,15 +355,15 @@ impl ScheduleMachine {
         }
         let key = (entry.at, slot);
         match entry.state {
-            State::Sleeping => _ = self.sleeping.insert(key),
+            State::Sleeping => self.sleeping.insert(key),
             State::Ready => {
                 self.ready.insert(key);
                 if entry.deadline < NEVER {
                     self.urgent.insert((entry.deadline, slot));
                 }
             }
-            State::Queued => _ = self.creates.insert(key),
-            State::CreateGranted | State::InFlight => _ = self.leases.insert(key),
+            State::Queued => self.creates.insert(key),
+            State::CreateGranted | State::InFlight => self.leases.insert(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }
     }
@@ -373,13 +372,13 @@ impl ScheduleMachine {
     fn unlink(&mut self, slot: Slot, entry: Entry) {
         let key = (entry.at, slot);
         match entry.state {
-            State::Sleeping => _ = self.sleeping.remove(&key),
+            State::Sleeping => self.sleeping.remove(key),
             State::Ready => {
-                self.ready.remove(&key);
-                self.urgent.remove(&(entry.deadline, slot));
+                self.ready.remove(key);
+                self.urgent.remove((entry.deadline, slot));
             }
-            State::Queued => _ = self.creates.remove(&key),
-            State::CreateGranted | State::InFlight => _ = self.leases.remove(&key),
+            State::Queued => self.creates.remove(key),
+            State::CreateGranted | State::InFlight => self.leases.remove(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }
     }
@@ -393,12 +392,6 @@ impl ScheduleMachine {
             self.free.push(slot.0);
         }
     }
-}
-
-/// The first of a set, if its time has come.
-fn pop_until(set: &mut BTreeSet<(Time, Slot)>, now: Time) -> Option<(Time, Slot)> {
-    set.first().filter(|(at, _)| *at <= now)?;
-    set.pop_first()
 }
 
 #[cfg(test)]

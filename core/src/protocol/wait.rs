@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use super::backoff::stretched;
 use super::{Backoff, Time};
+use crate::decimal::Seconds;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Snapshot, TaskStatus};
 
@@ -240,7 +241,7 @@ impl WaitMachine {
 
     /// The error of a wait that has to end now without a last poll: no request could be made any more.
     pub fn timed_out(&self) -> Error {
-        let seconds = self.policy.timeout.unwrap_or_default().as_secs_f64();
+        let seconds = Seconds(self.policy.timeout.unwrap_or_default());
         let status = self.last_status;
         let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
         let why = self.last_error.as_ref();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::range::parse_retry_after;
 use crate::error::{Error, ErrorKind, Phase, one_line};
+use crate::json;
 use crate::transport::{Failure, Headers, TransportError};
 
 /// A whole answer with its body, as codecs read it.
@@ -33,7 +34,7 @@ impl Answer {
 
     /// The body as a JSON object, if it is one.
     pub(crate) fn json(&self) -> Option<Value> {
-        serde_json::from_slice::<Value>(&self.body).ok().filter(Value::is_object)
+        json::parse(&self.body).filter(Value::is_object)
     }
 
     pub(crate) fn is_success(&self) -> bool {

@@ -53,6 +53,13 @@ impl Timer for JsTimer {
     }
 }
 
+/// An HTTP date in unix seconds.
+pub(crate) fn http_date(text: &str) -> Option<u64> {
+    // The engine reads much more than the three forms of HTTP, which all but one end so.
+    let milliseconds = if text.ends_with(" GMT") { Date::parse(text) } else { f64::NAN };
+    (milliseconds >= 0.0).then_some((milliseconds / 1000.0) as u64)
+}
+
 /// A timer of the engine, given back when nobody waits for it any more: it would keep a Node process alive.
 struct Timeout(JsValue);
 

@@ -169,12 +169,12 @@ impl DownloadMachine {
                 let body_end = range.end_exclusive();
                 if head.length.is_some_and(|length| length != range.byte_count()) {
                     return Err(Objection::OtherFile(format!(
-                        "Content-Range {text:?} and Content-Length do not agree"
+                        "Content-Range \"{text}\" and Content-Length do not agree"
                     )));
                 }
                 Ok((start, Some(body_end), range.total))
             }
-            _ => Err(Objection::OtherFile(format!("bytes from {start} were asked for, Content-Range is {text:?}"))),
+            _ => Err(Objection::OtherFile(format!("bytes from {start} were asked for, Content-Range is \"{text}\""))),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Default for DownloadPolicy {
 }
 
 /// What a former call left behind.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// Which bytes are there.
     pub ranges: RangeSet,

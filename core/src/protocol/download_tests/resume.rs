@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::*;
+use crate::protocol::part::PartState;
 
 fn left(ranges: &str, source: &str) -> Progress {
     Progress {
@@ -85,8 +86,11 @@ fn what_nobody_can_have_written_is_thrown_away() {
 #[test]
 fn a_sidecar_survives_being_written_and_read() {
     let bench = Bench::plain().after_a_cut(4);
-    let text = serde_json::to_string(&bench.machine.progress()).unwrap();
-    let mut bench = resumed(unverified(), &[C], serde_json::from_str(&text).unwrap());
+    let progress = bench.machine.progress();
+    let line = PartState::new(None).describe(&progress.validators, &progress.source).unwrap();
+    let kept = PartState::read(None, &line, 4).unwrap().progress;
+    assert_eq!(kept, progress);
+    let mut bench = resumed(unverified(), &[C], kept);
     bench.asks(Some((4, Some(10))));
 }
 

@@ -136,11 +136,11 @@ impl Simulation {
             };
             if self.says(self.server.faults.killed) {
                 // The process dies; the next one goes on from the sidecar.
-                let progress = serde_json::to_string(&machine.progress()).unwrap();
-                let _ = writeln!(self.trace, "killed with {progress}");
+                let progress = machine.progress();
+                let _ = writeln!(self.trace, "killed with {progress:?}");
                 self.lanes.clear();
                 self.querying = false;
-                machine = self.machine().resume(serde_json::from_str(&progress).unwrap());
+                machine = self.machine().resume(progress);
                 continue;
             }
             if self.version + 1 < self.versions.len() && self.says(self.server.faults.change) {
