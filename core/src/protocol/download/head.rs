@@ -86,6 +86,11 @@ impl DownloadMachine {
     /// The first bytes of the file are not those of an MP4: an error page that calls itself a video, for example.
     pub fn not_a_video(&mut self, now: Time, lane: usize) {
         self.release(lane);
+        if self.have.covered() == 0 && !self.is_reading() {
+            // What the head said was about something else than the video.
+            self.validators = Validators::default();
+            self.announced = 0;
+        }
         let why = "the answer is not an MP4 by its first bytes";
         // Seen just after SUCCESS, so it may pass.
         let error =

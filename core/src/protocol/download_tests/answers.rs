@@ -277,6 +277,20 @@ fn a_body_that_does_not_begin_like_an_mp4_is_given_up() {
 }
 
 #[test]
+fn the_length_of_what_is_no_video_is_not_the_videos() {
+    let mut bench = Bench::new(unverified(), &[C], true);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(77));
+    bench.machine.not_a_video(bench.now, lane);
+    bench.queries();
+    bench.machine.queried(bench.now, Ok(urls(&[C])));
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    assert_eq!((bench.machine.restarts, bench.done().total), (0, Some(10)));
+}
+
+#[test]
 fn an_empty_file_is_no_video() {
     let mut bench = Bench::new(DownloadPolicy { settle: Duration::ZERO, ..DownloadPolicy::default() }, &[C], false);
     for _ in 0..2 {
