@@ -426,10 +426,15 @@ pub(crate) async fn to_memory_told(
     limit: usize,
     mut tell: impl FnMut(u64, Option<u64>),
 ) -> Result<Bytes> {
+    let task_id = fetch.task_id.clone();
     let too_long = |bytes: u64| {
         let text =
             format!("the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file");
-        Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text))
+        let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
+        Err(match &task_id {
+            Some(id) => error.with_task(id),
+            None => error,
+        })
     };
     let mut whole: Vec<u8> = Vec::new();
     loop {
