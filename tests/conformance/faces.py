@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import shutil
@@ -57,14 +58,24 @@ def build_rust() -> list[object]:
     return [TARGET / "debug" / "conformance-shim"]
 
 
-def build_python(kind: str) -> list[object]:
+@functools.cache
+def build_wheel() -> None:
     env = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
     run("maturin", "develop", "--quiet", "--locked", "-m", "bindings-python/Cargo.toml", env=env)
+
+
+def build_python(kind: str) -> list[object]:
+    build_wheel()
     return [VENV / "bin" / "python", SHIMS / "shim.py", kind]
 
 
-def build_npm(shim: str) -> list[object]:
+@functools.cache
+def build_package() -> None:
     run("node", "bindings-wasm/scripts/build.mjs")
+
+
+def build_npm(shim: str) -> list[object]:
+    build_package()
     return ["node", SHIMS / shim]
 
 
@@ -75,6 +86,11 @@ def build_browser() -> list[object]:
     return build_npm("browser.mjs")
 
 
+@functools.cache
+def build_library() -> None:
+    run("cargo", "build", "--locked", "-q", "-p", "junfeiai-c")
+
+
 def build_c(compiler: list[str], source: str, header: str, package: str) -> list[object]:
     program = WORK / f"shim-{source.rsplit('.', 1)[-1]}"
     if not shutil.which(compiler[0]):
@@ -83,7 +99,7 @@ def build_c(compiler: list[str], source: str, header: str, package: str) -> list
                             "/dev/null"], capture_output=True, check=False)
     if probe.returncode:
         raise Missing(f"<{header}> is not installed (Debian: {package})")
-    run("cargo", "build", "--locked", "-q", "-p", "junfeiai-c")
+    build_library()
     WORK.mkdir(parents=True, exist_ok=True)
     # The library is looked for by the name that it has once it is installed.
     link = WORK / "libjunfeiai.so.0"
