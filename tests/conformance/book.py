@@ -21,7 +21,7 @@ STEPS: dict[str, dict[str, bool]] = {
     "resume_pending": {"folder": True},
 }
 SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",
-       "second", "key_at_second", "without_key", "most_content_at_once"}
+       "read_headers", "second", "key_at_second", "without_key", "most_content_at_once"}
 FIELDS = {"name", "about", "rows", "server", "tasks", "files", "lock", "client", "client_error", "steps", "server_saw",
           "files_after", "faces"}
 FACE_FIELDS = {"why", "not_run", "client", "client_error", "steps", "server_saw", "files_after"}

@@ -41,13 +41,13 @@ def differences(expected: Any, got: Any, place: str, file: File) -> list[str]:
 
 def saw_differences(expected: dict[str, Any], saw: dict[str, Any]) -> list[str]:
     """What the server saw. Two numbers in a list are the least and the most; what is not named must not have happened."""
-    wanted = {"posts": 0, "tasks": 0, "key_at_second": False, **expected}
+    wanted = {"posts": 0, "tasks": 0, "key_at_second": False, "never_sent": [], **expected}
     found = ["the key stood in a URL"] if saw["key_in_query"] else []
     for name, value in wanted.items():
         got = saw[name]
         if name == "gap_s":
             good = got is not None and got >= value
-        elif name in ("bodies", "ranges", "content_paths", "others", "languages"):
+        elif name in ("bodies", "ranges", "content_paths", "others", "languages", "read_headers", "never_sent"):
             good = value == got
         elif isinstance(value, list):
             good = value[0] <= got <= value[1]

@@ -77,7 +77,7 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     scenario = scenario.for_face(face)
     places = {"{key}": KEY, "{base}": f"{service.origin}/v1", "{origin}": service.origin, "{second}": service.second,
               "{closed}": closed, "{dir}": str(folder), "{port}": service.origin.rsplit(":", 1)[1],
-              "{second_port}": service.second.rsplit(":", 1)[1]}
+              "{second_port}": service.second.rsplit(":", 1)[1], "{4097 letters}": "a" * 4097}
     held = lay_out(scenario, folder)
     service.prepare(plain.filled(scenario.server, {"{key}": KEY}), scenario.tasks)
     client = {"api_key": "{key}", "base_url": "{base}", "poll_interval": 0.02, **scenario.client}
@@ -103,7 +103,8 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     def file(task: str) -> bytes:
         return service.file(ids[-1] if task == "new" else task)
 
-    del places["{port}"], places["{second_port}"], places["{key}"]
+    for one_way in ("{port}", "{second_port}", "{key}", "{4097 letters}"):
+        del places[one_way]
     outcome = plain.settled(outcome, {template: text for template, text in places.items() if text})
     problems = judge.differences({"error": scenario.client_error} if scenario.client_error else {}, outcome["client"],
                                  "client", file)

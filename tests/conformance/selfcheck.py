@@ -54,7 +54,8 @@ def mistakes() -> list[str]:
         ({}, saw(), False), ({}, saw(post), True), ({"posts": 1}, saw(post), False), ({"posts": 1}, saw(post, post), True),
         ({}, saw(tasks=1), True), ({"polls": [1, 2]}, saw(entry(), entry()), False), ({"polls": [1, 2]}, saw(*[entry()] * 3), True),
         ({}, saw(entry(host="second")), True), ({"key_at_second": False}, saw(entry(host="second", key="none")), False),
-        ({}, saw(entry(query="key=[key]")), True), ({"gap_s": 5}, saw(entry(), entry(at_ms=5)), False),
+        ({}, saw(entry(query="key=[key]")), True), ({}, saw(entry(method="HEAD")), True), ({}, saw(entry(range="bytes=0-1,3-4")), True),
+        ({"gap_s": 5}, saw(entry(), entry(at_ms=5)), False),
         ({"gap_s": 5}, saw(entry(), entry(at_ms=4)), True), ({"gap_s": 5}, saw(entry()), True),
         ({"posts": 1, "bodies": [{"seconds": 6}]}, saw(post), True), ({"ranges": [None]}, saw(), True),
     ):

@@ -95,5 +95,11 @@ def summary_of(saw: dict[str, Any], time_scale: float) -> dict[str, Any]:
         "key_at_second": any(entry["key"] != "none" for entry in saw["log"] if entry["host"] == "second"),
         "without_key": len([entry for entry in saw["log"] if entry["host"] == "first" and entry["key"] == "none"]),
         "key_in_query": any("[key]" in entry["query"] or KEY in entry["query"] for entry in saw["log"]),
+        "read_headers": [dict(pairs) for pairs in sorted({
+            tuple((name, entry["headers"].get(name)) for name in ("accept-encoding", "cache-control"))
+            for entry in by_kind["content"]})],
+        # HEAD is answered with 404 or a page, several ranges at once with everything.
+        "never_sent": [entry["method"] for entry in saw["log"]
+                       if entry["method"] not in ("GET", "POST") or "," in (entry["range"] or "")],
         "most_content_at_once": saw["stats"]["max_concurrent_content"],
     }
