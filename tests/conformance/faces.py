@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def build_c(compiler: list[str], source: str, header: str, package: str) -> list
     return [program]
 
 
-BUILDS = {
+BUILDS: dict[str, Callable[[], list[object]]] = {
     "rust": build_rust,
     "python": lambda: build_python("sync"),
     "python-async": lambda: build_python("async"),
@@ -157,7 +158,8 @@ class Shim:
                if not name.startswith("JUNFEIAI_") and not name.lower().endswith("_proxy")}
         process = subprocess.Popen([str(part) for part in self.command], cwd=self.folder, env=env, text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr.open("a"))
-        self.lines = lines = queue.Queue()
+        lines: queue.Queue[str] = queue.Queue()
+        self.lines = lines
 
         def listen() -> None:
             assert process.stdout is not None

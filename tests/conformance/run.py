@@ -95,7 +95,7 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     if not line:
         return Cell([f"the shim died or hung: {shim.said()[-2000:]}"])
     given = json.loads(line)
-    outcome = {"client": plain.outcome(face, given["client"]),
+    outcome: dict[str, Any] = {"client": plain.outcome(face, given["client"]),
                "steps": [plain.outcome(face, step) for step in given["steps"]]}
     ids = [step["task"]["task_id"] for step in outcome["steps"] if "task" in step]
     ids += [step["video"]["task_id"] for step in outcome["steps"] if "video" in step]
@@ -179,13 +179,13 @@ def print_matrix(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell
     if differs:
         print("\n~ what is expected is different there:")
         print("\n".join(differs))
-    cells = [(scenario.name, face, table[face][scenario.name]) for scenario in scenarios for face in table]
-    bad = [(name, face, cell) for name, face, cell in cells if cell.problems]
+    every = [(scenario.name, face, table[face][scenario.name]) for scenario in scenarios for face in table]
+    bad = [(name, face, cell) for name, face, cell in every if cell.problems]
     for name, face, cell in bad:
         print(f"\nFAIL {name} on {face}")
         for problem in cell.problems[:12]:
             print(f"  {problem}")
-    return sum(not cell.problems and not cell.not_run for _, _, cell in cells), len(bad)
+    return sum(not cell.problems and not cell.not_run for _, _, cell in every), len(bad)
 
 
 def main() -> int:

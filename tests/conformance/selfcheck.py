@@ -66,7 +66,7 @@ def mistakes() -> list[str]:
         for files, yes in (({"a": {"of": "t"}}, False), ({"a": None}, True), ({"b": {"of": "t"}}, True), ({"a": "other"}, True)):
             if bool(judge.file_differences(files, folder, lambda _: FILE)) != yes:
                 found.append(f"files against {files!r}")
-    outcomes = [{"client": {}, "steps": [{"error": plain.error(face, record)}]} for face, record in (
+    outcomes: list[dict[str, Any]] = [{"client": {}, "steps": [{"error": plain.error(face, record)}]} for face, record in (
         ("rust", {"kind": "not_found", "status": 404, "code": "x", "maybe_executed": False, "retry_after_s": 1.5, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": 1500, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": -1}))]

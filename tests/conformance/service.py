@@ -20,7 +20,7 @@ class Service:
     """Ends with us, however we end: it watches its standard input."""
 
     def __init__(self) -> None:
-        command = [TARGET / "debug" / "junfeiai-emulator", "--port", "0", "--second-port", "0", "--api-key", KEY,
+        command = [str(TARGET / "debug" / "junfeiai-emulator"), "--port", "0", "--second-port", "0", "--api-key", KEY,
                    "--exit-with-stdin", "--quiet"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

@@ -78,7 +78,7 @@ class Shim:
         return {"client": {}, "steps": outcomes}
 
     def id(self, step: dict[str, Any]) -> str:
-        return step["id"] if "id" in step else self.task.id
+        return str(step["id"] if "id" in step else self.task.id)
 
     async def seen(self, call: Any) -> dict[str, Any]:
         self.task = await given(call)
