@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test wheel npm web header install-c bench soak fuzz setup clean
+.PHONY: demo test conformance wheel npm web header install-c bench soak fuzz setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -8,6 +8,10 @@ demo: setup ## create a video, wait for it, save it: against the emulator, or th
 test: ## every test of every language; ends with a line per suite
 	@tests/setup.sh test
 	@python3 tests/run.py $(SUITES)
+
+conformance: ## every scenario on every face, as a matrix (FACE=c,node SCENARIO=create/ for some of it)
+	@tests/setup.sh test
+	@python3 tests/conformance/run.py $(if $(FACE),--face $(FACE)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 	@target/venv/bin/maturin build --release --locked --quiet -m bindings-python/Cargo.toml --out target/wheels

@@ -28,6 +28,9 @@ if [[ ${1:-} == test ]]; then
     have clang || want+=(clang libclang-rt-14-dev)
     have valgrind || want+=(valgrind)
     have doxygen || want+=(doxygen)
+    # Where these are missing, the conformance matrix says that C or C++ was not run.
+    [[ -e /usr/include/cjson/cJSON.h ]] || want+=(libcjson-dev)
+    [[ -e /usr/include/nlohmann/json.hpp ]] || want+=(nlohmann-json3-dev)
     pkg-config --exists libavformat libavcodec libavutil 2>/dev/null || want+=(libavformat-dev libavcodec-dev libavutil-dev)
 fi
 if [[ ${1:-} == test || ${1:-} == npm ]]; then

@@ -31,7 +31,7 @@ impl RawMany {
 impl RawMany {
     /// The next that ended as `[key, video, error]`; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Phase::Wait, signal, |(key, result)| {
+        self.reading.next(Phase::Wait, None, signal, |(key, result)| {
             let (video, error) = match result {
                 Ok(video) => (RawVideo::new(video).into(), JsValue::NULL),
                 Err(error) => (JsValue::NULL, convert::error(&error)),

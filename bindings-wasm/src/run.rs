@@ -21,16 +21,32 @@ pub(crate) fn promise<T: Into<JsValue>>(
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
-    // Boxed: what follows would be there once for each kind of future otherwise.
-    start(phase, signal, Box::pin(async move { future.await.map(Into::into) }))
+    promise_for(phase, None, signal, future)
 }
 
-fn start(phase: Phase, signal: Option<AbortSignal>, future: BoxFuture<'static, Result<JsValue>>) -> Promise {
+/// [`promise`] for a call about a task: when it is aborted, the error carries the task's id.
+pub(crate) fn promise_for<T: Into<JsValue>>(
+    phase: Phase,
+    task_id: Option<&str>,
+    signal: Option<AbortSignal>,
+    future: impl Future<Output = Result<T>> + 'static,
+) -> Promise {
+    // Boxed: what follows would be there once for each kind of future otherwise.
+    start(phase, task_id.map(Into::into), signal, Box::pin(async move { future.await.map(Into::into) }))
+}
+
+fn start(
+    phase: Phase,
+    task_id: Option<Box<str>>,
+    signal: Option<AbortSignal>,
+    future: BoxFuture<'static, Result<JsValue>>,
+) -> Promise {
     let linked = Linked::new(signal);
     future_to_promise(async move {
-        let result = match phase {
-            Phase::Create => linked.token.run_create(future).await,
-            _ => linked.token.run(future).await,
+        let result = match (phase, &task_id) {
+            (Phase::Create, _) => linked.token.run_create(future).await,
+            (_, Some(id)) => linked.token.run_for(id, future).await,
+            (_, None) => linked.token.run(future).await,
         };
         drop(linked);
         result.map_err(|error| convert::error(&error))
@@ -85,10 +101,11 @@ impl<T: 'static> Reading<T> {
         Self { stream: Rc::new(RefCell::new(Some(stream))), stop: CancelToken::new() }
     }
 
-    /// The next item, `undefined` at the end.
+    /// The next item, `undefined` at the end. `task_id` is the task that it is about.
     pub(crate) fn next(
         &self,
         phase: Phase,
+        task_id: Option<&str>,
         signal: Option<AbortSignal>,
         shape: impl FnOnce(T) -> JsValue + 'static,
     ) -> Promise {
@@ -100,7 +117,7 @@ impl<T: 'static> Reading<T> {
             return refused(&Error::new(ErrorKind::InvalidRequest, phase, text));
         };
         let (cell, stop) = (self.stream.clone(), self.stop.clone());
-        promise(phase, signal, async move {
+        promise_for(phase, task_id, signal, async move {
             let item = stop.run(async { Ok(stream.next().await) }).await?;
             cell.borrow_mut().replace(stream);
             item.transpose().map(|item| item.map_or(JsValue::UNDEFINED, shape))

@@ -85,17 +85,24 @@ pub(crate) fn io_error(error: &JsValue) -> Error {
     Error::from_io_code(text("code").as_deref().unwrap_or_default(), &message)
 }
 
-/// The error for a failure of Node's `fs`, as a plain object.
+/// The error for a failure of Node's `fs` while the video of this task is saved, as a plain object.
 #[wasm_bindgen(js_name = ioError)]
-pub fn io_error_record(error: &JsValue) -> JsValue {
-    convert::error(&io_error(error))
+pub fn io_error_record(error: &JsValue, task_id: Option<String>) -> JsValue {
+    record(io_error(error), task_id)
 }
 
-/// An error of the package's own file work, as a plain object.
+/// An error of the package's own file work for the video of this task, as a plain object.
 #[wasm_bindgen(js_name = saveError)]
-pub fn save_error(kind: &str, message: &str) -> JsValue {
+pub fn save_error(kind: &str, message: &str, task_id: Option<String>) -> JsValue {
     let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-    convert::error(&Error::new(kind, Phase::Save, message))
+    record(Error::new(kind, Phase::Save, message), task_id)
+}
+
+fn record(error: Error, task_id: Option<String>) -> JsValue {
+    convert::error(&match task_id {
+        Some(id) => error.with_task(&id),
+        None => error,
+    })
 }
 
 pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -> Result<JsValue> {

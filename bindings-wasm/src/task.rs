@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
-use crate::run::{Reading, promise, refused};
+use crate::run::{Reading, promise_for, refused};
 use crate::video::RawVideo;
 
 /// A task as it was last seen.
@@ -57,7 +57,7 @@ impl RawTask {
     /// Asks for the state anew.
     pub fn refresh(&self, signal: Option<AbortSignal>) -> Promise {
         let task = self.task.clone();
-        promise(Phase::Query, signal, async move { task.refresh().await.map(RawTask::new) })
+        promise_for(Phase::Query, Some(self.task.id()), signal, async move { task.refresh().await.map(RawTask::new) })
     }
 
     /// Waits for the end. `tell` gets a task for every state that a poll shows.
@@ -79,13 +79,13 @@ impl RawTask {
                 let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
             });
         }
-        promise(Phase::Wait, signal, async move { wait.await.map(RawVideo::new) })
+        promise_for(Phase::Wait, Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })
     }
 
     /// The states as they come.
     pub fn watch(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<RawWatch, JsValue> {
         let policy = self.policy(timeout_s, interval_s).map_err(|error| convert::error(&error))?;
-        Ok(RawWatch { reading: Reading::new(self.task.watch_with(policy)) })
+        Ok(RawWatch { task_id: self.task.id().into(), reading: Reading::new(self.task.watch_with(policy)) })
     }
 
     /// The video, when the last seen state says that there is one.
@@ -97,6 +97,7 @@ impl RawTask {
 /// A task being watched.
 #[wasm_bindgen]
 pub struct RawWatch {
+    task_id: Box<str>,
     reading: Reading<Task>,
 }
 
@@ -104,7 +105,7 @@ pub struct RawWatch {
 impl RawWatch {
     /// The next state; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Phase::Wait, signal, |task| RawTask::new(task).into())
+        self.reading.next(Phase::Wait, Some(&self.task_id), signal, |task| RawTask::new(task).into())
     }
 
     /// Ends the watching, never the task.

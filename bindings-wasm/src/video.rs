@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
-use crate::run::{Reading, promise, refused};
+use crate::run::{Reading, promise_for, refused};
 use crate::save::{Handed, keep};
 
 /// A video that is done.
@@ -64,7 +64,7 @@ impl RawVideo {
             Err(error) => return refused(&error),
         };
         let video = self.video.clone();
-        promise(Phase::Content, signal, async move {
+        promise_for(Phase::Content, self.video.task_id(), signal, async move {
             video.bytes_told(limit, teller(tell)).await.map(|bytes| array(&bytes))
         })
     }
@@ -78,7 +78,9 @@ impl RawVideo {
             Err(error) => return refused(&error),
         };
         let video = self.video.clone();
-        promise(Phase::Content, signal, async move { video.read_range(range).await.map(|bytes| array(&bytes)) })
+        promise_for(Phase::Content, self.video.task_id(), signal, async move {
+            video.read_range(range).await.map(|bytes| array(&bytes))
+        })
     }
 
     /// The bytes as they come.
@@ -89,7 +91,7 @@ impl RawVideo {
     /// The answer to a player that sent this `Range` header: `{status, headers, body}`.
     pub fn serve(&self, range: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let (video, total) = (self.video.clone(), self.total.clone());
-        promise(Phase::Content, signal, async move {
+        promise_for(Phase::Content, self.video.task_id(), signal, async move {
             let served = video.serve(range.as_deref(), total.get()).await?;
             total.set(served.total.or(total.get()));
             Ok(RawServed::new(served))
@@ -98,7 +100,7 @@ impl RawVideo {
 
     /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
     pub fn save(&self, storage: Handed, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
-        promise(Phase::Save, signal, keep(self.video.clone(), storage, tell))
+        promise_for(Phase::Save, self.video.task_id(), signal, keep(self.video.clone(), storage, tell))
     }
 }
 
@@ -112,7 +114,7 @@ pub struct RawStream {
 impl RawStream {
     /// The next piece; `undefined` at the end.
     pub fn next(&self) -> Promise {
-        self.reading.next(Phase::Content, None, |bytes| array(&bytes))
+        self.reading.next(Phase::Content, None, None, |bytes| array(&bytes))
     }
 
     /// Ends the transfer.

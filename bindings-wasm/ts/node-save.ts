@@ -17,19 +17,28 @@ interface Found {
   height: number | null;
 }
 
-const refuse = (kind: string, message: string): Error => toError(call(() => saveError(kind, message))) as Error;
-const explain = (error: unknown): unknown =>
-  error instanceof Error && "code" in error && "syscall" in error ? toError(call(() => ioError(error)), error) : error;
+/** Why a file cannot be saved, until it becomes the core's error. */
+class Refusal extends Error {
+  constructor(readonly kind: string, message: string) { super(message); }
+}
+const refuse = (kind: string, message: string): Error => new Refusal(kind, message);
+
+function explain(error: unknown, taskId: string | undefined): unknown {
+  if (error instanceof Refusal) return toError(call(() => saveError(error.kind, error.message, taskId)));
+  const ofFiles = error instanceof Error && "code" in error && "syscall" in error;
+  return ofFiles ? toError(call(() => ioError(error, taskId)), error) : error;
+}
+
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
 export async function saveToFile(
-  path: string | URL, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+  path: string | URL, options: SaveOptions, taskId: string | null, read: (storage: Storage) => Promise<unknown>,
 ): Promise<Summary> {
   const target = typeof path === "string" ? path : fileURLToPath(path);
   try {
     return await save(target, options, read);
   } catch (error) {
-    throw explain(error);
+    throw explain(error, taskId ?? undefined);
   }
 }
 

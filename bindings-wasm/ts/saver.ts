@@ -42,7 +42,7 @@ export interface Storage {
 }
 
 export type Saver = (
-  path: string | URL, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+  path: string | URL, options: SaveOptions, taskId: string | null, read: (storage: Storage) => Promise<unknown>,
 ) => Promise<Summary>;
 
 let known: Saver | undefined;
@@ -52,10 +52,10 @@ export function setSaver(save: Saver): void {
   known = save;
 }
 
-export function saver(): Saver {
+export function saver(taskId: string | null): Saver {
   if (known) return known;
   throw new JunFeiAIError({
-    kind: "io", number: 54, phase: "save", message: "there are no files in a browser",
+    kind: "io", number: 54, phase: "save", task_id: taskId, message: "there are no files in a browser",
     text: "there are no files in a browser; use blob() or stream(), or save in Node",
   });
 }

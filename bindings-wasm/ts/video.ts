@@ -97,12 +97,12 @@ export class Video {
    * file is whole, checked and on the disk; a save that ended early is gone on with by the next.
    */
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
-    const save = saver();
+    const save = saver(this.taskId);
     await this.#handle.ready();
     const { signal, onProgress } = options;
     return withCallback(signal, onProgress, (inner, tell) => {
       const told = tell && ((bytes: number, total: number | null) => tell({ bytes, total }));
-      return save(path, options, (storage) => run(() => this.#part.get().save(storage as never, told as never, inner), signal));
+      return save(path, options, this.taskId, (storage) => run(() => this.#part.get().save(storage as never, told as never, inner), signal));
     });
   }
 

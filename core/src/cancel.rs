@@ -98,12 +98,14 @@ impl CancelToken {
         .await
     }
 
-    /// [`CancelToken::run`] for a call about a task that exists: the error carries its id.
+    /// [`CancelToken::run`] for a call about a task: `cancelled` carries its id. The call's own errors stay as they are, since
+    /// not every text that is given as an id is one.
     ///
     /// # Errors
     /// `cancelled`, or the future's own.
     pub async fn run_for<T>(&self, task_id: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
-        self.run(future).await.map_err(|error| error.with_task(task_id))
+        let ended = self.run(future).await;
+        ended.map_err(|error| if error.kind() == ErrorKind::Cancelled { error.with_task(task_id) } else { error })
     }
 
     /// [`CancelToken::run`] for a paid create: once it was begun its outcome is not known, and the error says so.

@@ -346,8 +346,9 @@ impl Error {
         Self::new(kind, Phase::Save, format!("the file cannot be used: {message}"))
     }
 
-    /// Notes the task, unless one is noted already.
-    pub(crate) fn with_task(mut self, id: &str) -> Self {
+    /// Notes the task that it is about, unless one is noted already.
+    #[must_use]
+    pub fn with_task(mut self, id: &str) -> Self {
         if self.record.task_id.is_none() {
             self.record.task_id = Some(id.to_owned());
         }

@@ -426,11 +426,16 @@ pub(crate) fn to_memory(
     mut tell: Option<Tell>,
 ) -> BoxFuture<'static, Result<Bytes>> {
     Box::pin(async move {
+        let task_id = fetch.task_id.clone();
         let too_long = |bytes: u64| {
             let text = format!(
                 "the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file"
             );
-            Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text))
+            let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
+            Err(match &task_id {
+                Some(id) => error.with_task(id),
+                None => error,
+            })
         };
         let mut whole: Vec<u8> = Vec::new();
         loop {

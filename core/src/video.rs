@@ -86,7 +86,11 @@ impl Video {
     pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes> {
         if range.start >= range.end {
             let text = format!("the range {}..{} is empty", range.start, range.end);
-            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text));
+            let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text);
+            return Err(match self.task_id() {
+                Some(id) => error.with_task(id),
+                None => error,
+            });
         }
         let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES);
         let start = range.start;

@@ -154,7 +154,8 @@ fn connection(
     let host = url.host();
     let why = error.map(|error| error.message.clone()).unwrap_or_default();
     let reached = |name| CheckStep::skipped(name, "not reached");
-    if failure.is_some() && !facts.connect_is_visible {
+    // Where a connection that was not made is told as such, it is visible.
+    if failure.is_some_and(|failure| !failure.not_sent()) && !facts.connect_is_visible {
         return ["dns", "connect", "tls"].map(|name| CheckStep::skipped(name, "not told apart in a browser")).into();
     }
     let numeric = host.starts_with('[') || host.bytes().all(|b| b.is_ascii_digit() || b == b'.');

@@ -46,6 +46,8 @@ fn how_far_a_request_came() {
     // A browser's fetch says no more than that it failed.
     let facts = ProbeFacts { connect_is_visible: false, ..FACTS };
     assert_eq!(letters(&judge_probe(&url("https://a.example/v1"), failed(Failure::Lost), facts)), "sssfsss");
+    // Node's says when no connection was made: an entry that nobody listens at is not one that can be used.
+    assert_eq!(letters(&judge_probe(&url("https://a.example/v1"), failed(Failure::Connect), facts)), "ofsssss");
 }
 
 #[test]

@@ -19,11 +19,8 @@ pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &Answer) -> Resul
     if let Some(error) = classify(Phase::Query, answer) {
         return Err(error.with_task(task_id));
     }
-    let is_task =
-        |value: &&Value| value.is_object() && (value.get("status").is_some() || value.get("task_id").is_some());
     let body = answer.json();
-    let task = body.as_ref().and_then(|body| body.get("data").filter(is_task).or_else(|| Some(body).filter(is_task)));
-    let Some(task) = task else {
+    let Some(task) = body.as_ref().and_then(task_in) else {
         return Err(unreadable(Phase::Query, answer, "the answer to the query is not a task").with_task(task_id));
     };
     let raw_status = text(task, "status").unwrap_or_default();
@@ -47,6 +44,17 @@ pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &Answer) -> Resul
         finished_at: number(task, "finish_time").or_else(|| number(task, "completed_at")),
         raw: String::from_utf8_lossy(&answer.body).into(),
     })
+}
+
+/// The object that holds the task's state: `data` of an envelope, or the answer itself. A bare task may hold the upstream's
+/// raw answer as its own `data`, whose status can be stale: what names its task is the task.
+fn task_in(body: &Value) -> Option<&Value> {
+    let names_task = |value: &Value| value.get("task_id").is_some_and(Value::is_string);
+    let has_status = |value: &Value| value.get("status").is_some();
+    let is_task = |value: &Value| value.is_object() && (has_status(value) || names_task(value));
+    let data = body.get("data").filter(|data| is_task(data));
+    let outer = names_task(body) || body.get("code").is_none() && !data.is_some_and(names_task);
+    if outer && has_status(body) { Some(body) } else { data.or_else(|| Some(body).filter(|body| is_task(body))) }
 }
 
 fn url_in(value: Option<&Value>) -> Option<String> {

@@ -86,6 +86,11 @@ impl DownloadMachine {
     /// The first bytes of the file are not those of an MP4: an error page that calls itself a video, for example.
     pub fn not_a_video(&mut self, now: Time, lane: usize) {
         self.release(lane);
+        if self.have.covered() == 0 && !self.is_reading() {
+            // What the head said was about something else than the video.
+            self.validators = Validators::default();
+            self.announced = 0;
+        }
         let why = "the answer is not an MP4 by its first bytes";
         // Seen just after SUCCESS, so it may pass.
         let error =
@@ -159,6 +164,16 @@ impl DownloadMachine {
         let Some(text) = &head.content_range else {
             self.ranges_honoured = Some(true);
             let body_end = head.length.map(|length| start.saturating_add(length));
+            // Of a file whose length is known the part has the length that was asked for. Another one is all that shows here
+            // that the bytes are from another place.
+            let asked_end = self.validators.total.map(|total| end.map_or(total, |end| end.min(total)));
+            if let (Some(asked_end), Some(body_end)) = (asked_end, body_end)
+                && body_end != asked_end
+                && body_end > start
+            {
+                let (asked, came) = (asked_end.saturating_sub(start), body_end - start);
+                return Err(Objection::OtherFile(format!("{asked} bytes were asked for, a part of {came} came")));
+            }
             // An open range reaches to the end of the file. One that comes out shorter than asked may just be cut small.
             let total = body_end.filter(|_| end.is_none());
             return Ok((start, body_end.or(end), total));

@@ -154,14 +154,22 @@ fn the_same_file_may_look_different() {
 
 #[test]
 fn a_part_shorter_than_asked_is_followed_by_the_next() {
-    for second in [part("4-6/10"), hidden(3)] {
-        let mut bench = Bench::plain().after_a_cut(4);
-        let lane = bench.asks(Some((4, Some(10))));
-        bench.head(lane, &second);
-        bench.reads(lane, 4, 3);
-        bench.asks(Some((7, Some(10))));
-        assert_eq!(bench.machine.total(), Some(10));
-    }
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.head(lane, &part("4-6/10"));
+    bench.reads(lane, 4, 3);
+    bench.asks(Some((7, Some(10))));
+    assert_eq!(bench.machine.total(), Some(10));
+}
+
+#[test]
+fn a_hidden_part_of_another_length_is_not_believed() {
+    // It may be from another place, which nothing else would show.
+    let mut bench = Bench::plain().after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.drops(lane, &hidden(3));
+    bench.resets();
+    bench.asks(None);
 }
 
 #[test]
@@ -274,6 +282,20 @@ fn a_body_that_does_not_begin_like_an_mp4_is_given_up() {
     }
     let error = bench.fails(ErrorKind::Download);
     assert!(error.to_string().contains("not an MP4 by its first bytes"), "{error}");
+}
+
+#[test]
+fn the_length_of_what_is_no_video_is_not_the_videos() {
+    let mut bench = Bench::new(unverified(), &[C], true);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(77));
+    bench.machine.not_a_video(bench.now, lane);
+    bench.queries();
+    bench.machine.queried(bench.now, Ok(urls(&[C])));
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    assert_eq!((bench.machine.restarts, bench.done().total), (0, Some(10)));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+"""The scenarios: JSON files of a theme each in tests/scenarios, checked as they are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
+
+# What each step is given, and whether it is needed.
+STEPS: dict[str, dict[str, bool]] = {
+    "new_client": {}, "create": {"request": True, "cancel": False}, "get": {"id": False}, "task_by_id": {"id": False},
+    "refresh": {}, "wait": {"timeout": False, "cancel": False},
+    "generate": {"request": True, "timeout": False, "cancel": False}, "watch": {}, "task_video": {},
+    "video_by_id": {"id": False}, "video_at": {"url": True}, "bytes": {"max_bytes": False, "cancel": False}, "stream": {},
+    "read_range": {"start": True, "end": True}, "open": {"parts": True}, "save": {"path": True, "options": False},
+    "as_completed": {"ids": True}, "generate_many": {"requests": True, "concurrency": True}, "check": {"account": False},
+    "models": {}, "balance": {}, "pending": {}, "forget": {"id": False}, "resolve_unknown": {"id": False},
+    "resume_pending": {"folder": True},
+}
+SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",
+       "read_headers", "second", "key_at_second", "without_key", "most_content_at_once"}
+FIELDS = {"name", "about", "rows", "server", "tasks", "files", "lock", "client", "client_error", "steps", "server_saw",
+          "files_after", "faces"}
+FACE_FIELDS = {"why", "not_run", "client", "client_error", "steps", "server_saw", "files_after"}
+
+
+class Mistake(Exception):
+    """A scenario that cannot be run as it stands."""
+
+
+@dataclass
+class Scenario:
+    name: str
+    about: str
+    rows: list[str]
+    server: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    lock: str | None = None
+    client: dict[str, Any] = field(default_factory=dict)
+    client_error: dict[str, Any] | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    server_saw: dict[str, Any] = field(default_factory=dict)
+    files_after: dict[str, Any] = field(default_factory=dict)
+    faces: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def for_face(self, face: str) -> Scenario:
+        """The scenario with what is different on this face."""
+        own = self.faces.get(face, {})
+        changed = own.get("steps", {})
+        steps = [{**step, "expect": changed.get(str(at), step.get("expect", {}))} for at, step in enumerate(self.steps)]
+        return Scenario(**{
+            **self.__dict__, "steps": steps, "client": {**self.client, **own.get("client", {})},
+            "client_error": own.get("client_error", self.client_error),
+            "server_saw": {**self.server_saw, **own.get("server_saw", {})},
+            "files_after": {**self.files_after, **own.get("files_after", {})},
+        })
+
+    def verbs(self) -> set[str]:
+        return {step["do"] for step in self.steps}
+
+    def expectations(self) -> list[Any]:
+        """All that is expected of the client and of the steps."""
+        return [{"error": self.client_error}, *(step["expect"] for step in self.steps)]
+
+
+def check(scenario: dict[str, Any], faces: set[str]) -> None:
+    name = scenario.get("name", "?")
+
+    def refuse(what: str) -> None:
+        raise Mistake(f"{name}: {what}")
+
+    for needed in ("name", "about", "rows"):
+        if not scenario.get(needed):
+            refuse(f"`{needed}` is missing")
+    if unknown := set(scenario) - FIELDS:
+        refuse(f"no such field: {', '.join(sorted(unknown))}")
+    if not scenario.get("steps") and "client_error" not in scenario:
+        refuse("neither `steps` nor `client_error`: nothing would be looked at")
+    for step in scenario.get("steps", []):
+        allowed = STEPS.get(step.get("do"))
+        if allowed is None:
+            refuse(f"no such step: {step.get('do')}")
+            return
+        given = step.get("with", {})
+        if step["do"] != "new_client":
+            if unknown := set(given) - set(allowed):
+                refuse(f"{step['do']} does not take {', '.join(sorted(unknown))}")
+            if missing := {part for part, needed in allowed.items() if needed} - set(given):
+                refuse(f"{step['do']} needs {', '.join(sorted(missing))}")
+        if "expect" not in step:
+            refuse(f"{step['do']} expects nothing")
+        if unknown := set(step) - {"do", "with", "expect"}:
+            refuse(f"{step['do']}: no such field: {', '.join(sorted(unknown))}")
+    for place, saw in [("server_saw", scenario.get("server_saw", {})),
+                       *((face, own.get("server_saw", {})) for face, own in scenario.get("faces", {}).items())]:
+        if unknown := set(saw) - SAW:
+            refuse(f"{place}: the log does not tell {', '.join(sorted(unknown))}")
+    for face, own in scenario.get("faces", {}).items():
+        if face not in faces:
+            refuse(f"no such face: {face}")
+        if unknown := set(own) - FACE_FIELDS:
+            refuse(f"{face}: no such field: {', '.join(sorted(unknown))}")
+        if not own.get("why") and not own.get("not_run"):
+            refuse(f"{face}: `why` it differs, or why it is `not_run`, is missing")
+
+
+def read(faces: set[str]) -> list[Scenario]:
+    """Every scenario, in the order of files and of their places in them."""
+    scenarios: list[Scenario] = []
+    for path in sorted(FOLDER.glob("*.json")):
+        if path.name == "rows.json":
+            continue
+        for value in json.loads(path.read_text(encoding="utf-8")):
+            value = {**value, "name": f"{path.stem}/{value.get('name', '?')}"}
+            check(value, faces)
+            scenarios.append(Scenario(**value))
+    names = [scenario.name for scenario in scenarios]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise Mistake(f"two scenarios have the name {', '.join(sorted(twice))}")
+    return scenarios
+
+
+def rows() -> dict[str, Any]:
+    """The statements about the service and the library that scenarios show, by their short names."""
+    value: dict[str, Any] = json.loads((FOLDER / "rows.json").read_text(encoding="utf-8"))
+    return value

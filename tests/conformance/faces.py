@@ -1,0 +1,203 @@
+"""The faces of the library: how each is built, how its shim is started, and what it cannot do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from service import ROOT, TARGET
+
+SHIMS = Path(__file__).resolve().parent / "shims"
+WORK = TARGET / "conformance"
+VENV = TARGET / "venv"
+# Longest time for one scenario: a hang is a failure, not the end of the run.
+PATIENCE_S = 90
+
+JS_JOURNAL = "JavaScript keeps no journal"
+STREAM = "C and C++ read with a reader, not with a stream"
+CANCEL = "Python cancels by its own means, Ctrl-C and asyncio's cancel(), which are not this library's errors"
+READER = "JavaScript has no reader: readRange and response serve for it"
+# What a face has no call for. Each is said in the matrix, with its reason.
+CANNOT: dict[str, dict[str, str]] = {
+    "node": {"open": READER, **dict.fromkeys(("pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
+    "browser": {"open": READER, "save": "there are no files in a page",
+                **dict.fromkeys(("pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
+    "c": {"stream": STREAM},
+    "cpp": {"stream": STREAM},
+    "python": {"cancel": CANCEL},
+    "python-async": {"cancel": CANCEL},
+}
+
+# What a face is never told, and why. It must not be there, whatever a scenario expects of it.
+HIDDEN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "browser": ("the server exposes no header to pages: request id (where the text has it not), Retry-After, bill and clock",
+                ("billed_seconds", "retry_after_s", "request_id", "clock")),
+}
+
+
+class Missing(Exception):
+    """A face that cannot be run on this machine, and why."""
+
+
+def run(*command: object, **options: Any) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **options)
+    if done.returncode:
+        raise SystemExit(f"conformance: {' '.join(map(str, command))} failed:\n{done.stdout[-8000:]}")
+
+
+def build_rust() -> list[object]:
+    run("cargo", "build", "--locked", "-q", "-p", "conformance-shim")
+    return [TARGET / "debug" / "conformance-shim"]
+
+
+@functools.cache
+def build_wheel() -> None:
+    env = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    run("maturin", "develop", "--quiet", "--locked", "-m", "bindings-python/Cargo.toml", env=env)
+
+
+def build_python(kind: str) -> list[object]:
+    build_wheel()
+    return [VENV / "bin" / "python", SHIMS / "shim.py", kind]
+
+
+@functools.cache
+def build_package() -> None:
+    run("node", "bindings-wasm/scripts/build.mjs")
+
+
+def build_npm(shim: str) -> list[object]:
+    build_package()
+    return ["node", SHIMS / shim]
+
+
+def build_browser() -> list[object]:
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    if not Path(chromium).exists():
+        raise Missing("no Chromium is installed (Debian: chromium)")
+    return build_npm("browser.mjs")
+
+
+@functools.cache
+def build_library() -> None:
+    run("cargo", "build", "--locked", "-q", "-p", "junfeiai-c")
+
+
+def build_c(compiler: list[str], source: str, header: str, package: str) -> list[object]:
+    program = WORK / f"shim-{source.rsplit('.', 1)[-1]}"
+    if not shutil.which(compiler[0]):
+        raise Missing(f"no {compiler[0]} is installed")
+    probe = subprocess.run([*compiler, "-fsyntax-only", "-include", header, "-x", "c++" if source.endswith("cpp") else "c",
+                            "/dev/null"], capture_output=True, check=False)
+    if probe.returncode:
+        raise Missing(f"<{header}> is not installed (Debian: {package})")
+    build_library()
+    WORK.mkdir(parents=True, exist_ok=True)
+    # The library is looked for by the name that it has once it is installed.
+    link = WORK / "libjunfeiai.so.0"
+    link.unlink(missing_ok=True)
+    link.symlink_to(TARGET / "debug" / "libjunfeiai_c.so")
+    extra = [] if source.endswith("cpp") else ["-lcjson"]
+    run(*compiler, "-Wall", "-Wextra", "-Werror", "-g", f"-I{ROOT / 'bindings-c' / 'include'}", SHIMS / source, link, *extra,
+        f"-Wl,-rpath,{WORK}", "-o", program)
+    return [program]
+
+
+BUILDS: dict[str, Callable[[], list[object]]] = {
+    "rust": build_rust,
+    "python": lambda: build_python("sync"),
+    "python-async": lambda: build_python("async"),
+    "node": lambda: build_npm("node.mjs"),
+    "browser": build_browser,
+    "c": lambda: build_c(["cc", "-std=gnu11"], "c/shim.c", "cjson/cJSON.h", "libcjson-dev"),
+    "cpp": lambda: build_c(["c++", "-std=c++17"], "shim.cpp", "nlohmann/json.hpp", "nlohmann-json3-dev"),
+}
+NAMES = list(BUILDS)
+
+
+def cannot(face: str, scenario: Any) -> str | None:
+    """Why this face does not run this scenario; `None` when it does."""
+    own = scenario.faces.get(face, {})
+    if "not_run" in own:
+        return str(own["not_run"])
+    wanted = scenario.verbs() | {"cancel" for step in scenario.steps if "cancel" in step.get("with", {})}
+    return next((why for verb, why in CANNOT.get(face, {}).items() if verb in wanted), None)
+
+
+def told(face: str, expected: Any) -> Any:
+    """What is expected on a face that is not told everything."""
+    hidden = HIDDEN.get(face, ("", ()))[1]
+    if isinstance(expected, dict):
+        # The request id may still stand in the server's message.
+        return {name: None if name in hidden else told(face, part) for name, part in expected.items()
+                if not (name == "request_id" and name in hidden)}
+    return [told(face, part) for part in expected] if isinstance(expected, list) else expected
+
+
+class Shim:
+    """A face's shim at work: one line in, one line out, for all scenarios."""
+
+    def __init__(self, face: str, command: list[object], folder: Path) -> None:
+        self.face, self.command, self.folder = face, command, folder
+        self.stderr = folder / "stderr.txt"
+        self.process: subprocess.Popen[str] | None = None
+        self.lines: queue.Queue[str] = queue.Queue()
+
+    def _start(self) -> subprocess.Popen[str]:
+        # Neither the caller's key nor a proxy of this machine is anything to a scenario.
+        env = {name: value for name, value in os.environ.items()
+               if not name.startswith("JUNFEIAI_") and not name.lower().endswith("_proxy")}
+        process = subprocess.Popen([str(part) for part in self.command], cwd=self.folder, env=env, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr.open("a"))
+        lines: queue.Queue[str] = queue.Queue()
+        self.lines = lines
+
+        def listen() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.put(line)
+            lines.put("")
+
+        threading.Thread(target=listen, daemon=True).start()
+        return process
+
+    def ask(self, line: str) -> str:
+        """What the shim answers; empty when it died or hung, and then the next question starts it anew."""
+        if self.process is None or self.process.poll() is not None:
+            self.process = self._start()
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            answer = self.lines.get(timeout=PATIENCE_S)
+        except (queue.Empty, BrokenPipeError):
+            answer = ""
+        if not answer:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        return answer
+
+    def said(self) -> str:
+        """Everything it wrote on standard error."""
+        return self.stderr.read_text(errors="replace") if self.stderr.exists() else ""
+
+    def close(self) -> None:
+        if self.process is None:
+            return
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.close()
+            self.process.wait(timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            print(f"conformance: the shim of {self.face} did not end by itself", file=sys.stderr)

@@ -1,0 +1,165 @@
+"""One form for what all faces give: the names of the core, seconds, `None` for what is not there.
+
+Here alone is known what each language calls a thing. A shim hands over what its language gives; `plain` makes it
+comparable, with nothing in it that differs from run to run (ports, folders, ids of new tasks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Names = dict[str, str]
+
+# What a face calls a thing -> what the core calls it. What is not named here has the core's name.
+_PYTHON: Names = {"status_code": "http_status", "retry_after": "retry_after_s", "duration": "duration_s", "id": "task_id"}
+_JS: Names = {
+    "code": "kind", "message": "text", "status": "http_status", "serverCode": "code", "serverMessage": "server_message",
+    "requestId": "request_id", "taskId": "task_id", "lastStatus": "last_status", "maybeExecuted": "maybe_executed",
+    "retryAfterMs": "retry_after_ms",
+}
+_C: Names = {"status": "number", "message": "text", "detail": "message", "server_code": "code", "is_transient": "transient"}
+_CORE: Names = {"status": "http_status"}
+ERROR_NAMES: dict[str, Names] = {"rust": _CORE, "python": _PYTHON, "python-async": _PYTHON, "node": _JS, "browser": _JS,
+                                 "c": _C, "cpp": _C, "record": _CORE}
+OTHER_NAMES: Names = {
+    "id": "task_id", "rawStatus": "raw_status", "videoURL": "video_url", "failReason": "fail_reason",
+    "billedSeconds": "billed_seconds", "createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at",
+    "duration": "duration_s", "durationMs": "duration_ms", "availableUSD": "available_usd", "usedUSD": "used_usd",
+    "expiresAt": "expires_at",
+}
+ERROR_KEYS = ("kind", "number", "phase", "field", "http_status", "code", "server_message", "request_id", "task_id",
+              "last_status", "retry_after_s", "attempts", "maybe_executed", "transient", "message", "text")
+TASK_KEYS = ("task_id", "status", "raw_status", "progress", "video_url", "fail_reason", "model", "billed_seconds")
+TASK_TIMES = ("created_at", "started_at", "finished_at")
+SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts", "sha256")
+PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown", None)}
+
+# The ids of tasks that a scenario creates; those that it puts in have names of their own.
+NEW_ID = re.compile(r"task_(?!0{32})[0-9A-Za-z]{32}\b")
+SIGNATURE = re.compile(r"exp=\d+&sig=\w+")
+REQUEST_ID = re.compile(r"\b\d{10}[0-9a-f]{16}\b")
+
+
+def renamed(value: dict[str, Any], names: Names) -> dict[str, Any]:
+    return {names.get(name, name): part for name, part in value.items()}
+
+
+def absent(value: Any) -> Any:
+    """C says -1, 0 or an empty text where nothing is known."""
+    return None if value in ("", -1) else value
+
+
+def seconds(value: dict[str, Any], name: str) -> float | None:
+    """A duration that is given in seconds or in milliseconds."""
+    given, ms = absent(value.get(f"{name}_s")), absent(value.get(f"{name}_ms"))
+    if given is None and ms is None:
+        return None
+    return round(float(given) if given is not None else ms / 1000, 3)
+
+
+def error(face: str, value: dict[str, Any]) -> dict[str, Any]:
+    record = renamed(value, ERROR_NAMES[face])
+    plain = {name: record.get(name) for name in ERROR_KEYS}
+    plain["retry_after_s"] = seconds(record, "retry_after")
+    plain["http_status"] = record.get("http_status") or None
+    # C has no word for "none was seen" but the one for a state that is not known.
+    plain["last_status"] = None if record.get("last_status") == "unknown" else record.get("last_status")
+    plain["request_id"] = "some" if record.get("request_id") else None
+    return plain
+
+
+def task(value: dict[str, Any]) -> dict[str, Any]:
+    given = renamed(value, OTHER_NAMES)
+    plain = {name: absent(given.get(name)) for name in TASK_KEYS}
+    # The moment is the emulator's own; that it is told, and as a time, is what can be compared.
+    plain.update({name: None if absent(given.get(name)) is None else "some" for name in TASK_TIMES})
+    return plain
+
+
+def summary(value: dict[str, Any]) -> dict[str, Any]:
+    given = renamed(value, OTHER_NAMES)
+    plain = {name: given.get(name) for name in SUMMARY_KEYS}
+    plain.update({side: given.get(side) or None for side in ("width", "height")})
+    plain["duration_s"] = seconds(given, "duration")
+    return plain
+
+
+def read(value: dict[str, Any]) -> dict[str, Any]:
+    if "file" in value:
+        return {"length": value["length"], "sha256": hashlib.sha256(Path(value["file"]).read_bytes()).hexdigest()}
+    return value
+
+
+def balance(value: dict[str, Any]) -> dict[str, Any]:
+    given = renamed(value, OTHER_NAMES)
+    return {name: absent(given.get(name)) for name in ("name", "unlimited", "available_usd", "used_usd", "expires_at")}
+
+
+def report(value: dict[str, Any]) -> dict[str, Any]:
+    def steps(list_: list[dict[str, Any]]) -> dict[str, str]:
+        return {step["name"]: step["status"] for step in list_}
+    entries = [{"endpoint": entry["endpoint"], "in_use": entry["in_use"], "ok": entry["ok"], "steps": steps(entry["steps"])}
+               for entry in value["entries"]]
+    return {"ok": value["ok"], "entries": entries, "steps": steps(value["steps"]), "models": value.get("models")}
+
+
+def pending(value: dict[str, Any]) -> dict[str, Any]:
+    kind, state = value.get("kind"), value.get("state") or value.get("reason")
+    if isinstance(value.get("state"), int):
+        kind, state = PENDING_STATES[value["state"]]
+        state = state or value["reason"]
+    return {"kind": kind, "task_id": absent(value.get("task_id")), "model": value["model"], "seconds": value.get("seconds"),
+            "state": state, "prompt": absent(value.get("prompt"))}
+
+
+def outcome(face: str, value: dict[str, Any]) -> dict[str, Any]:
+    """What came of one step."""
+    shapes: dict[str, Callable[[Any], Any]] = {
+        "task": task, "summary": summary, "bytes": read, "balance": balance, "report": report,
+        "warnings": lambda list_: [warning["code"] for warning in list_],
+        "video": lambda video: {name: absent(part) for name, part in video.items()},
+        "error": lambda record: error(face, record),
+        "reads": lambda parts: [read(part["bytes"]) for part in parts],
+        "pending": lambda list_: [pending(one) for one in list_],
+        "ended": lambda list_: sorted((outcome(face, one) for one in list_), key=lambda one: str(one["key"])),
+    }
+    plain: dict[str, Any] = {}
+    for name, part in value.items():
+        if name == "error_record":
+            plain["error"] = error("record", part)
+        elif name == "id":
+            plain["key"] = part
+        else:
+            plain[name] = shapes[name](part) if name in shapes else part
+    return plain
+
+
+def settled(value: Any, places: dict[str, str]) -> Any:
+    """The same with templates in place of what differs from run to run."""
+    if isinstance(value, dict):
+        return {name: settled(part, places) for name, part in value.items()}
+    if isinstance(value, list):
+        return [settled(part, places) for part in value]
+    if isinstance(value, str):
+        for template, text in places.items():
+            value = value.replace(text, template)
+        for pattern, template in ((NEW_ID, "{new task}"), (REQUEST_ID, "{request}"), (SIGNATURE, "{signature}")):
+            value = pattern.sub(template, value)
+        return value
+    return value
+
+
+def filled(value: Any, places: dict[str, str]) -> Any:
+    """The other way round: templates become what they stand for."""
+    if isinstance(value, dict):
+        return {name: filled(part, places) for name, part in value.items()}
+    if isinstance(value, list):
+        return [filled(part, places) for part in value]
+    if isinstance(value, str):
+        for template, text in places.items():
+            value = value.replace(template, text)
+    return value

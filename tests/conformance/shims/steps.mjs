@@ -1,0 +1,89 @@
+// The npm package's shim: carries out the steps of a scenario, in Node and in a page. It converts and never decides.
+/** @param library what `import("junfeiai")` gives */
+export async function carryOut(library, scenario) {
+  const { Client, JunFeiAIError } = library;
+  const failure = (thrown) => (thrown instanceof JunFeiAIError ? { error: thrown.toJSON() } : { thrown: String(thrown) });
+  const make = (options) => new Client({ dangerouslyAllowBrowser: true, ...inJavaScript(options) });
+  const now = { client: undefined, task: undefined, video: undefined };
+  try {
+    now.client = make(scenario.client);
+    // In a page the module is loaded with the first call: the options are looked at then.
+    await library.ready();
+    void now.client.endpoint;
+  } catch (thrown) {
+    return { client: failure(thrown), steps: [] };
+  }
+  const steps = [];
+  for (const { do: verb, with: given = {} } of scenario.steps) {
+    try {
+      steps.push(await verbs[verb](now, given, { make, failure }));
+    } catch (thrown) {
+      steps.push(failure(thrown));
+    }
+  }
+  return { client: {}, steps };
+}
+
+/** The names of the options in JavaScript: camelCase, times in milliseconds. */
+const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", max_attempts: "maxAttempts", language: "language", create_parents: "createParents" };
+const TIMES = { timeout: "timeoutMs", create_timeout: "createTimeoutMs", idle_timeout: "idleTimeoutMs", wait_timeout: "waitTimeoutMs", poll_interval: "pollIntervalMs" };
+const inJavaScript = (options) => Object.fromEntries(Object.entries(options)
+  .map(([name, value]) => (name in TIMES ? [TIMES[name], value * 1000] : [NAMES[name] ?? name, value])));
+
+const signalOf = ({ cancel }) => (cancel === "now" ? AbortSignal.abort() : undefined);
+const seen = (now, task) => { now.task = task; return { task: task.toJSON(), warnings: task.warnings }; };
+const videoOf = (video) => ({ task_id: video.taskId, url: video.url });
+const found = (now, video) => { now.video = video; return { video: videoOf(video) }; };
+const idOf = (now, { id }) => id ?? now.task.id;
+
+async function bytesOf(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return { bytes: { length: bytes.length, sha256: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") } };
+}
+
+async function waited(now, given, call) {
+  const stop = new AbortController();
+  if (given.cancel === "now") stop.abort();
+  const states = [];
+  const onProgress = (task) => {
+    states.push(task.rawStatus);
+    if (given.cancel === "seen") stop.abort();
+  };
+  const timeoutMs = given.timeout === undefined ? undefined : given.timeout * 1000;
+  const video = await call({ timeoutMs, signal: stop.signal, onProgress });
+  return { ...found(now, video), states };
+}
+
+async function ended(outcomes, key, failure) {
+  const list = [];
+  for await (const one of outcomes) list.push({ key: one[key], ...(one.error ? failure(one.error) : { video: videoOf(one.video) }) });
+  return { ended: list };
+}
+
+const verbs = {
+  new_client: (now, given, { make }) => { now.client = make(given); return {}; },
+  create: async (now, given) => seen(now, await now.client.videos.create(given.request, { signal: signalOf(given) })),
+  get: async (now, given) => seen(now, await now.client.videos.get(idOf(now, given))),
+  task_by_id: (now, given) => seen(now, now.client.videos.task(idOf(now, given))),
+  refresh: async (now) => seen(now, await now.task.refresh()),
+  wait: (now, given) => waited(now, given, (options) => now.task.wait(options)),
+  generate: (now, given) => waited(now, given, (options) => now.client.videos.generate(given.request, options)),
+  async watch(now) {
+    const states = [];
+    for await (const task of now.task.watch()) states.push(task.rawStatus);
+    return { states };
+  },
+  task_video: (now) => found(now, now.task.video()),
+  video_by_id: async (now, given) => found(now, await now.client.videos.video(idOf(now, given))),
+  video_at: async (now, given) => found(now, await now.client.videos.videoAt(given.url)),
+  bytes: async (now, given) => bytesOf(await now.video.bytes({ maxBytes: given.max_bytes, signal: signalOf(given) })),
+  stream: async (now) => bytesOf(new Uint8Array(await new Response(now.video.stream()).arrayBuffer())),
+  read_range: async (now, given) => bytesOf(await now.video.readRange(given.start, given.end)),
+  save: async (now, given) => ({ summary: await now.video.save(given.path, inJavaScript(given.options ?? {})) }),
+  as_completed: (now, given, { failure }) => ended(now.client.videos.asCompleted(given.ids), "id", failure),
+  generate_many: (now, given, { failure }) =>
+    ended(now.client.videos.generateMany(given.requests, { concurrency: given.concurrency }), "index", failure),
+  check: async (now, given) => ({ report: await now.client.check(given) }),
+  models: async (now) => ({ models: await now.client.models() }),
+  balance: async (now) => ({ balance: await now.client.balance() }),
+};
