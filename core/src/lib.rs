@@ -89,11 +89,15 @@ pub use url::{Origin, Url, UrlError};
 pub use video::{DEFAULT_MAX_BYTES, Video};
 pub use videos::Videos;
 
-/// The code of both READMEs, compiled by the documentation tests.
+/// The code of the documents, compiled by the documentation tests.
 #[cfg(doctest)]
-mod readmes {
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Guide;
+    #[doc = include_str!("../README.zh-CN.md")]
+    struct ChineseGuide;
     #[doc = include_str!("../../README.md")]
-    struct English;
+    struct Readme;
     #[doc = include_str!("../../README.zh-CN.md")]
-    struct Chinese;
+    struct ChineseReadme;
 }
