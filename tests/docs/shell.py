@@ -10,7 +10,7 @@ import tomllib
 import urllib.request
 from pathlib import Path
 
-from blocks import ROOT, blocks_of, collect, read
+from blocks import ROOT, blocks_of, collect, prose, read, spans
 
 VENV = ROOT / "target" / "venv"
 EMULATOR = ROOT / "target" / "debug" / "junfeiai-emulator"
@@ -24,6 +24,7 @@ def checks():
     built = subprocess.run(["maturin", "develop", "--quiet", "--locked"], cwd=ROOT / "bindings-python", env=env, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     yield "the command can be built", [] if built.returncode == 0 else [built.stdout]
+    yield "options of our commands are those of their help", list(options())
     for block in collect("sh"):
         yield f"{block.file}:{block.line}: its commands", list(shell_block(block))
     for block in collect("console"):
@@ -32,6 +33,26 @@ def checks():
     for block in collect("jsonl"):
         used = any(file == block.file for file, _ in ours) or block.more == "journal"
         yield f"{block.file}:{block.line}: somebody reads it", [] if used else ["no command in this document reads it"]
+
+
+def options():
+    """The guide of a command names no option that there is not; that of the emulator names every one."""
+
+    def known(*command):
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return set(re.findall(r"--[a-z][a-z0-9-]+", said))
+
+    def named_in(document):
+        return {option for span in spans(prose(document)) for option in re.findall(r"--[a-z][a-z0-9-]+", span)}
+
+    ours = VENV / "bin" / "junfeiai"
+    words = re.search(r"COMMAND\n((?:    .*\n)+)", subprocess.run([ours, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout)[1]
+    of_ours = set().union(*(known(ours, word, "--help") for word in re.findall(r"^    (\w+)", words, re.M)))
+    for option in sorted(named_in("bindings-python/README.md") - of_ours - {"--path"}):
+        yield f"bindings-python/README.md: junfeiai has no {option}"
+    of_emulator = known(EMULATOR, "--help") - {"--help", "--version"}
+    for option in sorted(of_emulator ^ named_in("tests/emulator/README.md")):
+        yield f"tests/emulator/README.md: {option} is named in one of the guide and --help alone"
 
 
 def commands(text):
