@@ -5,12 +5,11 @@
     run.py --write   writes the tables of errors anew first
 """
 
-import json
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import faces
 import shell
@@ -211,6 +210,17 @@ def errors(write):
                     yield f"{document}: its table of errors is not that of the sources: run tests/docs/run.py --write"
 
 
+def peers():
+    """The versions in the comparison are those that the script installs and measures."""
+    measured = ast.parse(read("tests/bench/peers_faults.py"))
+    for node in measured.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id in ("PACKAGES", "NODE_PACKAGES"):
+            for name, version in ast.literal_eval(node.value).items():
+                for document in ("README.md", "README.zh-CN.md"):
+                    if f"{name} {version}" not in read(document):
+                        yield f"{document}: it does not say {name} {version}"
+
+
 def crate():
     """What would be published of the core: its guide is in it, its texts are there, and docs.rs builds what there is on a server."""
     listed = subprocess.run(["cargo", "package", "--list", "--allow-dirty", "-p", "junfeiai"], cwd=ROOT, check=True, stdout=subprocess.PIPE,
@@ -233,6 +243,7 @@ def main(write):
     report("paths and names in the documents for contributors are there", names_that_are_nothing())
     report("dependencies are named as they are", manifests())
     report("the package of the core is complete", crate())
+    report("the comparison names the versions that are measured", peers())
     for name, problems in shell.checks():
         report(name, problems)
     print(f"docs: {passed} passed, {failed} failed")
