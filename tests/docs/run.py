@@ -37,7 +37,10 @@ passed, failed = 0, 0
 
 def report(name, problems):
     global passed, failed
-    problems = list(problems)
+    try:
+        problems = list(problems)
+    except (LookupError, AssertionError, ValueError) as error:
+        problems = [str(error)]
     passed, failed = passed + (not problems), failed + bool(problems)
     print(f"{'FAILED' if problems else 'ok    '} {name}", flush=True)
     for problem in problems:

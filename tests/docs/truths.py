@@ -11,6 +11,8 @@ def source(path):
 
 
 def between(text, start, end):
+    if start not in text:
+        raise LookupError(f"{start.strip()!r} is not found in the sources any more: say in tests/docs/truths.py where it went")
     return text.split(start, 1)[1].split(end, 1)[0]
 
 
