@@ -110,15 +110,11 @@ pub use url::{Origin, Url, UrlError};
 pub use video::{DEFAULT_MAX_BYTES, Video};
 pub use videos::Videos;
 
-/// The code of the documents, compiled by the documentation tests.
+/// The code of the documents, compiled by the documentation tests. Translations have the same blocks: tests/docs/run.py.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
     struct Guide;
-    #[doc = include_str!("../README.zh-CN.md")]
-    struct ChineseGuide;
     #[doc = include_str!("../../README.md")]
     struct Readme;
-    #[doc = include_str!("../../README.zh-CN.md")]
-    struct ChineseReadme;
 }

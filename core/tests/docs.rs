@@ -5,8 +5,7 @@ use junfeiai::protocol::part::PartState;
 use junfeiai::{Client, ClientBuilder, Error, ErrorKind, Pending, Phase, VideoRequest};
 use serde_json::Value;
 
-const ENGLISH: &str = include_str!("../README.md");
-const CHINESE: &str = include_str!("../README.zh-CN.md");
+const GUIDE: &str = include_str!("../README.md");
 const ARCHITECTURE: &str = include_str!("../docs/ARCHITECTURE.md");
 
 /// The blocks of this kind: what stands behind the three marks.
@@ -24,38 +23,36 @@ fn values(text: &str, kind: &str) -> Vec<Value> {
 #[test]
 fn every_json_block_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    for text in [ENGLISH, CHINESE] {
-        let mut read = 0;
-        for mut options in values(text, "json client") {
-            options["journal"] = folder.path().join("paid.journal").to_str().unwrap().into();
-            options["api_key"] = "sk-test".into();
-            ClientBuilder::from_json(options).unwrap().build().unwrap();
-            read += 1;
-        }
-        for request in values(text, "json request") {
-            VideoRequest::from_json(request).unwrap().prepare().unwrap();
-            read += 1;
-        }
-        let client = Client::new("sk-test").unwrap();
-        for options in values(text, "json wait") {
-            let _ = client.videos().task("task_1").unwrap().wait().options_json(options).unwrap();
-            read += 1;
-        }
-        for options in values(text, "json save") {
-            let _ = client.videos().video("task_1").unwrap().save("x.mp4").options_json(options).unwrap();
-            read += 1;
-        }
-        for shown in values(text, "json error") {
-            let real = Error::new(ErrorKind::WaitTimeout, Phase::Wait, "…").to_json();
-            let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-            assert_eq!(fields(&shown), fields(&real));
-            for name in ["kind", "number", "phase", "maybe_executed", "transient"] {
-                assert_eq!(shown[name], real[name], "{name}");
-            }
-            read += 1;
-        }
-        assert_eq!(read, text.matches("```json").count(), "a block of JSON that nobody reads");
+    let mut read = 0;
+    for mut options in values(GUIDE, "json client") {
+        options["journal"] = folder.path().join("paid.journal").to_str().unwrap().into();
+        options["api_key"] = "sk-test".into();
+        ClientBuilder::from_json(options).unwrap().build().unwrap();
+        read += 1;
     }
+    for request in values(GUIDE, "json request") {
+        VideoRequest::from_json(request).unwrap().prepare().unwrap();
+        read += 1;
+    }
+    let client = Client::new("sk-test").unwrap();
+    for options in values(GUIDE, "json wait") {
+        let _ = client.videos().task("task_1").unwrap().wait().options_json(options).unwrap();
+        read += 1;
+    }
+    for options in values(GUIDE, "json save") {
+        let _ = client.videos().video("task_1").unwrap().save("x.mp4").options_json(options).unwrap();
+        read += 1;
+    }
+    for shown in values(GUIDE, "json error") {
+        let real = Error::new(ErrorKind::WaitTimeout, Phase::Wait, "…").to_json();
+        let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(fields(&shown), fields(&real));
+        for name in ["kind", "number", "phase", "maybe_executed", "transient"] {
+            assert_eq!(shown[name], real[name], "{name}");
+        }
+        read += 1;
+    }
+    assert_eq!(read, GUIDE.matches("```json").count(), "a block of JSON that nobody reads");
 }
 
 #[tokio::test]
