@@ -47,6 +47,7 @@ def suites():
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
+        "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

@@ -2,6 +2,7 @@
 """The tests of the C library: builds and installs it, then builds consumers and runs them against the emulator.
 
     tests/run.py            with cargo's dev profile
+    tests/run.py --readme   only the blocks of the documents
     tests/run.py --release  what is shipped: size, symbols, system libraries, the caught panic
 """
 
@@ -16,6 +17,8 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import readme
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -87,13 +90,15 @@ class Emulator:
         return dict(os.environ, JUNFEIAI_API_KEY="sk-test", JUNFEIAI_BASE_URL=self.origin + "/v1", **more)
 
 
-def program(emulator, name, command, timeout=120, scenario=None, **env):
+def program(emulator, name, command, timeout=120, scenario=None, files=(), **env):
     """A test program that ends with "N passed, M failed", or an example that just succeeds."""
     emulator.fresh(scenario)
     # The emulator's ids repeat: what another program left of a file is not gone on with.
     out = WORK / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
+    for file in files:
+        shutil.copy(file, out)
     ok, output = run(command, env=emulator.env(**env), cwd=out, timeout=timeout)
     counts = re.findall(r"(\d+) passed, (\d+) failed", output)
     count = tuple(map(int, counts[-1])) if counts else None
@@ -272,10 +277,12 @@ def main():
         prefix = WORK / "prefix"
         shutil.rmtree(prefix, ignore_errors=True)
         must("install-c", [*XTASK, "install-c", "--profile", "dev", "--prefix", prefix], timeout=1200)
-        header(prefix)
-        consumers(emulator, prefix)
-        examples(emulator)
-        sanitizers(emulator, prefix)
+        if "--readme" not in sys.argv:
+            header(prefix)
+            consumers(emulator, prefix)
+            examples(emulator)
+            sanitizers(emulator, prefix)
+        readme.check(sys.modules[__name__], emulator, prefix)
     print(f"{time.monotonic() - begun:.0f} s")
     finish()
 

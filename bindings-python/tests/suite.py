@@ -5,8 +5,8 @@
     suite.py types    stubs against the module, mypy --strict on package and tests, pyright where it is installed
 """
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -27,13 +27,16 @@ def run(*command: str) -> None:
 
 
 def write_examples() -> list[str]:
-    """Each example of the guide as a file, for the type checkers."""
+    """Each example of the documents as a file, for the type checkers."""
     folder = ROOT / "target" / "python-examples"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    collector = ROOT / "tests" / "docs" / "blocks.py"
+    done = subprocess.run([sys.executable, collector, "python"], check=True, stdout=subprocess.PIPE, text=True)
     written = []
-    for number, text in enumerate(re.findall(r"^```python\n(.*?)^```", (FOLDER / "README.md").read_text(), re.M | re.S)):
-        path = folder / f"readme_{number}.py"
-        path.write_text(text)
+    for number, block in enumerate(json.loads(done.stdout)):
+        path = folder / f"example_{number}.py"
+        path.write_text(f"# {block['file']}:{block['line']}\n{block['text']}", encoding="utf-8")
         written.append(str(path))
     return written
 

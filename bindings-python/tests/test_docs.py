@@ -1,21 +1,24 @@
-"""Every example in a docstring and in both READMEs runs."""
+"""Every example in a docstring and in the documents of the repository runs."""
 
 from __future__ import annotations
 
 import doctest
 import functools
 import inspect
-import re
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Emulator
+from conftest import ROOT, Emulator, emulator_binary
 
 import junfeiai
 from junfeiai import AsyncClient, Client
 
-FOLDER = Path(__file__).resolve().parents[1]
-READMES = [FOLDER / "README.md", FOLDER / "README.zh-CN.md"]
+COLLECTOR = ROOT / "tests" / "docs" / "blocks.py"
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +53,19 @@ def test_everything_is_documented() -> None:
                 assert member.startswith("_") or getattr(thing, member).__doc__, f"{name}.{member}"
 
 
-def blocks(path: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+def examples() -> list[tuple[str, str]]:
+    """Where it stands, and the example: of every document, by the collector that all languages use."""
+    done = subprocess.run([sys.executable, COLLECTOR, "python"], check=True, stdout=subprocess.PIPE, text=True)
+    return [(f"{block['file']}:{block['line']}", block["text"]) for block in json.loads(done.stdout)]
 
 
-@pytest.mark.parametrize(
-    ("path", "number"),
-    [pytest.param(path, number, id=f"{path.name}-{number}") for path in READMES for number in range(len(blocks(path)))],
-)
-def test_readme(path: Path, number: int, emulator: Emulator, environment: Path) -> None:
+@pytest.mark.parametrize(("where", "text"), [pytest.param(*one, id=one[0]) for one in examples()])
+def test_document(where: str, text: str, emulator: Emulator, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator.scenario(task={"queued_s": 0, "running_s": 0})
-    exec(compile(blocks(path)[number], f"{path.name}, example {number}", "exec"), {"__name__": "__main__"})
+    shutil.copy(COLLECTOR.with_name("company.pem"), environment)
+    monkeypatch.setenv("PATH", f"{emulator_binary().parent}{os.pathsep}{os.environ['PATH']}")
+    exec(compile(text, where, "exec"), {"__name__": "__main__"})
 
 
-def test_both_readmes_have_the_same_examples() -> None:
-    assert blocks(READMES[0]) == blocks(READMES[1])
-    assert len(blocks(READMES[0])) >= 5
+def test_the_guide_is_among_them() -> None:
+    assert len([where for where, _ in examples() if where.startswith("bindings-python/README.md")]) >= 10

@@ -17,6 +17,12 @@ const tarball = join(npm, readdirSync(npm).find((name) => name.endsWith(".tgz"))
 const tool = (name) => join(here, "node_modules/.bin", name);
 let folder, emulator, browser, task;
 
+/** Every example of the repository's documents, by the collector that all languages use. */
+async function documented() {
+  const { stdout } = await run("python3", [join(root, "tests/docs/blocks.py"), "ts"]);
+  return JSON.parse(stdout).map(({ file, line, text }) => [`${file.replaceAll(/\W/g, "-")}-${line}.mts`, text]);
+}
+
 const node = (...args) => run(process.execPath, args, { cwd: folder });
 
 before(async () => {
@@ -79,10 +85,9 @@ describe("the tarball", () => {
     }
   });
 
-  test("TypeScript: strict, ESM and CJS, and the README's examples", async () => {
-    const examples = ["README.md", "README.zh-CN.md"].flatMap((file) =>
-      [...readFileSync(join(here, file), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code], at) => [`${file.replaceAll(".", "-")}-${at}.mts`, code]));
-    assert.ok(examples.length >= 6);
+  test("TypeScript: strict, ESM and CJS, and the documents' examples", async () => {
+    const examples = await documented();
+    assert.ok(examples.length >= 8);
     for (const [name, code] of examples) writeFileSync(join(folder, name), `${code}\nexport {};\n`);
     writeFileSync(join(folder, "common.cts"), `import { Client, JunFeiAIError, type Task } from "junfeiai";
       import { createProxyHandler } from "junfeiai/server";
@@ -100,6 +105,19 @@ describe("the tarball", () => {
       include: ["*.mts", "*.cts"],
     }));
     await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error) => assert.fail(error.stdout));
+  });
+
+  test("the documents' examples run in Node, but for those that need a page or do not end", async () => {
+    const { transform } = await import("esbuild");
+    const path = `${dirname(process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator"))}:${process.env.PATH}`;
+    const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL, PATH: path };
+    const examples = (await documented()).filter(([, code]) => !/document\.|\.listen\(|^declare /m.test(code));
+    assert.ok(examples.length >= 6);
+    for (const [name, code] of examples) {
+      const place = mkdtempSync(join(folder, "example-"));
+      writeFileSync(join(place, "example.mjs"), (await transform(code, { loader: "ts", format: "esm", target: "es2022" })).code);
+      await run(process.execPath, ["example.mjs"], { cwd: place, env, timeout: 60_000 }).catch((error) => assert.fail(`${name}: ${error.stderr}`));
+    }
   });
 
   test("publint and attw find nothing", async () => {

@@ -16,7 +16,9 @@ use crate::scheduler::Scheduler;
 use crate::transport::{Timer, Transport};
 use crate::videos::Videos;
 
-/// A client of the video API. Clones share everything.
+/// A client of the video API: one for a key is enough. Clones share everything and cost nothing, and any number of
+/// threads and tasks may use them at once; a process made by `fork()` gets connections of its own. With the built-in
+/// transport its calls need a tokio runtime; without one take [`blocking::Client`](crate::blocking::Client).
 ///
 /// ```no_run
 /// # async fn run() -> junfeiai::Result<()> {
@@ -110,7 +112,19 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The options of a [`Client`].
+/// The options of a [`Client`]. Whatever cannot be used is refused by [`ClientBuilder::build`], which names it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let client = junfeiai::Client::builder()
+///     .api_key("sk-1")
+///     .endpoints(["standard", "china"])
+///     .wait_timeout(Duration::from_secs(3600))
+///     .build()?;
+/// assert_eq!(client.endpoints().len(), 2);
+/// # Ok::<(), junfeiai::Error>(())
+/// ```
 #[derive(Default)]
 pub struct ClientBuilder {
     pub(crate) options: Options,
@@ -172,14 +186,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Your own name for the documented video host, as scheme and host.
+    /// Your own name for the documented video host (service document §1), as scheme and host. Default: none, the
+    /// documented one.
     #[must_use]
     pub fn video_base_url(mut self, url: impl Into<String>) -> Self {
         self.options.video_base_url = Some(url.into());
         self
     }
 
-    /// A further host that may be given the key, as `host` or `host:port`.
+    /// A further host that may be given the key, as `host` or `host:port`; call it again for more. Default: the entries
+    /// and the documented hosts, see [`Trust`](crate::endpoint::Trust).
     #[must_use]
     pub fn trust_host(mut self, host: impl Into<String>) -> Self {
         self.options.trusted_hosts.push(host.into());
@@ -215,21 +231,24 @@ impl ClientBuilder {
         self
     }
 
-    /// How calls are tried again.
+    /// How calls are tried again. Default: 4 attempts within 2 minutes, with pauses from 0.5 s to 20 s. A create is sent
+    /// again only when it provably was not accepted, whatever the policy.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.options.retry = policy;
         self
     }
 
-    /// How tasks are waited for. Any host but this machine is asked every 5 s at the most.
+    /// How tasks are waited for. Default: every 5 s, growing to 10 s, for 30 minutes. Any host but this machine is asked
+    /// every 5 s at the most (service document §5).
     #[must_use]
     pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
         self.options.wait = policy;
         self
     }
 
-    /// The first pause between two polls. Default 5 s, growing to 10 s.
+    /// The first pause between two polls. Default 5 s, growing to 10 s; 5 s at least for any host but this machine
+    /// (service document §5).
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.options.set_poll_interval(interval);
@@ -238,7 +257,7 @@ impl ClientBuilder {
 
     /// The request budget that all tasks, clones and threads of the client share: requests per second, and how many
     /// may leave together after a quiet time. Default 2 a second in bursts of 4 (the service document asks for "lower
-    /// concurrency, longer intervals" after a 429, §7, and names no number); for a server on this machine 1000 and
+    /// concurrency, longer intervals" after a 429, §9, and names no number); for a server on this machine 1000 and
     /// 1000. Polls and creates wait for their turn; `get`, `refresh` and the like count as well and go first. After a
     /// 429 the rate is halved for a while, and a `Retry-After` is obeyed by everybody. Reading videos is not counted.
     ///
@@ -272,28 +291,28 @@ impl ClientBuilder {
         self
     }
 
-    /// `Accept-Language`, which decides the language of the server's messages.
+    /// `Accept-Language`, which decides the language of the server's messages. Default: none, the server chooses.
     #[must_use]
     pub fn language(mut self, language: impl Into<String>) -> Self {
         self.options.language = Some(language.into());
         self
     }
 
-    /// What calls the library, for the `User-Agent`. The bindings set it.
+    /// What calls the library, for the `User-Agent`. Default `rust`; the bindings set theirs.
     #[must_use]
     pub fn face(mut self, face: impl Into<String>) -> Self {
         self.options.face = face.into();
         self
     }
 
-    /// An own transport instead of the built-in one.
+    /// An own transport instead of the built-in one. Default: reqwest with the feature `native`, else none.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// An own clock instead of the built-in one.
+    /// An own clock instead of the built-in one. Default: tokio's with the feature `native`, else none.
     #[must_use]
     pub fn timer(mut self, timer: Arc<dyn Timer>) -> Self {
         self.timer = Some(timer);
@@ -309,7 +328,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Keeps the journal in a place of your own.
+    /// Keeps the journal in a place of your own; goes before [`ClientBuilder::journal`]. Default: none.
     #[cfg(feature = "journal")]
     #[must_use]
     pub fn journal_with(mut self, journal: Arc<dyn Journal>) -> Self {
@@ -333,7 +352,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Further root certificates, as a PEM file, besides the system's and `SSL_CERT_FILE`.
+    /// Further root certificates, as a PEM file, besides the system's and `SSL_CERT_FILE`. Default: none.
     #[cfg(feature = "native")]
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {

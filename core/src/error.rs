@@ -2,7 +2,16 @@
 //!
 //! A failure is a small record: *what kind* it is, *where* it happened, what the server said, which task it is about, and
 //! whether the request may have been carried out all the same. The table below is the only place where kinds are
-//! named and numbered; the bindings generate their names from it.
+//! named and numbered (what the service says: service document §9); the bindings generate their names from it.
+//!
+//! ```
+//! use junfeiai::{ErrorKind, VideoRequest};
+//!
+//! let error = VideoRequest::new("A red ball").seconds(3600).prepare().unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+//! assert_eq!(error.record().field.as_deref(), Some("seconds"));
+//! assert!(error.to_string().ends_with("correct the request; nothing was sent"));
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;

@@ -23,6 +23,27 @@
 //! * **The key goes only where it belongs**: see [`endpoint::Trust`].
 //! * **A file has its final name only when it is whole**: see [`Video::save`].
 //!
+//! # Where to start
+//!
+//! | | |
+//! |---|---|
+//! | [`Client`], [`ClientBuilder`] | one for each key; every option |
+//! | [`Videos`], [`VideoRequest`] | create, look up, generate many; what is ordered |
+//! | [`Task`], [`Wait`] | a paid task: ask, wait, watch |
+//! | [`Video`], [`Save`], [`VideoReader`], [`Served`] | save it, read it here and there, hand it on to a player |
+//! | [`Error`], [`ErrorKind`], [`error`] | what went wrong, and what to do next |
+//! | [`blocking`] | the same without an async runtime |
+//! | [`journal`], [`Pending`] | going on after a crash |
+//! | [`Client::check`] | is everything set up right? |
+//!
+//! The crate's README is the guide, with tables of options and errors and with recipes. "Service document" is the
+//! description of the API at <https://doc.junfeiai.com>; "observed" is what servers do besides.
+//!
+//! # Features
+//!
+//! `native` (default): HTTP by reqwest with rustls on tokio, files, journals, system proxies. `blocking` (default): the
+//! [`blocking`] client. `wasm`: `fetch` and timers of a browser or Node, for wasm32.
+//!
 //! # How it is built
 //!
 //! ```text
@@ -97,11 +118,11 @@ pub use url::{Origin, Url, UrlError};
 pub use video::{DEFAULT_MAX_BYTES, Video};
 pub use videos::Videos;
 
-/// The code of both READMEs, compiled by the documentation tests.
+/// The code of the documents, compiled by the documentation tests. Translations have the same blocks: tests/docs/run.py.
 #[cfg(doctest)]
-mod readmes {
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Guide;
     #[doc = include_str!("../../README.md")]
-    struct English;
-    #[doc = include_str!("../../README.zh-CN.md")]
-    struct Chinese;
+    struct Readme;
 }

@@ -151,6 +151,32 @@ impl fmt::Display for TransportError {
 impl std::error::Error for TransportError {}
 
 /// Sends one request.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use junfeiai::platform::BoxFuture;
+/// use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Transport, TransportError};
+/// use junfeiai::{Client, TaskStatus};
+///
+/// /// Answers every question in the same way: a test needs no server.
+/// struct Fixed(&'static str);
+///
+/// impl Transport for Fixed {
+///     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+///         assert!(request.key.is_some(), "the key goes to this host");
+///         let body = futures_util::stream::iter([Ok(self.0.into())]);
+///         Box::pin(async { Ok(HttpResponse { status: 200, headers: Headers::new(), body: Box::pin(body) }) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> junfeiai::Result<()> {
+/// let answer = Fixed(r#"{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS"}}"#);
+/// let client = Client::builder().api_key("sk-1").transport(Arc::new(answer)).build()?;
+/// assert_eq!(client.videos().get("task_1").await?.status(), TaskStatus::InProgress);
+/// # Ok(()) }
+/// ```
 pub trait Transport: MaybeSend + MaybeSync {
     /// Sends it once and returns the head of the answer as soon as it is there. Dropping the future gives the request up.
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;

@@ -16,7 +16,10 @@ use crate::reader::VideoReader;
 /// Largest video that [`Video::bytes`] reads by default: 1 GiB.
 pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024 * 1024;
 
-/// A video of the service. Result links live about a day: save it soon.
+/// A video of the service (service document §6). Result links live about a day: save it soon.
+///
+/// However it is read, a connection that breaks is taken up again where it broke, every answer is compared with the first
+/// (`ETag`, date, length), and a signed link that has expired is asked for anew.
 #[derive(Clone)]
 pub struct Video {
     pub(crate) client: Client,

@@ -95,7 +95,8 @@ impl Videos {
         Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created, warnings: Arc::default() })
     }
 
-    /// Creates a task and waits for its video.
+    /// Creates a task and waits for its video: await it, after setting what differs. **This costs money.** The task's id
+    /// comes with the first call of [`Wait::on_progress`], or with the error.
     ///
     /// # Errors
     /// Those of [`Videos::create`] and of [`Task::wait`].

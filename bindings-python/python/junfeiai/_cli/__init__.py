@@ -1,5 +1,10 @@
 """The command ``junfeiai``.
 
+Environment: JUNFEIAI_API_KEY (the key), JUNFEIAI_BASE_URL ("standard", "china", a base URL, several with commas),
+JUNFEIAI_VIDEO_BASE_URL, JUNFEIAI_LOG (error, warn, info, debug, trace); HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+
+Example: junfeiai generate "A small red ball bouncing once" --seconds 6 -o ball.mp4
+
 Exit codes: 0 done, 1 any other failure, 2 wrong usage or options, 3 the task failed, 4 the wait timed out, 5 key, rights
 or balance, 6 network, 7 the outcome of a create is unknown, 130 Ctrl-C.
 """
@@ -66,8 +71,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--base-url", metavar="URL", help='"standard", "china" or a base URL; otherwise JUNFEIAI_BASE_URL'
     )
-    group.add_argument("--poll-interval", type=float, metavar="S", help="pause between two queries of a task (5)")
-    group.add_argument("--journal", metavar="FILE", default=None, help=f"what was paid for ({_journal()})")
+    group.add_argument("--poll-interval", type=float, metavar="S", help="seconds between two queries of a task (5, growing to 10)")
+    group.add_argument("--journal", metavar="FILE", default=None, help=f"remembers what was paid for ({_journal()}; a batch: always in its folder)")
     group.add_argument("--no-journal", action="store_true", help="keep no journal")
     group.add_argument("--json", action="store_true", help="one JSON object per result, for machines")
     group.add_argument(
@@ -80,16 +85,16 @@ def parser() -> argparse.ArgumentParser:
 
     request = argparse.ArgumentParser(add_help=False)
     group = request.add_argument_group("the video")
-    group.add_argument("--model", help="grok-image-video or grok-video-1.5")
-    group.add_argument("--seconds", metavar="N", help="length; without it the server makes and bills 4 s")
+    group.add_argument("--model", help="grok-image-video (the default) or grok-video-1.5")
+    group.add_argument("--seconds", metavar="N", help="length in seconds; without it the server makes and bills 4 s")
     group.add_argument("--size", metavar="WxH", help="frame size such as 1280x720")
     group.add_argument(
         "--image", action="append", metavar="URL|FILE", help="image to start from; several are reference images"
     )
-    group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked")
+    group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
     wait = argparse.ArgumentParser(add_help=False)
-    wait.add_argument("--timeout", type=float, metavar="S", help="longest wait (1800)")
+    wait.add_argument("--timeout", type=float, metavar="S", help="longest wait in seconds (1800)")
 
     save = argparse.ArgumentParser(add_help=False)
     group = save.add_argument_group("the file")

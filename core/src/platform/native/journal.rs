@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::lock::Locked;
 use super::part::with_suffix;
 use super::process;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -152,13 +153,13 @@ impl FileJournal {
         result
     }
 
-    fn lock(&self) -> Result<File> {
+    fn lock(&self) -> Result<Locked> {
         let file = OpenOptions::new().append(true).create(true).open(&self.lock_path);
         let file = file.map_err(|error| failed(&self.lock_path, &error))?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => return Ok(Locked::of(file)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_LIMIT => {
                     std::thread::sleep(Duration::from_millis(1));
                 }

@@ -2,6 +2,7 @@
 
 mod http;
 mod journal;
+mod lock;
 mod part;
 mod per_process;
 mod process;

@@ -4,10 +4,11 @@
 //! The lock on the state file keeps two savers of one video apart.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::lock::Locked;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
@@ -24,7 +25,7 @@ pub(super) struct PartFile {
     part_path: PathBuf,
     state_path: PathBuf,
     file: File,
-    state: File,
+    state: Locked,
     /// Where the file's cursor is.
     cursor: u64,
     task_id: Option<String>,
@@ -280,20 +281,15 @@ pub(super) fn clear_second_name(target: &Path) {
     }
 }
 
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = file.map_err(|error| io_error("the file", path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let text = format!("{} is being written by another saver", path.display());
-                return Err(Error::new(ErrorKind::FileLocked, Phase::Save, text));
-            }
-            // File systems without locks: as careful as they allow.
-            Err(TryLockError::Error(_)) => {}
-        }
+        let Some(file) = Locked::try_new(file) else {
+            let text = format!("{} is being written by another saver", path.display());
+            return Err(Error::new(ErrorKind::FileLocked, Phase::Save, text));
+        };
         // A saver that just ended may have removed the file that we locked.
         if same_file(&file, path) {
             return Ok(file);

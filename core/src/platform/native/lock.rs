@@ -1,0 +1,73 @@
+//! A lock on an open file that ends when we say so.
+
+use std::fs::{File, TryLockError};
+use std::ops::{Deref, DerefMut};
+
+/// A locked file. Closing it is not enough to unlock it: a child process may hold a copy of it, between `fork()` and
+/// `exec()` or for as long as it lives.
+pub(super) struct Locked {
+    file: File,
+    /// Who locked it. A child that drops its copy must not take the lock from us.
+    process: u32,
+}
+
+impl Locked {
+    /// Locks the file, unless somebody else has it. A file system without locks is no reason to fail: it is as careful
+    /// as it allows.
+    pub(super) fn try_new(file: File) -> Option<Self> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => None,
+            Ok(()) | Err(TryLockError::Error(_)) => Some(Self::of(file)),
+        }
+    }
+
+    /// A file that was just locked.
+    pub(super) fn of(file: File) -> Self {
+        Self { file, process: std::process::id() }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.file
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_lives_on_does_not_keep_the_lock() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let open = || File::options().append(true).open(&path).unwrap();
+        let locked = Locked::try_new(open()).unwrap();
+        // What a child has after fork(): the same open file.
+        let copy = locked.try_clone().unwrap();
+        assert!(Locked::try_new(open()).is_none());
+        drop(locked);
+        assert!(Locked::try_new(open()).is_some());
+        // And a copy that a child drops takes nothing from its parent.
+        let locked = Locked::try_new(open()).unwrap();
+        drop(Locked { file: locked.try_clone().unwrap(), process: 0 });
+        assert!(Locked::try_new(open()).is_none());
+        drop(copy);
+    }
+}

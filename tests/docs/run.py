@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Every document of this repository is true: its blocks are tested, its tables are those of the sources, its links lead somewhere.
+
+    run.py           checks
+    run.py --write   writes the tables of errors anew first
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+import faces
+import shell
+import truths
+from blocks import ROOT, blocks_of, collect, documents, headings, links, original, read, spans, tables
+
+# Which suite tests the blocks of a language, and the file that takes them from blocks.py.
+TAKEN = {
+    "python": "bindings-python/tests/test_docs.py",
+    "ts": "bindings-wasm/test/packaging.test.mjs",
+    "c": "bindings-c/tests/readme.py",
+    "cpp": "bindings-c/tests/readme.py",
+    "cmake": "bindings-c/tests/readme.py",
+}
+HERE = {"sh", "console", "toml", "jsonl"}
+# Drawings are no code.
+DRAWINGS = {"text"}
+# Rust examples are included by the crate whose documentation tests compile them; JSON is read by what reads it.
+RUST = ["core/src/lib.rs", "tests/emulator/src/lib.rs"]
+JSON = ["core/tests/docs.rs", "tests/emulator/tests/readme.rs"]
+WITH_NAMES = ["core/docs/ARCHITECTURE.md", "CONTRIBUTING.md"]
+
+passed, failed = 0, 0
+
+
+def report(name, problems):
+    global passed, failed
+    try:
+        problems = list(problems)
+    except (LookupError, AssertionError, ValueError) as error:
+        problems = [str(error)]
+    passed, failed = passed + (not problems), failed + bool(problems)
+    print(f"{'FAILED' if problems else 'ok    '} {name}", flush=True)
+    for problem in problems:
+        print(f"       {problem}", flush=True)
+
+
+def included(document, readers):
+    """True when one of these sources includes the document."""
+    for reader in readers:
+        for path in re.findall(r'include_str!\("([^"]+)"\)', read(reader)):
+            if ((ROOT / reader).parent / path).resolve() == (ROOT / document).resolve():
+                return True
+    return False
+
+
+def untested():
+    for name in documents():
+        for block in blocks_of(name):
+            where = f"{name}:{block.line}"
+            if block.language in DRAWINGS or block.language in HERE and block.more != "journal":
+                continue
+            if block.language in TAKEN:
+                if not re.search(r"blocks\.collect\(|blocks\.py", read(TAKEN[block.language])):
+                    yield f"{where}: {TAKEN[block.language]} does not take its blocks from blocks.py"
+            elif block.language in ("rust", "json", "jsonl"):
+                # A translation has the same blocks, which is checked.
+                if not included(original(name), RUST if block.language == "rust" else JSON):
+                    yield f"{where}: no test includes this document for its {block.language} blocks"
+            else:
+                yield f"{where}: nobody tests a block of {block.language or 'no language'}"
+
+
+def manifests():
+    """Dependencies as a user would write them: the place is ours, the features are there."""
+    repository = tomllib.loads(read("Cargo.toml"))["workspace"]["package"]["repository"]
+    features = tomllib.loads(read("core/Cargo.toml"))["features"]
+    for block in collect("toml"):
+        entry = tomllib.loads(block.text).get("dependencies", {}).get("junfeiai", {})
+        wrong = [name for name in entry.get("features", []) if name not in features]
+        if entry.get("git") != repository or wrong:
+            yield f"{block.file}:{block.line}: {entry}"
+
+
+def translations():
+    for name in documents():
+        english = original(name)
+        if english == name:
+            continue
+        if [level for level, _ in headings(name)] != [level for level, _ in headings(english)]:
+            yield f"{name}: the headings are not those of {english}"
+        ours, theirs = ([(block.language, block.more, block.text) for block in blocks_of(one)] for one in (name, english))
+        if ours != theirs:
+            yield f"{name}: the blocks are not those of {english}"
+        ours, theirs = ({title: [spans(" ".join(row)) for row in rows] for title, rows in tables(one).items()} for one in (name, english))
+        for title in theirs.keys() | ours.keys():
+            if ours.get(title) != theirs.get(title):
+                yield f"{name}: the names in {title} are not those of {english}"
+        ours, theirs = ({original(link).split("#")[0] for link in links(one)} - {"README.md"} for one in (name, english))
+        if ours != theirs:
+            yield f"{name}: the links are not those of {english}: {ours ^ theirs}"
+
+
+def dead_links():
+    for name in documents():
+        for link in links(name):
+            path, _, part = link.partition("#")
+            target = ((ROOT / name).parent / path) if path else ROOT / name
+            if "://" in link:
+                continue
+            if not target.exists():
+                yield f"{name}: {link} is not there"
+            elif part and part not in {anchor(text) for _, text in headings(str(target.resolve().relative_to(ROOT)))}:
+                yield f"{name}: {link} has no such heading"
+
+
+def anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def names_that_are_nothing():
+    """Paths and names of items in the documents for those who change the code."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    code = [name for name in files if name.endswith((".rs", ".py", ".pyi", ".ts", ".mjs", ".h", ".hpp", ".toml", ".sh"))]
+    words = set(re.findall(r"\w+", " ".join(read(name) for name in code if (ROOT / name).exists()) + read("Makefile")))
+    for document in WITH_NAMES:
+        for span in spans(re.sub(r"```.*?```", "", read(document), flags=re.S)):
+            if re.fullmatch(r"[\w./-]+", span) and ("/" in span or re.search(r"\.(rs|py|md|json|toml|sh|h|hpp|ts|mjs)$", span)):
+                if span.split("/")[0] not in ("target", "NAME") and not any(f"/{span.strip('/')}/" in f"/{name}/" for name in files):
+                    yield f"{document}: there is no {span}"
+            elif match := re.fullmatch(r"(?:\w+::)*(\w+)(?:\(\))?", span):
+                if match[1] not in words:
+                    yield f"{document}: {span} is nowhere in the sources"
+
+
+def first_names(document, table, column=0):
+    return [name for row in tables(document)[table] for name in spans(row[column])]
+
+
+def options():
+    """The rows of each table of options are the options that there are."""
+    python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
+    expected = [
+        ("core/README.md", "client-options", 0, truths.setters("core/src/client.rs", "ClientBuilder")),
+        ("core/README.md", "client-options", 1, truths.json_options("ClientOptions")),
+        ("core/README.md", "wait-options", 0, truths.setters("core/src/task.rs", "Wait")),
+        ("core/README.md", "wait-options", 1, truths.json_options("WaitOptions")),
+        ("core/README.md", "save-options", 0, truths.setters("core/src/platform/native/save.rs", "Save")),
+        ("core/README.md", "save-options", 1, truths.json_options("SaveOptions")),
+        (python, "client-options", 0, truths.python_arguments("Client", "__new__")),
+        (python, "client-options", 0, truths.python_arguments("AsyncClient", "__new__")),
+        (python, "request-options", 0, truths.python_arguments("Videos", "create")),
+        (python, "request-options", 0, truths.request_fields()),
+        (python, "save-options", 0, truths.python_arguments("Video", "save")),
+        (wasm, "client-options", 0, truths.typescript_fields("bindings-wasm/ts/options.ts", "ClientOptions")),
+        (wasm, "request-options", 0, truths.typescript_fields("bindings-wasm/ts/options.ts", "VideoRequest")),
+        (wasm, "request-options", 0, truths.request_fields()),
+        (wasm, "wait-options", 0, truths.typescript_fields("bindings-wasm/ts/task.ts", "WaitOptions")),
+        (wasm, "save-options", 0, truths.typescript_fields("bindings-wasm/ts/saver.ts", "SaveOptions")),
+        (c, "client-options", 0, truths.c_setters("jfai_client_options")),
+        (c, "request-options", 0, [name for name in truths.c_setters("jfai_request") if re.search("_(set|add)_", name)]),
+        (c, "wait-options", 0, truths.c_setters("jfai_wait_options")),
+        (c, "save-options", 0, truths.c_setters("jfai_save_options")),
+    ]
+    for document, table, column, names in expected:
+        if table not in tables(document):
+            yield f"{document}: there is no table {table}"
+            continue
+        shown = first_names(document, table, column)
+        assert names, f"nothing was found in the sources for {document}, {table}"
+        for what, lot in (("has no row for", set(names) - set(shown)), ("has a row for what is not there:", set(shown) - set(names))):
+            if lot:
+                yield f"{document}: {table} {what} {', '.join(sorted(lot))}"
+    features = tomllib.loads(read("core/Cargo.toml"))["features"]
+    yield from (f"core/README.md: there is no feature {name}" for name in first_names("core/README.md", "features") if name not in features)
+
+
+def error_rows(document, kinds):
+    """The rows of a table of errors: meaning and advice are the core's, in Chinese those of the core's Chinese guide."""
+    words = {kind.name: (kind.meaning, f"{kind.step[0].upper()}{kind.step[1:]}.") for kind in kinds}
+    if document != original(document):
+        words = {name: (row[3], row[4]) for row in tables("core/README.zh-CN.md")["errors"] for name in spans(row[1])}
+    classes = truths.python_classes()
+    face = document.split("/")[0]
+    for kind in kinds:
+        own = {"core": [f"`{kind.name}`", f"`{kind.variant}`"], "bindings-python": [f"`{kind.name}`", f"`{classes[kind.name]}`"],
+               "bindings-wasm": [f"`{kind.name}`"], "bindings-c": [f"`{kind.constant}`"]}[face]
+        yield [str(kind.number), *own, *(word.replace("|", "\\|") for word in words[kind.name])]
+
+
+def errors(write):
+    kinds = truths.kinds()
+    if set(truths.python_classes()) != {kind.name for kind in kinds}:
+        yield "bindings-python: KINDS are not the kinds of the core"
+    if missing := {kind.name for kind in kinds} - set(truths.typescript_codes()):
+        yield f"bindings-wasm: ErrorCode has no {', '.join(missing)}"
+    constants = truths.c_statuses()
+    yield from (f"bindings-c: {kind.constant} is not {kind.number}" for kind in kinds if constants.get(kind.constant) != str(kind.number))
+    in_chinese = set(first_names("core/README.zh-CN.md", "errors", 1))
+    missing = [kind.name for kind in kinds if kind.name not in in_chinese or kind.name not in truths.python_classes()]
+    yield from (f"core/README.zh-CN.md: the table of errors needs a row for {name}" for name in missing if name not in in_chinese)
+    for face in ("core", "bindings-python", "bindings-wasm", "bindings-c") if not missing else ():
+        for document in (f"{face}/README.md", f"{face}/README.zh-CN.md"):
+            rows = [f"| {' | '.join(row)} |" for row in error_rows(document, kinds)]
+            text = read(document)
+            head, table = re.search(r"(<!-- table: errors -->\n\|.*\n\|.*\n)((?:\|.*\n)*)", text).groups()
+            if table.splitlines() != rows:
+                if write:
+                    (ROOT / document).write_text(text.replace(head + table, head + "\n".join(rows) + "\n"), encoding="utf-8")
+                else:
+                    yield f"{document}: its table of errors is not that of the sources: run tests/docs/run.py --write"
+
+
+def peers():
+    """The versions in the comparison are those that the script installs and measures."""
+    measured = ast.parse(read("tests/bench/peers_faults.py"))
+    for node in measured.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id in ("PACKAGES", "NODE_PACKAGES"):
+            for name, version in ast.literal_eval(node.value).items():
+                for document in ("README.md", "README.zh-CN.md"):
+                    if f"{name} {version}" not in read(document):
+                        yield f"{document}: it does not say {name} {version}"
+
+
+def crate():
+    """What would be published of the core: its guide is in it, its texts are there, and docs.rs builds what there is on a server."""
+    listed = subprocess.run(["cargo", "package", "--list", "--allow-dirty", "-p", "junfeiai"], cwd=ROOT, check=True, stdout=subprocess.PIPE,
+                            text=True).stdout.split()
+    manifest = tomllib.loads(read("core/Cargo.toml"))
+    yield from (f"{name} is not in the package" for name in ("README.md", "Cargo.toml", "src/lib.rs") if name not in listed)
+    if manifest["package"]["readme"] != "README.md" or not manifest["package"]["description"]:
+        yield "the readme or the description is missing"
+    told = manifest["package"]["metadata"]["docs"]["rs"]["features"]
+    yield from (f"docs.rs is told of {name}, which is no feature" for name in told if name not in manifest["features"])
+
+
+def main(write):
+    report("the tables of errors are those of the sources", errors(write))
+    report("the tables of options are those of the sources", options())
+    report("every face has what the core has", faces.problems())
+    report("every block has somebody who tests it", untested())
+    report("both languages have the same headings, blocks, tables and links", translations())
+    report("every link leads somewhere", dead_links())
+    report("paths and names in the documents for contributors are there", names_that_are_nothing())
+    report("dependencies are named as they are", manifests())
+    report("the package of the core is complete", crate())
+    report("the comparison names the versions that are measured", peers())
+    for name, problems in shell.checks():
+        report(name, problems)
+    print(f"docs: {passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main("--write" in sys.argv[1:])
