@@ -15,7 +15,8 @@ type SetDuration = fn(ClientBuilder, Duration) -> ClientBuilder;
 #[serde(default, deny_unknown_fields)]
 struct ClientOptions {
     env: bool,
-    api_key: Option<String>,
+    /// Any value: a refusal by type would repeat it.
+    api_key: Option<Value>,
     endpoint: Option<String>,
     base_url: Option<String>,
     endpoints: Option<Vec<String>>,
@@ -61,8 +62,10 @@ impl ClientBuilder {
         let options: ClientOptions = read(value, ErrorKind::Config, Phase::Config)?;
         let seconds = |name, value| duration(ErrorKind::Config, Phase::Config, name, value);
         let mut builder = Self::default();
-        if let Some(key) = options.api_key {
-            builder = builder.api_key(key);
+        match options.api_key {
+            None => {}
+            Some(Value::String(key)) => builder = builder.api_key(key),
+            Some(_) => return Err(Error::config("api_key", "api_key must be a string")),
         }
         builder = match (options.endpoint, options.base_url, options.endpoints) {
             (None, None, None) => builder,
@@ -246,6 +249,8 @@ mod tests {
             let error = refused(options);
             assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(name)), "{error}");
         }
+        let error = refused(json!({"api_key": 123_456}));
+        assert!(!error.to_string().contains("123456"), "{error}");
         let error = refused(json!({"api_key": "sk-secret", "tiemout": 3}));
         assert!(error.to_string().contains("tiemout") && !error.to_string().contains("secret"), "{error}");
     }
