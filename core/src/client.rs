@@ -324,6 +324,7 @@ impl ClientBuilder {
     }
 
     /// A proxy instead of the system's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); empty for none at all.
+    /// Plain http to this machine goes through no proxy but one given here that is on this machine as well.
     #[cfg(feature = "native")]
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
