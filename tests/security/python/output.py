@@ -5,7 +5,6 @@ Started by ../run.py with the interpreter of target/venv and the emulator's prog
 """
 
 import asyncio
-import base64
 import contextlib
 import copy
 import faulthandler
@@ -19,32 +18,17 @@ import subprocess
 import sys
 import tempfile
 import traceback
-import urllib.request
 import warnings
 from pathlib import Path
 
 import junfeiai
 from junfeiai import AsyncClient, Client, JunFeiAIError
 
-KEY = 'sk-5eCr3tQ/+%"\\&=~Zq9'
-PASSWORD = "hUnt3rTwo"
-CORE = "5eCr3tQ"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from needles import ECHO_HEADERS, ECHOES, KEY, PASSWORD, Emulator, leak  # noqa: E402
 
 passed = failed = 0
 searched = 0
-
-
-def needles():
-    """What must not be found; in base64 a text looks different at each of three offsets."""
-    found = [CORE, PASSWORD, KEY.encode().hex(), "".join(f"\\u{ord(c):04x}" for c in CORE), str(list(CORE.encode()))[1:-1]]
-    for secret in (KEY, PASSWORD):
-        for offset in range(3):
-            coded = base64.b64encode(b" " * offset + secret.encode()).decode().rstrip("=")
-            found.append(coded[offset + 1:-2])
-    return found
-
-
-NEEDLES = needles()
 
 
 def clean(what, *texts):
@@ -53,12 +37,10 @@ def clean(what, *texts):
     for text in texts:
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
         searched += len(text)
-        for needle in NEEDLES:
-            if needle in text:
-                at = text.index(needle)
-                print(f"FAILED {what} shows …{text[max(0, at - 80):at + 80]!r}")
-                failed += 1
-                return
+        if found := leak(text):
+            print(f"FAILED {what} shows {found}")
+            failed += 1
+            return
     passed += 1
 
 
@@ -93,37 +75,6 @@ def show_error(what, error):
     lines = "".join(traceback.format_exception(error))
     clean(what, lines, frames.getvalue(), repr(error), error.args, vars(error), pickle.dumps(error),
           getattr(error, "__notes__", ""), repr(error.__cause__), repr(error.__context__))
-
-
-class Emulator:
-    def __init__(self, program):
-        command = [program, "--port", "0", "--second-port", "0", "--api-key", KEY, "--exit-with-stdin", "--quiet", "--time-scale", "600"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.origin = self.process.stdout.readline().split()[-1]
-        self.second = self.process.stdout.readline().split()[-1]
-
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.origin}/__emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def scenario(self, **scenario):
-        self.call("PUT", "scenario", scenario)
-
-    def requests(self):
-        answer = self.call("GET", "requests")
-        return answer["requests"] if isinstance(answer, dict) else answer
-
-
-ECHOES = [
-    json.dumps({"error": {"message": f"Invalid token {KEY}", "type": "new_api_error", "code": KEY}}),
-    '{"error":{"message":"' + "".join(f"\\u{ord(c):04x}" for c in KEY) + '"}}',
-    json.dumps({"code": "fail_to_fetch_task", "message": json.dumps({"Authorization": f"Bearer {KEY}"}), "data": None}),
-    json.dumps({"code": "success", "data": {"task_id": "task_1", "status": "FAILURE", "fail_reason": KEY, "data": {KEY: KEY}}}),
-    json.dumps({"id": "task_1", "status": KEY, "model": KEY, "data": [{"id": KEY}]}),
-    f"<html>{KEY}</html>",
-]
 
 
 def life(emulator, options, folder):
@@ -164,8 +115,7 @@ def echoes(emulator, options, folder):
     ]
     for body in ECHOES:
         for status in (200, 401, 502):
-            headers = {"X-Oneapi-Request-Id": KEY, "ETag": f'"{KEY}"', "Location": f"http://evil.example/{KEY}", "Content-Type": KEY}
-            fault = {"kind": "status", "status": status, "body": body, "headers": headers, "act": True}
+            fault = {"kind": "status", "status": status, "body": body, "headers": ECHO_HEADERS, "act": True}
             emulator.scenario(rules=[{"match": {"op": "any"}, "fault": fault}])
             for call in calls:
                 try:
