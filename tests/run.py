@@ -46,6 +46,7 @@ def suites():
         "npm-node": [*node, "bindings-wasm/test/node.test.mjs", "bindings-wasm/test/server.test.mjs"],
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
+        "security": [sys.executable, "tests/security/run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 
