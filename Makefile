@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test conformance wheel npm web header install-c bench soak fuzz setup clean
+.PHONY: demo test conformance wheel npm web header install-c bench soak fuzz coverage setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -28,8 +28,11 @@ soak: setup ## thousands of random faults and kills while saving (CASES=3000, SE
 	@JUNFEIAI_CASES=$(or $(CASES),3000) $(if $(SEED),JUNFEIAI_SEED=$(SEED)) \
 		cargo test --locked -p junfeiai --test save_chaos -- --nocapture
 
-fuzz: setup ## every fuzz target for SECONDS (60); needs a C++ compiler
+fuzz: setup ## every fuzz target for SECONDS (60), or TARGETS="call wait" alone; needs a C++ compiler
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
+
+coverage: ## which lines and functions of core its tests reach, by file; needs LLVM's tools of the compiler's version
+	@python3 tests/coverage.py
 
 npm: ## the JavaScript package: target/npm/junfeiai-*.tgz, and how large it is
 	@tests/setup.sh npm

@@ -48,6 +48,7 @@ def suites():
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
+        "security": [sys.executable, "tests/security/run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

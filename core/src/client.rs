@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::check::{CheckOptions, CheckReport};
 use crate::config::{Config, Options};
 use crate::driver::Io;
@@ -151,7 +153,7 @@ impl ClientBuilder {
     /// The API key. Default: none, which only an own proxy in front of the service accepts.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.options.api_key = Some(key.into());
+        self.options.api_key = Some(Zeroizing::new(key.into()));
         self
     }
 
@@ -160,7 +162,7 @@ impl ClientBuilder {
     #[must_use]
     pub fn from_env(mut self) -> Self {
         let read = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        self.options.api_key = self.options.api_key.or_else(|| read("JUNFEIAI_API_KEY"));
+        self.options.api_key = self.options.api_key.or_else(|| read("JUNFEIAI_API_KEY").map(Zeroizing::new));
         if self.options.endpoints.is_empty() {
             let listed = read("JUNFEIAI_BASE_URL").unwrap_or_default();
             let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -345,6 +347,7 @@ impl ClientBuilder {
     }
 
     /// A proxy instead of the system's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); empty for none at all.
+    /// Plain http to this machine goes through no proxy but one given here that is on this machine as well.
     #[cfg(feature = "native")]
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::error::{Error, Result};
 use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
@@ -16,7 +18,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Clone)]
 pub(crate) struct Options {
     /// The API key; `None` for an own proxy in front that adds it.
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Zeroizing<String>>,
     /// `standard`, `china`, a base URL or a short host alias; the first is asked first.
     pub(crate) endpoints: Vec<String>,
     /// The user's own name for the documented video host.
@@ -125,7 +127,7 @@ impl Config {
         if endpoints.is_empty() {
             endpoints.push(endpoint.clone());
         }
-        let key = options.api_key.as_deref().map(ApiKey::new).transpose()?;
+        let key = options.api_key.as_ref().map(|key| ApiKey::new(key)).transpose()?;
         if key.is_none() && endpoints.iter().any(Endpoint::is_documented) {
             return Err(Error::config("api_key", "no API key is given: set JUNFEIAI_API_KEY or pass api_key"));
         }

@@ -22,7 +22,6 @@ use crate::protocol::{
     WaitStep, next_hop, parse_query,
 };
 use crate::scheduler::{Permit, Scheduler};
-use crate::secret::ApiKey;
 use crate::transport::{
     BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
 };
@@ -254,7 +253,11 @@ impl Io {
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
             };
-            let response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
+            let mut response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
+            // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
+            if let Some(key) = &self.config.key {
+                response.headers = response.headers.redacted(key);
+            }
             match next_hop(method, &url, response.status, response.headers.get("location"), hops) {
                 Ok(None) => return Ok((response, url)),
                 Ok(Some(next)) => url = next,
@@ -279,11 +282,11 @@ impl Io {
         headers
     }
 
-    /// An answer as codecs read it: without the key, should the server repeat it.
+    /// An answer as codecs read it: without the key, should the server repeat it. ([`Io::send`] saw to the headers.)
     pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> Answer {
         let unix_now = self.timer.unix_now();
         match &self.config.key {
-            Some(key) => Answer { status, headers: headers.redacted(key), body: redact(key, body), unix_now },
+            Some(key) => Answer { status, headers, body: key.redact_body(body), unix_now },
             None => Answer { status, headers, body: body.clone(), unix_now },
         }
     }
@@ -386,14 +389,6 @@ pub(crate) async fn read_capped(mut body: BodyStream, limit: usize) -> (Bytes, O
                 }
             }
         }
-    }
-}
-
-fn redact(key: &ApiKey, bytes: &Bytes) -> Bytes {
-    match std::str::from_utf8(bytes).map(|text| key.redact(text)) {
-        Ok(std::borrow::Cow::Borrowed(_)) => bytes.clone(),
-        Ok(std::borrow::Cow::Owned(text)) => text.into(),
-        Err(_) => key.redact(&String::from_utf8_lossy(bytes)).into_owned().into(),
     }
 }
 

@@ -104,11 +104,17 @@ fn looks_like_host(text: &str) -> bool {
         || authority.split(':').next() == Some("localhost")
 }
 
-/// A refused text as an error shows it: user info may hold a secret, so it is cut off.
+/// A refused text as an error shows it: user info may hold a secret, so it is cut off, and so is what looks like a key
+/// that was given in the wrong place.
 fn shown(text: &str) -> String {
     let text = match text.rfind('@') {
         Some(at) => format!("…{}", text.get(at..).unwrap_or_default()),
         None => text.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    };
+    let begins_word = |at: usize| !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric());
+    let text = match text.match_indices("sk-").find(|(at, _)| begins_word(*at)) {
+        Some((at, _)) => format!("{}sk-…", text.get(..at).unwrap_or_default()),
+        None => text,
     };
     format!("\"{}\"", text.chars().take(120).collect::<String>())
 }

@@ -71,6 +71,7 @@ pub(crate) struct Fetch {
     alarm: Option<(Time, BoxFuture<'static, ()>)>,
     check_first_bytes: bool,
     rate_limit: Option<u64>,
+    max_bytes: u64,
     /// The bandwidth limit is used up to this time.
     paid_until: Time,
 }
@@ -80,6 +81,8 @@ impl Fetch {
         let urls = source.urls(&io);
         let lanes = (0..policy.connections.clamp(1, crate::protocol::MAX_CONNECTIONS)).map(|_| Lane::Idle).collect();
         let check_first_bytes = policy.first_bytes;
+        // A part is bounded by what was asked for.
+        let max_bytes = if policy.wanted.is_some() { u64::MAX } else { policy.max_bytes };
         let (now, seed) = (io.now(), io.timer.seed());
         let mut machine = DownloadMachine::new(policy, urls, source.task_id.is_some(), now, seed);
         if let Some(kept) = kept {
@@ -95,6 +98,7 @@ impl Fetch {
             alarm: None,
             check_first_bytes,
             rate_limit: None,
+            max_bytes,
             paid_until: now,
             io,
         }
@@ -317,7 +321,27 @@ impl Fetch {
         if !place.finished && !piece.is_empty() && place.skip + place.write > 0 {
             self.piece = Some((lane, piece));
         }
-        (!bytes.is_empty()).then_some(FetchEvent::Write { at: place.at, bytes })
+        // Where the length is known, whoever keeps the bytes can judge it.
+        let needed = if self.machine.total().is_some() { 0 } else { place.at + bytes.len() as u64 };
+        match bytes.is_empty() {
+            true => None,
+            false if needed > self.max_bytes => {
+                self.lanes.fill_with(|| Lane::Idle);
+                self.piece = None;
+                Some(FetchEvent::Done(Err(self.too_long(needed))))
+            }
+            false => Some(FetchEvent::Write { at: place.at, bytes }),
+        }
+    }
+
+    fn too_long(&self, bytes: u64) -> Error {
+        let most = self.max_bytes;
+        let text = format!("the server does not say how long the video is, and {bytes} bytes came: more than {most}");
+        let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
+        match &self.task_id {
+            Some(id) => error.with_task(id),
+            None => error,
+        }
     }
 
     fn set(&mut self, lane: usize, state: Lane) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::client::ClientBuilder;
 use crate::config::Options;
@@ -33,7 +34,7 @@ impl ClientBuilder {
         let mut builder = Self::default();
         let options = &mut builder.options;
         let env = fields.flag("env")?.unwrap_or_default();
-        options.api_key = fields.text("api_key")?;
+        options.api_key = fields.text("api_key")?.map(Zeroizing::new);
         options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
             (None, None, None) => Vec::new(),
             (Some(one), None, None) | (None, Some(one), None) => vec![one],
@@ -198,6 +199,8 @@ mod tests {
             let error = refused(options);
             assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(name)), "{error}");
         }
+        let error = refused(json!({"api_key": 123_456}));
+        assert!(!error.to_string().contains("123456"), "{error}");
         let error = refused(json!({"api_key": "sk-secret", "tiemout": 3}));
         assert!(error.to_string().contains("tiemout") && !error.to_string().contains("secret"), "{error}");
     }

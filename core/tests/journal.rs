@@ -66,6 +66,17 @@ fn without_times(entries: &[Entry]) -> Vec<Entry> {
     entries.iter().cloned().map(|entry| Entry { at: 0, changed_at: 0, ..entry }).collect()
 }
 
+#[test]
+fn a_line_that_is_too_long_is_damage() {
+    let mut ledger = Ledger::default();
+    assert!(ledger.is_empty());
+    let long = Record::new(1, Event::Forgotten { name: "x".repeat(70_000) }).to_line();
+    let damage = ledger.read(long.as_bytes()).unwrap_err();
+    assert_eq!((damage.line, damage.what.contains("64 KiB")), (1, true), "{damage}");
+    ledger.apply(Record::new(1, event(0, 1))).unwrap();
+    assert!(!ledger.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

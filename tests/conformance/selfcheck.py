@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -83,4 +85,8 @@ def mistakes() -> list[str]:
             found.append(f"the scenario {broken!r}")
         except book.Mistake:
             pass
+    # The guide shows one, which has to be right.
+    guide = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
+    for text in re.findall(r"^```json\n(.*?)^```", guide, re.M | re.S):
+        book.check(json.loads(text), set(faces.NAMES))
     return found

@@ -32,7 +32,7 @@ def verbs():
 
 
 def problems():
-    options, fields = truths.json_options("ClientOptions"), truths.request_fields()
+    options, fields = truths.json_options("ClientBuilder", "from_json"), truths.request_fields()
     python = set(truths.python_arguments("Client", "__new__")) | PYTHON_OPTIONS
     yield from (f"Python has no client option {name}" for name in options if name not in python)
     typescript = set(truths.typescript_fields("bindings-wasm/ts/options.ts", "ClientOptions"))

@@ -30,6 +30,8 @@ DRAWINGS = {"text"}
 # Rust examples are included by the crate whose documentation tests compile them; JSON is read by what reads it.
 RUST = ["core/src/lib.rs", "tests/emulator/src/lib.rs"]
 JSON = ["core/tests/docs.rs", "tests/emulator/tests/readme.rs"]
+# A folder's own runner reads the blocks of its guide.
+GUIDES = {"tests/conformance/README.md": "tests/conformance/selfcheck.py"}
 WITH_NAMES = ["core/docs/ARCHITECTURE.md", "CONTRIBUTING.md"]
 
 passed, failed = 0, 0
@@ -65,6 +67,9 @@ def untested():
             if block.language in TAKEN:
                 if not re.search(r"blocks\.collect\(|blocks\.py", read(TAKEN[block.language])):
                     yield f"{where}: {TAKEN[block.language]} does not take its blocks from blocks.py"
+            elif block.language == "json" and name in GUIDES:
+                if "README.md" not in read(GUIDES[name]):
+                    yield f"{where}: {GUIDES[name]} does not read this document"
             elif block.language in ("rust", "json", "jsonl"):
                 # A translation has the same blocks, which is checked.
                 if not included(original(name), RUST if block.language == "rust" else JSON):
@@ -145,11 +150,11 @@ def options():
     python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
     expected = [
         ("core/README.md", "client-options", 0, truths.setters("core/src/client.rs", "ClientBuilder")),
-        ("core/README.md", "client-options", 1, truths.json_options("ClientOptions")),
+        ("core/README.md", "client-options", 1, truths.json_options("ClientBuilder", "from_json")),
         ("core/README.md", "wait-options", 0, truths.setters("core/src/task.rs", "Wait")),
-        ("core/README.md", "wait-options", 1, truths.json_options("WaitOptions")),
+        ("core/README.md", "wait-options", 1, truths.json_options("Wait", "options_json")),
         ("core/README.md", "save-options", 0, truths.setters("core/src/platform/native/save.rs", "Save")),
-        ("core/README.md", "save-options", 1, truths.json_options("SaveOptions")),
+        ("core/README.md", "save-options", 1, truths.json_options("crate::platform::native::Save", "options_json")),
         (python, "client-options", 0, truths.python_arguments("Client", "__new__")),
         (python, "client-options", 0, truths.python_arguments("AsyncClient", "__new__")),
         (python, "request-options", 0, truths.python_arguments("Videos", "create")),

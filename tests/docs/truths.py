@@ -42,10 +42,10 @@ def python_classes():
     raise AssertionError("KINDS is not found")
 
 
-def json_options(struct):
-    """The fields of one of the option records in JSON."""
-    body = between(source("core/src/options.rs"), f"struct {struct} {{", "\n}")
-    return re.findall(r"^    (\w+): ", body, re.M)
+def json_options(owner, function):
+    """The fields that a reader of options in JSON asks for."""
+    body = between(between(source("core/src/options.rs"), f"impl {owner} {{", "\n}"), f"fn {function}(", "\n    }")
+    return list(dict.fromkeys(re.findall(r'(?:fields\.(?!end)\w+\(|&mut fields, |flag\(|^ *\()"(\w+)"', body, re.M)))
 
 
 def request_fields():

@@ -74,6 +74,11 @@ impl RequestBudget {
         self.tokens = (self.tokens + 1.0).min((self.burst * self.eased).max(1.0));
     }
 
+    /// When tokens and rate were last brought up to date.
+    pub(super) fn refilled(&self) -> Time {
+        self.refilled
+    }
+
     /// When the next token is there.
     pub(super) fn next(&self) -> Time {
         let from = self.refilled.max(self.paused_until);

@@ -67,8 +67,8 @@ impl PartState {
         Self { task_id: task_id.map(str::to_owned), ..Self::default() }
     }
 
-    /// Reads the text that stands beside a file of `length` bytes; `None` when it is of no use: not one of ours, or of
-    /// another task's video that was saved under this name.
+    /// Reads the text that stands beside a file of `length` bytes; `None` when it is of no use: not one of ours, of
+    /// another task's video that was saved under this name, or about bytes that the file has lost.
     pub fn read(task_id: Option<&str>, text: &str, length: u64) -> Option<KeptPart> {
         if length == 0 {
             return None;
@@ -79,7 +79,7 @@ impl PartState {
         for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             if let Some(added) = line.strip_prefix("+ ").and_then(|text| text.parse::<RangeSet>().ok()) {
                 for range in added.iter() {
-                    ranges.insert(range.start.min(length), range.end.min(length));
+                    ranges.insert(range.start, range.end);
                 }
             } else {
                 let new = Header::read(line)?;
@@ -95,6 +95,11 @@ impl PartState {
         }
         if !header.sparse {
             ranges.insert(0, length);
+        }
+        // A system that lost power may have kept the text and lost bytes. They cannot be struck out of a text that only
+        // grows, and would count as there once the file is as long again.
+        if ranges.iter().any(|range| range.end > length) {
+            return None;
         }
         let state = Self {
             task_id: task_id.map(str::to_owned),
@@ -196,5 +201,16 @@ mod tests {
         text += "+ 100-1";
         let kept = PartState::read(None, &text, 550).unwrap();
         assert_eq!((kept.progress.ranges.to_string().as_str(), kept.text_length), ("0-99,500-549", whole));
+    }
+
+    #[test]
+    fn bytes_that_the_file_has_lost_make_the_text_useless() {
+        let mut state = PartState::new(None);
+        let mut text = state.describe(&validators(), "").unwrap();
+        text += &state.before_write(500).unwrap();
+        text += &state.after_write(500, 50).unwrap();
+        assert!(PartState::read(None, &text, 550).is_some());
+        // Gone on with, the lost bytes would be a hole that counts as there when the file has grown again.
+        assert!(PartState::read(None, &text, 549).is_none());
     }
 }

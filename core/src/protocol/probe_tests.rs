@@ -118,3 +118,26 @@ fn a_redirect_to_a_foreign_host_is_a_wrong_base_url() {
     let probed = judge_probe(&url("https://a.example/v1"), CallEvent::Refused(error), FACTS);
     assert_eq!(letters(&probed), "oooofss");
 }
+
+#[test]
+fn an_answer_that_broke_off_is_judged_by_what_came() {
+    let unknown = r#"{"code":"task_not_exist","message":"x","data":null}"#;
+    let answer = Answer::new(400, Headers::new(), unknown);
+    let broken = CallEvent::Broken(answer, TransportError::new(Failure::Lost, "https://a.example: reset"));
+    let probed = judge_probe(&url("https://a.example/v1"), broken, FACTS);
+    assert_eq!(letters(&probed), "ooowoos");
+    assert!(probed.steps[3].detail.contains("HTTP 400") && probed.steps[3].detail.contains("reset"));
+}
+
+#[test]
+fn a_key_without_money_is_a_warning_and_one_with_a_task_is_good() {
+    let judge = |status, body| letters(&judge_probe(&url("https://a.example/v1"), answered(status, body), FACTS));
+    assert_eq!(judge(403, r#"{"code":"insufficient_user_quota","message":"no money","data":null}"#), "ooooows");
+    assert_eq!(judge(200, r#"{"code":"success","data":{"task_id":"task_1","status":"SUCCESS"}}"#), "oooooos");
+}
+
+#[test]
+fn statuses_have_names() {
+    let all = [StepStatus::Ok, StepStatus::Warn, StepStatus::Fail, StepStatus::Skipped];
+    assert_eq!(all.map(StepStatus::name), ["ok", "warn", "fail", "skipped"]);
+}

@@ -211,7 +211,9 @@ impl ScheduleMachine {
     pub fn remove(&mut self, slot: Slot) {
         let Some(entry) = self.entry(slot).filter(|entry| entry.state != State::Free) else { return };
         self.unlink(slot, entry);
-        if matches!(entry.state, State::Granted | State::CreateGranted) {
+        // In the place of an old grant's token another may have flowed in: given back as well, it would leave twice.
+        let fresh = entry.state == State::Granted && self.budget.refilled().since(entry.at) <= FRESH;
+        if fresh || entry.state == State::CreateGranted {
             self.budget.give_back();
         }
         self.release(slot);

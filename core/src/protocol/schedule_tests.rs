@@ -207,6 +207,33 @@ fn a_dropped_grant_gives_its_token_back() {
 }
 
 #[test]
+fn a_create_in_flight_stays_granted_however_often_it_looks() {
+    let policy = SchedulePolicy { max_in_flight_creates: 1, ..SchedulePolicy::default() };
+    let mut machine = ScheduleMachine::new(policy);
+    let slot = machine.add(at(0), order(0));
+    assert_eq!(machine.step(at(0)), ScheduleStep::Grant(slot));
+    assert_eq!(machine.collect(at(0), slot), Collected::Granted);
+    // Looked at again it is the same one: its lease is not a new one, and its place is taken once.
+    assert_eq!(machine.collect(at(100_000), slot), Collected::Granted);
+    let next = machine.add(at(100_000), order(100_000));
+    assert_eq!(run(&mut machine, 100_000, 300_000), [(180_000, next)]);
+}
+
+#[test]
+fn a_grant_dropped_long_after_gives_nothing_back() {
+    let mut machine = schedule(1.0, 2);
+    let old = machine.add(at(0), poll(0));
+    assert_eq!(machine.step(at(0)), ScheduleStep::Grant(old));
+    // The bucket is full again, and its two tokens are all that may leave now.
+    let sent: Vec<Slot> = (0..2).map(|_| machine.add(at(60_000), poll(60_000))).collect();
+    assert_eq!(machine.step(at(60_000)), ScheduleStep::Grant(sent[0]));
+    machine.remove(old);
+    assert_eq!(machine.step(at(60_000)), ScheduleStep::Grant(sent[1]));
+    machine.add(at(60_000), poll(60_000));
+    assert!(matches!(machine.step(at(60_000)), ScheduleStep::WaitUntil(next) if next > at(60_900)));
+}
+
+#[test]
 fn absurd_limits_do_not_overflow() {
     for (rate, burst) in [(f64::MIN_POSITIVE, 1), (f64::MAX, u32::MAX)] {
         let mut machine = schedule(rate, burst);

@@ -1,17 +1,23 @@
 //! Answers of the server: no body makes a decoder panic, and nothing that may have been paid for counts as nothing.
+//!
+//! Input: the status in two bytes, header lines, an empty line, the body.
 #![no_main]
 
 use junfeiai::endpoint::Endpoint;
-use junfeiai::protocol::{Answer, classify, parse_create, parse_query};
+use junfeiai::protocol::{Answer, classify, parse_balance, parse_create, parse_models, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{ErrorKind, Phase, TaskStatus, VideoRequest};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (u16, String, Vec<u8>)| {
-    let (status, header, body) = input;
-    let headers: Headers =
-        ["retry-after", "x-oneapi-request-id", "x-new-api-other-ratios", "content-type"].map(|name| (name, header.as_str())).into_iter().collect();
-    let answer = Answer::new(status, headers, body.clone());
+fuzz_target!(|input: &[u8]| {
+    let Some((status, rest)) = input.split_first_chunk::<2>() else { return };
+    let status = u16::from_be_bytes(*status);
+    let end = rest.windows(2).position(|pair| pair == b"\n\n").map_or(0, |at| at + 1);
+    let (head, body) = rest.split_at(end);
+    let body = body.strip_prefix(b"\n").unwrap_or(body);
+    let head = String::from_utf8_lossy(head);
+    let headers: Headers = head.lines().filter_map(|line| line.split_once(": ")).collect();
+    let answer = Answer::new(status, headers, body.to_vec());
     for phase in [Phase::Create, Phase::Query, Phase::Content] {
         if let Some(error) = classify(phase, &answer) {
             assert!(!error.to_string().contains('\n'));
@@ -25,7 +31,9 @@ fuzz_target!(|input: (u16, String, Vec<u8>)| {
     if let Ok(seen) = parse_query("task_1", &Endpoint::standard(), &answer) {
         assert_eq!(seen.video_url.is_some(), seen.status == TaskStatus::Succeeded);
     }
-    if let Ok(value) = serde_json::from_slice(&body)
+    let _ = parse_models(&answer);
+    let _ = parse_balance(&answer);
+    if let Ok(value) = serde_json::from_slice(body)
         && let Ok(request) = VideoRequest::from_json(value)
     {
         let _ = request.prepare();

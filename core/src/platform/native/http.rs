@@ -16,6 +16,7 @@ use super::tls;
 use crate::error::{Error, Result};
 use crate::platform::BoxFuture;
 use crate::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+use crate::url::{Url, is_loopback_host, parse_authority};
 
 /// What the transport can be told.
 #[derive(Clone, Default)]
@@ -24,6 +25,9 @@ pub struct HttpOptions {
     pub connect_timeout: Duration,
     /// A proxy for all requests (`http://…`, `https://…`), instead of the system's `HTTP_PROXY`, `HTTPS_PROXY`,
     /// `ALL_PROXY` and `NO_PROXY`. An empty string means none at all.
+    ///
+    /// Plain http to this machine goes through no proxy but a given one on this machine: the key would travel in the
+    /// clear, to a machine for which `127.0.0.1` is itself.
     pub proxy: Option<String>,
     /// Further root certificates, as a PEM file.
     pub ca_file: Option<PathBuf>,
@@ -36,6 +40,17 @@ impl std::fmt::Debug for HttpOptions {
     }
 }
 
+/// The ways of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// https.
+    Secure,
+    /// Plain http.
+    Plain,
+    /// Plain http to this machine, without a proxy.
+    Direct,
+}
+
 /// Two clients of each kind: one that keeps connections, and one that never reuses any, for the call that costs money.
 struct Clients {
     pooled: reqwest::Client,
@@ -46,8 +61,10 @@ struct Clients {
 /// process made by `fork()` gets connections of its own.
 pub struct NativeTransport {
     options: HttpOptions,
+    proxy_is_near: bool,
     plain: PerProcess<Result<Arc<Clients>>>,
     secure: PerProcess<Result<Arc<Clients>>>,
+    direct: PerProcess<Result<Arc<Clients>>>,
 }
 
 impl NativeTransport {
@@ -56,31 +73,45 @@ impl NativeTransport {
     /// # Errors
     /// `config` when the proxy is no URL or the CA file cannot be read: better now than at the first paid call.
     pub fn new(options: HttpOptions) -> Result<Self> {
-        let transport = Self { options, plain: PerProcess::new(), secure: PerProcess::new() };
+        let proxy_is_near = options.proxy.as_deref().is_some_and(is_near);
+        let (plain, secure, direct) = (PerProcess::new(), PerProcess::new(), PerProcess::new());
+        let transport = Self { options, proxy_is_near, plain, secure, direct };
         if transport.options.proxy.is_some() {
-            transport.clients(false)?;
+            transport.clients(Way::Plain)?;
         }
         if transport.options.ca_file.is_some() {
-            transport.clients(true)?;
+            transport.clients(Way::Secure)?;
         }
         Ok(transport)
     }
 
-    fn clients(&self, https: bool) -> Result<Arc<Clients>> {
-        let cell = if https { &self.secure } else { &self.plain };
+    fn way(&self, url: &Url) -> Way {
+        match (url.is_https(), url.is_loopback() && !self.proxy_is_near) {
+            (true, _) => Way::Secure,
+            (false, true) => Way::Direct,
+            (false, false) => Way::Plain,
+        }
+    }
+
+    fn clients(&self, way: Way) -> Result<Arc<Clients>> {
+        let cell = match way {
+            Way::Secure => &self.secure,
+            Way::Plain => &self.plain,
+            Way::Direct => &self.direct,
+        };
         let build = || {
-            let config = if https || self.options.proxy.is_some() {
+            let config = if way == Way::Secure || way == Way::Plain && self.options.proxy.is_some() {
                 tls::client_config(self.options.ca_file.as_deref())?
             } else {
                 // A plain client never sees a certificate: an empty list saves reading the system's.
                 tls::no_roots()?
             };
-            Ok(Arc::new(Clients { pooled: self.build(&config, 8)?, fresh: self.build(&config, 0)? }))
+            Ok(Arc::new(Clients { pooled: self.build(way, &config, 8)?, fresh: self.build(way, &config, 0)? }))
         };
         cell.get_or_init(build).clone()
     }
 
-    fn build(&self, tls: &rustls::ClientConfig, keep: usize) -> Result<reqwest::Client> {
+    fn build(&self, way: Way, tls: &rustls::ClientConfig, keep: usize) -> Result<reqwest::Client> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .http1_only()
@@ -92,6 +123,7 @@ impl NativeTransport {
             .pool_idle_timeout(Duration::from_secs(50))
             .tcp_nodelay(true);
         match self.options.proxy.as_deref() {
+            _ if way == Way::Direct => builder = builder.no_proxy(),
             None => {}
             Some("") => builder = builder.no_proxy(),
             Some(proxy) => {
@@ -113,7 +145,7 @@ impl std::fmt::Debug for NativeTransport {
 
 impl Transport for NativeTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
-        let clients = self.clients(request.url.is_https());
+        let clients = self.clients(self.way(&request.url));
         Box::pin(async move {
             let clients =
                 clients.map_err(|error| TransportError::new(Failure::Connect, error.record().message.clone()))?;
@@ -147,6 +179,15 @@ impl Transport for NativeTransport {
             Ok(HttpResponse { status, headers, body: Box::pin(body) })
         })
     }
+}
+
+/// True for the URL of a proxy on this machine.
+fn is_near(proxy: &str) -> bool {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // User and password may stand in front.
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    parse_authority(place).is_ok_and(|(host, _)| is_loopback_host(&host))
 }
 
 struct Body<S> {
@@ -207,5 +248,21 @@ fn describe(error: &reqwest::Error, place: &str) -> String {
         format!("{place}: no connection in time")
     } else {
         format!("{place}: {text}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_this_machine_is_told_from_others() {
+        for near in ["http://127.0.0.1:8080", "http://user:a@b@localhost:1/", "https://[::1]:3128", "localhost:8080"] {
+            assert!(is_near(near), "{near}");
+        }
+        for far in ["", "http://proxy.example:8080", "http://127.0.0.1@proxy.example", "http://localhost.example", "?"]
+        {
+            assert!(!is_near(far), "{far}");
+        }
     }
 }

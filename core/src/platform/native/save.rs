@@ -153,6 +153,13 @@ impl Save {
         self
     }
 
+    /// Most bytes that are taken of a file whose length the server does not say. Default 16 GiB: a body without an end
+    /// must not fill the disk.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.policy.max_bytes = max_bytes;
+        self
+    }
+
     /// Everything that decides how the video is read.
     pub fn policy(mut self, policy: DownloadPolicy) -> Self {
         self.policy = policy;

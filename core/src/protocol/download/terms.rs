@@ -30,6 +30,9 @@ pub struct DownloadPolicy {
     pub verify: bool,
     /// Whether the file must begin like an MP4, which keeps error pages out. Default yes.
     pub first_bytes: bool,
+    /// Most bytes that are taken of a file whose length the server does not say, so that a body without an end does not
+    /// fill the disk. Default 16 GiB.
+    pub max_bytes: u64,
     /// Only this part of the file; `None` for all of it.
     pub wanted: Option<Range<u64>>,
 }
@@ -46,6 +49,7 @@ impl Default for DownloadPolicy {
             settle: Duration::from_secs(90),
             verify: true,
             first_bytes: true,
+            max_bytes: 16 << 30,
             wanted: None,
         }
     }

@@ -345,3 +345,16 @@ fn the_end_of_another_file_is_not_its_end() {
     bench.machine.ended(bench.now, lane);
     bench.asks(Some((4, None)));
 }
+
+#[test]
+fn a_file_that_is_shorter_than_what_was_read_is_another_one() {
+    let mut bench = Bench::plain();
+    let lane = bench.asks(None);
+    bench.head(lane, &Head { status: 200, ..Head::default() });
+    bench.reads(lane, 0, 10);
+    bench.lost(lane);
+    let lane = bench.asks(Some((10, None)));
+    // The length is told for the first time, and it cannot be that of the file that was begun.
+    bench.drops(lane, &ok(8));
+    bench.resets();
+}

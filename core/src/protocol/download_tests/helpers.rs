@@ -162,3 +162,16 @@ fn two_lanes_that_fail_in_turns_do_not_go_on_for_ever() {
     }
     panic!("it goes on for ever");
 }
+
+#[test]
+fn the_longest_pause_that_any_of_the_lanes_was_asked_for_is_kept() {
+    let mut bench = reading(2);
+    assert_eq!(bench.asks(mib(8, 16)), 1);
+    // Neither has brought a byte. The first failure begins a pause, the second one is asked for a longer one.
+    bench.lost(0);
+    let limited =
+        refusal(ErrorKind::RateLimited, 429).with(|record| record.retry_after = Some(Duration::from_secs(50)));
+    bench.machine.refused(bench.now, 1, limited);
+    bench.open();
+    assert!(bench.elapsed() >= Duration::from_secs(50), "{:?}", bench.elapsed());
+}

@@ -150,3 +150,20 @@ fn a_query_that_cannot_succeed_ends_it() {
     bench.machine.queried(bench.now, Ok(Vec::new()));
     bench.fails(ErrorKind::Download);
 }
+
+#[test]
+fn a_source_that_never_settles_is_left_for_the_next() {
+    let mut bench = Bench::new(unverified(), &[R, C], false);
+    let lane = loop {
+        let (lane, url, _) = bench.open();
+        if url == C {
+            break lane;
+        }
+        bench.refused(lane, ErrorKind::NotReady, 400);
+        assert!(bench.elapsed() < Duration::from_secs(200));
+    };
+    assert!(bench.elapsed() >= DownloadPolicy::default().settle);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    bench.done();
+}

@@ -248,6 +248,33 @@ fn version_one_boxes_and_a_turned_picture() {
 }
 
 #[test]
+fn every_turn_is_read() {
+    const MINUS: u32 = 0xFFFF_0000;
+    for (cells, turn, size) in [
+        ([0x10000, 0, 0, 0x10000], 0, (Some(854), Some(480))),
+        ([0, 0x10000, MINUS, 0], 90, (Some(480), Some(854))),
+        ([MINUS, 0, 0, MINUS], 180, (Some(854), Some(480))),
+        ([0, MINUS, 0x10000, 0], 270, (Some(480), Some(854))),
+        ([0x8000, 0, 0, 0x8000], 0, (Some(854), Some(480))),
+    ] {
+        let [a, b, c, d] = cells;
+        let matrix = [a, b, 0, c, d, 0, 0, 0, 0x4000_0000];
+        let track = trak(tkhd(0, &matrix, 854, 480), b"vide", &[stsd(b"avc1", 854, 480)]);
+        let moov = boxed(b"moov", &[mvhd(1000, 1), track].concat());
+        let found = check_slice(&[ftyp(), moov, boxed(b"mdat", &[])].concat()).unwrap();
+        assert_eq!((found.rotation, (found.width, found.height)), (turn, size));
+    }
+}
+
+#[test]
+fn a_track_without_an_entry_has_no_codec() {
+    let empty = boxed(b"stsd", &words(&[0, 0]));
+    let moov = boxed(b"moov", &[mvhd(1000, 1), trak(tkhd(0, &UPRIGHT, 0, 0), b"vide", &[empty])].concat());
+    let found = check_slice(&[ftyp(), moov, boxed(b"mdat", &[])].concat()).unwrap();
+    assert_eq!((found.tracks, found.video_codec, found.width), (1, None, None));
+}
+
+#[test]
 fn what_is_unknown_is_none() {
     let file = |mvhd: Vec<u8>, track: Vec<u8>| {
         let moov = boxed(b"moov", &[mvhd, track].concat());
