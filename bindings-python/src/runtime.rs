@@ -27,7 +27,8 @@ static CLOSING: OnceLock<ThreadId> = OnceLock::new();
 pub(crate) fn handle() -> PyResult<Handle> {
     let start = || {
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // One: a second is woken for every answer, and has nothing to do. What keeps a disk busy is not done here.
+            .worker_threads(1)
             .thread_name("junfeiai")
             .enable_all()
             .build()
