@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Nothing begins before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
-//! serves any number of loops. A loop without a mailbox gets the same by the courier. `asyncio` is imported by the first await, where it has been imported long since.
+//! serves any number of loops. A loop without a mailbox gets the same by the courier. `asyncio` is imported by the first
+//! await, where it has been imported long since.
 
 use std::future::poll_fn;
 use std::pin::Pin;

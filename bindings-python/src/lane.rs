@@ -80,8 +80,15 @@ impl Lane {
 
     /// Puts back a lane whose call was given up: its connection hears of that now, not with the next call.
     fn put_back_unfinished(self: Arc<Self>) {
+        if self.settle() {
+            self.put_back();
+        }
+    }
+
+    /// Lets its connections do what is left to do. False where that is not possible.
+    fn settle(&self) -> bool {
         if self.process != std::process::id() || Handle::try_current().is_ok() {
-            return;
+            return false;
         }
         if let Some(runtime) = &self.runtime {
             runtime.block_on(async {
@@ -89,7 +96,7 @@ impl Lane {
                 tokio::task::yield_now().await;
             });
         }
-        self.put_back();
+        true
     }
 
     /// Runs the call until it is done, or until `pause` or the clock asks to look after Python.
@@ -136,6 +143,18 @@ impl Drop for Lane {
             std::mem::forget(runtime);
             std::mem::forget(std::mem::take(&mut self.tick));
         }
+    }
+}
+
+/// Has the connections of a client closed that is gone: nobody else would, as long as no call is made.
+pub(crate) fn let_go() {
+    let mut kept = std::mem::take(&mut *idle());
+    for one in &kept {
+        one.lane.settle();
+    }
+    let mut idle = idle();
+    while let Some(one) = kept.pop_back() {
+        idle.push_front(one);
     }
 }
 
