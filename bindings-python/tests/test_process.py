@@ -163,11 +163,12 @@ def test_connections_end_with_their_client(emulator: Emulator, environment: Path
         counts = [sockets()]
         for close in (True, False):
             client = Client()
-            assert client.videos.get({task_id!r}).done
             pieces = client.videos.iter_bytes({task_id!r})
             assert next(pieces)
+            assert client.videos.get({task_id!r}).done
             counts.append(sockets())
             del pieces
+            assert client.videos.get({task_id!r}).done
             if close: client.close()
             del client
             counts.append(sockets())
