@@ -20,8 +20,10 @@ wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
 	@tests/setup.sh bench
 	@cargo build --locked -q -p junfeiai-emulator
-	@cargo build --locked -q --release -p junfeiai --example save --example waiting
+	@cargo build --locked -q --release -p junfeiai --example save --example waiting --example call
+	@cargo run -q --locked -p xtask -- install-c --prefix target/bench-c
 	@$(MAKE) --no-print-directory wheel
+	@$(MAKE) --no-print-directory npm >target/bench-npm.log 2>&1 || echo "bench: no npm package, see target/bench-npm.log" >&2
 	@python3 tests/bench/run.py $(PARTS)
 
 soak: setup ## thousands of random faults and kills while saving (CASES=3000, SEED=… to repeat)

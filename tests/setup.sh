@@ -19,6 +19,9 @@ if [[ ${1:-} == bench ]]; then
         have "$tool" || [[ -x /usr/sbin/$tool ]] || need+=("${tool/%aria2c/aria2}")
     done
     [[ -x /usr/bin/time ]] || need+=(time)
+    # Where these are missing, the tables say what was not measured.
+    have pkg-config && pkg-config --exists libcurl 2>/dev/null || want+=(pkg-config libcurl4-openssl-dev)
+    have node && have npm || want+=(nodejs npm)
 fi
 if [[ ${1:-} == test ]]; then
     have g++ || need+=(g++)
@@ -66,9 +69,9 @@ if ((${#want[@]})); then
     if [[ $(id -u) == 0 ]] && have apt-get; then
         apt-get update -qq || true
         DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${want[@]}" ||
-            echo "setup: not installed, their tests are skipped: ${want[*]}" >&2
+            echo "setup: not installed, what needs them is left out: ${want[*]}" >&2
     else
-        echo "setup: optional, their tests are skipped: ${want[*]}" >&2
+        echo "setup: optional, what needs them is left out: ${want[*]}" >&2
     fi
 fi
 

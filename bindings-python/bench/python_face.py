@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Python face beside its peers: import, one query, one video, a thousand waiting tasks.
+"""The Python face beside its peers: import, one query, one video.
 
     python_face.py              everything
     python_face.py import get   only these parts
@@ -7,7 +7,6 @@
 Needs the wheel in target/wheels (make wheel), nginx and curl. `run()` gives the tables, for tests/bench/run.py.
 """
 
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +15,11 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
-from lab import KEY, Lab, clip, measure, memory_folder, rounds  # noqa: E402
+import native  # noqa: E402
+from lab import KEY, MIB, Lab, available, clip, loops, memory_folder, rounds, table  # noqa: E402
 
-MIB = 1 << 20
 VENV = ROOT / "target" / "bench-python"
 PYTHON = VENV / "bin" / "python"
-EMULATOR = ROOT / "target" / "debug" / "junfeiai-emulator"
 
 SAVE = {
     "junfeiai": "import sys, junfeiai; junfeiai.Client().videos.video_at(sys.argv[1]).save(sys.argv[2], overwrite=True)",
@@ -31,14 +29,30 @@ SAVE = {
     "httpx": "import sys, httpx\n"
     "with httpx.stream('GET', sys.argv[1], headers={'Authorization': 'Bearer %s'}) as answer, open(sys.argv[2], 'wb') as out:\n"
     "    for piece in answer.iter_bytes(): out.write(piece)" % KEY,
+    "obstore": "import sys, obstore; from obstore.store import HTTPStore\n"
+    "base, name = sys.argv[1].rsplit('/', 1)\n"
+    "options = {'allow_http': True, 'default_headers': {'Authorization': 'Bearer %s'}}\n"
+    "with open(sys.argv[2], 'wb') as out:\n"
+    "    for piece in obstore.get(HTTPStore.from_url(base, client_options=options), name): out.write(piece)" % KEY,
+    # One file at a time, in ranges of 10 MiB, as huggingface_hub calls it.
+    "hf_transfer": "import sys, hf_transfer\n"
+    "hf_transfer.download(sys.argv[1], sys.argv[2], max_files=1, chunk_size=10 << 20, headers={'Authorization': 'Bearer %s'})" % KEY,
 }
 
 GET = {
-    "junfeiai": "import junfeiai; client = junfeiai.Client(base_url=base, request_rate=1e6, request_burst=10**6)\ncall = lambda: client.videos.get('task_1')",
-    "openai": "import openai; client = openai.OpenAI(api_key='%s', base_url=base[:-3])\n"
-    "call = lambda: client.videos.retrieve('task.json')" % KEY,
+    "junfeiai": "import junfeiai; client = junfeiai.Client(base_url=base, request_rate=1e6, request_burst=10**6)\n"
+    "call = lambda: client.videos.get('task_1')",
     "httpx": "import httpx; client = httpx.Client(headers={'Authorization': 'Bearer %s'})\n"
     "call = lambda: client.get(base + '/video/generations/task_1').json()" % KEY,
+    "openai": "import openai; client = openai.OpenAI(api_key='%s', base_url=base[:-3])\n"
+    "call = lambda: client.videos.retrieve('task.json')" % KEY,
+}
+
+ASYNC_GET = {
+    "junfeiai": GET["junfeiai"].replace("Client(", "AsyncClient("),
+    "httpx": "import httpx; client = httpx.AsyncClient(headers={'Authorization': 'Bearer %s'})\n"
+    "async def call(): return (await client.get(base + '/video/generations/task_1')).json()" % KEY,
+    "openai": GET["openai"].replace("OpenAI(", "AsyncOpenAI("),
 }
 
 LOOP = """
@@ -54,144 +68,91 @@ for _ in range(count): call()
 print((cpu() - used) / count * 1e6, (time.perf_counter() - wall) / count * 1e6)
 """
 
-WAITING = """
-import asyncio, ctypes, gc, os, sys
-from junfeiai import AsyncClient
-base, task_id = sys.argv[1:]
-def resident():
-    gc.collect(); ctypes.CDLL(None).malloc_trim(0)
-    with open("/proc/self/smaps_rollup") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("Rss")) * 1024
+ASYNC_LOOP = """
+import asyncio, resource, sys, time
+base, count = sys.argv[1], int(sys.argv[2])
+%s
+def cpu():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 async def main():
-    client = AsyncClient(base_url=base, poll_interval=3600)
-    tasks, sizes = [], []
-    for total in (200, 1200, 3200):
-        while len(tasks) < total:
-            more = [asyncio.create_task(client.videos.task(task_id).wait()) for _ in range(min(50, total - len(tasks)))]
-            tasks += more
-            await asyncio.sleep(0.3)
-        await asyncio.sleep(2)
-        assert not any(task.done() for task in tasks)
-        sizes.append(resident())
-    print((sizes[1] - sizes[0]) / 1000, (sizes[2] - sizes[1]) / 2000)
-    for task in tasks: task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(50): await call()
+    wall, used = time.perf_counter(), cpu()
+    for _ in range(count): await call()
+    print((cpu() - used) / count * 1e6, (time.perf_counter() - wall) / count * 1e6)
 asyncio.run(main())
 """
 
 
 def prepare():
-    """An environment with the wheel and the peers, as a user would have it."""
+    """An environment with the wheel and the peers, as a user would have it; made anew when the list of peers changes."""
     wheels = sorted((ROOT / "target" / "wheels").glob("junfeiai-*.whl"))
     if not wheels:
         sys.exit("there is no wheel: run make wheel")
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if not PYTHON.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-        subprocess.run([*pip, "-r", FOLDER / "requirements.txt"], check=True)
+    pins, installed = FOLDER / "requirements.txt", VENV / "installed.txt"
+    if not installed.exists() or installed.read_bytes() != pins.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        subprocess.run([*pip, "-r", pins], check=True)
+        installed.write_bytes(pins.read_bytes())
     subprocess.run([*pip, "--force-reinstall", "--no-deps", wheels[-1]], check=True)
     # Installed wheels have their bytecode; so have all peers here.
     subprocess.run([PYTHON, "-m", "compileall", "-q", VENV / "lib"], check=False)
-    return wheels[-1]
 
 
 def imports(_lab):
-    candidates = [("python alone", "pass"), *((name, f"import {name}") for name in ("junfeiai", "httpx", "openai"))]
+    candidates = [("python alone", "pass")]
+    candidates += [(name, f"import {name}") for name in ("junfeiai", "httpx", "openai", "obstore", "hf_transfer")]
     commands = [(name, [PYTHON, "-I", "-c", code], {}) for name, code in candidates]
     results = rounds(commands, 15)
     bare = results["python alone"].median("wall")
-    lines = ["| | wall ms | above bare Python, ms |", "|---|---|---|"]
+    lines = ["### Import", "", "| | wall ms | above bare Python, ms | peak MiB |", "|---|---|---|---|"]
     for name, series in results.items():
         wall = series.median("wall")
-        lines.append(f"| {name} | {wall * 1e3:.1f} | {(wall - bare) * 1e3:.1f} |")
+        lines.append(f"| {name} | {wall * 1e3:.1f} | {(wall - bare) * 1e3:.1f} | {series.median('rss'):.1f} |")
     ours, theirs = (results[name].median("wall") - bare for name in ("junfeiai", "openai"))
-    return "Import", [*lines, "", f"`import openai` takes {theirs / ours:.0f}× as long."]
+    return "\n".join([*lines, "", f"`import openai` takes {theirs / ours:.0f}× as long."]) + "\n"
 
 
-def get(lab):
-    (lab.dir / "www" / "videos").mkdir(exist_ok=True)
-    (lab.dir / "www" / "videos" / "task.json").write_text(
-        '{"id":"video_1","object":"video","model":"sora-2","status":"in_progress","progress":42,"created_at":1700000000,'
-        '"seconds":"6","size":"1280x720"}'
-    )
-    lines = ["| | CPU µs | wall µs |", "|---|---|---|"]
-    found = {}
-    for name, count in (("junfeiai", 3000), ("httpx", 1000), ("openai", 1000)):
-        runs = []
-        for _ in range(3):
-            command = [PYTHON, "-c", LOOP % GET[name], lab.url("v1"), str(count)]
-            text = subprocess.run(command, check=True, capture_output=True, text=True, env={"JUNFEIAI_API_KEY": KEY}).stdout
-            runs.append([float(word) for word in text.split()])
-        found[name] = [statistics.median(run[index] for run in runs) for index in (0, 1)]
-        lines.append(f"| {name} | {found[name][0]:.0f} | {found[name][1]:.0f} |")
-    share = found["openai"][0] / found["junfeiai"][0]
-    return "One status query, keep-alive", [*lines, "", f"The openai SDK spends {share:.1f}× as much CPU."]
+def get(lab, loop=LOOP, calls=None, title="One status query, keep-alive, CPU against ours"):
+    calls = calls or GET
+    counts = {"junfeiai": "5000", "httpx": "1000", "openai": "1000"}
+    env = {"JUNFEIAI_API_KEY": KEY}
+    candidates = [(name, [PYTHON, "-c", loop % code, lab.url("v1"), counts[name]], env) for name, code in calls.items()]
+    return loops(title, candidates, "junfeiai", 5)
 
 
 def save(lab, size, title, count):
     out = lab.dir / "python-out"
     out.mkdir(exist_ok=True)
     name = f"video-{size}.mp4"
-    if not (lab.dir / "www" / name).exists():
-        lab.video(name, size, clip())
-        folder = lab.dir / "www" / "videos" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "content").symlink_to(lab.dir / "www" / name)
+    lab.video(name, size, clip())
+    lab.peer_video(name)
     url = lab.url(name)
     env = {"JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": lab.url("v1")}
     candidates = [("curl", ["curl", "-sSf", "-H", f"Authorization: Bearer {KEY}", "-o", out / "curl", url], {})]
     candidates += [(peer, [PYTHON, "-I", "-c", code, url, out / peer], env) for peer, code in SAVE.items()]
-    results = rounds(candidates, count, lambda: [path.unlink() for path in out.iterdir()])
-    curl = results["curl"]
-    lines = ["| | wall s | CPU s | peak MiB | speed | CPU |", "|---|---|---|---|---|---|"]
-    for peer, series in results.items():
-        wall, cpu, rss = (series.median(what) for what in ("wall", "cpu", "rss"))
-        speed, share = curl.median("wall") / wall, cpu / curl.median("cpu")
-        lines.append(f"| {peer} | {wall:.3f} | {cpu:.3f} | {rss:.0f} | {speed:.2f}× | {share:.2f}× |")
-    return title, lines
-
-
-def waiting(_lab):
-    process = subprocess.Popen([EMULATOR, "--port", "0", "--api-key", KEY, "--quiet", "--exit-with-stdin"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        import json
-        import urllib.request
-
-        origin = process.stdout.readline().split()[-1]
-        order = urllib.request.Request(f"{origin}/__emulator/tasks", b'{"state": "running", "running_s": 1e9}')
-        task_id = json.load(urllib.request.urlopen(order))["id"]
-        command = [PYTHON, "-c", WAITING, f"{origin}/v1", task_id]
-        run = subprocess.run(command, capture_output=True, text=True, env={"JUNFEIAI_API_KEY": KEY})
-        if run.returncode:
-            sys.exit(run.stderr)
-        first, rest = (float(word) for word in run.stdout.split())
-        return "Waiting asyncio tasks", [f"{first:.0f} bytes each for 1,000 beyond 200; {rest:.0f} bytes each for 2,000 more."]
-    finally:
-        process.communicate()
+    floor, notes = available(("recv + write alone", lambda: ([native.program("floor"), url, out / "floor"], env)))
+    results = rounds(candidates + floor, count, lambda: [path.unlink() for path in out.iterdir()])
+    wall, cpu = (results["openai"].median(what) / results["junfeiai"].median(what) for what in ("wall", "cpu"))
+    note = f"The openai SDK takes {wall:.1f}× as long and {cpu:.1f}× as much CPU as we do."
+    return table(title, results, "curl", [note, *notes])
 
 
 PARTS = {
     "import": imports,
     "get": get,
-    "8mib": lambda lab: save(lab, 8 * MIB, "8 MiB saved by a script, interpreter start included", 15),
-    "1gib": lambda lab: save(lab, 1024 * MIB, "1 GiB saved by a script", 5),
-    "waiting": waiting,
+    "async-get": lambda lab: get(lab, ASYNC_LOOP, ASYNC_GET, "One status query with asyncio, keep-alive, CPU against ours"),
+    "8mib": lambda lab: save(lab, 8 * MIB, "8 MiB saved by a script, interpreter start included", 10),
+    "1gib": lambda lab: save(lab, 1024 * MIB, "1 GiB saved by a script", 3),
 }
 
 
 def run(names=()):
     """All tables of this part, as markdown."""
-    wheel = prepare()
-    tables = [f"Wheel: {wheel.name}, {wheel.stat().st_size / 1e6:.2f} MB, no required dependencies.\n"]
+    prepare()
     with Lab(memory_folder()) as lab:
-        (lab.dir / "www" / "task.json").write_text(
-            '{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS","progress":"42%"}}'
-        )
-        for name in names or PARTS:
-            title, lines = PARTS[name](lab)
-            tables.append("\n".join([f"### {title}", "", *lines, ""]))
-    return tables
+        return [PARTS[name](lab) for name in names or PARTS]
 
 
 if __name__ == "__main__":

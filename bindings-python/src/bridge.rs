@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! method() ─▶ coroutine ─await▶ start: asyncio.Future + task on our runtime
-//!                                 │ done      ─▶ courier ─▶ loop.call_soon_threadsafe ─▶ future.set_result
-//!                                 │ progress  ─▶ courier ─▶ loop.call_soon_threadsafe ─▶ the callback
+//!                                 │ done      ─▶ mailbox of the loop ─▶ future.set_result
+//!                                 │ progress  ─▶ mailbox of the loop ─▶ the callback
 //!                                 └ cancelled ◀─ the future's own done callback
 //! ```
 //!
 //! Nothing begins before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
-//! serves any number of loops. `asyncio` is imported by the first await, where it has been imported long since.
+//! serves any number of loops. A loop without a mailbox gets the same by the courier. `asyncio` is imported by the first
+//! await, where it has been imported long since.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
+#[cfg(unix)]
+use crate::mailbox;
 use crate::{courier, log, runtime};
 
 /// What a call brings; it becomes a Python object on the thread of its loop.
@@ -32,84 +35,89 @@ pub(crate) type Call = Pin<Box<dyn Future<Output = Output> + Send>>;
 const LET_GO: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_micros(50);
 
-/// Where a call's callbacks find the loop and the future of that call, once it was begun.
+/// Where a call finds its loop and its future, once it was begun.
 #[derive(Default)]
 pub(crate) struct Link(OnceLock<Ends>);
 
 struct Ends {
     event_loop: Py<PyAny>,
+    #[cfg(unix)]
+    mailbox: Option<mailbox::Address>,
     future: Py<PyAny>,
 }
+
+/// What is done in the thread of a loop.
+pub(crate) type Letter = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
 impl Link {
     /// Has `callback(argument)` called by the loop. If it raises, the call ends with that exception.
     pub(crate) fn tell(self: &Arc<Self>, callback: &Arc<Py<PyAny>>, argument: Output) {
-        let (link, callback) = (self.clone(), callback.clone());
+        let callback = callback.clone();
+        self.send(move |py, future| {
+            // After the end of the call nobody wants to hear of its progress.
+            if is_done(py, future)? {
+                return Ok(());
+            }
+            match argument(py).and_then(|argument| callback.call1(py, (argument,))) {
+                Ok(_) => Ok(()),
+                Err(error) => settle(py, future, Err(error)),
+            }
+        });
+    }
+
+    /// Ends the call.
+    fn deliver(self: &Arc<Self>, output: Output) {
+        self.send(move |py, future| settle(py, future, output(py)));
+    }
+
+    /// Has something done with the future in the loop's thread. A loop that was closed meanwhile wants nothing any more.
+    fn send(self: &Arc<Self>, errand: impl FnOnce(Python<'_>, &Py<PyAny>) -> PyResult<()> + Send + 'static) {
+        let link = self.clone();
+        let letter: Letter = Box::new(move |py| link.0.get().map_or(Ok(()), |ends| errand(py, &ends.future)));
+        #[cfg(unix)]
+        if let Some(mailbox) = self.0.get().and_then(|ends| ends.mailbox.as_ref()) {
+            if let Some(mailbox) = mailbox.upgrade() {
+                mailbox.post(letter);
+            }
+            return;
+        }
+        let link = self.clone();
         courier::send(move |py| {
             let Some(ends) = link.0.get() else { return };
-            let news = News { link: link.clone(), callback, argument: Mutex::new(Some(argument)) };
-            soon(py, ends, news);
+            if let Ok(delivery) = Py::new(py, Delivery { letter: Mutex::new(Some(letter)) }) {
+                let _ = ends.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (delivery,));
+            }
         });
     }
 }
 
-/// Runs a callable in the loop's thread. A loop that was closed meanwhile wants nothing any more.
-fn soon<T: pyo3::PyClass + Into<pyo3::PyClassInitializer<T>>>(py: Python<'_>, ends: &Ends, callable: T) {
-    if let Ok(callable) = Py::new(py, callable) {
-        let _ = ends.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (callable,));
-    }
+fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
+    future.bind(py).call_method0(intern!(py, "done"))?.is_truthy()
 }
 
 /// Sets the future's result, unless it was cancelled.
 fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> PyResult<()> {
-    let future = future.bind(py);
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+    if is_done(py, future)? {
         return Ok(());
     }
     match result {
-        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
-        Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+        Ok(value) => future.call_method1(py, intern!(py, "set_result"), (value,))?,
+        Err(error) => future.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),))?,
     };
     Ok(())
 }
 
-/// Progress on its way to the callback.
-#[pyclass(frozen, name = "_News")]
-struct News {
-    link: Arc<Link>,
-    callback: Arc<Py<PyAny>>,
-    argument: Mutex<Option<Output>>,
-}
-
-#[pymethods]
-impl News {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let argument = self.argument.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(ends), Some(argument)) = (self.link.0.get(), argument) else { return Ok(()) };
-        // After the end of the call nobody wants to hear of its progress.
-        if ends.future.bind(py).call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(());
-        }
-        match argument(py).and_then(|argument| self.callback.call1(py, (argument,))) {
-            Ok(_) => Ok(()),
-            Err(error) => settle(py, &ends.future, Err(error)),
-        }
-    }
-}
-
-/// A result on its way to its future.
+/// A letter that the courier brings.
 #[pyclass(frozen, name = "_Delivery")]
 struct Delivery {
-    link: Arc<Link>,
-    output: Mutex<Option<Output>>,
+    letter: Mutex<Option<Letter>>,
 }
 
 #[pymethods]
 impl Delivery {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(ends), Some(output)) = (self.link.0.get(), output) else { return Ok(()) };
-        settle(py, &ends.future, output(py))
+        let letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner).take();
+        letter.map_or(Ok(()), |letter| letter(py))
     }
 }
 
@@ -152,7 +160,12 @@ impl Start {
         let running = ASYNCIO_LOOP.import(py, "asyncio", "get_running_loop")?;
         let event_loop = running.call0()?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let ends = Ends { event_loop: event_loop.unbind(), future: future.clone().unbind() };
+        let ends = Ends {
+            #[cfg(unix)]
+            mailbox: mailbox::of(&event_loop),
+            event_loop: event_loop.unbind(),
+            future: future.clone().unbind(),
+        };
         let _ = self.link.0.set(ends);
         log::look_at_level(py);
         let task = runtime::handle()?.spawn(run(self.link.clone(), call));
@@ -173,11 +186,7 @@ async fn run(link: Arc<Link>, mut call: Call) {
     .await;
     // The call's own things (a file, its lock) are gone before anybody hears of its end.
     drop(call);
-    courier::send(move |py| {
-        if let Some(ends) = link.0.get() {
-            soon(py, ends, Delivery { link: link.clone(), output: Mutex::new(Some(output)) });
-        }
-    });
+    link.deliver(output);
 }
 
 /// A coroutine that runs this call when it is awaited.

@@ -13,6 +13,7 @@ use crate::bridge::Output;
 use crate::convert::{Arguments, Kind};
 use crate::errors::raise;
 use crate::face::{Callback, Ear, Face, Items};
+use crate::lane::Home;
 use crate::values;
 
 type Answer = PyResult<Py<PyAny>>;
@@ -197,7 +198,9 @@ pub(crate) fn generate_many<F: Face>(
 
 pub(crate) fn open<F: Face>(py: Python<'_>, video: &Video) -> Answer {
     let video = video.clone();
-    F::run(py, &Ear::default(), async move { video.open().await }, F::reader)
+    let home = Home::default();
+    let ear = Ear::at(&home);
+    F::run(py, &ear, async move { video.open().await }, |py, reader| F::reader(py, reader, home))
 }
 
 pub(crate) fn pending<F: Face>(py: Python<'_>, client: &Client) -> Answer {

@@ -11,6 +11,7 @@ use crate::calls::{self, WaitArguments};
 use crate::convert::{Arguments, argument, orders, request, texts};
 use crate::errors::raise;
 use crate::face::{Asyncio, Blocking};
+use crate::lane;
 use crate::values::{TaskWarning, quoted};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
@@ -47,7 +48,17 @@ macro_rules! classes {
             }
 
             fn shut(&self) {
-                self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if client.is_some() {
+                    drop(client);
+                    lane::let_go();
+                }
+            }
+        }
+
+        impl Drop for $Client {
+            fn drop(&mut self) {
+                self.shut();
             }
         }
 

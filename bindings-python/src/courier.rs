@@ -1,7 +1,8 @@
-//! The one thread of ours that enters the interpreter: it hands results, progress and log lines to event loops.
+//! The one thread of ours that enters the interpreter: it hands on log lines, and results and progress for event loops
+//! without a mailbox.
 //!
 //! The runtime's threads never wait for the GIL, so a busy interpreter does not stop sockets, and a thread that holds the
-//! GIL can wait for the runtime without fear. The thread starts with the first use of an async client.
+//! GIL can wait for the runtime without fear. The thread starts with the first errand.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! The two faces, blocking and asyncio, over one set of calls.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use junfeiai::platform::BoxStream;
@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 use crate::bridge::{self, Link, Output};
 use crate::classes;
 use crate::errors::raise;
+use crate::lane::{self, Home, Listener, News};
 use crate::reader;
-use crate::runtime::{self, Raised};
 
 /// A callable argument.
 pub(crate) struct Callback(Py<PyAny>);
@@ -33,13 +33,19 @@ impl FromPyObject<'_, '_> for Callback {
 #[derive(Default)]
 pub(crate) struct Ear {
     callback: Option<Arc<Py<PyAny>>>,
-    raised: Raised,
+    news: News,
     link: Arc<Link>,
+    home: Option<Home>,
 }
 
 impl Ear {
     pub(crate) fn new(callback: Option<Callback>) -> Self {
         Self { callback: callback.map(|callback| Arc::new(callback.0)), ..Self::default() }
+    }
+
+    /// For a call that is one of several of the same connection.
+    pub(crate) fn at(home: &Home) -> Self {
+        Self { home: Some(home.clone()), ..Self::default() }
     }
 
     /// What the core calls with each bit of news; `None` when nobody listens.
@@ -48,8 +54,8 @@ impl Ear {
         say: impl Fn(&T) -> Output + Send + 'static,
     ) -> Option<impl FnMut(&T) + Send + 'static> {
         let callback = self.callback.clone()?;
-        let (raised, link) = (self.raised.clone(), self.link.clone());
-        Some(move |news: &T| F::tell(&callback, &raised, &link, say(news)))
+        let (news, link) = (self.news.clone(), self.link.clone());
+        Some(move |said: &T| F::tell(&callback, &news, &link, say(said)))
     }
 }
 
@@ -62,8 +68,8 @@ pub(crate) trait Face: Send + Sync + 'static {
         call: impl Future<Output = Result<T>> + Send + 'static,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<PyAny>>;
-    /// Calls a callback where its caller expects it.
-    fn tell(callback: &Arc<Py<PyAny>>, raised: &Raised, link: &Arc<Link>, argument: Output);
+    /// Has a callback called where its caller expects it.
+    fn tell(callback: &Arc<Py<PyAny>>, news: &News, link: &Arc<Link>, argument: Output);
     /// The core's task as an object of this face.
     fn task(py: Python<'_>, task: Task) -> PyResult<Py<PyAny>>;
     /// The core's video as an object of this face.
@@ -76,7 +82,7 @@ pub(crate) trait Face: Send + Sync + 'static {
         result: Result<Video>,
     ) -> PyResult<Py<PyAny>>;
     /// An open video as a file of this face.
-    fn reader(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>>;
+    fn reader(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>>;
     /// A stream as an iterator of this face.
     fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>>;
 }
@@ -106,19 +112,16 @@ impl Face for Blocking {
         call: impl Future<Output = Result<T>> + Send + 'static,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<PyAny>> {
-        match runtime::block(py, ear.callback.is_some().then_some(&ear.raised), Box::pin(call))? {
+        let listener = ear.callback.as_deref().map(|callback| Listener { callback, news: &ear.news });
+        match lane::block(py, ear.home.as_ref(), listener.as_ref(), Box::pin(call))? {
             Ok(value) => convert(py, value),
             Err(error) => Err(raise(py, &error)),
         }
     }
 
-    fn tell(callback: &Arc<Py<PyAny>>, raised: &Raised, _: &Arc<Link>, argument: Output) {
-        // The waiting thread polls the call itself, so this is the caller's own thread, with the GIL released.
-        Python::attach(|py| {
-            if let Err(error) = argument(py).and_then(|argument| callback.call1(py, (argument,))) {
-                raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        });
+    fn tell(_: &Arc<Py<PyAny>>, news: &News, _: &Arc<Link>, argument: Output) {
+        // The thread that waits carries the call itself and tells it there, as soon as this step of the call is done.
+        news.push(argument);
     }
 
     fn task(py: Python<'_>, task: Task) -> PyResult<Py<PyAny>> {
@@ -138,12 +141,13 @@ impl Face for Blocking {
         Ok(Py::new(py, classes::Outcome::new(py, index, task_id, result)?)?.into_any())
     }
 
-    fn reader(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>> {
-        reader::file(py, reader)
+    fn reader(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>> {
+        reader::file(py, reader, home)
     }
 
     fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, Iterator { items: Arc::new(tokio::sync::Mutex::new(Some(items))) })?.into_any())
+        let items = Arc::new(tokio::sync::Mutex::new(Some(items)));
+        Ok(Py::new(py, Iterator { items, home: Home::default() })?.into_any())
     }
 }
 
@@ -167,7 +171,7 @@ impl Face for Asyncio {
         bridge::coroutine(py, ear.link.clone(), Box::pin(call))
     }
 
-    fn tell(callback: &Arc<Py<PyAny>>, _: &Raised, link: &Arc<Link>, argument: Output) {
+    fn tell(callback: &Arc<Py<PyAny>>, _: &News, link: &Arc<Link>, argument: Output) {
         link.tell(callback, argument);
     }
 
@@ -188,7 +192,7 @@ impl Face for Asyncio {
         Ok(Py::new(py, classes::AsyncOutcome::new(py, index, task_id, result)?)?.into_any())
     }
 
-    fn reader(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>> {
+    fn reader(py: Python<'_>, reader: VideoReader, _: Home) -> PyResult<Py<PyAny>> {
         Ok(Py::new(py, reader::AsyncVideoReader::from(reader))?.into_any())
     }
 
@@ -200,7 +204,9 @@ impl Face for Asyncio {
 /// Items as they come; each ``next()`` blocks until there is one.
 #[pyclass(frozen, name = "_Iterator", module = "junfeiai._native")]
 pub(crate) struct Iterator {
+    // Dropped in this order: what is left of the stream before its home.
     items: Shared,
+    home: Home,
 }
 
 #[pymethods]
@@ -210,7 +216,7 @@ impl Iterator {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match runtime::block(py, None, Box::pin(next(self.items.clone())))? {
+        match lane::block(py, Some(&self.home), None, Box::pin(next(self.items.clone())))? {
             Ok(item) => item.map(|item| item(py)).transpose(),
             Err(error) => Err(raise(py, &error)),
         }

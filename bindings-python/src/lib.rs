@@ -3,7 +3,7 @@
 //! ```text
 //! classes    signatures and documentation, once for both faces
 //! calls      each call of the core, once for both faces
-//! face       blocking (runtime) or asyncio (bridge, courier)
+//! face       blocking (lane) or asyncio (bridge, mailbox, courier, runtime)
 //! convert, values, errors, log
 //! ```
 #![forbid(unsafe_code)]
@@ -15,7 +15,10 @@ mod convert;
 mod courier;
 mod errors;
 mod face;
+mod lane;
 mod log;
+#[cfg(unix)]
+mod mailbox;
 mod reader;
 mod runtime;
 mod values;

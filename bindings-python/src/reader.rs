@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use crate::classes::immediate;
 use crate::convert::argument;
 use crate::face::{Asyncio, Blocking, Ear, Face};
+use crate::lane::Home;
 
 /// What one read asks the core for at most.
 const PIECE: usize = 256 * 1024;
@@ -67,34 +68,38 @@ fn to_bytes(py: Python<'_>, bytes: &Bytes) -> Py<PyAny> {
     PyBytes::new(py, bytes).into_any().unbind()
 }
 
-fn seek<F: Face>(py: Python<'_>, shared: &Shared, to: SeekFrom) -> PyResult<Py<PyAny>> {
+fn seek<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared, to: SeekFrom) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, &Ear::default(), async move { reader.lock().await.seek(to).await }, |py, place| {
+    F::run(py, ear, async move { reader.lock().await.seek(to).await }, |py, place| {
         Ok(place.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-fn size<F: Face>(py: Python<'_>, shared: &Shared) -> PyResult<Py<PyAny>> {
+fn size<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, &Ear::default(), async move { reader.lock().await.size().await }, |py, size| {
+    F::run(py, ear, async move { reader.lock().await.size().await }, |py, size| {
         Ok(size.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-fn tell<F: Face>(py: Python<'_>, shared: &Shared) -> PyResult<Py<PyAny>> {
+fn tell<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, &Ear::default(), async move { Ok(reader.lock().await.position()) }, |py, place| {
+    F::run(py, ear, async move { Ok(reader.lock().await.position()) }, |py, place| {
         Ok(place.into_pyobject(py)?.into_any().unbind())
     })
 }
 
 /// What `_reader.VideoReader` reads from.
 #[pyclass(frozen, name = "_Reader", module = "junfeiai._native")]
-pub(crate) struct Reader(Shared);
+pub(crate) struct Reader {
+    // Dropped in this order: what is left of the answer before its home.
+    shared: Shared,
+    home: Home,
+}
 
 /// The file object of a video that was opened.
-pub(crate) fn file(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>> {
-    let reader = Py::new(py, Reader(Shared::new(reader)))?;
+pub(crate) fn file(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>> {
+    let reader = Py::new(py, Reader { shared: Shared::new(reader), home })?;
     py.import(intern!(py, "junfeiai._reader"))?.call_method1(intern!(py, "buffered"), (reader,)).map(Bound::unbind)
 }
 
@@ -102,23 +107,23 @@ pub(crate) fn file(py: Python<'_>, reader: VideoReader) -> PyResult<Py<PyAny>> {
 impl Reader {
     /// Up to so many bytes.
     fn read(&self, py: Python<'_>, size: usize) -> PyResult<Py<PyAny>> {
-        let reader = self.0.get()?;
-        Blocking::run(py, &Ear::default(), read(reader, Some(size)), |py, bytes| Ok(to_bytes(py, &bytes)))
+        let reader = self.shared.get()?;
+        Blocking::run(py, &Ear::at(&self.home), read(reader, Some(size)), |py, bytes| Ok(to_bytes(py, &bytes)))
     }
 
     /// Moves to another place.
     fn seek(&self, py: Python<'_>, offset: i64, whence: i64) -> PyResult<Py<PyAny>> {
-        seek::<Blocking>(py, &self.0, place(offset, whence)?)
+        seek::<Blocking>(py, &Ear::at(&self.home), &self.shared, place(offset, whence)?)
     }
 
     /// Where the next read begins.
     fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        tell::<Blocking>(py, &self.0)
+        tell::<Blocking>(py, &Ear::at(&self.home), &self.shared)
     }
 
     /// Length of the file.
     fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        size::<Blocking>(py, &self.0)
+        size::<Blocking>(py, &Ear::at(&self.home), &self.shared)
     }
 }
 
@@ -157,17 +162,17 @@ impl AsyncVideoReader {
     #[pyo3(signature = (offset, whence = None), text_signature = "($self, offset, whence=0)")]
     fn seek(&self, py: Python<'_>, offset: &Bound<'_, PyAny>, whence: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let whence: i64 = whence.map_or(Ok(0), |whence| argument(&whence, "whence"))?;
-        seek::<Asyncio>(py, &self.0, place(argument(offset, "offset")?, whence)?)
+        seek::<Asyncio>(py, &Ear::default(), &self.0, place(argument(offset, "offset")?, whence)?)
     }
 
     /// Where the next read begins.
     fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        tell::<Asyncio>(py, &self.0)
+        tell::<Asyncio>(py, &Ear::default(), &self.0)
     }
 
     /// Length of the file.
     fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        size::<Asyncio>(py, &self.0)
+        size::<Asyncio>(py, &Ear::default(), &self.0)
     }
 
     /// Ends the reading and its connection.

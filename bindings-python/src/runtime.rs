@@ -1,24 +1,16 @@
-//! The one tokio runtime of this process, and how a Python thread waits on it.
+//! The tokio runtime of the async client, and who may enter the interpreter while it ends.
 //!
-//! A call is polled on the thread that made it, with the GIL released; the runtime's two threads only turn its sockets
-//! and timers. So bytes are written by the caller's own thread, and a callback runs where Python expects it.
+//! Blocking calls have no part in this runtime: see [`lane`](crate::lane).
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{Thread, ThreadId};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
 
 use junfeiai::platform::native::PerProcess;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 
-use crate::log;
-
-/// How often a waiting thread looks for Ctrl-C and hands on log lines.
-const TICK: Duration = Duration::from_millis(50);
 /// How long the interpreter's end waits for what is in flight to let go.
 const FAREWELL: Duration = Duration::from_millis(300);
 
@@ -31,11 +23,12 @@ static RUNTIME: PerProcess<Result<Running, String>> = PerProcess::new();
 /// The thread that ends the interpreter, once it does.
 static CLOSING: OnceLock<ThreadId> = OnceLock::new();
 
-/// This process's runtime; after `fork()` the child makes its own.
+/// This process's runtime for asyncio; after `fork()` the child makes its own.
 pub(crate) fn handle() -> PyResult<Handle> {
     let start = || {
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // One: a second is woken for every answer, and has nothing to do. What keeps a disk busy is not done here.
+            .worker_threads(1)
             .thread_name("junfeiai")
             .enable_all()
             .build()
@@ -69,78 +62,12 @@ pub(crate) fn shutdown(py: Python<'_>) {
 
 /// Keeps a daemon thread out of an interpreter that is being taken down, where entering would kill it in the middle of
 /// Rust code. It sleeps until the process ends.
-struct StayOut;
+pub(crate) struct StayOut;
 
 impl Drop for StayOut {
     fn drop(&mut self) {
         while !may_attach() {
             std::thread::park();
         }
-    }
-}
-
-struct Alarm {
-    thread: Thread,
-    rung: AtomicBool,
-}
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
-/// Where a callback that raised leaves its exception: the call then ends with it.
-pub(crate) type Raised = Arc<Mutex<Option<PyErr>>>;
-
-/// Runs a call to its end on this thread. Ctrl-C, and an exception in a callback, end it at once.
-pub(crate) fn block<T: Send>(
-    py: Python<'_>,
-    raised: Option<&Raised>,
-    mut future: Pin<Box<dyn Future<Output = T> + Send + '_>>,
-) -> PyResult<T> {
-    let handle = handle()?;
-    log::look_at_level(py);
-    let alarm = Arc::new(Alarm { thread: std::thread::current(), rung: AtomicBool::new(true) });
-    let waker = Waker::from(alarm.clone());
-    let error = || raised.and_then(|raised| raised.lock().unwrap_or_else(PoisonError::into_inner).take());
-    loop {
-        let step = py.detach(|| {
-            let _stay_out = StayOut;
-            let _entered = handle.enter();
-            let mut cx = Context::from_waker(&waker);
-            let end = Instant::now() + TICK;
-            loop {
-                if !may_attach() {
-                    return Ok(None);
-                }
-                if alarm.rung.swap(false, Ordering::Acquire) {
-                    let polled = future.as_mut().poll(&mut cx);
-                    if let Some(error) = error() {
-                        return Err(error);
-                    }
-                    if let Poll::Ready(output) = polled {
-                        return Ok(Some(output));
-                    }
-                }
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Ok(None);
-                }
-                if !alarm.rung.load(Ordering::Acquire) {
-                    std::thread::park_timeout(left);
-                }
-            }
-        });
-        log::drain(py);
-        if let Some(output) = step? {
-            return Ok(output);
-        }
-        py.check_signals()?;
     }
 }

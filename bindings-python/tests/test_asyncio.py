@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -161,6 +163,52 @@ def test_a_loop_that_ends_early(async_client: AsyncClient, emulator: Emulator) -
     asyncio.run(main())
     emulator.scenario()
     assert run(async_client.videos.get(emulator.finished())).done
+
+
+def test_a_loop_that_watches_no_sockets(async_client: AsyncClient, emulator: Emulator) -> None:
+    class Blind(asyncio.SelectorEventLoop):
+        def add_reader(self, *_: object) -> None:
+            raise NotImplementedError
+
+    async def main() -> None:
+        threads: set[int] = set()
+        await async_client.videos.generate("x", seconds=4, on_progress=lambda _: threads.add(threading.get_ident()))
+        assert threads == {threading.get_ident()}
+        assert all(task.done for task in await asyncio.gather(*(async_client.videos.get(done) for _ in range(5))))
+
+    done = emulator.finished()
+    loop = Blind()
+    loop.run_until_complete(asyncio.wait_for(main(), 30))
+    loop.close()
+
+
+def test_a_closed_loop_goes_with_what_it_waited_for(async_client: AsyncClient, emulator: Emulator) -> None:
+    descriptors = Path("/proc/self/fd")
+    gone: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    def closed_in_the_middle() -> None:
+        emulator.rule("hang", op="query", ms=300, act=True)
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(async_client.videos.get("task_1"))
+        loop.run_until_complete(asyncio.sleep(0.05))
+        loop.close()
+        waiting.get_coro().close()
+        waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+        gone.append(weakref.ref(loop))
+
+    before = 0
+    for turn in range(6):
+        closed_in_the_middle()
+        time.sleep(0.5)
+        gc.collect()
+        emulator.scenario()
+        assert run(async_client.videos.get(emulator.finished())).done
+        if turn == 1 and descriptors.exists():
+            before = len(list(descriptors.iterdir()))
+    gc.collect()
+    assert [loop() for loop in gone] == [None] * 6
+    if before:
+        assert len(list(descriptors.iterdir())) <= before + 2
 
 
 def test_the_loop_stays_free(async_client: AsyncClient, emulator: Emulator) -> None:

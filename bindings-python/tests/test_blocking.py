@@ -164,6 +164,46 @@ def test_other_threads_run_while_one_waits(client: Client, emulator: Emulator) -
     assert turns > 50, "the GIL was held"
 
 
+def test_a_slow_callback_holds_up_nobody_else(client: Client, emulator: Emulator) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(_: object) -> None:
+        entered.set()
+        assert leave.wait(20)
+
+    waiting = threading.Thread(target=client.videos.task(emulator.running()).wait, kwargs={"on_progress": slow}, daemon=True)
+    waiting.start()
+    assert entered.wait(20)
+    task_id = emulator.finished(video_bytes=300_000)
+    assert client.videos.get(task_id).done
+    assert len(client.videos.video(task_id).read()) == len(emulator.file(task_id))
+    assert waiting.is_alive()
+    leave.set()
+
+
+def test_what_was_opened_in_one_thread_is_read_in_others(client: Client, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=4_000_000)
+    whole = emulator.file(task_id)
+    file, pieces = client.videos.video(task_id).open(), iter(client.videos.video(task_id).iter_bytes())
+    read: list[bytes] = [next(pieces)]
+
+    def go_on() -> None:
+        assert client.videos.get(task_id).done, "other calls come between"
+        read.append(next(pieces))
+        place = len(b"".join(read)) % 1000
+        file.seek(place)
+        assert file.read(700_000) == whole[place : place + 700_000]
+
+    for _ in range(4):
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        thread.join(60)
+    read.extend(pieces)
+    assert b"".join(read) == whole
+    file.close()
+    assert client.videos.get(task_id).done
+
+
 def test_waiting_for_ever_and_not_at_all(client: Client, emulator: Emulator) -> None:
     task = client.videos.task(emulator.running())
     with pytest.raises(TimeoutError):

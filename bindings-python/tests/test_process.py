@@ -148,6 +148,38 @@ def test_the_end_with_work_in_flight(way: str, emulator: Emulator, environment: 
     assert "panicked" not in result.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts sockets in /proc")
+def test_connections_end_with_their_client(emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.finished(video_bytes=5_000_000)
+    result = python(f"""
+        import os
+        from junfeiai import Client
+        def sockets():
+            found = 0
+            for entry in os.listdir("/proc/self/fd"):
+                try: found += os.readlink("/proc/self/fd/" + entry).startswith("socket:")
+                except OSError: pass
+            return found
+        counts = [sockets()]
+        for close in (True, False):
+            client = Client()
+            pieces = client.videos.iter_bytes({task_id!r})
+            assert next(pieces)
+            assert client.videos.get({task_id!r}).done
+            counts.append(sockets())
+            del pieces
+            assert client.videos.get({task_id!r}).done
+            if close: client.close()
+            del client
+            counts.append(sockets())
+        print(*(count - counts[0] for count in counts))
+    """)
+    assert result.returncode == 0, result.stderr
+    _, first, closed, second, dropped = map(int, result.stdout.split())
+    assert min(first, second) > 0
+    assert (closed, dropped) == (0, 0)
+
+
 def test_calls_in_atexit(emulator: Emulator, environment: Path) -> None:
     task_id = emulator.finished()
     result = python(f"""

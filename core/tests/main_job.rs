@@ -33,3 +33,41 @@ async fn create_wait_save() {
     assert_eq!(video.bytes().await.unwrap(), emulator.video_bytes(task.id()).unwrap());
     assert_eq!(video.read_range(4..8).await.unwrap(), "ftyp");
 }
+
+#[test]
+fn a_client_in_several_runtimes() {
+    let emulator = Emulator::builder().api_key("sk-test").time_scale(600.0).start().unwrap();
+    let client = client(&emulator);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let task = first.block_on(client.videos().create(VideoRequest::new("a red ball").seconds(6))).unwrap();
+    first.block_on(client.videos().get(task.id())).unwrap();
+    // Nobody turns the first runtime now: its connection would never answer.
+    let second = runtime();
+    let again = second.block_on(async {
+        let videos = client.videos();
+        tokio::time::timeout(Duration::from_secs(20), videos.get(task.id())).await
+    });
+    assert_eq!(again.unwrap().unwrap().id(), task.id());
+    drop(first);
+    second.block_on(client.videos().get(task.id())).unwrap();
+}
+
+#[test]
+fn a_save_on_a_runtime_of_several_threads() {
+    let emulator = Emulator::builder().api_key("sk-test").time_scale(600.0).start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ball.mp4");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let client = client(&emulator);
+    let summary = runtime.block_on(async {
+        let video = client.videos().generate(VideoRequest::new("a red ball").seconds(6)).await.unwrap();
+        let first = video.save(&path).sha256(true).await.unwrap();
+        let error = video.save(&path).await.unwrap_err();
+        assert_eq!(error.kind(), junfeiai::ErrorKind::FileExists);
+        assert_eq!(video.save(&path).overwrite(true).sha256(true).await.unwrap().sha256, first.sha256);
+        first
+    });
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), summary.bytes);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the video");
+}

@@ -1,13 +1,13 @@
-"""Reading one video, side by side with curl and aria2c in one run."""
+"""Reading one video: our core beside curl, aria2c, plain reqwest, and what the kernel alone costs."""
 
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from lab import KEY, ROOT, Lab, clip, memory_folder, rounds
+import native
+from lab import KEY, MIB, ROOT, Lab, available, clip, memory_folder, rounds, table
 
-MIB = 1 << 20
 OURS = ROOT / "target" / "release" / "examples" / "save"
 
 
@@ -25,14 +25,14 @@ def commands(lab, url, out, connections=1, tls=False):
     return ours, curl, aria
 
 
-def table(title, results, base):
-    """Markdown rows; ratios against `base`: speed above 1 is faster, CPU below 1 is cheaper."""
-    lines = [f"### {title}", "", "| | wall s | CPU s | peak MiB | speed | CPU |", "|---|---|---|---|---|---|"]
-    for name, series in results.items():
-        wall, cpu, rss = (series.median(what) for what in ("wall", "cpu", "rss"))
-        speed, share = results[base].median("wall") / wall, cpu / results[base].median("cpu")
-        lines.append(f"| {name} | {wall:.3f} | {cpu:.3f} | {rss:.1f} | {speed:.2f}× | {share:.2f}× |")
-    return "\n".join(lines) + "\n"
+def libraries(lab, url, out, tls=False):
+    """What other programs would build upon, and the least that is possible, where there is a C compiler."""
+    env = {"JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": lab.url("v1"), **({"BENCH_CA_FILE": str(lab.ca)} if tls else {})}
+    makers = [("plain reqwest", lambda: ([native.EXAMPLE, "reqwest-save", url, out / "reqwest.mp4"], env))]
+    if not tls:
+        makers += [(name, lambda name=name: ([native.program(name), "save", url, out / f"{name}.mp4"], env)) for name in ("libcurl",)]
+        makers.append(("recv + write alone", lambda: ([native.program("floor"), url, out / "floor.mp4"], env)))
+    return available(*makers)
 
 
 def clean(out):
@@ -50,17 +50,20 @@ def run(big=1024 * MIB, count=5):
         out.mkdir()
         lab.video("big.mp4", big, small_clip)
         lab.video("small.mp4", 8 * MIB, small_clip)
-        lab.video("middle.mp4", 200 * MIB, small_clip)
+        lab.video("middle.mp4", 100 * MIB, small_clip)
         where = "to memory" if memory else "to disk"
 
-        def compare(title, candidates, turns, base):
-            tables.append(table(title, rounds(candidates, turns, lambda: clean(out)), base))
+        def compare(title, candidates, turns, base, notes=()):
+            tables.append(table(title, rounds(candidates, turns, lambda: clean(out)), base, notes))
 
         for tls in (False, True):
-            candidates = commands(lab, lab.url("big.mp4", tls), out, tls=tls)
-            compare(f"{big // MIB} MiB {where}, one connection, {'TLS 1.3' if tls else 'plain HTTP'}", candidates, count, "curl")
+            url = lab.url("big.mp4", tls)
+            more, notes = libraries(lab, url, out, tls)
+            compare(f"{big // MIB} MiB {where}, one connection, {'TLS 1.3' if tls else 'plain HTTP'}",
+                    [*commands(lab, url, out, tls=tls), *more], count, "curl", notes)
         ours, curl, _ = commands(lab, lab.url("small.mp4"), out)
-        compare(f"8 MiB {where}, process start included", [ours, curl], 6 * count, "curl")
+        more, notes = libraries(lab, lab.url("small.mp4"), out)
+        compare(f"8 MiB {where}, process start included", [ours, curl, *more], 4 * count, "curl", notes)
         eight = commands(lab, lab.url("big.mp4"), out, 8)[0]
         one = commands(lab, lab.url("big.mp4"), out, 1)[0]
         compare(f"{big // MIB} MiB {where}, eight connections", [(f"{eight[0]}, 8", *eight[1:]), (f"{one[0]}, 1", *one[1:])],
@@ -69,13 +72,13 @@ def run(big=1024 * MIB, count=5):
         for connections in (1, 4, 8):
             ours, _, aria = commands(lab, lab.url("slow/middle.mp4"), out, connections)
             candidates += [(f"{name}, {connections}", command, env) for name, command, env in (ours, aria)]
-        compare(f"200 MiB {where}, server gives 20 MB/s to each connection", candidates, max(1, count // 2), "junfeiai, 1")
+        compare(f"100 MiB {where}, server gives 20 MB/s to each connection", candidates, max(1, count // 2), "junfeiai, 1")
         with lab.delayed(0.05) as origin:
             candidates = []
             for connections in (1, 8):
                 ours, _, aria = commands(lab, f"{origin}/middle.mp4", out, connections)
                 candidates += [(f"{name}, {connections}", command, env) for name, command, env in (ours, aria)]
-            compare(f"200 MiB {where}, 50 ms round trip", candidates, max(1, count // 2), "aria2c, 8")
+            compare(f"100 MiB {where}, 50 ms round trip", candidates, max(1, count // 2), "aria2c, 8")
         disk = lab.dir if memory is None else Path(tempfile.mkdtemp(prefix="junfeiai-bench-"))
         try:
             if memory:

@@ -17,10 +17,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-bench"
+MIB = 1 << 20
+
+TASK = '{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS","progress":"42%"}}'
+# The same as the peers' own service says it.
+PEER_TASK = (
+    '{"id":"video_1","object":"video","model":"sora-2","status":"in_progress","progress":42,"created_at":1700000000,'
+    '"seconds":"6","size":"1280x720"}'
+)
 
 NGINX = """
 worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
+worker_rlimit_nofile 20000;
 http {{
   access_log off; sendfile on; tcp_nopush on; types {{ video/mp4 mp4; application/json json; }}
   client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
@@ -29,6 +38,7 @@ http {{
     listen {host}:{http}; listen {host}:{https} ssl; root {dir}/www;
     if ($http_authorization != "Bearer {key}") {{ return 401; }}
     location /slow/ {{ alias {dir}/www/; limit_rate 20m; }}
+    location = /served {{ stub_status; }}
     location /v1/video/generations/ {{ default_type application/json; try_files /task.json =404; }}
   }}
 }}
@@ -39,6 +49,55 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Missing(RuntimeError):
+    """Why a measurement cannot be made on this machine."""
+
+
+def attempt(title, make):
+    """The table, or why there is none: what is missing for one must not cost the others."""
+    try:
+        return make()
+    except RuntimeError as why:
+        return f"### {title}\n\nNot measured here: {why}.\n"
+
+
+def available(*makers):
+    """The candidates that there are, and a sentence about each of the others."""
+    found, notes = [], []
+    for name, make in makers:
+        try:
+            found.append((name, *make()))
+        except Missing as why:
+            notes.append(f"Without {name}: {why}.")
+    return found, notes
+
+
+def table(title, results, base, notes=()):
+    """Markdown rows; ratios against `base`: speed above 1 is faster, CPU below 1 is cheaper."""
+    lines = [f"### {title}", "", "| | wall s | CPU s | peak MiB | speed | CPU |", "|---|---|---|---|---|---|"]
+    for name, series in results.items():
+        wall, cpu, rss = (series.median(what) for what in ("wall", "cpu", "rss"))
+        speed, share = results[base].median("wall") / wall, cpu / results[base].median("cpu")
+        lines.append(f"| {name} | {wall:.3f} | {cpu:.3f} | {rss:.1f} | {speed:.2f}× | {share:.2f}× |")
+    return "\n".join([*lines, *(line for note in notes for line in ("", note))]) + "\n"
+
+
+def loops(title, candidates, ours, count=3, notes=()):
+    """Programs that time a loop themselves and print µs of CPU and of the clock for one turn."""
+    runs = {name: [] for name, *_ in candidates}
+    for _ in range(count):
+        for name, command, env in candidates:
+            done = subprocess.run(list(map(str, command)), env=dict(os.environ, **env), capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError(f"{name} ended with {done.returncode}: {(done.stderr or done.stdout)[-400:]}")
+            runs[name].append([float(word) for word in done.stdout.split()])
+    found = {name: [statistics.median(run[index] for run in each) for index in (0, 1)] for name, each in runs.items()}
+    lines = [f"### {title}", "", "| | CPU µs | wall µs | CPU |", "|---|---|---|---|"]
+    for name, (cpu, wall) in found.items():
+        lines.append(f"| {name} | {cpu:.0f} | {wall:.0f} | {cpu / found[ours][0]:.2f}× |")
+    return "\n".join([*lines, *(line for note in notes for line in ("", note))]) + "\n"
 
 
 @dataclass
@@ -96,7 +155,9 @@ class Lab:
     def __init__(self, folder=None):
         host = "127.0.0.1"
         self.dir = Path(tempfile.mkdtemp(prefix="junfeiai-bench-", dir=folder))
-        (self.dir / "www").mkdir()
+        (self.dir / "www" / "videos").mkdir(parents=True)
+        (self.dir / "www" / "task.json").write_text(TASK)
+        (self.dir / "www" / "videos" / "task.json").write_text(PEER_TASK)
         os.chmod(self.dir, 0o755)
         self.host = host
         self.http, self.https = free_port(), free_port()
@@ -139,6 +200,17 @@ class Lab:
     def url(self, path, tls=False):
         scheme, port = ("https", self.https) if tls else ("http", self.http)
         return f"{scheme}://{self.host}:{port}/{path}"
+
+    def served(self):
+        """Requests that the server answered so far, this one included."""
+        ask = urllib.request.Request(self.url("served"), headers={"Authorization": f"Bearer {KEY}"})
+        return int(urllib.request.urlopen(ask).read().split()[9])
+
+    def peer_video(self, name):
+        """A video under the address that the peers' SDKs ask for: `videos/NAME/content` below the base URL."""
+        folder = self.dir / "www" / "videos" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "content").symlink_to(self.dir / "www" / name)
 
     def video(self, name, size, clip):
         """A real MP4 of this size: a small clip, and a `free` box of bytes that do not repeat in any block."""

@@ -9,29 +9,38 @@ import subprocess
 import sys
 
 import download
+import native
+import node
+import sizes
 from lab import ROOT, machine
 
 sys.path.insert(0, str(ROOT / "bindings-python" / "bench"))
 import python_face  # noqa: E402
+import python_waiting  # noqa: E402
 
 
 def waiting():
     """What the core's own example measures: 10,000 tasks that wait in one process."""
     example = ROOT / "target" / "release" / "examples" / "waiting"
-    text = subprocess.run([example, "10000", "30"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    text = subprocess.run([example, "10000", "15"], check=True, stdout=subprocess.PIPE, text=True).stdout
     return ["### Tasks waiting in one process, the core alone\n\n```\n" + text + "```\n"]
 
 
 PARTS = {
     "download": ("Reading one video", download.run),
+    "native": ("Rust and C", native.run),
     "waiting": ("Waiting", waiting),
     "python": ("Python", python_face.run),
+    "python-waiting": ("Python, waiting", python_waiting.run),
+    "node": ("JavaScript in Node", node.run),
+    "sizes": ("Package sizes", sizes.run),
 }
 
 HEAD = """# Measurements
 
 Written by `make bench` on {date}, on {machine}. Candidates run in turn (A B C A B C …) after a warm-up, as whole processes; the
 figures are medians. Speed above 1 is faster, CPU below 1 is cheaper; both are ratios of one run on one machine, which is what carries over.
+What is measured and how: [README.md](README.md).
 
 """
 

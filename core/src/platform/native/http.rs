@@ -3,13 +3,14 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use tokio::runtime::{Handle, Id};
 
 use super::per_process::PerProcess;
 use super::tls;
@@ -51,20 +52,30 @@ enum Way {
     Direct,
 }
 
+/// Runtimes whose connections are kept; the one that was idle longest goes first.
+const MOST_RUNTIMES: usize = 64;
+
 /// Two clients of each kind: one that keeps connections, and one that never reuses any, for the call that costs money.
 struct Clients {
     pooled: reqwest::Client,
     fresh: reqwest::Client,
 }
 
+/// The clients of each runtime, the one used last at the end.
+struct Pools {
+    tls: rustls::ClientConfig,
+    by_runtime: Mutex<Vec<(Option<Id>, Arc<Clients>)>>,
+}
+
 /// reqwest over HTTP/1.1 with rustls. Cheap to make: certificates are loaded when the first https request is sent. A
-/// process made by `fork()` gets connections of its own.
+/// process made by `fork()` gets connections of its own, and so does every tokio runtime: a connection is carried by a
+/// task of the runtime that made it, and never answers where nobody turns that one any more.
 pub struct NativeTransport {
     options: HttpOptions,
     proxy_is_near: bool,
-    plain: PerProcess<Result<Arc<Clients>>>,
-    secure: PerProcess<Result<Arc<Clients>>>,
-    direct: PerProcess<Result<Arc<Clients>>>,
+    plain: PerProcess<Result<Pools>>,
+    secure: PerProcess<Result<Pools>>,
+    direct: PerProcess<Result<Pools>>,
 }
 
 impl NativeTransport {
@@ -99,16 +110,30 @@ impl NativeTransport {
             Way::Plain => &self.plain,
             Way::Direct => &self.direct,
         };
-        let build = || {
-            let config = if way == Way::Secure || way == Way::Plain && self.options.proxy.is_some() {
+        let pools = cell.get_or_init(|| {
+            let tls = if way == Way::Secure || way == Way::Plain && self.options.proxy.is_some() {
                 tls::client_config(self.options.ca_file.as_deref())?
             } else {
                 // A plain client never sees a certificate: an empty list saves reading the system's.
                 tls::no_roots()?
             };
-            Ok(Arc::new(Clients { pooled: self.build(way, &config, 8)?, fresh: self.build(way, &config, 0)? }))
+            Ok(Pools { tls, by_runtime: Mutex::default() })
+        });
+        let pools = pools.as_ref().map_err(Clone::clone)?;
+        let runtime = Handle::try_current().ok().map(|handle| handle.id());
+        let mut known = pools.by_runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = if let Some(place) = known.iter().rposition(|(id, _)| *id == runtime) {
+            known.remove(place)
+        } else {
+            let clients = Clients { pooled: self.build(way, &pools.tls, 8)?, fresh: self.build(way, &pools.tls, 0)? };
+            (runtime, Arc::new(clients))
         };
-        cell.get_or_init(build).clone()
+        let clients = entry.1.clone();
+        known.push(entry);
+        let old = (known.len() > MOST_RUNTIMES).then(|| known.remove(0));
+        drop(known);
+        drop(old);
+        Ok(clients)
     }
 
     fn build(&self, way: Way, tls: &rustls::ClientConfig, keep: usize) -> Result<reqwest::Client> {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::part::{PartFile, io_error, read_full};
 use crate::driver::Io;
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::{Fetch, FetchEvent};
 use crate::journal::Event;
 use crate::platform::{BoxCallback, BoxFuture};
@@ -223,14 +224,19 @@ impl Save {
                 FetchEvent::Done(result) => break result?,
             }
         };
-        self.complete(part, &finished, &mut meter)
+        self.complete(part, &finished, &mut meter).await
     }
 
-    fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
+    async fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
         let total = finished.total.unwrap_or_default();
-        if let Some(part) = part.0.take() {
-            part.finish(total, self.overwrite)?;
-        }
+        let (overwrite, hashed) = (self.overwrite, self.sha256.then(|| self.path.clone()));
+        let sha256 = aside(move || {
+            if let Some(part) = part.0.take() {
+                part.finish(total, overwrite)?;
+            }
+            hashed.map(|path| hash(&path)).transpose()
+        })
+        .await?;
         if let Some(callback) = &mut self.on_progress {
             callback(&meter.last(total));
         }
@@ -245,7 +251,7 @@ impl Save {
             resumed: finished.resumed,
             attempts: finished.attempts,
             elapsed: meter.begun.elapsed(),
-            sha256: if self.sha256 { Some(hash(&self.path)?) } else { None },
+            sha256,
         })
     }
 }
@@ -277,7 +283,7 @@ struct Keeper(Option<PartFile>);
 
 impl Keeper {
     fn file(&mut self) -> Result<&mut PartFile> {
-        let gone = || Error::new(crate::ErrorKind::Internal, Phase::Save, "the part file was given away too early");
+        let gone = || Error::new(ErrorKind::Internal, Phase::Save, "the part file was given away too early");
         self.0.as_mut().ok_or_else(gone)
     }
 }
@@ -287,6 +293,24 @@ impl Drop for Keeper {
         if let Some(part) = self.0.take() {
             part.keep();
         }
+    }
+}
+
+/// Work that may keep a disk busy for seconds. A runtime whose threads serve others too does it on a thread of its own;
+/// one of a single caller, who waits for just that, needs none. Dropping it lets what has begun come to its end.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let shared = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if !shared {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => {
+                Err(Error::new(ErrorKind::Cancelled, Phase::Save, "the runtime was ended; what was read is kept"))
+            }
+        },
     }
 }
 
