@@ -11,6 +11,7 @@ import sys
 import download
 import native
 import node
+import peers_faults
 import sizes
 from lab import ROOT, machine
 
@@ -34,6 +35,7 @@ PARTS = {
     "python-waiting": ("Python, waiting", python_waiting.run),
     "node": ("JavaScript in Node", node.run),
     "sizes": ("Package sizes", sizes.run),
+    "faults": ("Clients when answers are lost", peers_faults.run),
 }
 
 HEAD = """# Measurements
