@@ -119,6 +119,8 @@ class error : public std::runtime_error {
 public:
   /** Takes over an error object of C. */
   explicit error(jfai_error *e) : error(read(detail::handle<jfai_error, jfai_error_free>(e).get())) {}
+  /** Reads an error object of C that belongs to somebody else. */
+  static error copy_of(const jfai_error *e) { return error(read(e)); }
 
   /** The number of its kind: `JFAI_ERR_…`. */
   jfai_status status() const noexcept { return record_->status; }
@@ -1109,6 +1111,7 @@ struct batch_result {
   bool ok = false;                       ///< True when there is a video or a file.
   std::string message;                   ///< What went wrong, for people.
   jfai_status status = JFAI_OK;          ///< What went wrong, as a number.
+  std::optional<junfeiai::error> error;  ///< What went wrong, with all that is known.
   /** The handle of C, with its video, file or error. */
   detail::handle<jfai_result, jfai_result_free> result;
   /** Saves its video. */
@@ -1144,6 +1147,7 @@ public:
     r.ok = jfai_result_video(out) != nullptr || jfai_result_summary(out) != nullptr;
     r.message = detail::text(jfai_error_message(jfai_result_error(out)));
     r.status = jfai_error_status(jfai_result_error(out));
+    if (const auto *e = jfai_result_error(out)) r.error = junfeiai::error::copy_of(e);
     return r;
   }
 

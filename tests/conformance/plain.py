@@ -24,7 +24,7 @@ _JS: Names = {
 _C: Names = {"status": "number", "message": "text", "detail": "message", "server_code": "code", "is_transient": "transient"}
 _CORE: Names = {"status": "http_status"}
 ERROR_NAMES: dict[str, Names] = {"rust": _CORE, "python": _PYTHON, "python-async": _PYTHON, "node": _JS, "browser": _JS,
-                                 "c": _C, "cpp": _C, "record": _CORE}
+                                 "c": _C, "cpp": _C}
 OTHER_NAMES: Names = {
     "id": "task_id", "rawStatus": "raw_status", "videoURL": "video_url", "failReason": "fail_reason",
     "billedSeconds": "billed_seconds", "createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at",
@@ -129,9 +129,7 @@ def outcome(face: str, value: dict[str, Any]) -> dict[str, Any]:
     }
     plain: dict[str, Any] = {}
     for name, part in value.items():
-        if name == "error_record":
-            plain["error"] = error("record", part)
-        elif name == "id":
+        if name == "id":
             plain["key"] = part
         else:
             plain[name] = shapes[name](part) if name in shapes else part

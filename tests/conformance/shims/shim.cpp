@@ -188,7 +188,7 @@ private:
     while (auto one = batch.next()) {
       json end = {{"key", by_index ? json(one->index) : maybe(one->task_id)}};
       const auto *video = jfai_result_video(one->result.get());
-      if (const auto *e = jfai_result_error(one->result.get())) end["error_record"] = json::parse(jfai_error_json(e));
+      if (one->error) end["error"] = error_json(*one->error);
       if (video != nullptr) end["video"] = {{"task_id", jfai_video_task_id(video)}, {"url", jfai_video_url(video)}};
       if (const auto *s = jfai_result_summary(one->result.get()))
         end["summary"] = {{"bytes", jfai_summary_bytes(s)},
