@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::decimal::Decimal;
 use crate::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::error::{Error, Result};
 use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
@@ -187,7 +188,7 @@ fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {
     let usual = if loopback { LOOPBACK_RATE } else { (default.rate, default.burst) };
     let (rate, burst) = options.request_rate.unwrap_or(usual);
     if !rate.is_finite() || rate <= 0.0 {
-        let text = format!("request_rate must be a number of requests per second above zero, not {rate}");
+        let text = format!("request_rate must be a number of requests per second above zero, not {}", Decimal(rate));
         return Err(Error::config("request_rate", text));
     }
     if burst == 0 {

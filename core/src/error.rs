@@ -355,6 +355,14 @@ impl Error {
         Self::new(kind, Phase::Save, format!("the file cannot be used: {message}"))
     }
 
+    /// [`Error::with_task`], where the task is known.
+    pub(crate) fn about(self, task_id: Option<&str>) -> Self {
+        match task_id {
+            Some(id) => self.with_task(id),
+            None => self,
+        }
+    }
+
     /// Notes the task that it is about, unless one is noted already.
     #[must_use]
     pub fn with_task(mut self, id: &str) -> Self {

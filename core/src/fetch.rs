@@ -169,10 +169,7 @@ impl Fetch {
                 DownloadStep::Verify { total } => return Poll::Ready(FetchEvent::Verify { total }),
                 DownloadStep::Done(result) => {
                     let task = self.task_id.as_deref();
-                    return Poll::Ready(FetchEvent::Done(result.map_err(|error| match task {
-                        Some(id) => error.with_task(id),
-                        None => error,
-                    })));
+                    return Poll::Ready(FetchEvent::Done(result.map_err(|error| error.about(task.as_deref()))));
                 }
                 DownloadStep::Wait(until) => until,
             };
@@ -338,10 +335,7 @@ impl Fetch {
         let most = self.max_bytes;
         let text = format!("the server does not say how long the video is, and {bytes} bytes came: more than {most}");
         let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
-        match &self.task_id {
-            Some(id) => error.with_task(id),
-            None => error,
-        }
+        error.about(self.task_id.as_deref())
     }
 
     fn set(&mut self, lane: usize, state: Lane) {
@@ -456,10 +450,7 @@ pub(crate) fn to_memory(
                 "the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file"
             );
             let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
-            Err(match &task_id {
-                Some(id) => error.with_task(id),
-                None => error,
-            })
+            Err(error.about(task_id.as_deref()))
         };
         let mut whole: Vec<u8> = Vec::new();
         loop {

@@ -64,10 +64,7 @@ impl Video {
         let tell: Tell = Box::new(move |(bytes, total)| tell(*bytes, *total));
         let result = self.keep_inner(keep, tell).await;
         result.map_err(|error| {
-            let error = match self.task_id() {
-                Some(id) => error.with_task(id),
-                None => error,
-            };
+            let error = error.about(self.task_id());
             error.with(|record| record.phase = if record.phase == Phase::Content { Phase::Save } else { record.phase })
         })
     }

@@ -90,10 +90,7 @@ impl Video {
         if range.start >= range.end {
             let text = format!("the range {}..{} is empty", range.start, range.end);
             let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text);
-            return Err(match self.task_id() {
-                Some(id) => error.with_task(id),
-                None => error,
-            });
+            return Err(error.about(self.task_id()));
         }
         let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES);
         let start = range.start;

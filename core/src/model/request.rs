@@ -122,7 +122,7 @@ impl VideoRequest {
         let length = |value: Option<Value>| {
             value.map(|value| match value {
                 Value::String(text) => Length::from(text.as_str()),
-                number => Length(number.to_string()),
+                number => Length(crate::json::write(&number)),
             })
         };
         let request = Self {

@@ -181,10 +181,7 @@ impl Save {
             note_saved(&self.video.client.io, id, summary).await;
         }
         result.map_err(|error| {
-            let error = match &task_id {
-                Some(id) => error.with_task(id),
-                None => error,
-            };
+            let error = error.about(task_id.as_deref());
             error.with(|record| record.phase = if record.phase == Phase::Content { Phase::Save } else { record.phase })
         })
     }
