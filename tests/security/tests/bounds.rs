@@ -62,7 +62,7 @@ async fn endless_headers_and_chunks_are_cut_off() {
     assert!(taken < ON_THE_WAY && kind == ErrorKind::Connection, "{taken} bytes, {kind:?}");
     let (taken, kind) = taken_of(|_, out| {
         out.write(b"HTTP/1.1 200 OK\r\nX-A: ");
-        out.endless(&[b'a'; 1 << 16], MUCH);
+        out.endless(&[b'a'; 1 << 14], MUCH);
     })
     .await;
     assert!(taken < ON_THE_WAY && kind == ErrorKind::Connection, "{taken} bytes, {kind:?}");
@@ -128,7 +128,7 @@ async fn packed_bodies_are_not_unpacked() {
 async fn an_error_body_for_a_video_is_cut_off() {
     let server = Server::start(|_, out| {
         out.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n");
-        out.endless(&[b'x'; 1 << 16], MUCH);
+        out.endless(&[b'x'; 1 << 14], MUCH);
     });
     let client = client(&server);
     let video = client.videos().video_at(&format!("{}/v.mp4", server.origin())).unwrap();
@@ -144,7 +144,7 @@ fn endless_film() -> Server {
         out.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nConnection: close\r\n\r\n\0\0\0\x10ftypisom\0\0\x02\0",
         );
-        out.endless(&[0; 1 << 16], MUCH);
+        out.endless(&[0; 1 << 14], MUCH);
     })
 }
 

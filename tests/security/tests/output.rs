@@ -99,7 +99,8 @@ fn assert_files_clean(folder: &Path) -> usize {
 
 /// The key as a server may repeat it: as it is, in JSON's escapes, doubly escaped, in a URL, in pieces of a page.
 fn echoes() -> Vec<String> {
-    let hidden: String = KEY.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
+    let hidden: String =
+        KEY.chars().flat_map(|c| format!("\\u{:04x}", c as u32).into_bytes()).map(char::from).collect();
     let plain = json!(KEY).to_string();
     let nested = json!(json!({ "authorization": format!("Bearer {KEY}") }).to_string()).to_string();
     let encoded = "\"https://evil.example/?k=sk-5eCr3tQ%2F%2B%25%22%5C%26%3D~Zq9\"".to_owned();
@@ -243,7 +244,7 @@ async fn a_callback_that_panics_shows_nothing_of_it() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(|panic| {
         let trace = std::backtrace::Backtrace::force_capture();
-        PANICS.lock().unwrap().push_str(&format!("{panic} {panic:?}\n{trace}\n"));
+        PANICS.lock().unwrap().extend([panic.to_string(), format!("{panic:?}"), trace.to_string()]);
     }));
     let emulator = emulator(&json!({}));
     let folder = tempfile::tempdir().unwrap();
