@@ -169,7 +169,7 @@ impl Fetch {
                 DownloadStep::Verify { total } => return Poll::Ready(FetchEvent::Verify { total }),
                 DownloadStep::Done(result) => {
                     let task = self.task_id.as_deref();
-                    return Poll::Ready(FetchEvent::Done(result.map_err(|error| error.about(task.as_deref()))));
+                    return Poll::Ready(FetchEvent::Done(result.map_err(|error| error.about(task))));
                 }
                 DownloadStep::Wait(until) => until,
             };
