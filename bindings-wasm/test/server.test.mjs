@@ -89,6 +89,56 @@ test("errors of the service reach the page as what they are", async () => {
   assert.equal(await page().videos.get("task_unknown").then(() => "no", (error) => error.code), "not_found");
 });
 
+test("a create that a browser sends twice is carried out once", async () => {
+  const named = (key, body = '{"prompt":"a ball"}') => post(body, { "content-type": "application/json", "idempotency-key": key });
+  const posts = async () => (await emulator.requests()).filter((r) => r.method === "POST").length;
+  // At the same time, and later.
+  const [first, second] = await Promise.all([named("a"), named("a")]);
+  const third = await named("a");
+  const ids = await Promise.all([first, second, third].map(async (answer) => (await answer.json()).id));
+  assert.equal(new Set(ids).size, 1);
+  assert.equal(await posts(), 1);
+  assert.equal((await named("a", '{"prompt":"another ball"}')).status, 422);
+  // Without a task, the same request may be made again.
+  verdict = () => false;
+  assert.equal((await named("b")).status, 403);
+  verdict = () => true;
+  assert.equal((await named("b")).status, 200);
+  assert.equal(await posts(), 2);
+  // An unknown outcome stays one.
+  await emulator.scenario({ rules: [{ match: { op: "create" }, times: 1, fault: { kind: "drop_after_accept" } }] });
+  const lost = await (await named("c")).json();
+  assert.equal(lost.code, "create_outcome_unknown");
+  assert.deepEqual(await (await named("c")).json(), lost);
+  assert.equal(await posts(), 3);
+  // Whose bookkeeping fails after the create has a task all the same.
+  const failing = createProxyHandler({
+    apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onCreated: () => { throw new Error("the database is gone"); },
+  });
+  const order = () => failing(new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "d" },
+  }));
+  assert.deepEqual([(await order()).status, (await order()).status], [500, 500]);
+  assert.equal(await posts(), 4);
+});
+
+test("a client without a key names each of its creates, one with a key does not", async () => {
+  const seen = async (options) => {
+    const names = [];
+    const listening = (url, init) => { names.push(new Headers(init.headers).get("idempotency-key")); return fetch(url, init); };
+    const client = new Client({ ...options, fetch: listening, pollIntervalMs: 20 });
+    await client.videos.create("a ball");
+    await client.videos.create("a ball").then((task) => task.refresh());
+    return names;
+  };
+  const [one, two, query] = await seen({ baseURL: base });
+  assert.match(one, /^[0-9a-f]{32}$/);
+  assert.match(two, /^[0-9a-f]{32}$/);
+  assert.notEqual(one, two);
+  assert.equal(query, null);
+  assert.deepEqual(await seen({ baseURL: emulator.baseURL, apiKey: KEY }), [null, null, null]);
+});
+
 test("a player that goes away ends the transfer", async () => {
   const id = await emulator.add({ state: "finished", seconds: 6, video_bytes: 16 << 20 });
   await emulator.scenario({ content: { rate_bytes_per_s: 2 << 20 } });

@@ -113,18 +113,26 @@ fn balance_path() -> Path {
 }
 
 fn helper(io: &Io, path: Path, retry: RetryPolicy) -> Call {
-    Call { phase: Phase::Check, safety: Safety::Idempotent, path, body: None, timeout: io.config.timeout, retry }
+    Call {
+        phase: Phase::Check,
+        safety: Safety::Idempotent,
+        path,
+        body: None,
+        timeout: io.config.timeout,
+        retry,
+        once: None,
+    }
 }
 
 async fn models_at(io: &Io, endpoint: &Endpoint) -> Result<Vec<String>> {
-    match io.exchange(Phase::Check, &models_path().at(endpoint), None, patience(io)).await {
+    match io.exchange(Phase::Check, &models_path().at(endpoint), None, patience(io), None).await {
         CallEvent::Answered(answer) => parse_models(&answer),
         event => Err(unanswered(event)),
     }
 }
 
 async fn balance_at(io: &Io, endpoint: &Endpoint) -> Result<Balance> {
-    match io.exchange(Phase::Check, &balance_path().at(endpoint), None, patience(io)).await {
+    match io.exchange(Phase::Check, &balance_path().at(endpoint), None, patience(io), None).await {
         CallEvent::Answered(answer) => parse_balance(&answer),
         event => Err(unanswered(event)),
     }
@@ -184,7 +192,7 @@ fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, 
     Box::pin(async move {
         let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
         let begun = io.now();
-        let event = io.exchange(Phase::Check, &url, None, patience(io)).await;
+        let event = io.exchange(Phase::Check, &url, None, patience(io), None).await;
         let answered = matches!(event, CallEvent::Answered(_) | CallEvent::Broken(..));
         let latency = answered.then(|| io.now().since(begun));
         let facts = ProbeFacts { has_key: io.config.key.is_some(), connect_is_visible: CONNECT_IS_VISIBLE };

@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    /// Names the call, the same for all its attempts, to an own proxy that answers a repeated request as the first.
+    pub(crate) once: Option<String>,
 }
 
 /// Where a call goes at the entry that an attempt is sent to.
@@ -167,7 +169,8 @@ impl Io {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let event = self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left).await;
+            let event =
+                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, call.once.as_deref()).await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
@@ -204,11 +207,14 @@ impl Io {
         url: &Url,
         body: Option<Bytes>,
         timeout: Duration,
+        once: Option<&str>,
     ) -> BoxFuture<'a, CallEvent> {
         let url = url.clone();
+        let mut headers = vec![("Accept", "application/json".to_owned())];
+        headers.extend(once.map(|name| ("Idempotency-Key", name.to_owned())));
         Box::pin(async move {
             let exchange = async {
-                let response = match self.send(phase, &url, body, Vec::new()).await {
+                let response = match self.send(phase, &url, body, headers).await {
                     Ok((response, _)) => response,
                     Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
@@ -275,9 +281,6 @@ impl Io {
         if has_body {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
-        if extra.is_empty() {
-            headers.push(("Accept", "application/json".to_owned()));
-        }
         headers.extend(extra.iter().cloned());
         headers
     }
@@ -319,7 +322,8 @@ impl Io {
         // Boxed: thousands may wait, few of them are asking.
         Box::pin(async move {
             let path = Path::Api(format!("/video/generations/{id}"));
-            let call = Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry };
+            let call =
+                Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry, once: None };
             let asked = if has_turn { self.call_with(call, None).await } else { self.call_at(call).await };
             let (answer, _, endpoint) = asked.map_err(|error| error.with_task(&id))?;
             parse_query(&id, endpoint, &answer)

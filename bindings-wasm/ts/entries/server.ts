@@ -32,6 +32,7 @@ export type ProxyHandler = (request: Request) => Promise<Response>;
 /** Images travel inside the request: a third larger than they are. */
 const LARGEST_ORDER = 32 * 1024 * 1024;
 const KNOWN_VIDEOS = 256;
+const KNOWN_CREATES = 1024;
 const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images"] as const;
 
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
@@ -54,24 +55,36 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     }
     return video;
   };
+  const creates = new Creates();
+  const create = async (call: ProxyCall): Promise<Carried> => {
+    let mayExist = false;
+    try {
+      const refused = await refusedBy(allow, call);
+      if (refused) return { response: refused, mayExist };
+      // Not with the page's signal: the service finishes, and charges, although the page has gone.
+      const task = await client.videos.create(call.order ?? "");
+      mayExist = true;
+      await onCreated?.(task, call);
+      return { response: created(task), mayExist };
+    } catch (error) {
+      mayExist ||= error instanceof JunFeiAIError && error.maybeExecuted;
+      return { response: failure(error), mayExist };
+    }
+  };
   return async (request) => {
     try {
       const route = routeOf(new URL(request.url).pathname, basePath);
       if (!route) return refusal(404, "not_found", "this path is not one of the proxy's");
       const method = route.kind === "create" ? "POST" : "GET";
       if (request.method !== method) return refusal(405, "method_not_allowed", `${method} only`, { Allow: method });
-      const order = route.kind === "create" ? await readOrder(request) : null;
-      if (order instanceof Response) return order;
-      const call: ProxyCall = { ...route, order, request };
-      const verdict = await allow(call);
-      if (verdict instanceof Response) return verdict;
-      if (verdict !== true) return refusal(403, "forbidden", "this site does not allow it");
-      if (call.order) {
-        // Not with the page's signal: the service finishes, and charges, although the page has gone.
-        const task = await client.videos.create(call.order);
-        await onCreated?.(task, call);
-        return created(task);
+      if (route.kind === "create") {
+        const order = await readOrder(request);
+        if (order instanceof Response) return order;
+        return await creates.once(request.headers.get("Idempotency-Key"), order, () => create({ ...route, order, request }));
       }
+      const call: ProxyCall = { ...route, order: null, request };
+      const refused = await refusedBy(allow, call);
+      if (refused) return refused;
       const id = call.taskId ?? "";
       if (call.kind === "query") return queried(await client.videos.get(id, { signal: request.signal }));
       return await (await videoOf(id)).response(request, { signal: request.signal });
@@ -79,6 +92,43 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       return failure(error);
     }
   };
+}
+
+async function refusedBy(allow: ProxyOptions["allow"], call: ProxyCall): Promise<Response | null> {
+  const verdict = await allow(call);
+  if (verdict instanceof Response) return verdict;
+  return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
+}
+
+/** What became of a create: its answer, and whether a task may exist. */
+interface Carried { response: Response; mayExist: boolean }
+
+/**
+ * The latest creates by their `Idempotency-Key`. Chromium sends a POST again by itself when a kept connection closes without
+ * an answer, and no script can prevent it; what may have made a task is not carried out again but answered as before.
+ */
+class Creates {
+  readonly #known = new Map<string, { order: string; carried: Promise<Carried> }>();
+
+  async once(key: string | null, order: VideoRequest, work: () => Promise<Carried>): Promise<Response> {
+    if (key === null) return (await work()).response;
+    // As it came: whoever allows it may change it.
+    const text = JSON.stringify(order);
+    const known = this.#known.get(key);
+    if (known && known.order !== text) {
+      return refusal(422, "idempotency_key_reused", "this Idempotency-Key was used for another request: use a new one");
+    }
+    const carried = known?.carried ?? work();
+    if (!known) {
+      this.#known.set(key, { order: text, carried });
+      const oldest = this.#known.keys().next();
+      if (this.#known.size > KNOWN_CREATES && !oldest.done) this.#known.delete(oldest.value);
+    }
+    const { response, mayExist } = await carried;
+    // What was refused may be tried again.
+    if (!mayExist) this.#known.delete(key);
+    return response.clone();
+  }
 }
 
 function routeOf(path: string, base: string | undefined): { kind: ProxyCall["kind"]; taskId: string | null } | null {

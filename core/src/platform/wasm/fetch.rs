@@ -73,7 +73,8 @@ impl FetchTransport {
     async fn call(&self, request: &HttpRequest, abort: &Abort, follow: bool) -> Result<Response, JsValue> {
         let headers = Object::new();
         for (name, value) in &request.headers {
-            if !(self.browser && BROWSER_SETS.contains(name)) {
+            let unasked = BROWSER_SETS.contains(name) || *name == "Idempotency-Key" && !is_of_this_site(request);
+            if !(self.browser && unasked) {
                 set(&headers, name, &JsValue::from_str(value))?;
             }
         }
@@ -112,6 +113,12 @@ impl Transport for FetchTransport {
 fn is_browser() -> bool {
     let versions = property(&global(), "process").and_then(|process| property(&process, "versions"));
     versions.is_none() && property(&global(), "Deno").is_none()
+}
+
+/// True when a page asks its own server, which no header keeps from being asked.
+fn is_of_this_site(request: &HttpRequest) -> bool {
+    let origin = property(&global(), "location").and_then(|location| property(&location, "origin"));
+    origin.is_some_and(|origin| origin == request.url.origin().to_string().as_str())
 }
 
 fn set(object: &Object, name: &str, value: &JsValue) -> Result<(), JsValue> {
