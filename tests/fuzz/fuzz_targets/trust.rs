@@ -65,7 +65,8 @@ fuzz_target!(|input: &str| {
     for hops in 0..=MAX_REDIRECTS + 1 {
         // What is sent is our own writing of it; the HTTP stack reads that.
         if trust.allows(&at) {
-            let theirs = url::Url::parse(&at.to_string()).expect("what gets the key is a URL to both readers");
+            // What it does not take as a URL (a malformed punycode label) it does not send.
+            let Ok(theirs) = url::Url::parse(&at.to_string()) else { return };
             assert!(may(&theirs), "the key would go to {theirs}, listed are {listed:?}");
             if hops == 0
                 && let Ok(given) = url::Url::parse(text)
