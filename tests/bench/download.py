@@ -1,4 +1,4 @@
-"""Reading one video: our core beside curl, aria2c, plain reqwest, and what the kernel alone costs."""
+"""Reading one video: our core beside curl, aria2c, plain reqwest, libcurl, and about what the kernel alone costs."""
 
 import shutil
 import sys
@@ -26,11 +26,11 @@ def commands(lab, url, out, connections=1, tls=False):
 
 
 def libraries(lab, url, out, tls=False):
-    """What other programs would build upon, and the least that is possible, where there is a C compiler."""
+    """What other programs would build upon, and a yardstick for the least, where there is a C compiler."""
     env = {"JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": lab.url("v1"), **({"BENCH_CA_FILE": str(lab.ca)} if tls else {})}
     makers = [("plain reqwest", lambda: ([native.EXAMPLE, "reqwest-save", url, out / "reqwest.mp4"], env))]
     if not tls:
-        makers += [(name, lambda name=name: ([native.program(name), "save", url, out / f"{name}.mp4"], env)) for name in ("libcurl",)]
+        makers.append(("libcurl", lambda: ([native.program("libcurl"), "save", url, out / "libcurl.mp4"], env)))
         makers.append(("recv + write alone", lambda: ([native.program("floor"), url, out / "floor.mp4"], env)))
     return available(*makers)
 

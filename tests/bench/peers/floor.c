@@ -1,4 +1,4 @@
-/* The least that saving over plain HTTP can cost here: recv() and write(), nothing looked at but the end of the head.
+/* About the least that saving over plain HTTP can cost: recv() and write() of 1 MiB, nothing looked at but the end of the head.
    floor URL FILE */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PIECE = 256 * 1024 };
+enum { PIECE = 1024 * 1024 };
 
 int main(int count, char **arguments) {
   char host[64], path[256], request[512];
