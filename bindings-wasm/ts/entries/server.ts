@@ -108,27 +108,33 @@ interface Carried { response: Response; mayExist: boolean }
  * an answer, and no script can prevent it; what may have made a task is not carried out again but answered as before.
  */
 class Creates {
-  readonly #known = new Map<string, { order: string; carried: Promise<Carried> }>();
+  /** The order by its digest: images travel inside of it. */
+  readonly #known = new Map<string, { digest: string; carried: Promise<Carried> }>();
 
   async once(key: string | null, order: VideoRequest, work: () => Promise<Carried>): Promise<Response> {
     if (key === null) return (await work()).response;
     // As it came: whoever allows it may change it.
-    const text = JSON.stringify(order);
+    const digest = await digestOf(JSON.stringify(order));
     const known = this.#known.get(key);
-    if (known && known.order !== text) {
+    if (known && known.digest !== digest) {
       return refusal(422, "idempotency_key_reused", "this Idempotency-Key was used for another request: use a new one");
     }
     const carried = known?.carried ?? work();
     if (!known) {
-      this.#known.set(key, { order: text, carried });
+      this.#known.set(key, { digest, carried });
       const oldest = this.#known.keys().next();
       if (this.#known.size > KNOWN_CREATES && !oldest.done) this.#known.delete(oldest.value);
     }
     const { response, mayExist } = await carried;
     // What was refused may be tried again.
-    if (!mayExist) this.#known.delete(key);
+    if (!mayExist && this.#known.get(key)?.carried === carried) this.#known.delete(key);
     return response.clone();
   }
+}
+
+async function digestOf(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function routeOf(path: string, base: string | undefined): { kind: ProxyCall["kind"]; taskId: string | null } | null {
