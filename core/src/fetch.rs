@@ -1,8 +1,10 @@
 //! The loop of a download: carries out what [`DownloadMachine`] says, and hands on the bytes.
 
+mod reading;
+mod source;
+
 use std::future::poll_fn;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,10 +13,8 @@ use bytes::{Buf as _, Bytes};
 
 use crate::decimal::Seconds;
 use crate::driver::{Io, NoResponse, read_capped};
-use crate::endpoint::rewrite_video_url;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{Snapshot, TaskStatus};
-use crate::platform::{BoxCallback, BoxFuture};
+use crate::platform::BoxFuture;
 use crate::protocol::mp4::{Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::range::range_header;
 use crate::protocol::{
@@ -22,6 +22,9 @@ use crate::protocol::{
 };
 use crate::transport::{BodyStream, HttpResponse};
 use crate::url::Url;
+
+pub(crate) use reading::{ByteStream, Tell, to_memory};
+pub(crate) use source::{Source, video_of};
 
 /// Largest error body that is read.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -345,35 +348,6 @@ impl Fetch {
     }
 }
 
-/// Which video is meant.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Source {
-    pub(crate) task_id: Option<String>,
-    /// What the task said, or what the caller gave.
-    pub(crate) url: Option<String>,
-}
-
-impl Source {
-    /// Where it can be read, best first; empty when the task has to be asked.
-    fn urls(&self, io: &Io) -> Vec<Url> {
-        let Some(url) = self.url.as_deref().and_then(|url| Url::parse(url).ok()) else {
-            return Vec::new();
-        };
-        let url = rewrite_video_url(url, io.config.video_base.as_ref());
-        let mut urls = vec![url];
-        if let Some(id) = self.task_id.as_deref() {
-            // The entry in use first; ids are valid on the others as well.
-            for entry in std::iter::once(io.endpoint()).chain(&io.config.endpoints) {
-                let content = entry.content_url(id);
-                if !urls.contains(&content) {
-                    urls.push(content);
-                }
-            }
-        }
-        urls
-    }
-}
-
 fn open(io: Arc<Io>, url: Url, range: Option<(u64, Option<u64>)>) -> BoxFuture<'static, Opened> {
     Box::pin(async move {
         // Private content comes marked as public and cacheable (observed), and a compressed answer has no ranges.
@@ -416,130 +390,4 @@ fn query(io: Arc<Io>, task_id: Option<String>) -> BoxFuture<'static, Result<Vec<
         let snapshot = io.query(&id, io.config.retry.clone(), io.config.timeout).await?;
         video_of(&snapshot).map(|()| Source { task_id: Some(id), url: snapshot.video_url.clone() }.urls(&io))
     })
-}
-
-/// Whether there is a video to read.
-pub(crate) fn video_of(snapshot: &Snapshot) -> Result<()> {
-    let status = snapshot.status;
-    let error = match status {
-        TaskStatus::Succeeded => return Ok(()),
-        TaskStatus::Failed => {
-            let reason = snapshot.fail_reason.as_deref().unwrap_or("the server gave no reason");
-            Error::new(ErrorKind::TaskFailed, Phase::Content, format!("the task failed: {reason}"))
-        }
-        _ => Error::new(ErrorKind::NotReady, Phase::Content, format!("the task is {status}: wait for it first"))
-            .with(|record| record.transient = false),
-    };
-    Err(error.with_task(&snapshot.task_id).with(|record| record.last_status = Some(status)))
-}
-
-/// Told with every piece: bytes that are there, and length where it is known.
-pub(crate) type Tell = BoxCallback<(u64, Option<u64>)>;
-
-/// Reads everything that is wanted into memory. `limit` bounds it.
-pub(crate) fn to_memory(
-    mut fetch: Fetch,
-    start: u64,
-    limit: usize,
-    mut tell: Option<Tell>,
-) -> BoxFuture<'static, Result<Bytes>> {
-    Box::pin(async move {
-        let task_id = fetch.task_id.clone();
-        let too_long = |bytes: u64| {
-            let text = format!(
-                "the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file"
-            );
-            let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
-            Err(error.about(task_id.as_deref()))
-        };
-        let mut whole: Vec<u8> = Vec::new();
-        loop {
-            if let Some(total) = fetch.machine().wanted_length()
-                && total > limit as u64
-            {
-                return too_long(total);
-            }
-            match fetch.next().await {
-                FetchEvent::Reset => whole.clear(),
-                FetchEvent::Write { at, bytes } => {
-                    let from = at.saturating_sub(start) as usize;
-                    let end = from.saturating_add(bytes.len());
-                    if end > limit {
-                        return too_long(end as u64);
-                    }
-                    if from == whole.len() {
-                        whole.extend_from_slice(&bytes);
-                    } else {
-                        if whole.len() < end {
-                            whole.resize(end, 0);
-                        }
-                        if let Some(place) = whole.get_mut(from..end) {
-                            place.copy_from_slice(&bytes);
-                        }
-                    }
-                    if let Some(tell) = &mut tell {
-                        tell(&(fetch.machine().covered(), fetch.machine().wanted_length()));
-                    }
-                }
-                FetchEvent::Verify { total } => {
-                    whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
-                    fetch.verified(crate::protocol::mp4::check_slice(&whole));
-                }
-                FetchEvent::Done(result) => return result.map(|_| whole.into()),
-            }
-        }
-    })
-}
-
-/// The bytes in order, as a stream that goes on by itself when a connection breaks.
-pub(crate) struct ByteStream {
-    fetch: Fetch,
-    sent: u64,
-    done: bool,
-}
-
-impl ByteStream {
-    pub(crate) fn new(fetch: Fetch) -> Self {
-        Self { fetch, sent: 0, done: false }
-    }
-
-    /// Length of the whole file, once an answer has said it.
-    pub(crate) fn total(&self) -> Option<u64> {
-        self.fetch.machine().total()
-    }
-}
-
-impl futures_core::Stream for ByteStream {
-    type Item = Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.done {
-            return Poll::Ready(None);
-        }
-        loop {
-            let Poll::Ready(event) = self.fetch.poll_event(cx) else {
-                return Poll::Pending;
-            };
-            let end = match event {
-                FetchEvent::Write { bytes, .. } => {
-                    self.sent += bytes.len() as u64;
-                    return Poll::Ready(Some(Ok(bytes)));
-                }
-                FetchEvent::Reset if self.sent == 0 => continue,
-                // What was handed out cannot be taken back.
-                FetchEvent::Reset => {
-                    let why = "the file changed while it was read; bytes of the old one were handed out already";
-                    Some(Err(Error::new(ErrorKind::Integrity, Phase::Content, why)))
-                }
-                // Nothing is kept that could be checked: streams are read without that step.
-                FetchEvent::Verify { .. } => {
-                    Some(Err(Error::new(ErrorKind::Internal, Phase::Content, "a stream was to be checked")))
-                }
-                FetchEvent::Done(Ok(_)) => None,
-                FetchEvent::Done(Err(error)) => Some(Err(error)),
-            };
-            self.done = true;
-            return Poll::Ready(end);
-        }
-    }
 }

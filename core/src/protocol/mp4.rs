@@ -36,8 +36,15 @@
 //! What boxes cannot show: wrong bytes inside of `mdat`, a box of size 0 ("to the end") cut after its
 //! last chunk began, and a fragmented file cut exactly between two fragments.
 
-use std::fmt;
 use std::time::Duration;
+
+mod found;
+mod leaf;
+mod window;
+
+pub use found::{Mp4Fault, Mp4Info, Mp4Step};
+use leaf::seconds;
+use window::{Bytes, Window};
 
 /// Largest `moov` that is accepted, in bytes. It is walked, not loaded; hours of video stay below this.
 pub const MAX_MOOV: u64 = 64 << 20;
@@ -56,98 +63,6 @@ const TOP_AHEAD: u64 = 64;
 const HEAD_AND_LEAF: u64 = 16 + 96;
 /// Stands in a fault when the data end before the type of the box.
 const UNKNOWN: [u8; 4] = *b"????";
-
-/// What a sound MP4 says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mp4Info {
-    /// Length in time; `None` if the file does not say (live and some fragmented files).
-    pub duration: Option<Duration>,
-    /// Width in pixels as a player shows it: a quarter turn ([`rotation`](Self::rotation)) is applied.
-    pub width: Option<u32>,
-    /// Height in pixels as a player shows it.
-    pub height: Option<u32>,
-    /// Clockwise turn of the picture before it is shown: 0, 90, 180 or 270 degrees.
-    pub rotation: u16,
-    /// The index (`moov`) stands behind the first media data: a player must seek before it can start.
-    pub moov_at_end: bool,
-    /// The media come in fragments (`moof`), or the file announces them (`mvex`).
-    pub fragmented: bool,
-    /// Sample format of the first video track, such as `avc1` or `hvc1`.
-    pub video_codec: Option<[u8; 4]>,
-    /// Sample format of the first audio track, such as `mp4a`.
-    pub audio_codec: Option<[u8; 4]>,
-    /// Number of tracks of any kind.
-    pub tracks: u32,
-}
-
-/// Why the data are not a whole MP4. `Display` is one line for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mp4Fault {
-    /// The data do not begin like an MP4: an error page, another format.
-    NotMp4 {
-        /// The first bytes, at most 16.
-        first: Vec<u8>,
-    },
-    /// The data end too early. Fetching again may help.
-    Truncated {
-        /// The box that is cut; `????` if the cut is before its type.
-        box_type: [u8; 4],
-        /// Length in bytes that the data must have at least.
-        needs: u64,
-        /// Length in bytes that they have.
-        has: u64,
-    },
-    /// A box without which nothing can be played is not there.
-    Missing {
-        /// `"ftyp"`, `"moov"` or `"mdat"`.
-        what: &'static str,
-    },
-    /// A box contradicts the format.
-    Malformed {
-        /// The box.
-        box_type: [u8; 4],
-        /// Where it begins, in bytes from the start of the file.
-        offset: u64,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-}
-
-impl fmt::Display for Mp4Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotMp4 { first } => {
-                write!(f, "not an MP4: it begins with \"{}\"", first.escape_ascii())
-            }
-            Self::Truncated { box_type, needs, has } => write!(
-                f,
-                "the MP4 is cut off in its '{}' box: at least {needs} bytes are needed, {has} are there",
-                box_type.escape_ascii()
-            ),
-            Self::Missing { what } => write!(f, "the MP4 has no '{what}' box"),
-            Self::Malformed { box_type, offset, why } => {
-                write!(f, "the MP4 is malformed: '{}' box at byte {offset}: {why}", box_type.escape_ascii())
-            }
-        }
-    }
-}
-
-impl std::error::Error for Mp4Fault {}
-
-/// What [`Mp4Check`] wants next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mp4Step {
-    /// Hand these bytes to [`Mp4Check::input`]. `len` is 1 to [`MAX_NEED`]; the range lies inside of
-    /// the file.
-    Need {
-        /// First byte, from the start of the file.
-        offset: u64,
-        /// Number of bytes.
-        len: usize,
-    },
-    /// The verdict; every later step repeats it.
-    Done(Result<Mp4Info, Mp4Fault>),
-}
 
 /// Whether data that begin with `first` can be an MP4; `None` means that more bytes are needed
 /// (at most 12).
@@ -486,87 +401,6 @@ impl Mp4Check {
         Ok(header)
     }
 
-    /// Takes what is of interest from a box that holds no boxes.
-    fn leaf(&mut self, parent: [u8; 4], header: &Header) -> Result<(), Stop> {
-        let want = match (&parent, &header.kind) {
-            (b"moov", b"mvhd") => 32,
-            (b"trak", b"tkhd") => 96,
-            (b"stbl", b"stsd") => 44,
-            (b"stbl", b"stco" | b"co64") => 8,
-            (b"mvex", b"mehd") | (b"mdia", b"hdlr") | (b"stbl", b"stsz") => 12,
-            _ => return Ok(()),
-        };
-        let body = self.read(header.body, want.min(header.end - header.body))?;
-        self.read_leaf(header, body).unwrap_or_else(|| Err(malformed(header, "it is too short")))
-    }
-
-    /// `None` where the body ends before a field.
-    fn read_leaf(&mut self, header: &Header, body: Bytes) -> Option<Result<(), Stop>> {
-        // In full boxes of version 1 times and durations have 64 bits.
-        let wide = body.be(0, 1)? == 1;
-        match &header.kind {
-            b"mvhd" => {
-                let (timescale, duration) = if wide {
-                    (body.be(20, 4)?, known(body.be(24, 8)?, u64::MAX))
-                } else {
-                    (body.be(12, 4)?, known(body.be(16, 4)?, 0xFFFF_FFFF))
-                };
-                self.movie.seen_mvhd = true;
-                self.movie.timescale = timescale;
-                self.movie.duration = duration.and_then(|ticks| seconds(ticks, timescale));
-            }
-            b"mehd" => {
-                self.movie.fragments_duration =
-                    if wide { known(body.be(4, 8)?, u64::MAX) } else { known(body.be(4, 4)?, 0xFFFF_FFFF) };
-            }
-            b"tkhd" => {
-                let matrix = if wide { 52 } else { 40 };
-                self.track.rotation =
-                    rotation([0, 4, 12, 16].map(|cell| body.be(matrix + cell, 4).unwrap_or(0) as u32));
-                // 16.16 fixed point.
-                let pixels = |at| Some(((body.be(at, 4)? + 0x8000) >> 16) as u32);
-                self.track.shown = some_area(pixels(matrix + 36)?, pixels(matrix + 40)?);
-            }
-            b"hdlr" => self.track.handler = body.fourcc(8)?,
-            b"stsd" => {
-                if body.be(4, 4)? == 0 {
-                    return Some(Ok(()));
-                }
-                self.track.codec = Some(body.fourcc(12)?);
-                // Only in video entries these are a size; whether it is one is known at the end.
-                let coded = |at| body.be(at, 2).unwrap_or(0) as u32;
-                self.track.coded = some_area(coded(40), coded(42));
-            }
-            b"stsz" => match body.be(4, 4)? {
-                0 => return self.last_entry(header, body.be(8, 4)?, 12, 4, false),
-                same_for_all => self.track.last_sample_size = Some(same_for_all),
-            },
-            b"stco" => return self.last_entry(header, body.be(4, 4)?, 8, 4, true),
-            b"co64" => return self.last_entry(header, body.be(4, 4)?, 8, 8, true),
-            _ => {}
-        }
-        Some(Ok(()))
-    }
-
-    /// Notes that the last of `count` entries must be read; `None` if the box has no room for them.
-    fn last_entry(
-        &mut self,
-        header: &Header,
-        count: u64,
-        table: u64,
-        width: u64,
-        is_chunk: bool,
-    ) -> Option<Result<(), Stop>> {
-        let end = header.body + table + count * width; // count < 2^32
-        if end > header.end {
-            return None;
-        }
-        if count > 0 {
-            self.entry = Some(LastEntry { at: end - width, width: width as usize, is_chunk });
-        }
-        Some(Ok(()))
-    }
-
     fn finish_track(&mut self) {
         let track = self.track;
         self.movie.tracks += 1; // bounded by MAX_BOXES
@@ -632,74 +466,6 @@ impl Mp4Check {
     }
 }
 
-/// The bytes at hand: one stretch of the file.
-#[derive(Debug, Clone, Default)]
-struct Window {
-    at: u64,
-    bytes: Vec<u8>,
-    /// How long `bytes` is to become.
-    want: usize,
-}
-
-impl Window {
-    /// Makes sure of `len` bytes at `at` and copies the first of them (up to 96), or notes that
-    /// `ahead` bytes from there are wanted.
-    fn read(&mut self, at: u64, len: u64, ahead: u64) -> Result<Bytes, Stop> {
-        let len = len as usize;
-        if len == 0 {
-            return Ok(Bytes::copy(&[]));
-        }
-        let inside = at.checked_sub(self.at).and_then(|from| usize::try_from(from).ok());
-        if let Some(from) = inside
-            && let Some(bytes) = self.bytes.get(from..).and_then(|tail| tail.get(..len))
-        {
-            return Ok(Bytes::copy(bytes));
-        }
-        // A stretch that is still coming in and will hold the bytes is waited for.
-        let coming = inside.is_some_and(|from| from.saturating_add(len) <= self.want);
-        if !coming {
-            self.at = at;
-            self.bytes.clear();
-            self.want = (ahead.min(MAX_NEED as u64) as usize).max(len);
-        }
-        Err(Stop::Need)
-    }
-
-    /// Offset and number of the bytes that are still to come.
-    fn missing(&self) -> (u64, usize) {
-        let have = self.bytes.len();
-        (self.at.saturating_add(have as u64), self.want.saturating_sub(have))
-    }
-}
-
-/// A copy of the few bytes of a field group: lets go of the window before the machine is changed.
-#[derive(Clone, Copy)]
-struct Bytes {
-    data: [u8; 96],
-    len: usize,
-}
-
-impl Bytes {
-    fn copy(bytes: &[u8]) -> Self {
-        let mut data = [0; 96];
-        let len = bytes.len().min(data.len());
-        for (to, from) in data.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        Self { data, len }
-    }
-
-    /// A big-endian number of `width` bytes (at most 8); `None` if it is not all there.
-    fn be(&self, at: usize, width: usize) -> Option<u64> {
-        let field = self.data.get(..self.len)?.get(at..)?.get(..width)?;
-        Some(field.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
-    }
-
-    fn fourcc(&self, at: usize) -> Option<[u8; 4]> {
-        self.data.get(..self.len)?.get(at..)?.first_chunk().copied()
-    }
-}
-
 fn malformed(header: &Header, why: &'static str) -> Stop {
     Stop::Fault(Mp4Fault::Malformed { box_type: header.kind, offset: header.start, why })
 }
@@ -714,33 +480,6 @@ fn is_container(parent: [u8; 4], kind: [u8; 4]) -> bool {
 
 fn is_printable(kind: [u8; 4]) -> bool {
     kind.iter().all(|byte| (0x20..0x7F).contains(byte))
-}
-
-fn known(ticks: u64, unknown: u64) -> Option<u64> {
-    (ticks != unknown).then_some(ticks)
-}
-
-fn some_area(width: u32, height: u32) -> Option<(u32, u32)> {
-    (width > 0 && height > 0).then_some((width, height))
-}
-
-fn seconds(ticks: u64, timescale: u64) -> Option<Duration> {
-    let whole = ticks.checked_div(timescale)?;
-    // timescale < 2^32, so the product stays below 2^62.
-    let nanos = (ticks % timescale) * 1_000_000_000 / timescale;
-    Some(Duration::new(whole, nanos as u32))
-}
-
-/// The turn that the cells a, b, c, d of the track's matrix describe; other transformations are 0.
-fn rotation([a, b, c, d]: [u32; 4]) -> u16 {
-    const ONE: u32 = 0x0001_0000;
-    const MINUS: u32 = ONE.wrapping_neg();
-    match [a, b, c, d] {
-        [0, ONE, MINUS, 0] => 90,
-        [MINUS, 0, 0, MINUS] => 180,
-        [0, MINUS, ONE, 0] => 270,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
