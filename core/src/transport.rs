@@ -127,7 +127,7 @@ impl Failure {
 }
 
 /// Why there is no answer, or no more of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TransportError {
     /// How far it got.
     pub failure: Failure,
@@ -145,6 +145,20 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+/// Written out, since errors hold it as a trait object: the derived form brings the tables of printable characters.
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = match self.failure {
+            Failure::Dns => "Dns",
+            Failure::Connect => "Connect",
+            Failure::Tls => "Tls",
+            Failure::Timeout => "Timeout",
+            Failure::Lost => "Lost",
+        };
+        write!(f, "{failure}: {}", self.message)
     }
 }
 
