@@ -107,7 +107,7 @@ function names(main) {
 
 async function bundle() {
   const entry = (name) => join(here, `ts/entries/${name}.ts`);
-  const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true, keepNames: true };
+  const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true };
   const esm = { ...common, format: "esm", platform: "browser" };
   await Promise.all([
     esbuild.build({

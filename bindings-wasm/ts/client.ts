@@ -1,6 +1,6 @@
 import { imageOf, type RawMany, type RawTask, type RawVideo } from "#glue";
 import { call, run, ready } from "./engine.js";
-import { toError, type JunFeiAIError } from "./errors.js";
+import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { Task, type WaitOptions } from "./task.js";
@@ -48,6 +48,7 @@ export function setFace(name: string): void {
 
 /** A client of the video API. */
 export class Client {
+  static { named(this, "Client"); }
   /** Everything about videos: create, look up, wait. */
   readonly videos: Videos;
 
@@ -101,6 +102,7 @@ export class Client {
 
 /** Everything about videos. */
 export class Videos {
+  static { named(this, "Videos"); }
   readonly #handle: Handle;
 
   /** @internal */

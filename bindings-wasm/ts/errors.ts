@@ -11,11 +11,17 @@ export type ErrorCode =
   | "cancelled" | "journal" | "internal"
   | (string & {});
 
+/** Keeps the name of a public class through minifying: inspectors and stacks show it. @internal */
+export function named(type: object, name: string): void {
+  Object.defineProperty(type, "name", { value: name, configurable: true });
+}
+
 /**
  * Any failure of this library. `message` is one line that says what happened and what to do next.
  * An aborted call has the code `cancelled` and, as is usual, the name `AbortError`.
  */
 export class JunFeiAIError extends Error {
+  static { named(this, "JunFeiAIError"); }
   /** What kind of failure it is, the same word in every language. */
   readonly code: ErrorCode;
   /** Its stable number. */

@@ -1,3 +1,4 @@
+import { named } from "./errors.js";
 import type { RawTask, RawVideo } from "#glue";
 import { call, run } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
@@ -26,6 +27,7 @@ const date = (unix: number | null): Date | null => (unix === null ? null : new D
 
 /** A task as it was last seen. Looking at it costs no request. */
 export class Task {
+  static { named(this, "Task"); }
   readonly #handle: Handle;
   readonly #part: Part<RawTask>;
   readonly #seen: RawSnapshot;

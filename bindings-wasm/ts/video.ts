@@ -1,3 +1,4 @@
+import { named } from "./errors.js";
 import type { RawServed, RawStream, RawVideo } from "#glue";
 import { call, run } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
@@ -21,6 +22,7 @@ export interface Progress {
 
 /** A video of the service. Result links live about a day: save it soon. */
 export class Video {
+  static { named(this, "Video"); }
   readonly #handle: Handle;
   readonly #part: Part<RawVideo>;
   /** The task that made it, when it is known. */
