@@ -80,10 +80,10 @@ impl fmt::Display for Mp4Fault {
 
 impl std::error::Error for Mp4Fault {}
 
-/// What [`Mp4Check`] wants next.
+/// What [`Mp4Check`](super::Mp4Check) wants next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mp4Step {
-    /// Hand these bytes to [`Mp4Check::input`]. `len` is 1 to [`MAX_NEED`]; the range lies inside of
+    /// Hand these bytes to [`Mp4Check::input`](super::Mp4Check::input). `len` is 1 to [`MAX_NEED`](super::MAX_NEED); the range lies inside of
     /// the file.
     Need {
         /// First byte, from the start of the file.
