@@ -1,6 +1,6 @@
 //! Reading a JSON object field by field: options and requests as the bindings hand them over.
 //!
-//! Written out instead of derived: a refusal names its field, and a page loads a third of the code.
+//! Written out instead of derived: a refusal names its field, and a page has less code to load.
 
 use serde_json::{Map, Value};
 

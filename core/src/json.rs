@@ -1,4 +1,4 @@
-//! JSON texts. The engine of a page has a reader of its own; another one would weigh a tenth of the library there.
+//! JSON texts. The engine of a page has a reader of its own; another one would only have to be loaded there.
 
 use serde_json::Value;
 
