@@ -31,7 +31,7 @@ impl RawTask {
         }
         if let Some(seconds) = interval_s {
             policy.interval = convert::duration(seconds, "pollIntervalMs", Phase::Wait)?;
-            policy.max_interval = policy.max_interval.min(policy.interval * 2).max(policy.interval);
+            policy.max_interval = policy.max_interval.min(policy.interval.saturating_mul(2)).max(policy.interval);
         }
         Ok(policy)
     }

@@ -10,7 +10,7 @@ use futures_util::future::join;
 
 use crate::config::VERSION;
 use crate::driver::{Call, Io, Path};
-use crate::endpoint::{Endpoint, VIDEO_HOST};
+use crate::endpoint::{Endpoint, video_origin};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::{BoxFuture, CONNECT_IS_VISIBLE};
 use crate::protocol::{
@@ -18,7 +18,7 @@ use crate::protocol::{
     UNITS_PER_USD, if_offered, judge_probe, parse_balance, parse_models, transport_error,
 };
 use crate::transport::{HttpRequest, Method};
-use crate::url::{Origin, Url};
+use crate::url::Url;
 
 pub use report::{CheckReport, EntryCheck};
 
@@ -148,7 +148,7 @@ fn unanswered(event: CallEvent) -> Error {
 
 /// Long enough that a connection that is not made fails as such, and not as an answer that is late.
 fn patience(io: &Io) -> Duration {
-    io.config.timeout.max(io.config.connect_timeout + Duration::from_secs(1))
+    io.config.timeout.max(io.config.connect_timeout.saturating_add(Duration::from_secs(1)))
 }
 
 /// An optional answer and the step that tells of it.
@@ -213,7 +213,7 @@ fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, 
 async fn video_host(io: &Io) -> CheckStep {
     let documented = || {
         let own = io.config.endpoints.iter().any(Endpoint::is_documented);
-        own.then(|| Origin { https: true, host: VIDEO_HOST.to_owned(), port: 443 })
+        own.then(video_origin)
     };
     let Some(origin) = io.config.video_base.clone().or_else(documented) else {
         return CheckStep::skipped("video_host", "none is set: videos come from the entries");

@@ -76,7 +76,7 @@ impl Options {
     /// The first pause between two polls; it grows to twice this, or to what was the longest.
     pub(crate) fn set_poll_interval(&mut self, interval: Duration) {
         self.wait.interval = interval;
-        self.wait.max_interval = (interval * 2).min(self.wait.max_interval.max(interval));
+        self.wait.max_interval = interval.saturating_mul(2).min(self.wait.max_interval.max(interval));
     }
 
     /// Longest wait for a task; [`Duration::MAX`] is for ever.

@@ -57,6 +57,9 @@ pub struct ReaderOptions {
     pub skip: u64,
 }
 
+/// What is reserved for a block in advance at most; a larger one grows with what comes.
+const RESERVED: usize = 1024 * 1024;
+
 impl Default for ReaderOptions {
     fn default() -> Self {
         Self { block_bytes: 128 * 1024, blocks: 16, read_ahead: 256 * 1024, long_after: 1024 * 1024, skip: 256 * 1024 }
@@ -289,7 +292,8 @@ impl BlockReader {
         let same = self.blocks.iter().position(|block| block.start / size == from / size);
         let slot = same.unwrap_or_else(|| {
             if self.blocks.len() < self.options.blocks {
-                let data = Vec::with_capacity(self.options.block_bytes);
+                // A block may be set larger than memory: no more is reserved than a usual one, or than what came.
+                let data = Vec::with_capacity(self.options.block_bytes.min(piece.len().max(RESERVED)));
                 self.blocks.push(Block { start: from, data, used: 0 });
                 return self.blocks.len() - 1;
             }
