@@ -301,8 +301,7 @@ impl Fetch {
         if let Some(rate) = self.rate_limit {
             let now = self.io.now();
             let seconds = piece.len() as f64 / rate as f64;
-            self.paid_until =
-                self.paid_until.max(now) + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            self.paid_until = self.paid_until.max(now) + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         }
         self.piece = Some((lane, piece));
     }
