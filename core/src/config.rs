@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
     pub(crate) face: String,
+    /// Options that came from the environment, and the variable of each.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
             language: None,
             face: "rust".to_owned(),
+            variables: Vec::new(),
         }
     }
 }
@@ -116,6 +119,18 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn check(options: Options) -> Result<Self> {
+        let variables = options.variables.clone();
+        Self::judge(options).map_err(|error| {
+            // Whoever set a variable looks for its name.
+            let named = variables.iter().find(|(option, _)| error.record().field.as_deref() == Some(*option));
+            match named {
+                Some((_, variable)) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
+                None => error,
+            }
+        })
+    }
+
+    fn judge(options: Options) -> Result<Self> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for text in &options.endpoints {
             let endpoint = Endpoint::parse(text)?;

@@ -43,7 +43,7 @@ use bytes::{Buf as _, Bytes};
 /// How a [`VideoReader`](crate::VideoReader) keeps and asks for bytes. All sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Size of a block of the cache; parts begin at multiples of it. Default 128 KiB.
+    /// Size of a block of the cache; parts begin at multiples of it. Default 128 KiB; a reader takes 4 KiB at least.
     pub block_bytes: usize,
     /// How many blocks are kept, the least recently used is given up first; at least 2. Default 16, which is 2 MiB.
     pub blocks: usize,
