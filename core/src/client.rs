@@ -408,6 +408,8 @@ impl ClientBuilder {
         #[cfg(not(feature = "native"))]
         let (options, transport, timer) = (self.options, self.transport, self.timer);
         let config = Config::check(options)?;
+        #[cfg(feature = "native")]
+        config.agree(crate::platform::native::is_agreed)?;
         let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;

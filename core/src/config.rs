@@ -130,6 +130,19 @@ impl Config {
         })
     }
 
+    /// Refuses an address that the HTTP stack takes for another place than we do, or for none.
+    #[cfg(feature = "native")]
+    pub(crate) fn agree(&self, is_agreed: impl Fn(&Origin) -> bool) -> Result<()> {
+        let entries = self.endpoints.iter().map(|endpoint| ("base_url", endpoint.base().origin()));
+        for (name, origin) in entries.chain(self.video_base.clone().map(|origin| ("video_base_url", origin))) {
+            if !is_agreed(&origin) {
+                let text = format!("the address {origin} cannot be used: the HTTP stack does not take this host name");
+                return Err(Error::config(name, text));
+            }
+        }
+        Ok(())
+    }
+
     fn judge(options: Options) -> Result<Self> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for text in &options.endpoints {

@@ -12,6 +12,7 @@ mod save;
 mod timer;
 mod tls;
 
+pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use journal::FileJournal;
 pub use per_process::PerProcess;
