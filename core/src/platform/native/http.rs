@@ -334,12 +334,13 @@ mod tests {
             "https://a.example@b.example/",
             "https://user@a.example/",
             "https://:word@a.example/",
-            "https://a.example\\@b.example/",
             "https://xn--a/",
             "no address",
         ] {
             assert!(agreed(other, &ours).is_none(), "{other}");
         }
+        // To the stack that backslash is a slash: it would go to the first host, and not to the one behind the "@".
+        assert!(agreed("https://a.example\\@b.example/", &origin(true, "b.example", 443)).is_none());
         assert!(is_agreed(&ours) && !is_agreed(&origin(true, "xn--a", 443)));
     }
 }
