@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{IntoFuture as _, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -405,4 +405,48 @@ fn the_journal_calls_unknown_only_what_has_left() {
         let open = entries.iter().filter(|entry| matches!(entry, Pending::Unknown { .. })).count();
         assert_eq!((open, entries.len()), (unknown, unknown), "{entries:?}");
     }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged at `WARN` and above while a future is polled once and then dropped.
+fn logged<T>(future: impl Future<Output = T>) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let mut future = Box::pin(future);
+    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(future);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn whoever_drops_a_paid_call_finds_its_id_in_the_log() {
+    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let client = client(&server, &time);
+    let text = logged(client.videos().generate("a red ball").into_future());
+    assert!(text.contains("WARN") && text.contains("task_0"), "{text:?}");
+    server.answers(Answer::None);
+    let text = logged(client.videos().create("a red ball"));
+    assert!(text.contains("WARN") && text.contains("may have been charged"), "{text:?}");
+    // What has not left is nothing to warn of.
+    server.answers(Answer::Refused);
+    assert_eq!(logged(client.videos().create("a red ball")), "");
 }
