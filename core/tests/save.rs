@@ -75,6 +75,10 @@ impl Case {
     fn part(&self) -> PathBuf {
         self.folder.path().join("ball.mp4.part")
     }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("ball.mp4.part.state")
+    }
 }
 
 fn quick() -> DownloadPolicy {
@@ -426,5 +430,76 @@ fn file_names_are_safe_everywhere() {
     ] {
         assert_eq!(client.videos().video(id).unwrap().file_name(), name);
         assert_eq!(Path::new(name).components().count(), 1);
+    }
+}
+
+/// What stands beside a whole file when its saver was killed before it had tidied up.
+const STATE: &str = "{\"junfeiai\":1,\"source\":\"\",\"sparse\":false,\"task_id\":\"task_1\",\"validators\":{}}\n";
+
+#[tokio::test]
+async fn what_a_killed_saver_left_beside_a_whole_file_is_removed() {
+    for overwrite in [false, true] {
+        // The last two: killed before the first line was written, or while it was.
+        for state in [STATE, "", &STATE[..9]] {
+            let case = Case::new(&json!({}));
+            fs::write(case.path(), "whole").unwrap();
+            fs::write(case.state(), state).unwrap();
+            let result = case.save().overwrite(overwrite).await;
+            assert_eq!(result.err().map(|error| error.kind()), (!overwrite).then_some(ErrorKind::FileExists));
+            assert_eq!(case.names(), ["ball.mp4"], "{state:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_to_be_left_over_stays() {
+    let case = Case::new(&json!({}));
+    fs::write(case.path(), "whole").unwrap();
+    let refused = async || assert_eq!(case.save().await.unwrap_err().kind(), ErrorKind::FileExists);
+
+    fs::write(case.state(), "dear diary").unwrap();
+    refused().await;
+    assert_eq!(fs::read_to_string(case.state()).unwrap(), "dear diary", "somebody else's file");
+
+    // A save that overwrites was stopped; the next one goes on with it.
+    fs::write(case.state(), STATE).unwrap();
+    fs::write(case.part(), "half").unwrap();
+    refused().await;
+    assert_eq!(case.names(), ["ball.mp4", "ball.mp4.part", "ball.mp4.part.state"]);
+
+    // Another saver is at work, and has not made its part file yet.
+    fs::remove_file(case.part()).unwrap();
+    let other = fs::File::options().read(true).write(true).open(case.state()).unwrap();
+    other.lock().unwrap();
+    refused().await;
+    assert_eq!(case.names(), ["ball.mp4", "ball.mp4.part.state"]);
+    other.unlock().unwrap();
+    refused().await;
+    assert_eq!(case.names(), ["ball.mp4"]);
+}
+
+/// A saver that names the file by a link (Node's) was killed before it removed the old name.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_whole_file_under_both_names_keeps_the_right_one() {
+    for overwrite in [false, true] {
+        let case = Case::new(&json!({ "rules": [{ "fault": { "kind": "status", "status": 404 } }] }));
+        fs::write(case.path(), "whole").unwrap();
+        fs::hard_link(case.path(), case.part()).unwrap();
+        fs::write(case.state(), STATE).unwrap();
+        case.save().overwrite(overwrite).await.unwrap_err();
+        assert_eq!(fs::read_to_string(case.path()).unwrap(), "whole", "a save that failed took the file away");
+        assert_eq!(case.names(), ["ball.mp4"]);
+    }
+}
+
+#[tokio::test]
+async fn half_of_what_a_save_leaves_is_read_anew() {
+    for name in ["ball.mp4.part", "ball.mp4.part.state"] {
+        let case = Case::new(&json!({}));
+        fs::write(case.folder.path().join(name), STATE).unwrap();
+        let summary = case.save().await.unwrap();
+        case.assert_whole();
+        assert!(!summary.resumed, "{name}");
     }
 }
