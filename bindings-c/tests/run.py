@@ -102,6 +102,8 @@ def program(emulator, name, command, timeout=120, scenario=None, files=(), **env
     ok, output = run(command, env=emulator.env(**env), cwd=out, timeout=timeout)
     counts = re.findall(r"(\d+) passed, (\d+) failed", output)
     count = tuple(map(int, counts[-1])) if counts else None
+    if ok and not name.startswith(("example ", "run ")) and not (count and count[0]):
+        ok, output = False, f"{output}\nit ran no check"
     said = [line for line in output.splitlines() if line.startswith(("life:", "threads: cancelled"))]
     report(name, ok, output, count)
     for line in said[:1]:

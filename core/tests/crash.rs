@@ -440,12 +440,13 @@ async fn killed_while_going_on() {
 /// The next process begins so soon that the server does not show the task yet.
 #[tokio::test]
 async fn killed_before_the_task_is_visible() {
-    // 300 ms, in which a wait asks more often than it would believe "not found".
-    let place = Place::new(r#"{"task":{"visible_after_s":360}}"#);
+    // More often than a wait would believe "not found" of another task.
+    let unseen = r#"{"match":{"op":"query"},"times":8,"fault":{"kind":"error_shape","shape":"task_not_exist"}}"#;
+    let place = Place::new(&format!(r#"{{"rules":[{unseen}]}}"#));
     assert!(place.kill_at(&Stop::Record(2, true), false));
     assert_eq!(place.check_and_go_on("not visible").await, 0);
     let not_found = place.emulator.requests().iter().filter(|request| request.status == Some(400)).count();
-    assert!(not_found > 3, "{not_found}: the task was visible too soon to show anything");
+    assert_eq!(not_found, 8);
     assert_eq!(place.saved().len(), 1);
 }
 

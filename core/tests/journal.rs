@@ -387,7 +387,7 @@ fn builder(emulator: &Emulator, path: &Path) -> ClientBuilder {
         .api_key(KEY)
         .endpoint(emulator.base_url())
         .poll_interval(Duration::from_millis(20))
-        .create_timeout(Duration::from_secs(1))
+        .create_timeout(Duration::from_secs(60))
         .journal(path)
 }
 
