@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
 ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
+# Property tests try new values in each run, and say how a run is repeated.
+ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns() % (1 << 31)))
 
 # No suite takes a quarter of this, builds from nothing included.
 SUITE_SECONDS = 1500
@@ -224,11 +226,7 @@ class Process:
 
 
 def environment(name):
-    env = dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else dict(ENV)
-    # One seed for all random tests, those of proptest included.
-    if "JUNFEIAI_SEED" in env:
-        env.setdefault("PROPTEST_RNG_SEED", env["JUNFEIAI_SEED"])
-    return env
+    return dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else dict(ENV)
 
 
 def run(name, command, log, env=None):
@@ -247,6 +245,7 @@ def main(names):
     table = suites()
     check_names(names, table)
     LOGS.mkdir(parents=True, exist_ok=True)
+    print(f"property tests: PROPTEST_RNG_SEED={ENV['PROPTEST_RNG_SEED']}", flush=True)
     lines, skipped, total_passed, total_failed = [], [], 0, 0
     for name in names or table:
         begun = time.monotonic()
