@@ -98,7 +98,7 @@ class Counts:
             self.passed, self.failed = (1, 0) if ok else (0, 1)
             return
         listed = self._read(output)
-        if not listed and ok:
+        if listed == 0:
             self.problems.append("it ran no test, or its runner does not say how many")
         if self.passed + self.failed + len(self.skipped) < listed:
             self.problems.append(f"{listed} tests were listed, {self.passed + self.failed} ran and {len(self.skipped)} were skipped")
@@ -225,6 +225,38 @@ class Process:
         return ok
 
 
+CARGO = "running {} tests\ntest a ... ok\n{}\ntest result: ok. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in 0.1s\n"
+TAP = "{}# tests {}\n# suites 1\n# pass {}\n# fail {}\n# cancelled {}\n# skipped {}\n# todo 0\n"
+
+# Outputs, whether the command succeeded, and what they are to be counted as: passed, failed, skipped.
+SAMPLES = [
+    (CARGO.format(2, "", 2, 0, 0, 0), True, (2, 0, 0)),
+    (CARGO.format(2, "test b ... ignored, it is slow", 1, 0, 1, 0), True, (1, 0, 1)),
+    (CARGO.format(2, "", 1, 1, 0, 0), False, (1, 1, 0)),
+    (CARGO.format(2, "", 2, 0, 0, 0), False, (2, 1, 0)),
+    (CARGO.format(2, "", 1, 0, 0, 0), True, (1, 1, 0)),
+    (CARGO.format(2, "", 2, 0, 0, 3), True, (2, 1, 0)),
+    (CARGO.format(0, "", 0, 0, 0, 0), True, (0, 1, 0)),
+    (TAP.format("", 2, 2, 0, 0, 0), True, (2, 0, 0)),
+    (TAP.format("", 3, 1, 1, 1, 0), False, (1, 2, 0)),
+    (TAP.format("    ok 1 - a # SKIP no browser\n", 2, 1, 0, 0, 1), True, (1, 0, 1)),
+    (TAP.format("", 2, 1, 0, 0, 0), True, (1, 1, 0)),
+    ("collected 3 items\nSKIPPED [1] test_a.py:3: no terminal\npython: 2 passed, 0 failed\n", True, (2, 0, 1)),
+    ("collected 3 items\npython: 2 passed, 0 failed\n", True, (2, 1, 0)),
+    ("not run: valgrind (not installed)\nc: 5 passed, 0 failed\n", True, (5, 0, 1)),
+    ("all is well\n", True, (0, 1, 0)),
+    ("", True, (0, 1, 0)),
+]
+
+
+def selfcheck():
+    """The counting itself counts right: a suite that runs nothing must never look like one that passed."""
+    for output, ok, expected in SAMPLES:
+        counts = Counts("sample", output, ok)
+        if (found := (counts.passed, counts.failed, len(counts.skipped))) != expected:
+            sys.exit(f"tests/run.py counts {found} and not {expected} in {output!r}")
+
+
 def environment(name):
     return dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else dict(ENV)
 
@@ -244,6 +276,7 @@ def check_names(names, table):
 def main(names):
     table = suites()
     check_names(names, table)
+    selfcheck()
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"property tests: PROPTEST_RNG_SEED={ENV['PROPTEST_RNG_SEED']}", flush=True)
     lines, skipped, total_passed, total_failed = [], [], 0, 0

@@ -122,6 +122,11 @@ def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     return tmp_path
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # tests/run.py compares it with what ran.
+    session.config.get_terminal_writer().line(f"collected {len(session.items)} items")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     stats = terminalreporter.stats
     failed = len(stats.get("failed", [])) + len(stats.get("error", []))
