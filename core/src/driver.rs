@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Phase, Result};
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, PerProcess};
 use crate::protocol::{
     Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
     WaitStep, next_hop, parse_query,
@@ -35,11 +35,17 @@ pub(crate) struct Io {
     pub(crate) config: Config,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) failover: Mutex<Failover>,
-    pub(crate) newborn: Mutex<Newborn>,
+    pub(crate) state: PerProcess<State>,
     #[cfg(feature = "journal")]
     pub(crate) recorder: Option<Recorder>,
+}
+
+/// What a client has learnt and promised so far, and the locks around it: each process that inherits the client by
+/// `fork()` begins anew.
+pub(crate) struct State {
+    scheduler: Scheduler,
+    failover: Mutex<Failover>,
+    newborn: Mutex<Newborn>,
 }
 
 /// One call to the API.
@@ -134,7 +140,7 @@ impl Io {
                         let sent = self.now();
                         let (event, entry) = self.attempt(&call, timeout).await;
                         endpoint = entry;
-                        self.scheduler.note(phase, sent, &event);
+                        self.scheduler().note(phase, sent, &event);
                         drop(permit);
                         tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
                         machine.input(self.now(), event);
@@ -150,8 +156,8 @@ impl Io {
         let (phase, timeout) = (call.phase, call.timeout);
         Box::pin(async move {
             match phase {
-                Phase::Create => Ok(Some(self.scheduler.create_turn(since).await)),
-                phase => self.scheduler.query_turn(phase, timeout).await.map(|()| None),
+                Phase::Create => Ok(Some(self.scheduler().create_turn(since).await)),
+                phase => self.scheduler().query_turn(phase, timeout).await.map(|()| None),
             }
         })
     }
@@ -186,12 +192,24 @@ impl Io {
         }
     }
 
+    fn state(&self) -> &State {
+        self.state.get_or_init(|| State {
+            scheduler: Scheduler::new(self.config.schedule, self.timer.clone()),
+            failover: Mutex::new(Failover::new(self.config.endpoints.len())),
+            newborn: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.state().scheduler
+    }
+
     fn failover(&self) -> MutexGuard<'_, Failover> {
-        self.failover.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().failover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn newborn(&self) -> MutexGuard<'_, Newborn> {
-        self.newborn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().newborn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entry that calls go to first.
@@ -334,7 +352,7 @@ impl Io {
     pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
             if let Some(due) = machine.due()
-                && self.scheduler.poll_turn(due, machine.deadline()).await.is_none()
+                && self.scheduler().poll_turn(due, machine.deadline()).await.is_none()
             {
                 return WaitEvent::Done(Err(machine.timed_out()));
             }

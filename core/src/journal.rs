@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Prepared, Snapshot, TaskStatus, Warning, WarningCode};
-use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Pid};
 pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
 
 /// Longest prompt that is kept, in characters: what the known models take.
@@ -59,6 +59,7 @@ pub(crate) struct Recorder {
 /// A create that was written down and not sent yet. Dropped without an outcome, it notes that there is none.
 pub(crate) struct OpenIntent {
     recorder: Option<Recorder>,
+    process: Pid,
     io: Arc<Io>,
     intent: String,
     model: String,
@@ -85,7 +86,13 @@ impl Io {
     /// Writes down that a create will be sent. Nothing may be sent when this fails.
     pub(crate) async fn begin_create(self: &Arc<Self>, prepared: &Prepared, prompt: &str) -> Result<OpenIntent> {
         let mut open =
-            OpenIntent { recorder: None, io: self.clone(), intent: String::new(), model: prepared.model.clone() };
+            OpenIntent {
+            recorder: None,
+            process: Pid::current(),
+            io: self.clone(),
+            intent: String::new(),
+            model: prepared.model.clone(),
+        };
         let Some(recorder) = &self.recorder else {
             return Ok(open);
         };
@@ -194,6 +201,10 @@ impl Drop for OpenIntent {
     fn drop(&mut self) {
         // The caller gave the create up while it was being sent.
         let Some(recorder) = self.recorder.take() else { return };
+        // In a child of `fork()` it is the parent's, which goes on with it.
+        if !self.process.is_current() {
+            return;
+        }
         let event = Event::Unknown { intent: std::mem::take(&mut self.intent), reason: "abandoned".to_owned() };
         if let Some(Err(error)) = recorder.journal.append(Record::new(self.io.unix(), event)).now_or_never() {
             tracing::error!(%error, "a create was given up, and the journal could not be written");

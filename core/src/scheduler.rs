@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, Pid};
 use crate::protocol::{
     Answer, CallEvent, Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time, classify,
 };
@@ -26,6 +26,7 @@ const MOST_PATIENCE: Duration = Duration::from_secs(600);
 /// The schedule of a client.
 pub(crate) struct Scheduler {
     timer: Arc<dyn Timer>,
+    process: Pid,
     shared: Mutex<Shared>,
 }
 
@@ -45,7 +46,7 @@ impl Scheduler {
     pub(crate) fn new(policy: SchedulePolicy, timer: Arc<dyn Timer>) -> Self {
         let shared =
             Shared { machine: ScheduleMachine::new(policy), wakers: Vec::new(), leader: None, armed: Time::default() };
-        Self { timer, shared: Mutex::new(shared) }
+        Self { timer, process: Pid::current(), shared: Mutex::new(shared) }
     }
 
     /// Waits until a poll is due and may be sent. `None` when no slot came in time.
@@ -111,6 +112,10 @@ impl Scheduler {
     }
 
     fn leave(&self, slot: Slot) {
+        // The queue of a parent is not served in its child, and its lock may never open there.
+        if !self.process.is_current() {
+            return;
+        }
         let mut woken = Woken::new();
         let mut shared = self.lock();
         shared.machine.remove(slot);

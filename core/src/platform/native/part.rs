@@ -4,11 +4,11 @@
 //! The lock on the state file keeps two savers of one video apart.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::lock::Locked;
+use super::lock::{Locked, lockable};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
@@ -56,7 +56,7 @@ impl PartFile {
         let state = lock(&state_path)?;
         // The other saver may have ended between our first look and the lock.
         check_target(target, overwrite)?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
+        let file = lockable().open(&part_path);
         let file = file.map_err(|error| io_error("the file", &part_path, &error))?;
         let mut part = Self {
             target: target.to_owned(),
@@ -284,7 +284,7 @@ pub(super) fn clear_second_name(target: &Path) {
 fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = lockable().open(path);
         let file = file.map_err(|error| io_error("the file", path, &error))?;
         let Some(file) = Locked::try_new(file) else {
             let text = format!("{} is being written by another saver", path.display());
