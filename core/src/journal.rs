@@ -85,8 +85,7 @@ impl Io {
 
     /// Writes down that a create will be sent. Nothing may be sent when this fails.
     pub(crate) async fn begin_create(self: &Arc<Self>, prepared: &Prepared, prompt: &str) -> Result<OpenIntent> {
-        let mut open =
-            OpenIntent {
+        let mut open = OpenIntent {
             recorder: None,
             process: Pid::current(),
             io: self.clone(),
