@@ -315,3 +315,30 @@ impl Drop for Permit<'_> {
         }
     }
 }
+
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_child_of_fork_drops_does_not_wait_for_the_lock_of_its_parent() {
+        let timer = Arc::new(crate::platform::native::TokioTimer::new());
+        let mut scheduler = Scheduler::new(SchedulePolicy::default(), timer);
+        scheduler.process = Pid::of_another();
+        let (scheduler, (dropped, seen)) = (&scheduler, std::sync::mpsc::channel());
+        std::thread::scope(|scope| {
+            let mut held = scheduler.lock();
+            let errand = Errand::Create { since: Time::default() };
+            let slot = Some(held.machine.add(Time::default(), errand));
+            scope.spawn(move || {
+                drop(Turn { scheduler, errand, slot, sleep: None });
+                drop(Permit { scheduler, slot });
+                let _ = dropped.send(());
+            });
+            // As long as a machine may be busy; then the lock opens, for the scope to end.
+            let result = seen.recv_timeout(Duration::from_secs(60));
+            drop(held);
+            assert_eq!(result, Ok(()));
+        });
+    }
+}
