@@ -27,6 +27,7 @@ if [[ ${1:-} == test ]]; then
     have g++ || need+=(g++)
     have cmake || need+=(cmake)
     have pkg-config || need+=(pkg-config)
+    have openssl || need+=(openssl)
     # Where these are missing, the C suite says which of its tests were not run.
     have clang || want+=(clang libclang-rt-14-dev)
     have valgrind || want+=(valgrind)
