@@ -26,6 +26,10 @@ use crate::videos::Videos;
 /// a choice of entry of its own, and shares the journal. Calls, streams and readers that were begun before the fork
 /// belong to the parent: the child neither polls nor drops them (`std::mem::forget`).
 ///
+/// **Signals.** On Linux a server that resets the connection causes SIGPIPE. Rust programs ignore it, and `blocking` and the
+/// bindings keep it away; a runtime of your own inside a program that does not ignore it calls
+/// [`block_sigpipe`](crate::platform::native::block_sigpipe) at the start of its threads.
+///
 /// ```no_run
 /// # async fn run() -> junfeiai::Result<()> {
 /// let client = junfeiai::Client::from_env()?;
