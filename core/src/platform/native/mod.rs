@@ -9,6 +9,7 @@ mod process;
 mod reader;
 mod resume;
 mod save;
+mod target;
 mod timer;
 mod tls;
 

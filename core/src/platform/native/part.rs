@@ -281,7 +281,7 @@ pub(super) fn clear_second_name(target: &Path) {
     }
 }
 
-fn lock(path: &Path) -> Result<Locked> {
+pub(super) fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -318,7 +318,7 @@ fn same_file(_: &File, path: &Path) -> bool {
 }
 
 /// A link in place of our own files would lead the bytes elsewhere.
-fn refuse_link(path: &Path) -> Result<()> {
+pub(super) fn refuse_link(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(data) if !data.is_file() => {
             Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is not a regular file", path.display())))
@@ -327,7 +327,7 @@ fn refuse_link(path: &Path) -> Result<()> {
     }
 }
 
-fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     if target.file_name().is_none() {
         return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
     }
