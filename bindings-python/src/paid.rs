@@ -158,7 +158,7 @@ impl Paid {
         if let Some(facts) = self.facts(None)
             && self.is_new(&facts)
         {
-            tracing::warn!("a call was left before its end: {facts}");
+            tracing::warn!(target: "junfeiai", "a call was left before its end: {facts}");
             courier::send(log::drain);
         }
     }

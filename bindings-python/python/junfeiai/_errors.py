@@ -205,6 +205,10 @@ def from_record(record: dict[str, Any]) -> JunFeiAIError:
     return error
 
 
+LOG_LEFT = True
+"""False for a program that tells of unfinished tasks itself."""
+
+
 def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:
     """Adds what is known of paid tasks to an exception that ends a call from outside, and logs it."""
     note = f"junfeiai: {text}"
@@ -221,7 +225,7 @@ def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: b
                 error.maybe_executed = True  # type: ignore[attr-defined]
         except (AttributeError, TypeError):  # an exception class without room: the log has it
             pass
-    if log:
+    if log and LOG_LEFT:
         import logging
 
         logging.getLogger("junfeiai").warning("%s: %s", type(error).__name__, text)
