@@ -142,9 +142,18 @@ proptest! {
 }
 
 #[test]
-fn a_task_id_that_could_be_a_path_is_damage() {
-    let line = Record::new(1, Event::Created { intent: "1".into(), task_id: "../../x".into(), model: String::new() });
-    assert_eq!(Ledger::default().read(line.to_line().as_bytes()).unwrap_err().line, 1);
+fn ids_of_any_form_are_kept_and_what_cannot_be_asked_for_is_damage() {
+    let read = |task_id: &str| {
+        let line = Record::new(1, Event::Created { intent: "1".into(), task_id: task_id.into(), model: String::new() });
+        let mut ledger = Ledger::default();
+        ledger.read(line.to_line().as_bytes()).map(|_| ledger.entries().next().unwrap().state.clone())
+    };
+    for id in ["dGFz/a +=", "../../x", "任务", "a\nb", &"t".repeat(2048)] {
+        assert_eq!(read(id).unwrap(), State::Created { task_id: id.into() });
+    }
+    for id in ["", " ", ".", "..", &"t".repeat(2049)] {
+        assert_eq!(read(id).unwrap_err().line, 1, "{id:?}");
+    }
 }
 
 // ---- the file -------------------------------------------------------------------------------------------------------

@@ -313,7 +313,7 @@ impl Inner {
             id.push(char::from(LETTERS[(word % 62) as usize]));
             word = mix(word);
         }
-        id
+        self.scenario.api.task_id.replace("{id}", &id).replace("{n}", &self.next_row.to_string())
     }
 
     /// Brings every task up to a moment and returns the money of failed ones.
