@@ -51,6 +51,13 @@ class Line:
         self.fingerprint = fingerprint
         self.path = path
 
+    @property
+    def done(self) -> bool:
+        """True when its video is there. A name that no file can have is refused by the check."""
+        with contextlib.suppress(OSError, ValueError):
+            return self.path.is_file()
+        return False
+
 
 def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
     """Reads and checks the whole list before anything is paid for."""
@@ -115,7 +122,7 @@ class Batch:
         self.client.videos.generate_many([], concurrency=self.options.concurrency)
         self.client.videos.task("task_none").wait(timeout=self.options.timeout).close()
         for line in self.lines:
-            if not line.path.is_file():
+            if not line.done:
                 self.check(line)
 
     def check(self, line: Line) -> None:
@@ -167,7 +174,7 @@ class Batch:
     async def make(self, line: Line) -> None:
         """One line: done already, under way, of unknown outcome, or new."""
         async with self.turns[line.fingerprint]:
-            if line.path.is_file():
+            if line.done:
                 self.tell(line, {"path": str(line.path), "state": "exists"}, f"exists already: {line.path}")
                 return
             # Now, and not only at the beginning: another program may use this journal.
