@@ -3,11 +3,13 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
+use junfeiai::CreateTracker;
+
 use crate::cancel::jfai_cancel;
 use crate::client::jfai_client;
 use crate::engine::token;
 use crate::error::jfai_error;
-use crate::guard::{guard, need};
+use crate::guard::{guard, need, paid};
 use crate::request::jfai_request;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
@@ -29,11 +31,15 @@ pub extern "C" fn jfai_create(
     guard!(err => {
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
-        let videos = engine.client().videos();
-        let task = engine.run(token(cancel).run_create(videos.create(request)))?;
-        out.write(jfai_task::new(task, engine.clone()));
-        Ok(())
+        let jfai_request { request, setters } = need(request, "request")?.clone();
+        let tracker = CreateTracker::new();
+        let (videos, token) = (engine.client().videos().tracked(&tracker), token(cancel));
+        paid(&tracker, || {
+            let create = token.run_create(&tracker, videos.create(request));
+            let task = engine.run_tracked(&tracker, create).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_task::new(task, engine.clone()));
+            Ok(())
+        })
     })
 }
 
@@ -108,7 +114,7 @@ pub extern "C" fn jfai_wait(
         let out = need(out, "out")?;
         let jfai_task { task, engine, .. } = need(task, "task")?;
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine);
+        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine)?;
         let video = pump.run(engine, |task| progress.tell(task, engine))?;
         out.write(jfai_video::new(video, engine.clone()));
         Ok(())
@@ -128,11 +134,14 @@ pub extern "C" fn jfai_generate(
     guard!(err => {
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
+        let jfai_request { request, setters } = need(request, "request")?.clone();
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let pump = pump(Begin::Request(request), options, token(cancel), engine);
-        let video = pump.run(engine, |task| progress.tell(task, engine))?;
-        out.write(jfai_video::new(video, engine.clone()));
-        Ok(())
+        let tracker = CreateTracker::new();
+        let pump = pump(Begin::Request(request, tracker.clone()), options, token(cancel), engine)?;
+        paid(&tracker, || {
+            let video = pump.run(engine, |task| progress.tell(task, engine)).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_video::new(video, engine.clone()));
+            Ok(())
+        })
     })
 }

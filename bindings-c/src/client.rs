@@ -19,7 +19,7 @@ pub struct jfai_client {
 }
 
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let engine = Engine::new(options.builder())?;
+    let engine = Engine::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
     let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
     Ok(Box::new(jfai_client { engine, endpoint }))
 }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
-use junfeiai::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Phase, Result};
+use junfeiai::{CancelToken, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Phase, Result};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::guard::{Failure, Outcome, internal, need};
@@ -53,7 +53,16 @@ impl Engine {
 
     /// Drives a call to its end, or to its cancelling.
     pub(crate) fn run<T>(&self, call: impl Future<Output = Result<T>>) -> Outcome<T> {
-        Ok(self.block_on(caught(call))??)
+        self.run_tracked(&CreateTracker::new(), call)
+    }
+
+    /// [`Engine::run`] for a call that may create: a panic of it is an error that says what had been created by then.
+    pub(crate) fn run_tracked<T>(
+        &self,
+        tracker: &CreateTracker,
+        call: impl Future<Output = Result<T>>,
+    ) -> Outcome<T> {
+        Ok(self.block_on(caught(tracker.clone(), call))??)
     }
 
     pub(crate) fn ops(&self) -> std::sync::MutexGuard<'_, Ops> {
@@ -71,9 +80,9 @@ impl Drop for Engine {
     }
 }
 
-/// A panic inside a call is an error of that call.
-pub(crate) async fn caught<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(internal(panic)))
+/// A panic inside a call is an error of that call, which says what the call had created by then.
+pub(crate) async fn caught<T>(tracker: CreateTracker, call: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(tracker.stamp(internal(panic))))
 }
 
 /// The token of a call: the caller's, or one that nobody cancels.

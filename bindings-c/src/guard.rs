@@ -4,7 +4,7 @@ use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use junfeiai::{Error, ErrorKind, Phase};
+use junfeiai::{CreateTracker, Error, ErrorKind, Phase};
 
 use crate::error::jfai_error;
 use crate::status::{OK, jfai_status};
@@ -13,6 +13,10 @@ use crate::status::{OK, jfai_status};
 pub(crate) enum Failure {
     /// The core says so.
     Core(Error),
+    /// The core refuses an option, and this function set it.
+    Refused(Error, &'static str),
+    /// A call about many ends early, and these tasks of it exist.
+    Many(Error, Vec<String>),
     /// An argument cannot be one.
     Argument(String),
     /// The handle was made before a fork.
@@ -22,6 +26,16 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Core(error)
+    }
+}
+
+impl Failure {
+    /// The failure of a call that creates many, with what exists of them and was not given out.
+    pub(crate) fn of_many(self, tracker: &CreateTracker) -> Self {
+        match self {
+            Self::Core(error) => Self::Many(tracker.stamp(error), tracker.task_ids()),
+            failure => failure,
+        }
     }
 }
 
@@ -67,6 +81,13 @@ pub(crate) fn status(place: ErrorPlace<'_>, body: impl FnOnce() -> Outcome) -> j
 /// Runs the body of a function that cannot fail.
 pub(crate) fn value<T>(default: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(default)
+}
+
+/// Runs what a paying call does on this side of the core, such as telling progress and making handles: should it panic, the
+/// error says what the call has come to, as the call's own errors do.
+pub(crate) fn paid<T>(tracker: &CreateTracker, body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(Failure::Core(tracker.stamp(internal(panic)))))
 }
 
 /// What a panic becomes.

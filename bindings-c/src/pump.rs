@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use junfeiai::platform::BoxFuture;
-use junfeiai::{CancelToken, Result};
+use junfeiai::{CancelToken, CreateTracker, Result};
 
 use crate::engine::{Engine, caught};
 use crate::guard::Outcome;
@@ -49,14 +49,18 @@ pub(crate) struct Pump<T, P> {
 }
 
 impl<T: Send + 'static, P> Pump<T, P> {
-    /// The call is made with the token that ends it and the place for its progress.
-    pub(crate) fn new<F>(others: Vec<CancelToken>, call: impl FnOnce(CancelToken, Events<P>) -> F) -> Self
+    /// The call is made with the token that ends it and the place for its progress. `tracker` sees what it creates.
+    pub(crate) fn new<F>(
+        others: Vec<CancelToken>,
+        tracker: &CreateTracker,
+        call: impl FnOnce(CancelToken, Events<P>) -> F,
+    ) -> Self
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let own = CancelToken::new();
         let events = Events(Arc::default());
-        let call = Box::pin(caught(call(own.clone(), events.clone())));
+        let call = Box::pin(caught(tracker.clone(), call(own.clone(), events.clone())));
         let mut pump = Self { call, events, own, others: Vec::new(), ended: None };
         for other in others {
             pump.also(other);
@@ -97,12 +101,14 @@ impl<T: Send + 'static, P> Pump<T, P> {
         .await
     }
 
-    /// Carries the call through on this thread. `told` answers false to end it.
+    /// Carries the call through on this thread. `told` answers false to end it, and is not called again then.
     pub(crate) fn run(mut self, engine: &Engine, mut told: impl FnMut(P) -> bool) -> Outcome<T> {
+        let mut stopped = false;
         loop {
             match engine.block_on(self.next())? {
                 Step::Progress(event) => {
-                    if !told(event) {
+                    if !stopped && !told(event) {
+                        stopped = true;
                         self.own.cancel();
                     }
                 }

@@ -35,7 +35,7 @@ pub extern "C" fn jfai_watch_new(
         let out = need(out, "out")?;
         let task = need(task, "task")?;
         task.engine.check()?;
-        let policy = jfai_wait_options::policy(options, &task.engine);
+        let policy = jfai_wait_options::policy(options, &task.engine)?;
         let stream = Mutex::new(task.task.watch_with(policy));
         out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), engine: task.engine.clone() }));
         Ok(())
