@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use junfeiai::{CancelToken, CreateTracker, Result};
+use junfeiai::{CancelToken, Result};
 
 use crate::bytes::jfai_bytes;
 use crate::cancel::jfai_cancel;
 use crate::client::jfai_client;
 use crate::engine::{Engine, cancellable, token};
 use crate::error::{Setters, jfai_error};
-use crate::guard::{Outcome, guard, internal, need};
+use crate::guard::{About, Outcome, guard, need};
 use crate::ops::User;
 use crate::pump::{Events, Pump};
 use crate::queue::{Line, jfai_queue};
@@ -43,23 +43,16 @@ type Done<T> = unsafe extern "C" fn(user: *mut c_void, value: Option<Box<T>>, er
 /// What is known of a call besides its result.
 #[derive(Default)]
 struct Known {
-    /// What it created.
-    tracker: CreateTracker,
+    about: About,
     /// Which functions made its request.
     setters: Setters,
 }
 
 /// What a callback gets for the end of a call. It is called whatever happens: a panic while its handle is made is an error.
-fn finish<V, T>(
-    done: Done<T>,
-    user: User,
-    known: Known,
-    convert: impl FnOnce(V) -> Box<T>,
-) -> impl FnOnce(Result<V>) {
+fn finish<V, T>(done: Done<T>, user: User, known: Known, convert: impl FnOnce(V) -> Box<T>) -> impl FnOnce(Result<V>) {
     move |result| {
         let made = result.and_then(|value| {
-            catch_unwind(AssertUnwindSafe(|| convert(value)))
-                .map_err(|panic| known.tracker.stamp(internal(panic)))
+            catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(|panic| known.about.panicked(panic))
         });
         let (value, error) = match made {
             Ok(value) => (Some(value), None),
@@ -88,7 +81,7 @@ fn start<V: Send + 'static, T: 'static, F>(
 where
     F: Future<Output = Result<V>> + Send + 'static,
 {
-    let pump = Pump::new(vec![token(cancel)], &known.tracker, |own, _: Events<()>| call(own));
+    let pump = Pump::new(vec![token(cancel)], &known.about, |own, _: Events<()>| call(own));
     engine.ops().start(engine, pump, line(queue), |()| true, finish(done, user, known, convert))
 }
 
@@ -108,9 +101,10 @@ pub unsafe extern "C" fn jfai_create_async(
         let done = (need(done, "done")?, User(user));
         let engine = &need(client, "client")?.engine;
         let jfai_request { request, setters } = need(request, "request")?.clone();
-        let tracker = CreateTracker::new();
+        let known = Known { about: About::default(), setters };
+        let tracker = known.about.tracker.clone();
         let videos = engine.client().videos().tracked(&tracker);
-        let (of, known) = (engine.clone(), Known { tracker: tracker.clone(), setters });
+        let of = engine.clone();
         start(engine, queue, cancel, done, known, |task| jfai_task::new(task, of), |own| async move {
             own.run_create(&tracker, videos.create(request)).await
         })
@@ -155,8 +149,8 @@ pub unsafe extern "C" fn jfai_wait_async(
     guard!(err => {
         let done = need(done, "done")?;
         let jfai_task { task, engine, .. } = need(task, "task")?;
-        let begin = Begin::Task(task.clone());
-        wait_in_ops(engine, begin, options, cancel, queue, (done, User(user)), Known::default())
+        let known = Known { about: About::task(Some(task.id())), ..Known::default() };
+        wait_in_ops(engine, Begin::Task(task.clone()), options, cancel, queue, (done, User(user)), known)
     })
 }
 
@@ -176,9 +170,8 @@ pub unsafe extern "C" fn jfai_generate_async(
         let done = need(done, "done")?;
         let engine = &need(client, "client")?.engine;
         let jfai_request { request, setters } = need(request, "request")?.clone();
-        let known = Known { tracker: CreateTracker::new(), setters };
-        let begin = Begin::Request(request, known.tracker.clone());
-        wait_in_ops(engine, begin, options, cancel, queue, (done, User(user)), known)
+        let known = Known { about: About::default(), setters };
+        wait_in_ops(engine, Begin::Request(request), options, cancel, queue, (done, User(user)), known)
     })
 }
 
@@ -192,7 +185,7 @@ fn wait_in_ops(
     known: Known,
 ) -> Outcome {
     let progress = options.map(|options| options.progress).unwrap_or_default();
-    let pump = wait::pump(begin, options, token(cancel), engine)?;
+    let pump = wait::pump(begin, options, token(cancel), engine, &known.about)?;
     let (of, shown) = (engine.clone(), engine.clone());
     let told = move |task| progress.tell(task, &shown);
     engine.ops().start(engine, pump, line(queue), told, finish(done, user, known, |video| jfai_video::new(video, of)))
@@ -218,7 +211,8 @@ pub unsafe extern "C" fn jfai_save_async(
         let options = options.cloned().unwrap_or_default();
         let pump = save::pump(video, file, &options, token(cancel))?;
         let progress = options.progress;
-        let done = finish(done, User(user), Known::default(), jfai_summary::new);
+        let known = Known { about: About::task(video.task_id()), ..Known::default() };
+        let done = finish(done, User(user), known, jfai_summary::new);
         engine.ops().start(engine, pump, line(queue), move |p| progress.tell(p), done)
     })
 }

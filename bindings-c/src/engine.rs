@@ -4,10 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
-use junfeiai::{CancelToken, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Phase, Result};
+use junfeiai::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Phase, Result};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::guard::{Failure, Outcome, internal, need};
+use crate::guard::{About, Failure, Outcome, need};
 use crate::ops::Ops;
 
 /// What every handle of a client holds on to.
@@ -53,16 +53,12 @@ impl Engine {
 
     /// Drives a call to its end, or to its cancelling.
     pub(crate) fn run<T>(&self, call: impl Future<Output = Result<T>>) -> Outcome<T> {
-        self.run_tracked(&CreateTracker::new(), call)
+        self.run_about(&About::default(), call)
     }
 
-    /// [`Engine::run`] for a call that may create: a panic of it is an error that says what had been created by then.
-    pub(crate) fn run_tracked<T>(
-        &self,
-        tracker: &CreateTracker,
-        call: impl Future<Output = Result<T>>,
-    ) -> Outcome<T> {
-        Ok(self.block_on(caught(tracker.clone(), call))??)
+    /// [`Engine::run`] for a call that creates, or that is about a task: a panic of it is an error that says so.
+    pub(crate) fn run_about<T>(&self, about: &About, call: impl Future<Output = Result<T>>) -> Outcome<T> {
+        Ok(self.block_on(caught(about.clone(), call))??)
     }
 
     pub(crate) fn ops(&self) -> std::sync::MutexGuard<'_, Ops> {
@@ -80,9 +76,9 @@ impl Drop for Engine {
     }
 }
 
-/// A panic inside a call is an error of that call, which says what the call had created by then.
-pub(crate) async fn caught<T>(tracker: CreateTracker, call: impl Future<Output = Result<T>>) -> Result<T> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(tracker.stamp(internal(panic))))
+/// A panic inside a call is an error of that call.
+pub(crate) async fn caught<T>(about: About, call: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(about.panicked(panic)))
 }
 
 /// The token of a call: the caller's, or one that nobody cancels.

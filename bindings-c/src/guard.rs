@@ -83,11 +83,35 @@ pub(crate) fn value<T>(default: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(default)
 }
 
-/// Runs what a paying call does on this side of the core, such as telling progress and making handles: should it panic, the
-/// error says what the call has come to, as the call's own errors do.
-pub(crate) fn paid<T>(tracker: &CreateTracker, body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or_else(|panic| Err(Failure::Core(tracker.stamp(internal(panic)))))
+/// What an error that is made on this side of the core has to say of its call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// What the call created, if it creates.
+    pub(crate) tracker: CreateTracker,
+    /// The task that it was about from the start.
+    task_id: Option<String>,
+}
+
+impl About {
+    /// A call about this task, where it is known.
+    pub(crate) fn task(id: Option<&str>) -> Self {
+        Self { task_id: id.map(str::to_owned), ..Self::default() }
+    }
+
+    /// What a panic of the call becomes.
+    pub(crate) fn panicked(&self, panic: Box<dyn Any + Send>) -> Error {
+        let error = self.tracker.stamp(internal(panic));
+        match &self.task_id {
+            Some(id) => error.with_task(id),
+            None => error,
+        }
+    }
+
+    /// Runs what a call does on this side of the core, such as telling progress and making handles: should it panic, the
+    /// error says as much as the call's own errors do.
+    pub(crate) fn guard<T>(&self, body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Core(self.panicked(panic))))
+    }
 }
 
 /// What a panic becomes.

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use junfeiai::platform::BoxStream;
-use junfeiai::{CreateTracker, Result, Summary, Video};
+use junfeiai::{Result, Summary, Video};
 
 use crate::cancel::jfai_cancel;
 use crate::check::jfai_names;
 use crate::client::jfai_client;
 use crate::engine::{Engine, release, token};
 use crate::error::{Setters, jfai_error};
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::request::jfai_request;
 use crate::save::jfai_summary;
 use crate::status::jfai_status;
@@ -71,25 +71,24 @@ pub struct jfai_batch {
     stream: Mutex<BoxStream<'static, Ended>>,
     count: usize,
     /// What it created; nothing for a batch that creates nothing.
-    tracker: CreateTracker,
+    about: About,
     engine: Arc<Engine>,
 }
 
 impl jfai_batch {
     fn new(
         stream: impl futures_util::Stream<Item = Ended> + Send + 'static,
-        tracker: CreateTracker,
+        about: About,
         engine: &Arc<Engine>,
     ) -> Box<Self> {
-        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, tracker, engine: engine.clone() })
+        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, about, engine: engine.clone() })
     }
 }
 
 impl Drop for jfai_batch {
     fn drop(&mut self) {
-        let ids = self.tracker.task_ids();
-        if !ids.is_empty() || self.tracker.maybe_executed() {
-            let unknown = self.tracker.maybe_executed();
+        let (ids, unknown) = (self.about.tracker.task_ids(), self.about.tracker.maybe_executed());
+        if !ids.is_empty() || unknown {
             tracing::warn!(task_ids = ids.join(" "), unknown, "a batch was freed before these tasks were given out");
         }
     }
@@ -130,7 +129,7 @@ pub unsafe extern "C" fn jfai_wait_all(
             }
             Ended::Video(place, Some(id), result, Setters::default())
         });
-        out.write(jfai_batch::new(stream, CreateTracker::new(), engine));
+        out.write(jfai_batch::new(stream, About::default(), engine));
         Ok(())
     })
 }
@@ -157,13 +156,13 @@ pub unsafe extern "C" fn jfai_generate_many(
         let requests = requests.collect::<Outcome<Vec<_>>>()?;
         let (requests, mut setters): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|jfai_request { request, setters }| (request, setters)).unzip();
-        let tracker = CreateTracker::new();
-        let stream = engine.client().videos().tracked(&tracker).generate_many(requests, concurrency)?;
+        let about = About::default();
+        let stream = engine.client().videos().tracked(&about.tracker).generate_many(requests, concurrency)?;
         // Each number comes once.
         let stream = stream.map(move |(index, result)| {
             Ended::Video(index, None, result, setters.get_mut(index).map(std::mem::take).unwrap_or_default())
         });
-        out.write(jfai_batch::new(stream, tracker, engine));
+        out.write(jfai_batch::new(stream, about, engine));
         Ok(())
     })
 }
@@ -185,7 +184,7 @@ pub unsafe extern "C" fn jfai_resume_pending(
         let folder = unsafe { path(folder, "folder") }?;
         let stream = engine.run(engine.client().videos().resume_pending(folder))?;
         let stream = stream.map(|(id, result)| Ended::Saved(id, result));
-        out.write(jfai_batch::new(stream, CreateTracker::new(), engine));
+        out.write(jfai_batch::new(stream, About::default(), engine));
         Ok(())
     })
 }
@@ -201,11 +200,10 @@ pub extern "C" fn jfai_batch_next(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_batch { stream, count, tracker, engine } = need(batch, "batch")?;
+        let jfai_batch { stream, count, about, engine } = need(batch, "batch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (next, token) = (async { Ok(stream.next().await) }, token(cancel));
-        let ended = engine.run_tracked(tracker, token.run(next));
-        let ended = ended.map_err(|failure| failure.of_many(tracker))?;
+        let ended = engine.run_about(about, token.run(next)).map_err(|failure| failure.of_many(&about.tracker))?;
         out.write(ended.map(|ended| {
             *count += 1;
             jfai_result::new(ended, *count - 1, engine)
@@ -222,7 +220,7 @@ pub extern "C" fn jfai_batch_stop(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(batch, "batch")?.tracker.stop();
+        need(batch, "batch")?.about.tracker.stop();
         Ok(())
     })
 }
@@ -237,7 +235,7 @@ pub extern "C" fn jfai_batch_task_ids(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        out.write(jfai_names::new(&need(batch, "batch")?.tracker.task_ids()));
+        out.write(jfai_names::new(&need(batch, "batch")?.about.tracker.task_ids()));
         Ok(())
     })
 }
@@ -245,7 +243,7 @@ pub extern "C" fn jfai_batch_task_ids(
 /// True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_maybe_executed(batch: Option<&jfai_batch>) -> bool {
-    guard_or!(false => batch.is_some_and(|batch| batch.tracker.maybe_executed()))
+    guard_or!(false => batch.is_some_and(|batch| batch.about.tracker.maybe_executed()))
 }
 
 /// Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use junfeiai::platform::BoxFuture;
-use junfeiai::{CancelToken, CreateTracker, Result};
+use junfeiai::{CancelToken, Result};
 
 use crate::engine::{Engine, caught};
-use crate::guard::Outcome;
+use crate::guard::{About, Outcome};
 
 /// Where a call puts its progress.
 pub(crate) struct Events<P>(Arc<Mutex<VecDeque<P>>>);
@@ -49,10 +49,11 @@ pub(crate) struct Pump<T, P> {
 }
 
 impl<T: Send + 'static, P> Pump<T, P> {
-    /// The call is made with the token that ends it and the place for its progress. `tracker` sees what it creates.
+    /// The call is made with the token that ends it and the place for its progress. A panic of it is an
+    /// error that says what it is about.
     pub(crate) fn new<F>(
         others: Vec<CancelToken>,
-        tracker: &CreateTracker,
+        about: &About,
         call: impl FnOnce(CancelToken, Events<P>) -> F,
     ) -> Self
     where
@@ -60,7 +61,7 @@ impl<T: Send + 'static, P> Pump<T, P> {
     {
         let own = CancelToken::new();
         let events = Events(Arc::default());
-        let call = Box::pin(caught(tracker.clone(), call(own.clone(), events.clone())));
+        let call = Box::pin(caught(about.clone(), call(own.clone(), events.clone())));
         let mut pump = Self { call, events, own, others: Vec::new(), ended: None };
         for other in others {
             pump.also(other);

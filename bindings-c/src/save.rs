@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::ptr;
 use std::time::Duration;
 
-use junfeiai::{CancelToken, CreateTracker, SaveProgress, Summary, Video};
+use junfeiai::{CancelToken, SaveProgress, Summary, Video};
 use serde_json::{Map, Value};
 
 use crate::cancel::jfai_cancel;
 use crate::engine::{cancellable, token};
 use crate::error::{Setters, jfai_error};
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::ops::User;
 use crate::options::milliseconds;
 use crate::pump::Pump;
@@ -64,7 +64,8 @@ pub(crate) fn pump(
     let values = Value::Object(options.values.clone());
     let save = video.save(path).options_json(values).map_err(|error| options.setters.named(error.into()))?;
     let (video, told) = (video.clone(), options.progress.0.is_some());
-    Ok(Pump::new(vec![token], &CreateTracker::new(), move |own, events| async move {
+    let about = About::task(video.task_id());
+    Ok(Pump::new(vec![token], &about, move |own, events| async move {
         let save = if told { save.on_progress(move |progress| events.push(*progress)) } else { save };
         cancellable(&own, video.task_id(), save.into_future()).await
     }))
@@ -102,11 +103,14 @@ pub unsafe extern "C" fn jfai_save(
         let file = unsafe { path(file, "file") }?;
         let defaults = jfai_save_options::default();
         let options = options.unwrap_or(&defaults);
-        let summary = pump(video, file, options, token(cancel))?.run(engine, |p| options.progress.tell(p))?;
-        if let Some(out) = out {
-            out.write(jfai_summary::new(summary));
-        }
-        Ok(())
+        let pump = pump(video, file, options, token(cancel))?;
+        About::task(video.task_id()).guard(|| {
+            let summary = pump.run(engine, |p| options.progress.tell(p))?;
+            if let Some(out) = out {
+                out.write(jfai_summary::new(summary));
+            }
+            Ok(())
+        })
     })
 }
 

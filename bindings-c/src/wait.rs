@@ -5,11 +5,11 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use junfeiai::protocol::WaitPolicy;
-use junfeiai::{CancelToken, CreateTracker, Task, Video, VideoRequest};
+use junfeiai::{CancelToken, Task, Video, VideoRequest};
 
 use crate::engine::Engine;
 use crate::error::{Setters, jfai_error};
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::ops::User;
 use crate::options::milliseconds;
 use crate::pump::Pump;
@@ -63,7 +63,7 @@ impl jfai_wait_options {
 /// What a wait begins with.
 pub(crate) enum Begin {
     Task(Task),
-    Request(VideoRequest, CreateTracker),
+    Request(VideoRequest),
 }
 
 /// The wait as a call with progress.
@@ -72,18 +72,15 @@ pub(crate) fn pump(
     options: Option<&jfai_wait_options>,
     token: CancelToken,
     engine: &Engine,
+    about: &About,
 ) -> Outcome<Pump<Video, Task>> {
     let policy = jfai_wait_options::policy(options, engine)?;
-    let client = engine.client().clone();
     let told = options.is_some_and(|options| options.progress.0.is_some());
-    let tracker = match &begin {
-        Begin::Task(_) => CreateTracker::new(),
-        Begin::Request(_, tracker) => tracker.clone(),
-    };
-    Ok(Pump::new(vec![token], &tracker, move |own, events| async move {
+    let videos = engine.client().videos().tracked(&about.tracker);
+    Ok(Pump::new(vec![token], about, move |own, events| async move {
         let wait = match begin {
             Begin::Task(task) => task.wait(),
-            Begin::Request(request, tracker) => client.videos().tracked(&tracker).generate(request),
+            Begin::Request(request) => videos.generate(request),
         };
         let wait = wait.policy(policy).cancel_with(&own);
         if told { wait.on_progress(move |task| events.push(task.clone())).await } else { wait.await }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use js_sys::{Function, Promise};
 use junfeiai::platform::wasm::{FetchTransport, JsTimer};
-use junfeiai::{CheckOptions, Client, ClientBuilder, ErrorKind, Image, Phase, VideoRequest};
+use junfeiai::{CheckOptions, Client, ClientBuilder, CreateTracker, ErrorKind, Image, Phase, VideoRequest};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
 use crate::many::RawMany;
-use crate::run::{promise, refused};
+use crate::run::{promise, promise_of_create, refused};
 use crate::task::RawTask;
 use crate::video::RawVideo;
 
@@ -49,8 +49,9 @@ impl RawClient {
             Ok(request) => request,
             Err(error) => return refused(&error),
         };
-        let videos = self.client.videos();
-        promise(Phase::Create, signal, async move { videos.create(request).await.map(RawTask::new) })
+        let tracker = CreateTracker::new();
+        let videos = self.client.videos().tracked(&tracker);
+        promise_of_create(tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
     }
 
     /// A task by its id.
@@ -81,19 +82,19 @@ impl RawClient {
     pub fn check(&self, account: bool, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
         let options = CheckOptions::default().account(account);
-        promise(Phase::Check, signal, async move { Ok(convert::value(&client.check_with(options).await)) })
+        promise(signal, async move { Ok(convert::value(&client.check_with(options).await)) })
     }
 
     /// The models that the key may use.
     pub fn models(&self, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
-        promise(Phase::Check, signal, async move { client.models().await.map(|models| convert::value(&models)) })
+        promise(signal, async move { client.models().await.map(|models| convert::value(&models)) })
     }
 
     /// What is left on the key.
     pub fn balance(&self, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
-        promise(Phase::Check, signal, async move { client.balance().await.map(|balance| convert::value(&balance)) })
+        promise(signal, async move { client.balance().await.map(|balance| convert::value(&balance)) })
     }
 
     /// The video of a task, by its id and, where it is known, its address.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures_util::{Stream, StreamExt as _};
 use js_sys::Promise;
 use junfeiai::platform::BoxFuture;
-use junfeiai::{CancelToken, Error, ErrorKind, Phase, Result};
+use junfeiai::{CancelToken, CreateTracker, Error, ErrorKind, Phase, Result};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::future_to_promise;
@@ -17,36 +17,43 @@ use crate::convert;
 
 /// Runs a future until it ends or the signal is raised.
 pub(crate) fn promise<T: Into<JsValue>>(
-    phase: Phase,
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
-    promise_for(phase, None, signal, future)
+    promise_for(None, signal, future)
+}
+
+/// [`promise`] for a paid create, which reports to this tracker: when it is aborted, the error says what is known of it.
+pub(crate) fn promise_of_create<T: Into<JsValue>>(
+    tracker: CreateTracker,
+    signal: Option<AbortSignal>,
+    future: impl Future<Output = Result<T>> + 'static,
+) -> Promise {
+    start(Some(tracker), None, signal, Box::pin(async move { future.await.map(Into::into) }))
 }
 
 /// [`promise`] for a call about a task: when it is aborted, the error carries the task's id.
 pub(crate) fn promise_for<T: Into<JsValue>>(
-    phase: Phase,
     task_id: Option<&str>,
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
     // Boxed: what follows would be there once for each kind of future otherwise.
-    start(phase, task_id.map(Into::into), signal, Box::pin(async move { future.await.map(Into::into) }))
+    start(None, task_id.map(Into::into), signal, Box::pin(async move { future.await.map(Into::into) }))
 }
 
 fn start(
-    phase: Phase,
+    tracker: Option<CreateTracker>,
     task_id: Option<Box<str>>,
     signal: Option<AbortSignal>,
     future: BoxFuture<'static, Result<JsValue>>,
 ) -> Promise {
     let linked = Linked::new(signal);
     future_to_promise(async move {
-        let result = match (phase, &task_id) {
-            (Phase::Create, _) => linked.token.run_create(future).await,
-            (_, Some(id)) => linked.token.run_for(id, future).await,
-            (_, None) => linked.token.run(future).await,
+        let result = match (&tracker, &task_id) {
+            (Some(tracker), _) => linked.token.run_create(tracker, future).await,
+            (None, Some(id)) => linked.token.run_for(id, future).await,
+            (None, None) => linked.token.run(future).await,
         };
         drop(linked);
         result.map_err(|error| convert::error(&error))
@@ -117,7 +124,7 @@ impl<T: 'static> Reading<T> {
             return refused(&Error::new(ErrorKind::InvalidRequest, phase, text));
         };
         let (cell, stop) = (self.stream.clone(), self.stop.clone());
-        promise_for(phase, task_id, signal, async move {
+        promise_for(task_id, signal, async move {
             let item = stop.run(async { Ok(stream.next().await) }).await?;
             cell.borrow_mut().replace(stream);
             item.transpose().map(|item| item.map_or(JsValue::UNDEFINED, shape))

@@ -57,7 +57,7 @@ impl RawTask {
     /// Asks for the state anew.
     pub fn refresh(&self, signal: Option<AbortSignal>) -> Promise {
         let task = self.task.clone();
-        promise_for(Phase::Query, Some(self.task.id()), signal, async move { task.refresh().await.map(RawTask::new) })
+        promise_for(Some(self.task.id()), signal, async move { task.refresh().await.map(RawTask::new) })
     }
 
     /// Waits for the end. `tell` gets a task for every state that a poll shows.
@@ -79,7 +79,7 @@ impl RawTask {
                 let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
             });
         }
-        promise_for(Phase::Wait, Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })
+        promise_for(Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })
     }
 
     /// The states as they come.

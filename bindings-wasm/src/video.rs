@@ -64,7 +64,7 @@ impl RawVideo {
             Err(error) => return refused(&error),
         };
         let video = self.video.clone();
-        promise_for(Phase::Content, self.video.task_id(), signal, async move {
+        promise_for(self.video.task_id(), signal, async move {
             video.bytes_told(limit, teller(tell)).await.map(|bytes| array(&bytes))
         })
     }
@@ -78,9 +78,11 @@ impl RawVideo {
             Err(error) => return refused(&error),
         };
         let video = self.video.clone();
-        promise_for(Phase::Content, self.video.task_id(), signal, async move {
-            video.read_range(range).await.map(|bytes| array(&bytes))
-        })
+        promise_for(
+            self.video.task_id(),
+            signal,
+            async move { video.read_range(range).await.map(|bytes| array(&bytes)) },
+        )
     }
 
     /// The bytes as they come.
@@ -91,7 +93,7 @@ impl RawVideo {
     /// The answer to a player that sent this `Range` header: `{status, headers, body}`.
     pub fn serve(&self, range: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let (video, total) = (self.video.clone(), self.total.clone());
-        promise_for(Phase::Content, self.video.task_id(), signal, async move {
+        promise_for(self.video.task_id(), signal, async move {
             let served = video.serve(range.as_deref(), total.get()).await?;
             total.set(served.total.or(total.get()));
             Ok(RawServed::new(served))
@@ -100,7 +102,7 @@ impl RawVideo {
 
     /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
     pub fn save(&self, storage: Handed, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
-        promise_for(Phase::Save, self.video.task_id(), signal, keep(self.video.clone(), storage, tell))
+        promise_for(self.video.task_id(), signal, keep(self.video.clone(), storage, tell))
     }
 }
 
