@@ -794,6 +794,7 @@ using c_save_options = handle<jfai_save_options, jfai_save_options_free>;
 struct wait_state {
   wait_options options;
   std::exception_ptr thrown;
+  std::optional<std::string> about{};
   static int told(void *user, const jfai_task *t) {
     auto *self = static_cast<wait_state *>(user);
     return self->options.told.tell(task_view(t), self->thrown);
@@ -816,6 +817,7 @@ struct wait_state {
 struct save_state {
   save_options options;
   std::exception_ptr thrown;
+  std::optional<std::string> about{}; // the task, which a summary does not name
   static int told(void *user, std::uint64_t bytes, std::uint64_t total, double rate) {
     auto *self = static_cast<save_state *>(user);
     return self->options.told.tell(save_progress{bytes, total, rate}, self->thrown);
@@ -839,6 +841,7 @@ struct save_state {
 
 struct no_state {
   std::exception_ptr thrown;
+  std::optional<std::string> about{};
 };
 
 template <class T, class = void>
@@ -860,11 +863,12 @@ std::optional<std::string> id_of(result<T> &r) {
 }
 
 /** The end of a call, with what its progress function threw. */
-template <class T>
-result<T> ended(result<T> r, const std::exception_ptr &thrown) {
-  if (!thrown) return r;
-  const auto e = r ? errors::stopped("the call was at its end", id_of(r)) : r.error();
-  return errors::caused_by(e, "progress", thrown);
+template <class T, class State>
+result<T> ended(result<T> r, const State &state) {
+  if (!state.thrown) return r;
+  const auto id = id_of(r);
+  const auto e = r ? errors::stopped("the call was at its end", id ? id : state.about) : r.error();
+  return errors::caused_by(e, "progress", state.thrown);
 }
 
 /** An asynchronous call: lives from its start to its callback, which is called once. */
@@ -875,10 +879,10 @@ struct op {
   // C stands between here and whoever could catch what is thrown.
   static void end(void *user, Raw *value, jfai_error *e) noexcept {
     std::unique_ptr<op> self(static_cast<op *>(user));
-    std::optional<std::string> id;
+    std::optional<std::string> id = self->state.about;
     try {
-      auto r = ended(e != nullptr ? result<T>(error(e)) : result<T>(T(value)), self->state.thrown);
-      id = id_of(r);
+      auto r = ended(e != nullptr ? result<T>(error(e)) : result<T>(T(value)), self->state);
+      if (auto known = id_of(r)) id = std::move(known);
       self->f(std::move(r));
     } catch (...) {
       const auto thrown = std::current_exception();
@@ -1030,13 +1034,13 @@ public:
   /** Saves it as a file that has its name only when it is whole. */
   result<summary> try_save(const std::filesystem::path &file, save_options options = {},
                            const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr};
+    detail::save_state state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))};
     auto c = state.c();
     return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
                            return jfai_save(video_.get(), detail::path(file, "file").c_str(), c.get(),
                                             detail::raw(cancel), out, e);
                          }),
-                         state.thrown);
+                         state);
   }
   /** try_save() that throws. */
   summary save(const std::filesystem::path &file, save_options options = {},
@@ -1102,7 +1106,7 @@ private:
                  std::function<void(result<summary>)> f, const cancel_token *cancel,
                  const event_queue *queue) const {
     detail::start<summary, jfai_summary>(
-        detail::save_state{std::move(options), nullptr},
+        detail::save_state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))},
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();
           return jfai_save_async(video_.get(), detail::path(file, "file").c_str(), c.get(), detail::raw(cancel),
@@ -1151,7 +1155,7 @@ public:
     return detail::ended(detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
                            return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
                          }),
-                         state.thrown);
+                         state);
   }
   /** try_wait() that throws. */
   junfeiai::video wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
@@ -1361,13 +1365,13 @@ struct batch_result {
   detail::handle<jfai_result, jfai_result_free> result;
   /** Saves its video. */
   summary save(const std::filesystem::path &file, save_options options = {}, const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr};
+    detail::save_state state{std::move(options), nullptr, task_id};
     auto c = state.c();
     return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
                            return jfai_save(jfai_result_video(result.get()), detail::path(file, "file").c_str(), c.get(),
                                             detail::raw(cancel), out, e);
                          }),
-                         state.thrown)
+                         state)
         .value();
   }
 };
@@ -1486,7 +1490,7 @@ public:
     return detail::ended(detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
                            return jfai_generate(client_.get(), r.get(), c.get(), detail::raw(cancel), out, e);
                          }),
-                         state.thrown);
+                         state);
   }
   /** try_generate() that throws. */
   video generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {

@@ -188,11 +188,9 @@ static void after_the_create(void) {
   /* The client is freed while the task is waited for. */
   memset(seen, 0, sizeof seen);
   jfai_wait_options *options = NULL;
-  static atomic_int told;
   EXPECT(JFAI_OK, jfai_wait_options_new(&options, &err));
   const long before = emulator_stat("created_tasks");
   EXPECT(JFAI_OK, jfai_generate_async(client, request, options, NULL, NULL, on_video, &seen[0], &err));
-  (void)told;
   UNTIL(emulator_stat("created_tasks") == before + 1);
   jfai_client_free(client);
   CHECK(atomic_load(&seen[0].calls) == 1 && seen[0].status == JFAI_ERR_CANCELLED);
