@@ -131,7 +131,10 @@ impl From<Failure> for jfai_error {
             Failure::Refused(error, setter) => Self::of(&error, Some(setter)),
             Failure::Many(error, ids) => Self::of_many(&error, &ids),
             Failure::Argument(message) => Self::own(ARGUMENT, &message),
-            Failure::Forked => Self::own(FORKED, "the handle belongs to the parent process"),
+            Failure::Forked => Self::own(
+                FORKED,
+                "the handle was made before fork() and belongs to the parent: make a new client in this process",
+            ),
         }
     }
 }

@@ -103,6 +103,8 @@ def program(emulator, name, command, timeout=120, scenario=None, files=(), **env
     ok, output = run(command, env=emulator.env(**env), cwd=out, timeout=timeout)
     counts = re.findall(r"(\d+) passed, (\d+) failed", output)
     count = tuple(map(int, counts[-1])) if counts else None
+    if ok and not name.startswith(("example ", "run ")) and not (count and count[0]):
+        ok, output = False, f"{output}\nit ran no check"
     said = [line for line in output.splitlines() if line.startswith(("life:", "threads: cancelled", "JUNFEIAI_SEED="))]
     report(name, ok, output, count)
     for line in said[:1]:
@@ -125,7 +127,7 @@ def header(prefix):
     used = "".join(path.read_text() for path in [*HERE.glob("*.[ch]"), *HERE.glob("*.cpp")])
     missing = [name for name in names if f"{name}(" not in used and f"{name}," not in used]
     report(f"each of the {len(names)} functions is called by a test program", not missing, " ".join(missing))
-    wrapper = (HEADER.parent / "junfeiai.hpp").read_text()
+    wrapper = set(re.findall(r"\bjfai_\w+", re.sub(r"//.*|/\*[\s\S]*?\*/", "", (HEADER.parent / "junfeiai.hpp").read_text())))
     # What C++ needs no wrapper for: the names of numbers, and the streams that std::function callbacks replace.
     own = {"jfai_status_name", "jfai_video_read_range_async", "jfai_client_from_env"}
     missing = [name for name in names if name not in wrapper and name not in own]
@@ -193,6 +195,17 @@ def consumers(emulator, prefix):
                                stdout=subprocess.PIPE).stdout
     report("the installed tree may be moved", str(moved) in os.path.normpath(libraries.split("-L")[-1].split()[0]), libraries)
     shutil.rmtree(moved)
+
+
+def resets(emulator):
+    """Programs with the default disposition of SIGPIPE, and a server that resets every connection."""
+    folder = WORK / "resets"
+    folder.mkdir(exist_ok=True)
+    server = subprocess.Popen([sys.executable, ROOT / "tests" / "tls_reset.py", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    origin = server.stdout.readline().split()[-1]
+    for name in ("sigpipe", "sigpipe_cpp"):
+        program(emulator, f"{name}: a reset connection does not end the process", [WORK / "cmake-gcc" / name, f"{origin}/v1", folder / "ca.pem", "20"])
+    server.communicate()
 
 
 def examples(emulator):
@@ -290,6 +303,7 @@ def main():
         if "--readme" not in sys.argv:
             header(prefix)
             consumers(emulator, prefix)
+            resets(emulator)
             examples(emulator)
             sanitizers(emulator, prefix)
         readme.check(sys.modules[__name__], emulator, prefix)
