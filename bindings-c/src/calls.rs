@@ -3,6 +3,8 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
+use junfeiai::CreateTracker;
+
 use crate::cancel::jfai_cancel;
 use crate::client::jfai_client;
 use crate::engine::token;
@@ -30,8 +32,9 @@ pub extern "C" fn jfai_create(
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
         let request = need(request, "request")?.request.clone();
-        let videos = engine.client().videos();
-        let task = engine.run(token(cancel).run_create(videos.create(request)))?;
+        let tracker = CreateTracker::new();
+        let videos = engine.client().videos().tracked(&tracker);
+        let task = engine.run(token(cancel).run_create(&tracker, videos.create(request)))?;
         out.write(jfai_task::new(task, engine.clone()));
         Ok(())
     })

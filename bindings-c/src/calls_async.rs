@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use junfeiai::Result;
+use junfeiai::{CreateTracker, Result};
 
 use crate::bytes::jfai_bytes;
 use crate::cancel::jfai_cancel;
@@ -88,10 +88,11 @@ pub unsafe extern "C" fn jfai_create_async(
         let done = (need(done, "done")?, User(user));
         let engine = &need(client, "client")?.engine;
         let request = need(request, "request")?.request.clone();
-        let videos = engine.client().videos();
+        let tracker = CreateTracker::new();
+        let videos = engine.client().videos().tracked(&tracker);
         let of = engine.clone();
         start(engine, queue, cancel, done, |task| jfai_task::new(task, of), |own| async move {
-            own.run_create(videos.create(request)).await
+            own.run_create(&tracker, videos.create(request)).await
         })
     })
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::tracker::CreateTracker;
 
 /// Cancels what was started with it, from any thread. Clones are one token. A paid task is never cancelled, only
 /// the call that waits for it or reads it.
@@ -108,25 +109,35 @@ impl CancelToken {
         ended.map_err(|error| if error.kind() == ErrorKind::Cancelled { error.with_task(task_id) } else { error })
     }
 
-    /// [`CancelToken::run`] for a paid create: once it was begun its outcome is not known, and the error says so.
+    /// [`CancelToken::run`] for a paid create. What `cancelled` says of it comes from the tracker, to which the create has
+    /// to report: see [`Videos::tracked`](crate::Videos::tracked).
     ///
     /// # Errors
-    /// `cancelled`, with `maybe_executed` when the request may have left; or the future's own.
-    pub async fn run_create<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut begun = false;
+    /// `cancelled`, with `maybe_executed` when the request has left, and with the id of a task that exists; or the
+    /// future's own.
+    pub async fn run_create<T>(&self, tracker: &CreateTracker, future: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run_stamped(|error| tracker.stamp(error), future).await
+    }
+
+    /// Runs a create; `stamp` adds what is known of it to `cancelled`.
+    pub(crate) async fn run_stamped<T>(
+        &self,
+        stamp: impl Fn(Error) -> Error,
+        future: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let mut future = pin!(future);
         let mut watch = self.watch();
         poll_fn(|cx| match watch.poll(cx) {
             Poll::Ready(()) => {
-                let text =
-                    if begun { "the create was cancelled after it was begun" } else { "the create was cancelled" };
-                let error = Error::new(ErrorKind::Cancelled, Phase::Create, text);
-                Poll::Ready(Err(error.with(|record| record.maybe_executed = begun)))
+                let error = stamp(Error::new(ErrorKind::Cancelled, Phase::Create, ""));
+                let text = match (error.task_id(), error.maybe_executed()) {
+                    (Some(_), _) => "the call was cancelled after the task was created",
+                    (None, true) => "the create request was cancelled after it was sent",
+                    (None, false) => "the create request was cancelled before it was sent",
+                };
+                Poll::Ready(Err(error.with(|record| text.clone_into(&mut record.message))))
             }
-            Poll::Pending => {
-                begun = true;
-                future.as_mut().poll(cx)
-            }
+            Poll::Pending => future.as_mut().poll(cx),
         })
         .await
     }

@@ -120,6 +120,7 @@ fn helper(io: &Io, path: Path, retry: RetryPolicy) -> Call {
         body: None,
         timeout: io.config.timeout,
         retry,
+        create: None,
         once: None,
     }
 }

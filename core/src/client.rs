@@ -58,7 +58,7 @@ impl Client {
 
     /// Everything about videos.
     pub fn videos(&self) -> Videos {
-        Videos { client: self.clone() }
+        Videos { client: self.clone(), tracker: None }
     }
 
     /// The entry that calls go to now: the first of [`Client::endpoints`], until it could not be reached.

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 
 use crate::Snapshot;
 use crate::config::Config;
 use crate::decimal::Seconds;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, path_segment};
 use crate::error::{Error, ErrorKind, Phase, Result};
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
@@ -22,6 +23,7 @@ use crate::protocol::{
     WaitStep, next_hop, parse_query,
 };
 use crate::scheduler::{Permit, Scheduler};
+use crate::tracker::TrackedCreate;
 use crate::transport::{
     BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
 };
@@ -50,6 +52,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    /// The paid create that this is.
+    pub(crate) create: Option<TrackedCreate>,
     /// Names the call, the same for all its attempts, to an own proxy that answers a repeated request as the first.
     pub(crate) once: Option<String>,
 }
@@ -125,19 +129,30 @@ impl Io {
             let mut endpoint = self.endpoint();
             loop {
                 match machine.step(self.now()) {
-                    CallStep::WaitUntil(time) => self.sleep_until(time).await,
+                    CallStep::WaitUntil(time) => match &call.create {
+                        Some(create) => create.unless_stopped(self.sleep_until(time).map(Ok)).await?,
+                        None => self.sleep_until(time).await,
+                    },
                     CallStep::Send { attempt, timeout } => {
                         let permit = match turn.take() {
                             Some(permit) => permit,
                             None => self.turn(&call, begun).await?,
                         };
+                        if let Some(create) = &call.create {
+                            create.leaves()?;
+                        }
                         let sent = self.now();
                         let (event, entry) = self.attempt(&call, timeout).await;
                         endpoint = entry;
                         self.scheduler.note(phase, sent, &event);
-                        drop(permit);
+                        if let Some(permit) = permit {
+                            permit.release();
+                        }
                         tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
                         machine.input(self.now(), event);
+                        if let Some(create) = call.create.as_ref().filter(|_| !machine.maybe_executed()) {
+                            create.refused();
+                        }
                     }
                     CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
                 }
@@ -147,11 +162,11 @@ impl Io {
 
     /// Waits for an attempt's turn by the client's schedule.
     pub(crate) fn turn<'a>(&'a self, call: &Call, since: Time) -> BoxFuture<'a, Result<Option<Permit<'a>>>> {
-        let (phase, timeout) = (call.phase, call.timeout);
+        let (phase, timeout, create) = (call.phase, call.timeout, call.create.clone());
         Box::pin(async move {
-            match phase {
-                Phase::Create => Ok(Some(self.scheduler.create_turn(since).await)),
-                phase => self.scheduler.query_turn(phase, timeout).await.map(|()| None),
+            match create {
+                Some(create) => create.unless_stopped(self.scheduler.create_turn(since)).await.map(Some),
+                None => self.scheduler.query_turn(phase, timeout).await.map(|()| None),
             }
         })
     }
@@ -321,9 +336,17 @@ impl Io {
         let id: Box<str> = id.into();
         // Boxed: thousands may wait, few of them are asking.
         Box::pin(async move {
-            let path = Path::Api(format!("/video/generations/{id}"));
-            let call =
-                Call { phase: Phase::Query, safety: Safety::Idempotent, path, body: None, timeout, retry, once: None };
+            let path = Path::Api(format!("/video/generations/{}", path_segment(&id)));
+            let call = Call {
+                phase: Phase::Query,
+                safety: Safety::Idempotent,
+                path,
+                body: None,
+                timeout,
+                retry,
+                create: None,
+                once: None,
+            };
             let asked = if has_turn { self.call_with(call, None).await } else { self.call_at(call).await };
             let (answer, _, endpoint) = asked.map_err(|error| error.with_task(&id))?;
             parse_query(&id, endpoint, &answer)

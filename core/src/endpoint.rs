@@ -1,9 +1,10 @@
 //! Where the service is, and where the key may go.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::url::{Origin, Url, is_loopback_host, parse_authority};
+use crate::url::{Origin, Url, is_loopback_host, parse_authority, push_percent_encoded};
 
 /// The standard entry (service document §1).
 pub const STANDARD_BASE_URL: &str = "https://junfeiai.com/v1";
@@ -81,7 +82,7 @@ impl Endpoint {
 
     /// Where a task's MP4 can be read with the key, whatever `result_url` says.
     pub fn content_url(&self, task_id: &str) -> Url {
-        self.url(&format!("/videos/{task_id}/content"))
+        self.url(&format!("/videos/{}/content", path_segment(task_id)))
     }
 }
 
@@ -201,10 +202,14 @@ pub(crate) fn rewrite_video_url(url: Url, video_base: Option<&Origin>) -> Url {
     }
 }
 
-/// A task id goes into paths and file names: only what is harmless in both is taken.
+/// Longest task id, in bytes: what fits into a URL when every byte is percent-encoded.
+const MAX_TASK_ID: usize = 2048;
+
+/// Checks what a caller gives as a task id. Its form is the server's business: any text is taken that can be one segment
+/// of a path (see [`path_segment`]).
 ///
 /// # Errors
-/// `invalid_request` for anything but 1–256 characters of `A–Z a–z 0–9 . _ : -` that are not all dots.
+/// `invalid_request` for a blank text, `.` or `..`, and for more than 2048 bytes.
 pub fn check_task_id(id: &str) -> Result<&str> {
     if is_task_id(id) {
         Ok(id)
@@ -219,7 +224,19 @@ pub fn check_task_id(id: &str) -> Result<&str> {
 }
 
 pub(crate) fn is_task_id(id: &str) -> bool {
-    (1..=256).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
-        && !id.bytes().all(|b| b == b'.')
+    !id.trim().is_empty() && id.len() <= MAX_TASK_ID && id != "." && id != ".."
+}
+
+/// A task id as one segment of a path: everything but `A–Z a–z 0–9 . _ : ~ -` is percent-encoded, so that no id can lead
+/// to another path.
+pub(crate) fn path_segment(id: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'~' | b'-');
+    if id.bytes().all(plain) {
+        return Cow::Borrowed(id);
+    }
+    let mut out = String::with_capacity(id.len() * 2);
+    for byte in id.bytes() {
+        if plain(byte) { out.push(char::from(byte)) } else { push_percent_encoded(&mut out, byte) }
+    }
+    Cow::Owned(out)
 }

@@ -376,17 +376,28 @@ impl Error {
     fn next_step(&self) -> Cow<'static, str> {
         let record = &self.record;
         match (&record.task_id, record.kind) {
+            // Not the service's own words: what to do about the key, the rights or the fields is not known.
+            (_, ErrorKind::Authentication | ErrorKind::PermissionDenied | ErrorKind::BadRequest)
+                if record.transient && record.phase != Phase::Content =>
+            {
+                Cow::Borrowed("try again; if it persists, check the proxy or firewall in front of the service")
+            }
+            (None, ErrorKind::Upstream) if record.phase == Phase::Create => {
+                Cow::Borrowed("nothing was charged: try again later")
+            }
             // A key used up by its last create cannot poll its own task any more: the task is not lost.
             (Some(id), ErrorKind::Authentication) => {
+                let id = one_line(id);
                 Cow::Owned(format!("the task goes on: another key of the same account can call wait(\"{id}\")"))
             }
             (Some(id), ErrorKind::CreateOutcomeUnknown) => {
+                let id = one_line(id);
                 Cow::Owned(format!("the broken answer names a task: try wait(\"{id}\") before anything else"))
             }
             (Some(id), kind)
                 if record.phase == Phase::Wait && !matches!(kind, ErrorKind::TaskFailed | ErrorKind::NotFound) =>
             {
-                Cow::Owned(format!("the task goes on: call wait(\"{id}\")"))
+                Cow::Owned(format!("the task goes on: call wait(\"{}\")", one_line(id)))
             }
             (None, ErrorKind::Cancelled) if record.maybe_executed => {
                 Cow::Borrowed(ErrorKind::CreateOutcomeUnknown.next_step())
@@ -413,7 +424,7 @@ impl fmt::Display for Error {
             part(f, "code", code)?;
         }
         if let Some(id) = &record.task_id {
-            part(f, "task", id)?;
+            part(f, "task", &one_line(id))?;
         }
         if let Some(id) = &record.request_id {
             part(f, "request", id)?;

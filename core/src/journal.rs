@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Prepared, Snapshot, TaskStatus, Warning, WarningCode};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
+use crate::tracker::TrackedCreate;
 
 /// Longest prompt that is kept, in characters: what the known models take.
 const MAX_PROMPT: usize = 4096;
@@ -62,6 +63,7 @@ pub(crate) struct OpenIntent {
     io: Arc<Io>,
     intent: String,
     model: String,
+    create: TrackedCreate,
 }
 
 impl Io {
@@ -83,9 +85,19 @@ impl Io {
     }
 
     /// Writes down that a create will be sent. Nothing may be sent when this fails.
-    pub(crate) async fn begin_create(self: &Arc<Self>, prepared: &Prepared, prompt: &str) -> Result<OpenIntent> {
-        let mut open =
-            OpenIntent { recorder: None, io: self.clone(), intent: String::new(), model: prepared.model.clone() };
+    pub(crate) async fn begin_create(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        prompt: &str,
+        create: &TrackedCreate,
+    ) -> Result<OpenIntent> {
+        let mut open = OpenIntent {
+            recorder: None,
+            io: self.clone(),
+            intent: String::new(),
+            model: prepared.model.clone(),
+            create: create.clone(),
+        };
         let Some(recorder) = &self.recorder else {
             return Ok(open);
         };
@@ -192,9 +204,14 @@ impl OpenIntent {
 
 impl Drop for OpenIntent {
     fn drop(&mut self) {
-        // The caller gave the create up while it was being sent.
+        // The caller dropped the create before its outcome was known. One that has not left made no task.
         let Some(recorder) = self.recorder.take() else { return };
-        let event = Event::Unknown { intent: std::mem::take(&mut self.intent), reason: "abandoned".to_owned() };
+        let (intent, reason) = (std::mem::take(&mut self.intent), "abandoned".to_owned());
+        let event = if self.create.is_unsettled() {
+            Event::Unknown { intent, reason }
+        } else {
+            Event::Refused { intent, reason }
+        };
         if let Some(Err(error)) = recorder.journal.append(Record::new(self.io.unix(), event)).now_or_never() {
             tracing::error!(%error, "a create was given up, and the journal could not be written");
         }

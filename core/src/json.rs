@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-/// Reads a text; `None` when it is not JSON, or nested deeper than 128 levels.
+/// Reads a text; `None` when it is not JSON, or nested deeper than 128 levels. A byte order mark in front is passed over:
+/// servers have been seen to write one (observed).
 pub(crate) fn parse(text: &[u8]) -> Option<Value> {
-    crate::platform::parse_json(text)
+    crate::platform::parse_json(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
 }
 
 /// Writes a value as one line.
@@ -24,6 +25,12 @@ mod tests {
         assert!(parse(nested(127).as_bytes()).is_some());
         assert!(parse(nested(129).as_bytes()).is_none());
         assert!(parse(nested(1_000_000).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(parse("\u{feff}{}".as_bytes()).unwrap(), serde_json::json!({}));
+        assert!(parse("\u{feff}\u{feff}{}".as_bytes()).is_none());
     }
 
     #[test]

@@ -2,16 +2,17 @@
 
 use std::future::IntoFuture as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use futures_util::future::ready;
+use futures_util::future;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::VideoRequest;
 use crate::platform::{BoxFuture, BoxStream, MaybeSend};
 use crate::task::Wait;
+use crate::tracker::CreateTracker;
 use crate::video::Video;
 use crate::videos::Videos;
 
@@ -55,7 +56,7 @@ impl Videos {
         let (mut ids, waits) = self.waits(ids);
         // Each number comes once.
         let id = move |number: usize| ids.get_mut(number).map(std::mem::take).unwrap_or_default();
-        Box::pin(waits.scan(id, |id, (number, result)| ready(Some((id(number), result)))))
+        Box::pin(waits.scan(id, |id, (number, result)| future::ready(Some((id(number), result)))))
     }
 
     /// Creates a task for each request and waits for its video, with at most `concurrency` tasks alive at a time.
@@ -98,10 +99,11 @@ impl Videos {
             let text = "concurrency must be at least 1: with 0 nothing would ever be created";
             return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
-        let videos = self.clone();
+        let (videos, tracker) = (self.clone(), self.tracker.clone());
         let runs = requests.into_iter().enumerate();
         let runs = runs.map(move |(number, request)| numbered(number, videos.generate(request)));
-        Ok(Box::pin(Running { waiting: Box::new(runs.fuse()), alive: FuturesUnordered::new(), most: concurrency }))
+        let (waiting, alive) = (Box::new(runs.fuse()), FuturesUnordered::new());
+        Ok(Box::pin(Running { waiting, alive, most: concurrency, tracker }))
     }
 
     /// The ids, and a wait for each by its number.
@@ -113,7 +115,7 @@ impl Videos {
         let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
         let wait = |(number, id): (usize, &String)| match self.task(id) {
             Ok(task) => numbered(number, task.wait()),
-            Err(error) => Box::pin(ready((number, Err(error)))),
+            Err(error) => Box::pin(future::ready((number, Err(error)))),
         };
         let waits = ids.iter().enumerate().map(wait).collect();
         (ids, waits)
@@ -133,6 +135,7 @@ struct Running {
     waiting: Box<dyn Runs>,
     alive: FuturesUnordered<Run>,
     most: usize,
+    tracker: Option<CreateTracker>,
 }
 
 trait Runs: Iterator<Item = Run> + MaybeSend {}
@@ -147,6 +150,12 @@ impl Stream for Running {
         {
             self.alive.push(run);
         }
-        self.alive.poll_next_unpin(cx)
+        let next = ready!(self.alive.poll_next_unpin(cx));
+        if let (Some(tracker), Some((_, result))) = (&self.tracker, &next)
+            && let Some(id) = result.as_ref().map_or_else(Error::task_id, Video::task_id)
+        {
+            tracker.given_out(id);
+        }
+        Poll::Ready(next)
     }
 }

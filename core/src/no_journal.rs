@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::driver::Io;
 use crate::error::{Error, Result};
 use crate::model::{Prepared, Snapshot, Warning};
+use crate::tracker::TrackedCreate;
 
 pub(crate) struct OpenIntent;
 
 impl Io {
     #[allow(clippy::unused_async)] // the shape of the one that writes
-    pub(crate) async fn begin_create(self: &Arc<Self>, _: &Prepared, _: &str) -> Result<OpenIntent> {
+    pub(crate) async fn begin_create(self: &Arc<Self>, _: &Prepared, _: &str, _: &TrackedCreate) -> Result<OpenIntent> {
         Ok(OpenIntent)
     }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::BoxFuture;
 use crate::protocol::{
     Answer, CallEvent, Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time, classify,
+    is_from_upstream,
 };
 use crate::transport::Timer;
 
@@ -53,10 +54,15 @@ impl Scheduler {
         self.turn(Errand::Poll { due, deadline })
     }
 
-    /// Waits until a create, which waits since this time, may be sent; it is in flight until the permit is dropped.
-    pub(crate) async fn create_turn(&self, since: Time) -> Permit<'_> {
-        // A create has no deadline, so this never comes out empty.
-        Permit { scheduler: self, slot: self.turn(Errand::Create { since }).await }
+    /// Waits until a create, which waits since this time, may be sent; it is in flight until the permit is released.
+    ///
+    /// # Errors
+    /// `rate_limited`, without anything sent, when the server asked for a pause that is longer than a create may take.
+    pub(crate) async fn create_turn(&self, since: Time) -> Result<Permit<'_>> {
+        match self.turn(Errand::Create { since }).await {
+            Some(slot) => Ok(Permit { scheduler: self, slot: Some(slot) }),
+            None => Err(self.paused(Phase::Create)),
+        }
     }
 
     /// Waits for the turn of a query that somebody called for, `get` and the like. It counts against the budget and
@@ -68,18 +74,11 @@ impl Scheduler {
     pub(crate) async fn query_turn(&self, phase: Phase, limit: Duration) -> Result<()> {
         let until = self.timer.now() + limit;
         loop {
-            let now = self.timer.now();
             let paused = self.lock().machine.paused_until();
             if paused > until {
-                let left = paused.since(now);
-                let text = format!(
-                    "the server asked to pause for another {} s",
-                    left.as_secs() + u64::from(left.subsec_nanos() > 0)
-                );
-                let error = Error::new(ErrorKind::RateLimited, phase, text);
-                return Err(error.with(|record| record.retry_after = Some(left)));
+                return Err(self.paused(phase));
             }
-            let due = paused.max(now);
+            let due = paused.max(self.timer.now());
             if self.poll_turn(due, Some(due)).await.is_some() || self.lock().machine.paused_until() <= self.timer.now()
             {
                 return Ok(());
@@ -87,15 +86,28 @@ impl Scheduler {
         }
     }
 
+    /// The error of a call that the server's pause keeps from being sent in time.
+    fn paused(&self, phase: Phase) -> Error {
+        let left = self.lock().machine.paused_until().since(self.timer.now());
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let text = format!("nothing was sent: the server asked to pause for another {seconds} s");
+        let error = Error::new(ErrorKind::RateLimited, phase, text);
+        error.with(|record| record.retry_after = Some(left))
+    }
+
     /// Looks at what came of a request that was sent at this time: a 429 slows everybody.
     pub(crate) fn note(&self, phase: Phase, sent: Time, event: &CallEvent) {
         if let CallEvent::Answered(answer) | CallEvent::Broken(answer, _) = event
             && is_limit(phase, answer)
         {
+            let (now, mut woken) = (self.timer.now(), Woken::new());
             let mut shared = self.lock();
-            shared.machine.limited(self.timer.now(), sent, answer.retry_after());
+            shared.machine.limited(now, sent, answer.retry_after());
             let rate = shared.machine.rate();
+            // Creates that will not get their turn in time are to hear of it now.
+            shared.advance(now, &mut woken);
             drop(shared);
+            woken.into_iter().for_each(Waker::wake);
             tracing::debug!(rate, "the server asks to slow down");
         }
     }
@@ -110,22 +122,32 @@ impl Scheduler {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, slot: Slot) {
-        let mut woken = Woken::new();
+    /// Takes an entry out: its owner was dropped, or its create has been answered.
+    fn leave(&self, slot: Slot, answered: bool) {
+        let (now, mut woken) = (self.timer.now(), Woken::new());
         let mut shared = self.lock();
-        shared.machine.remove(slot);
+        if answered {
+            shared.machine.remove(slot);
+        } else {
+            shared.machine.abandon(now, slot);
+        }
         let own = shared.forget(slot, &mut woken);
         // What it held may be another's now.
-        shared.advance(self.timer.now(), &mut woken);
+        shared.advance(now, &mut woken);
         drop(shared);
         drop(own);
         woken.into_iter().for_each(Waker::wake);
     }
 }
 
-/// True for a 429 of the gateway itself; one that it hands through from behind is not about us.
+/// True for a 429 about the video routes. Helper paths have a limit of their own (observed: 20 calls in 20 minutes), which
+/// says nothing about these; and a 429 that the gateway hands through from behind is about the upstream's load, not about
+/// how often we ask.
 fn is_limit(phase: Phase, answer: &Answer) -> bool {
-    answer.status == 429 && classify(phase, answer).is_some_and(|error| error.kind() == ErrorKind::RateLimited)
+    phase != Phase::Check
+        && answer.status == 429
+        && !is_from_upstream(answer)
+        && classify(phase, answer).is_some_and(|error| error.kind() == ErrorKind::RateLimited)
 }
 
 impl Shared {
@@ -260,22 +282,31 @@ impl Future for Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            self.scheduler.leave(slot);
+            self.scheduler.leave(slot, false);
         }
     }
 }
 
-/// A create in flight, until it is dropped.
+/// A create in flight, until it is released. One that is dropped counts as in flight a little longer.
 #[must_use = "the create counts as in flight while this lives"]
 pub(crate) struct Permit<'a> {
     scheduler: &'a Scheduler,
     slot: Option<Slot>,
 }
 
+impl Permit<'_> {
+    /// The create has been answered, or could not be sent: another one may go.
+    pub(crate) fn release(mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.scheduler.leave(slot, true);
+        }
+    }
+}
+
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            self.scheduler.leave(slot);
+            self.scheduler.leave(slot, false);
         }
     }
 }

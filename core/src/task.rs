@@ -15,6 +15,7 @@ use crate::fetch::{Source, video_of};
 use crate::model::{Snapshot, TaskStatus, VideoRequest, Warning};
 use crate::platform::{BoxCallback, BoxFuture, BoxStream, MaybeSend};
 use crate::protocol::{Time, WaitMachine, WaitPolicy};
+use crate::tracker::TrackedCreate;
 use crate::video::Video;
 use crate::videos::Videos;
 
@@ -268,10 +269,11 @@ impl IntoFuture for Wait {
         match begin {
             Begin::Task(task) => Waiting::from(task).run_until(cancel, policy, on_progress),
             Begin::Create(videos, request) => Box::pin(async move {
-                let create = videos.begin(*request);
+                let create = TrackedCreate::new(videos.tracker.as_ref());
+                let creating = videos.begin(*request, create.clone());
                 let task = match &cancel {
-                    Some(token) => Box::pin(token.run_create(create)).await?,
-                    None => create.await?,
+                    Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,
+                    None => creating.await?,
                 };
                 if let Some(callback) = &mut on_progress {
                     callback(&task);

@@ -11,6 +11,7 @@ use crate::model::{Snapshot, VideoRequest};
 use crate::platform::BoxFuture;
 use crate::protocol::{Safety, parse_create};
 use crate::task::{Task, Wait};
+use crate::tracker::{CreateTracker, TrackedCreate};
 use crate::url::Url;
 use crate::video::Video;
 
@@ -18,6 +19,7 @@ use crate::video::Video;
 #[derive(Debug, Clone)]
 pub struct Videos {
     pub(crate) client: Client,
+    pub(crate) tracker: Option<CreateTracker>,
 }
 
 impl Videos {
@@ -28,11 +30,17 @@ impl Videos {
     /// `invalid_request`, or `journal` when a journal is kept and cannot be written, before anything is sent; what the
     /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
     pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
-        self.begin(request.into()).await
+        self.begin(request.into(), TrackedCreate::new(self.tracker.as_ref())).await
+    }
+
+    /// The same, with a tracker that follows what its paid calls come to: `create`, `generate` and `generate_many`.
+    #[must_use]
+    pub fn tracked(&self, tracker: &CreateTracker) -> Self {
+        Self { client: self.client.clone(), tracker: Some(tracker.clone()) }
     }
 
     /// The create, boxed: it is over soon, and the waiting that follows should not carry its size.
-    pub(crate) fn begin(&self, request: VideoRequest) -> BoxFuture<'static, Result<Task>> {
+    pub(crate) fn begin(&self, request: VideoRequest, create: TrackedCreate) -> BoxFuture<'static, Result<Task>> {
         let client = self.client.clone();
         Box::pin(async move {
             let io = &client.io;
@@ -48,19 +56,29 @@ impl Videos {
                 timeout: io.config.create_timeout,
                 retry: io.config.retry.clone(),
                 // The service knows no such names; an own proxy in front, which adds the key, may.
+                create: Some(create.clone()),
                 once: io.config.key.is_none().then(|| format!("{:016x}{:016x}", io.timer.seed(), io.timer.seed())),
             };
             // The turn first: a create that only queues is not one that may have been sent.
             let turn = io.turn(&call, io.now()).await?;
-            let intent = io.begin_create(&prepared, &request.prompt).await?;
+            let intent = io.begin_create(&prepared, &request.prompt, &create).await?;
             let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
                 parse_create(&answer, prepared.seconds.as_ref())
                     .map_err(|error| error.with(|record| record.attempts = attempts))
             });
             let created = match result {
                 Ok(created) => created,
-                Err(error) => return Err(intent.failed(error).await),
+                Err(error) => {
+                    match (error.task_id(), error.maybe_executed()) {
+                        (Some(id), _) => create.created(id),
+                        (None, true) => {}
+                        (None, false) => create.refused(),
+                    }
+                    return Err(intent.failed(error).await);
+                }
             };
+            // First of all: whatever ends this future now, the id is known.
+            create.created(&created.snapshot.task_id);
             let mut warnings = prepared.warnings;
             warnings.extend(intent.created(&created.snapshot.task_id).await);
             if let Some(warning) = created.warning {

@@ -70,7 +70,7 @@ async fn an_id_stands_on_a_cancelled_call_and_not_on_what_is_no_task() {
     let emulator = Emulator::builder().api_key("sk-test").start().unwrap();
     let videos = client(&emulator).videos();
     let token = CancelToken::new();
-    let error = token.run_for("../models", videos.get("../models")).await.unwrap_err();
+    let error = token.run_for("..", videos.get("..")).await.unwrap_err();
     assert_eq!((error.kind(), error.task_id()), (ErrorKind::InvalidRequest, None));
     let video = videos.video("task_1").unwrap();
     assert_eq!(video.read_range(5..5).await.unwrap_err().task_id(), Some("task_1"));

@@ -198,6 +198,16 @@ impl CallMachine {
         self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until, error) };
     }
 
+    /// True while the call may have been carried out, as far as is known: its request is under way, was answered well, or
+    /// was lost. False before it is sent, and after a refusal or a connection that was not made.
+    pub fn maybe_executed(&self) -> bool {
+        match &self.state {
+            State::Ready | State::Paused(..) => false,
+            State::Sending | State::Finished(None | Some(Ok(_))) => true,
+            State::Finished(Some(Err(error))) => error.maybe_executed(),
+        }
+    }
+
     /// How many attempts were begun.
     pub fn attempts(&self) -> u32 {
         self.attempts

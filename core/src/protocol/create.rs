@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::query::{number, text};
-use super::wire::{Answer, classify, unreadable};
+use super::wire::{Answer, classify, task_layer_error, unreadable};
 use crate::decimal;
 use crate::endpoint::is_task_id;
 use crate::error::{Phase, Result};
@@ -21,32 +21,32 @@ pub struct Created {
     pub request_id: Option<String>,
 }
 
-/// Reads the answer to a create.
+/// Reads the answer to a create. Wherever a server of this family puts the id, and whatever it looks like: it is a task
+/// that was paid for.
 ///
 /// # Errors
 /// Any error of the server; `create_outcome_unknown` for a 2xx without a task id, since a task may have been made.
 pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> {
     if let Some(error) = classify(Phase::Create, answer) {
-        return Err(error);
+        let id = salvaged(answer, false).filter(|_| error.maybe_executed());
+        return Err(error.about(id.as_deref()));
     }
     let Some(body) = answer.json() else {
         let error = unreadable(Phase::Create, answer, "the answer to the create cannot be read");
-        return Err(match salvage_id(&answer.body) {
-            Some(id) => error.with_task(&id),
-            None => error,
-        });
+        return Err(error.about(salvaged(answer, true).as_deref()));
     };
-    let id_in = |object: &Value| {
-        ["task_id", "id"]
-            .iter()
-            .find_map(|name| object.get(name).and_then(Value::as_str).filter(|id| is_task_id(id)).map(str::to_owned))
+    let Some((id, holder)) = find_id(&body) else {
+        // The task layer's "no" with a 2xx (observed: 202): refunded, and no task was made.
+        if let Some(refused) = task_layer_error(Phase::Create, answer) {
+            return Err(refused);
+        }
+        let error = unreadable(Phase::Create, answer, "the answer to the create holds no task id");
+        return Err(error.about(salvaged(answer, false).as_deref()));
     };
-    let data = body.get("data").filter(|data| data.is_object());
-    let (id, holder) = match (id_in(&body), data.and_then(id_in)) {
-        (Some(id), _) => (id, &body),
-        (None, Some(id)) => (id, data.unwrap_or(&body)),
-        (None, None) => return Err(unreadable(Phase::Create, answer, "the answer to the create holds no task id")),
-    };
+    if !is_task_id(&id) {
+        let what = "the answer to the create holds a task id that cannot be asked for";
+        return Err(unreadable(Phase::Create, answer, what).with_task(&id));
+    }
     let raw_status = text(holder, "status").unwrap_or_default();
     let billed_seconds = billed_seconds(answer);
     let snapshot = Snapshot {
@@ -83,12 +83,55 @@ fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warnin
     })
 }
 
-/// The id in an answer that broke off: what was paid for should not be lost for a missing brace.
-fn salvage_id(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    ["\"task_id\"", "\"id\""].iter().find_map(|name| {
+/// The task's id, and the object that describes the task: in the answer itself, in its `data`, or `data` is the id
+/// (observed). A text goes before a number, which may be a row of a table.
+fn find_id(body: &Value) -> Option<(String, &Value)> {
+    let data = body.get("data").map(|data| data.as_array().and_then(|list| list.first()).unwrap_or(data));
+    let inner = data.filter(|data| data.is_object());
+    // By name first: an envelope may have an id of its own.
+    let named = |read: fn(&Value) -> Option<String>| {
+        ["task_id", "id", "request_id"].iter().find_map(|name| {
+            let holder = [Some(body), inner].into_iter().flatten();
+            holder.into_iter().find_map(|holder| Some((read(holder.get(name)?)?, holder)))
+        })
+    };
+    let whole = |read: fn(&Value) -> Option<String>| Some((read(data.filter(|_| !says_no(body))?)?, body));
+    named(text_id).or_else(|| whole(text_id)).or_else(|| named(number_id)).or_else(|| whole(number_id))
+}
+
+fn text_id(value: &Value) -> Option<String> {
+    value.as_str().filter(|id| !id.trim().is_empty()).map(str::to_owned)
+}
+
+fn number_id(value: &Value) -> Option<String> {
+    value.as_number().map(ToString::to_string).filter(|id| id != "0")
+}
+
+/// True where `data` may be the text of a refusal and not an id.
+fn says_no(body: &Value) -> bool {
+    let code = body.get("code").and_then(Value::as_str).is_some_and(|code| !code.eq_ignore_ascii_case("success"));
+    code || body.get("success").and_then(Value::as_bool) == Some(false)
+}
+
+/// The id in an answer that cannot be read, or that is an error: what was paid for should not be lost for a missing brace.
+/// In an answer that was `cut` off its names are believed; elsewhere only what cannot be anything but an id.
+fn salvaged(answer: &Answer, cut: bool) -> Option<String> {
+    let text = String::from_utf8_lossy(&answer.body);
+    let named = ["\"task_id\"", "\"id\"", "\"request_id\""].iter().find_map(|name| {
         let rest = text.split_once(name)?.1.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
         let (id, _) = rest.split_once('"')?;
-        (is_task_id(id) && id.starts_with("task_")).then(|| id.to_owned())
+        let believed = cut || *name == "\"task_id\"" || id.starts_with("task_");
+        (believed && is_task_id(id) && !id.contains('\\')).then(|| id.to_owned())
+    });
+    named.or_else(|| {
+        text.match_indices("task_").find_map(|(at, _)| {
+            let rest = text.get(at..)?;
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+            let id = rest.get(..end?)?;
+            (id.len() == DOCUMENTED_ID).then(|| id.to_owned())
+        })
     })
 }
+
+/// The length of an id as the service document shows it: `task_` and 32 characters.
+const DOCUMENTED_ID: usize = 37;

@@ -45,8 +45,9 @@ pub use player::Asked;
 pub use probe::{CheckStep, IMPOSSIBLE_TASK, ProbeFacts, Probed, StepStatus, judge_probe};
 pub use query::parse_query;
 pub use redirect::{MAX_REDIRECTS, next_hop};
-pub use schedule::{Collected, Errand, FRESH, GRACE, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot};
+pub use schedule::{Collected, Errand, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot};
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
+pub(crate) use wire::is_from_upstream;
 pub use wire::{Answer, classify, transport_error};
 
 /// A point on the driver's monotonic clock.

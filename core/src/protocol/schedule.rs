@@ -23,6 +23,9 @@
 //! **Budget.** Every grant takes a token (2 a second, bursts of 4). A 429 halves the rate and the number of creates in
 //! flight for everybody at once, both recover step by step, and a `Retry-After` stops all grants until it has passed.
 //!
+//! **Creates that are dropped.** A create that was in flight keeps its place for [`LINGER`]; one that only waited is gone.
+//! When the server asks for a pause that is longer than a create may take, creates that wait expire at once.
+//!
 //! **Nothing hangs on one waiter.** A grant that is not fetched within [`FRESH`] is void, since whoever got it is not
 //! being polled now; and a create counts as in flight for no longer than a create can take.
 //!
@@ -57,6 +60,9 @@ use super::budget::RequestBudget;
 pub const GRACE: Duration = Duration::from_secs(5);
 /// How long a grant may lie before it is fetched.
 pub const FRESH: Duration = Duration::from_secs(1);
+/// How long a create whose caller dropped it keeps its place among those in flight. Who cancels many creates does so one
+/// after the other: a place that was free at once would let another of them leave before its own turn to be cancelled.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// The limits of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +73,8 @@ pub struct SchedulePolicy {
     pub burst: u32,
     /// How many creates may be in flight at a time. Default 4.
     pub max_in_flight_creates: u32,
-    /// How long a create counts as in flight at most. Default 180 s, as a create may take.
+    /// How long a create counts as in flight at most, and the longest pause of the server that one waits for. Default 180 s,
+    /// as a create may take.
     pub create_lease: Duration,
 }
 
@@ -126,7 +133,7 @@ pub enum Collected {
     Waiting,
     /// Send the request now. A poll's entry is gone; a create's is to be removed when its answer is there.
     Granted,
-    /// No slot came in time. The entry is gone.
+    /// No slot came in time, or a create's would come too late. The entry is gone.
     Expired,
 }
 
@@ -142,6 +149,8 @@ enum State {
     InFlight,
     /// A create whose grant or lease has run out: it does not count as in flight any more.
     Lapsed,
+    /// A create that was dropped while it was in flight, or about to be. Nobody has its slot any more.
+    Lingering,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -219,6 +228,18 @@ impl ScheduleMachine {
         self.release(slot);
     }
 
+    /// Takes out a create whose owner was dropped before its answer was there. One that was granted counts as in flight for
+    /// another [`LINGER`].
+    pub fn abandon(&mut self, now: Time, slot: Slot) {
+        match self.entry(slot) {
+            Some(entry) if matches!(entry.state, State::CreateGranted | State::InFlight) => {
+                self.unlink(slot, entry);
+                self.put(slot, Entry { at: now + LINGER, state: State::Lingering, ..entry });
+            }
+            _ => self.remove(slot),
+        }
+    }
+
     /// What an entry has come to. After `Granted` for a poll, and after `Expired`, the entry is gone.
     pub fn collect(&mut self, now: Time, slot: Slot) -> Collected {
         let Some(entry) = self.entry(slot) else { return Collected::Expired };
@@ -247,6 +268,7 @@ impl ScheduleMachine {
                 self.release(slot);
                 Collected::Expired
             }
+            State::Lingering => Collected::Expired,
         }
     }
 
@@ -257,7 +279,16 @@ impl ScheduleMachine {
             self.change(slot, |entry| entry.state = State::Ready);
         }
         while let Some(slot) = self.leases.pop_until(now) {
-            self.change(slot, |entry| entry.state = State::Lapsed);
+            match self.entry(slot).map(|entry| entry.state) {
+                Some(State::Lingering) => self.release(slot),
+                _ => self.change(slot, |entry| entry.state = State::Lapsed),
+            }
+        }
+        if self.pause_is_too_long(now)
+            && let Some((_, slot)) = self.creates.first()
+        {
+            self.change(slot, |entry| entry.state = State::Expired);
+            return ScheduleStep::Expire(slot);
         }
         let overdue = self.urgent.first().filter(|(deadline, _)| *deadline + GRACE <= now);
         if let Some((_, slot)) = overdue {
@@ -288,6 +319,12 @@ impl ScheduleMachine {
     /// When the pause that the server asked for ends; a time in the past when there is none.
     pub fn paused_until(&self) -> Time {
         self.budget.paused_until()
+    }
+
+    /// True while the server asks for a pause that is longer than a create may take: creates that wait expire, since their
+    /// callers would wait in silence.
+    pub fn pause_is_too_long(&self, now: Time) -> bool {
+        self.budget.paused_until().since(now) > self.policy.create_lease
     }
 
     /// Requests per second that may leave now: the policy's rate, or less for a while after a 429.
@@ -365,7 +402,7 @@ impl ScheduleMachine {
                 }
             }
             State::Queued => self.creates.insert(key),
-            State::CreateGranted | State::InFlight => self.leases.insert(key),
+            State::CreateGranted | State::InFlight | State::Lingering => self.leases.insert(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }
     }
@@ -380,7 +417,7 @@ impl ScheduleMachine {
                 self.urgent.remove((entry.deadline, slot));
             }
             State::Queued => self.creates.remove(key),
-            State::CreateGranted | State::InFlight => self.leases.remove(key),
+            State::CreateGranted | State::InFlight | State::Lingering => self.leases.remove(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }
     }

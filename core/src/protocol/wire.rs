@@ -69,6 +69,9 @@ impl Answer {
 struct Said {
     code: Option<String>,
     message: Option<String>,
+    /// The task layer's shape: a `code` that is not the word for yes, beside `"data":null`. A create that it answers so was
+    /// refunded and made no task, whatever the status (observed).
+    is_task_layer: bool,
 }
 
 fn said(body: Option<&Value>) -> Said {
@@ -76,11 +79,14 @@ fn said(body: Option<&Value>) -> Said {
         value.and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let Some(body) = body else {
-        return Said { code: None, message: None };
+        return Said { code: None, message: None, is_task_layer: false };
     };
+    let own_code = text(body.get("code"));
     let inner = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     Said {
-        code: text(body.get("code")).or_else(|| text(inner.get("code"))).map(|code| one_line(&code)),
+        is_task_layer: own_code.as_deref().is_some_and(|code| !means_yes(code))
+            && body.get("data") == Some(&Value::Null),
+        code: own_code.or_else(|| text(inner.get("code"))).map(|code| one_line(&code)),
         message: text(body.get("message"))
             .or_else(|| text(inner.get("message")))
             .or_else(|| text(body.get("error")))
@@ -88,13 +94,28 @@ fn said(body: Option<&Value>) -> Said {
     }
 }
 
+/// The documented word for yes, in the place of an error code.
+fn means_yes(code: &str) -> bool {
+    code.eq_ignore_ascii_case("success")
+}
+
+/// The code of an answer of the upstream that the gateway hands through.
+const FROM_UPSTREAM: &str = "fail_to_fetch_task";
+
+/// True for an answer of the upstream that the gateway hands through.
+pub(crate) fn is_from_upstream(answer: &Answer) -> bool {
+    said(answer.json().as_ref()).code.as_deref() == Some(FROM_UPSTREAM)
+}
+
 /// The kind that an HTTP status and a server code mean in this phase.
-fn kind_of(phase: Phase, status: u16, code: Option<&str>) -> ErrorKind {
-    let unknown_outcome = phase == Phase::Create;
-    match (code, status) {
+fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
+    let unknown_outcome = phase == Phase::Create && !said.is_task_layer;
+    match (said.code.as_deref(), status) {
+        // In every shape: refused and refunded (observed).
+        (_, 429) => ErrorKind::RateLimited,
         // The upstream's own status, handed through: a 401 here is not about our key.
-        (Some("fail_to_fetch_task"), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
-        (Some("fail_to_fetch_task"), _) => ErrorKind::Upstream,
+        (Some(FROM_UPSTREAM), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (Some(FROM_UPSTREAM), _) => ErrorKind::Upstream,
         (Some("insufficient_user_quota" | "pre_consume_token_quota_failed"), _) => ErrorKind::InsufficientBalance,
         (Some("task_not_exist"), _) => ErrorKind::NotFound,
         (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
@@ -105,7 +126,6 @@ fn kind_of(phase: Phase, status: u16, code: Option<&str>) -> ErrorKind {
         (_, 404) => ErrorKind::NotFound,
         (_, 408) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (_, 408) => ErrorKind::Timeout,
-        (_, 429) => ErrorKind::RateLimited,
         (_, 400..=499) => ErrorKind::BadRequest,
         (_, 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (_, 500..) => ErrorKind::Upstream,
@@ -119,24 +139,55 @@ pub fn classify(phase: Phase, answer: &Answer) -> Option<Error> {
     let said = said(json.as_ref());
     if answer.is_success() {
         let json = json?;
-        // A gateway says "no" with 200 as well; "success" is the documented word for yes.
+        // A gateway says "no" with 200 as well.
         let refused = json.get("success").and_then(Value::as_bool) == Some(false);
-        let code = said.code.as_deref().filter(|code| !code.eq_ignore_ascii_case("success"));
+        let has_code = said.code.as_deref().is_some_and(|code| !means_yes(code));
         let no_data = json.get("data").is_none_or(Value::is_null) && json.get("status").is_none();
-        if phase == Phase::Create || !(refused || code.is_some() && no_data) {
+        if phase == Phase::Create || !(refused || has_code && no_data) {
             return None;
         }
-        let kind = match code {
-            Some(code) => match kind_of(phase, 400, Some(code)) {
-                ErrorKind::BadRequest | ErrorKind::NotReady => ErrorKind::UnexpectedResponse,
-                kind => kind,
-            },
-            None => ErrorKind::UnexpectedResponse,
+        let kind = match if has_code { kind_of(phase, 400, &said) } else { ErrorKind::UnexpectedResponse } {
+            ErrorKind::BadRequest | ErrorKind::NotReady => ErrorKind::UnexpectedResponse,
+            kind => kind,
         };
         return Some(error_of(phase, kind, answer, said));
     }
-    let kind = kind_of(phase, answer.status, said.code.as_deref());
-    Some(error_of(phase, kind, answer, said))
+    let kind = kind_of(phase, answer.status, &said);
+    let error = error_of(phase, kind, answer, said);
+    Some(if json.is_none() { from_in_front(phase, error) } else { error })
+}
+
+/// The error of a 2xx that is the task layer's "no" to a create.
+pub(crate) fn task_layer_error(phase: Phase, answer: &Answer) -> Option<Error> {
+    let said = said(answer.json().as_ref());
+    said.is_task_layer.then(|| {
+        let kind = match kind_of(phase, 400, &said) {
+            ErrorKind::BadRequest => ErrorKind::Upstream,
+            kind => kind,
+        };
+        error_of(phase, kind, answer, said)
+    })
+}
+
+/// A refusal without JSON is none of the service's: a web page or an empty body comes from a proxy in front of it, which
+/// may answer otherwise in a moment.
+fn from_in_front(phase: Phase, error: Error) -> Error {
+    let refusal = matches!(
+        error.kind(),
+        ErrorKind::Authentication | ErrorKind::PermissionDenied | ErrorKind::BadRequest | ErrorKind::NotReady
+    );
+    if !refusal || phase == Phase::Content {
+        return error;
+    }
+    error.with(|record| {
+        record.transient = true;
+        record.message = format!("a proxy in front of the service refused the request{}", detail_of(&record.message));
+    })
+}
+
+/// What stands in brackets at the end of a message, with them.
+fn detail_of(message: &str) -> &str {
+    message.rfind(" (").and_then(|at| message.get(at..)).unwrap_or_default()
 }
 
 fn error_of(phase: Phase, kind: ErrorKind, answer: &Answer, said: Said) -> Error {

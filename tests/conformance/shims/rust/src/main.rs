@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use junfeiai::{
-    CancelToken, CheckOptions, Client, ClientBuilder, Error, ErrorKind, Pending, Phase, ReaderOptions, Result,
-    Snapshot, Task, Video, VideoRequest, Videos,
+    CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending, Phase, ReaderOptions,
+    Result, Snapshot, Task, Video, VideoRequest, Videos,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -71,7 +71,9 @@ impl Shim {
         match verb {
             "create" => {
                 let request = VideoRequest::from_json(with["request"].clone())?;
-                let task = token.run_create(videos.create(request)).await?;
+                let tracker = CreateTracker::new();
+                let videos = videos.tracked(&tracker);
+                let task = token.run_create(&tracker, videos.create(request)).await?;
                 Ok(self.seen(task))
             }
             "get" => {

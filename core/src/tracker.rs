@@ -1,0 +1,177 @@
+//! What became of paid calls, seen from outside of their futures.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::cancel::CancelToken;
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+/// Follows the creates of one paid call (or of several): which tasks exist, and whether a request is out whose outcome is
+/// not known. It can be read while the call's future runs, and after the future was dropped or panicked, when nobody else
+/// can tell. Clones are one tracker.
+///
+/// ```no_run
+/// # async fn run(client: junfeiai::Client) {
+/// let tracker = junfeiai::CreateTracker::new();
+/// let videos = client.videos().tracked(&tracker);
+/// let limit = std::time::Duration::from_secs(600);
+/// if tokio::time::timeout(limit, videos.generate("A red ball")).await.is_err() {
+///     // The future is gone, and with it its error. The tracker still knows what was paid for.
+///     eprintln!("tasks: {:?}, may have been charged: {}", tracker.task_ids(), tracker.maybe_executed());
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CreateTracker(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    facts: Mutex<Facts>,
+    stop: CancelToken,
+}
+
+#[derive(Debug, Default)]
+struct Facts {
+    /// Requests that left and whose outcome is not known.
+    unsettled: usize,
+    /// Tasks that exist, in the order of their creates.
+    tasks: Vec<String>,
+}
+
+impl CreateTracker {
+    /// A tracker that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// True when a create request left and its outcome is not known: its answer is being waited for, was lost, or the
+    /// future was dropped before it came. False for a create that only waits for its turn, or that was refused.
+    pub fn maybe_executed(&self) -> bool {
+        self.facts().unsettled > 0
+    }
+
+    /// The ids of the tasks that exist, in the order of their creates. A task of `generate_many` leaves the list when its
+    /// outcome is given out.
+    pub fn task_ids(&self) -> Vec<String> {
+        self.facts().tasks.clone()
+    }
+
+    /// Lets no further create request leave: those that wait for their turn, or to be sent again, end with `cancelled` and
+    /// without `maybe_executed`. Requests that have left run to their end, and so do waits.
+    pub fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// Adds what is known to an error that was made outside of the call, such as that of a cancelled or panicked one: the
+    /// task's id, when there is exactly one task, and `maybe_executed`.
+    #[must_use]
+    pub fn stamp(&self, error: Error) -> Error {
+        let facts = self.facts();
+        let error = match facts.tasks.as_slice() {
+            [id] => error.with_task(id),
+            _ => error,
+        };
+        error.with(|record| record.maybe_executed |= facts.unsettled > 0)
+    }
+
+    /// A task of `generate_many` whose outcome was given out.
+    pub(crate) fn given_out(&self, task_id: &str) {
+        let mut facts = self.facts();
+        if let Some(at) = facts.tasks.iter().position(|id| id == task_id) {
+            facts.tasks.remove(at);
+        }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One create on its way. Whoever sends the request says so here, and what came of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrackedCreate(Arc<Create>);
+
+#[derive(Debug, Default)]
+struct Create {
+    tracker: Option<CreateTracker>,
+    /// The request left and its outcome is not known.
+    unsettled: AtomicBool,
+    task_id: OnceLock<String>,
+}
+
+impl TrackedCreate {
+    pub(crate) fn new(tracker: Option<&CreateTracker>) -> Self {
+        Self(Arc::new(Create {
+            tracker: tracker.cloned(),
+            unsettled: AtomicBool::new(false),
+            task_id: OnceLock::new(),
+        }))
+    }
+
+    /// The request leaves now.
+    ///
+    /// # Errors
+    /// `cancelled` when the tracker was stopped: it must not leave.
+    pub(crate) fn leaves(&self) -> Result<()> {
+        if let Some(tracker) = &self.0.tracker {
+            // Under the lock: whoever stops the tracker and then asks it must not be told less than the truth.
+            let mut facts = tracker.facts();
+            if tracker.0.stop.is_cancelled() {
+                return Err(stopped());
+            }
+            if !self.0.unsettled.swap(true, Ordering::SeqCst) {
+                facts.unsettled += 1;
+            }
+        } else {
+            self.0.unsettled.store(true, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// The request provably made no task.
+    pub(crate) fn refused(&self) {
+        self.settle(None);
+    }
+
+    /// The request made this task.
+    pub(crate) fn created(&self, task_id: &str) {
+        self.settle(Some(task_id));
+    }
+
+    /// The request left and its outcome is not known.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.0.unsettled.load(Ordering::SeqCst)
+    }
+
+    /// [`CreateTracker::stamp`] for this one create.
+    pub(crate) fn stamp(&self, error: Error) -> Error {
+        let error = error.about(self.0.task_id.get().map(String::as_str));
+        error.with(|record| record.maybe_executed |= self.is_unsettled())
+    }
+
+    fn settle(&self, task_id: Option<&str>) {
+        if let Some(id) = task_id {
+            let _ = self.0.task_id.set(id.to_owned());
+        }
+        let was_unsettled = self.0.unsettled.swap(false, Ordering::SeqCst);
+        if let Some(tracker) = &self.0.tracker {
+            let mut facts = tracker.facts();
+            facts.unsettled -= usize::from(was_unsettled);
+            facts.tasks.extend(task_id.map(str::to_owned));
+        }
+    }
+
+    /// Runs what a create does before it is sent, until the tracker is stopped.
+    ///
+    /// # Errors
+    /// `cancelled`, or the future's own.
+    pub(crate) async fn unless_stopped<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(tracker) = &self.0.tracker else { return future.await };
+        let ended = tracker.0.stop.run(future).await;
+        ended.map_err(|error| if tracker.0.stop.is_cancelled() { stopped() } else { error })
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, Phase::Create, "the create request was cancelled before it was sent")
+}
