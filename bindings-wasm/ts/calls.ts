@@ -78,6 +78,10 @@ export async function guarded<A extends unknown[], T>(
   try {
     if (signal?.aborted) raised();
     else signal?.addEventListener("abort", raised);
+  } catch (cause) {
+    throw own("invalid_request", "wait", "signal must be an AbortSignal", { field: "signal", cause });
+  }
+  try {
     const value = await work(inner.signal, tell);
     // A callback that has rejected by now is heard; one that is not done is not waited for.
     if (open.size > 0) await Promise.race([Promise.all(open), new Promise((resolve) => { setTimeout(resolve, 0); })]);
