@@ -163,7 +163,7 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   task.wait_async({}, count, nullptr, &queue);
   client.generate_async(ball, {}, count, nullptr, &queue);
   video.save_async(folder / "queued.mp4", save, count, nullptr, &queue);
-  for (int i = 0; calls < 4 && i < 200; i++) queue.drain(100ms);
+  for (int i = 0; calls < 4 && i < 600; i++) queue.drain(100ms);
   CHECK(calls == 4 && woken >= 4);
   fs::remove(folder / "queued.mp4");
 }
