@@ -15,7 +15,7 @@ use crate::fetch::{Source, video_of};
 use crate::model::{Snapshot, TaskStatus, VideoRequest, Warning};
 use crate::platform::{BoxCallback, BoxFuture, BoxStream, MaybeSend};
 use crate::protocol::{Time, WaitMachine, WaitPolicy};
-use crate::tracker::TrackedCreate;
+use crate::tracker::{LeftBehind, TrackedCreate};
 use crate::video::Video;
 use crate::videos::Videos;
 
@@ -275,10 +275,13 @@ impl IntoFuture for Wait {
                     Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,
                     None => creating.await?,
                 };
+                let left_behind = LeftBehind::task(task.id());
                 if let Some(callback) = &mut on_progress {
                     callback(&task);
                 }
-                Waiting::from(task).run_until(cancel, policy, on_progress).await
+                let ended = Waiting::from(task).run_until(cancel, policy, on_progress).await;
+                left_behind.nothing();
+                ended
             }),
         }
     }

@@ -172,6 +172,43 @@ impl TrackedCreate {
     }
 }
 
+/// Says in the log what a dropped call leaves behind. Whoever drops a future, or whose own exception ends a call, gets no error
+/// of ours that could carry the id.
+#[derive(Default)]
+pub(crate) struct LeftBehind {
+    create: Option<TrackedCreate>,
+    task_id: Option<Box<str>>,
+}
+
+impl LeftBehind {
+    /// A create that is about to be sent.
+    pub(crate) fn create(create: &TrackedCreate) -> Self {
+        Self { create: Some(create.clone()), task_id: None }
+    }
+
+    /// A task that its own caller may not have seen yet.
+    pub(crate) fn task(task_id: &str) -> Self {
+        Self { create: None, task_id: Some(task_id.into()) }
+    }
+
+    /// The call ends with a result or an error, which says it all.
+    pub(crate) fn nothing(mut self) {
+        (self.create, self.task_id) = (None, None);
+    }
+}
+
+impl Drop for LeftBehind {
+    fn drop(&mut self) {
+        if let Some(task_id) = &self.task_id {
+            tracing::warn!(task_id, "a call was ended while its task is still running: wait for it with this id");
+        } else if self.create.as_ref().is_some_and(TrackedCreate::is_unsettled) {
+            tracing::warn!(
+                "a create request was abandoned before its answer came: a task may exist and may have been charged"
+            );
+        }
+    }
+}
+
 fn stopped() -> Error {
     Error::new(ErrorKind::Cancelled, Phase::Create, "the create request was cancelled before it was sent")
 }

@@ -11,7 +11,7 @@ use crate::model::{Snapshot, VideoRequest};
 use crate::platform::BoxFuture;
 use crate::protocol::{Safety, parse_create};
 use crate::task::{Task, Wait};
-use crate::tracker::{CreateTracker, TrackedCreate};
+use crate::tracker::{CreateTracker, LeftBehind, TrackedCreate};
 use crate::url::Url;
 use crate::video::Video;
 
@@ -62,7 +62,10 @@ impl Videos {
             // The turn first: a create that only queues is not one that may have been sent.
             let turn = io.turn(&call, io.now()).await?;
             let intent = io.begin_create(&prepared, &request.prompt, &create).await?;
-            let result = io.call_with(call, turn).await.and_then(|(answer, attempts, _)| {
+            let left_behind = LeftBehind::create(&create);
+            let result = io.call_with(call, turn).await;
+            left_behind.nothing();
+            let result = result.and_then(|(answer, attempts, _)| {
                 parse_create(&answer, prepared.seconds.as_ref())
                     .map_err(|error| error.with(|record| record.attempts = attempts))
             });

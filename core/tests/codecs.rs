@@ -107,11 +107,19 @@ proptest! {
         let asked = asked.as_deref().map(Length::from);
         match parse_create(&answer, asked.as_ref()) {
             Ok(created) => {
-                prop_assert!(success && !created.snapshot.task_id.is_empty());
-                prop_assert!(!created.snapshot.task_id.contains(['/', '\\', ' ']));
+                prop_assert!(success && !created.snapshot.task_id.trim().is_empty());
+                // However it looks, it is one segment of a path.
+                let base = junfeiai::endpoint::Endpoint::standard();
+                let path = base.content_url(&created.snapshot.task_id).to_string();
+                prop_assert_eq!(path.split('/').count(), 7, "{}", path);
+                prop_assert!(!path.contains(['?', '#', '\\', ' ']), "{}", path);
             }
-            // An answer that says yes, or fails for reasons of its own, never counts as "nothing happened".
-            Err(error) => prop_assert!(!success || error.maybe_executed()),
+            // An answer that says yes, or fails for reasons of its own, never counts as "nothing happened"; but for the task
+            // layer's refusals.
+            Err(error) => {
+                let refused = error.record().code.is_some();
+                prop_assert!(!success || error.maybe_executed() || refused, "{}", error);
+            }
         }
         let endpoint = Endpoint::standard();
         if let Ok(seen) = parse_query("task_1", &endpoint, &answer) {

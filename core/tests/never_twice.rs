@@ -2,17 +2,20 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use junfeiai::{Client, Error, ErrorKind, Task};
 use junfeiai_emulator::Emulator;
 use serde_json::json;
 
+/// One fault hangs until this is over; a busy machine has to come to its answers before.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
+
 fn client(base_url: &str) -> Client {
     Client::builder()
         .api_key("sk-test")
         .endpoint(base_url)
-        .create_timeout(Duration::from_millis(1500))
+        .create_timeout(CREATE_TIMEOUT)
         .poll_interval(Duration::from_millis(20))
         .build()
         .unwrap()
@@ -43,14 +46,9 @@ async fn an_unknown_outcome_is_never_posted_again() {
         ("reset after accept", json!({ "kind": "reset_after_accept" }), 1),
         ("closed before accept", json!({ "kind": "drop_before_accept" }), 0),
         ("502 with HTML", json!({ "kind": "html", "status": 502, "act": true }), 1),
-        (
-            "500",
-            json!({ "kind": "status", "status": 500, "body": { "code": "do_request_failed", "message": "EOF", "data": null } }),
-            0,
-        ),
+        ("500", json!({ "kind": "status", "status": 500, "body": { "error": { "message": "panic" } } }), 0),
         ("no answer in time", json!({ "kind": "hang", "act": true }), 1),
         ("2xx without an id", json!({ "kind": "no_id" }), 1),
-        ("202 fail_to_fetch_task", json!({ "kind": "accepted_202" }), 1),
         ("empty 200", json!({ "kind": "empty_body" }), 1),
         ("garbage 200", json!({ "kind": "garbage" }), 1),
         ("an endless answer", json!({ "kind": "endless_body" }), 1),
@@ -62,8 +60,7 @@ async fn an_unknown_outcome_is_never_posted_again() {
         assert!(error.maybe_executed(), "{name}");
         assert_eq!(error.record().attempts, 1, "{name}: {error:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(posts(&emulator), 1, "{name}");
-        assert!(emulator.created_tasks() <= made.max(1), "{name}");
+        assert_eq!((posts(&emulator), emulator.created_tasks()), (1, made), "{name}");
     }
 }
 
@@ -92,6 +89,11 @@ async fn a_refusal_is_not_an_unknown_outcome() {
             ErrorKind::InsufficientBalance,
         ),
         ("413", json!({ "kind": "html", "status": 413 }), ErrorKind::BadRequest),
+        // Whatever the status: the task layer's errors are refunded.
+        ("202 fail_to_fetch_task", json!({ "kind": "accepted_202" }), ErrorKind::Upstream),
+        ("500 do_request_failed", json!({ "kind": "error_shape", "shape": "do_request_failed" }), ErrorKind::Upstream),
+        ("500 invalid_response", json!({ "kind": "error_shape", "shape": "invalid_response" }), ErrorKind::Upstream),
+        ("502 of the upstream", json!({ "kind": "error_shape", "shape": "upstream_html" }), ErrorKind::Upstream),
         (
             "503",
             json!({ "kind": "status", "status": 503, "body": { "error": { "message": "no", "code": "model_not_found" } } }),
@@ -106,6 +108,14 @@ async fn a_refusal_is_not_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_saturated_upstream_is_waited_for() {
+    let rules = json!([{ "match": { "op": "create" }, "times": 2, "fault": { "kind": "error_shape", "shape": "upstream_429" } }]);
+    let emulator = emulator(&rules);
+    create(&emulator).await.unwrap();
+    assert_eq!((posts(&emulator), emulator.created_tasks()), (3, 1));
+}
+
+#[tokio::test]
 async fn after_429_it_waits_and_succeeds() {
     let fault = json!({ "kind": "rate_limited", "retry_after": "seconds" });
     let emulator = emulator(&on_create(&fault));
@@ -117,14 +127,23 @@ async fn after_429_it_waits_and_succeeds() {
     assert!(task.id().starts_with("task_"));
 }
 
+/// A port that nobody is given by chance: it is none of those that the system hands out.
+fn free_port() -> u16 {
+    let own = std::process::id() % 20_000;
+    let ports = (0..20_000).map(|step| 10_000 + ((own + step) % 20_000) as u16);
+    ports.into_iter().find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap()
+}
+
 #[tokio::test]
 async fn refused_then_up_is_one_create() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let starter = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
         Emulator::builder().api_key("sk-test").port(port).start().unwrap()
     });
-    let task = client(&format!("http://127.0.0.1:{port}/v1")).videos().create("a red ball").await.unwrap();
+    let builder = Client::builder().api_key("sk-test").endpoint(format!("http://127.0.0.1:{port}/v1"));
+    let client = builder.create_timeout(Duration::from_secs(120)).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
     let emulator = starter.join().unwrap();
     assert_eq!((posts(&emulator), emulator.created_tasks()), (1, 1));
     assert!(task.id().starts_with("task_"));
@@ -132,11 +151,12 @@ async fn refused_then_up_is_one_create() {
 
 #[tokio::test]
 async fn nobody_there_says_that_nothing_was_sent() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let begun = Instant::now();
+    // Taken, and nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let client = Client::builder()
         .api_key("sk-test")
-        .endpoint(format!("http://127.0.0.1:{port}"))
+        .endpoint(format!("http://{}", taken.local_addr().unwrap()))
         .retry(junfeiai::protocol::RetryPolicy {
             max_attempts: 2,
             base: Duration::from_millis(10),
@@ -146,7 +166,6 @@ async fn nobody_there_says_that_nothing_was_sent() {
         .unwrap();
     let error = client.videos().create("a red ball").await.unwrap_err();
     assert_eq!((error.kind(), error.maybe_executed(), error.record().attempts), (ErrorKind::Connect, false, 2));
-    assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(!format!("{error} {error:?}").contains("sk-test"));
 }
 

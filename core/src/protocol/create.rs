@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::query::{number, text};
 use super::wire::{Answer, classify, task_layer_error, unreadable};
 use crate::decimal;
-use crate::endpoint::is_task_id;
+use crate::endpoint::{is_task_id, path_segment};
 use crate::error::{Phase, Result};
 use crate::json;
 use crate::model::{Length, Snapshot, TaskStatus, Warning, WarningCode};
@@ -84,19 +84,31 @@ fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warnin
 }
 
 /// The task's id, and the object that describes the task: in the answer itself, in its `data`, or `data` is the id
-/// (observed). A text goes before a number, which may be a row of a table.
+/// (observed).
 fn find_id(body: &Value) -> Option<(String, &Value)> {
     let data = body.get("data").map(|data| data.as_array().and_then(|list| list.first()).unwrap_or(data));
     let inner = data.filter(|data| data.is_object());
-    // By name first: an envelope may have an id of its own.
-    let named = |read: fn(&Value) -> Option<String>| {
-        ["task_id", "id", "request_id"].iter().find_map(|name| {
-            let holder = [Some(body), inner].into_iter().flatten();
-            holder.into_iter().find_map(|holder| Some((read(holder.get(name)?)?, holder)))
-        })
+    let said = data.filter(|_| !says_no(body));
+    let in_body = |name| (body.get(name), body);
+    let in_data = |name| (inner.and_then(|inner| inner.get(name)), inner.unwrap_or(body));
+    let places = [
+        in_body("task_id"),
+        in_body("id"),
+        in_data("task_id"),
+        in_data("id"),
+        (said, body),
+        in_body("request_id"),
+        in_data("request_id"),
+    ];
+    let first = |read: fn(&Value) -> Option<String>| {
+        places.iter().find_map(|(value, holder)| Some((read((*value)?)?, *holder)))
     };
-    let whole = |read: fn(&Value) -> Option<String>| Some((read(data.filter(|_| !says_no(body))?)?, body));
-    named(text_id).or_else(|| whole(text_id)).or_else(|| named(number_id)).or_else(|| whole(number_id))
+    // What looks like the ids of this service goes first, a number last: it may be a row of a table.
+    first(plain_id).or_else(|| first(text_id)).or_else(|| first(number_id))
+}
+
+fn plain_id(value: &Value) -> Option<String> {
+    text_id(value).filter(|id| is_task_id(id) && path_segment(id) == *id)
 }
 
 fn text_id(value: &Value) -> Option<String> {

@@ -246,6 +246,57 @@ fn absurd_limits_do_not_overflow() {
     }
 }
 
+#[test]
+fn a_create_that_is_dropped_in_flight_keeps_its_place_for_a_while() {
+    let mut machine = schedule(1000.0, 100);
+    let creates: Vec<Slot> = (0..30).map(|_| machine.add(at(0), order(0))).collect();
+    assert_eq!(run(&mut machine, 0, 0).len(), 4);
+    // Thirty callers are cancelled one after the other, a millisecond apart: no further one is let go meanwhile.
+    for (index, slot) in creates.iter().enumerate() {
+        machine.abandon(at(index as u64), *slot);
+        assert_eq!(run(&mut machine, index as u64, index as u64), []);
+    }
+    // What was dropped has gone in the end, and the places are free again.
+    let next: Vec<Slot> = (0..5).map(|_| machine.add(at(50), order(50))).collect();
+    let granted: Vec<u64> = run(&mut machine, 50, 5000).into_iter().map(|(when, _)| when).collect();
+    assert_eq!(granted, [1000, 1001, 1002, 1003]);
+    for slot in next {
+        machine.remove(slot);
+    }
+    assert_eq!((machine.leases.len(), machine.free.len()), (0, machine.entries.len()));
+}
+
+#[test]
+fn a_create_that_is_dropped_with_its_grant_not_fetched_keeps_its_place_too() {
+    let mut machine = ScheduleMachine::new(SchedulePolicy { max_in_flight_creates: 1, ..SchedulePolicy::default() });
+    let (first, second) = (machine.add(at(0), order(0)), machine.add(at(0), order(0)));
+    assert_eq!(machine.step(at(0)), ScheduleStep::Grant(first));
+    machine.abandon(at(10), first);
+    assert_eq!(machine.step(at(10)), ScheduleStep::WaitUntil(at(1010)));
+    machine.abandon(at(20), second);
+    assert_eq!(machine.step(at(20)), ScheduleStep::Idle);
+}
+
+#[test]
+fn a_pause_that_is_longer_than_a_create_may_take_expires_the_creates_that_wait() {
+    let mut machine = schedule(2.0, 4);
+    let flying = machine.add(at(0), order(0));
+    assert_eq!(run(&mut machine, 0, 0), [(0, flying)]);
+    let task = machine.add(at(0), until(5000, 3_000_000));
+    machine.limited(at(100), at(0), Some(Duration::from_secs(181)));
+    let late = machine.add(at(100), order(100));
+    assert_eq!(machine.step(at(100)), ScheduleStep::Expire(late));
+    assert_eq!(machine.collect(at(100), late), Collected::Expired);
+    // Another one comes when the rest of the pause is bearable; polls wait for it in any case.
+    let bearable = machine.add(at(1100), order(1100));
+    let granted: Vec<Slot> = run(&mut machine, 1100, 400_000).into_iter().map(|(_, slot)| slot).collect();
+    assert_eq!(granted, [bearable, task]);
+    machine.limited(at(500_000), at(500_000), Some(Duration::from_secs(1200)));
+    let waits = machine.add(at(500_000), order(500_000));
+    assert!(machine.pause_is_too_long(at(500_000)));
+    assert_eq!(machine.step(at(500_000)), ScheduleStep::Expire(waits));
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Pass(u64),
@@ -302,7 +353,7 @@ proptest! {
                 Op::Drop(which) => {
                     if !open.is_empty() {
                         let (slot, ..) = open.swap_remove(which % open.len());
-                        machine.remove(slot);
+                        machine.abandon(at(now), slot);
                     }
                     now
                 }
@@ -389,8 +440,9 @@ proptest! {
         let left = machine.sleeping.len() + machine.ready.len() + machine.urgent.len() + machine.creates.len();
         prop_assert_eq!(left, 0);
         for slot in flying {
-            machine.remove(slot);
+            machine.abandon(at(now), slot);
         }
+        prop_assert_eq!(machine.step(at(now + 1000)), ScheduleStep::Idle);
         prop_assert_eq!(machine.leases.len(), 0);
         prop_assert_eq!(machine.free.len(), machine.entries.len());
     }

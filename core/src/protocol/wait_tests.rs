@@ -207,6 +207,37 @@ fn an_answer_that_failed_to_come_is_not_a_failed_task() {
     bench.done().unwrap();
 }
 
+/// The answer to a poll, as the driver hands its error on.
+fn answered(status: u16, content_type: &str, body: &'static str) -> Result<Snapshot> {
+    let headers = crate::transport::Headers::from_iter([("content-type", content_type)]);
+    let endpoint = crate::endpoint::Endpoint::standard();
+    crate::protocol::parse_query("task_1", &endpoint, &crate::protocol::Answer::new(status, headers, body))
+}
+
+#[test]
+fn a_page_of_a_proxy_in_front_does_not_end_it() {
+    let mut bench = Bench::new(WaitPolicy::default(), None);
+    bench.polls();
+    for status in [400, 401, 403, 405, 413, 451] {
+        for (content_type, body) in [("text/html", "<html>Forbidden</html>"), ("", ""), ("text/plain", "no")] {
+            bench.hears(answered(status, content_type, body));
+            bench.polls();
+        }
+    }
+    // The gateway's own words do.
+    bench.hears(answered(401, "application/json", r#"{"error":{"message":"Invalid token","type":"new_api_error"}}"#));
+    let error = bench.fails(ErrorKind::Authentication);
+    assert!(error.to_string().contains("another key"), "{error}");
+    // Nor is there no end: such pages use up the budget of failures in a row.
+    let mut bench = Bench::new(WaitPolicy { max_errors: 3, timeout: None, ..WaitPolicy::default() }, None);
+    for _ in 0..4 {
+        bench.polls();
+        bench.hears(answered(403, "text/html", "<html>Forbidden</html>"));
+    }
+    let error = bench.fails(ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("check the proxy or firewall in front"), "{error}");
+}
+
 #[test]
 fn what_no_patience_helps_ends_it_and_names_the_task() {
     for kind in [

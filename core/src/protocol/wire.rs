@@ -111,20 +111,21 @@ pub(crate) fn is_from_upstream(answer: &Answer) -> bool {
 fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
     let unknown_outcome = phase == Phase::Create && !said.is_task_layer;
     match (said.code.as_deref(), status) {
+        (Some("insufficient_user_quota" | "pre_consume_token_quota_failed"), _) => ErrorKind::InsufficientBalance,
+        (Some("task_not_exist"), _) => ErrorKind::NotFound,
+        (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
         // In every shape: refused and refunded (observed).
         (_, 429) => ErrorKind::RateLimited,
         // The upstream's own status, handed through: a 401 here is not about our key.
         (Some(FROM_UPSTREAM), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (Some(FROM_UPSTREAM), _) => ErrorKind::Upstream,
-        (Some("insufficient_user_quota" | "pre_consume_token_quota_failed"), _) => ErrorKind::InsufficientBalance,
-        (Some("task_not_exist"), _) => ErrorKind::NotFound,
-        (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
         (_, 300..=399) => ErrorKind::UnexpectedResponse,
         (_, 400) if phase == Phase::Content => ErrorKind::NotReady,
         (_, 401) => ErrorKind::Authentication,
         (_, 403) => ErrorKind::PermissionDenied,
         (_, 404) => ErrorKind::NotFound,
         (_, 408) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (_, 408) if phase == Phase::Create => ErrorKind::Upstream,
         (_, 408) => ErrorKind::Timeout,
         (_, 400..=499) => ErrorKind::BadRequest,
         (_, 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,

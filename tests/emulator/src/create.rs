@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     accounts::{MODELS, gate, price},
     arrival::Context,
-    errors::{self, Shape, json_answer},
+    errors::{self, Shape},
     exchange::header_value,
     scenario::CreateId,
     state::{Inner, State},
@@ -50,16 +50,21 @@ pub(crate) async fn create(
         "seconds": task.seconds.to_string(),
         "size": format!("{}x{}", task.size.0, task.size.1),
     });
-    if api.create_id != CreateId::TaskId {
+    if !matches!(api.create_id, CreateId::TaskId | CreateId::Number) {
         answer["id"] = json!(task.id);
     }
-    if api.create_id != CreateId::Id {
+    if !matches!(api.create_id, CreateId::Id | CreateId::Number) {
         answer["task_id"] = json!(task.id);
     }
-    if api.create_id == CreateId::Data {
-        answer = json!({ "code": "success", "data": answer });
+    match api.create_id {
+        CreateId::Data => answer = json!({ "code": "success", "data": answer }),
+        CreateId::RequestId => answer = json!({ "request_id": task.id }),
+        CreateId::Text => answer = json!({ "code": "success", "data": task.id }),
+        CreateId::Number => answer["id"] = task.id.parse::<u64>().map_or(Value::Null, Value::from),
+        _ => {}
     }
-    let mut response = json_answer(200, &answer);
+    let text = format!("{}{answer}", if api.create_bom { "\u{feff}" } else { "" });
+    let mut response = errors::answer(200, Some("application/json; charset=utf-8"), text);
     if api.billing_header {
         let billed = task.plan.billed_seconds.unwrap_or(task.seconds);
         let ratios = json!({ "seconds": billed, "size": 1 }).to_string();
@@ -127,8 +132,7 @@ fn charge(inner: &mut Inner, key: &str, wish: &Wish, cost: u64) -> Result<(), Re
     inner.stats.quota_charged += cost;
     if let Some(quoted) = wish.upstream_refusal() {
         inner.stats.quota_refunded += cost;
-        let message = format!("upstream answered 400: {quoted}");
-        return Err(Refusal::TaskLayer("fail_to_fetch_task", message));
+        return Err(Refusal::TaskLayer("fail_to_fetch_task", quoted.to_owned()));
     }
     account.units -= cost.cast_signed();
     account.used += cost;

@@ -70,10 +70,12 @@ pub enum Shape {
     /// 429 of the upstream: refused and refunded.
     #[serde(rename = "upstream_429")]
     Upstream429,
-    /// 500: the upstream could not be reached; the outcome is unknown.
+    /// 500: the upstream could not be reached. Refunded.
     DoRequestFailed,
-    /// 500: the upstream's answer could not be read; the outcome is unknown.
+    /// 500: the upstream's answer could not be read. Refunded.
     UpstreamUnreadable,
+    /// 500: the upstream's answer holds no id. Refunded.
+    InvalidResponse,
     /// 200 with `success: false`.
     SuccessFalse,
     /// 500 without a body.
@@ -113,13 +115,37 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// True for the answers of the task layer, `code` beside `"data":null`: a create that ends so was refunded and made no
+    /// task (observed).
+    pub(crate) fn is_task_layer(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest
+                | Self::InvalidJson
+                | Self::InvalidSeconds
+                | Self::TaskNotExist
+                | Self::TaskNotExist404
+                | Self::InsufficientUserQuota
+                | Self::PreConsumeTokenQuotaFailed
+                | Self::FailToFetchTask
+                | Self::Upstream401
+                | Self::Upstream404
+                | Self::UpstreamHtml
+                | Self::Upstream429
+                | Self::DoRequestFailed
+                | Self::UpstreamUnreadable
+                | Self::InvalidResponse
+        )
+    }
+
     /// The answer.
     pub(crate) fn answer(self, lang: Lang, request_id: &str) -> Response {
         let gate = |status, english: &str, chinese: &str, code: &str| {
             gate(status, &lang.say(english, chinese), request_id, code)
         };
         let upstream = |status: u16, quoted: &str| {
-            task_layer(status, "fail_to_fetch_task", &format!("upstream answered {status}: {quoted}"))
+            // The upstream's body as it is.
+            task_layer(status, "fail_to_fetch_task", quoted)
         };
         match self {
             Self::InvalidToken => gate(401, "Invalid token", "无效的令牌", ""),
@@ -149,13 +175,14 @@ impl Shape {
             Self::Upstream401 => upstream(401, r#"{"error":{"message":"Incorrect API key provided"}}"#),
             Self::Upstream404 => upstream(404, r#"{"error":{"message":"Not found"}}"#),
             Self::UpstreamHtml => upstream(502, "<html><head><title>502 Bad Gateway</title></head></html>"),
-            Self::Upstream429 => upstream(429, r#"{"error":"Too many requests"}"#),
+            Self::Upstream429 => upstream(429, "当前分组上游负载已饱和，请稍后再试"),
             Self::DoRequestFailed => task_layer(500, "do_request_failed", "do request failed: unexpected EOF"),
             Self::UpstreamUnreadable => task_layer(
                 500,
                 "unmarshal_response_body_failed",
                 "invalid character '<' looking for beginning of value",
             ),
+            Self::InvalidResponse => task_layer(500, "invalid_response", "task_id is empty"),
             Self::SuccessFalse => json_answer(200, &json!({ "success": false, "message": lang.say("failed", "失败") })),
             Self::Empty500 => answer(500, None, ""),
             Self::Html413 => html(413),

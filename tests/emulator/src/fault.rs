@@ -64,7 +64,7 @@ pub enum Fault {
     ErrorShape {
         /// Which.
         shape: Shape,
-        /// Carry the request out first.
+        /// Carry the request out first. Not done for answers of the task layer, which refunds.
         #[serde(default)]
         act: bool,
     },
@@ -179,7 +179,7 @@ pub enum Fault {
     },
     /// 200 to a create without any id.
     NoId {},
-    /// 202 `fail_to_fetch_task` to a create.
+    /// 202 `fail_to_fetch_task` to a create: refunded, no task.
     #[serde(rename = "accepted_202")]
     Accepted202 {},
     /// `X-Oneapi-Request-Id` stands twice.

@@ -179,6 +179,10 @@ pub struct ApiPlan {
     pub create_model: Option<String>,
     /// Where a create answer holds the task id.
     pub create_id: CreateId,
+    /// The form of new task ids: `{id}` stands for one as the service makes them, `{n}` for a number that counts up.
+    pub task_id: String,
+    /// A byte order mark in front of a create answer.
+    pub create_bom: bool,
     /// Real milliseconds before a create is answered; the task is made first.
     pub create_latency_ms: u64,
     /// Real milliseconds before a query is answered.
@@ -194,6 +198,8 @@ impl Default for ApiPlan {
             create_status: "queued".into(),
             create_model: None,
             create_id: CreateId::Both,
+            task_id: "{id}".into(),
+            create_bom: false,
             create_latency_ms: 0,
             query_latency_ms: 0,
         }
@@ -214,6 +220,12 @@ pub enum CreateId {
     TaskId,
     /// Everything inside `data`.
     Data,
+    /// Only in `request_id`, and nothing else is said.
+    RequestId,
+    /// `data` is the id.
+    Text,
+    /// Only in `id`, as a number. The ids have to be digits, see [`ApiPlan::task_id`].
+    Number,
 }
 
 /// A token bucket in service time.

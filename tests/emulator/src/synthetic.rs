@@ -19,13 +19,14 @@ pub(crate) fn acts(fault: &Fault) -> bool {
     match fault {
         Fault::Status { act, .. }
         | Fault::Html { act, .. }
-        | Fault::ErrorShape { act, .. }
         | Fault::EmptyBody { act, .. }
         | Fault::Garbage { act, .. }
         | Fault::HugeBody { act, .. }
         | Fault::EndlessBody { act }
         | Fault::DeepJson { act, .. } => *act,
-        Fault::NoId {} | Fault::Accepted202 {} => true,
+        // What the task layer refuses was given back: no task is left (observed).
+        Fault::ErrorShape { act, shape } => *act && !shape.is_task_layer(),
+        Fault::NoId {} => true,
         _ => false,
     }
 }
@@ -75,7 +76,7 @@ pub(crate) fn answer(fault: &Fault, lang: Lang, request_id: &str) -> Response {
         Fault::NoId {} => {
             json_answer(200, &json!({ "status": "queued", "model": "grok-image-video", "object": "video" }))
         }
-        Fault::Accepted202 {} => errors::task_layer(202, "fail_to_fetch_task", "upstream answered 202: {}"),
+        Fault::Accepted202 {} => errors::task_layer(202, "fail_to_fetch_task", "{}"),
         // The others change the regular answer and never come here.
         _ => json_answer(500, &json!({ "error": { "message": "not a made-up answer", "type": "emulator" } })),
     }

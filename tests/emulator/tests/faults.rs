@@ -83,14 +83,34 @@ fn creates_that_seem_to_succeed() {
     let emu = with_fault("create", r#"{"kind":"no_id"}"#);
     let answer = post(&emu, &wish());
     assert_eq!((answer.status, answer.json().get("id"), emu.created_tasks()), (200, None, 1));
-    let answer = post(&with_fault("create", r#"{"kind":"accepted_202"}"#), &wish());
+    let emu = with_fault("create", r#"{"kind":"accepted_202"}"#);
+    let answer = post(&emu, &wish());
     assert_eq!((answer.status, answer.json()["code"].clone()), (202, json!("fail_to_fetch_task")));
+    assert_eq!(emu.created_tasks(), 0, "refunded");
     let answer = post(&with_fault("create", r#"{"kind":"duplicate_request_id"}"#), &wish());
     let ids = &answer.headers["x-oneapi-request-id"];
     assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
     let answer =
         post(&with_fault("create", r#"{"kind":"header","name":"content-type","value":"text/plain"}"#), &wish());
     assert_eq!(answer.header("content-type"), Some("text/plain"));
+}
+
+#[test]
+fn ids_of_any_form_lead_to_their_tasks() {
+    for (api, id, path, part) in [
+        (r#"{"task_id":"dGFz/a+{n}=="}"#, "dGFz/a+1==", "dGFz%2Fa%2B1%3D%3D", r#""id":"dGFz/a+1==""#),
+        (r#"{"task_id":"77{n}","create_id":"number"}"#, "771", "771", r#""id":771"#),
+        (r#"{"task_id":"t{n}","create_id":"request_id"}"#, "t1", "t1", r#"{"request_id":"t1"}"#),
+        (r#"{"task_id":"t{n}","create_id":"text","create_bom":true}"#, "t1", "t1", r#"{"code":"success","data":"t1"}"#),
+    ] {
+        let emu = Emulator::builder().start().unwrap();
+        emu.set_scenario_json(&format!(r#"{{"api":{api}}}"#)).unwrap();
+        let answer = post(&emu, &wish());
+        assert!(answer.text().contains(part), "{}", answer.text());
+        assert_eq!(answer.text().starts_with('\u{feff}'), api.contains("bom"));
+        let seen = get(&emu, &format!("/v1/video/generations/{path}"));
+        assert_eq!(seen.json()["data"]["task_id"], json!(id), "{}", seen.text());
+    }
 }
 
 #[test]
@@ -120,13 +140,14 @@ fn every_error_shape_can_be_asked_for() {
         ("task_not_exist_404", 404, "task_not_exist"),
         ("insufficient_user_quota", 403, "insufficient_user_quota"),
         ("pre_consume_token_quota_failed", 403, "pre_consume_token_quota_failed"),
-        ("fail_to_fetch_task", 400, "upstream"),
+        ("fail_to_fetch_task", 400, "the prompt was refused"),
         ("upstream_401", 401, "fail_to_fetch_task"),
         ("upstream_404", 404, "fail_to_fetch_task"),
         ("upstream_html", 502, "<html>"),
         ("upstream_429", 429, "fail_to_fetch_task"),
         ("do_request_failed", 500, "do_request_failed"),
         ("upstream_unreadable", 500, "unmarshal_response_body_failed"),
+        ("invalid_response", 500, "invalid_response"),
         ("success_false", 200, "false"),
         ("empty_500", 500, ""),
         ("html_413", 413, "nginx"),
@@ -289,7 +310,7 @@ fn chaos_is_repeatable_and_of_every_kind() {
 
 #[test]
 fn the_task_is_made_even_if_the_client_has_gone() {
-    let emu = emulator(r#"{"api":{"create_latency_ms":5000}}"#);
+    let emu = emulator(r#"{"api":{"create_latency_ms":60000}}"#);
     let answer = post(&emu, &wish());
     assert_eq!((answer.status, answer.end, emu.created_tasks()), (0, End::Timeout, 1));
     emu.set_scenario_json("{}").unwrap();

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use junfeiai::protocol::{Collected, Errand, FRESH, GRACE, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time};
+use junfeiai::protocol::{Collected, Errand, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time};
 use junfeiai_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 
@@ -36,6 +36,8 @@ struct Bench {
     known: Vec<Known>,
     sends: Vec<Time>,
     paused_until: Time,
+    /// Until when creates that were dropped in flight keep their places.
+    dropped: Vec<Time>,
 }
 
 impl Bench {
@@ -51,6 +53,7 @@ impl Bench {
                     let overdue = |known: &Known| {
                         matches!(known, Known::Poll { slot: own, deadline: Some(deadline), .. }
                             if *own == slot && *deadline + GRACE <= self.now)
+                            || matches!(known, Known::Create { slot: own } if *own == slot && self.pause_is_too_long())
                     };
                     assert!(self.known.iter().any(overdue), "expired before its time");
                 }
@@ -64,6 +67,16 @@ impl Bench {
         panic!("it runs on");
     }
 
+    /// Creates are not kept waiting for a pause that is longer than one of them may take.
+    fn pause_is_too_long(&self) -> bool {
+        self.paused_until.since(self.now) > self.policy.create_lease
+    }
+
+    /// How many creates that were dropped in flight still count.
+    fn lingering(&self) -> usize {
+        self.dropped.iter().filter(|until| **until > self.now).count()
+    }
+
     /// An owner looks at its entry.
     fn collect(&mut self, at: usize) {
         let known = self.known[at];
@@ -73,8 +86,10 @@ impl Bench {
         match self.machine.collect(self.now, slot_of(known)) {
             Collected::Waiting => {}
             Collected::Expired => {
-                let Known::Poll { deadline: Some(deadline), .. } = known else { panic!("this one never expires") };
-                assert!(deadline + GRACE <= self.now);
+                // A create learns of it when it looks, which may be after the pause.
+                if let Known::Poll { deadline, .. } = known {
+                    assert!(deadline.is_some_and(|deadline| deadline + GRACE <= self.now));
+                }
                 self.known.swap_remove(at);
             }
             Collected::Granted => {
@@ -88,7 +103,7 @@ impl Bench {
                         self.known[at] = Known::Sent { slot, at: self.now };
                         let now = self.now;
                         let fresh = |known: &&Known| matches!(known, Known::Sent { at, .. } if now < *at + self.policy.create_lease);
-                        let flying = self.known.iter().filter(fresh).count();
+                        let flying = self.known.iter().filter(fresh).count() + self.lingering();
                         assert!(flying <= self.policy.max_in_flight_creates as usize, "{flying} creates in flight");
                     }
                     Known::Sent { .. } => {}
@@ -131,6 +146,7 @@ fuzz_target!(|data: &[u8]| {
         known: Vec::new(),
         sends: Vec::new(),
         paused_until: Time::default(),
+        dropped: Vec::new(),
     };
     let mut events = 0;
     while !input.is_empty() && events < 400 {
@@ -149,7 +165,15 @@ fuzz_target!(|data: &[u8]| {
             }
             3 if !bench.known.is_empty() => {
                 let at = usize::from(input.byte()) % bench.known.len();
-                bench.machine.remove(slot_of(bench.known.swap_remove(at)));
+                let known = bench.known.swap_remove(at);
+                if input.byte() % 2 == 0 {
+                    bench.machine.remove(slot_of(known));
+                } else {
+                    if matches!(known, Known::Sent { at, .. } if now < at + policy.create_lease) {
+                        bench.dropped.push(now + LINGER);
+                    }
+                    bench.machine.abandon(now, slot_of(known));
+                }
             }
             4 => {
                 let wait = (input.byte() % 2 == 0).then(|| input.span());
@@ -183,6 +207,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         if bench.known.is_empty() {
+            bench.now = bench.now + LINGER;
             assert_eq!(bench.machine.step(bench.now), ScheduleStep::Idle, "nobody is left, and it waits");
             return;
         }

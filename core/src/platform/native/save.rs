@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::part::{PartFile, io_error, read_full};
+use super::target;
 use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{Fetch, FetchEvent};
+use crate::fetch::{Fetch, FetchEvent, Source};
 use crate::journal::Event;
-use crate::platform::{BoxCallback, BoxFuture};
+use crate::platform::{BoxCallback, BoxFuture, Pid};
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::video::Video;
+use crate::videos::Videos;
 
 /// Shortest time between two calls of the progress callback.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -110,6 +113,27 @@ impl Video {
     }
 }
 
+impl Videos {
+    /// Judges where a video that does not exist yet shall be saved, and how: call it before a create that you pay for.
+    /// `options` are those of [`Save::options_json`]. Asks nothing of the server and leaves nothing behind. An answer for
+    /// this moment: the disk may be full when the video is there, which [`Video::save`] then says.
+    ///
+    /// ```
+    /// # let client = junfeiai::Client::new("sk-1")?;
+    /// let options = serde_json::json!({"connections": 99});
+    /// let error = client.videos().check_save("ball.mp4", options).unwrap_err();
+    /// assert_eq!(error.record().field.as_deref(), Some("connections"));
+    /// # Ok::<(), junfeiai::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Save::options_json`] and of [`Save::check`].
+    pub fn check_save(&self, path: impl AsRef<Path>, options: Value) -> Result<()> {
+        let video = Video::new(self.client.clone(), Source { task_id: None, url: None });
+        video.save(path).options_json(options)?.check()
+    }
+}
+
 impl Save {
     /// Connections used at once, 1–16; anything else is refused. Default 1; more is worth it where each connection is
     /// slow or far away.
@@ -186,6 +210,17 @@ impl Save {
         self.policy.check(Phase::Save)
     }
 
+    /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
+    /// its first request. Leaves nothing behind. For a video that is not paid for yet see [`Videos::check_save`].
+    ///
+    /// # Errors
+    /// `invalid_request` for an option that cannot be used; `file_exists`; `file_locked`; `no_space`; `io` for a folder
+    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
+    pub fn check(&self) -> Result<()> {
+        self.check_options()?;
+        target::check(&self.path, self.overwrite, self.parents)
+    }
+
     async fn run(mut self) -> Result<Summary> {
         let begun = Instant::now();
         let task_id = self.video.task_id().map(str::to_owned);
@@ -203,7 +238,7 @@ impl Save {
         self.check_options()?;
         let (part, kept) = PartFile::open(&self.path, self.video.task_id(), self.overwrite, self.parents)?;
         // A dropped future keeps what is there, too.
-        let mut part = Keeper(Some(part));
+        let mut part = Keeper(Some(part), Pid::current());
         let io = self.video.client.io.clone();
         let mut fetch = Fetch::new(io, &self.video.source, self.policy.clone(), kept);
         fetch.limit_rate(self.rate_limit);
@@ -290,7 +325,7 @@ pub(super) async fn note_saved(io: &Io, task_id: &str, summary: &Summary) {
 }
 
 /// Keeps what was read when the save ends early, however it ends.
-struct Keeper(Option<PartFile>);
+struct Keeper(Option<PartFile>, Pid);
 
 impl Keeper {
     fn file(&mut self) -> Result<&mut PartFile> {
@@ -302,7 +337,12 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(part) = self.0.take() {
-            part.keep();
+            if self.1.is_current() {
+                part.keep();
+            } else {
+                // In a child of `fork()`: the parent goes on writing, and a file's position is common to both.
+                std::mem::forget(part);
+            }
         }
     }
 }
@@ -379,21 +419,26 @@ fn hash(path: &Path) -> Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-/// A file name from a task id: nothing that any file system reads as more than a name.
+/// A file name from a task id: nothing that any file system reads as more than a name. Where that loses something of the
+/// id, a part of its SHA-256 keeps the names of two ids apart.
 pub(crate) fn safe_file_name(id: &str) -> String {
-    let name: String = id
+    let kept: String = id
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
-        .take(200)
+        .take(180)
         .collect();
-    let mut name = name.trim_matches('.').to_owned();
+    let mut name = kept.trim_matches('.').to_owned();
+    if name != id {
+        let digest = format!("{:x}", Sha256::digest(id));
+        name = format!("{name}-{}", digest.get(..12).unwrap_or_default());
+    }
     let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
     // Windows reads these as devices, whatever stands behind the dot.
     let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
         || stem.len() == 4
             && (stem.starts_with("COM") || stem.starts_with("LPT"))
             && stem.ends_with(|c: char| c.is_ascii_digit());
-    if name.is_empty() || device {
+    if device {
         name = format!("video_{name}");
     }
     name + ".mp4"

@@ -1,0 +1,452 @@
+//! Many creates at once, in virtual time: how many requests leave, and whether the errors say truthfully which have.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::future::{IntoFuture as _, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use junfeiai::platform::BoxFuture;
+use junfeiai::protocol::Time;
+use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
+use junfeiai::{
+    CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,
+};
+
+/// A clock that stands still until it is told to go on.
+#[derive(Default)]
+struct Clock {
+    now: Mutex<Duration>,
+    sleepers: Mutex<BTreeMap<(Duration, usize), Waker>>,
+    count: AtomicUsize,
+}
+
+#[derive(Clone, Default)]
+struct VirtualTime(Arc<Clock>);
+
+impl VirtualTime {
+    /// Goes on by this much, in steps, so that whoever waits is woken at its time.
+    fn advance(&self, by: Duration) {
+        let now = {
+            let mut now = self.0.now.lock().unwrap();
+            *now += by;
+            *now
+        };
+        let mut sleepers = self.0.sleepers.lock().unwrap();
+        let late = sleepers.split_off(&(now + Duration::from_nanos(1), 0));
+        let woken = std::mem::replace(&mut *sleepers, late);
+        drop(sleepers);
+        woken.into_values().for_each(Waker::wake);
+    }
+}
+
+impl Timer for VirtualTime {
+    fn now(&self) -> Time {
+        Time::from_start(*self.0.now.lock().unwrap())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let (clock, number) = (self.0.clone(), self.0.count.fetch_add(1, Ordering::Relaxed));
+        let until = clock.now.lock().unwrap().saturating_add(duration);
+        Box::pin(poll_fn(move |cx| {
+            if *clock.now.lock().unwrap() >= until {
+                return Poll::Ready(());
+            }
+            clock.sleepers.lock().unwrap().insert((until, number), cx.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    fn unix_now(&self) -> Option<u64> {
+        Some(1_750_000_000 + self.0.now.lock().unwrap().as_secs())
+    }
+
+    fn seed(&self) -> u64 {
+        self.0.count.fetch_add(1, Ordering::Relaxed) as u64
+    }
+}
+
+/// What the server does with a create.
+#[derive(Clone)]
+enum Answer {
+    /// Never answers.
+    None,
+    /// Makes a task with the number of the request in its id.
+    Task,
+    /// Answers so.
+    Status(u16, &'static str, Headers),
+    /// No connection.
+    Refused,
+}
+
+#[derive(Clone)]
+struct Server {
+    answer: Arc<Mutex<Answer>>,
+    posts: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn new(answer: Answer) -> Self {
+        Self { answer: Arc::new(Mutex::new(answer)), posts: Arc::default() }
+    }
+
+    fn posts(&self) -> usize {
+        self.posts.load(Ordering::SeqCst)
+    }
+
+    fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+}
+
+struct Body(Option<Bytes>);
+
+impl futures_util::Stream for Body {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+impl Transport for Server {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        let server = self.clone();
+        Box::pin(async move {
+            let answer = server.answer.lock().unwrap().clone();
+            let respond = |status, headers, body: String| {
+                Ok(HttpResponse { status, headers, body: Box::pin(Body(Some(body.into()))) })
+            };
+            if request.method == Method::Get {
+                return respond(200, Headers::new(), r#"{"code":"success","data":{"status":"QUEUED"}}"#.into());
+            }
+            if let Answer::Refused = answer {
+                return Err(TransportError::new(Failure::Connect, "refused"));
+            }
+            let number = server.posts.fetch_add(1, Ordering::SeqCst);
+            match answer {
+                Answer::Status(status, body, headers) => respond(status, headers, body.to_owned()),
+                Answer::Task => respond(200, Headers::new(), format!(r#"{{"task_id":"task_{number}"}}"#)),
+                Answer::None | Answer::Refused => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn client(server: &Server, time: &VirtualTime) -> Client {
+    Client::builder()
+        .api_key("sk-test")
+        .endpoint("http://127.0.0.1:1")
+        .transport(Arc::new(server.clone()))
+        .timer(Arc::new(time.clone()))
+        .build()
+        .unwrap()
+}
+
+type Create = Pin<Box<dyn Future<Output = Result<Task>>>>;
+
+/// Polls each of them once; those that end give their results.
+fn poll_all(creates: &mut BTreeMap<usize, Create>) -> Vec<(usize, Result<Task>)> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut ended = Vec::new();
+    for (number, create) in &mut *creates {
+        if let Poll::Ready(result) = create.as_mut().poll(&mut cx) {
+            ended.push((*number, result));
+        }
+    }
+    for (number, _) in &ended {
+        creates.remove(number);
+    }
+    ended
+}
+
+fn kinds(ended: &[(usize, Result<Task>)]) -> Vec<(ErrorKind, bool)> {
+    ended.iter().map(|(_, result)| result.as_ref().unwrap_err()).map(|e| (e.kind(), e.maybe_executed())).collect()
+}
+
+#[test]
+fn one_token_for_thirty_creates_lets_no_more_leave_and_says_which_have() {
+    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let client = client(&server, &time);
+    let token = CancelToken::new();
+    let mut creates: BTreeMap<usize, Create> = (0..30)
+        .map(|number| {
+            let (token, videos) = (token.clone(), client.videos());
+            let create: Create = Box::pin(async move {
+                let tracker = CreateTracker::new();
+                token.run_create(&tracker, videos.tracked(&tracker).create("a red ball")).await
+            });
+            (number, create)
+        })
+        .collect();
+    assert!(poll_all(&mut creates).is_empty());
+    assert_eq!(server.posts(), 4);
+    token.cancel();
+    let ended = poll_all(&mut creates);
+    assert_eq!(ended.len(), 30);
+    let executed = kinds(&ended).iter().filter(|kind| **kind == (ErrorKind::Cancelled, true)).count();
+    assert_eq!((executed, server.posts()), (4, 4));
+    for (_, result) in &ended {
+        let text = result.as_ref().unwrap_err().to_string();
+        assert_eq!(text.contains("may have been charged"), result.as_ref().unwrap_err().maybe_executed(), "{text}");
+    }
+}
+
+#[test]
+fn creates_dropped_one_after_the_other_let_no_more_leave() {
+    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let client = client(&server, &time);
+    let tracker = CreateTracker::new();
+    let videos = client.videos().tracked(&tracker);
+    let mut creates: BTreeMap<usize, Create> = (0..30)
+        .map(|number| {
+            let videos = videos.clone();
+            (number, Box::pin(async move { videos.create("a red ball").await }) as Create)
+        })
+        .collect();
+    poll_all(&mut creates);
+    for number in 0..30 {
+        creates.remove(&number);
+        // Meanwhile all the others are polled, as another thread would do.
+        assert!(poll_all(&mut creates).is_empty());
+        time.advance(Duration::from_millis(1));
+    }
+    assert_eq!(server.posts(), 4);
+    assert!(tracker.maybe_executed() && tracker.task_ids().is_empty());
+    // The places are not lost.
+    server.answers(Answer::Task);
+    time.advance(Duration::from_secs(2));
+    creates.insert(0, Box::pin(async move { videos.create("a red ball").await }));
+    assert_eq!(poll_all(&mut creates)[0].1.as_ref().unwrap().id(), "task_4");
+    assert_eq!(tracker.task_ids(), ["task_4"]);
+}
+
+#[test]
+fn a_stopped_tracker_lets_those_in_flight_end_and_nobody_leave() {
+    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let tracker = CreateTracker::new();
+    let videos = client(&server, &time).videos().tracked(&tracker);
+    let mut creates: BTreeMap<usize, Create> = (0..30)
+        .map(|number| {
+            let videos = videos.clone();
+            (number, Box::pin(async move { videos.create("a red ball").await }) as Create)
+        })
+        .collect();
+    poll_all(&mut creates);
+    tracker.stop();
+    let ended = poll_all(&mut creates);
+    assert_eq!(kinds(&ended), [(ErrorKind::Cancelled, false)].repeat(26));
+    assert!(tracker.maybe_executed());
+    time.advance(Duration::from_secs(180));
+    let ended = poll_all(&mut creates);
+    assert_eq!(kinds(&ended), [(ErrorKind::CreateOutcomeUnknown, true)].repeat(4));
+    assert_eq!(server.posts(), 4);
+}
+
+#[test]
+fn a_tracker_knows_what_provably_was_not_accepted() {
+    let retry_after = || Headers::from_iter([("retry-after", "20")]);
+    for answer in [
+        Answer::Refused,
+        Answer::Status(429, r#"{"error":{"message":"slow down"}}"#, retry_after()),
+        Answer::Status(429, r#"{"code":"fail_to_fetch_task","message":"busy","data":null}"#, retry_after()),
+    ] {
+        let (server, time) = (Server::new(answer), VirtualTime::default());
+        let tracker = CreateTracker::new();
+        let videos = client(&server, &time).videos().tracked(&tracker);
+        let create: Create = Box::pin(async move { videos.create("a red ball").await });
+        let mut creates = BTreeMap::from([(0, create)]);
+        assert!(poll_all(&mut creates).is_empty());
+        // It pauses before it is sent again: nothing is out.
+        assert!(!tracker.maybe_executed());
+        server.answers(Answer::None);
+        for _ in 0..60 {
+            time.advance(Duration::from_secs(1));
+            poll_all(&mut creates);
+        }
+        assert!(tracker.maybe_executed(), "it was sent again, and there is no answer");
+        creates.clear();
+        assert!(tracker.maybe_executed(), "what became of it is not known for ever");
+    }
+}
+
+#[test]
+fn a_create_that_pauses_can_be_stopped() {
+    let (server, time) = (Server::new(Answer::Refused), VirtualTime::default());
+    let tracker = CreateTracker::new();
+    let videos = client(&server, &time).videos().tracked(&tracker);
+    let create: Create = Box::pin(async move { videos.create("a red ball").await });
+    let mut creates = BTreeMap::from([(0, create)]);
+    assert!(poll_all(&mut creates).is_empty());
+    tracker.stop();
+    server.answers(Answer::Task);
+    assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::Cancelled, false)]);
+    assert_eq!(server.posts(), 0);
+}
+
+#[test]
+fn a_long_pause_of_the_server_is_said_at_once() {
+    let long = Headers::from_iter([("retry-after", "1200")]);
+    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let client = client(&server, &time);
+    let create = || -> Create {
+        let videos = client.videos();
+        Box::pin(async move { videos.create("a red ball").await })
+    };
+    let mut creates: BTreeMap<usize, Create> = (0..6).map(|number| (number, create())).collect();
+    poll_all(&mut creates);
+    assert_eq!(server.posts(), 4);
+    // A seventh is refused for twenty minutes: the two that wait for a place hear of it now, not in twenty minutes.
+    server.answers(Answer::Status(429, "{}", long));
+    creates.remove(&0);
+    time.advance(Duration::from_secs(2));
+    let ended = poll_all(&mut creates);
+    assert_eq!(server.posts(), 5);
+    let again = poll_all(&mut creates);
+    let said: Vec<&Error> = ended.iter().chain(&again).map(|(_, result)| result.as_ref().unwrap_err()).collect();
+    assert_eq!(said.len(), 2);
+    for error in &said {
+        assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::RateLimited, false), "{error}");
+        assert!(error.retry_after().unwrap() >= Duration::from_secs(1199), "{error}");
+    }
+    assert!(said.iter().any(|error| error.to_string().contains("nothing was sent")), "{said:?}");
+    // So does one that comes later, until what is left of the pause is no longer than a create may take.
+    creates.insert(7, create());
+    assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::RateLimited, false)]);
+    server.answers(Answer::Task);
+    time.advance(Duration::from_secs(1100));
+    poll_all(&mut creates);
+    creates.insert(8, create());
+    assert!(poll_all(&mut creates).is_empty());
+    for _ in 0..200 {
+        time.advance(Duration::from_secs(1));
+        if let Some((number, result)) = poll_all(&mut creates).pop() {
+            assert_eq!((number, result.unwrap().id()), (8, "task_5"));
+            return;
+        }
+    }
+    panic!("the create was not sent after the pause");
+}
+
+#[test]
+fn the_limit_of_a_helper_path_slows_nobody() {
+    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let limited = Headers::from_iter([("retry-after", "1200")]);
+    let helper = Helper(server.clone(), limited);
+    let client = Client::builder()
+        .api_key("sk-test")
+        .endpoint("http://127.0.0.1:1")
+        .transport(Arc::new(helper))
+        .timer(Arc::new(time.clone()))
+        .build()
+        .unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut balance = Box::pin(async { client.balance().await });
+    let Poll::Ready(Err(error)) = balance.as_mut().poll(&mut cx) else { panic!("the balance is limited") };
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(Duration::from_secs(1200))));
+    let mut create = Box::pin(async { client.videos().create("a red ball").await });
+    assert!(matches!(create.as_mut().poll(&mut cx), Poll::Ready(Ok(_))), "a create hangs");
+    let mut get = Box::pin(async { client.videos().get("task_1").await });
+    assert!(matches!(get.as_mut().poll(&mut cx), Poll::Ready(Ok(_))), "a query hangs");
+}
+
+/// Limits the helper paths and nothing else.
+struct Helper(Server, Headers);
+
+impl Transport for Helper {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        if request.url.path_only().starts_with("/api/") {
+            let response = HttpResponse { status: 429, headers: self.1.clone(), body: Box::pin(Body(None)) };
+            return Box::pin(async move { Ok(response) });
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test]
+async fn generate_many_lists_the_tasks_that_were_not_given_out() {
+    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let tracker = CreateTracker::new();
+    let requests = ["a", "b", "c"].map(VideoRequest::new);
+    let mut videos = client(&server, &time).videos().tracked(&tracker).generate_many(requests, 3).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(videos.poll_next_unpin(&mut cx).is_pending());
+    assert_eq!(tracker.task_ids(), ["task_0", "task_1", "task_2"]);
+    drop(videos);
+    assert_eq!(tracker.task_ids(), ["task_0", "task_1", "task_2"]);
+    assert!(!tracker.maybe_executed());
+}
+
+#[test]
+fn the_journal_calls_unknown_only_what_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    for (answer, unknown) in [(Answer::None, 1), (Answer::Refused, 0)] {
+        let (server, time) = (Server::new(answer), VirtualTime::default());
+        let journal = Arc::new(FileJournal::open(folder.path().join(format!("journal-{unknown}"))).unwrap());
+        let client = Client::builder()
+            .api_key("sk-test")
+            .endpoint("http://127.0.0.1:1")
+            .transport(Arc::new(server))
+            .timer(Arc::new(time.clone()))
+            .journal_with(journal)
+            .build()
+            .unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut create = Box::pin(async { client.videos().create("a red ball").await });
+        assert!(create.as_mut().poll(&mut cx).is_pending());
+        drop(create);
+        let mut pending = Box::pin(async { client.videos().pending().await });
+        let Poll::Ready(Ok(entries)) = pending.as_mut().poll(&mut cx) else { panic!("the journal is there") };
+        let open = entries.iter().filter(|entry| matches!(entry, Pending::Unknown { .. })).count();
+        assert_eq!((open, entries.len()), (unknown, unknown), "{entries:?}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged at `WARN` and above while a future is polled once and then dropped.
+fn logged<T>(future: impl Future<Output = T>) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let mut future = Box::pin(future);
+    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(future);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn whoever_drops_a_paid_call_finds_its_id_in_the_log() {
+    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let client = client(&server, &time);
+    let text = logged(client.videos().generate("a red ball").into_future());
+    assert!(text.contains("WARN") && text.contains("task_0"), "{text:?}");
+    server.answers(Answer::None);
+    let text = logged(client.videos().create("a red ball"));
+    assert!(text.contains("WARN") && text.contains("may have been charged"), "{text:?}");
+    // What has not left is nothing to warn of.
+    server.answers(Answer::Refused);
+    assert_eq!(logged(client.videos().create("a red ball")), "");
+}
