@@ -29,8 +29,16 @@ const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
 const MOST_WAKES: usize = 500;
 
 /// A clock that stands until everybody sleeps, and then jumps to the first who is to be woken.
+#[derive(Clone, Default)]
+struct Clock(Arc<Mutex<Face>>);
+
 #[derive(Default)]
-struct Clock(Arc<Mutex<(Duration, BTreeMap<(Duration, usize), Waker>, usize)>>);
+struct Face {
+    now: Duration,
+    /// Who is to be woken when; the number keeps two of one time apart.
+    sleepers: BTreeMap<(Duration, usize), Waker>,
+    count: usize,
+}
 
 struct Sleep {
     clock: Clock,
@@ -38,23 +46,17 @@ struct Sleep {
     key: Option<(Duration, usize)>,
 }
 
-impl Clone for Clock {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut clock = self.clock.0.lock().unwrap();
-        if clock.0 >= self.until {
+        if clock.now >= self.until {
             return Poll::Ready(());
         }
-        clock.2 += 1;
-        let key = self.key.unwrap_or((self.until, clock.2));
-        clock.1.insert(key, cx.waker().clone());
+        clock.count += 1;
+        let key = self.key.unwrap_or((self.until, clock.count));
+        clock.sleepers.insert(key, cx.waker().clone());
         drop(clock);
         self.key = Some(key);
         Poll::Pending
@@ -64,18 +66,18 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.clock.0.lock().unwrap().1.remove(&key);
+            self.clock.0.lock().unwrap().sleepers.remove(&key);
         }
     }
 }
 
 impl Timer for Clock {
     fn now(&self) -> Time {
-        Time::from_start(self.0.lock().unwrap().0)
+        Time::from_start(self.0.lock().unwrap().now)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let until = self.0.lock().unwrap().0.saturating_add(duration);
+        let until = self.0.lock().unwrap().now.saturating_add(duration);
         Box::pin(Sleep { clock: self.clone(), until, key: None })
     }
 
@@ -99,7 +101,7 @@ impl Clock {
         }
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(woken.clone());
-        let begun = self.0.lock().unwrap().0;
+        let begun = self.0.lock().unwrap().now;
         let mut call = pin!(call);
         let mut at = begun;
         let mut standing = 0;
@@ -114,13 +116,13 @@ impl Clock {
                 continue;
             }
             let mut clock = self.0.lock().unwrap();
-            let ((until, _), waker) = clock.1.pop_first()?;
+            let ((until, _), waker) = clock.sleepers.pop_first()?;
             if until.saturating_sub(begun) > FOR_EVER {
                 return None;
             }
-            clock.0 = clock.0.max(until);
-            if clock.0 > at {
-                (at, moves, standing) = (clock.0, moves + 1, 0);
+            clock.now = clock.now.max(until);
+            if clock.now > at {
+                (at, moves, standing) = (clock.now, moves + 1, 0);
                 if moves == MOST_WAKES {
                     return None;
                 }
