@@ -259,12 +259,7 @@ async fn run(link: Arc<Link>, paid: Option<Arc<Paid>>, mut call: Call) {
 }
 
 /// A coroutine that runs this call when it is awaited.
-pub(crate) fn coroutine(
-    py: Python<'_>,
-    link: Arc<Link>,
-    paid: Option<Arc<Paid>>,
-    call: Call,
-) -> PyResult<Py<PyAny>> {
+pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, paid: Option<Arc<Paid>>, call: Call) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
     wrap.call1((Start { link, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)

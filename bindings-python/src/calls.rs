@@ -10,9 +10,9 @@ use pyo3::types::PyBytes;
 use serde_json::{Map, Value};
 
 use crate::bridge::Output;
+use crate::classes::{AsyncVideos, Videos};
 use crate::convert::{Arguments, Kind};
 use crate::errors::raise;
-use crate::classes::{AsyncVideos, Videos};
 use crate::face::{Asyncio, Blocking, Callback, Ear, Face, Items};
 use crate::lane::Home;
 use crate::paid::Paid;

@@ -247,8 +247,13 @@ pub(crate) fn orders(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Video
     }
     let named = |index: usize, error: PyErr| {
         let py = value.py();
-        let plain = error.get_type(py).is(py.get_type::<PyTypeError>()) || error.get_type(py).is(py.get_type::<PyValueError>());
-        if plain { PyErr::from_type(error.get_type(py), format!("{name}[{index}]: {}", error.value(py))) } else { error }
+        let plain =
+            error.get_type(py).is(py.get_type::<PyTypeError>()) || error.get_type(py).is(py.get_type::<PyValueError>());
+        if plain {
+            PyErr::from_type(error.get_type(py), format!("{name}[{index}]: {}", error.value(py)))
+        } else {
+            error
+        }
     };
     let items = several(value, name)?;
     items.iter().enumerate().map(|(index, item)| order(item).map_err(|error| named(index, error))).collect()

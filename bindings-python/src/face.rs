@@ -304,9 +304,9 @@ impl Iterator {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let inside = Inside::enter(py);
         // `list(…)` and its like look for Ctrl-C at no item, and the next one may come before the call does.
-        let ended = py.check_signals().and_then(|()| {
-            lane::block(py, &inside, Some(&self.home), None, Box::pin(self.items.next()))
-        });
+        let ended = py
+            .check_signals()
+            .and_then(|()| lane::block(py, &inside, Some(&self.home), None, Box::pin(self.items.next())));
         match noted(py, ended, self.items.paid.as_deref())? {
             Ok(item) => item.map(|item| item(py)).transpose(),
             Err(error) => Err(raise(py, &error)),

@@ -182,7 +182,10 @@ impl std::fmt::Display for Facts {
         }
         if self.maybe_executed {
             let and = if self.task_ids.is_empty() { "" } else { "; " };
-            write!(f, "{and}a create request was in flight; it may have been charged: look into the account before creating it again")?;
+            write!(
+                f,
+                "{and}a create request was in flight; it may have been charged: look into the account before creating it again"
+            )?;
         }
         Ok(())
     }

@@ -91,7 +91,8 @@ fn end_callbacks(py: Python<'_>) {
             interrupted = Some(now);
             let idents: Vec<u64> = others.into_iter().flatten().collect();
             // Without it, threads are only waited for.
-            let _ = py.import(intern!(py, "junfeiai._exit")).and_then(|module| module.call_method1("interrupt", (idents,)));
+            let _ =
+                py.import(intern!(py, "junfeiai._exit")).and_then(|module| module.call_method1("interrupt", (idents,)));
         }
         py.detach(|| std::thread::sleep(Duration::from_millis(1)));
     }
