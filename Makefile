@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test conformance wheel npm web header install-c bench soak fuzz coverage setup clean
+.PHONY: demo test test-all flaky conformance wheel npm web header install-c bench soak fuzz coverage setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -8,6 +8,15 @@ demo: setup ## create a video, wait for it, save it: against the emulator, or th
 test: ## every test of every language; ends with a line per suite
 	@tests/setup.sh test
 	@python3 tests/run.py $(SUITES)
+
+test-all: ## make test, then what takes long: thousands of random faults and kills, and every fuzz target for a minute
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory fuzz
+
+flaky: ## the suites ROUNDS=10 times on a machine kept busy; names each test that ever failed (SUITES=…, SEED=… to repeat)
+	@tests/setup.sh test
+	@python3 tests/flaky.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED)) $(SUITES)
 
 conformance: ## every scenario on every face, as a matrix (FACE=c,node SCENARIO=create/ for some of it)
 	@tests/setup.sh test

@@ -3,6 +3,9 @@
 
     tests/run.py            all suites
     tests/run.py core docs  only these
+
+A suite passes when its command succeeds, no test failed, and it ran as many tests as there are: those its runner said
+that it would run, and at least those that stand in the sources. Tests that were not run are named with their reason.
 """
 
 import os
@@ -10,26 +13,41 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
 ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
+# Property tests try new values in each run, and say how a run is repeated.
+ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns() % (1 << 31)))
 
 # No suite takes a quarter of this, builds from nothing included.
 SUITE_SECONDS = 1500
 
-CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed", re.M)
-TAP_RESULT = re.compile(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)", re.M)
+# After so many seconds without news a suite says what it is doing.
+HEARTBEAT = 15
+
+# Commands that are one check each: they print no number of tests.
+CHECKS = {"format", "lints", "pure-core", "python-types", "npm-build", "rustdoc"}
+
+CARGO_LISTED = re.compile(r"^running (\d+) tests?$", re.M)
+CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; (\d+) filtered out", re.M)
+CARGO_IGNORED = re.compile(r"^test (\S+).* \.\.\. ignored(?:, (.*))?$", re.M)
+TAP_RESULT = re.compile(r"^# tests (\d+)\n(?:# suites \d+\n)?# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)\n# todo (\d+)", re.M)
+TAP_SKIPPED = re.compile(r"^\s*ok \d+ - (.*?) # (?:SKIP|TODO)(.*)$", re.M)
 PLAIN_RESULT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
+PLAIN_SKIPPED = re.compile(r"^not run: (.+)$", re.M)
+PYTEST_LISTED = re.compile(r"^collected (\d+) items?", re.M)
+PYTEST_SKIPPED = re.compile(r"^SKIPPED \[\d+\] (.+?): (.+)$", re.M)
 
 # What the core may hold without its HTTP features: neither a runtime nor a client nor a clock.
 PURE_CORE_BANS = ("tokio", "reqwest", "hyper", "rustls", "socket2", "mio", "web-time", "instant", "chrono", "time")
 
 
 def suites():
-    cargo = ["cargo", "test", "--locked"]
+    cargo = ["cargo", "test", "--locked", "--no-fail-fast"]
     node = ["node", "--test", "--test-timeout=240000", "--test-reporter=tap"]
     return {
         "format": ["cargo", "fmt", "--all", "--check"],
@@ -69,53 +87,219 @@ def pure_core():
     subprocess.run(["cargo", "clippy", *base, "--features", "journal", "--", "-D", "warnings"], cwd=ROOT, check=True)
 
 
-def count(output, ok):
-    """Passed and failed tests as the runner says them; a suite without such lines counts as one."""
-    tap = [(good, str(int(bad) + int(cut))) for good, bad, cut in TAP_RESULT.findall(output)]
-    found = CARGO_RESULT.findall(output) or tap or PLAIN_RESULT.findall(output)
-    passed, failed = (sum(int(pair[i]) for pair in found) for i in (0, 1))
-    if not found:
-        return (1, 0) if ok else (0, 1)
-    return passed, failed if ok else max(failed, 1)
+class Counts:
+    """What a suite's output says: how many tests passed and failed, which were skipped, and what is wrong with the count."""
+
+    def __init__(self, name, output, ok):
+        self.passed = self.failed = 0
+        self.skipped = []
+        self.problems = []
+        if name in CHECKS:
+            self.passed, self.failed = (1, 0) if ok else (0, 1)
+            return
+        listed = self._read(output)
+        if listed == 0:
+            self.problems.append("it ran no test, or its runner does not say how many")
+        if self.passed + self.failed + len(self.skipped) < listed:
+            self.problems.append(f"{listed} tests were listed, {self.passed + self.failed} ran and {len(self.skipped)} were skipped")
+        written = in_sources(name)
+        if self.passed + self.failed + len(self.skipped) < written:
+            self.problems.append(f"the sources have {written} tests, {self.passed + self.failed} ran and {len(self.skipped)} were skipped")
+        if self.failed == 0 and not ok:
+            self.problems.append("its command failed")
+        if self.problems:
+            self.failed = max(self.failed, 1)
+
+    def _read(self, output):
+        """Takes the numbers of whichever runner it was; gives how many tests that wanted to run."""
+        if results := CARGO_RESULT.findall(output):
+            self.passed, self.failed, ignored, filtered = (sum(int(result[i]) for result in results) for i in range(4))
+            self.skipped = [f"{test}: {why or 'no reason is given'}" for test, why in CARGO_IGNORED.findall(output)]
+            if ignored != len(self.skipped) or filtered:
+                self.problems.append(f"{ignored} tests are ignored and {filtered} filtered out, {len(self.skipped)} of them by name")
+            return sum(map(int, CARGO_LISTED.findall(output)))
+        if results := TAP_RESULT.findall(output):
+            tests, self.passed, failed, cancelled, *left = (sum(int(result[i]) for result in results) for i in range(6))
+            self.failed = failed + cancelled
+            self.skipped = [f"{test}: {why.strip() or 'no reason is given'}" for test, why in TAP_SKIPPED.findall(output)]
+            return tests
+        results = PLAIN_RESULT.findall(output)
+        self.passed, self.failed = (sum(int(result[i]) for result in results) for i in (0, 1))
+        self.skipped = PLAIN_SKIPPED.findall(output) + [": ".join(match) for match in PYTEST_SKIPPED.findall(output)]
+        return sum(map(int, PYTEST_LISTED.findall(output))) or self.passed + self.failed
 
 
-def run(command, env):
-    """One suite in a process group of its own, so that nothing of it is left when it hangs or is interrupted."""
-    process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, errors="replace", start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    try:
-        output, _ = process.communicate(timeout=SUITE_SECONDS)
-        return output, process.returncode == 0
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return f"{process.communicate()[0]}\nthe suite hung: it was ended after {SUITE_SECONDS} s\n", False
-    except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
+# Where the tests of a suite stand, and how one begins. What a macro or a loop makes of one comes on top.
+RUST_TEST = r"^\s*#\[(?:tokio::)?test\b"
+NODE_TEST = r"^\s*(?:await )?(?:\w+\.)?test\("
+SOURCES = {
+    "core": (RUST_TEST, ["core/src/**/*.rs", "core/tests/*.rs"]),
+    "emulator": (RUST_TEST, ["tests/emulator/src/**/*.rs", "tests/emulator/tests/*.rs"]),
+    "python": (r"^(?:async )?def test_", ["bindings-python/tests/test_*.py"]),
+    "npm-node": (NODE_TEST, ["bindings-wasm/test/node.test.mjs", "bindings-wasm/test/server.test.mjs"]),
+    "npm-browser": (NODE_TEST, ["bindings-wasm/test/browser.test.mjs"]),
+    "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
+    "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),
+    "docs": (r"^    report\(", ["tests/docs/run.py"]),
+    "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
+    "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),
+}
+
+
+def in_sources(name):
+    """How many tests stand in the sources of a suite: it cannot have run fewer."""
+    begin, patterns = SOURCES.get(name, ("", ()))
+    files = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    found = sum(len(re.findall(begin, path.read_text(encoding="utf-8"), re.M)) for path in files)
+    if patterns and not found:
+        raise LookupError(f"{name}: no test is found in {', '.join(patterns)}: say in {__file__} where its tests are")
+    return found
+
+
+def failures(output):
+    """The names of the tests that failed, as their runner calls them."""
+    names, program, pending = [], "", None
+    for line in output.splitlines():
+        if match := re.match(r"\s+(?:Running (?:unittests )?(\S+) \(|Doc-tests (\S+))", line):
+            program = match[1] or match[2]
+        elif match := re.match(r"test (.+?)(?: - should panic)? \.\.\. FAILED$", line):
+            names.append(f"{program}: {match[1]}")
+        elif match := re.match(r"(?:FAILED|ERROR) (\S+\.py(?:::.+?)?)(?: - .*)?$", line):
+            names.append(match[1])
+        elif match := re.match(r"\s*not ok \d+ - (.+?)(?: # .*)?$", line):
+            # Which of them only holds others that failed is said further down.
+            pending = match[1]
+            names.append(pending)
+        elif pending and "subtestsFailed" in line:
+            names.remove(pending)
+        elif match := re.match(r"(?:FAILED|FAIL) (.+)$", line):
+            names.append(match[1])
+    return list(dict.fromkeys(names))
+
+
+class Process:
+    """One suite in a process group of its own, so that nothing of it is left when it hangs or is interrupted. Its output
+    goes into a file, line by line."""
+
+    def __init__(self, command, env, log):
+        self.begun = self.heard = time.monotonic()
+        self.last = ""
+        self.lines = 0
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, errors="replace", start_new_session=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.reader = threading.Thread(target=self._read, args=(log,), daemon=True)
+        self.reader.start()
+
+    def _read(self, log):
+        with open(log, "w", encoding="utf-8") as file:
+            for line in self.process.stdout:
+                file.write(line)
+                file.flush()
+                self.lines += 1
+                self.last = line.strip() or self.last
+
+    def wait(self, name):
+        """Waits for the end and says meanwhile what it is doing; gives whether the command succeeded."""
+        said = self.begun
+        try:
+            while True:
+                try:
+                    ok = self.process.wait(timeout=1) == 0
+                    break
+                except subprocess.TimeoutExpired:
+                    now = time.monotonic()
+                    if now - self.begun > SUITE_SECONDS:
+                        os.killpg(self.process.pid, signal.SIGKILL)
+                        self.process.wait()
+                        print(f"   {name}: it hung and was ended after {SUITE_SECONDS} s", flush=True)
+                        ok = False
+                        break
+                    if now - said >= HEARTBEAT:
+                        said = now
+                        print(f"   {name}: {now - self.begun:4.0f} s, {self.lines} lines: {self.last[:100]}", flush=True)
+        except KeyboardInterrupt:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+        # Whoever of its children lives on holds the pipe.
+        self.reader.join(timeout=10)
+        return ok
+
+
+CARGO = "running {} tests\ntest a ... ok\n{}\ntest result: ok. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in 0.1s\n"
+TAP = "{}# tests {}\n# suites 1\n# pass {}\n# fail {}\n# cancelled {}\n# skipped {}\n# todo 0\n"
+
+# Outputs, whether the command succeeded, and what they are to be counted as: passed, failed, skipped.
+SAMPLES = [
+    (CARGO.format(2, "", 2, 0, 0, 0), True, (2, 0, 0)),
+    (CARGO.format(2, "test b ... ignored, it is slow", 1, 0, 1, 0), True, (1, 0, 1)),
+    (CARGO.format(2, "", 1, 1, 0, 0), False, (1, 1, 0)),
+    (CARGO.format(2, "", 2, 0, 0, 0), False, (2, 1, 0)),
+    (CARGO.format(2, "", 1, 0, 0, 0), True, (1, 1, 0)),
+    (CARGO.format(2, "", 2, 0, 0, 3), True, (2, 1, 0)),
+    (CARGO.format(0, "", 0, 0, 0, 0), True, (0, 1, 0)),
+    (TAP.format("", 2, 2, 0, 0, 0), True, (2, 0, 0)),
+    (TAP.format("", 3, 1, 1, 1, 0), False, (1, 2, 0)),
+    (TAP.format("    ok 1 - a # SKIP no browser\n", 2, 1, 0, 0, 1), True, (1, 0, 1)),
+    (TAP.format("", 2, 1, 0, 0, 0), True, (1, 1, 0)),
+    ("collected 3 items\nSKIPPED [1] test_a.py:3: no terminal\npython: 2 passed, 0 failed\n", True, (2, 0, 1)),
+    ("collected 3 items\npython: 2 passed, 0 failed\n", True, (2, 1, 0)),
+    ("not run: valgrind (not installed)\nc: 5 passed, 0 failed\n", True, (5, 0, 1)),
+    ("all is well\n", True, (0, 1, 0)),
+    ("", True, (0, 1, 0)),
+]
+
+
+def selfcheck():
+    """The counting itself counts right: a suite that runs nothing must never look like one that passed."""
+    for output, ok, expected in SAMPLES:
+        counts = Counts("sample", output, ok)
+        if (found := (counts.passed, counts.failed, len(counts.skipped))) != expected:
+            sys.exit(f"tests/run.py counts {found} and not {expected} in {output!r}")
+
+
+def environment(name):
+    return dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else dict(ENV)
+
+
+def run(name, command, log, env=None):
+    """Runs one suite; gives its counts and its output."""
+    ok = Process(command, env or environment(name), log).wait(name)
+    output = Path(log).read_text(encoding="utf-8", errors="replace")
+    return Counts(name, output, ok), output
+
+
+def check_names(names, table):
+    if unknown := [name for name in names if name not in table]:
+        sys.exit(f"no such suite: {', '.join(unknown)}; there are {', '.join(table)}")
 
 
 def main(names):
     table = suites()
-    unknown = [name for name in names if name not in table]
-    if unknown:
-        sys.exit(f"no such suite: {', '.join(unknown)}; there are {', '.join(table)}")
+    check_names(names, table)
+    selfcheck()
     LOGS.mkdir(parents=True, exist_ok=True)
-    lines, total_passed, total_failed = [], 0, 0
+    print(f"property tests: PROPTEST_RNG_SEED={ENV['PROPTEST_RNG_SEED']}", flush=True)
+    lines, skipped, total_passed, total_failed = [], [], 0, 0
     for name in names or table:
         begun = time.monotonic()
         print(f"== {name}: {' '.join(map(str, table[name]))}", flush=True)
-        env = dict(ENV, RUSTDOCFLAGS="-D warnings") if name == "rustdoc" else ENV
-        output, ok = run(table[name], env)
-        (LOGS / f"{name}.log").write_text(output)
-        if not ok:
+        counts, output = run(name, table[name], LOGS / f"{name}.log")
+        if counts.failed:
             print(output[-20000:], flush=True)
-        passed, failed = count(output, ok)
-        total_passed += passed
-        total_failed += failed
-        word = "ok" if failed == 0 else "FAILED"
-        lines.append(f"{name:<12} {word:<6} {passed:>5} passed {failed:>3} failed {time.monotonic() - begun:>7.1f} s")
+        for test in failures(output) if counts.failed else ():
+            print(f"   failed: {test}")
+        for problem in counts.problems:
+            print(f"   {name}: {problem}")
+        skipped += [f"   {name} left out {test}" for test in counts.skipped]
+        total_passed += counts.passed
+        total_failed += counts.failed
+        word = "ok" if counts.failed == 0 else "FAILED"
+        left_out = f" {len(counts.skipped):>2} skipped" if counts.skipped else ""
+        lines.append(f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {time.monotonic() - begun:>7.1f} s{left_out}")
         print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))
+    if skipped:
+        print(f"\nskipped: {len(skipped)}\n" + "\n".join(skipped) + "\n")
     print(f"{total_passed} passed, {total_failed} failed")
     return 1 if total_failed else 0
 

@@ -1,95 +1,115 @@
 #!/usr/bin/env bash
 # Makes a machine ready for make demo; with the word `test`, `npm` or `bench` for that as well. Idempotent; quick when all
-# is there.
+# is there. What is interrupted half-way does not count as installed.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
 
-need=()
-want=()
+fail() { echo "setup: $*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+# Without these the suites cannot run.
+need=()
+# Each line of these packages belongs together; without them something is left out, which is said where it would have run.
+want=()
 
 have cc || need+=(gcc libc6-dev)
 have python3 || need+=(python3)
-# Debian packages ensurepip on its own; venv needs it.
-python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
 # Debian splits what makes a virtual environment off.
-! have python3 || python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv)
+have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv)
 if [[ ${1:-} == bench ]]; then
     for tool in nginx aria2c curl openssl; do
         have "$tool" || [[ -x /usr/sbin/$tool ]] || need+=("${tool/%aria2c/aria2}")
     done
     [[ -x /usr/bin/time ]] || need+=(time)
     # Where these are missing, the tables say what was not measured.
-    have pkg-config && pkg-config --exists libcurl 2>/dev/null || want+=(pkg-config libcurl4-openssl-dev)
-    have node && have npm || want+=(nodejs npm)
+    have pkg-config && pkg-config --exists libcurl 2>/dev/null || want+=("pkg-config libcurl4-openssl-dev")
+    have node && have npm || want+=("nodejs npm")
 fi
 if [[ ${1:-} == test ]]; then
     have g++ || need+=(g++)
     have cmake || need+=(cmake)
     have pkg-config || need+=(pkg-config)
+    have openssl || need+=(openssl)
     # Where these are missing, the C suite says which of its tests were not run.
-    have clang || want+=(clang libclang-rt-14-dev)
+    if ! have clang || ! clang -fsanitize=address -x c - -o /dev/null <<<'int main(void) { return 0; }' 2>/dev/null; then
+        want+=("clang libclang-rt-dev")
+    fi
     have valgrind || want+=(valgrind)
     have doxygen || want+=(doxygen)
     # Where these are missing, the conformance matrix says that C or C++ was not run.
     [[ -e /usr/include/cjson/cJSON.h ]] || want+=(libcjson-dev)
     [[ -e /usr/include/nlohmann/json.hpp ]] || want+=(nlohmann-json3-dev)
-    pkg-config --exists libavformat libavcodec libavutil 2>/dev/null || want+=(libavformat-dev libavcodec-dev libavutil-dev)
+    have pkg-config && pkg-config --exists libavformat libavcodec libavutil 2>/dev/null ||
+        want+=("libavformat-dev libavcodec-dev libavutil-dev")
 fi
+rustup_hint=
 if [[ ${1:-} == test || ${1:-} == npm ]]; then
     have node || need+=(nodejs)
     have npm || need+=(npm)
     # The library for wasm32: rustup's where it is, else Debian's compiler with the library's source.
     if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown; }; then
-        [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc ]] && have wasm-ld-19 || need+=(rustc-web cargo-web rust-web-src lld-19)
+        if ! [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc ]] || ! have wasm-ld-19; then
+            need+=(rustc-web cargo-web rust-web-src lld-19)
+            ! have rustup || rustup_hint=" (in place of rustc-web, cargo-web, rust-web-src and lld-19: rustup target add wasm32-unknown-unknown)"
+        fi
     fi
     if [[ $1 == test ]]; then have chromium || need+=(chromium); fi
 fi
-have cargo || { echo "setup: cargo is missing; install Rust 1.89 or newer (rustup, or your system's package)" >&2; exit 1; }
 
+have cargo || fail "cargo is missing; install Rust 1.89 or newer (rustup, or your system's package)"
 rust=$(cargo --version | sed -E 's/^cargo ([0-9]+)\.([0-9]+).*/\1 \2/')
 read -r major minor <<<"$rust"
 if ((major < 1 || (major == 1 && minor < 89))); then
-    echo "setup: Rust 1.89 or newer is needed, this is $major.$minor; run: rustup update stable" >&2
-    exit 1
+    fail "Rust 1.89 or newer is needed, this is $major.$minor; run: rustup update stable"
 fi
 
+install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+root=
+[[ $(id -u) == 0 ]] && have apt-get && root=yes
 if ((${#need[@]})); then
-    if [[ $(id -u) == 0 ]] && have apt-get; then
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq
-        apt-get install -y --no-install-recommends "${need[@]}"
-    else
-        echo "setup: these are missing; run: sudo apt-get install -y --no-install-recommends ${need[*]}" >&2
-        exit 1
-    fi
+    [[ $root ]] || fail "these are missing; run: sudo apt-get install -y --no-install-recommends ${need[*]}$rustup_hint"
+    apt-get update -qq
+    install "${need[@]}"
 fi
-
 if ((${#want[@]})); then
-    if [[ $(id -u) == 0 ]] && have apt-get; then
-        apt-get update -qq || true
-        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${want[@]}" ||
-            echo "setup: not installed, what needs them is left out: ${want[*]}" >&2
+    if [[ $root ]]; then
+        ((${#need[@]})) || apt-get update -qq || true
+        # One after the other: a name that this release does not know costs only what belongs to it.
+        for packages in "${want[@]}"; do
+            # shellcheck disable=SC2086
+            install $packages || echo "setup: not installed, what needs it is left out: $packages" >&2
+        done
     else
         echo "setup: optional, what needs them is left out: ${want[*]}" >&2
     fi
 fi
 
-# Python's tools in an environment of their own, made anew when the list of them changes.
-root=$(dirname "$0")/..
-pins=$root/bindings-python/requirements-dev.txt
-venv=$root/target/venv
-if ! cmp -s "$pins" "$venv/installed.txt"; then
-    python3 -m venv "$venv"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    fail "Python 3.10 or newer is needed, this is $(python3 --version); put a newer python3 first in PATH"
+if [[ ${1:-} == test || ${1:-} == npm ]]; then
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)' ||
+        fail "Node 20.11 or newer is needed, this is $(node --version); put a newer one first in PATH (nodejs.org)"
+fi
+
+# Python's tools in an environment of their own, made anew when the list of them changes or its Python is gone.
+top=$(cd "$(dirname "$0")/.." && pwd)
+pins=$top/bindings-python/requirements-dev.txt
+venv=$top/target/venv
+if ! cmp -s "$pins" "$venv/installed.txt" || ! "$venv/bin/python" -c '' 2>/dev/null; then
+    rm -f "$venv/installed.txt"
+    python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
-    cp "$pins" "$venv/installed.txt"
+    cp "$pins" "$venv/installed.tmp"
+    mv "$venv/installed.tmp" "$venv/installed.txt"
 fi
 
 if [[ ${1:-} == test || ${1:-} == npm ]]; then
-    # Tools of the JavaScript package, of the versions in its lock file.
-    folder=$(dirname "$0")/../bindings-wasm
-    if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.junfeiai-lock"; then
+    # Tools of the JavaScript package, of the versions in its lock file. npm ci begins by removing the folder, and the mark in it.
+    folder=$top/bindings-wasm
+    mark=$folder/node_modules/.junfeiai-lock
+    if ! cmp -s "$folder/package-lock.json" "$mark"; then
+        rm -f "$mark"
         npm --prefix "$folder" ci --no-audit --no-fund --ignore-scripts --loglevel=error
-        cp "$folder/package-lock.json" "$folder/node_modules/.junfeiai-lock"
+        cp "$folder/package-lock.json" "$mark.tmp"
+        mv "$mark.tmp" "$mark"
     fi
 fi

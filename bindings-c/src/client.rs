@@ -18,10 +18,16 @@ pub struct jfai_client {
     endpoint: Kept,
 }
 
+impl jfai_client {
+    pub(crate) fn new(engine: Arc<Engine>) -> Box<Self> {
+        let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
+        Box::new(Self { engine, endpoint })
+    }
+}
+
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let engine = Engine::new(options.builder())?;
-    let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
-    Ok(Box::new(jfai_client { engine, endpoint }))
+    let engine = Engine::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
+    Ok(jfai_client::new(engine))
 }
 
 /// Makes a client with these options. Nothing is sent.
@@ -57,12 +63,10 @@ pub extern "C" fn jfai_client_from_env(
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
-        if client.engine.forked() {
+        match client.engine.ops().map(|mut ops| ops.end()) {
+            Ok(ending) => ending.join(),
             // The sockets and the thread are the parent's.
-            std::mem::forget(client);
-        } else {
-            let ending = client.engine.ops().end();
-            ending.join();
+            Err(_) => std::mem::forget(client),
         }
     });
 }

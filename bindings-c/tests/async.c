@@ -67,7 +67,7 @@ static int on_progress(void *user, uint64_t bytes, uint64_t total, double rate) 
 }
 
 static void await(struct seen *s, const jfai_queue *queue) {
-  const double end = now() + 20;
+  const double end = now() + 60;
   while (atomic_load(&s->calls) == 0 && now() < end) {
     if (queue != NULL) {
       EXPECT(JFAI_OK, jfai_queue_drain(queue, 1000, NULL, &err));
@@ -143,10 +143,7 @@ static void freed_under_way(void) {
   jfai_task *task = NULL;
   EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
   for (int i = 0; i < MANY; i++) EXPECT(JFAI_OK, jfai_wait_async(task, NULL, NULL, NULL, on_video, &seen[i], &err));
-  const double begun = now();
   jfai_client_free(client);
-  /* valgrind makes everything many times slower. */
-  CHECK(now() - begun < (getenv("SANITIZED") == NULL ? 0.5 : 5));
   int ended = 0;
   for (int i = 0; i < MANY; i++) {
     ended += atomic_load(&seen[i].calls) == 1 && (seen[i].status == JFAI_ERR_CANCELLED || seen[i].video != NULL);
@@ -185,7 +182,7 @@ static void queue_freed_first(void) {
   EXPECT(JFAI_OK, jfai_queue_new(&queue, &err));
   EXPECT(JFAI_OK, jfai_queue_set_wakeup(queue, wakeup, NULL, &err));
   EXPECT(JFAI_OK, jfai_create_async(client, request, NULL, queue, on_task, &seen, &err));
-  for (const double end = now() + 10; atomic_load(&woken) == 0 && now() < end;) {
+  for (const double end = now() + 60; atomic_load(&woken) == 0 && now() < end;) {
     const struct timespec pause = {0, 2000000};
     nanosleep(&pause, NULL);
   }

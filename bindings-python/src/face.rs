@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use junfeiai::platform::BoxStream;
+use junfeiai::platform::{BoxStream, ForkGuard};
 use junfeiai::{Client, Result, Task, Video, VideoReader, Videos};
-use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::bridge::{self, Link, Output};
@@ -134,6 +134,14 @@ pub(crate) type Items = BoxStream<'static, Result<Output>>;
 
 type Shared = Arc<tokio::sync::Mutex<Option<Items>>>;
 
+/// What goes on from call to call stays with the process that began it: going on in a child of `fork()` as well would
+/// create the rest of `generate_many` twice.
+pub(crate) fn own<T>(guard: &ForkGuard<T>) -> PyResult<&T> {
+    let inherited =
+        || PyRuntimeError::new_err("this object was made before fork() and belongs to the parent: make a new one");
+    guard.get().ok_or_else(inherited)
+}
+
 /// The next item; after the end, and after an error, there is none.
 async fn next(items: Shared, paid: Option<Arc<Paid>>) -> Result<Option<Output>> {
     let mut items = items.lock().await;
@@ -193,7 +201,7 @@ impl Face for Blocking {
     }
 
     fn items(py: Python<'_>, items: Items, paid: Option<Arc<Paid>>) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, Iterator { items: Stream::new(items, paid), home: Home::default() })?.into_any())
+        Ok(Py::new(py, Iterator { items: ForkGuard::new(Stream::new(items, paid)), home: Home::default() })?.into_any())
     }
 }
 
@@ -244,7 +252,7 @@ impl Face for Asyncio {
     }
 
     fn items(py: Python<'_>, items: Items, paid: Option<Arc<Paid>>) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, AsyncIterator { items: Stream::new(items, paid) })?.into_any())
+        Ok(Py::new(py, AsyncIterator { items: ForkGuard::new(Stream::new(items, paid)) })?.into_any())
     }
 }
 
@@ -291,7 +299,7 @@ impl Drop for Stream {
 #[pyclass(frozen, name = "_Iterator", module = "junfeiai._native")]
 pub(crate) struct Iterator {
     // Dropped in this order: what is left of the stream before its home.
-    items: Stream,
+    items: ForkGuard<Stream>,
     home: Home,
 }
 
@@ -302,12 +310,12 @@ impl Iterator {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let items = own(&self.items)?;
         let inside = Inside::enter(py);
         // `list(…)` and its like look for Ctrl-C at no item, and the next one may come before the call does.
-        let ended = py
-            .check_signals()
-            .and_then(|()| lane::block(py, &inside, Some(&self.home), None, Box::pin(self.items.next())));
-        match noted(py, ended, self.items.paid.as_deref())? {
+        let ended =
+            py.check_signals().and_then(|()| lane::block(py, &inside, Some(&self.home), None, Box::pin(items.next())));
+        match noted(py, ended, items.paid.as_deref())? {
             Ok(item) => item.map(|item| item(py)).transpose(),
             Err(error) => Err(raise(py, &error)),
         }
@@ -317,7 +325,7 @@ impl Iterator {
 /// Items as they come, for ``async for``.
 #[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
 pub(crate) struct AsyncIterator {
-    items: Stream,
+    items: ForkGuard<Stream>,
 }
 
 #[pymethods]
@@ -327,7 +335,8 @@ impl AsyncIterator {
     }
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Asyncio::run(py, &Ear::step(self.items.paid.as_ref()), self.items.next(), |py, item| match item {
+        let items = own(&self.items)?;
+        Asyncio::run(py, &Ear::step(items.paid.as_ref()), items.next(), |py, item| match item {
             Some(item) => item(py),
             None => Err(PyStopAsyncIteration::new_err(())),
         })

@@ -43,7 +43,7 @@ class Emulator:
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.origin}/__emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -80,7 +80,7 @@ class Emulator:
         return answer
 
     def file(self, task_id: str) -> bytes:
-        with urllib.request.urlopen(f"{self.origin}/__emulator/video/{task_id}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.origin}/__emulator/video/{task_id}", timeout=60) as answer:
             data: bytes = answer.read()
         return data
 
@@ -120,6 +120,11 @@ def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.delenv("JUNFEIAI_LOG", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # tests/run.py compares it with what ran.
+    session.config.get_terminal_writer().line(f"collected {len(session.items)} items")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -136,13 +136,18 @@ describe("a plain page", () => {
 
   test("an aborted create and a stream that is cancelled", async () => {
     const page = await open(browser, pages.origin);
-    await emulator.scenario({ api: { create_latency_ms: 500 } });
-    const result = await page.evaluate(async (given) => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const { posts } = await emulator.stats();
+    const outcome = page.evaluate(async (given) => {
       const { Client } = await import("junfeiai");
       const client = new Client(given);
-      const error = await client.videos.create("a ball", { signal: AbortSignal.timeout(150) }).catch((e) => e);
+      window.controller = new AbortController();
+      const error = await client.videos.create("a ball", { signal: window.controller.signal }).catch((e) => e);
       return [error.name, error.code, error.maybeExecuted, JSON.stringify(client)];
     }, options());
+    while ((await emulator.stats()).posts === posts) await new Promise((resolve) => setTimeout(resolve, 5));
+    await page.evaluate(() => window.controller.abort());
+    const result = await outcome;
     assert.deepEqual(result.slice(0, 3), ["AbortError", "cancelled", true]);
     assert.doesNotMatch(result[3], /f00dcafe/);
   });

@@ -1,10 +1,10 @@
 //! Cancelling never hides a paid task: the error has its id, or says that there may be one.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::future::poll_fn;
+use std::future::{Future, IntoFuture as _, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -20,22 +20,25 @@ fn client(emulator: &Emulator) -> Client {
         .unwrap()
 }
 
-fn later(token: &CancelToken, after: Duration) {
+/// Cancels as soon as this is so.
+fn cancel_when(token: &CancelToken, so: impl Fn() -> bool) -> impl Future<Output = ()> {
     let token = token.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(after);
+    async move {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         token.cancel();
-    });
+    }
 }
 
 #[tokio::test]
 async fn a_cancelled_wait_carries_the_task_id() {
     let emulator = Emulator::builder().api_key("sk-test").time_scale(1.0).start().unwrap();
     let token = CancelToken::new();
-    later(&token, Duration::from_millis(300));
-    let begun = Instant::now();
-    let error = client(&emulator).videos().generate("a red ball").cancel_with(&token).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    // The task would run for most of a minute.
+    let polled = cancel_when(&token, || emulator.requests().iter().any(|request| request.method == "GET"));
+    let generate = client(&emulator).videos().generate("a red ball").cancel_with(&token).into_future();
+    let error = tokio::join!(generate, polled).0.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_eq!(emulator.created_tasks(), 1);
     assert!(error.task_id().unwrap().starts_with("task_"), "{error}");
@@ -45,10 +48,11 @@ async fn a_cancelled_wait_carries_the_task_id() {
 #[tokio::test]
 async fn a_create_cancelled_under_way_may_have_been_executed() {
     let emulator = Emulator::builder().api_key("sk-test").start().unwrap();
-    emulator.set_scenario_json(r#"{ "api": { "create_latency_ms": 3000 } }"#).unwrap();
+    emulator.set_scenario_json(r#"{ "api": { "create_latency_ms": 60000 } }"#).unwrap();
     let token = CancelToken::new();
-    later(&token, Duration::from_millis(200));
-    let error = client(&emulator).videos().generate("a red ball").cancel_with(&token).await.unwrap_err();
+    let sent = cancel_when(&token, || !emulator.requests().is_empty());
+    let generate = client(&emulator).videos().generate("a red ball").cancel_with(&token).into_future();
+    let error = tokio::join!(generate, sent).0.unwrap_err();
     assert_eq!((error.kind(), error.record().phase), (ErrorKind::Cancelled, Phase::Create));
     assert!(error.maybe_executed());
     assert!(error.to_string().contains("may have been charged"), "{error}");
@@ -90,8 +94,8 @@ async fn one_token_may_stand_behind_many_calls() {
         }))
     };
     let calls = (0..200).map(|_| never()).collect::<FuturesUnordered<_>>();
-    later(&token, Duration::from_millis(100));
-    let results: Vec<_> = calls.collect().await;
+    let all_wait = cancel_when(&token, || polls.load(Ordering::Relaxed) == 200);
+    let (results, ()) = tokio::join!(calls.collect::<Vec<_>>(), all_wait);
     assert_eq!(results.len(), 200);
     assert!(results.iter().all(|result| result.as_ref().unwrap_err().kind() == ErrorKind::Cancelled));
     assert_eq!(polls.into_inner(), 200, "calls must not wake each other");

@@ -2,17 +2,20 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use junfeiai::{Client, Error, ErrorKind, Task};
 use junfeiai_emulator::Emulator;
 use serde_json::json;
 
+/// One fault hangs until this is over; a busy machine has to come to its answers before.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
+
 fn client(base_url: &str) -> Client {
     Client::builder()
         .api_key("sk-test")
         .endpoint(base_url)
-        .create_timeout(Duration::from_millis(1500))
+        .create_timeout(CREATE_TIMEOUT)
         .poll_interval(Duration::from_millis(20))
         .build()
         .unwrap()
@@ -57,8 +60,7 @@ async fn an_unknown_outcome_is_never_posted_again() {
         assert!(error.maybe_executed(), "{name}");
         assert_eq!(error.record().attempts, 1, "{name}: {error:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(posts(&emulator), 1, "{name}");
-        assert_eq!(emulator.created_tasks(), made, "{name}");
+        assert_eq!((posts(&emulator), emulator.created_tasks()), (1, made), "{name}");
     }
 }
 
@@ -125,14 +127,23 @@ async fn after_429_it_waits_and_succeeds() {
     assert!(task.id().starts_with("task_"));
 }
 
+/// A port that nobody is given by chance: it is none of those that the system hands out.
+fn free_port() -> u16 {
+    let own = std::process::id() % 20_000;
+    let ports = (0..20_000).map(|step| 10_000 + ((own + step) % 20_000) as u16);
+    ports.into_iter().find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap()
+}
+
 #[tokio::test]
 async fn refused_then_up_is_one_create() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let starter = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
         Emulator::builder().api_key("sk-test").port(port).start().unwrap()
     });
-    let task = client(&format!("http://127.0.0.1:{port}/v1")).videos().create("a red ball").await.unwrap();
+    let builder = Client::builder().api_key("sk-test").endpoint(format!("http://127.0.0.1:{port}/v1"));
+    let client = builder.create_timeout(Duration::from_secs(120)).build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
     let emulator = starter.join().unwrap();
     assert_eq!((posts(&emulator), emulator.created_tasks()), (1, 1));
     assert!(task.id().starts_with("task_"));
@@ -140,11 +151,12 @@ async fn refused_then_up_is_one_create() {
 
 #[tokio::test]
 async fn nobody_there_says_that_nothing_was_sent() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let begun = Instant::now();
+    // Taken, and nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let client = Client::builder()
         .api_key("sk-test")
-        .endpoint(format!("http://127.0.0.1:{port}"))
+        .endpoint(format!("http://{}", taken.local_addr().unwrap()))
         .retry(junfeiai::protocol::RetryPolicy {
             max_attempts: 2,
             base: Duration::from_millis(10),
@@ -154,7 +166,6 @@ async fn nobody_there_says_that_nothing_was_sent() {
         .unwrap();
     let error = client.videos().create("a red ball").await.unwrap_err();
     assert_eq!((error.kind(), error.maybe_executed(), error.record().attempts), (ErrorKind::Connect, false, 2));
-    assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(!format!("{error} {error:?}").contains("sk-test"));
 }
 

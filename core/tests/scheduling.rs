@@ -200,22 +200,23 @@ async fn three_hundred_tasks_keep_within_a_server_that_limits() {
 async fn the_budget_holds_for_clones_and_threads_and_ordinary_calls() {
     let emulator = Emulator::builder().time_scale(1.0).start().unwrap();
     let client = builder(&emulator).request_rate(40.0, 4).build().unwrap();
-    let ids: Vec<String> = (0..20).map(|_| emulator.add_task(stuck())).collect();
+    let ids: Vec<String> = (0..60).map(|_| emulator.add_task(stuck())).collect();
     let begun = Instant::now();
     let mut waits: Vec<_> =
         ids.iter().map(|id| tokio::spawn(client.clone().videos().task(id).unwrap().wait().into_future())).collect();
-    while begun.elapsed() < Duration::from_secs(1) {
-        // Somebody's own look goes before the polls, not beside the budget.
-        let looked = Instant::now();
+    for _ in 0..25 {
+        // Somebody's own look goes before the sixty polls that are due, not beside the budget.
+        let before = arrived(&emulator).0;
         client.videos().get(&ids[0]).await.unwrap();
-        assert!(looked.elapsed() < Duration::from_millis(500), "{:?}", looked.elapsed());
+        let meanwhile = arrived(&emulator).0 - before;
+        assert!(meanwhile <= 30, "{meanwhile} polls went first");
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     waits.drain(..).for_each(|wait| wait.abort());
     let seconds = begun.elapsed().as_secs_f64();
     let (requests, _) = arrived(&emulator);
     assert!(requests as f64 <= 4.0 + 40.0 * seconds + 1.0, "{requests} in {seconds} s");
-    assert!(requests as f64 >= 30.0 * seconds, "{requests} in {seconds} s");
+    assert!(requests >= 25 + 5, "the polls have their turns too: {requests} in {seconds} s");
 }
 
 #[tokio::test]
@@ -230,12 +231,19 @@ async fn retry_after_stops_everybody() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let rule = r#"{"rules":[{"times":1,"fault":{"kind":"status","status":429,"headers":{"Retry-After":"1"}}}]}"#;
     emulator.set_scenario_json(rule).unwrap();
-    tokio::time::sleep(Duration::from_millis(1800)).await;
-    let requests = emulator.requests();
-    let refused = requests.iter().find(|request| request.status == Some(429)).unwrap().at_ms;
-    let during = requests.iter().filter(|r| (refused + 100..refused + 1000).contains(&r.at_ms)).count();
-    assert_eq!(during, 0, "nobody asks before the pause is over");
-    assert!(requests.iter().any(|request| request.at_ms >= refused + 1000), "then they go on");
+    let requests = loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let requests = emulator.requests();
+        let refused = requests.iter().find(|request| request.status == Some(429));
+        // They go on, or the test hangs.
+        if refused.is_some_and(|refused| requests.iter().any(|request| request.at_ms >= refused.at_ms + 1000)) {
+            break requests;
+        }
+    };
+    let at = requests.iter().position(|request| request.status == Some(429)).unwrap();
+    let during = requests[at + 1..].iter().filter(|request| request.at_ms < requests[at].at_ms + 1000).count();
+    // Each of the others may have one request under way when the answer comes; a hundred a second would be allowed.
+    assert!(during < ids.len(), "{during} requests before the pause is over");
 }
 
 #[tokio::test]
@@ -260,7 +268,7 @@ async fn a_pause_too_long_for_a_call_is_an_error_without_a_request() {
 #[tokio::test]
 async fn creates_keep_to_their_own_limit() {
     let emulator = Emulator::builder().time_scale(600.0).start().unwrap();
-    emulator.set_scenario_json(r#"{"api":{"create_latency_ms":100}}"#).unwrap();
+    emulator.set_scenario_json(r#"{"api":{"create_latency_ms":500}}"#).unwrap();
     let client = builder(&emulator).max_in_flight_creates(3).build().unwrap();
     let creates = (0..9).map(|i| {
         let videos = client.videos();
@@ -374,7 +382,7 @@ async fn waits_that_are_dropped_at_random_hold_nobody_up() {
     let brief: Vec<String> = (0..10).map(|_| emulator.add_task(stuck())).collect();
     let begun = Instant::now();
     while !waits.is_finished() {
-        assert!(begun.elapsed() < Duration::from_secs(15), "somebody is held up");
+        assert!(begun.elapsed() < Duration::from_secs(120), "somebody is held up");
         let mut some = tokio::task::JoinSet::new();
         for id in &brief {
             let wait = client.videos().task(id).unwrap().wait().into_future();
@@ -418,17 +426,24 @@ async fn a_stream_that_nobody_polls_holds_nobody_up() {
     assert_eq!(first, quick);
     video.unwrap();
     // The stream is alive, leads, and is not polled any more; these need the schedule all the same.
-    let begun = Instant::now();
     let other = emulator.add_task(task(3));
-    client.videos().task(&other).unwrap().wait().await.unwrap();
+    let waited =
+        tokio::time::timeout(Duration::from_secs(60), client.videos().task(&other).unwrap().wait().into_future());
+    waited.await.expect("the stream holds the others up").unwrap();
     assert_eq!(client.videos().get(&other).await.unwrap().status(), TaskStatus::Succeeded);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     // When it is polled again, what was granted meanwhile does not leave as one bunch.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     emulator.clear_requests();
-    let _ = tokio::time::timeout(Duration::from_millis(500), stream.next()).await;
-    let (requests, _) = arrived(&emulator);
-    assert!((5..=2 + 20 + 2).contains(&requests), "{requests}");
+    let begun = Instant::now();
+    let requests = loop {
+        let _ = tokio::time::timeout(Duration::from_millis(20), stream.next()).await;
+        let (requests, _) = arrived(&emulator);
+        if requests >= 5 {
+            break requests;
+        }
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(requests as f64 <= 2.0 + 40.0 * seconds + 2.0, "{requests} in {seconds} s");
 }
 
 #[test]

@@ -35,7 +35,7 @@ REFERENCE = "rust"
 # One behind the other they would take three times as long, all at once they would be in each other's way.
 LANES = 3
 # The last request may still be on its way to the log when the shim has answered.
-SETTLE_S = 5
+SETTLE_S = 30
 
 
 @dataclass

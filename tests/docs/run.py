@@ -11,18 +11,19 @@ import subprocess
 import sys
 import tomllib
 
+import defined
 import faces
 import shell
 import truths
 from blocks import ROOT, blocks_of, collect, documents, headings, links, original, read, spans, tables
 
-# Which suite tests the blocks of a language, and the file that takes them from blocks.py.
+# Where the blocks of a language are taken from blocks.py to be tested, and by what call.
 TAKEN = {
-    "python": "bindings-python/tests/test_docs.py",
-    "ts": "bindings-wasm/test/packaging.test.mjs",
-    "c": "bindings-c/tests/readme.py",
-    "cpp": "bindings-c/tests/readme.py",
-    "cmake": "bindings-c/tests/readme.py",
+    "python": ("bindings-python/tests/test_docs.py", r'subprocess\.run\(\[sys\.executable, COLLECTOR, "python"\]'),
+    "ts": ("bindings-wasm/test/packaging.test.mjs", r'run\("python3", \[join\(root, "tests/docs/blocks\.py"\), "ts"\]\)'),
+    "c": ("bindings-c/tests/readme.py", r'blocks\.collect\("c"\)'),
+    "cpp": ("bindings-c/tests/readme.py", r'blocks\.collect\("cpp"\)'),
+    "cmake": ("bindings-c/tests/readme.py", r'blocks\.collect\("cmake"\)'),
 }
 HERE = {"sh", "console", "toml", "jsonl"}
 # Drawings are no code.
@@ -31,7 +32,7 @@ DRAWINGS = {"text"}
 RUST = ["core/src/lib.rs", "tests/emulator/src/lib.rs"]
 JSON = ["core/tests/docs.rs", "tests/emulator/tests/readme.rs"]
 # A folder's own runner reads the blocks of its guide.
-GUIDES = {"tests/conformance/README.md": "tests/conformance/selfcheck.py"}
+GUIDES = {"tests/conformance/README.md": ("tests/conformance/selfcheck.py", r'\(Path\(__file__\)\.parent / "README\.md"\)\.read_text\(')}
 WITH_NAMES = ["core/docs/ARCHITECTURE.md", "CONTRIBUTING.md"]
 
 passed, failed = 0, 0
@@ -58,6 +59,12 @@ def included(document, readers):
     return False
 
 
+def calls(place):
+    """True when the code of this file, its comments left out, has the call."""
+    name, call = place
+    return re.search(call, re.sub(r"(?m)(?:^|\s)(?:#|//).*$", "", read(name))) is not None
+
+
 def untested():
     for name in documents():
         for block in blocks_of(name):
@@ -65,11 +72,11 @@ def untested():
             if block.language in DRAWINGS or block.language in HERE and block.more != "journal":
                 continue
             if block.language in TAKEN:
-                if not re.search(r"blocks\.collect\(|blocks\.py", read(TAKEN[block.language])):
-                    yield f"{where}: {TAKEN[block.language]} does not take its blocks from blocks.py"
+                if not calls(TAKEN[block.language]):
+                    yield f"{where}: {TAKEN[block.language][0]} does not take the blocks of {block.language} from blocks.py"
             elif block.language == "json" and name in GUIDES:
-                if "README.md" not in read(GUIDES[name]):
-                    yield f"{where}: {GUIDES[name]} does not read this document"
+                if not calls(GUIDES[name]):
+                    yield f"{where}: {GUIDES[name][0]} does not read this document"
             elif block.language in ("rust", "json", "jsonl"):
                 # A translation has the same blocks, which is checked.
                 if not included(original(name), RUST if block.language == "rust" else JSON):
@@ -127,18 +134,15 @@ def anchor(heading):
 
 def names_that_are_nothing():
     """Paths and names of items in the documents for those who change the code."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    code = [name for name in files if name.endswith((".rs", ".py", ".pyi", ".ts", ".mjs", ".h", ".hpp", ".toml", ".sh"))]
-    words = set(re.findall(r"\w+", " ".join(read(name) for name in code if (ROOT / name).exists()) + read("Makefile")))
+    files, known = defined.files(), defined.definitions()
     for document in WITH_NAMES:
         for span in spans(re.sub(r"```.*?```", "", read(document), flags=re.S)):
             if re.fullmatch(r"[\w./-]+", span) and ("/" in span or re.search(r"\.(rs|py|md|json|toml|sh|h|hpp|ts|mjs)$", span)):
                 if span.split("/")[0] not in ("target", "NAME") and not any(f"/{span.strip('/')}/" in f"/{name}/" for name in files):
                     yield f"{document}: there is no {span}"
-            elif match := re.fullmatch(r"(?:\w+::)*(\w+)(?:\(\))?", span):
-                if match[1] not in words:
-                    yield f"{document}: {span} is nowhere in the sources"
+            elif re.fullmatch(r"(?:\w+::)*\w+(?:\(\))?", span):
+                yield from (f"{document}: nothing in the sources is called {part}" for part in re.findall(r"\w+", span)
+                            if part not in known)
 
 
 def first_names(document, table, column=0):
@@ -222,12 +226,13 @@ def errors(write):
 def peers():
     """The versions in the comparison are those that the script installs and measures."""
     measured = ast.parse(read("tests/bench/peers_faults.py"))
-    for node in measured.body:
-        if isinstance(node, ast.Assign) and node.targets[0].id in ("PACKAGES", "NODE_PACKAGES"):
-            for name, version in ast.literal_eval(node.value).items():
-                for document in ("README.md", "README.zh-CN.md"):
-                    if f"{name} {version}" not in read(document):
-                        yield f"{document}: it does not say {name} {version}"
+    lists = {node.targets[0].id: ast.literal_eval(node.value) for node in measured.body
+             if isinstance(node, ast.Assign) and node.targets[0].id in ("PACKAGES", "NODE_PACKAGES")}
+    assert len(lists) == 2 and all(lists.values()), "tests/bench/peers_faults.py does not say what it installs"
+    for name, version in [pair for packages in lists.values() for pair in packages.items()]:
+        for document in ("README.md", "README.zh-CN.md"):
+            if not re.search(rf"(?<![\w.-]){re.escape(f'{name} {version}')}(?![\w-]|\.\d)", read(document)):
+                yield f"{document}: it does not say {name} {version}"
 
 
 def crate():

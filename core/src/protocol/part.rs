@@ -16,6 +16,9 @@ use super::Progress;
 use super::range::Validators;
 use super::ranges::RangeSet;
 
+/// How every text of ours begins. One that begins otherwise is somebody else's.
+pub const STATE_START: &str = "{\"junfeiai\":1,";
+
 struct Header {
     task_id: Option<String>,
     validators: Validators,
@@ -180,6 +183,7 @@ mod tests {
     fn front_to_back_needs_one_line() {
         let mut state = PartState::new(Some("task_1"));
         let text = state.describe(&validators(), "https://a.b/c").unwrap();
+        assert!(text.starts_with(STATE_START), "{text}");
         assert_eq!(state.describe(&validators(), "https://a.b/c"), None);
         assert_eq!((state.before_write(0), state.after_write(0, 300)), (None, None));
         let kept = PartState::read(Some("task_1"), &text, 300).unwrap();

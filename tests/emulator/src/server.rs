@@ -28,10 +28,12 @@ pub(crate) async fn run(state: Arc<State>, router: Router, host: HostName, liste
         let number = {
             let mut inner = state.lock();
             inner.stats.connections += 1;
+            inner.stats.open_connections += 1;
             inner.stats.connections
         };
         let _ = tcp.set_nodelay(true);
         let connection = Arc::new(Connection::new(number));
+        let open = Open(Arc::clone(&state));
         let io = TokioIo::new(Stream::new(tcp, Arc::clone(&connection)));
         let (state, router) = (Arc::clone(&state), router.clone());
         let service = service_fn(move |request| {
@@ -40,6 +42,18 @@ pub(crate) async fn run(state: Arc<State>, router: Router, host: HostName, liste
         let served =
             http1::Builder::new().timer(TokioTimer::new()).max_buf_size(256 * 1024).serve_connection(io, service);
         // An error here is a connection that ended early: the peer's doing, or the scenario's.
-        tokio::spawn(async move { served.await.ok() });
+        tokio::spawn(async move {
+            served.await.ok();
+            drop(open);
+        });
+    }
+}
+
+/// A connection that is counted as open.
+struct Open(Arc<State>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.lock().stats.open_connections -= 1;
     }
 }

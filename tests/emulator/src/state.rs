@@ -47,6 +47,8 @@ pub struct Stats {
     pub max_concurrent_content: u64,
     /// TCP connections accepted.
     pub connections: u64,
+    /// TCP connections that are open now.
+    pub open_connections: u64,
 }
 
 /// What is behind the lock.
@@ -151,7 +153,7 @@ impl State {
             let mut inner = self.lock();
             inner.accounts.clear();
             inner.tasks.clear();
-            inner.stats = Stats::default();
+            inner.stats = Stats { open_connections: inner.stats.open_connections, ..Stats::default() };
             inner.next_row = 1;
         }
         self.set_scenario(Scenario::default());

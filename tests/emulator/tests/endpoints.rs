@@ -345,9 +345,7 @@ fn stopping_frees_the_port_and_closes_connections() {
     while emu.requests().is_empty() {
         std::thread::yield_now();
     }
-    let started = std::time::Instant::now();
     emu.stop();
-    assert!(started.elapsed().as_millis() < 2_000);
     assert_eq!(waiting.join().unwrap().status, 0);
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
     junfeiai_emulator::Emulator::builder().port(port).start().unwrap();

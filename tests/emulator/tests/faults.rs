@@ -310,7 +310,7 @@ fn chaos_is_repeatable_and_of_every_kind() {
 
 #[test]
 fn the_task_is_made_even_if_the_client_has_gone() {
-    let emu = emulator(r#"{"api":{"create_latency_ms":5000}}"#);
+    let emu = emulator(r#"{"api":{"create_latency_ms":60000}}"#);
     let answer = post(&emu, &wish());
     assert_eq!((answer.status, answer.end, emu.created_tasks()), (0, End::Timeout, 1));
     emu.set_scenario_json("{}").unwrap();

@@ -219,8 +219,14 @@ async fn nothing_that_is_logged_or_kept_on_the_way_shows_it() {
         show("what was watched", &watched);
         let video = task.wait().await.unwrap();
         // Ended in the middle: part and state stay behind.
+        let begun = std::sync::Arc::new(tokio::sync::Notify::new());
+        let notice = begun.clone();
         let save = video.save(folder.path().join("v.mp4")).connections(2).rate_limit(50_000);
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(600), save.into_future()).await;
+        let save = save.on_progress(move |_| notice.notify_one());
+        tokio::select! {
+            () = begun.notified() => {}
+            result = save.into_future() => panic!("it came to its end: {result:?}"),
+        }
         assert!(assert_files_clean(folder.path()) >= 2);
         match video.save(folder.path().join("v.mp4")).sha256(true).await {
             Ok(saved) => show("a summary", &saved),
@@ -299,7 +305,10 @@ async fn refused_options_are_not_repeated() {
 #[tokio::test]
 async fn an_entry_that_is_not_there_shows_nothing() {
     LazyLock::force(&LOGGING);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Taken, and nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     // Refused, no TLS behind https, and no such name.
     for entry in

@@ -4,15 +4,15 @@
 //! The lock on the state file keeps two savers of one video apart.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::lock::Locked;
+use super::lock::{Locked, lockable};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
-use crate::protocol::part::{KeptPart, PartState};
+use crate::protocol::part::{KeptPart, PartState, STATE_START};
 use crate::protocol::range::Validators;
 
 /// Small pieces are gathered up to this size before they are written.
@@ -43,10 +43,8 @@ impl PartFile {
         overwrite: bool,
         parents: bool,
     ) -> Result<(Self, Option<Progress>)> {
-        if let Err(error) = check_target(target, overwrite) {
-            remove_orphan(target);
-            return Err(error);
-        }
+        tidy(target);
+        check_target(target, overwrite)?;
         if parents && let Some(parent) = target.parent() {
             fs::create_dir_all(parent).map_err(|error| io_error("the folder", parent, &error))?;
         }
@@ -55,9 +53,20 @@ impl PartFile {
         refuse_link(&part_path)?;
         let state = lock(&state_path)?;
         // The other saver may have ended between our first look and the lock.
-        check_target(target, overwrite)?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
-        let file = file.map_err(|error| io_error("the file", &part_path, &error))?;
+        let file = check_target(target, overwrite).and_then(|()| {
+            let file = lockable().open(&part_path);
+            file.map_err(|error| io_error("the file", &part_path, &error))
+        });
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => {
+                // The state file may be there only because we locked it.
+                if is_orphan(&state, &part_path) {
+                    let _ = fs::remove_file(&state_path);
+                }
+                return Err(error);
+            }
+        };
         let mut part = Self {
             target: target.to_owned(),
             part_path,
@@ -260,31 +269,46 @@ fn rename_new(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|error| io_error("the file", to, &error))
 }
 
-/// A process killed right behind the rename leaves its state file: without a part it means nothing.
-fn remove_orphan(target: &Path) {
-    let state = with_suffix(target, ".part.state");
-    if state.is_file()
-        && !with_suffix(target, ".part").exists()
-        && let Ok(_locked) = lock(&state)
+/// Removes what a saver left beside a whole file when it was killed before it had tidied up. Does nothing while there is
+/// no file of that name, or while another saver is at work.
+pub(super) fn tidy(target: &Path) {
+    if !target.is_file() {
+        return;
+    }
+    remove_second_name(target);
+    let (part_path, state_path) = (with_suffix(target, ".part"), with_suffix(target, ".part.state"));
+    // The lock makes the file that it is about: what is not there is not locked.
+    if state_path.is_file()
+        && let Ok(state) = lock(&state_path)
+        && is_orphan(&state, &part_path)
     {
-        let _ = fs::remove_file(state);
+        let _ = fs::remove_file(state_path);
     }
 }
 
-/// Takes away what a saver left that was killed between giving the file its name and removing the old one.
-pub(super) fn clear_second_name(target: &Path) {
+/// A saver that gives the file its name by a link (as Node's does) was killed before it removed the old one.
+fn remove_second_name(target: &Path) {
     let part_path = with_suffix(target, ".part");
     // Only there can the two be told to be one file.
     if cfg!(unix) && File::open(target).is_ok_and(|file| same_file(&file, &part_path)) {
-        let _ = fs::remove_file(with_suffix(target, ".part.state"));
         let _ = fs::remove_file(part_path);
     }
+}
+
+/// True for the state file of a saver that was killed right behind the rename: it is ours, and there are no bytes that it
+/// could be about. Whoever asks holds its lock.
+fn is_orphan(state: &File, part_path: &Path) -> bool {
+    let mut start = [0; STATE_START.len()];
+    let mut reader = state;
+    let read = reader.seek(SeekFrom::Start(0)).and_then(|_| read_full(&mut reader, &mut start));
+    let ours = read.is_ok_and(|length| STATE_START.as_bytes().starts_with(start.get(..length).unwrap_or_default()));
+    ours && fs::symlink_metadata(part_path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 pub(super) fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = lockable().open(path);
         let file = file.map_err(|error| io_error("the file", path, &error))?;
         let Some(file) = Locked::try_new(file) else {
             let text = format!("{} is being written by another saver", path.display());
@@ -350,7 +374,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     text.into()
 }
 
-pub(super) fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_full(file: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {

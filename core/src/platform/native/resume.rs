@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use super::Summary;
-use super::part::{clear_second_name, read_full};
+use super::part::{read_full, tidy};
 use super::save::{note_saved, safe_file_name};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pending::{Pending, PendingState};
@@ -66,7 +66,7 @@ impl Videos {
 
     async fn resume(&self, id: &str, state: PendingState, path: PathBuf, saves: &Semaphore) -> Result<Summary> {
         if let Some(summary) = whole(&path)? {
-            clear_second_name(&path);
+            tidy(&path);
             note_saved(&self.client.io, id, &summary).await;
             return Ok(summary);
         }

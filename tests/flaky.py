@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Looks for tests that fail by chance: runs the suites again and again while the machine is busy, and names each test that
+ever failed.
+
+    tests/flaky.py --rounds 10 [--seed N] [SUITE ...]
+
+The suites are those of tests/run.py that run tests; what is checked once and for all (format, lints, ...) is left out. Each
+round has a seed of its own, JUNFEIAI_SEED for every random test; `--rounds 1 --seed N` repeats a round.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import run as suites
+
+LOGS = suites.ROOT / "target" / "flaky"
+
+# Each ends by itself when we are gone.
+BUSY = """
+import os, sys
+parent = int(sys.argv[1])
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
+"""
+# Memory that is written to, and a file that is synced.
+NOISE = """
+import os, sys, time
+parent, path = int(sys.argv[1]), sys.argv[2]
+memory = bytearray(64 << 20)
+with open(path, "wb") as file:
+    while os.getppid() == parent:
+        for at in range(0, len(memory), 4096):
+            memory[at] = (memory[at] + 1) % 256
+        file.seek(0)
+        file.write(memory[: 8 << 20])
+        file.flush()
+        os.fsync(file.fileno())
+        time.sleep(0.05)
+"""
+
+
+@contextlib.contextmanager
+def busy_machine():
+    """Both cores (all of them) are kept busy at normal priority, the disk now and then."""
+    with tempfile.TemporaryDirectory(prefix="junfeiai-flaky-") as folder:
+        parent = str(os.getpid())
+        processes = [subprocess.Popen([sys.executable, "-c", BUSY, parent]) for _ in range(os.cpu_count() or 1)]
+        processes.append(subprocess.Popen([sys.executable, "-c", NOISE, parent, os.path.join(folder, "noise")]))
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def build(names, table):
+    """What the rounds would otherwise spend their time on."""
+    needed = {" ".join(map(str, table[name])): [*table[name], "--no-run"] for name in names if table[name][:2] == ["cargo", "test"]
+              and "--doc" not in table[name]}
+    if any(name.startswith("npm-") or name in ("conformance", "security") for name in names):
+        needed["npm-build"] = table["npm-build"]
+    for what, command in needed.items():
+        print(f"building: {what}", flush=True)
+        log = LOGS / "build.log"
+        if not suites.Process(command, suites.environment("build"), log).wait("build"):
+            print(log.read_text(encoding="utf-8", errors="replace")[-20000:])
+            sys.exit("flaky: the build failed")
+
+
+def rounds(names, table, count, first_seed):
+    """Runs them all; gives (round, log) of each failure by test."""
+    failed = defaultdict(list)
+    for number in range(1, count + 1):
+        seed = first_seed + (number - 1) * 1_000_003
+        folder = LOGS / f"round-{number}"
+        folder.mkdir(parents=True)
+        print(f"\n== round {number} of {count}, JUNFEIAI_SEED={seed}", flush=True)
+        for name in names:
+            begun = time.monotonic()
+            log = folder / f"{name}.log"
+            env = dict(suites.environment(name), JUNFEIAI_SEED=str(seed), PROPTEST_RNG_SEED=str(seed))
+            counts, output = suites.run(name, table[name], log, env)
+            word = "ok" if counts.failed == 0 else "FAILED"
+            print(f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {time.monotonic() - begun:>7.1f} s", flush=True)
+            found = suites.failures(output) if counts.failed else []
+            for test in found or [f"(the suite: {'; '.join(counts.problems) or 'no test is named'})"] if counts.failed else []:
+                print(f"   failed: {test}", flush=True)
+                failed[f"{name}: {test}"].append((number, log))
+    return failed
+
+
+def table_of(failed, count):
+    if not failed:
+        return f"nothing failed in {count} rounds"
+    lines = [f"{'failed':>7}  {'rounds':<20} test"]
+    for test, times in sorted(failed.items(), key=lambda item: -len(item[1])):
+        lines.append(f"{len(times):>4}/{count:<3} {','.join(str(number) for number, _ in times):<20} {test}")
+        lines.append(f"{'':<29}{times[0][1].relative_to(suites.ROOT)}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10, help="how often each suite runs (10)")
+    parser.add_argument("--seed", type=int, help="the seed of the first round; without it a new one")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="only these")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    table = suites.suites()
+    suites.check_names(options.suites, table)
+    names = [name for name in options.suites or table if name not in suites.CHECKS]
+    if not names:
+        parser.error(f"these run no tests: {', '.join(options.suites)}")
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    build(names, table)
+    begun = time.monotonic()
+    with busy_machine():
+        failed = rounds(names, table, options.rounds, seed)
+    print(f"\n{options.rounds} rounds of {', '.join(names)} in {(time.monotonic() - begun) / 60:.0f} min, first seed {seed}")
+    print(table_of(failed, options.rounds))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    suites.signal.signal(suites.signal.SIGINT, suites.signal.default_int_handler)
+    sys.exit(main())
