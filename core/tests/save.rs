@@ -439,17 +439,34 @@ async fn ranges_are_read_as_asked() {
 #[test]
 fn file_names_are_safe_everywhere() {
     let client = Client::builder().api_key("sk-test").endpoint("http://127.0.0.1:1").build().unwrap();
-    for (id, name) in [
-        ("task_abc", "task_abc.mp4"),
-        ("task:1", "task_1.mp4"),
-        ("CON", "video_CON.mp4"),
-        ("com1.x", "video_com1.x.mp4"),
-        ("a.", "a.mp4"),
-        ("..a", "a.mp4"),
-    ] {
-        assert_eq!(client.videos().video(id).unwrap().file_name(), name);
+    let name_of = |id: &str| client.videos().video(id).unwrap().file_name();
+    for (id, name) in [("task_abc", "task_abc.mp4"), ("CON", "video_CON.mp4"), ("com1.x", "video_com1.x.mp4")] {
+        assert_eq!(name_of(id), name);
+    }
+    // Where the name cannot say the whole id, two ids still have two names.
+    let long = "t".repeat(2000);
+    let odd = [
+        "task:1",
+        "task/1",
+        "task_1",
+        "a.",
+        "..a",
+        "a",
+        "任务",
+        "任 务",
+        "../../a",
+        "a\0b",
+        &long,
+        &format!("{long}u"),
+    ];
+    let names: Vec<String> = odd.iter().map(|id| name_of(id)).collect();
+    for name in &names {
+        assert!(name.len() <= 200 && name.ends_with(".mp4") && !name.starts_with('.'), "{name}");
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)), "{name}");
         assert_eq!(Path::new(name).components().count(), 1);
     }
+    let different: std::collections::HashSet<&String> = names.iter().collect();
+    assert_eq!(different.len(), odd.len(), "{names:?}");
 }
 
 /// What stands beside a whole file when its saver was killed before it had tidied up.
