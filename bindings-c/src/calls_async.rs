@@ -52,8 +52,8 @@ fn finish<V, T>(done: Done<T>, user: User, convert: impl FnOnce(V) -> Box<T>) ->
     }
 }
 
-fn line(queue: Option<&jfai_queue>) -> Option<Arc<Line>> {
-    queue.map(|queue| queue.line.clone())
+fn line(queue: Option<&jfai_queue>) -> Outcome<Option<Arc<Line>>> {
+    queue.map(|queue| queue.line().cloned()).transpose()
 }
 
 /// Starts a call that has no progress.
@@ -69,7 +69,7 @@ where
     F: Future<Output = Result<V>> + Send + 'static,
 {
     let pump = Pump::new(vec![token(cancel)], |own, _: Events<()>| call(own));
-    engine.ops().start(engine, pump, line(queue), |()| true, finish(done, user, convert))
+    engine.ops()?.start(engine, pump, line(queue)?, |()| true, finish(done, user, convert))
 }
 
 /// jfai_create() without blocking. The callback is called once, on the library's thread or, with a `queue`, in
@@ -171,7 +171,7 @@ fn wait_in_ops(
     let pump = wait::pump(begin, options, token(cancel), engine);
     let (of, shown) = (engine.clone(), engine.clone());
     let told = move |task| progress.tell(task, &shown);
-    engine.ops().start(engine, pump, line(queue), told, finish(done, user, |video| jfai_video::new(video, of)))
+    engine.ops()?.start(engine, pump, line(queue)?, told, finish(done, user, |video| jfai_video::new(video, of)))
 }
 
 /// jfai_save() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn jfai_save_async(
         let pump = save::pump(video, file, &options, token(cancel));
         let progress = options.progress;
         let done = finish(done, User(user), jfai_summary::new);
-        engine.ops().start(engine, pump, line(queue), move |p| progress.tell(p), done)
+        engine.ops()?.start(engine, pump, line(queue)?, move |p| progress.tell(p), done)
     })
 }
 

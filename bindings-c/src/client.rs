@@ -57,12 +57,10 @@ pub extern "C" fn jfai_client_from_env(
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
-        if client.engine.forked() {
+        match client.engine.ops().map(|mut ops| ops.end()) {
+            Ok(ending) => ending.join(),
             // The sockets and the thread are the parent's.
-            std::mem::forget(client);
-        } else {
-            let ending = client.engine.ops().end();
-            ending.join();
+            Err(_) => std::mem::forget(client),
         }
     });
 }

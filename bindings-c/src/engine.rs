@@ -1,9 +1,11 @@
 //! A client with the runtime that drives it, and the process that it belongs to.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
+use junfeiai::platform::Pid;
+use junfeiai::platform::native::without_sigpipe;
 use junfeiai::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Phase, Result};
 use tokio::runtime::{Builder, Runtime};
 
@@ -15,7 +17,7 @@ pub(crate) struct Engine {
     client: Client,
     /// Always there; an option so that the end can take it.
     runtime: Option<Runtime>,
-    process: u32,
+    process: Pid,
     /// The library's thread, from the first `…_async` to the end of the client.
     ops: Mutex<Ops>,
 }
@@ -26,7 +28,7 @@ impl Engine {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(ErrorKind::Io, Phase::Config, format!("the runtime cannot be started: {error}"))
         })?;
-        let (runtime, process) = (Some(runtime), std::process::id());
+        let (runtime, process) = (Some(runtime), Pid::current());
         Ok(Arc::new(Self { client, runtime, process, ops: Mutex::new(Ops::default()) }))
     }
 
@@ -36,7 +38,7 @@ impl Engine {
 
     /// Sockets and threads do not survive a fork: what was made before it must not be touched after it.
     pub(crate) fn forked(&self) -> bool {
-        self.process != std::process::id()
+        !self.process.is_current()
     }
 
     pub(crate) fn check(&self) -> Outcome {
@@ -47,8 +49,11 @@ impl Engine {
     pub(crate) fn block_on<F: Future>(&self, future: F) -> Outcome<F::Output> {
         self.check()?;
         let runtime = need(self.runtime.as_ref(), "the runtime")?;
-        let _entered = runtime.enter();
-        Ok(runtime.block_on(future))
+        // The program's own disposition of SIGPIPE is left as it is, and its callbacks run with the mask that it chose.
+        Ok(without_sigpipe(|| {
+            let _entered = runtime.enter();
+            runtime.block_on(future)
+        }))
     }
 
     /// Drives a call to its end, or to its cancelling.
@@ -56,8 +61,10 @@ impl Engine {
         Ok(self.block_on(caught(call))??)
     }
 
-    pub(crate) fn ops(&self) -> std::sync::MutexGuard<'_, Ops> {
-        self.ops.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Not after a fork, when the lock may be shut for ever.
+    pub(crate) fn ops(&self) -> Outcome<MutexGuard<'_, Ops>> {
+        self.check()?;
+        Ok(self.ops.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -66,7 +73,7 @@ impl Drop for Engine {
         if let Some(runtime) = self.runtime.take() {
             // Without waiting: a name lookup that hangs must not hold up whoever frees the last handle, and the last
             // handle may be freed by a callback.
-            runtime.shutdown_background();
+            without_sigpipe(|| runtime.shutdown_background());
         }
     }
 }

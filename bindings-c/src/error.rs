@@ -90,7 +90,10 @@ impl From<Failure> for jfai_error {
         match failure {
             Failure::Core(error) => Self::from(error),
             Failure::Argument(message) => Self::own(ARGUMENT, &message),
-            Failure::Forked => Self::own(FORKED, "the handle belongs to the parent process"),
+            Failure::Forked => Self::own(
+                FORKED,
+                "the handle was made before fork() and belongs to the parent: make a new client in this process",
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::sync::{PoisonError, RwLock};
 
+use junfeiai::platform::PerProcess;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -32,13 +33,21 @@ pub const JFAI_LOG_TRACE: i32 = 5;
 /// whichever thread works, also by several at a time, and must not call the library.
 pub type jfai_log_fn = Option<unsafe extern "C" fn(user: *mut c_void, level: i32, line: *const c_char)>;
 
+#[derive(Clone, Copy)]
 struct Target {
     callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
     user: User,
     level: i32,
 }
 
-static TARGET: RwLock<Option<Target>> = RwLock::new(None);
+/// Locked while the callback is called, so of each process its own.
+static TARGET: PerProcess<RwLock<Option<Target>>> = PerProcess::new();
+/// What a child of `fork()` begins with. Locked for a moment only; a fork in just that moment begins with nobody.
+static LATEST: RwLock<Option<Target>> = RwLock::new(None);
+
+fn target() -> &'static RwLock<Option<Target>> {
+    TARGET.get_or_init(|| RwLock::new(LATEST.try_read().ok().and_then(|latest| *latest)))
+}
 
 thread_local! {
     /// True while this thread is inside the callback: what it causes is not told again.
@@ -64,7 +73,11 @@ pub unsafe extern "C" fn jfai_set_log(
         // Only the first call succeeds: there is one for the process, and it stays.
         let _ = tracing::subscriber::set_global_default(Teller);
         let target = callback.map(|callback| Target { callback, user: User(user), level });
-        *TARGET.write().unwrap_or_else(PoisonError::into_inner) = target;
+        let mut current = self::target().write().unwrap_or_else(PoisonError::into_inner);
+        *current = target;
+        if let Ok(mut latest) = LATEST.try_write() {
+            *latest = target;
+        }
         Ok(())
     })
 }
@@ -92,7 +105,7 @@ impl Subscriber for Teller {
         metadata.is_event()
             && metadata.target().starts_with("junfeiai")
             && !TELLING.get()
-            && TARGET
+            && target()
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
                 .as_ref()
@@ -111,7 +124,7 @@ impl Subscriber for Teller {
         let mut line = Line::default();
         event.record(&mut line);
         let line = owned(&format!("{}{}", line.message, line.fields));
-        let target = TARGET.read().unwrap_or_else(PoisonError::into_inner);
+        let target = target().read().unwrap_or_else(PoisonError::into_inner);
         if let Some(target) = target.as_ref() {
             TELLING.set(true);
             // SAFETY: the header asks for a function that may be called from any thread until it is replaced, which

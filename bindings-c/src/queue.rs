@@ -6,8 +6,10 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use junfeiai::platform::ForkGuard;
+
 use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::guard::{Failure, Outcome, guard, guard_or, need};
 use crate::ops::{Delivery, User};
 use crate::options::milliseconds;
 use crate::status::jfai_status;
@@ -17,7 +19,14 @@ pub type jfai_wakeup_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Holds callbacks back until the caller's own loop drains it. Shareable between threads.
 pub struct jfai_queue {
-    pub(crate) line: Arc<Line>,
+    /// A child of `fork()` leaves it alone: the library's thread of the parent may have held its lock.
+    line: ForkGuard<Arc<Line>>,
+}
+
+impl jfai_queue {
+    pub(crate) fn line(&self) -> Outcome<&Arc<Line>> {
+        self.line.get().ok_or(Failure::Forked)
+    }
 }
 
 #[derive(Default)]
@@ -76,7 +85,7 @@ pub extern "C" fn jfai_queue_new(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(out, "out")?.write(Box::new(jfai_queue { line: Arc::default() }));
+        need(out, "out")?.write(Box::new(jfai_queue { line: ForkGuard::new(Arc::default()) }));
         Ok(())
     })
 }
@@ -85,9 +94,9 @@ pub extern "C" fn jfai_queue_new(
 /// library's thread, so cancel and drain these first, or free the client first.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_queue_free(queue: Option<Box<jfai_queue>>) {
-    guard_or!(() => if let Some(queue) = queue {
+    guard_or!(() => if let Some(line) = queue.as_ref().and_then(|queue| queue.line.get()) {
         let rest = {
-            let mut state = queue.line.state();
+            let mut state = line.state();
             state.closed = true;
             state.wakeup = None;
             std::mem::take(&mut state.waiting)
@@ -106,7 +115,7 @@ pub unsafe extern "C" fn jfai_queue_set_wakeup(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(queue, "queue")?.line.state().wakeup = wakeup.map(|wakeup| (wakeup, User(user)));
+        need(queue, "queue")?.line()?.state().wakeup = wakeup.map(|wakeup| (wakeup, User(user)));
         Ok(())
     })
 }
@@ -121,7 +130,7 @@ pub extern "C" fn jfai_queue_drain(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let deliveries = need(queue, "queue")?.line.take(milliseconds(timeout_ms));
+        let deliveries = need(queue, "queue")?.line()?.take(milliseconds(timeout_ms));
         let count = deliveries.len();
         for delivery in deliveries {
             delivery.call();

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +89,84 @@ static void forked(const jfai_client *client) {
   jfai_task_free(task);
 }
 
+static const jfai_client *shared;
+static atomic_int stop;
+
+static void *work(void *user) {
+  while (!atomic_load(&stop)) {
+    jfai_task *task = NULL;
+    if (jfai_get(shared, "task_life", NULL, &task, NULL) == JFAI_OK) jfai_task_free(task);
+  }
+  return user;
+}
+
+/* Slow on purpose: a fork nearly always finds it running. */
+static void slow_log(void *user, int32_t level, const char *line) {
+  const struct timespec pause = {0, 1000000};
+  (void)user, (void)level, (void)line;
+  nanosleep(&pause, NULL);
+}
+
+static void no_log(void *user, int32_t level, const char *line) {
+  (void)level, (void)line;
+  ++*(int *)user;
+}
+
+static void ended(void *user, jfai_task *task, jfai_error *error) {
+  ++*(int *)user;
+  jfai_task_free(task);
+  jfai_error_free(error);
+}
+
+/* A child begins anew, whatever locks the threads of its parent held. */
+static void forked_while_busy(jfai_client *client) {
+  enum { THREADS = 3, FORKS = 10 };
+  pthread_t threads[THREADS];
+  jfai_queue *queue = NULL;
+  jfai_cancel *cancel = NULL;
+  int calls = 0;
+  shared = client;
+  EXPECT(JFAI_OK, jfai_queue_new(&queue, &err));
+  EXPECT(JFAI_OK, jfai_cancel_new(&cancel, &err));
+  EXPECT(JFAI_OK, jfai_set_log(slow_log, NULL, JFAI_LOG_TRACE, &err));
+  for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, work, NULL) == 0);
+  for (int i = 0; i < FORKS; i++) {
+    EXPECT(JFAI_OK, jfai_get_async(client, "task_life", cancel, queue, ended, &calls, &err));
+    const pid_t child = fork();
+    if (child == 0) {
+      jfai_task *task = NULL;
+      int lines = 0;
+      passed = failed = 0;
+      alarm(60);
+      EXPECT(JFAI_OK, jfai_set_log(no_log, &lines, JFAI_LOG_DEBUG, &err));
+      EXPECT(JFAI_ERR_FORKED, jfai_get_async(client, "task_life", NULL, NULL, ended, &calls, &err));
+      EXPECT(JFAI_ERR_FORKED, jfai_queue_set_wakeup(queue, NULL, NULL, &err));
+      EXPECT(JFAI_ERR_FORKED, jfai_queue_drain(queue, 0, NULL, &err));
+      jfai_queue_free(queue);
+      jfai_client_free(client);
+      jfai_client *own = emulator_client();
+      EXPECT(JFAI_OK, jfai_get(own, "task_life", cancel, &task, &err));
+      CHECK(lines > 0);
+      jfai_cancel_now(cancel);
+      jfai_task_free(task);
+      EXPECT(JFAI_ERR_CANCELLED, jfai_get(own, "task_life", cancel, &task, &err));
+      jfai_cancel_free(cancel);
+      jfai_client_free(own);
+      _exit(failed != 0);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  atomic_store(&stop, 1);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  EXPECT(JFAI_OK, jfai_set_log(NULL, NULL, JFAI_LOG_ERROR, &err));
+  while (calls < FORKS) EXPECT(JFAI_OK, jfai_queue_drain(queue, 60000, NULL, &err));
+  CHECK(!jfai_cancel_is_cancelled(cancel));
+  jfai_cancel_free(cancel);
+  jfai_queue_free(queue);
+}
+
 int main(int count, char **arguments) {
   const int rounds = count > 2 ? atoi(arguments[2]) : 10000;
   jfai_client_options *options = NULL;
@@ -110,6 +190,7 @@ int main(int count, char **arguments) {
 
   jfai_client *client = emulator_client();
   forked(client);
+  forked_while_busy(client);
   jfai_client_free(client);
   return finished("life");
 }

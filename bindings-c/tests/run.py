@@ -190,6 +190,17 @@ def consumers(emulator, prefix):
     shutil.rmtree(moved)
 
 
+def resets(emulator):
+    """Programs with the default disposition of SIGPIPE, and a server that resets every connection."""
+    folder = WORK / "resets"
+    folder.mkdir(exist_ok=True)
+    server = subprocess.Popen([sys.executable, ROOT / "tests" / "tls_reset.py", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    origin = server.stdout.readline().split()[-1]
+    for name in ("sigpipe", "sigpipe_cpp"):
+        program(emulator, f"{name}: a reset connection does not end the process", [WORK / "cmake-gcc" / name, f"{origin}/v1", folder / "ca.pem", "20"])
+    server.communicate()
+
+
 def examples(emulator):
     build, out = WORK / "cmake-gcc", WORK / "out"
     for face in ("c", "cpp"):
@@ -282,6 +293,7 @@ def main():
         if "--readme" not in sys.argv:
             header(prefix)
             consumers(emulator, prefix)
+            resets(emulator)
             examples(emulator)
             sanitizers(emulator, prefix)
         readme.check(sys.modules[__name__], emulator, prefix)

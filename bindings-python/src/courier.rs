@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::native::PerProcess;
+use junfeiai::platform::PerProcess;
 use pyo3::prelude::*;
 
 use crate::{log, runtime};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use junfeiai::platform::BoxStream;
+use junfeiai::platform::{BoxStream, ForkGuard};
 use junfeiai::{Result, Task, Video, VideoReader};
-use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::bridge::{self, Link, Output};
@@ -92,6 +92,14 @@ pub(crate) type Items = BoxStream<'static, Result<Output>>;
 
 type Shared = Arc<tokio::sync::Mutex<Option<Items>>>;
 
+/// What goes on from call to call stays with the process that began it: going on in a child of `fork()` as well would
+/// create the rest of `generate_many` twice.
+pub(crate) fn own<T>(guard: &ForkGuard<T>) -> PyResult<&T> {
+    let inherited =
+        || PyRuntimeError::new_err("this object was made before fork() and belongs to the parent: make a new one");
+    guard.get().ok_or_else(inherited)
+}
+
 /// The next item; after the end, and after an error, there is none.
 async fn next(items: Shared) -> Result<Option<Output>> {
     let mut items = items.lock().await;
@@ -147,7 +155,7 @@ impl Face for Blocking {
 
     fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>> {
         let items = Arc::new(tokio::sync::Mutex::new(Some(items)));
-        Ok(Py::new(py, Iterator { items, home: Home::default() })?.into_any())
+        Ok(Py::new(py, Iterator { items: ForkGuard::new(items), home: Home::default() })?.into_any())
     }
 }
 
@@ -197,7 +205,8 @@ impl Face for Asyncio {
     }
 
     fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, AsyncIterator { items: Arc::new(tokio::sync::Mutex::new(Some(items))) })?.into_any())
+        let items = Arc::new(tokio::sync::Mutex::new(Some(items)));
+        Ok(Py::new(py, AsyncIterator { items: ForkGuard::new(items) })?.into_any())
     }
 }
 
@@ -205,7 +214,7 @@ impl Face for Asyncio {
 #[pyclass(frozen, name = "_Iterator", module = "junfeiai._native")]
 pub(crate) struct Iterator {
     // Dropped in this order: what is left of the stream before its home.
-    items: Shared,
+    items: ForkGuard<Shared>,
     home: Home,
 }
 
@@ -216,7 +225,7 @@ impl Iterator {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match lane::block(py, Some(&self.home), None, Box::pin(next(self.items.clone())))? {
+        match lane::block(py, Some(&self.home), None, Box::pin(next(own(&self.items)?.clone())))? {
             Ok(item) => item.map(|item| item(py)).transpose(),
             Err(error) => Err(raise(py, &error)),
         }
@@ -226,7 +235,7 @@ impl Iterator {
 /// Items as they come, for ``async for``.
 #[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
 pub(crate) struct AsyncIterator {
-    items: Shared,
+    items: ForkGuard<Shared>,
 }
 
 #[pymethods]
@@ -236,7 +245,7 @@ impl AsyncIterator {
     }
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Asyncio::run(py, &Ear::default(), next(self.items.clone()), |py, item| match item {
+        Asyncio::run(py, &Ear::default(), next(own(&self.items)?.clone()), |py, item| match item {
             Some(item) => item(py),
             None => Err(PyStopAsyncIteration::new_err(())),
         })

@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::native::PerProcess;
+use junfeiai::platform::native::without_sigpipe;
+use junfeiai::platform::{PerProcess, Pid};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -39,7 +40,7 @@ struct Lane {
     runtime: Option<Runtime>,
     /// One timer for all the ticks of all calls: setting one up for each call would wake the runtime for nothing.
     tick: Mutex<Option<Pin<Box<Sleep>>>>,
-    process: u32,
+    process: Pid,
 }
 
 struct Idle {
@@ -62,7 +63,7 @@ impl Lane {
         let runtime = Builder::new_current_thread().thread_name("junfeiai").enable_all().build();
         let runtime =
             runtime.map_err(|error| PyRuntimeError::new_err(format!("the runtime cannot be started: {error}")))?;
-        Ok(Arc::new(Self { runtime: Some(runtime), tick: Mutex::default(), process: std::process::id() }))
+        Ok(Arc::new(Self { runtime: Some(runtime), tick: Mutex::default(), process: Pid::current() }))
     }
 
     fn put_back(self: Arc<Self>) {
@@ -87,13 +88,15 @@ impl Lane {
 
     /// Lets its connections do what is left to do. False where that is not possible.
     fn settle(&self) -> bool {
-        if self.process != std::process::id() || Handle::try_current().is_ok() {
+        if !self.process.is_current() || Handle::try_current().is_ok() {
             return false;
         }
         if let Some(runtime) = &self.runtime {
-            runtime.block_on(async {
-                tokio::task::yield_now().await;
-                tokio::task::yield_now().await;
+            without_sigpipe(|| {
+                runtime.block_on(async {
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                });
             });
         }
         true
@@ -106,28 +109,31 @@ impl Lane {
         pause: impl Fn() -> bool,
     ) -> Option<T> {
         let runtime = self.runtime.as_ref()?;
-        runtime.block_on(async {
-            // What came since the last call first: a connection that is free again, or that the server closed.
-            tokio::task::yield_now().await;
-            let mut kept = self.tick.try_lock().ok();
-            let mut own = None;
-            let tick = kept.as_deref_mut().unwrap_or(&mut own);
-            let mut tick = tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(TICK))).as_mut();
-            if tick.is_elapsed() {
-                tick.as_mut().reset(tokio::time::Instant::now() + TICK);
-            }
-            poll_fn(|cx| {
-                // The clock first: a call that is busy without end must not use up the turn of this one.
-                if tick.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(None);
+        // Python's own disposition of SIGPIPE is left as it is, and its callbacks run with the mask that it chose.
+        without_sigpipe(|| {
+            runtime.block_on(async {
+                // What came since the last call first: a connection that is free again, or that the server closed.
+                tokio::task::yield_now().await;
+                let mut kept = self.tick.try_lock().ok();
+                let mut own = None;
+                let tick = kept.as_deref_mut().unwrap_or(&mut own);
+                let mut tick = tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(TICK))).as_mut();
+                if tick.is_elapsed() {
+                    tick.as_mut().reset(tokio::time::Instant::now() + TICK);
                 }
-                match call.as_mut().poll(cx) {
-                    Poll::Ready(output) => Poll::Ready(Some(output)),
-                    Poll::Pending if pause() => Poll::Ready(None),
-                    Poll::Pending => Poll::Pending,
-                }
+                poll_fn(|cx| {
+                    // The clock first: a call that is busy without end must not use up the turn of this one.
+                    if tick.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    match call.as_mut().poll(cx) {
+                        Poll::Ready(output) => Poll::Ready(Some(output)),
+                        Poll::Pending if pause() => Poll::Ready(None),
+                        Poll::Pending => Poll::Pending,
+                    }
+                })
+                .await
             })
-            .await
         })
     }
 }
@@ -135,9 +141,9 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
-        if self.process == std::process::id() {
+        if self.process.is_current() {
             // Without waiting for a name lookup that hangs.
-            runtime.shutdown_background();
+            without_sigpipe(|| runtime.shutdown_background());
         } else {
             // After a fork this is the parent's: taking it down would take its sockets off the parent's list.
             std::mem::forget(runtime);
@@ -169,7 +175,7 @@ impl Home {
     fn lane(&self) -> PyResult<Arc<Lane>> {
         let mut lane = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*lane {
-            Some(lane) if lane.process == std::process::id() => Ok(lane.clone()),
+            Some(lane) if lane.process.is_current() => Ok(lane.clone()),
             _ => Ok(lane.insert(Lane::take()?).clone()),
         }
     }

@@ -4,6 +4,7 @@ use std::io::SeekFrom;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use junfeiai::platform::ForkGuard;
 use junfeiai::{Result, VideoReader};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -12,7 +13,7 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use crate::classes::immediate;
 use crate::convert::argument;
-use crate::face::{Asyncio, Blocking, Ear, Face};
+use crate::face::{Asyncio, Blocking, Ear, Face, own};
 use crate::lane::Home;
 
 /// What one read asks the core for at most.
@@ -20,20 +21,26 @@ const PIECE: usize = 256 * 1024;
 
 /// The core's reader, until it is closed.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Option<Arc<tokio::sync::Mutex<VideoReader>>>>>);
+struct Shared(Arc<ForkGuard<Slot>>);
+
+/// `None` when it is closed.
+type Slot = Mutex<Option<Arc<tokio::sync::Mutex<VideoReader>>>>;
 
 impl Shared {
     fn new(reader: VideoReader) -> Self {
-        Self(Arc::new(Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(reader))))))
+        Self(Arc::new(ForkGuard::new(Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(reader)))))))
     }
 
     fn get(&self) -> PyResult<Arc<tokio::sync::Mutex<VideoReader>>> {
-        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reader = own(&self.0)?.lock().unwrap_or_else(PoisonError::into_inner).clone();
         reader.ok_or_else(|| PyValueError::new_err("I/O operation on closed file."))
     }
 
     fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A child of `fork()` closes nothing of its parent's.
+        if let Some(slot) = self.0.get() {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use junfeiai::platform::native::PerProcess;
+use junfeiai::platform::PerProcess;
+use junfeiai::platform::native::block_sigpipe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
@@ -30,6 +31,8 @@ pub(crate) fn handle() -> PyResult<Handle> {
             // One: a second is woken for every answer, and has nothing to do. What keeps a disk busy is not done here.
             .worker_threads(1)
             .thread_name("junfeiai")
+            // These threads run nothing of the program's, and it may want SIGPIPE for its own pipes.
+            .on_thread_start(block_sigpipe)
             .enable_all()
             .build()
             .map(|runtime| Running { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })

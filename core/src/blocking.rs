@@ -17,18 +17,52 @@ use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::native::Summary;
+use crate::platform::PerProcess;
+use crate::platform::native::{Summary, without_sigpipe};
 use crate::{ClientBuilder, Pending, ReaderOptions, Task, Video, VideoRequest};
 
 pub use reader::Reader;
 
-/// A client whose calls block the calling thread. Clones share everything; threads may share one.
+/// A client whose calls block the calling thread. Clones share everything; threads may share one, and so may a process
+/// made by `fork()`, see [`crate::Client`].
 ///
 /// Not for use inside an async runtime: take [`crate::Client`] there.
 #[derive(Debug, Clone)]
 pub struct Client {
     client: crate::Client,
-    runtime: Arc<Runtime>,
+    runtime: Arc<BlockingRuntime>,
+}
+
+/// A runtime of one thread for each process: nobody turns the parent's in its child.
+#[derive(Debug)]
+struct BlockingRuntime(PerProcess<Runtime>);
+
+impl BlockingRuntime {
+    fn new() -> Result<Self> {
+        let cell = PerProcess::new();
+        let runtime = Self::start()?;
+        cell.get_or_init(|| runtime);
+        Ok(Self(cell))
+    }
+
+    fn start() -> Result<Runtime> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::Io, Phase::Config, format!("the runtime cannot be started: {error}"))
+        })
+    }
+
+    /// Turns the runtime until the future is done. The future is made inside, so that it finds the runtime.
+    fn run<F: Future>(&self, make: impl FnOnce() -> F) -> F::Output {
+        // A Rust program ignores SIGPIPE, unless it was told otherwise or is a library of a C program.
+        without_sigpipe(|| {
+            let runtime = self.0.get_or_init(|| {
+                #[allow(clippy::panic)] // a child of `fork()` that gets no descriptors; there is no error to give
+                Self::start().unwrap_or_else(|error| panic!("{error}"))
+            });
+            let _entered = runtime.enter();
+            runtime.block_on(make())
+        })
+    }
 }
 
 impl Client {
@@ -53,10 +87,8 @@ impl Client {
     /// # Errors
     /// `config`, naming the option that cannot be used.
     pub fn build(builder: ClientBuilder) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Error::new(ErrorKind::Io, Phase::Config, format!("the runtime cannot be started: {error}"))
-        })?;
-        Ok(Self { client: builder.build()?, runtime: Arc::new(runtime) })
+        let runtime = Arc::new(BlockingRuntime::new()?);
+        Ok(Self { client: builder.build()?, runtime })
     }
 
     /// The async client behind this one, whose futures [`Client::run`] takes.
@@ -65,10 +97,11 @@ impl Client {
     }
 
     /// Runs any call of the async client to its end: `client.run(task.wait().timeout(limit))`.
+    ///
+    /// # Panics
+    /// In a child of `fork()` whose own runtime cannot be started, because the system has no descriptors left.
     pub fn run<F: IntoFuture>(&self, call: F) -> F::Output {
-        // Entered first, so that a future that looks for the runtime while it is made finds it.
-        let _entered = self.runtime.enter();
-        self.runtime.block_on(call.into_future())
+        self.runtime.run(|| call.into_future())
     }
 
     /// Creates a task; this costs money. See [`crate::Videos::create`].

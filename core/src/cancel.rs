@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::platform::{PerProcess, Pid};
 use crate::tracker::CreateTracker;
 
 /// Cancels what was started with it, from any thread. Clones are one token. A paid task is never cancelled, only
@@ -17,7 +18,8 @@ pub struct CancelToken(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     cancelled: AtomicBool,
-    waiting: Mutex<Waiting>,
+    /// Of each process its own: those who wait in a parent are not woken by its child.
+    waiting: PerProcess<Mutex<Waiting>>,
 }
 
 /// Whom to wake, by place: one token may stand behind any number of calls, and each leaves the list when it ends.
@@ -52,7 +54,7 @@ impl Waiting {
 
 impl Inner {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,13 +145,14 @@ impl CancelToken {
     }
 
     fn watch(&self) -> Watch<'_> {
-        Watch { inner: &self.0, place: None }
+        Watch { inner: &self.0, process: Pid::current(), place: None }
     }
 }
 
 /// One who waits for a token.
 struct Watch<'a> {
     inner: &'a Inner,
+    process: Pid,
     place: Option<usize>,
 }
 
@@ -166,7 +169,9 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
+        if let Some(place) = self.place
+            && self.process.is_current()
+        {
             self.inner.waiting().leave(place);
         }
     }

@@ -1,7 +1,7 @@
 //! The client: one object for a key, cheap to clone, safe to share.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -13,14 +13,22 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 #[cfg(feature = "journal")]
 use crate::journal::{Journal, Recorder};
-use crate::protocol::{Balance, Failover, RetryPolicy, WaitPolicy};
-use crate::scheduler::Scheduler;
+use crate::platform::PerProcess;
+use crate::protocol::{Balance, RetryPolicy, WaitPolicy};
 use crate::transport::{Timer, Transport};
 use crate::videos::Videos;
 
 /// A client of the video API: one for a key is enough. Clones share everything and cost nothing, and any number of
-/// threads and tasks may use them at once; a process made by `fork()` gets connections of its own. With the built-in
-/// transport its calls need a tokio runtime; without one take [`blocking::Client`](crate::blocking::Client).
+/// threads and tasks may use them at once. With the built-in transport its calls need a tokio runtime; without one take
+/// [`blocking::Client`](crate::blocking::Client).
+///
+/// **Fork.** A process made by `fork()` may use the clients that it inherits: it gets connections, a request budget and
+/// a choice of entry of its own, and shares the journal. Calls, streams and readers that were begun before the fork
+/// belong to the parent: the child neither polls nor drops them (`std::mem::forget`).
+///
+/// **Signals.** On Linux a server that resets the connection causes SIGPIPE. Rust programs ignore it, and `blocking` and the
+/// bindings keep it away; a runtime of your own inside a program that does not ignore it calls
+/// [`block_sigpipe`](crate::platform::native::block_sigpipe) at the start of its threads.
 ///
 /// ```no_run
 /// # async fn run() -> junfeiai::Result<()> {
@@ -387,7 +395,6 @@ impl ClientBuilder {
         let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;
-        let failover = Mutex::new(Failover::new(config.endpoints.len()));
         #[cfg(feature = "journal")]
         let journal = self.journal;
         #[cfg(feature = "native")]
@@ -397,15 +404,11 @@ impl ClientBuilder {
         };
         #[cfg(feature = "journal")]
         let recorder = journal.map(|journal| Recorder { journal, prompts: self.journal_prompts });
-        let scheduler = Scheduler::new(config.schedule, timer.clone());
-        let newborn = Mutex::default();
         let io = Io {
             config,
             transport,
             timer,
-            scheduler,
-            failover,
-            newborn,
+            state: PerProcess::new(),
             #[cfg(feature = "journal")]
             recorder,
         };

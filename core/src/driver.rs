@@ -17,7 +17,7 @@ use crate::endpoint::{Endpoint, path_segment};
 use crate::error::{Error, ErrorKind, Phase, Result};
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, PerProcess};
 use crate::protocol::{
     Answer, CallEvent, CallMachine, CallStep, Failover, Newborn, Reach, RetryPolicy, Safety, Time, WaitMachine,
     WaitStep, next_hop, parse_query,
@@ -37,11 +37,17 @@ pub(crate) struct Io {
     pub(crate) config: Config,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) failover: Mutex<Failover>,
-    pub(crate) newborn: Mutex<Newborn>,
+    pub(crate) state: PerProcess<State>,
     #[cfg(feature = "journal")]
     pub(crate) recorder: Option<Recorder>,
+}
+
+/// What a client has learnt and promised so far, and the locks around it: each process that inherits the client by
+/// `fork()` begins anew.
+pub(crate) struct State {
+    scheduler: Scheduler,
+    failover: Mutex<Failover>,
+    newborn: Mutex<Newborn>,
 }
 
 /// One call to the API.
@@ -144,7 +150,7 @@ impl Io {
                         let sent = self.now();
                         let (event, entry) = self.attempt(&call, timeout).await;
                         endpoint = entry;
-                        self.scheduler.note(phase, sent, &event);
+                        self.scheduler().note(phase, sent, &event);
                         if let Some(permit) = permit {
                             permit.release();
                         }
@@ -165,8 +171,8 @@ impl Io {
         let (phase, timeout, create) = (call.phase, call.timeout, call.create.clone());
         Box::pin(async move {
             match create {
-                Some(create) => create.unless_stopped(self.scheduler.create_turn(since)).await.map(Some),
-                None => self.scheduler.query_turn(phase, timeout).await.map(|()| None),
+                Some(create) => create.unless_stopped(self.scheduler().create_turn(since)).await.map(Some),
+                None => self.scheduler().query_turn(phase, timeout).await.map(|()| None),
             }
         })
     }
@@ -201,12 +207,24 @@ impl Io {
         }
     }
 
+    fn state(&self) -> &State {
+        self.state.get_or_init(|| State {
+            scheduler: Scheduler::new(self.config.schedule, self.timer.clone()),
+            failover: Mutex::new(Failover::new(self.config.endpoints.len())),
+            newborn: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.state().scheduler
+    }
+
     fn failover(&self) -> MutexGuard<'_, Failover> {
-        self.failover.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().failover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn newborn(&self) -> MutexGuard<'_, Newborn> {
-        self.newborn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().newborn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entry that calls go to first.
@@ -357,7 +375,7 @@ impl Io {
     pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
             if let Some(due) = machine.due()
-                && self.scheduler.poll_turn(due, machine.deadline()).await.is_none()
+                && self.scheduler().poll_turn(due, machine.deadline()).await.is_none()
             {
                 return WaitEvent::Done(Err(machine.timed_out()));
             }

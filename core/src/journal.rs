@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Prepared, Snapshot, TaskStatus, Warning, WarningCode};
-use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync, Pid};
 pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
 use crate::tracker::TrackedCreate;
 
@@ -60,6 +60,7 @@ pub(crate) struct Recorder {
 /// A create that was written down and not sent yet. Dropped without an outcome, it notes that there is none.
 pub(crate) struct OpenIntent {
     recorder: Option<Recorder>,
+    process: Pid,
     io: Arc<Io>,
     intent: String,
     model: String,
@@ -93,6 +94,7 @@ impl Io {
     ) -> Result<OpenIntent> {
         let mut open = OpenIntent {
             recorder: None,
+            process: Pid::current(),
             io: self.clone(),
             intent: String::new(),
             model: prepared.model.clone(),
@@ -206,6 +208,10 @@ impl Drop for OpenIntent {
     fn drop(&mut self) {
         // The caller dropped the create before its outcome was known. One that has not left made no task.
         let Some(recorder) = self.recorder.take() else { return };
+        // In a child of `fork()` it is the parent's, which goes on with it.
+        if !self.process.is_current() {
+            return;
+        }
         let (intent, reason) = (std::mem::take(&mut self.intent), "abandoned".to_owned());
         let event = if self.create.is_unsettled() {
             Event::Unknown { intent, reason }

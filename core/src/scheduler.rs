@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, Pid};
 use crate::protocol::{
     Answer, CallEvent, Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time, classify,
     is_from_upstream,
@@ -27,6 +27,7 @@ const MOST_PATIENCE: Duration = Duration::from_secs(600);
 /// The schedule of a client.
 pub(crate) struct Scheduler {
     timer: Arc<dyn Timer>,
+    process: Pid,
     shared: Mutex<Shared>,
 }
 
@@ -46,7 +47,7 @@ impl Scheduler {
     pub(crate) fn new(policy: SchedulePolicy, timer: Arc<dyn Timer>) -> Self {
         let shared =
             Shared { machine: ScheduleMachine::new(policy), wakers: Vec::new(), leader: None, armed: Time::default() };
-        Self { timer, shared: Mutex::new(shared) }
+        Self { timer, process: Pid::current(), shared: Mutex::new(shared) }
     }
 
     /// Waits until a poll is due and may be sent. `None` when no slot came in time.
@@ -124,6 +125,10 @@ impl Scheduler {
 
     /// Takes an entry out: its owner was dropped, or its create has been answered.
     fn leave(&self, slot: Slot, answered: bool) {
+        // The queue of a parent is not served in its child, and its lock may never open there.
+        if !self.process.is_current() {
+            return;
+        }
         let (now, mut woken) = (self.timer.now(), Woken::new());
         let mut shared = self.lock();
         if answered {
@@ -308,5 +313,32 @@ impl Drop for Permit<'_> {
         if let Some(slot) = self.slot {
             self.scheduler.leave(slot, false);
         }
+    }
+}
+
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_child_of_fork_drops_does_not_wait_for_the_lock_of_its_parent() {
+        let timer = Arc::new(crate::platform::native::TokioTimer::new());
+        let mut scheduler = Scheduler::new(SchedulePolicy::default(), timer);
+        scheduler.process = Pid::of_another();
+        let (scheduler, (dropped, seen)) = (&scheduler, std::sync::mpsc::channel());
+        std::thread::scope(|scope| {
+            let mut held = scheduler.lock();
+            let errand = Errand::Create { since: Time::default() };
+            let slot = Some(held.machine.add(Time::default(), errand));
+            scope.spawn(move || {
+                drop(Turn { scheduler, errand, slot, sleep: None });
+                drop(Permit { scheduler, slot });
+                let _ = dropped.send(());
+            });
+            // As long as a machine may be busy; then the lock opens, for the scope to end.
+            let result = seen.recv_timeout(Duration::from_secs(60));
+            drop(held);
+            assert_eq!(result, Ok(()));
+        });
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -103,7 +103,8 @@ impl Journal for StoppingJournal {
             }
             if self.stop == Stop::TornRecord(count) {
                 let line = record.to_line();
-                let mut file = std::fs::OpenOptions::new().append(true).open(&self.path).unwrap();
+                let mut file = std::fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+                file.seek(SeekFrom::End(0)).unwrap();
                 file.write_all(&line.as_bytes()[..line.len() / 2]).unwrap();
                 stand_still().await;
             }

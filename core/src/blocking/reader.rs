@@ -4,8 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
-
+use super::BlockingRuntime;
 use crate::VideoReader;
 use crate::error::Result;
 
@@ -29,11 +28,11 @@ use crate::error::Result;
 /// ```
 pub struct Reader {
     reader: VideoReader,
-    runtime: Arc<Runtime>,
+    runtime: Arc<BlockingRuntime>,
 }
 
 impl Reader {
-    pub(super) fn new(reader: VideoReader, runtime: Arc<Runtime>) -> Self {
+    pub(super) fn new(reader: VideoReader, runtime: Arc<BlockingRuntime>) -> Self {
         Self { reader, runtime }
     }
 
@@ -47,7 +46,7 @@ impl Reader {
     /// # Errors
     /// Those of [`VideoReader::size`].
     pub fn size(&mut self) -> Result<u64> {
-        self.runtime.block_on(self.reader.size())
+        self.runtime.run(|| self.reader.size())
     }
 }
 
@@ -55,7 +54,7 @@ impl Read for Reader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         // Demuxers read a few bytes at a time: what is in the cache needs no runtime.
         match self.reader.read_cached(buf) {
-            0 => Ok(self.runtime.block_on(self.reader.read(buf))?),
+            0 => Ok(self.runtime.run(|| self.reader.read(buf))?),
             length => Ok(length),
         }
     }
@@ -63,7 +62,7 @@ impl Read for Reader {
 
 impl Seek for Reader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        Ok(self.runtime.block_on(self.reader.seek(to))?)
+        Ok(self.runtime.run(|| self.reader.seek(to))?)
     }
 
     fn stream_position(&mut self) -> io::Result<u64> {

@@ -5,8 +5,11 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 
+pub use per_process::{ForkGuard, PerProcess, Pid};
+
 #[cfg(feature = "native")]
 pub mod native;
+mod per_process;
 #[cfg(all(feature = "wasm", target_arch = "wasm32"))]
 pub mod wasm;
 

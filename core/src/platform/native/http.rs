@@ -12,10 +12,9 @@ use futures_core::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::runtime::{Handle, Id};
 
-use super::per_process::PerProcess;
 use super::tls;
 use crate::error::{Error, Result};
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, PerProcess};
 use crate::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use crate::url::{Url, is_loopback_host, parse_authority};
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::lock::Locked;
+use super::lock::{Locked, lockable};
 use super::part::with_suffix;
 use super::process;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::journal::{Entry, Journal, Process, Record};
-use crate::platform::BoxFuture;
+use crate::platform::{BoxFuture, PerProcess};
 use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
 
 /// Largest file that is read.
@@ -33,7 +33,8 @@ pub struct FileJournal {
     lock_path: PathBuf,
     max_over: u64,
     max_bytes: u64,
-    known: Mutex<Option<Known>>,
+    /// Of each process its own: another thread may be writing at the moment of a fork.
+    known: PerProcess<Mutex<Option<Known>>>,
 }
 
 /// What was read of the file so far.
@@ -62,7 +63,7 @@ impl FileJournal {
             path,
             max_over: 512,
             max_bytes: 1024 * 1024,
-            known: Mutex::new(None),
+            known: PerProcess::new(),
         };
         // A file that is not ours gets no lock file beside it.
         if let Some(file) = journal.open_file()? {
@@ -89,7 +90,7 @@ impl FileJournal {
     }
 
     fn write(&self, record: Record) -> Result<()> {
-        self.locked(|known, file| {
+        self.locked(|known, mut file| {
             let line = record.to_line();
             if line.len() > MAX_LINE {
                 return Err(self.error("a record is longer than 64 KiB"));
@@ -99,7 +100,7 @@ impl FileJournal {
                 return Ok(());
             }
             let end = known.end;
-            let written = Self::add(file, known, line.as_bytes());
+            let written = Self::add(&mut file, known, line.as_bytes());
             written.map_err(|error| {
                 // What was not kept must not be read as kept by others either.
                 let _ = file.set_len(end);
@@ -109,6 +110,8 @@ impl FileJournal {
             let many = over >= self.max_over && over >= known.ledger.len() as u64;
             let large = known.end >= self.max_bytes && known.end >= known.first_size.saturating_mul(2);
             if many || large {
+                // Not every file system lets an open file be replaced.
+                drop(file);
                 // The record is kept already: that the file could not be made smaller is no reason to fail.
                 match self.replace(&known.ledger) {
                     Ok(smaller) => *known = smaller,
@@ -132,8 +135,8 @@ impl FileJournal {
     }
 
     /// Calls a function with what the file says now, while no other thread or process writes.
-    fn locked<T>(&self, action: impl FnOnce(&mut Known, &mut File) -> Result<T>) -> Result<T> {
-        let mut guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn locked<T>(&self, action: impl FnOnce(&mut Known, File) -> Result<T>) -> Result<T> {
+        let mut guard = self.known.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.lock()?;
         let (mut file, old) = match self.open_file()? {
             Some(file) => (file, guard.take()),
@@ -143,18 +146,19 @@ impl FileJournal {
             known
         } else {
             // The very first line was torn.
+            drop(file);
             let (begun, old) = self.begin()?;
             file = begun;
             self.refresh(&mut file, old)?.ok_or_else(|| self.error("the journal cannot be begun"))?
         };
-        let result = action(&mut known, &mut file);
+        let result = action(&mut known, file);
         // After a failure the file is the only truth.
         *guard = result.is_ok().then_some(known);
         result
     }
 
     fn lock(&self) -> Result<Locked> {
-        let file = OpenOptions::new().append(true).create(true).open(&self.lock_path);
+        let file = lockable().open(&self.lock_path);
         let file = file.map_err(|error| failed(&self.lock_path, &error))?;
         let begun = Instant::now();
         loop {
@@ -232,6 +236,7 @@ impl FileJournal {
             }
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
+            drop(file);
             fs::rename(&new_path, &self.path)?;
             #[cfg(unix)]
             if let Some(parent) = self.path.parent() {

@@ -1,14 +1,25 @@
 //! A lock on an open file that ends when we say so.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::{Deref, DerefMut};
+
+use crate::platform::Pid;
+
+/// How a file is opened that will be locked or cut: readable and writable, made when it is not there, as it is when it is.
+///
+/// Not with `append`: Windows then gives no right to write data, without which it neither locks nor cuts.
+pub(super) fn lockable() -> OpenOptions {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options
+}
 
 /// A locked file. Closing it is not enough to unlock it: a child process may hold a copy of it, between `fork()` and
 /// `exec()` or for as long as it lives.
 pub(super) struct Locked {
     file: File,
     /// Who locked it. A child that drops its copy must not take the lock from us.
-    process: u32,
+    process: Pid,
 }
 
 impl Locked {
@@ -23,13 +34,13 @@ impl Locked {
 
     /// A file that was just locked.
     pub(super) fn of(file: File) -> Self {
-        Self { file, process: std::process::id() }
+        Self { file, process: Pid::current() }
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process.is_current() {
             let _ = self.file.unlock();
         }
     }
@@ -57,7 +68,7 @@ mod tests {
     #[test]
     fn a_copy_that_lives_on_does_not_keep_the_lock() {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        let open = || File::options().append(true).open(&path).unwrap();
+        let open = || lockable().open(&path).unwrap();
         let locked = Locked::try_new(open()).unwrap();
         // What a child has after fork(): the same open file.
         let copy = locked.try_clone().unwrap();
@@ -66,7 +77,7 @@ mod tests {
         assert!(Locked::try_new(open()).is_some());
         // And a copy that a child drops takes nothing from its parent.
         let locked = Locked::try_new(open()).unwrap();
-        drop(Locked { file: locked.try_clone().unwrap(), process: 0 });
+        drop(Locked { file: locked.try_clone().unwrap(), process: Pid::of_another() });
         assert!(Locked::try_new(open()).is_none());
         drop(copy);
     }

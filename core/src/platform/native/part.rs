@@ -4,11 +4,11 @@
 //! The lock on the state file keeps two savers of one video apart.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::lock::Locked;
+use super::lock::{Locked, lockable};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
@@ -54,7 +54,7 @@ impl PartFile {
         let state = lock(&state_path)?;
         // The other saver may have ended between our first look and the lock.
         let file = check_target(target, overwrite).and_then(|()| {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
+            let file = lockable().open(&part_path);
             file.map_err(|error| io_error("the file", &part_path, &error))
         });
         let file = match file {
@@ -308,7 +308,7 @@ fn is_orphan(state: &File, part_path: &Path) -> bool {
 fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = lockable().open(path);
         let file = file.map_err(|error| io_error("the file", path, &error))?;
         let Some(file) = Locked::try_new(file) else {
             let text = format!("{} is being written by another saver", path.display());

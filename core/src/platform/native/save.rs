@@ -15,7 +15,7 @@ use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::{Fetch, FetchEvent};
 use crate::journal::Event;
-use crate::platform::{BoxCallback, BoxFuture};
+use crate::platform::{BoxCallback, BoxFuture, Pid};
 use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
 use crate::video::Video;
 
@@ -189,7 +189,7 @@ impl Save {
     async fn save(&mut self, begun: Instant) -> Result<Summary> {
         let (part, kept) = PartFile::open(&self.path, self.video.task_id(), self.overwrite, self.parents)?;
         // A dropped future keeps what is there, too.
-        let mut part = Keeper(Some(part));
+        let mut part = Keeper(Some(part), Pid::current());
         let io = self.video.client.io.clone();
         let mut fetch = Fetch::new(io, &self.video.source, self.policy.clone(), kept);
         fetch.limit_rate(self.rate_limit);
@@ -276,7 +276,7 @@ pub(super) async fn note_saved(io: &Io, task_id: &str, summary: &Summary) {
 }
 
 /// Keeps what was read when the save ends early, however it ends.
-struct Keeper(Option<PartFile>);
+struct Keeper(Option<PartFile>, Pid);
 
 impl Keeper {
     fn file(&mut self) -> Result<&mut PartFile> {
@@ -288,7 +288,12 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(part) = self.0.take() {
-            part.keep();
+            if self.1.is_current() {
+                part.keep();
+            } else {
+                // In a child of `fork()`: the parent goes on writing, and a file's position is common to both.
+                std::mem::forget(part);
+            }
         }
     }
 }

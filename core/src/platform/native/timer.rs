@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{Duration, SystemTime};
 
+use once_cell::race::OnceBox;
 use tokio::time::Instant;
 
 use crate::platform::BoxFuture;
@@ -12,13 +13,14 @@ use crate::transport::Timer;
 /// Time by tokio; paused in tests that pause tokio's clock.
 #[derive(Debug)]
 pub struct TokioTimer {
-    zero: std::sync::OnceLock<Instant>,
+    /// Without a lock, which another thread might hold at the moment of a fork.
+    zero: OnceBox<Instant>,
 }
 
 impl TokioTimer {
     /// A clock that begins at its first use.
     pub fn new() -> Self {
-        Self { zero: std::sync::OnceLock::new() }
+        Self { zero: OnceBox::new() }
     }
 }
 
@@ -30,7 +32,7 @@ impl Default for TokioTimer {
 
 impl Timer for TokioTimer {
     fn now(&self) -> Time {
-        Time::from_start(self.zero.get_or_init(Instant::now).elapsed())
+        Time::from_start(self.zero.get_or_init(|| Box::new(Instant::now())).elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
