@@ -735,6 +735,17 @@ JFAI_API
 const char *jfai_error_task_id(const struct jfai_error *error);
 
 /**
+ * How many tasks it is about: those of jfai_generate_many() that exist when it ends early, else 1 or 0.
+ */
+JFAI_API
+size_t jfai_error_task_count(const struct jfai_error *error);
+
+/**
+ * One of these tasks, counted from 0; NULL past the end.
+ */
+JFAI_API const char *jfai_error_task_id_at(const struct jfai_error *error, size_t index);
+
+/**
  * The last state seen of that task: `JFAI_TASK_…`, 0 when none was seen.
  */
 JFAI_API int32_t jfai_error_last_status(const struct jfai_error *error);
@@ -882,7 +893,7 @@ jfai_status jfai_wait_all(const struct jfai_client *client,
 /**
  * Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
  * money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
- * rest: to stop, free the batch. Then no further task is created; tasks that exist go on.
+ * rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist go on, see jfai_batch_task_ids().
  */
 JFAI_API
 jfai_status jfai_generate_many(const struct jfai_client *client,
@@ -904,14 +915,37 @@ jfai_status jfai_resume_pending(const struct jfai_client *client,
                                 struct jfai_error **err);
 
 /**
- * Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be gone on with.
- * `cancel` may be NULL.
+ * Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be resumed, and the
+ * error lists the tasks that were created and not given out yet: jfai_error_task_id_at(). `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_batch_next(struct jfai_batch *batch,
                             const struct jfai_cancel *cancel,
                             struct jfai_result **out,
                             struct jfai_error **err);
+
+/**
+ * Stops creating: no further create is sent, and jfai_batch_next() gives the orders that were not sent as `JFAI_ERR_CANCELLED`.
+ * What was sent before is waited for and given as usual. For jfai_generate_many(); other batches create nothing.
+ */
+JFAI_API
+jfai_status jfai_batch_stop(struct jfai_batch *batch,
+                            struct jfai_error **err);
+
+/**
+ * The tasks of jfai_generate_many() that exist and were not given out by jfai_batch_next() yet, for jfai_names_free(): what to keep
+ * before the batch is freed early. They go on.
+ */
+JFAI_API
+jfai_status jfai_batch_task_ids(const struct jfai_batch *batch,
+                                struct jfai_names **out,
+                                struct jfai_error **err);
+
+/**
+ * True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
+ */
+JFAI_API
+bool jfai_batch_maybe_executed(const struct jfai_batch *batch);
 
 /**
  * Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
@@ -1402,7 +1436,7 @@ JFAI_API jfai_status jfai_save_options_new(struct jfai_save_options **out, struc
 JFAI_API void jfai_save_options_free(struct jfai_save_options *options);
 
 /**
- * Sets how many connections are used at once, 1 to 16. Default 1.
+ * Sets how many connections are used at once, 1 to 16. Default 1. Other numbers are refused by the call that gets these options.
  */
 JFAI_API
 jfai_status jfai_save_options_set_connections(struct jfai_save_options *options,
@@ -1450,7 +1484,7 @@ jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
                                              struct jfai_error **err);
 
 /**
- * Sets the most bytes per second. Default 0: as fast as it comes.
+ * Sets the most bytes per second, 1 at least. Default: as fast as it comes. 0 is refused by the call that gets these options.
  */
 JFAI_API
 jfai_status jfai_save_options_set_rate_limit(struct jfai_save_options *options,
@@ -1691,8 +1725,8 @@ jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
                                              struct jfai_error **err);
 
 /**
- * Sets the first pause between two polls, in milliseconds, growing to twice of it. Any host but this machine is asked every
- * 5 s at the most.
+ * Sets the first pause between two polls, in milliseconds, growing to twice of it or to the client's longest pause (10000). Any
+ * host but this machine is asked every 5 s at the most. 0 is refused by the call that gets these options, before anything is sent.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,

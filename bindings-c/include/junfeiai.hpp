@@ -5,7 +5,12 @@
  * Every call comes in two forms: `client.create(request)` throws junfeiai::error, `client.try_create(request)` gives a
  * junfeiai::result. `…_async` gives a std::future, or calls a function on the library's thread or in a queue's drain().
  * Classes are move-only; what C takes as const may be used by several threads at the same time. Texts returned as
- * std::string_view belong to the object they come from.
+ * std::string_view belong to the object they come from. A moved-from object is empty: using it is JFAI_ERR_ARGUMENT.
+ *
+ * A function that you give may throw. When a progress function does, the call ends with a junfeiai::error of the kind
+ * "cancelled" that has the task's id; your exception is its cause(), and nested in what is thrown, for
+ * std::rethrow_if_nested(). When a completion function does, drain() throws such an error; where no drain() is running it
+ * goes to the function of set_unhandled().
  */
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #ifndef JUNFEIAI_HPP
@@ -15,6 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -74,17 +80,6 @@ inline std::string_view view(const char *s) { return s != nullptr ? std::string_
 inline std::optional<std::string> maybe(const char *s) {
   return s != nullptr ? std::optional<std::string>(s) : std::nullopt;
 }
-inline std::uint64_t ms(milliseconds t) {
-  if (t == forever) return JFAI_FOREVER;
-  return t.count() < 0 ? 0 : static_cast<std::uint64_t>(t.count());
-}
-inline std::string path(const std::filesystem::path &p) {
-#if defined(_WIN32)
-  return p.u8string();
-#else
-  return p.string();
-#endif
-}
 inline std::filesystem::path path(const char *s) {
 #if defined(_WIN32)
   return std::filesystem::u8path(text(s));
@@ -106,10 +101,13 @@ struct error_record {
   std::optional<std::string> field, server_code, server_message, request_id, task_id;
   int http_status = 0;
   task_status last_status = task_status::unknown;
+  std::vector<std::string> task_ids;
   std::optional<milliseconds> retry_after;
   unsigned attempts = 0;
   bool maybe_executed = false, transient = false;
+  std::exception_ptr cause;
 };
+struct errors;
 
 } // namespace detail
 /** @endcond */
@@ -142,6 +140,8 @@ public:
   const std::optional<std::string> &request_id() const noexcept { return record_->request_id; }
   /** The task that it is about; there on every error after a task exists. */
   const std::optional<std::string> &task_id() const noexcept { return record_->task_id; }
+  /** Every task that it is about: of client::generate_many() those that exist when it ends early. */
+  const std::vector<std::string> &task_ids() const noexcept { return record_->task_ids; }
   /** The last state seen of that task. */
   task_status last_status() const noexcept { return record_->last_status; }
   /** How long the server asked to wait. */
@@ -154,8 +154,11 @@ public:
   bool is_transient() const noexcept { return record_->transient; }
   /** All of it as one JSON object. */
   const std::string &json() const noexcept { return record_->json; }
+  /** What a function of yours threw, when that ended the call; else null. */
+  const std::exception_ptr &cause() const noexcept { return record_->cause; }
 
 private:
+  friend struct detail::errors;
   explicit error(std::shared_ptr<const detail::error_record> r) : std::runtime_error(r->message), record_(std::move(r)) {}
 
   static std::shared_ptr<const detail::error_record> read(const jfai_error *e) {
@@ -171,6 +174,8 @@ private:
     r->server_message = detail::maybe(jfai_error_server_message(e));
     r->request_id = detail::maybe(jfai_error_request_id(e));
     r->task_id = detail::maybe(jfai_error_task_id(e));
+    for (std::size_t i = 0; i < jfai_error_task_count(e); ++i)
+      r->task_ids.push_back(detail::text(jfai_error_task_id_at(e, i)));
     r->http_status = jfai_error_http_status(e);
     r->last_status = static_cast<task_status>(jfai_error_last_status(e));
     if (auto after = jfai_error_retry_after_ms(e); after >= 0) r->retry_after = milliseconds(after);
@@ -182,6 +187,97 @@ private:
 
   std::shared_ptr<const detail::error_record> record_;
 };
+
+/** @cond */
+namespace detail {
+
+/** Errors that are made on this side of C. */
+struct errors {
+  /** An argument that C is not given. */
+  static error argument(const std::string &text) {
+    return make(JFAI_ERR_ARGUMENT, "argument", "config", text, "an argument is NULL, not UTF-8 or out of range; the message names it",
+                std::nullopt);
+  }
+  /** A function of the caller threw, and C has no error for it. */
+  static error stopped(const std::string &text, const std::optional<std::string> &task_id) {
+    return make(JFAI_ERR_CANCELLED, "cancelled", "wait", text, "call again when you want to go on", task_id);
+  }
+  /** The same error, with what a function of the caller threw. */
+  static error caused_by(const error &e, const char *function, const std::exception_ptr &cause) {
+    auto r = std::make_shared<error_record>(*e.record_);
+    const auto before = "the " + std::string(function) + " function threw " + what(cause) + ": ";
+    r->message = before + r->message;
+    r->detail = before + r->detail;
+    r->cause = cause;
+    return error(std::shared_ptr<const error_record>(std::move(r)));
+  }
+  /** Throws it, with the exception of the caller nested in it. */
+  [[noreturn]] static void raise(const error &e) {
+    if (!e.cause()) throw e;
+    try {
+      std::rethrow_exception(e.cause());
+    } catch (...) {
+      std::throw_with_nested(e);
+    }
+  }
+
+private:
+  static error make(jfai_status status, const char *kind, const char *phase, const std::string &text, const char *next,
+                    const std::optional<std::string> &task_id) {
+    auto r = std::make_shared<error_record>();
+    r->status = status;
+    r->kind = kind;
+    r->phase = phase;
+    r->detail = text;
+    r->message = text + (task_id ? " (task " + *task_id + "); " : "; ") + next;
+    r->task_id = task_id;
+    if (task_id) r->task_ids.push_back(*task_id);
+    r->json = "{\"kind\":" + quoted(r->kind) + ",\"number\":" + std::to_string(status) + ",\"phase\":" + quoted(r->phase) + ",\"message\":" + quoted(text) +
+              ",\"task_id\":" + (task_id ? quoted(*task_id) : "null") + ",\"text\":" + quoted(r->message) + "}";
+    return error(std::shared_ptr<const error_record>(std::move(r)));
+  }
+  static std::string what(const std::exception_ptr &e) {
+    try {
+      std::rethrow_exception(e);
+    } catch (const std::exception &known) {
+      return known.what();
+    } catch (...) {
+      return "something that is no std::exception";
+    }
+  }
+  static std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      if (static_cast<unsigned char>(c) < 0x20) out += ' ';
+      else out += c;
+    }
+    return out + '"';
+  }
+};
+
+/** A text for C, where a NUL would end it: one inside would send less than was written. */
+inline std::string c_text(std::string_view v, const char *name) {
+  if (const auto at = v.find('\0'); at != std::string_view::npos)
+    throw errors::argument(std::string(name) + " has a NUL inside, at byte " + std::to_string(at));
+  return std::string(v);
+}
+inline std::string path(const std::filesystem::path &p, const char *name) {
+#if defined(_WIN32)
+  return c_text(p.u8string(), name);
+#else
+  return c_text(p.string(), name);
+#endif
+}
+inline std::uint64_t ms(milliseconds t, const char *name) {
+  if (t == forever) return JFAI_FOREVER;
+  if (t.count() < 0)
+    throw errors::argument(std::string(name) + " is " + std::to_string(t.count()) + " ms: a time cannot be negative");
+  return static_cast<std::uint64_t>(t.count());
+}
+
+} // namespace detail
+/** @endcond */
 
 /** What a `try_…` form gives: a value or an error. */
 template <class T>
@@ -197,12 +293,12 @@ public:
   explicit operator bool() const noexcept { return has_value(); }
   /** The value; throws the error when there is none. */
   T value() && {
-    if (!has_value()) throw std::get<1>(state_);
+    if (!has_value()) detail::errors::raise(std::get<1>(state_));
     return std::get<0>(std::move(state_));
   }
   /** The value; throws the error when there is none. */
   T &value() & {
-    if (!has_value()) throw std::get<1>(state_);
+    if (!has_value()) detail::errors::raise(std::get<1>(state_));
     return std::get<0>(state_);
   }
   /** The value; throws the error when there is none. */
@@ -257,8 +353,9 @@ public:
     }
   }
   explicit operator bool() const noexcept { return static_cast<bool>(f_); }
-  /** For C: 0 goes on. An exception ends the call, and is thrown where the call ends. */
+  /** For C: 0 goes on. An exception ends the call, which gives it to the caller. */
   int tell(Arg a, std::exception_ptr &thrown) const noexcept {
+    if (thrown) return 1;
     try {
       return f_(a) ? 0 : 1;
     } catch (...) {
@@ -333,7 +430,22 @@ private:
 
 /** @cond */
 namespace detail {
-inline const jfai_cancel *raw(const cancel_token *c) noexcept { return c != nullptr ? c->get() : nullptr; }
+inline const jfai_cancel *raw(const cancel_token *c) {
+  // As NULL it would mean that nobody cancels.
+  if (c != nullptr && c->get() == nullptr) throw errors::argument("cancel is a moved-from cancel_token");
+  return c != nullptr ? c->get() : nullptr;
+}
+} // namespace detail
+/** @endcond */
+
+/** @cond */
+namespace detail {
+inline std::vector<std::string> names(jfai_names *n) {
+  handle<jfai_names, jfai_names_free> keep(n);
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < jfai_names_count(n); ++i) list.push_back(text(jfai_names_at(n, i)));
+  return list;
+}
 } // namespace detail
 /** @endcond */
 
@@ -361,7 +473,7 @@ public:
   explicit request(std::string_view prompt) {
     detail::done([&](jfai_error **e) {
       jfai_request *out = nullptr;
-      auto s = jfai_request_new(std::string(prompt).c_str(), &out, e);
+      auto s = jfai_request_new(detail::c_text(prompt, "prompt").c_str(), &out, e);
       request_.reset(out);
       return s;
     });
@@ -369,11 +481,11 @@ public:
   /** An order from a JSON object. */
   static request from_json(std::string_view json) {
     jfai_request *out = nullptr;
-    detail::done([&](jfai_error **e) { return jfai_request_from_json(std::string(json).c_str(), &out, e); });
+    detail::done([&](jfai_error **e) { return jfai_request_from_json(detail::c_text(json, "json").c_str(), &out, e); });
     return request(out);
   }
   /** Sets the model. */
-  request &model(std::string_view v) { return set(jfai_request_set_model, v); }
+  request &model(std::string_view v) { return set(jfai_request_set_model, "model", v); }
   /** Sets the length in seconds. */
   request &seconds(double v) {
     detail::done([&](jfai_error **e) { return jfai_request_set_seconds(request_.get(), v, e); });
@@ -385,20 +497,22 @@ public:
     return seconds(std::chrono::duration<double>(v).count());
   }
   /** Sets the frame size such as "1280x720". */
-  request &size(std::string_view v) { return set(jfai_request_set_size, v); }
+  request &size(std::string_view v) { return set(jfai_request_set_size, "size", v); }
   /** Sets the one image to start from, as a URL that the service fetches. */
-  request &image_url(std::string_view v) { return set(jfai_request_set_image_url, v); }
+  request &image_url(std::string_view v) { return set(jfai_request_set_image_url, "image_url", v); }
   /** Sets the one image to start from, as a file that is read now. */
-  request &image_file(const std::filesystem::path &v) { return set(jfai_request_set_image_file, detail::path(v)); }
+  request &image_file(const std::filesystem::path &v) {
+    return set(jfai_request_set_image_file, "image_file", detail::path(v, "image_file"));
+  }
   /** Sets the one image to start from, as the bytes of a file. */
   request &image_bytes(const void *data, std::size_t size) {
     return bytes(jfai_request_set_image_bytes, data, size);
   }
   /** Adds a reference image, as a URL that the service fetches. */
-  request &reference_url(std::string_view v) { return set(jfai_request_add_reference_url, v); }
+  request &reference_url(std::string_view v) { return set(jfai_request_add_reference_url, "reference_url", v); }
   /** Adds a reference image, as a file that is read now. */
   request &reference_file(const std::filesystem::path &v) {
-    return set(jfai_request_add_reference_file, detail::path(v));
+    return set(jfai_request_add_reference_file, "reference_file", detail::path(v, "reference_file"));
   }
   /** Adds a reference image, as the bytes of a file. */
   request &reference_bytes(const void *data, std::size_t size) {
@@ -407,7 +521,8 @@ public:
   /** Adds a further field whose value is JSON, passed on as it is. */
   request &extra_json(std::string_view name, std::string_view json) {
     detail::done([&](jfai_error **e) {
-      return jfai_request_set_extra_json(request_.get(), std::string(name).c_str(), std::string(json).c_str(), e);
+      return jfai_request_set_extra_json(request_.get(), detail::c_text(name, "name").c_str(),
+                                         detail::c_text(json, "json").c_str(), e);
     });
     return *this;
   }
@@ -430,8 +545,8 @@ public:
 private:
   explicit request(jfai_request *r) : request_(r) {}
   template <class F>
-  request &set(F f, std::string_view v) {
-    detail::done([&](jfai_error **e) { return f(request_.get(), std::string(v).c_str(), e); });
+  request &set(F f, const char *name, std::string_view v) {
+    detail::done([&](jfai_error **e) { return f(request_.get(), detail::c_text(v, name).c_str(), e); });
     return *this;
   }
   template <class F>
@@ -487,7 +602,7 @@ public:
   bool sha256 = false;                             ///< Computes the SHA-256.
   bool verify = true;                              ///< Checks the MP4 structure.
   milliseconds timeout = forever;                  ///< Longest time for the whole.
-  std::uint64_t rate_limit = 0;                    ///< Bytes per second; 0: as fast as it comes.
+  std::optional<std::uint64_t> rate_limit;         ///< Bytes per second, 1 at least; none: as fast as it comes.
   detail::progress<const save_progress &> told;    ///< Set by on_progress().
 
   /** Calls `f(const save_progress &)` while bytes come; it may give false to end the call. */
@@ -536,6 +651,10 @@ public:
   /** The handle of C. */
   const jfai_task *get() const noexcept { return seen_; }
 
+protected:
+  /** Looks at another task of C, or at none. */
+  void see(const jfai_task *t) noexcept { seen_ = t; }
+
 private:
   static std::optional<double> number(double v) noexcept {
     return v < 0 ? std::nullopt : std::optional<double>(v);
@@ -562,6 +681,72 @@ public:
   }
 };
 
+/** @cond */
+namespace detail {
+using unhandled_function = std::function<void(const error &)>;
+inline std::shared_ptr<const unhandled_function> unhandled(std::optional<unhandled_function> next = std::nullopt) {
+  static std::mutex lock;
+  static std::shared_ptr<const unhandled_function> current;
+  const std::lock_guard<std::mutex> hold(lock);
+  if (next) current = *next ? std::make_shared<const unhandled_function>(std::move(*next)) : nullptr;
+  return current;
+}
+/** Tells of an exception that there is nobody to throw to. */
+inline void tell_unhandled(const error &e) noexcept {
+  try {
+    if (const auto f = unhandled()) (*f)(e);
+    else std::fprintf(stderr, "junfeiai: %s\n", e.what());
+  } catch (...) {
+    // There is nobody left to be told.
+  }
+}
+/** Collects what completion functions throw while this thread drains a queue. */
+class collector {
+public:
+  collector() noexcept : outer_(current()) { current() = this; }
+  collector(const collector &) = delete;
+  collector &operator=(const collector &) = delete;
+  ~collector() {
+    current() = outer_;
+    for (const auto &e : thrown_) tell_unhandled(e);
+  }
+  /** Throws the first. */
+  void raise() {
+    if (thrown_.empty()) return;
+    const auto first = thrown_.front();
+    thrown_.erase(thrown_.begin());
+    errors::raise(first);
+  }
+  /** Gives an error to the drain() of this thread, if there is one. */
+  static void take(const error &e) noexcept {
+    try {
+      if (current() != nullptr) current()->thrown_.push_back(e);
+      else tell_unhandled(e);
+    } catch (...) {
+      tell_unhandled(e);
+    }
+  }
+
+private:
+  static collector *&current() noexcept {
+    static thread_local collector *of_this_thread = nullptr;
+    return of_this_thread;
+  }
+  collector *outer_;
+  std::vector<error> thrown_;
+};
+} // namespace detail
+/** @endcond */
+
+/**
+ * Sets who is told when a completion function throws and no drain() is running that could throw it. `f(const error &)` is called
+ * on the library's thread. Default, and nullptr: one line on standard error.
+ */
+template <class F>
+void set_unhandled(F f) {
+  detail::unhandled(detail::unhandled_function(std::move(f)));
+}
+
 /** Holds callbacks back until the caller's own loop drains it. */
 class event_queue {
 public:
@@ -570,10 +755,16 @@ public:
     detail::done([&](jfai_error **e) { return jfai_queue_new(&out, e); });
     queue_.reset(out);
   }
-  /** Calls the callbacks that wait; when there are none it waits for the first up to `timeout`. Gives how many were called. */
+  /**
+   * Calls the callbacks that wait; when there are none it waits for the first up to `timeout`. Gives how many were called. When
+   * completion functions throw, all are called first; then the first of the errors is thrown, and the others are unhandled.
+   */
   std::size_t drain(milliseconds timeout = milliseconds(0)) const {
     std::size_t count = 0;
-    detail::done([&](jfai_error **e) { return jfai_queue_drain(queue_.get(), detail::ms(timeout), &count, e); });
+    detail::collector thrown;
+    detail::done(
+        [&](jfai_error **e) { return jfai_queue_drain(queue_.get(), detail::ms(timeout, "timeout"), &count, e); });
+    thrown.raise();
     return count;
   }
   /** Sets what wakes the loop; it is called on the library's thread. */
@@ -590,7 +781,11 @@ private:
 /** @cond */
 namespace detail {
 
-inline const jfai_queue *raw(const event_queue *q) noexcept { return q != nullptr ? q->get() : nullptr; }
+inline const jfai_queue *raw(const event_queue *q) {
+  // As NULL it would mean the library's thread.
+  if (q != nullptr && q->get() == nullptr) throw errors::argument("queue is a moved-from event_queue");
+  return q != nullptr ? q->get() : nullptr;
+}
 
 using c_wait_options = handle<jfai_wait_options, jfai_wait_options_free>;
 using c_save_options = handle<jfai_save_options, jfai_save_options_free>;
@@ -599,6 +794,7 @@ using c_save_options = handle<jfai_save_options, jfai_save_options_free>;
 struct wait_state {
   wait_options options;
   std::exception_ptr thrown;
+  std::optional<std::string> about{};
   static int told(void *user, const jfai_task *t) {
     auto *self = static_cast<wait_state *>(user);
     return self->options.told.tell(task_view(t), self->thrown);
@@ -608,9 +804,11 @@ struct wait_state {
     done([&](jfai_error **e) { return jfai_wait_options_new(&out, e); });
     c_wait_options o(out);
     if (options.timeout)
-      done([&](jfai_error **e) { return jfai_wait_options_set_timeout_ms(out, ms(*options.timeout), e); });
+      done([&](jfai_error **e) { return jfai_wait_options_set_timeout_ms(out, ms(*options.timeout, "timeout"), e); });
     if (options.poll_interval)
-      done([&](jfai_error **e) { return jfai_wait_options_set_poll_interval_ms(out, ms(*options.poll_interval), e); });
+      done([&](jfai_error **e) {
+        return jfai_wait_options_set_poll_interval_ms(out, ms(*options.poll_interval, "poll_interval"), e);
+      });
     if (options.told) done([&](jfai_error **e) { return jfai_wait_options_set_progress(out, &told, this, e); });
     return o;
   }
@@ -619,6 +817,7 @@ struct wait_state {
 struct save_state {
   save_options options;
   std::exception_ptr thrown;
+  std::optional<std::string> about{}; // the task, which a summary does not name
   static int told(void *user, std::uint64_t bytes, std::uint64_t total, double rate) {
     auto *self = static_cast<save_state *>(user);
     return self->options.told.tell(save_progress{bytes, total, rate}, self->thrown);
@@ -632,8 +831,9 @@ struct save_state {
     done([&](jfai_error **e) { return jfai_save_options_set_create_parents(out, options.create_parents, e); });
     done([&](jfai_error **e) { return jfai_save_options_set_sha256(out, options.sha256, e); });
     done([&](jfai_error **e) { return jfai_save_options_set_verify(out, options.verify, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_timeout_ms(out, ms(options.timeout), e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_rate_limit(out, options.rate_limit, e); });
+    done([&](jfai_error **e) { return jfai_save_options_set_timeout_ms(out, ms(options.timeout, "timeout"), e); });
+    if (options.rate_limit)
+      done([&](jfai_error **e) { return jfai_save_options_set_rate_limit(out, *options.rate_limit, e); });
     if (options.told) done([&](jfai_error **e) { return jfai_save_options_set_progress(out, &told, this, e); });
     return o;
   }
@@ -641,20 +841,52 @@ struct save_state {
 
 struct no_state {
   std::exception_ptr thrown;
+  std::optional<std::string> about{};
 };
+
+template <class T, class = void>
+struct has_task_id : std::false_type {};
+template <class T>
+struct has_task_id<T, std::void_t<decltype(std::declval<const T &>().task_id())>> : std::true_type {};
+template <class T, class = void>
+struct has_id : std::false_type {};
+template <class T>
+struct has_id<T, std::void_t<decltype(std::declval<const T &>().id())>> : std::true_type {};
+
+/** The task that the end of a call is about. */
+template <class T>
+std::optional<std::string> id_of(result<T> &r) {
+  if (!r) return r.error().task_id();
+  if constexpr (has_task_id<T>::value) return std::string(r.value().task_id());
+  else if constexpr (has_id<T>::value) return std::string(r.value().id());
+  else return std::nullopt;
+}
+
+/** The end of a call, with what its progress function threw. */
+template <class T, class State>
+result<T> ended(result<T> r, const State &state) {
+  if (!state.thrown) return r;
+  const auto id = id_of(r);
+  const auto e = r ? errors::stopped("the call was at its end", id ? id : state.about) : r.error();
+  return errors::caused_by(e, "progress", state.thrown);
+}
 
 /** An asynchronous call: lives from its start to its callback, which is called once. */
 template <class T, class Raw, class State>
 struct op {
   State state;
-  std::function<void(result<T>, std::exception_ptr)> f;
-  static void end(void *user, Raw *value, jfai_error *e) {
+  std::function<void(result<T>)> f;
+  // C stands between here and whoever could catch what is thrown.
+  static void end(void *user, Raw *value, jfai_error *e) noexcept {
     std::unique_ptr<op> self(static_cast<op *>(user));
+    std::optional<std::string> id = self->state.about;
     try {
-      if (e != nullptr) self->f(error(e), self->state.thrown);
-      else self->f(T(value), nullptr);
+      auto r = ended(e != nullptr ? result<T>(error(e)) : result<T>(T(value)), self->state);
+      if (auto known = id_of(r)) id = std::move(known);
+      self->f(std::move(r));
     } catch (...) {
-      // C stands between here and whoever could catch it.
+      const auto thrown = std::current_exception();
+      collector::take(errors::caused_by(errors::stopped("the call has ended", id), "completion", thrown));
     }
   }
 };
@@ -670,21 +902,23 @@ void start(State state, Start &&begin, F f) {
 
 /** A function that fulfils a promise. */
 template <class T>
-std::pair<std::future<T>, std::function<void(result<T>, std::exception_ptr)>> promise() {
+std::pair<std::future<T>, std::function<void(result<T>)>> promise() {
   auto p = std::make_shared<std::promise<T>>();
   auto future = p->get_future();
-  return {std::move(future), [p](result<T> r, std::exception_ptr thrown) {
-            if (thrown) p->set_exception(thrown);
-            else if (r) p->set_value(std::move(r).value());
-            else p->set_exception(std::make_exception_ptr(r.error()));
+  return {std::move(future), [p](result<T> r) {
+            try {
+              p->set_value(std::move(r).value());
+            } catch (...) {
+              p->set_exception(std::current_exception());
+            }
           }};
 }
 
-/** A function of the caller that is not told what its own progress threw. */
+/** A function of the caller, which need not be one that can be copied. */
 template <class T, class F>
-std::function<void(result<T>, std::exception_ptr)> plain(F f) {
+std::function<void(result<T>)> plain(F f) {
   auto shared = std::make_shared<F>(std::move(f));
-  return [shared](result<T> r, std::exception_ptr) { (*shared)(std::move(r)); };
+  return [shared](result<T> r) { (*shared)(std::move(r)); };
 }
 
 } // namespace detail
@@ -800,13 +1034,13 @@ public:
   /** Saves it as a file that has its name only when it is whole. */
   result<summary> try_save(const std::filesystem::path &file, save_options options = {},
                            const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr};
+    detail::save_state state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))};
     auto c = state.c();
-    auto r = detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
-      return jfai_save(video_.get(), detail::path(file).c_str(), c.get(), detail::raw(cancel), out, e);
-    });
-    if (state.thrown) std::rethrow_exception(state.thrown);
-    return r;
+    return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
+                           return jfai_save(video_.get(), detail::path(file, "file").c_str(), c.get(),
+                                            detail::raw(cancel), out, e);
+                         }),
+                         state);
   }
   /** try_save() that throws. */
   summary save(const std::filesystem::path &file, save_options options = {},
@@ -820,7 +1054,7 @@ public:
     save_with(file, std::move(options), detail::plain<summary>(std::move(f)), cancel, queue);
   }
   /** save() without blocking. */
-  std::future<summary> save_async(const std::filesystem::path &file, save_options options = {},
+  [[nodiscard]] std::future<summary> save_async(const std::filesystem::path &file, save_options options = {},
                                   const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<summary>();
     save_with(file, std::move(options), std::move(f), cancel, nullptr);
@@ -869,13 +1103,13 @@ public:
 
 private:
   void save_with(const std::filesystem::path &file, save_options options,
-                 std::function<void(result<summary>, std::exception_ptr)> f, const cancel_token *cancel,
+                 std::function<void(result<summary>)> f, const cancel_token *cancel,
                  const event_queue *queue) const {
     detail::start<summary, jfai_summary>(
-        detail::save_state{std::move(options), nullptr},
+        detail::save_state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))},
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();
-          return jfai_save_async(video_.get(), detail::path(file).c_str(), c.get(), detail::raw(cancel),
+          return jfai_save_async(video_.get(), detail::path(file, "file").c_str(), c.get(), detail::raw(cancel),
                                  detail::raw(queue), end, user, e);
         },
         std::move(f));
@@ -888,6 +1122,17 @@ class task : public task_view {
 public:
   /** Takes over a task of C. */
   explicit task(jfai_task *t) noexcept : task_view(t), task_(t) {}
+  /** Takes over the task of another object, which is empty then. */
+  task(task &&other) noexcept : task_view(other), task_(std::move(other.task_)) { other.see(nullptr); }
+  /** Takes over the task of another object, which is empty then. */
+  task &operator=(task &&other) noexcept {
+    if (this != &other) {
+      task_ = std::move(other.task_);
+      see(task_.get());
+      other.see(nullptr);
+    }
+    return *this;
+  }
   /** A second handle, to keep what a progress function was shown. */
   static task copy_of(const task_view &seen) {
     return detail::made<task, jfai_task>(
@@ -907,11 +1152,10 @@ public:
   result<junfeiai::video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
-    auto r = detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
-      return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
-    });
-    if (state.thrown) std::rethrow_exception(state.thrown);
-    return r;
+    return detail::ended(detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+                           return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
+                         }),
+                         state);
   }
   /** try_wait() that throws. */
   junfeiai::video wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
@@ -924,7 +1168,7 @@ public:
     wait_with(std::move(options), detail::plain<junfeiai::video>(std::move(f)), cancel, queue);
   }
   /** wait() without blocking. */
-  std::future<junfeiai::video> wait_async(wait_options options = {}, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] std::future<junfeiai::video> wait_async(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<junfeiai::video>();
     wait_with(std::move(options), std::move(f), cancel, nullptr);
     return std::move(future);
@@ -941,9 +1185,14 @@ public:
       jfai_task *next = nullptr;
       detail::done([&](jfai_error **e) { return jfai_watch_next(raw, detail::raw(cancel), &next, e); });
       if (next == nullptr) return;
-      task seen(next);
-      if constexpr (std::is_void_v<std::invoke_result_t<F &, const task &>>) f(std::as_const(seen));
-      else if (!f(std::as_const(seen))) return;
+      const task seen(next);
+      try {
+        if constexpr (std::is_void_v<std::invoke_result_t<F &, const task &>>) f(seen);
+        else if (!f(seen)) return;
+      } catch (...) {
+        const auto e = detail::errors::stopped("the watch was ended", std::string(seen.id()));
+        detail::errors::raise(detail::errors::caused_by(e, "progress", std::current_exception()));
+      }
     }
   }
   /** Its video, when the last seen state says that there is one. */
@@ -955,7 +1204,7 @@ public:
   junfeiai::video video() const { return try_video().value(); }
 
 private:
-  void wait_with(wait_options options, std::function<void(result<junfeiai::video>, std::exception_ptr)> f,
+  void wait_with(wait_options options, std::function<void(result<junfeiai::video>)> f,
                  const cancel_token *cancel, const event_queue *queue) const {
     detail::start<junfeiai::video, jfai_video>(
         detail::wait_state{std::move(options), nullptr},
@@ -975,7 +1224,7 @@ public:
     jfai_client_options *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_client_options_new(&out, e); });
     options_.reset(out);
-    set(jfai_client_options_set_face, "c++");
+    set(jfai_client_options_set_face, "face", "c++");
   }
   /** Fills what is not set from the environment, when the client is made. */
   client_options &use_env() {
@@ -983,31 +1232,31 @@ public:
     return *this;
   }
   /** Sets the API key. */
-  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, v); }
+  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
   /** Sets the entry: "standard", "china", a base URL, or a short host alias. */
-  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, v); }
+  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
   /** Sets your own name for the documented video host. */
-  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, v); }
+  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
   /** Adds a host that may be given the key. */
-  client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, v); }
+  client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
   /** Sets a proxy instead of the system's; "" for none at all. */
-  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, v); }
+  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
   /** Sets a PEM file of further root certificates. */
   client_options &ca_file(const std::filesystem::path &v) {
-    return set(jfai_client_options_set_ca_file, detail::path(v));
+    return set(jfai_client_options_set_ca_file, "ca_file", detail::path(v, "ca_file"));
   }
   /** Sets the language of the server's messages. */
-  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, v); }
+  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
   /** Sets what calls the library, for the User-Agent. */
-  client_options &face(std::string_view v) { return set(jfai_client_options_set_face, v); }
+  client_options &face(std::string_view v) { return set(jfai_client_options_set_face, "face", v); }
   /** Sets the longest time for one query. */
-  client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, v); }
+  client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, "timeout", v); }
   /** Sets the longest time for one create. */
-  client_options &create_timeout(milliseconds v) { return time(jfai_client_options_set_create_timeout_ms, v); }
+  client_options &create_timeout(milliseconds v) { return time(jfai_client_options_set_create_timeout_ms, "create_timeout", v); }
   /** Sets the longest time to connect. */
-  client_options &connect_timeout(milliseconds v) { return time(jfai_client_options_set_connect_timeout_ms, v); }
+  client_options &connect_timeout(milliseconds v) { return time(jfai_client_options_set_connect_timeout_ms, "connect_timeout", v); }
   /** Sets the longest silence in the middle of a video. */
-  client_options &idle_timeout(milliseconds v) { return time(jfai_client_options_set_idle_timeout_ms, v); }
+  client_options &idle_timeout(milliseconds v) { return time(jfai_client_options_set_idle_timeout_ms, "idle_timeout", v); }
   /** Sets how often one call is tried. */
   client_options &max_attempts(unsigned v) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_attempts(options_.get(), v, e); });
@@ -1016,22 +1265,22 @@ public:
   /** Sets the pauses between attempts. */
   client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
     detail::done([&](jfai_error **e) {
-      return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first), detail::ms(longest),
-                                                     detail::ms(budget), e);
+      return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first, "first"),
+                                                     detail::ms(longest, "longest"), detail::ms(budget, "budget"), e);
     });
     return *this;
   }
   /** Sets the first pause between two polls. */
-  client_options &poll_interval(milliseconds v) { return time(jfai_client_options_set_poll_interval_ms, v); }
+  client_options &poll_interval(milliseconds v) { return time(jfai_client_options_set_poll_interval_ms, "poll_interval", v); }
   /** Sets the longest wait. */
-  client_options &wait_timeout(milliseconds v) { return time(jfai_client_options_set_wait_timeout_ms, v); }
+  client_options &wait_timeout(milliseconds v) { return time(jfai_client_options_set_wait_timeout_ms, "wait_timeout", v); }
   /** Sets how many polls may fail in a row. */
   client_options &max_poll_errors(unsigned v) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_poll_errors(options_.get(), v, e); });
     return *this;
   }
   /** Adds an entry after those that are set. */
-  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, v); }
+  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
   /** Sets the request budget that all tasks and threads of the client share: requests per second, and a burst. */
   client_options &request_rate(double per_second, std::uint32_t burst) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
@@ -1044,7 +1293,7 @@ public:
   }
   /** Keeps a journal in this file. */
   client_options &journal(const std::filesystem::path &v) {
-    return set(jfai_client_options_set_journal, detail::path(v));
+    return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal"));
   }
   /** Writes prompts into the journal. */
   client_options &journal_prompts(bool v) {
@@ -1056,13 +1305,13 @@ public:
 
 private:
   template <class F>
-  client_options &set(F f, std::string_view v) {
-    detail::done([&](jfai_error **e) { return f(options_.get(), std::string(v).c_str(), e); });
+  client_options &set(F f, const char *name, std::string_view v) {
+    detail::done([&](jfai_error **e) { return f(options_.get(), detail::c_text(v, name).c_str(), e); });
     return *this;
   }
   template <class F>
-  client_options &time(F f, milliseconds v) {
-    detail::done([&](jfai_error **e) { return f(options_.get(), detail::ms(v), e); });
+  client_options &time(F f, const char *name, milliseconds v) {
+    detail::done([&](jfai_error **e) { return f(options_.get(), detail::ms(v, name), e); });
     return *this;
   }
   detail::handle<jfai_client_options, jfai_client_options_free> options_;
@@ -1116,26 +1365,29 @@ struct batch_result {
   detail::handle<jfai_result, jfai_result_free> result;
   /** Saves its video. */
   summary save(const std::filesystem::path &file, save_options options = {}, const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr};
+    detail::save_state state{std::move(options), nullptr, task_id};
     auto c = state.c();
-    jfai_summary *out = nullptr;
-    jfai_error *e = nullptr;
-    const auto s = jfai_save(jfai_result_video(result.get()), detail::path(file).c_str(), c.get(), detail::raw(cancel), &out, &e);
-    if (state.thrown) {
-      jfai_error_free(e);
-      std::rethrow_exception(state.thrown);
-    }
-    detail::check(s, e);
-    return summary(out);
+    return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
+                           return jfai_save(jfai_result_video(result.get()), detail::path(file, "file").c_str(), c.get(),
+                                            detail::raw(cancel), out, e);
+                         }),
+                         state)
+        .value();
   }
 };
 
-/** Many tasks that are waited for or made. Destroying it stops: no further task is created, those that exist go on. */
+/**
+ * Many tasks that are waited for or made. Destroying it stops at once: no further task is created, and those that exist go on;
+ * task_ids() lists those that were not given out.
+ */
 class batch {
 public:
   /** Takes over a batch of C. */
   explicit batch(jfai_batch *b) noexcept : batch_(b) {}
-  /** The next one to end; none after the last. */
+  /**
+   * The next one to end; none after the last. When `cancel` ends this call, the batch can be resumed, and the error lists the tasks
+   * that were created and not given out yet: error::task_ids().
+   */
   std::optional<batch_result> next(const cancel_token *cancel = nullptr) {
     jfai_result *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_batch_next(batch_.get(), detail::raw(cancel), &out, e); });
@@ -1150,6 +1402,18 @@ public:
     if (const auto *e = jfai_result_error(out)) r.error = junfeiai::error::copy_of(e);
     return r;
   }
+  /** Stops creating: next() gives the orders that were not sent as cancelled, and waits for what was sent before. */
+  void stop() {
+    detail::done([&](jfai_error **e) { return jfai_batch_stop(batch_.get(), e); });
+  }
+  /** The tasks of client::generate_many() that exist and were not given out by next() yet. */
+  std::vector<std::string> task_ids() const {
+    jfai_names *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_batch_task_ids(batch_.get(), &out, e); });
+    return detail::names(out);
+  }
+  /** True while a create was sent and its outcome is not known: a task may exist that task_ids() does not list. */
+  bool maybe_executed() const noexcept { return jfai_batch_maybe_executed(batch_.get()); }
 
 private:
   detail::handle<jfai_batch, jfai_batch_free> batch_;
@@ -1186,7 +1450,7 @@ public:
     create_with(r, detail::plain<task>(std::move(f)), cancel, queue);
   }
   /** create() without blocking. */
-  std::future<task> create_async(const request &r, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] std::future<task> create_async(const request &r, const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<task>();
     create_with(r, std::move(f), cancel, nullptr);
     return std::move(future);
@@ -1195,18 +1459,18 @@ public:
   /** Asks for a task's state. */
   result<task> try_get(std::string_view id, const cancel_token *cancel = nullptr) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
-      return jfai_get(client_.get(), std::string(id).c_str(), detail::raw(cancel), out, e);
+      return jfai_get(client_.get(), detail::c_text(id, "id").c_str(), detail::raw(cancel), out, e);
     });
   }
   /** try_get() that throws. */
   task get(std::string_view id, const cancel_token *cancel = nullptr) const { return try_get(id, cancel).value(); }
   /** get() without blocking. */
-  std::future<task> get_async(std::string_view id, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] std::future<task> get_async(std::string_view id, const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<task>();
     detail::start<task, jfai_task>(
         detail::no_state{},
         [&](auto &, auto end, void *user, jfai_error **e) {
-          return jfai_get_async(client_.get(), std::string(id).c_str(), detail::raw(cancel), nullptr, end, user, e);
+          return jfai_get_async(client_.get(), detail::c_text(id, "id").c_str(), detail::raw(cancel), nullptr, end, user, e);
         },
         std::move(f));
     return std::move(future);
@@ -1214,7 +1478,7 @@ public:
   /** A task by its id, without asking for it. */
   task task_by_id(std::string_view id) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
-             return jfai_task_by_id(client_.get(), std::string(id).c_str(), out, e);
+             return jfai_task_by_id(client_.get(), detail::c_text(id, "id").c_str(), out, e);
            })
         .value();
   }
@@ -1223,11 +1487,10 @@ public:
   result<video> try_generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
-    auto made = detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
-      return jfai_generate(client_.get(), r.get(), c.get(), detail::raw(cancel), out, e);
-    });
-    if (state.thrown) std::rethrow_exception(state.thrown);
-    return made;
+    return detail::ended(detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+                           return jfai_generate(client_.get(), r.get(), c.get(), detail::raw(cancel), out, e);
+                         }),
+                         state);
   }
   /** try_generate() that throws. */
   video generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
@@ -1240,7 +1503,7 @@ public:
     generate_with(r, std::move(options), detail::plain<video>(std::move(f)), cancel, queue);
   }
   /** generate() without blocking. */
-  std::future<video> generate_async(const request &r, wait_options options = {},
+  [[nodiscard]] std::future<video> generate_async(const request &r, wait_options options = {},
                                     const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<video>();
     generate_with(r, std::move(options), std::move(f), cancel, nullptr);
@@ -1250,14 +1513,14 @@ public:
   /** The video of a task that is done, by the task's id. */
   video video_by_id(std::string_view id) const {
     return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
-             return jfai_video_by_id(client_.get(), std::string(id).c_str(), out, e);
+             return jfai_video_by_id(client_.get(), detail::c_text(id, "id").c_str(), out, e);
            })
         .value();
   }
   /** A video by its address. */
   video video_at(std::string_view url) const {
     return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
-             return jfai_video_at(client_.get(), std::string(url).c_str(), out, e);
+             return jfai_video_at(client_.get(), detail::c_text(url, "url").c_str(), out, e);
            })
         .value();
   }
@@ -1272,10 +1535,7 @@ public:
   std::vector<std::string> models(const cancel_token *cancel = nullptr) const {
     jfai_names *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_models(client_.get(), detail::raw(cancel), &out, e); });
-    detail::handle<jfai_names, jfai_names_free> keep(out);
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < jfai_names_count(out); ++i) names.push_back(detail::text(jfai_names_at(out, i)));
-    return names;
+    return detail::names(out);
   }
   /** What is left on the key. */
   junfeiai::balance balance(const cancel_token *cancel = nullptr) const {
@@ -1294,7 +1554,10 @@ public:
   /** Begins to wait for all these tasks; each comes as soon as it has ended. */
   batch wait_all(const std::vector<std::string> &ids) const {
     std::vector<const char *> raw;
-    for (const auto &id : ids) raw.push_back(id.c_str());
+    for (const auto &id : ids) {
+      detail::c_text(id, "an item of ids");
+      raw.push_back(id.c_str());
+    }
     jfai_batch *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_wait_all(client_.get(), raw.data(), raw.size(), &out, e); });
     return batch(out);
@@ -1333,20 +1596,22 @@ public:
   batch resume_pending(const std::filesystem::path &folder) const {
     jfai_batch *out = nullptr;
     detail::done(
-        [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder).c_str(), &out, e); });
+        [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder, "folder").c_str(), &out, e); });
     return batch(out);
   }
   /** Takes a task off the journal's list; false when it is not on it. */
   bool forget(std::string_view task_id) const {
     bool found = false;
-    detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), std::string(task_id).c_str(), &found, e); });
+    detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), detail::c_text(task_id, "task_id").c_str(), &found, e); });
     return found;
   }
   /** Ends a create whose outcome was unknown, with the task that you found in the account, or none. */
   bool resolve_unknown(std::string_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
     bool found = false;
     detail::done([&](jfai_error **e) {
-      return jfai_resolve_unknown(client_.get(), std::string(intent).c_str(), task_id ? task_id->c_str() : nullptr, &found, e);
+      const auto id = task_id ? detail::c_text(*task_id, "task_id") : std::string();
+      return jfai_resolve_unknown(client_.get(), detail::c_text(intent, "intent").c_str(), task_id ? id.c_str() : nullptr,
+                                  &found, e);
     });
     return found;
   }
@@ -1354,7 +1619,7 @@ public:
   const jfai_client *raw() const noexcept { return client_.get(); }
 
 private:
-  void create_with(const request &r, std::function<void(result<task>, std::exception_ptr)> f,
+  void create_with(const request &r, std::function<void(result<task>)> f,
                    const cancel_token *cancel, const event_queue *queue) const {
     detail::start<task, jfai_task>(
         detail::no_state{},
@@ -1364,7 +1629,7 @@ private:
         std::move(f));
   }
   void generate_with(const request &r, wait_options options,
-                     std::function<void(result<video>, std::exception_ptr)> f, const cancel_token *cancel,
+                     std::function<void(result<video>)> f, const cancel_token *cancel,
                      const event_queue *queue) const {
     detail::start<video, jfai_video>(
         detail::wait_state{std::move(options), nullptr},

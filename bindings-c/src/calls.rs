@@ -3,13 +3,11 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
-use junfeiai::CreateTracker;
-
 use crate::cancel::jfai_cancel;
 use crate::client::jfai_client;
 use crate::engine::token;
 use crate::error::jfai_error;
-use crate::guard::{guard, need};
+use crate::guard::{About, guard, need};
 use crate::request::jfai_request;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
@@ -31,12 +29,15 @@ pub extern "C" fn jfai_create(
     guard!(err => {
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
-        let tracker = CreateTracker::new();
-        let videos = engine.client().videos().tracked(&tracker);
-        let task = engine.run(token(cancel).run_create(&tracker, videos.create(request)))?;
-        out.write(jfai_task::new(task, engine.clone()));
-        Ok(())
+        let jfai_request { request, setters } = need(request, "request")?.clone();
+        let about = About::default();
+        let (videos, token) = (engine.client().videos().tracked(&about.tracker), token(cancel));
+        about.guard(|| {
+            let create = token.run_create(&about.tracker, videos.create(request));
+            let task = engine.run_about(&about, create).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_task::new(task, engine.clone()));
+            Ok(())
+        })
     })
 }
 
@@ -91,7 +92,8 @@ pub extern "C" fn jfai_task_refresh(
     guard!(err => {
         let out = need(out, "out")?;
         let jfai_task { task, engine, .. } = need(task, "task")?;
-        let seen = engine.run(token(cancel).run_for(task.id(), task.refresh()))?;
+        let about = About::task(Some(task.id()));
+        let seen = engine.run_about(&about, token(cancel).run_for(task.id(), task.refresh()))?;
         out.write(jfai_task::new(seen, engine.clone()));
         Ok(())
     })
@@ -111,10 +113,13 @@ pub extern "C" fn jfai_wait(
         let out = need(out, "out")?;
         let jfai_task { task, engine, .. } = need(task, "task")?;
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine);
-        let video = pump.run(engine, |task| progress.tell(task, engine))?;
-        out.write(jfai_video::new(video, engine.clone()));
-        Ok(())
+        let about = About::task(Some(task.id()));
+        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine, &about)?;
+        about.guard(|| {
+            let video = pump.run(engine, |task| progress.tell(task, engine))?;
+            out.write(jfai_video::new(video, engine.clone()));
+            Ok(())
+        })
     })
 }
 
@@ -131,11 +136,14 @@ pub extern "C" fn jfai_generate(
     guard!(err => {
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
+        let jfai_request { request, setters } = need(request, "request")?.clone();
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let pump = pump(Begin::Request(request), options, token(cancel), engine);
-        let video = pump.run(engine, |task| progress.tell(task, engine))?;
-        out.write(jfai_video::new(video, engine.clone()));
-        Ok(())
+        let about = About::default();
+        let pump = pump(Begin::Request(request), options, token(cancel), engine, &about)?;
+        about.guard(|| {
+            let video = pump.run(engine, |task| progress.tell(task, engine)).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_video::new(video, engine.clone()));
+            Ok(())
+        })
     })
 }

@@ -2,16 +2,17 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use junfeiai::{CreateTracker, Result};
+use junfeiai::{CancelToken, Result};
 
 use crate::bytes::jfai_bytes;
 use crate::cancel::jfai_cancel;
 use crate::client::jfai_client;
 use crate::engine::{Engine, cancellable, token};
-use crate::error::jfai_error;
-use crate::guard::{Outcome, guard, need};
+use crate::error::{Setters, jfai_error};
+use crate::guard::{About, Outcome, guard, need};
 use crate::ops::User;
 use crate::pump::{Events, Pump};
 use crate::queue::{Line, jfai_queue};
@@ -39,12 +40,23 @@ pub type jfai_bytes_done_fn =
 
 type Done<T> = unsafe extern "C" fn(user: *mut c_void, value: Option<Box<T>>, error: Option<Box<jfai_error>>);
 
-/// What a callback gets for the end of a call.
-fn finish<V, T>(done: Done<T>, user: User, convert: impl FnOnce(V) -> Box<T>) -> impl FnOnce(Result<V>) {
+/// What is known of a call besides its result.
+#[derive(Default)]
+struct Known {
+    about: About,
+    /// Which functions made its request.
+    setters: Setters,
+}
+
+/// What a callback gets for the end of a call. It is called whatever happens: a panic while its handle is made is an error.
+fn finish<V, T>(done: Done<T>, user: User, known: Known, convert: impl FnOnce(V) -> Box<T>) -> impl FnOnce(Result<V>) {
     move |result| {
-        let (value, error) = match result {
-            Ok(value) => (Some(convert(value)), None),
-            Err(error) => (None, Some(Box::new(jfai_error::from(error)))),
+        let made = result.and_then(|value| {
+            catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(|panic| known.about.panicked(panic))
+        });
+        let (value, error) = match made {
+            Ok(value) => (Some(value), None),
+            Err(error) => (None, Some(known.setters.error(error))),
         };
         let user = user;
         // SAFETY: the header asks for a function that may be called until the call has ended, which is now.
@@ -62,14 +74,15 @@ fn start<V: Send + 'static, T: 'static, F>(
     queue: Option<&jfai_queue>,
     cancel: Option<&jfai_cancel>,
     (done, user): (Done<T>, User),
+    known: Known,
     convert: impl FnOnce(V) -> Box<T> + Send + 'static,
-    call: impl FnOnce(junfeiai::CancelToken) -> F,
+    call: impl FnOnce(CancelToken) -> F,
 ) -> Outcome
 where
     F: Future<Output = Result<V>> + Send + 'static,
 {
-    let pump = Pump::new(vec![token(cancel)], |own, _: Events<()>| call(own));
-    engine.ops()?.start(engine, pump, line(queue)?, |()| true, finish(done, user, convert))
+    let pump = Pump::new(vec![token(cancel)], &known.about, |own, _: Events<()>| call(own));
+    engine.ops()?.start(engine, pump, line(queue)?, |()| true, finish(done, user, known, convert))
 }
 
 /// jfai_create() without blocking. The callback is called once, on the library's thread or, with a `queue`, in
@@ -87,11 +100,12 @@ pub unsafe extern "C" fn jfai_create_async(
     guard!(err => {
         let done = (need(done, "done")?, User(user));
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
-        let tracker = CreateTracker::new();
+        let jfai_request { request, setters } = need(request, "request")?.clone();
+        let known = Known { about: About::default(), setters };
+        let tracker = known.about.tracker.clone();
         let videos = engine.client().videos().tracked(&tracker);
         let of = engine.clone();
-        start(engine, queue, cancel, done, |task| jfai_task::new(task, of), |own| async move {
+        start(engine, queue, cancel, done, known, |task| jfai_task::new(task, of), |own| async move {
             own.run_create(&tracker, videos.create(request)).await
         })
     })
@@ -115,7 +129,7 @@ pub unsafe extern "C" fn jfai_get_async(
         let id = unsafe { text(task_id, "task_id") }?.to_owned();
         let videos = engine.client().videos();
         let of = engine.clone();
-        start(engine, queue, cancel, done, |task| jfai_task::new(task, of), |own| async move {
+        start(engine, queue, cancel, done, Known::default(), |task| jfai_task::new(task, of), |own| async move {
             own.run_for(&id, videos.get(&id)).await
         })
     })
@@ -135,7 +149,8 @@ pub unsafe extern "C" fn jfai_wait_async(
     guard!(err => {
         let done = need(done, "done")?;
         let jfai_task { task, engine, .. } = need(task, "task")?;
-        wait_in_ops(engine, Begin::Task(task.clone()), options, cancel, queue, (done, User(user)))
+        let known = Known { about: About::task(Some(task.id())), ..Known::default() };
+        wait_in_ops(engine, Begin::Task(task.clone()), options, cancel, queue, (done, User(user)), known)
     })
 }
 
@@ -154,8 +169,9 @@ pub unsafe extern "C" fn jfai_generate_async(
     guard!(err => {
         let done = need(done, "done")?;
         let engine = &need(client, "client")?.engine;
-        let request = need(request, "request")?.request.clone();
-        wait_in_ops(engine, Begin::Request(request), options, cancel, queue, (done, User(user)))
+        let jfai_request { request, setters } = need(request, "request")?.clone();
+        let known = Known { about: About::default(), setters };
+        wait_in_ops(engine, Begin::Request(request), options, cancel, queue, (done, User(user)), known)
     })
 }
 
@@ -166,12 +182,13 @@ fn wait_in_ops(
     cancel: Option<&jfai_cancel>,
     queue: Option<&jfai_queue>,
     (done, user): (Done<jfai_video>, User),
+    known: Known,
 ) -> Outcome {
     let progress = options.map(|options| options.progress).unwrap_or_default();
-    let pump = wait::pump(begin, options, token(cancel), engine);
+    let pump = wait::pump(begin, options, token(cancel), engine, &known.about)?;
     let (of, shown) = (engine.clone(), engine.clone());
     let told = move |task| progress.tell(task, &shown);
-    engine.ops()?.start(engine, pump, line(queue)?, told, finish(done, user, |video| jfai_video::new(video, of)))
+    engine.ops()?.start(engine, pump, line(queue)?, told, finish(done, user, known, |video| jfai_video::new(video, of)))
 }
 
 /// jfai_save() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
@@ -192,9 +209,10 @@ pub unsafe extern "C" fn jfai_save_async(
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         let options = options.cloned().unwrap_or_default();
-        let pump = save::pump(video, file, &options, token(cancel));
+        let pump = save::pump(video, file, &options, token(cancel))?;
         let progress = options.progress;
-        let done = finish(done, User(user), jfai_summary::new);
+        let known = Known { about: About::task(video.task_id()), ..Known::default() };
+        let done = finish(done, User(user), known, jfai_summary::new);
         engine.ops()?.start(engine, pump, line(queue)?, move |p| progress.tell(p), done)
     })
 }
@@ -215,7 +233,7 @@ pub unsafe extern "C" fn jfai_video_read_range_async(
         let done = (need(done, "done")?, User(user));
         let jfai_video { video, engine, .. } = need(video, "video")?;
         let video = video.clone();
-        start(engine, queue, cancel, done, |bytes| Box::new(jfai_bytes { bytes }), |own| async move {
+        start(engine, queue, cancel, done, Known::default(), |bytes| Box::new(jfai_bytes { bytes }), |own| async move {
             cancellable(&own, video.task_id(), video.read_range(offset..end)).await
         })
     })

@@ -32,6 +32,12 @@ pub struct jfai_names {
     names: Vec<Kept>,
 }
 
+impl jfai_names {
+    pub(crate) fn new(names: &[String]) -> Box<Self> {
+        Box::new(Self { names: names.iter().map(|name| Kept::new(name)).collect() })
+    }
+}
+
 /// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
 /// creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
 /// that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
@@ -90,7 +96,7 @@ pub extern "C" fn jfai_models(
         let out = need(out, "out")?;
         let engine = &need(client, "client")?.engine;
         let models = engine.run(token(cancel).run(engine.client().models()))?;
-        out.write(Box::new(jfai_names { names: models.iter().map(|name| Kept::new(name)).collect() }));
+        out.write(jfai_names::new(&models));
         Ok(())
     })
 }

@@ -18,10 +18,16 @@ pub struct jfai_client {
     endpoint: Kept,
 }
 
+impl jfai_client {
+    pub(crate) fn new(engine: Arc<Engine>) -> Box<Self> {
+        let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
+        Box::new(Self { engine, endpoint })
+    }
+}
+
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let engine = Engine::new(options.builder())?;
-    let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
-    Ok(Box::new(jfai_client { engine, endpoint }))
+    let engine = Engine::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
+    Ok(jfai_client::new(engine))
 }
 
 /// Makes a client with these options. Nothing is sent.

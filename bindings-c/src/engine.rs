@@ -9,7 +9,7 @@ use junfeiai::platform::native::without_sigpipe;
 use junfeiai::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Phase, Result};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::guard::{Failure, Outcome, internal, need};
+use crate::guard::{About, Failure, Outcome, need};
 use crate::ops::Ops;
 
 /// What every handle of a client holds on to.
@@ -58,7 +58,12 @@ impl Engine {
 
     /// Drives a call to its end, or to its cancelling.
     pub(crate) fn run<T>(&self, call: impl Future<Output = Result<T>>) -> Outcome<T> {
-        Ok(self.block_on(caught(call))??)
+        self.run_about(&About::default(), call)
+    }
+
+    /// [`Engine::run`] for a call that creates, or that is about a task: a panic of it is an error that says so.
+    pub(crate) fn run_about<T>(&self, about: &About, call: impl Future<Output = Result<T>>) -> Outcome<T> {
+        Ok(self.block_on(caught(about.clone(), call))??)
     }
 
     /// Not after a fork, when the lock may be shut for ever.
@@ -79,8 +84,8 @@ impl Drop for Engine {
 }
 
 /// A panic inside a call is an error of that call.
-pub(crate) async fn caught<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(internal(panic)))
+pub(crate) async fn caught<T>(about: About, call: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| Err(about.panicked(panic)))
 }
 
 /// The token of a call: the caller's, or one that nobody cancels.

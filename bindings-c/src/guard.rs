@@ -4,7 +4,7 @@ use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use junfeiai::{Error, ErrorKind, Phase};
+use junfeiai::{CreateTracker, Error, ErrorKind, Phase};
 
 use crate::error::jfai_error;
 use crate::status::{OK, jfai_status};
@@ -13,6 +13,10 @@ use crate::status::{OK, jfai_status};
 pub(crate) enum Failure {
     /// The core says so.
     Core(Error),
+    /// The core refuses an option, and this function set it.
+    Refused(Error, &'static str),
+    /// A call about many ends early, and these tasks of it exist.
+    Many(Error, Vec<String>),
     /// An argument cannot be one.
     Argument(String),
     /// The handle was made before a fork.
@@ -22,6 +26,16 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Core(error)
+    }
+}
+
+impl Failure {
+    /// The failure of a call that creates many, with what exists of them and was not given out.
+    pub(crate) fn of_many(self, tracker: &CreateTracker) -> Self {
+        match self {
+            Self::Core(error) => Self::Many(tracker.stamp(error), tracker.task_ids()),
+            failure => failure,
+        }
     }
 }
 
@@ -67,6 +81,37 @@ pub(crate) fn status(place: ErrorPlace<'_>, body: impl FnOnce() -> Outcome) -> j
 /// Runs the body of a function that cannot fail.
 pub(crate) fn value<T>(default: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(default)
+}
+
+/// What an error that is made on this side of the core has to say of its call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// What the call created, if it creates.
+    pub(crate) tracker: CreateTracker,
+    /// The task that it was about from the start.
+    task_id: Option<String>,
+}
+
+impl About {
+    /// A call about this task, where it is known.
+    pub(crate) fn task(id: Option<&str>) -> Self {
+        Self { task_id: id.map(str::to_owned), ..Self::default() }
+    }
+
+    /// What a panic of the call becomes.
+    pub(crate) fn panicked(&self, panic: Box<dyn Any + Send>) -> Error {
+        let error = self.tracker.stamp(internal(panic));
+        match &self.task_id {
+            Some(id) => error.with_task(id),
+            None => error,
+        }
+    }
+
+    /// Runs what a call does on this side of the core, such as telling progress and making handles: should it panic, the
+    /// error says as much as the call's own errors do.
+    pub(crate) fn guard<T>(&self, body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Core(self.panicked(panic))))
+    }
 }
 
 /// What a panic becomes.

@@ -35,6 +35,8 @@ mod log;
 mod many;
 mod ops;
 mod options;
+#[cfg(test)]
+mod panics;
 mod pump;
 mod queue;
 mod reader;

@@ -10,10 +10,11 @@ use junfeiai::platform::BoxStream;
 use junfeiai::{Result, Summary, Video};
 
 use crate::cancel::jfai_cancel;
+use crate::check::jfai_names;
 use crate::client::jfai_client;
 use crate::engine::{Engine, release, token};
-use crate::error::jfai_error;
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::error::{Setters, jfai_error};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::request::jfai_request;
 use crate::save::jfai_summary;
 use crate::status::jfai_status;
@@ -32,7 +33,8 @@ pub struct jfai_result {
 
 /// What comes out of the core, before it is a handle.
 enum Ended {
-    Video(usize, Option<String>, Result<Video>),
+    /// With the functions that made the request, where it was one.
+    Video(usize, Option<String>, Result<Video>, Setters),
     Saved(String, Result<Summary>),
 }
 
@@ -40,7 +42,7 @@ impl jfai_result {
     fn new(ended: Ended, number: usize, engine: &Arc<Engine>) -> Box<Self> {
         let engine = engine.clone();
         Box::new(match ended {
-            Ended::Video(index, id, result) => {
+            Ended::Video(index, id, result, setters) => {
                 let known = match &result {
                     Ok(video) => video.task_id(),
                     Err(error) => error.task_id(),
@@ -48,7 +50,7 @@ impl jfai_result {
                 let task_id = Kept::maybe(id.as_deref().or(known));
                 let (video, error) = match result {
                     Ok(video) => (Some(jfai_video::new(video, engine.clone())), None),
-                    Err(error) => (None, Some(Box::new(jfai_error::from(error)))),
+                    Err(error) => (None, Some(setters.error(error))),
                 };
                 Self { index, task_id, video, summary: None, error, engine }
             }
@@ -68,12 +70,27 @@ pub struct jfai_batch {
     // The lock makes the handle one that threads may hand on.
     stream: Mutex<BoxStream<'static, Ended>>,
     count: usize,
+    /// What it created; nothing for a batch that creates nothing.
+    about: About,
     engine: Arc<Engine>,
 }
 
 impl jfai_batch {
-    fn new(stream: impl futures_util::Stream<Item = Ended> + Send + 'static, engine: &Arc<Engine>) -> Box<Self> {
-        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, engine: engine.clone() })
+    fn new(
+        stream: impl futures_util::Stream<Item = Ended> + Send + 'static,
+        about: About,
+        engine: &Arc<Engine>,
+    ) -> Box<Self> {
+        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, about, engine: engine.clone() })
+    }
+}
+
+impl Drop for jfai_batch {
+    fn drop(&mut self) {
+        let (ids, unknown) = (self.about.tracker.task_ids(), self.about.tracker.maybe_executed());
+        if !ids.is_empty() || unknown {
+            tracing::warn!(task_ids = ids.join(" "), unknown, "a batch was freed before these tasks were given out");
+        }
     }
 }
 
@@ -110,16 +127,16 @@ pub unsafe extern "C" fn jfai_wait_all(
             if let Some(taken) = taken.get_mut(place) {
                 *taken = true;
             }
-            Ended::Video(place, Some(id), result)
+            Ended::Video(place, Some(id), result, Setters::default())
         });
-        out.write(jfai_batch::new(stream, engine));
+        out.write(jfai_batch::new(stream, About::default(), engine));
         Ok(())
     })
 }
 
 /// Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
 /// money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
-/// rest: to stop, free the batch. Then no further task is created; tasks that exist go on.
+/// rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist go on, see jfai_batch_task_ids().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_generate_many(
     client: Option<&jfai_client>,
@@ -135,11 +152,17 @@ pub unsafe extern "C" fn jfai_generate_many(
         engine.check()?;
         // SAFETY: the header asks for `count` handles; NULL among them is what `Option` says.
         let requests = unsafe { slice(requests.cast::<Option<&jfai_request>>(), count, "requests") }?;
-        let requests = requests.iter().map(|request| Ok(need(*request, "an item of requests")?.request.clone()));
+        let requests = requests.iter().map(|request| Ok(need(*request, "an item of requests")?.clone()));
         let requests = requests.collect::<Outcome<Vec<_>>>()?;
-        let stream = engine.client().videos().generate_many(requests, concurrency)?;
-        let stream = stream.map(|(index, result)| Ended::Video(index, None, result));
-        out.write(jfai_batch::new(stream, engine));
+        let (requests, mut setters): (Vec<_>, Vec<_>) =
+            requests.into_iter().map(|jfai_request { request, setters }| (request, setters)).unzip();
+        let about = About::default();
+        let stream = engine.client().videos().tracked(&about.tracker).generate_many(requests, concurrency)?;
+        // Each number comes once.
+        let stream = stream.map(move |(index, result)| {
+            Ended::Video(index, None, result, setters.get_mut(index).map(std::mem::take).unwrap_or_default())
+        });
+        out.write(jfai_batch::new(stream, about, engine));
         Ok(())
     })
 }
@@ -160,13 +183,14 @@ pub unsafe extern "C" fn jfai_resume_pending(
         // SAFETY: the header asks for a string or NULL.
         let folder = unsafe { path(folder, "folder") }?;
         let stream = engine.run(engine.client().videos().resume_pending(folder))?;
-        out.write(jfai_batch::new(stream.map(|(id, result)| Ended::Saved(id, result)), engine));
+        let stream = stream.map(|(id, result)| Ended::Saved(id, result));
+        out.write(jfai_batch::new(stream, About::default(), engine));
         Ok(())
     })
 }
 
-/// Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be gone on with.
-/// `cancel` may be NULL.
+/// Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be resumed, and the
+/// error lists the tasks that were created and not given out yet: jfai_error_task_id_at(). `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_next(
     batch: Option<&mut jfai_batch>,
@@ -176,15 +200,50 @@ pub extern "C" fn jfai_batch_next(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_batch { stream, count, engine } = need(batch, "batch")?;
+        let jfai_batch { stream, count, about, engine } = need(batch, "batch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let ended = engine.run(token(cancel).run(async { Ok(stream.next().await) }))?;
+        let (next, token) = (async { Ok(stream.next().await) }, token(cancel));
+        let ended = engine.run_about(about, token.run(next)).map_err(|failure| failure.of_many(&about.tracker))?;
         out.write(ended.map(|ended| {
             *count += 1;
             jfai_result::new(ended, *count - 1, engine)
         }));
         Ok(())
     })
+}
+
+/// Stops creating: no further create is sent, and jfai_batch_next() gives the orders that were not sent as `JFAI_ERR_CANCELLED`.
+/// What was sent before is waited for and given as usual. For jfai_generate_many(); other batches create nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_batch_stop(
+    batch: Option<&mut jfai_batch>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(batch, "batch")?.about.tracker.stop();
+        Ok(())
+    })
+}
+
+/// The tasks of jfai_generate_many() that exist and were not given out by jfai_batch_next() yet, for jfai_names_free(): what to keep
+/// before the batch is freed early. They go on.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_batch_task_ids(
+    batch: Option<&jfai_batch>,
+    out: Option<&mut MaybeUninit<Box<jfai_names>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        out.write(jfai_names::new(&need(batch, "batch")?.about.tracker.task_ids()));
+        Ok(())
+    })
+}
+
+/// True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_batch_maybe_executed(batch: Option<&jfai_batch>) -> bool {
+    guard_or!(false => batch.is_some_and(|batch| batch.about.tracker.maybe_executed()))
 }
 
 /// Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.

@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle, ThreadId};
 
@@ -52,7 +53,8 @@ struct Thread {
 }
 
 impl Ops {
-    /// Starts a call. `told` is asked for each progress and answers false to end the call; `done` gets the end.
+    /// Starts a call. `told` is asked for each progress and answers false to end the call, and is not called again then;
+    /// `done` gets the end.
     pub(crate) fn start<T: Send + 'static, P: Send + 'static>(
         &mut self,
         engine: &Arc<Engine>,
@@ -64,7 +66,7 @@ impl Ops {
         engine.check()?;
         let thread = self.thread(engine)?;
         pump.also(thread.stop.clone());
-        let told = Arc::new(told);
+        let told = Arc::new((told, AtomicBool::new(false)));
         let op = stream::unfold(Some((pump, done)), move |state| {
             let told = told.clone();
             async move {
@@ -73,7 +75,10 @@ impl Ops {
                     Step::Progress(event) => {
                         let own = pump.own().clone();
                         let call = move || {
-                            if !told(event) {
+                            let (told, stopped) = &*told;
+                            // A queue may hold several of them.
+                            if !stopped.load(Ordering::Relaxed) && !told(event) {
+                                stopped.store(true, Ordering::Relaxed);
                                 own.cancel();
                             }
                         };

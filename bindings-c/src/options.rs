@@ -7,7 +7,7 @@ use std::time::Duration;
 use junfeiai::ClientBuilder;
 use junfeiai::protocol::{RetryPolicy, WaitPolicy};
 
-use crate::error::jfai_error;
+use crate::error::{Setters, jfai_error};
 use crate::guard::{guard, guard_or, need};
 use crate::status::jfai_status;
 use crate::text::{path, text};
@@ -22,6 +22,7 @@ pub struct jfai_client_options {
     interval: Option<Duration>,
     endpoints: Vec<String>,
     from_env: bool,
+    pub(crate) setters: Setters,
 }
 
 impl jfai_client_options {
@@ -33,11 +34,18 @@ impl jfai_client_options {
             interval: None,
             endpoints: Vec::new(),
             from_env: false,
+            setters: Setters::default(),
         }
     }
 
     pub(crate) fn with_env() -> Self {
         Self { from_env: true, ..Self::new() }
+    }
+
+    /// Notes the function of C that sets this option of the core.
+    fn by(&mut self, option: &'static str, function: &'static str) -> &mut Self {
+        self.setters.note(option, function);
+        self
     }
 
     fn step(&mut self, step: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) {
@@ -102,7 +110,7 @@ pub unsafe extern "C" fn jfai_client_options_set_api_key(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let api_key = unsafe { text(api_key, "api_key") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.api_key(api_key.clone()));
+        need(options, "options")?.by("api_key", "jfai_client_options_set_api_key").step(move |builder| builder.api_key(api_key.clone()));
         Ok(())
     })
 }
@@ -117,7 +125,7 @@ pub unsafe extern "C" fn jfai_client_options_set_endpoint(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
-        need(options, "options")?.endpoints = vec![endpoint];
+        need(options, "options")?.by("base_url", "jfai_client_options_set_endpoint").endpoints = vec![endpoint];
         Ok(())
     })
 }
@@ -133,7 +141,7 @@ pub unsafe extern "C" fn jfai_client_options_add_endpoint(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
-        need(options, "options")?.endpoints.push(endpoint);
+        need(options, "options")?.by("base_url", "jfai_client_options_add_endpoint").endpoints.push(endpoint);
         Ok(())
     })
 }
@@ -148,7 +156,7 @@ pub unsafe extern "C" fn jfai_client_options_set_video_base_url(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let url = unsafe { text(url, "url") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.video_base_url(url.clone()));
+        need(options, "options")?.by("video_base_url", "jfai_client_options_set_video_base_url").step(move |builder| builder.video_base_url(url.clone()));
         Ok(())
     })
 }
@@ -163,7 +171,7 @@ pub unsafe extern "C" fn jfai_client_options_trust_host(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let host = unsafe { text(host, "host") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.trust_host(host.clone()));
+        need(options, "options")?.by("trusted_hosts", "jfai_client_options_trust_host").step(move |builder| builder.trust_host(host.clone()));
         Ok(())
     })
 }
@@ -178,7 +186,7 @@ pub unsafe extern "C" fn jfai_client_options_set_proxy(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let url = unsafe { text(url, "url") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.proxy(url.clone()));
+        need(options, "options")?.by("proxy", "jfai_client_options_set_proxy").step(move |builder| builder.proxy(url.clone()));
         Ok(())
     })
 }
@@ -193,7 +201,7 @@ pub unsafe extern "C" fn jfai_client_options_set_ca_file(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
-        need(options, "options")?.step(move |builder| builder.ca_file(file.clone()));
+        need(options, "options")?.by("ca_file", "jfai_client_options_set_ca_file").step(move |builder| builder.ca_file(file.clone()));
         Ok(())
     })
 }
@@ -208,7 +216,7 @@ pub extern "C" fn jfai_client_options_set_request_rate(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.request_rate(per_second, burst));
+        need(options, "options")?.by("request_rate", "jfai_client_options_set_request_rate").step(move |builder| builder.request_rate(per_second, burst));
         Ok(())
     })
 }
@@ -221,7 +229,7 @@ pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.max_in_flight_creates(count));
+        need(options, "options")?.by("max_in_flight_creates", "jfai_client_options_set_max_in_flight_creates").step(move |builder| builder.max_in_flight_creates(count));
         Ok(())
     })
 }
@@ -237,7 +245,7 @@ pub unsafe extern "C" fn jfai_client_options_set_journal(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
-        need(options, "options")?.step(move |builder| builder.journal(file.clone()));
+        need(options, "options")?.by("journal", "jfai_client_options_set_journal").step(move |builder| builder.journal(file.clone()));
         Ok(())
     })
 }
@@ -250,7 +258,7 @@ pub extern "C" fn jfai_client_options_set_journal_prompts(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.journal_prompts(yes));
+        need(options, "options")?.by("journal_prompts", "jfai_client_options_set_journal_prompts").step(move |builder| builder.journal_prompts(yes));
         Ok(())
     })
 }
@@ -265,7 +273,7 @@ pub unsafe extern "C" fn jfai_client_options_set_language(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let language = unsafe { text(language, "language") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.language(language.clone()));
+        need(options, "options")?.by("language", "jfai_client_options_set_language").step(move |builder| builder.language(language.clone()));
         Ok(())
     })
 }
@@ -280,7 +288,7 @@ pub unsafe extern "C" fn jfai_client_options_set_face(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let face = unsafe { text(face, "face") }?.to_owned();
-        need(options, "options")?.step(move |builder| builder.face(face.clone()));
+        need(options, "options")?.by("face", "jfai_client_options_set_face").step(move |builder| builder.face(face.clone()));
         Ok(())
     })
 }
@@ -293,7 +301,7 @@ pub extern "C" fn jfai_client_options_set_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.timeout(milliseconds(ms)));
+        need(options, "options")?.by("timeout", "jfai_client_options_set_timeout_ms").step(move |builder| builder.timeout(milliseconds(ms)));
         Ok(())
     })
 }
@@ -307,7 +315,7 @@ pub extern "C" fn jfai_client_options_set_create_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.create_timeout(milliseconds(ms)));
+        need(options, "options")?.by("create_timeout", "jfai_client_options_set_create_timeout_ms").step(move |builder| builder.create_timeout(milliseconds(ms)));
         Ok(())
     })
 }
@@ -320,7 +328,7 @@ pub extern "C" fn jfai_client_options_set_connect_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.connect_timeout(milliseconds(ms)));
+        need(options, "options")?.by("connect_timeout", "jfai_client_options_set_connect_timeout_ms").step(move |builder| builder.connect_timeout(milliseconds(ms)));
         Ok(())
     })
 }
@@ -333,7 +341,7 @@ pub extern "C" fn jfai_client_options_set_idle_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.step(move |builder| builder.idle_timeout(milliseconds(ms)));
+        need(options, "options")?.by("idle_timeout", "jfai_client_options_set_idle_timeout_ms").step(move |builder| builder.idle_timeout(milliseconds(ms)));
         Ok(())
     })
 }
@@ -347,7 +355,7 @@ pub extern "C" fn jfai_client_options_set_max_attempts(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.retry.max_attempts = attempts;
+        need(options, "options")?.by("max_attempts", "jfai_client_options_set_max_attempts").retry.max_attempts = attempts;
         Ok(())
     })
 }
@@ -363,7 +371,7 @@ pub extern "C" fn jfai_client_options_set_retry_pauses_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let retry = &mut need(options, "options")?.retry;
+        let retry = &mut need(options, "options")?.by("retry", "jfai_client_options_set_retry_pauses_ms").retry;
         retry.base = milliseconds(first_ms);
         retry.cap = milliseconds(longest_ms);
         retry.budget = milliseconds(budget_ms);
@@ -380,8 +388,7 @@ pub extern "C" fn jfai_client_options_set_poll_interval_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        // Half of the longest: the core doubles it.
-        need(options, "options")?.interval = Some(milliseconds(ms).min(Duration::MAX / 2));
+        need(options, "options")?.by("poll_interval", "jfai_client_options_set_poll_interval_ms").interval = Some(milliseconds(ms));
         Ok(())
     })
 }
@@ -394,7 +401,7 @@ pub extern "C" fn jfai_client_options_set_wait_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.wait.timeout = (ms != u64::MAX).then(|| Duration::from_millis(ms));
+        need(options, "options")?.by("wait_timeout", "jfai_client_options_set_wait_timeout_ms").wait.timeout = (ms != u64::MAX).then(|| Duration::from_millis(ms));
         Ok(())
     })
 }
@@ -407,7 +414,7 @@ pub extern "C" fn jfai_client_options_set_max_poll_errors(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.wait.max_errors = errors;
+        need(options, "options")?.by("max_poll_errors", "jfai_client_options_set_max_poll_errors").wait.max_errors = errors;
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use junfeiai::platform::BoxFuture;
 use junfeiai::{CancelToken, Result};
 
 use crate::engine::{Engine, caught};
-use crate::guard::Outcome;
+use crate::guard::{About, Outcome};
 
 /// Where a call puts its progress.
 pub(crate) struct Events<P>(Arc<Mutex<VecDeque<P>>>);
@@ -49,14 +49,19 @@ pub(crate) struct Pump<T, P> {
 }
 
 impl<T: Send + 'static, P> Pump<T, P> {
-    /// The call is made with the token that ends it and the place for its progress.
-    pub(crate) fn new<F>(others: Vec<CancelToken>, call: impl FnOnce(CancelToken, Events<P>) -> F) -> Self
+    /// The call is made with the token that ends it and the place for its progress. A panic of it is an
+    /// error that says what it is about.
+    pub(crate) fn new<F>(
+        others: Vec<CancelToken>,
+        about: &About,
+        call: impl FnOnce(CancelToken, Events<P>) -> F,
+    ) -> Self
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let own = CancelToken::new();
         let events = Events(Arc::default());
-        let call = Box::pin(caught(call(own.clone(), events.clone())));
+        let call = Box::pin(caught(about.clone(), call(own.clone(), events.clone())));
         let mut pump = Self { call, events, own, others: Vec::new(), ended: None };
         for other in others {
             pump.also(other);
@@ -97,12 +102,14 @@ impl<T: Send + 'static, P> Pump<T, P> {
         .await
     }
 
-    /// Carries the call through on this thread. `told` answers false to end it.
+    /// Carries the call through on this thread. `told` answers false to end it, and is not called again then.
     pub(crate) fn run(mut self, engine: &Engine, mut told: impl FnMut(P) -> bool) -> Outcome<T> {
+        let mut stopped = false;
         loop {
             match engine.block_on(self.next())? {
                 Step::Progress(event) => {
-                    if !told(event) {
+                    if !stopped && !told(event) {
+                        stopped = true;
                         self.own.cancel();
                     }
                 }

@@ -6,7 +6,7 @@ use std::ptr;
 
 use junfeiai::{Image, Validate, VideoRequest, Warning};
 
-use crate::error::jfai_error;
+use crate::error::{Setters, jfai_error};
 use crate::guard::{Failure, Outcome, guard, guard_or, need};
 use crate::status::jfai_status;
 use crate::text::{Kept, path, slice, text};
@@ -19,8 +19,22 @@ pub const JFAI_VALIDATE_STRICT: i32 = 1;
 pub const JFAI_VALIDATE_OFF: i32 = 2;
 
 /// An order for one video. What is not set has its default.
+#[derive(Clone)]
 pub struct jfai_request {
     pub(crate) request: VideoRequest,
+    pub(crate) setters: Setters,
+}
+
+impl jfai_request {
+    fn new(request: VideoRequest) -> Self {
+        Self { request, setters: Setters::default() }
+    }
+
+    /// Notes the function of C that sets this field of the core.
+    fn by(&mut self, field: &'static str, function: &'static str) -> &mut Self {
+        self.setters.note(field, function);
+        self
+    }
 }
 
 /// Advice that a request does not follow, and other things that the caller should know. Nothing failed.
@@ -45,7 +59,9 @@ pub unsafe extern "C" fn jfai_request_new(
         let out = need(out, "out")?;
         // SAFETY: the header asks for a string or NULL.
         let prompt = unsafe { text(prompt, "prompt") }?;
-        out.write(Box::new(jfai_request { request: VideoRequest::new(prompt) }));
+        let mut request = jfai_request::new(VideoRequest::new(prompt));
+        request.by("prompt", "jfai_request_new");
+        out.write(Box::new(request));
         Ok(())
     })
 }
@@ -61,7 +77,7 @@ pub unsafe extern "C" fn jfai_request_from_json(
         let out = need(out, "out")?;
         // SAFETY: the header asks for a string or NULL.
         let value = unsafe { json_of(json, "json") }?;
-        out.write(Box::new(jfai_request { request: VideoRequest::from_json(value)? }));
+        out.write(Box::new(jfai_request::new(VideoRequest::from_json(value)?)));
         Ok(())
     })
 }
@@ -81,7 +97,7 @@ pub unsafe extern "C" fn jfai_request_set_model(
 ) -> jfai_status {
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
-        unsafe { text(model, "model") }?.clone_into(&mut need(request, "request")?.request.model);
+        unsafe { text(model, "model") }?.clone_into(&mut need(request, "request")?.by("model", "jfai_request_set_model").request.model);
         Ok(())
     })
 }
@@ -94,7 +110,7 @@ pub extern "C" fn jfai_request_set_seconds(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("seconds", "jfai_request_set_seconds");
         request.request.seconds = Some(seconds.into());
         Ok(())
     })
@@ -108,7 +124,7 @@ pub unsafe extern "C" fn jfai_request_set_size(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("size", "jfai_request_set_size");
         // SAFETY: the header asks for a string or NULL.
         request.request.size = Some(unsafe { text(size, "size") }?.to_owned());
         Ok(())
@@ -123,7 +139,7 @@ pub unsafe extern "C" fn jfai_request_set_image_url(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("image", "jfai_request_set_image_url");
         // SAFETY: the header asks for a string or NULL.
         request.request.image = Some(Image::url(unsafe { text(url, "url") }?));
         Ok(())
@@ -138,7 +154,7 @@ pub unsafe extern "C" fn jfai_request_set_image_file(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("image", "jfai_request_set_image_file");
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         request.request.image = Some(Image::file(file)?);
@@ -155,7 +171,7 @@ pub unsafe extern "C" fn jfai_request_set_image_bytes(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("image", "jfai_request_set_image_bytes");
         // SAFETY: the header asks for `size` bytes or NULL.
         let data = unsafe { slice(data, size, "data") }?;
         request.request.image = Some(Image::bytes(data)?);
@@ -171,7 +187,7 @@ pub unsafe extern "C" fn jfai_request_add_reference_url(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("images", "jfai_request_add_reference_url");
         // SAFETY: the header asks for a string or NULL.
         request.request.images.push(Image::url(unsafe { text(url, "url") }?));
         Ok(())
@@ -186,7 +202,7 @@ pub unsafe extern "C" fn jfai_request_add_reference_file(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("images", "jfai_request_add_reference_file");
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         request.request.images.push(Image::file(file)?);
@@ -203,7 +219,7 @@ pub unsafe extern "C" fn jfai_request_add_reference_bytes(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("images", "jfai_request_add_reference_bytes");
         // SAFETY: the header asks for `size` bytes or NULL.
         let data = unsafe { slice(data, size, "data") }?;
         request.request.images.push(Image::bytes(data)?);
@@ -220,7 +236,7 @@ pub unsafe extern "C" fn jfai_request_set_extra_json(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let request = need(request, "request")?;
+        let request = need(request, "request")?.by("extra", "jfai_request_set_extra_json");
         // SAFETY: the header asks for strings or NULL.
         let (name, value) = unsafe { (text(name, "name")?, json_of(json, "json")?) };
         request.request.extra.insert(name.to_owned(), value);
@@ -255,7 +271,8 @@ pub extern "C" fn jfai_request_check(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let prepared = need(request, "request")?.request.prepare()?;
+        let jfai_request { request, setters } = need(request, "request")?;
+        let prepared = request.prepare().map_err(|error| setters.named(error.into()))?;
         if let Some(out) = out {
             out.write(Box::new(jfai_warnings::new(&prepared.warnings)));
         }

@@ -7,11 +7,12 @@ use std::ptr;
 use std::time::Duration;
 
 use junfeiai::{CancelToken, SaveProgress, Summary, Video};
+use serde_json::{Map, Value};
 
 use crate::cancel::jfai_cancel;
 use crate::engine::{cancellable, token};
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error::{Setters, jfai_error};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::ops::User;
 use crate::options::milliseconds;
 use crate::pump::Pump;
@@ -27,14 +28,17 @@ pub type jfai_save_progress_fn =
 /// How a video is saved. What is not set has its default.
 #[derive(Default, Clone)]
 pub struct jfai_save_options {
-    connections: Option<u32>,
-    overwrite: bool,
-    parents: bool,
-    sha256: bool,
-    verify: Option<bool>,
-    timeout: Option<Duration>,
-    rate_limit: Option<u64>,
+    /// By the core's names, which it judges when a call is made with them.
+    values: Map<String, Value>,
+    setters: Setters,
     pub(crate) progress: Progress,
+}
+
+impl jfai_save_options {
+    fn set(&mut self, option: &'static str, function: &'static str, value: impl Into<Value>) {
+        self.values.insert(option.to_owned(), value.into());
+        self.setters.note(option, function);
+    }
 }
 
 /// The callback, when there is one.
@@ -50,34 +54,21 @@ impl Progress {
     }
 }
 
-/// The save as a call with progress.
+/// The save as a call with progress. Options that cannot be are refused here, before anything is asked for.
 pub(crate) fn pump(
     video: &Video,
     path: PathBuf,
     options: &jfai_save_options,
     token: CancelToken,
-) -> Pump<Summary, SaveProgress> {
-    let (video, options) = (video.clone(), options.clone());
-    Pump::new(vec![token], move |own, events| async move {
-        let mut save =
-            video.save(path).overwrite(options.overwrite).create_parents(options.parents).sha256(options.sha256);
-        if let Some(connections) = options.connections {
-            save = save.connections(connections);
-        }
-        if let Some(verify) = options.verify {
-            save = save.verify(verify);
-        }
-        if let Some(timeout) = options.timeout {
-            save = save.timeout(timeout);
-        }
-        if let Some(rate) = options.rate_limit {
-            save = save.rate_limit(rate);
-        }
-        if options.progress.0.is_some() {
-            save = save.on_progress(move |progress| events.push(*progress));
-        }
+) -> Outcome<Pump<Summary, SaveProgress>> {
+    let values = Value::Object(options.values.clone());
+    let save = video.save(path).options_json(values).map_err(|error| options.setters.named(error.into()))?;
+    let (video, told) = (video.clone(), options.progress.0.is_some());
+    let about = About::task(video.task_id());
+    Ok(Pump::new(vec![token], &about, move |own, events| async move {
+        let save = if told { save.on_progress(move |progress| events.push(*progress)) } else { save };
         cancellable(&own, video.task_id(), save.into_future()).await
-    })
+    }))
 }
 
 /// What a save brought.
@@ -112,11 +103,14 @@ pub unsafe extern "C" fn jfai_save(
         let file = unsafe { path(file, "file") }?;
         let defaults = jfai_save_options::default();
         let options = options.unwrap_or(&defaults);
-        let summary = pump(video, file, options, token(cancel)).run(engine, |p| options.progress.tell(p))?;
-        if let Some(out) = out {
-            out.write(jfai_summary::new(summary));
-        }
-        Ok(())
+        let pump = pump(video, file, options, token(cancel))?;
+        About::task(video.task_id()).guard(|| {
+            let summary = pump.run(engine, |p| options.progress.tell(p))?;
+            if let Some(out) = out {
+                out.write(jfai_summary::new(summary));
+            }
+            Ok(())
+        })
     })
 }
 
@@ -138,7 +132,7 @@ pub extern "C" fn jfai_save_options_free(options: Option<Box<jfai_save_options>>
     guard_or!(() => drop(options));
 }
 
-/// Sets how many connections are used at once, 1 to 16. Default 1.
+/// Sets how many connections are used at once, 1 to 16. Default 1. Other numbers are refused by the call that gets these options.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_connections(
     options: Option<&mut jfai_save_options>,
@@ -146,7 +140,7 @@ pub extern "C" fn jfai_save_options_set_connections(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.connections = Some(connections);
+        need(options, "options")?.set("connections", "jfai_save_options_set_connections", connections);
         Ok(())
     })
 }
@@ -159,7 +153,7 @@ pub extern "C" fn jfai_save_options_set_overwrite(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.overwrite = yes;
+        need(options, "options")?.set("overwrite", "jfai_save_options_set_overwrite", yes);
         Ok(())
     })
 }
@@ -172,7 +166,7 @@ pub extern "C" fn jfai_save_options_set_create_parents(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.parents = yes;
+        need(options, "options")?.set("create_parents", "jfai_save_options_set_create_parents", yes);
         Ok(())
     })
 }
@@ -185,7 +179,7 @@ pub extern "C" fn jfai_save_options_set_sha256(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.sha256 = yes;
+        need(options, "options")?.set("sha256", "jfai_save_options_set_sha256", yes);
         Ok(())
     })
 }
@@ -198,7 +192,7 @@ pub extern "C" fn jfai_save_options_set_verify(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.verify = Some(yes);
+        need(options, "options")?.set("verify", "jfai_save_options_set_verify", yes);
         Ok(())
     })
 }
@@ -211,12 +205,14 @@ pub extern "C" fn jfai_save_options_set_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.timeout = (ms != u64::MAX).then(|| milliseconds(ms));
+        // Seconds, as the core takes them; the longest is no limit.
+        let seconds = milliseconds(ms).as_secs_f64();
+        need(options, "options")?.set("timeout", "jfai_save_options_set_timeout_ms", seconds);
         Ok(())
     })
 }
 
-/// Sets the most bytes per second. Default 0: as fast as it comes.
+/// Sets the most bytes per second, 1 at least. Default: as fast as it comes. 0 is refused by the call that gets these options.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_rate_limit(
     options: Option<&mut jfai_save_options>,
@@ -224,7 +220,7 @@ pub extern "C" fn jfai_save_options_set_rate_limit(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.rate_limit = (bytes_per_second != 0).then_some(bytes_per_second);
+        need(options, "options")?.set("rate_limit", "jfai_save_options_set_rate_limit", bytes_per_second);
         Ok(())
     })
 }

@@ -8,8 +8,8 @@ use junfeiai::protocol::WaitPolicy;
 use junfeiai::{CancelToken, Task, Video, VideoRequest};
 
 use crate::engine::Engine;
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error::{Setters, jfai_error};
+use crate::guard::{About, Outcome, guard, guard_or, need};
 use crate::ops::User;
 use crate::options::milliseconds;
 use crate::pump::Pump;
@@ -23,9 +23,10 @@ pub type jfai_task_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, 
 /// How a wait is done. What is not set has the client's value.
 #[derive(Default)]
 pub struct jfai_wait_options {
-    timeout: Option<u64>,
+    timeout: Option<Duration>,
     interval: Option<Duration>,
     pub(crate) progress: Progress,
+    setters: Setters,
 }
 
 /// The callback, when there is one.
@@ -44,18 +45,18 @@ impl Progress {
 }
 
 impl jfai_wait_options {
-    /// The client's policy with what differs.
-    pub(crate) fn policy(options: Option<&Self>, engine: &Engine) -> WaitPolicy {
+    /// The client's policy with what differs, judged by the core.
+    pub(crate) fn policy(options: Option<&Self>, engine: &Engine) -> Outcome<WaitPolicy> {
         let mut policy = engine.client().wait_policy().clone();
-        let Some(options) = options else { return policy };
-        if let Some(ms) = options.timeout {
-            policy.timeout = (ms != u64::MAX).then(|| Duration::from_millis(ms));
+        let Some(options) = options else { return Ok(policy) };
+        if let Some(timeout) = options.timeout {
+            policy.timeout = (timeout < Duration::MAX).then_some(timeout);
         }
         if let Some(interval) = options.interval {
-            policy.interval = interval;
-            policy.max_interval = interval.saturating_mul(2);
+            policy.set_poll_interval(interval);
         }
-        policy
+        policy.check().map_err(|error| options.setters.named(error.into()))?;
+        Ok(policy)
     }
 }
 
@@ -71,18 +72,19 @@ pub(crate) fn pump(
     options: Option<&jfai_wait_options>,
     token: CancelToken,
     engine: &Engine,
-) -> Pump<Video, Task> {
-    let policy = jfai_wait_options::policy(options, engine);
-    let client = engine.client().clone();
+    about: &About,
+) -> Outcome<Pump<Video, Task>> {
+    let policy = jfai_wait_options::policy(options, engine)?;
     let told = options.is_some_and(|options| options.progress.0.is_some());
-    Pump::new(vec![token], move |own, events| async move {
+    let videos = engine.client().videos().tracked(&about.tracker);
+    Ok(Pump::new(vec![token], about, move |own, events| async move {
         let wait = match begin {
             Begin::Task(task) => task.wait(),
-            Begin::Request(request) => client.videos().generate(request),
+            Begin::Request(request) => videos.generate(request),
         };
         let wait = wait.policy(policy).cancel_with(&own);
         if told { wait.on_progress(move |task| events.push(task.clone())).await } else { wait.await }
-    })
+    }))
 }
 
 /// Makes options that are all the client's.
@@ -111,13 +113,13 @@ pub extern "C" fn jfai_wait_options_set_timeout_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.timeout = Some(ms);
+        need(options, "options")?.timeout = Some(milliseconds(ms));
         Ok(())
     })
 }
 
-/// Sets the first pause between two polls, in milliseconds, growing to twice of it. Any host but this machine is asked every
-/// 5 s at the most.
+/// Sets the first pause between two polls, in milliseconds, growing to twice of it or to the client's longest pause (10000). Any
+/// host but this machine is asked every 5 s at the most. 0 is refused by the call that gets these options, before anything is sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     options: Option<&mut jfai_wait_options>,
@@ -125,7 +127,9 @@ pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.interval = Some(milliseconds(ms.max(1)));
+        let options = need(options, "options")?;
+        options.setters.note("poll_interval", "jfai_wait_options_set_poll_interval_ms");
+        options.interval = Some(milliseconds(ms));
         Ok(())
     })
 }

@@ -10,7 +10,7 @@ use junfeiai::{Result, Task};
 use crate::cancel::jfai_cancel;
 use crate::engine::{Engine, release, token};
 use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::guard::{About, guard, guard_or, need};
 use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::wait::jfai_wait_options;
@@ -35,7 +35,7 @@ pub extern "C" fn jfai_watch_new(
         let out = need(out, "out")?;
         let task = need(task, "task")?;
         task.engine.check()?;
-        let policy = jfai_wait_options::policy(options, &task.engine);
+        let policy = jfai_wait_options::policy(options, &task.engine)?;
         let stream = Mutex::new(task.task.watch_with(policy));
         out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), engine: task.engine.clone() }));
         Ok(())
@@ -56,7 +56,7 @@ pub extern "C" fn jfai_watch_next(
         let jfai_watch { stream, id, engine } = need(watch, "watch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         let next = async { stream.next().await.transpose() };
-        let seen = engine.run(token(cancel).run_for(id, next))?;
+        let seen = engine.run_about(&About::task(Some(id)), token(cancel).run_for(id, next))?;
         out.write(seen.map(|task| jfai_task::new(task, engine.clone())));
         Ok(())
     })

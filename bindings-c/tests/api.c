@@ -201,7 +201,7 @@ static void main_job(const jfai_client *client, const char *folder) {
   EXPECT(JFAI_OK, jfai_save_options_set_sha256(save, true, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_verify(save, true, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_timeout_ms(save, 20000, &err));
-  EXPECT(JFAI_OK, jfai_save_options_set_rate_limit(save, 0, &err));
+  EXPECT(JFAI_OK, jfai_save_options_set_rate_limit(save, UINT64_MAX, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_progress(save, on_bytes, &last_bytes, &err));
   snprintf(path, sizeof path, "%s/new/%s", folder, jfai_video_file_name(video));
   remove(path);

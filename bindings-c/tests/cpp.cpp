@@ -13,6 +13,32 @@ static junfeiai::client_options options() {
   return std::move(junfeiai::client_options().use_env().poll_interval(20ms));
 }
 
+struct mine : std::exception {
+  const char *what() const noexcept override { return "mine"; }
+};
+static constexpr auto milliseconds_min = junfeiai::milliseconds::min();
+
+// The call ends with an error that has the task's id, and the exception of the caller is nested in it.
+template <class F>
+static void nested(const char *function, F f) {
+  try {
+    f();
+    CHECK(!"it throws");
+  } catch (const junfeiai::error &e) {
+    CHECK(e.status() == JFAI_ERR_CANCELLED && !e.maybe_executed());
+    CHECK(e.task_id() && e.task_id()->substr(0, 5) == "task_");
+    CHECK(std::string_view(e.what()).find("mine") != std::string_view::npos);
+    CHECK(std::string_view(e.what()).find(function) != std::string_view::npos && e.cause());
+    CHECK(std::string_view(e.what()).find(e.task_id().value_or("no id")) != std::string_view::npos);
+    try {
+      std::rethrow_if_nested(e);
+      CHECK(!"it is nested");
+    } catch (const mine &m) {
+      CHECK(std::string_view(m.what()) == "mine");
+    }
+  }
+}
+
 template <class F>
 static void throws(jfai_status status, F f) {
   try {
@@ -35,7 +61,7 @@ static void errors(const junfeiai::client &client) {
   CHECK(e.json().find("not_found") != std::string::npos && !e.detail().empty());
   throws(JFAI_ERR_NOT_FOUND, [&] { client.get("task_no_such_thing"); });
   throws(JFAI_ERR_NOT_FOUND, [&] { client.get_async("task_no_such_thing").get(); });
-  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.task_by_id("no/such"); });
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.task_by_id(""); });
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.video_at("nonsense"); });
   throws(JFAI_ERR_CONFIG, [] { junfeiai::client(std::string_view("")); });
   throws(JFAI_ERR_ARGUMENT, [] { junfeiai::request("bad \xff text"); });
@@ -115,15 +141,18 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   CHECK(reader.size() == last && reader.seek(4) == 4 && reader.read(four, 4) == 4 && reader.position() == 8);
   CHECK(!reader.try_seek(-1));
 
-  // An exception of a callback comes out where the call ends.
+  // An exception of a progress function comes out where the call ends, with the id of what was paid for.
   junfeiai::wait_options broken;
-  broken.on_progress([](const junfeiai::task_view &) { throw std::runtime_error("mine"); });
-  try {
-    client.generate(ball, broken);
-    CHECK(!"it throws");
-  } catch (const std::runtime_error &e) {
-    CHECK(std::string_view(e.what()) == "mine");
-  }
+  broken.on_progress([](const junfeiai::task_view &) { throw mine{}; });
+  nested("progress", [&] { client.generate(ball, broken); });
+  nested("progress", [&] { client.task_by_id(task.id()).wait(broken); }); // the first state is the last
+  nested("progress", [&] { client.task_by_id(task.id()).watch([](const junfeiai::task &) { throw mine{}; }); });
+  const auto tried = client.try_generate(ball, broken);
+  CHECK(!tried && tried.error().status() == JFAI_ERR_CANCELLED && tried.error().task_id() && tried.error().cause());
+  junfeiai::save_options broken_save;
+  broken_save.overwrite = true;
+  broken_save.on_progress([](const junfeiai::save_progress &) { throw mine{}; });
+  nested("progress", [&] { video.save(path, broken_save); });
   junfeiai::wait_options stop;
   stop.on_progress([](const junfeiai::task_view &) { return false; });
   auto stopped = client.try_generate(ball, stop);
@@ -141,14 +170,8 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   fs::remove(folder / "async.mp4");
   CHECK(client.get_async(task.id()).get().status() == junfeiai::task_status::succeeded);
   junfeiai::wait_options broken;
-  broken.on_progress([](const junfeiai::task_view &) { throw std::runtime_error("mine"); });
-  auto future = client.generate_async(ball, broken);
-  try {
-    future.get();
-    CHECK(!"it throws");
-  } catch (const std::runtime_error &e) {
-    CHECK(std::string_view(e.what()) == "mine");
-  }
+  broken.on_progress([](const junfeiai::task_view &) { throw mine{}; });
+  nested("progress", [&] { client.generate_async(ball, broken).get(); });
 
   const junfeiai::event_queue queue;
   std::atomic<int> woken{0};
@@ -166,6 +189,115 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   for (int i = 0; calls < 4 && i < 600; i++) queue.drain(100ms);
   CHECK(calls == 4 && woken >= 4);
   fs::remove(folder / "queued.mp4");
+
+  // A completion function that throws: out of drain(), or to the one who was set for it. Every function is called.
+  std::vector<std::string> untold;
+  std::mutex lock;
+  junfeiai::set_unhandled([&](const junfeiai::error &e) {
+    const std::lock_guard<std::mutex> hold(lock);
+    untold.push_back(e.task_id().value_or("") + ": " + e.what());
+  });
+  int thrown = 0, told = 0;
+  const auto breaks = [&](auto) {
+    told++;
+    throw mine{};
+  };
+  client.create_async(ball, breaks, nullptr, &queue);
+  client.create_async(ball, breaks, nullptr, &queue);
+  for (int i = 0; told < 2 && i < 600; i++) {
+    try {
+      queue.drain(100ms);
+    } catch (const junfeiai::error &e) {
+      thrown++;
+      CHECK(e.task_id() && e.task_id()->substr(0, 5) == "task_" && e.cause());
+    }
+  }
+  const auto count_untold = [&] {
+    const std::lock_guard<std::mutex> hold(lock);
+    return static_cast<int>(untold.size());
+  };
+  // Both in one drain(): one of them is thrown, the other one handed over.
+  CHECK(told == 2 && thrown >= 1 && thrown + count_untold() == 2);
+  const int before = count_untold();
+  client.create_async(ball, [](auto) { throw mine{}; });
+  for (int i = 0; count_untold() == before && i < 6000; i++) std::this_thread::sleep_for(10ms);
+  CHECK(count_untold() == before + 1 && untold.back().substr(0, 5) == "task_" && untold.back().find("mine") != std::string::npos);
+  junfeiai::set_unhandled(nullptr);
+}
+
+// What can be told to be wrong on this side of C is refused there, and whatever was moved from is empty.
+static void misuse(const junfeiai::client &client, const fs::path &folder) {
+  const std::string nul("a\0b", 3);
+  const auto refused = [](const char *name, auto f) {
+    try {
+      f();
+      CHECK(!"it is refused");
+    } catch (const junfeiai::error &e) {
+      CHECK(e.status() == JFAI_ERR_ARGUMENT && e.kind() == "argument" && !e.maybe_executed());
+      CHECK(std::string_view(e.what()).find(name) != std::string_view::npos && e.json().find(name) != std::string::npos);
+    }
+  };
+  refused("prompt", [&] { junfeiai::request r(nul); });
+  refused("json", [&] { junfeiai::request::from_json(nul); });
+  junfeiai::request ball("a ball");
+  refused("model", [&] { ball.model(nul); });
+  refused("size", [&] { ball.size(nul); });
+  refused("image_url", [&] { ball.image_url(nul); });
+  refused("image_file", [&] { ball.image_file(nul); });
+  refused("reference_url", [&] { ball.reference_url(nul); });
+  refused("name", [&] { ball.extra_json(nul, "1"); });
+  refused("json", [&] { ball.extra_json("x", nul); });
+  junfeiai::client_options o;
+  refused("api_key", [&] { o.api_key(nul); });
+  refused("endpoint", [&] { o.endpoint(nul); });
+  refused("journal", [&] { o.journal(nul); });
+  refused("timeout", [&] { o.timeout(-1ms); });
+  refused("wait_timeout", [&] { o.wait_timeout(milliseconds_min); });
+  refused("poll_interval", [&] { o.poll_interval(-1h); });
+  refused("budget", [&] { o.retry_pauses(1ms, 1ms, -1ms); });
+  refused("id", [&] { client.get(nul); });
+  refused("id", [&] { client.task_by_id(nul); });
+  refused("ids", [&] { client.wait_all({"task_1", nul}); });
+  junfeiai::wait_options wait;
+  wait.timeout = -1ms;
+  refused("timeout", [&] { client.generate(ball, wait); });
+  refused("timeout", [&] { client.generate_async(ball, wait).get(); });
+  wait.timeout = std::nullopt;
+  wait.poll_interval = -1ms;
+  refused("poll_interval", [&] { client.generate(ball, wait); });
+  junfeiai::save_options save;
+  save.rate_limit = 0;
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.video_by_id("task_1").save(folder / "no.mp4", save); });
+
+  junfeiai::cancel_token cancel;
+  const junfeiai::cancel_token taken = std::move(cancel);
+  refused("cancel", [&] { client.create(ball, &cancel); });
+  refused("cancel", [&] { client.create_async(ball, &cancel).get(); });
+  junfeiai::event_queue queue;
+  const junfeiai::event_queue taken_queue = std::move(queue);
+  refused("queue", [&] { client.create_async(ball, [](auto) {}, nullptr, &queue); });
+  junfeiai::request other = std::move(ball);
+  refused("request", [&] { client.create(ball); });
+  refused("request", [&] { ball.model("x"); });
+  auto first = client.task_by_id("task_1");
+  {
+    const junfeiai::task second = std::move(first);
+    CHECK(second.id() == "task_1");
+  }
+  CHECK(first.id().empty() && first.get() == nullptr && first.status() == junfeiai::task_status::unknown);
+  refused("task", [&] { first.wait(); });
+  first = client.task_by_id("task_2");
+  auto &self = first;
+  first = std::move(self);
+  CHECK(first.id() == "task_2");
+  auto video = client.video_by_id("task_1");
+  const auto kept = std::move(video);
+  CHECK(video.task_id().empty());
+  refused("video", [&] { video.save(folder / "no.mp4"); });
+  junfeiai::client one(options());
+  const junfeiai::client two = std::move(one);
+  refused("client", [&] { one.create(other); });
+  CHECK(one.endpoint().empty() && !two.endpoint().empty());
 }
 
 static void cancelling(const junfeiai::client &client) {
@@ -194,7 +326,12 @@ static void many(const fs::path &folder) {
     ids.push_back(*one->task_id);
     if (ids.size() == 1) CHECK(one->save(folder / "one.mp4").bytes > 0);
   }
-  CHECK(ids.size() == 5);
+  CHECK(ids.size() == 5 && made.task_ids().empty() && !made.maybe_executed());
+  auto stopped = client.generate_many(orders, 3);
+  stopped.stop();
+  int unsent = 0;
+  while (auto one = stopped.next()) unsent += one->status == JFAI_ERR_CANCELLED && !one->task_id && !one->error->maybe_executed();
+  CHECK(unsent == 5);
   ids.push_back("task_no_such_thing");
   auto waited = client.wait_all(ids);
   int good = 0, bad = 0;
@@ -230,6 +367,7 @@ int main(int count, char **arguments) {
     errors(client);
     main_job(client, folder);
     asynchronous(client, folder);
+    misuse(client, folder);
     CHECK(!client.models().empty() && client.balance().available_usd > 0);
     CHECK(client.check().text.find("junfeiai") != std::string::npos);
     many(folder);

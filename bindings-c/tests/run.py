@@ -26,6 +26,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 WORK = TARGET / "c-tests"
 HEADER = HERE.parent / "include" / "junfeiai.h"
 LARGEST = 4 * 1024 * 1024
+SANITIZED = ("api", "async", "threads", "life", "paid", "hostile", "misuse", "cpp")
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 passed, failed, skipped = 0, 0, []
@@ -104,11 +105,17 @@ def program(emulator, name, command, timeout=120, scenario=None, files=(), **env
     count = tuple(map(int, counts[-1])) if counts else None
     if ok and not name.startswith(("example ", "run ")) and not (count and count[0]):
         ok, output = False, f"{output}\nit ran no check"
-    said = [line for line in output.splitlines() if line.startswith(("life:", "threads: cancelled"))]
+    said = [line for line in output.splitlines() if line.startswith(("life:", "threads: cancelled", "JUNFEIAI_SEED="))]
     report(name, ok, output, count)
     for line in said[:1]:
         print(f"       {line}")
     return output
+
+
+def sums(output):
+    """What cargo's tests say of themselves."""
+    counts = [tuple(map(int, pair)) for pair in re.findall(r"test result: \w+\. (\d+) passed; (\d+) failed", output)]
+    return tuple(map(sum, zip(*counts))) if counts else None
 
 
 def functions():
@@ -162,7 +169,7 @@ def consumers(emulator, prefix):
         must(f"cmake with {cc}", ["cmake", "-S", HERE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={cc}",
                                   f"-DCMAKE_CXX_COMPILER={cxx}", "-DCMAKE_BUILD_TYPE=Debug"])
         must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"])
-        names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "misuse"] if cc == "gcc" else [])
+        names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "paid", "hostile", "misuse"] if cc == "gcc" else [])
         for name in names:
             program(emulator, f"{name} ({cc})", [build / name, out])
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
@@ -226,19 +233,19 @@ def sanitizers(emulator, prefix):
         flags = ["-g", "-O1", "-fno-omit-frame-pointer"]
         both = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
         jobs = []
-        for name in ("api", "async", "threads", "life", "misuse", "cpp"):
+        for name in SANITIZED:
             source = WORK / "misuse.c" if name == "misuse" else HERE / (f"{name}.cpp" if name == "cpp" else f"{name}.c")
             compiler = ["clang++", "-std=c++17"] if name == "cpp" else ["clang", "-std=gnu11"]
             jobs.append((f"asan-{name}", [*compiler, *flags, *both, "-I", HERE, source, "-o", WORK / f"asan-{name}", *static]))
-        for name in ("threads", "async"):
+        for name in ("threads", "async", "paid"):
             jobs.append((f"tsan-{name}", ["clang", "-std=gnu11", *flags, "-fsanitize=thread", HERE / f"{name}.c", "-o", WORK / f"tsan-{name}",
                                           *shared]))
         compile_all(jobs)
-        for name in ("api", "async", "threads", "life", "misuse", "cpp"):
+        for name in SANITIZED:
             # The leak check at the end is part of it: the library's threads are gone by then.
             program(emulator, f"address and undefined behaviour: {name}", [WORK / f"asan-{name}", WORK / "out", "500"], SANITIZED="1",
                     ASAN_OPTIONS="detect_leaks=1:halt_on_error=1", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
-        for name in ("threads", "async"):
+        for name in ("threads", "async", "paid"):
             program(emulator, f"threads (C side): {name}", [WORK / f"tsan-{name}", WORK / "out"],
                     TSAN_OPTIONS=f"suppressions={HERE / 'sanitizer.supp'}:halt_on_error=1:exitcode=66")
     else:
@@ -246,7 +253,7 @@ def sanitizers(emulator, prefix):
     if shutil.which("valgrind"):
         check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
                  "--errors-for-leak-kinds=definite,indirect,possible", "-q", f"--suppressions={HERE / 'valgrind.supp'}"]
-        for name in ("api", "async"):
+        for name in ("api", "async", "paid", "hostile"):
             program(emulator, f"valgrind: {name}", [*check, WORK / "cmake-gcc" / name, WORK / "out"], timeout=200, SANITIZED="1")
     else:
         skipped.append("valgrind (not installed)")
@@ -283,6 +290,9 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     must("build the emulator", [*CARGO, "build", "--locked", "-p", "junfeiai-emulator"], timeout=1200)
     must("the header is what the sources say", [*XTASK, "header", "--check"], timeout=1200)
+    if not {"--release", "--readme"} & set(sys.argv):
+        ok, output = run([*CARGO, "test", "--locked", "-p", "junfeiai-c", "--lib"], timeout=1200)
+        report("panics on purpose inside paying calls", ok, output, sums(output))
     emulator = Emulator()
     if "--release" in sys.argv:
         release(emulator)

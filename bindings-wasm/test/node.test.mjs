@@ -240,7 +240,8 @@ describe("abort", () => {
     const reader = video.stream({ signal: controller.signal }).getReader();
     await reader.read();
     controller.abort(new Error("enough"));
-    await assert.rejects(async () => { for (;;) if ((await reader.read()).done) return; }, /enough/);
+    const error = await refused((async () => { for (;;) if ((await reader.read()).done) return; })(), "cancelled");
+    assert.deepEqual([error.taskId, error.cause.message], [id, "enough"]);
     const stopped = video.stream().getReader();
     await stopped.read();
     await stopped.cancel();

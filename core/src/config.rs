@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::decimal::Decimal;
 use crate::endpoint::{Endpoint, Trust, parse_video_base};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
 use crate::secret::ApiKey;
 use crate::url::Origin;
@@ -75,8 +75,7 @@ impl Default for Options {
 impl Options {
     /// The first pause between two polls; it grows to twice this, or to what was the longest.
     pub(crate) fn set_poll_interval(&mut self, interval: Duration) {
-        self.wait.interval = interval;
-        self.wait.max_interval = (interval * 2).min(self.wait.max_interval.max(interval));
+        self.wait.set_poll_interval(interval);
     }
 
     /// Longest wait for a task; [`Duration::MAX`] is for ever.
@@ -87,6 +86,37 @@ impl Options {
     /// Longest time to connect: an entry that does not answer must not keep a call from the next one for long.
     pub(crate) fn connect_limit(&self) -> Duration {
         if self.endpoints.len() > 1 { self.connect_timeout.min(CONNECT_CAP) } else { self.connect_timeout }
+    }
+}
+
+impl WaitPolicy {
+    /// Sets the first pause between two polls, as [`ClientBuilder::poll_interval`](crate::ClientBuilder::poll_interval)
+    /// does: the pause grows to twice this, or to what was the longest before.
+    pub fn set_poll_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+        self.max_interval = interval.saturating_mul(2).min(self.max_interval.max(interval));
+    }
+
+    /// Refuses what no wait can be done with, for a policy that is made for one call: a client's is judged when the
+    /// client is built.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that cannot be used.
+    pub fn check(&self) -> Result<()> {
+        match self.without_time() {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!("{name} must be more than zero");
+                Err(Error::field(ErrorKind::InvalidRequest, Phase::Wait, name, text))
+            }
+        }
+    }
+
+    /// The option that is zero and must not be.
+    fn without_time(&self) -> Option<&'static str> {
+        [("poll_interval", self.interval), ("poll_timeout", self.call_timeout)]
+            .into_iter()
+            .find_map(|(name, time)| time.is_zero().then_some(name))
     }
 }
 
@@ -139,12 +169,13 @@ impl Config {
             ("create_timeout", options.create_timeout),
             ("connect_timeout", options.connect_timeout),
             ("idle_timeout", options.idle_timeout),
-            ("poll_interval", options.wait.interval),
-            ("poll_timeout", options.wait.call_timeout),
         ] {
             if duration.is_zero() {
                 return Err(Error::config(name, format!("{name} must be more than zero")));
             }
+        }
+        if let Some(name) = options.wait.without_time() {
+            return Err(Error::config(name, format!("{name} must be more than zero")));
         }
         if options.retry.max_attempts == 0 {
             return Err(Error::config("max_attempts", "max_attempts must be at least 1"));

@@ -23,6 +23,7 @@ use crate::protocol::{
 use crate::transport::{BodyStream, HttpResponse};
 use crate::url::Url;
 
+pub use reading::MemorySink;
 pub(crate) use reading::{ByteStream, Tell, to_memory};
 pub(crate) use source::{Source, video_of};
 
@@ -328,15 +329,16 @@ impl Fetch {
             false if needed > self.max_bytes => {
                 self.lanes.fill_with(|| Lane::Idle);
                 self.piece = None;
-                Some(FetchEvent::Done(Err(self.too_long(needed))))
+                Some(FetchEvent::Done(Err(self.too_long())))
             }
             false => Some(FetchEvent::Write { at: place.at, bytes }),
         }
     }
 
-    fn too_long(&self, bytes: u64) -> Error {
+    /// The text does not say how many bytes came: that depends on how the body was cut into pieces.
+    fn too_long(&self) -> Error {
         let most = self.max_bytes;
-        let text = format!("the server does not say how long the video is, and {bytes} bytes came: more than {most}");
+        let text = format!("the server does not say how long the video is, and more than {most} bytes came");
         let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
         error.about(self.task_id.as_deref())
     }

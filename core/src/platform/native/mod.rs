@@ -9,6 +9,7 @@ mod reader;
 mod resume;
 mod save;
 mod sigpipe;
+mod target;
 mod timer;
 mod tls;
 

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::part::{PartFile, io_error, read_full};
+use super::target;
 use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{Fetch, FetchEvent};
+use crate::fetch::{Fetch, FetchEvent, Source};
 use crate::journal::Event;
 use crate::platform::{BoxCallback, BoxFuture, Pid};
 use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
 use crate::video::Video;
+use crate::videos::Videos;
 
 /// Shortest time between two calls of the progress callback.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -110,6 +113,27 @@ impl Video {
     }
 }
 
+impl Videos {
+    /// Judges where a video that does not exist yet shall be saved, and how: call it before a create that you pay for.
+    /// `options` are those of [`Save::options_json`]. Asks nothing of the server and leaves nothing behind. An answer for
+    /// this moment: the disk may be full when the video is there, which [`Video::save`] then says.
+    ///
+    /// ```
+    /// # let client = junfeiai::Client::new("sk-1")?;
+    /// let options = serde_json::json!({"connections": 99});
+    /// let error = client.videos().check_save("ball.mp4", options).unwrap_err();
+    /// assert_eq!(error.record().field.as_deref(), Some("connections"));
+    /// # Ok::<(), junfeiai::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Save::options_json`] and of [`Save::check`].
+    pub fn check_save(&self, path: impl AsRef<Path>, options: Value) -> Result<()> {
+        let video = Video::new(self.client.clone(), Source { task_id: None, url: None });
+        video.save(path).options_json(options)?.check()
+    }
+}
+
 impl Save {
     /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow or far away.
     pub fn connections(mut self, connections: u32) -> Self {
@@ -171,6 +195,16 @@ impl Save {
     pub fn on_progress(mut self, callback: impl FnMut(&SaveProgress) + Send + 'static) -> Self {
         self.on_progress = Some(Box::new(callback));
         self
+    }
+
+    /// Judges the target without reading anything of the video: what is refused here, the save itself would refuse before
+    /// its first request. Leaves nothing behind. For a video that is not paid for yet see [`Videos::check_save`].
+    ///
+    /// # Errors
+    /// `file_exists`; `file_locked`; `no_space`; `io` for a folder that is missing or cannot be written, a name that no
+    /// file can have, or a target that is not a regular file.
+    pub fn check(&self) -> Result<()> {
+        target::check(&self.path, self.overwrite, self.parents)
     }
 
     async fn run(mut self) -> Result<Summary> {
