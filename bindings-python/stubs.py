@@ -162,7 +162,7 @@ RECORDS = {
     "attempts: int, elapsed: float, sha256: str|None",
     "SaveProgress": "bytes: int, total: int|None, rate: float",
     "TaskWarning": "code: str, message: str",
-    "Balance": "name: str|None, unlimited: bool, available_usd: float, used_usd: float, expires_at: int|None",
+    "Balance": "name: str|None, unlimited: bool, available_usd: float|None, used_usd: float, expires_at: int|None",
     "Pending": 'kind: Literal["task", "unknown"], task_id: str|None, intent: str|None, model: str, seconds: str|None, '
     "created_at: int, state: str, fingerprint: str|None, prompt: str|None",
     "CheckStep": "name: str, status: str, detail: str, advice: str|None",

@@ -115,7 +115,7 @@ class TaskWarning:
 @final
 class Balance:
     """What is left on a key."""
-    def __new__(cls, name: str | None, unlimited: bool, available_usd: float, used_usd: float, expires_at: int | None) -> Balance: ...
+    def __new__(cls, name: str | None, unlimited: bool, available_usd: float | None, used_usd: float, expires_at: int | None) -> Balance: ...
     @property
     def name(self) -> str | None:
         """The key's name at the server."""
@@ -123,8 +123,8 @@ class Balance:
     def unlimited(self) -> bool:
         """True when the key itself has no limit; the account's balance, which this call does not tell, still has."""
     @property
-    def available_usd(self) -> float:
-        """What is left, in USD."""
+    def available_usd(self) -> float | None:
+        """What is left, in USD, never below 0; ``None`` when the key has no limit."""
     @property
     def used_usd(self) -> float:
         """What was used up, in USD."""
