@@ -35,7 +35,7 @@ impl Transport for Pieces {
 fn video(size: usize, says_length: bool) -> Video {
     let transport = Arc::new(Pieces { size, says_length });
     let client = Client::builder().api_key("sk-1").transport(transport).build().unwrap();
-    client.videos().video("task_1").unwrap()
+    client.videos().video_of("task_1", "https://junfeiai.com/v1/videos/task_1/content").unwrap()
 }
 
 #[tokio::test]
