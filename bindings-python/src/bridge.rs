@@ -13,6 +13,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ use tokio::task::AbortHandle;
 
 #[cfg(unix)]
 use crate::mailbox;
+use crate::paid::{Paid, stop_cancelled};
+use crate::runtime::Inside;
 use crate::{courier, log, runtime};
 
 /// What a call brings; it becomes a Python object on the thread of its loop.
@@ -37,7 +40,11 @@ const LOOK_AGAIN: Duration = Duration::from_micros(50);
 
 /// Where a call finds its loop and its future, once it was begun.
 #[derive(Default)]
-pub(crate) struct Link(OnceLock<Ends>);
+pub(crate) struct Link {
+    ends: OnceLock<Ends>,
+    /// The call itself ended with an error.
+    failed: AtomicBool,
+}
 
 struct Ends {
     event_loop: Py<PyAny>,
@@ -66,16 +73,43 @@ impl Link {
     }
 
     /// Ends the call.
-    fn deliver(self: &Arc<Self>, output: Output) {
-        self.send(move |py, future| settle(py, future, output(py)));
+    fn deliver(self: &Arc<Self>, output: Output, paid: Option<Arc<Paid>>) {
+        let link = self.clone();
+        self.send(move |py, future| {
+            let result = output(py);
+            if !is_done(py, future)? {
+                link.failed.store(result.is_err(), Ordering::Relaxed);
+                // An iterator has further calls.
+                if let Some(paid) = paid.filter(|paid| paid.is_of(&link)) {
+                    paid.end();
+                }
+            }
+            settle(py, future, result)
+        });
+    }
+
+    /// True when the future was cancelled.
+    pub(crate) fn is_cancelled(&self, py: Python<'_>) -> bool {
+        let cancelled = |ends: &Ends| ends.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy();
+        self.ends.get().is_some_and(|ends| cancelled(ends).unwrap_or_default())
+    }
+
+    /// What the coroutine is left with when its future was done already: its result, which nobody sees.
+    fn lost(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let future = self.ends.get()?.future.bind(py);
+        let yes = |name: &str| future.call_method0(name)?.is_truthy();
+        if !yes("done").ok()? || yes("cancelled").ok()? || !future.call_method0("exception").ok()?.is_none() {
+            return None;
+        }
+        future.call_method0("result").ok().map(Bound::unbind)
     }
 
     /// Has something done with the future in the loop's thread. A loop that was closed meanwhile wants nothing any more.
     fn send(self: &Arc<Self>, errand: impl FnOnce(Python<'_>, &Py<PyAny>) -> PyResult<()> + Send + 'static) {
         let link = self.clone();
-        let letter: Letter = Box::new(move |py| link.0.get().map_or(Ok(()), |ends| errand(py, &ends.future)));
+        let letter: Letter = Box::new(move |py| link.ends.get().map_or(Ok(()), |ends| errand(py, &ends.future)));
         #[cfg(unix)]
-        if let Some(mailbox) = self.0.get().and_then(|ends| ends.mailbox.as_ref()) {
+        if let Some(mailbox) = self.ends.get().and_then(|ends| ends.mailbox.as_ref()) {
             if let Some(mailbox) = mailbox.upgrade() {
                 mailbox.post(letter);
             }
@@ -83,7 +117,7 @@ impl Link {
         }
         let link = self.clone();
         courier::send(move |py| {
-            let Some(ends) = link.0.get() else { return };
+            let Some(ends) = link.ends.get() else { return };
             if let Ok(delivery) = Py::new(py, Delivery { letter: Mutex::new(Some(letter)) }) {
                 let _ = ends.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (delivery,));
             }
@@ -102,7 +136,15 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> Py
     }
     match result {
         Ok(value) => future.call_method1(py, intern!(py, "set_result"), (value,))?,
-        Err(error) => future.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),))?,
+        Err(error) => {
+            let set = |error: PyErr| future.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),));
+            // A future takes no StopIteration. The call ends all the same.
+            set(error.clone_ref(py)).or_else(|_| {
+                let other = PyRuntimeError::new_err("the callback raised StopIteration");
+                other.set_cause(py, Some(error));
+                set(other)
+            })?
+        }
     };
     Ok(())
 }
@@ -116,8 +158,11 @@ struct Delivery {
 #[pymethods]
 impl Delivery {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let inside = Inside::enter(py);
         let letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner).take();
-        letter.map_or(Ok(()), |letter| letter(py))
+        let done = letter.map_or(Ok(()), |letter| letter(py));
+        inside.stay_out_at_the_end(py);
+        done
     }
 }
 
@@ -133,6 +178,8 @@ impl Canceller {
         if self.task.is_finished() {
             return;
         }
+        // Before anything is dropped: the turn of a create that is dropped would be the next one's.
+        stop_cancelled(py);
         self.task.abort();
         py.detach(|| {
             // Whoever awaits the cancelled call may save to the same file next.
@@ -148,6 +195,7 @@ impl Canceller {
 #[pyclass(frozen, name = "_Start")]
 struct Start {
     link: Arc<Link>,
+    paid: Option<Arc<Paid>>,
     call: Mutex<Option<Call>>,
 }
 
@@ -166,16 +214,37 @@ impl Start {
             event_loop: event_loop.unbind(),
             future: future.clone().unbind(),
         };
-        let _ = self.link.0.set(ends);
+        let _ = self.link.ends.set(ends);
         log::look_at_level(py);
-        let task = runtime::handle()?.spawn(run(self.link.clone(), call));
+        let task = runtime::handle()?.spawn(run(self.link.clone(), self.paid.clone(), call));
         let canceller = Canceller { task: task.abort_handle() };
         future.call_method1(intern!(py, "add_done_callback"), (Py::new(py, canceller)?,))?;
         Ok(future.unbind())
     }
+
+    /// Called when the coroutine ends with an exception, which may be anybody's.
+    fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let Some(paid) = &self.paid else { return Ok(()) };
+        let _inside = Inside::enter(py);
+        // The call's own error says it all.
+        let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
+        if !(self.link.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
+            let lost = self.link.lost(py).and_then(|result| {
+                let result = result.bind(py);
+                let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));
+                id.ok()?.extract().ok()
+            });
+            paid.note(py, error, lost);
+        }
+        if paid.is_of(&self.link) {
+            paid.end();
+        }
+        Ok(())
+    }
 }
 
-async fn run(link: Arc<Link>, mut call: Call) {
+async fn run(link: Arc<Link>, paid: Option<Arc<Paid>>, mut call: Call) {
     let output = poll_fn(|cx| {
         let polled = call.as_mut().poll(cx);
         if polled.is_pending() && log::is_waiting() {
@@ -186,12 +255,12 @@ async fn run(link: Arc<Link>, mut call: Call) {
     .await;
     // The call's own things (a file, its lock) are gone before anybody hears of its end.
     drop(call);
-    link.deliver(output);
+    link.deliver(output, paid);
 }
 
 /// A coroutine that runs this call when it is awaited.
-pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, call: Call) -> PyResult<Py<PyAny>> {
+pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, paid: Option<Arc<Paid>>, call: Call) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
-    wrap.call1((Start { link, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+    wrap.call1((Start { link, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
 }

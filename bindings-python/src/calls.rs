@@ -1,6 +1,6 @@
 //! Each call once, for both faces.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -10,10 +10,12 @@ use pyo3::types::PyBytes;
 use serde_json::{Map, Value};
 
 use crate::bridge::Output;
+use crate::classes::{AsyncVideos, Videos};
 use crate::convert::{Arguments, Kind};
 use crate::errors::raise;
-use crate::face::{Callback, Ear, Face, Items};
+use crate::face::{Asyncio, Blocking, Callback, Ear, Face, Items};
 use crate::lane::Home;
+use crate::paid::Paid;
 use crate::values;
 
 type Answer = PyResult<Py<PyAny>>;
@@ -80,8 +82,28 @@ pub(crate) fn balance<F: Face>(py: Python<'_>, client: &Client) -> Answer {
 }
 
 pub(crate) fn create<F: Face>(py: Python<'_>, client: &Client, request: VideoRequest) -> Answer {
-    let videos = client.videos();
-    F::run(py, &Ear::default(), async move { videos.create(request).await }, F::task)
+    let ear = Ear::creating();
+    let videos = ear.videos(client);
+    F::run(py, &ear, async move { videos.create(request).await }, F::task)
+}
+
+/// A call that creates a task and panics, for the tests.
+#[pyfunction]
+pub(crate) fn _panic(py: Python<'_>, videos: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    fn call<F: Face>(py: Python<'_>, client: &Client) -> Answer {
+        let ear = Ear::creating();
+        let videos = ear.videos(client);
+        let call = async move {
+            let task = videos.create("a ball").await?;
+            assert!(task.id().is_empty(), "on purpose");
+            Ok(task)
+        };
+        F::run(py, &ear, call, F::task)
+    }
+    match videos.cast::<Videos>() {
+        Ok(videos) => call::<Blocking>(py, &videos.get().client),
+        Err(_) => call::<Asyncio>(py, &videos.cast::<AsyncVideos>()?.get().client),
+    }
 }
 
 pub(crate) fn get<F: Face>(py: Python<'_>, client: &Client, task_id: String) -> Answer {
@@ -91,12 +113,27 @@ pub(crate) fn get<F: Face>(py: Python<'_>, client: &Client, task_id: String) -> 
 
 pub(crate) fn refresh<F: Face>(py: Python<'_>, task: &Task) -> Answer {
     let task = task.clone();
-    F::run(py, &Ear::default(), async move { task.refresh().await }, F::task)
+    F::run(py, &Ear::about(Some(task.id())), async move { task.refresh().await }, F::task)
 }
 
-pub(crate) fn wait<F: Face>(py: Python<'_>, wait: Wait, options: WaitArguments) -> Answer {
+pub(crate) fn generate<F: Face>(
+    py: Python<'_>,
+    client: &Client,
+    request: VideoRequest,
+    options: WaitArguments,
+) -> Answer {
+    let ear = Ear::creating();
+    let wait = ear.videos(client).generate(request);
+    run_wait::<F>(py, wait, options, ear)
+}
+
+pub(crate) fn wait<F: Face>(py: Python<'_>, task: &Task, options: WaitArguments) -> Answer {
+    run_wait::<F>(py, task.wait(), options, Ear::about(Some(task.id())))
+}
+
+fn run_wait<F: Face>(py: Python<'_>, wait: Wait, options: WaitArguments, ear: Ear) -> Answer {
     let wait = wait.options_json(Value::Object(options.options)).map_err(|error| raise(py, &error))?;
-    let ear = Ear::new(options.on_progress);
+    let ear = ear.with(options.on_progress);
     let speaker = ear.speaker::<F, Task>(|task| {
         let task = task.clone();
         Box::new(move |py| F::task(py, task))
@@ -124,7 +161,7 @@ impl WaitArguments {
 pub(crate) fn watch<F: Face>(py: Python<'_>, task: &Task) -> Answer {
     let states: Items =
         Box::pin(task.watch().map(|state| state.map(|task| -> Output { Box::new(move |py| F::task(py, task)) })));
-    F::items(py, states)
+    F::items(py, states, Paid::about(Some(task.id())))
 }
 
 const SAVE_OPTIONS: [(&str, Kind); 7] = [
@@ -137,12 +174,19 @@ const SAVE_OPTIONS: [(&str, Kind); 7] = [
     ("rate_limit", Kind::Number),
 ];
 
+pub(crate) fn check_save(py: Python<'_>, client: &Client, path: &Path, mut arguments: Arguments<'_>) -> PyResult<()> {
+    let options = arguments.options(&SAVE_OPTIONS)?;
+    arguments.finish()?;
+    let videos = client.videos();
+    py.detach(|| videos.check_save(path, Value::Object(options))).map_err(|error| raise(py, &error))
+}
+
 pub(crate) fn save<F: Face>(py: Python<'_>, video: &Video, path: PathBuf, mut arguments: Arguments<'_>) -> Answer {
     let options = arguments.options(&SAVE_OPTIONS)?;
     let callback = arguments.take("on_progress")?;
     arguments.finish()?;
     let save = video.save(path).options_json(Value::Object(options)).map_err(|error| raise(py, &error))?;
-    let ear = Ear::new(callback);
+    let ear = Ear::about(video.task_id()).with(callback);
     let speaker = ear.speaker::<F, SaveProgress>(|progress| {
         let progress = values::SaveProgress::from(progress);
         Box::new(move |py| Ok(Py::new(py, progress)?.into_any()))
@@ -156,7 +200,8 @@ pub(crate) fn save<F: Face>(py: Python<'_>, video: &Video, path: PathBuf, mut ar
 
 pub(crate) fn read<F: Face>(py: Python<'_>, video: &Video, max_bytes: Option<usize>) -> Answer {
     let (video, limit) = (video.clone(), max_bytes.unwrap_or(junfeiai::DEFAULT_MAX_BYTES));
-    F::run(py, &Ear::default(), async move { video.bytes_up_to(limit).await }, |py, bytes| Ok(to_bytes(py, &bytes)))
+    let ear = Ear::about(video.task_id());
+    F::run(py, &ear, async move { video.bytes_up_to(limit).await }, |py, bytes| Ok(to_bytes(py, &bytes)))
 }
 
 pub(crate) fn read_range<F: Face>(py: Python<'_>, video: &Video, start: u64, end: u64) -> Answer {
@@ -178,7 +223,7 @@ pub(crate) fn as_completed<F: Face>(py: Python<'_>, client: &Client, ids: Vec<St
         let output: Output = Box::new(move |py| F::outcome(py, None, Some(task_id), result));
         Ok(output)
     }));
-    F::items(py, ended)
+    F::items(py, ended, None)
 }
 
 pub(crate) fn generate_many<F: Face>(
@@ -187,13 +232,15 @@ pub(crate) fn generate_many<F: Face>(
     requests: Vec<VideoRequest>,
     concurrency: i64,
 ) -> Answer {
-    let videos = client.videos().generate_many(requests, usize::try_from(concurrency).unwrap_or_default());
+    let paid = Paid::creating();
+    let videos = client.videos().tracked(&paid.tracker());
+    let videos = videos.generate_many(requests, usize::try_from(concurrency).unwrap_or_default());
     let videos = videos.map_err(|error| raise(py, &error))?;
     let ended: Items = Box::pin(videos.map(|(index, result)| {
         let output: Output = Box::new(move |py| F::outcome(py, Some(index), None, result));
         Ok(output)
     }));
-    F::items(py, ended)
+    F::items(py, ended, Some(paid))
 }
 
 pub(crate) fn open<F: Face>(py: Python<'_>, video: &Video) -> Answer {
@@ -238,12 +285,12 @@ pub(crate) fn resume_pending<F: Face>(py: Python<'_>, client: &Client, folder: P
             Ok(Box::new(move |py| Ok(Py::new(py, values::Saved::new_from(py, task_id, result))?.into_any())))
         })
     });
-    F::items(py, Box::pin(saves.try_flatten()))
+    F::items(py, Box::pin(saves.try_flatten()), None)
 }
 
 pub(crate) fn iter_bytes<F: Face>(py: Python<'_>, video: &Video) -> Answer {
     let pieces: Items = Box::pin(
         video.stream().map(|piece| piece.map(|bytes| -> Output { Box::new(move |py| Ok(to_bytes(py, &bytes))) })),
     );
-    F::items(py, pieces)
+    F::items(py, pieces, None)
 }

@@ -122,7 +122,7 @@ macro_rules! classes {
         $(#[$videos_doc])*
         #[pyclass(frozen, module = "junfeiai")]
         pub(crate) struct $Videos {
-            client: junfeiai::Client,
+            pub(crate) client: junfeiai::Client,
         }
 
         #[pymethods]
@@ -166,7 +166,7 @@ macro_rules! classes {
                 let request = request(py, &mut arguments)?;
                 let wait = WaitArguments::take(&mut arguments)?;
                 arguments.finish()?;
-                calls::wait::<$Face>(py, self.client.videos().generate(request), wait)
+                calls::generate::<$Face>(py, &self.client, request, wait)
             }
 
             /// Asks for a task's state.
@@ -190,6 +190,21 @@ macro_rules! classes {
             fn video_at(&self, py: Python<'_>, url: Bound<'_, PyAny>) -> PyResult<$Video> {
                 let url: String = argument(&url, "url")?;
                 self.client.videos().video_at(&url).map($Video::from).map_err(|error| raise(py, &error))
+            }
+
+            /// Refuses what ``save`` with these arguments would refuse before it reads anything: options, a file that exists,
+            /// a folder that cannot be written, a full disk. Call it before a create that you pay for. Asks nothing of the
+            /// server and leaves nothing behind.
+            #[pyo3(signature = (path, **options), text_signature = "($self, path, *, connections=1, overwrite=False, \
+                create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None)")]
+            fn check_save(
+                &self,
+                py: Python<'_>,
+                path: Bound<'_, PyAny>,
+                options: Option<Bound<'_, PyDict>>,
+            ) -> PyResult<()> {
+                let path: std::path::PathBuf = argument(&path, "path")?;
+                calls::check_save(py, &self.client, &path, Arguments::new("check_save", options))
             }
 
             /// Part of a task's video, see ``read_range`` of the video.
@@ -229,7 +244,7 @@ macro_rules! classes {
                 options: Option<Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
                 let mut arguments = Arguments::new("generate_many", options);
-                let concurrency = arguments.take("concurrency")?.unwrap_or(4);
+                let concurrency = arguments.whole("concurrency")?.unwrap_or(4);
                 arguments.finish()?;
                 calls::generate_many::<$Face>(py, &self.client, orders(&requests, "requests")?, concurrency)
             }
@@ -406,7 +421,7 @@ macro_rules! classes {
                 let mut arguments = Arguments::new("wait", options);
                 let wait = WaitArguments::take(&mut arguments)?;
                 arguments.finish()?;
-                calls::wait::<$Face>(py, self.task.wait(), wait)
+                calls::wait::<$Face>(py, &self.task, wait)
             }
 
             /// The states as they come, one for each poll. It ends after the last state, or raises what ``wait`` would.
@@ -495,7 +510,7 @@ macro_rules! classes {
             #[pyo3(signature = (**options), text_signature = "($self, *, max_bytes=None)")]
             fn read(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
                 let mut arguments = Arguments::new("read", options);
-                let max_bytes = arguments.take("max_bytes")?;
+                let max_bytes = arguments.whole("max_bytes")?;
                 arguments.finish()?;
                 calls::read::<$Face>(py, &self.video, max_bytes)
             }

@@ -1,6 +1,6 @@
 //! Python values to the core's, and back. A wrong type is a `TypeError` that names the argument.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use junfeiai::{Image, Length, Validate, VideoRequest};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
@@ -125,6 +125,25 @@ impl<'py> Arguments<'py> {
         if value.is_none() { Ok(None) } else { argument(&value, name).map(Some) }
     }
 
+    /// Takes a whole number. A bool is one for Python, and never what was meant.
+    pub(crate) fn whole<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+        &mut self,
+        name: &str,
+    ) -> PyResult<Option<T>> {
+        self.refuse_bool(name, "int")?;
+        self.take(name)
+    }
+
+    fn refuse_bool(&self, name: &str, expected: &str) -> PyResult<()> {
+        let Some(given) = &self.given else { return Ok(()) };
+        match given.get_item(name)? {
+            Some(value) if value.is_instance_of::<PyBool>() => {
+                Err(PyTypeError::new_err(format!("argument '{name}': expected {expected}, got bool")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes options for the core by name and type.
     pub(crate) fn options(&mut self, table: &[(&str, Kind)]) -> PyResult<Map<String, Value>> {
         let mut options = Map::new();
@@ -132,9 +151,12 @@ impl<'py> Arguments<'py> {
             let value: Value = match kind {
                 Kind::Text => self.take::<String>(name)?.into(),
                 Kind::Texts => self.take::<Vec<String>>(name)?.into(),
-                Kind::Path => self.take::<PathBuf>(name)?.map(|path| path.to_string_lossy().into_owned()).into(),
-                Kind::Whole => self.take::<i64>(name)?.into(),
-                Kind::Number => number(self.take::<f64>(name)?, name)?,
+                Kind::Path => self.take::<PathBuf>(name)?.map(|path| text(&path, name)).transpose()?.into(),
+                Kind::Whole => self.whole::<i64>(name)?.into(),
+                Kind::Number => {
+                    self.refuse_bool(name, "float")?;
+                    number(self.take::<f64>(name)?, name)?
+                }
                 Kind::YesNo => self.take::<bool>(name)?.into(),
             };
             if !value.is_null() {
@@ -217,9 +239,24 @@ fn order(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
     Ok(request)
 }
 
-/// Several orders.
+/// Several orders. A mapping would be the names of one order's fields, each a prompt.
 pub(crate) fn orders(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<VideoRequest>> {
-    several(value, name)?.iter().map(order).collect()
+    if value.is_instance_of::<PyBytes>() || value.cast::<PyMapping>().is_ok() {
+        let text = wrong_type(value, "an iterable of prompts and mappings").value(value.py()).to_string();
+        return Err(PyTypeError::new_err(format!("argument '{name}': {text}")));
+    }
+    let named = |index: usize, error: PyErr| {
+        let py = value.py();
+        let plain =
+            error.get_type(py).is(py.get_type::<PyTypeError>()) || error.get_type(py).is(py.get_type::<PyValueError>());
+        if plain {
+            PyErr::from_type(error.get_type(py), format!("{name}[{index}]: {}", error.value(py)))
+        } else {
+            error
+        }
+    };
+    let items = several(value, name)?;
+    items.iter().enumerate().map(|(index, item)| order(item).map_err(|error| named(index, error))).collect()
 }
 
 /// Several texts.
@@ -269,6 +306,12 @@ pub(crate) fn json_to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny
             dict.into_any().unbind()
         }
     })
+}
+
+/// A path for the core's options, which are text: a name that is not one would become another name.
+fn text(path: &Path, name: &str) -> PyResult<String> {
+    let refuse = || PyValueError::new_err(format!("argument '{name}': the path is not valid UTF-8: use another name"));
+    path.to_str().map(str::to_owned).ok_or_else(refuse)
 }
 
 /// A number for the core's options; JSON has no infinity, the core reads the largest number as for ever.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use junfeiai::platform::{BoxStream, ForkGuard};
-use junfeiai::{Result, Task, Video, VideoReader};
+use junfeiai::{Client, Result, Task, Video, VideoReader, Videos};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 
@@ -12,7 +12,9 @@ use crate::bridge::{self, Link, Output};
 use crate::classes;
 use crate::errors::raise;
 use crate::lane::{self, Home, Listener, News};
+use crate::paid::{Paid, guarded};
 use crate::reader;
+use crate::runtime::Inside;
 
 /// A callable argument.
 pub(crate) struct Callback(Py<PyAny>);
@@ -21,12 +23,24 @@ impl FromPyObject<'_, '_> for Callback {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        if value.is_callable() {
-            Ok(Self(value.to_owned().unbind()))
-        } else {
-            Err(PyTypeError::new_err(format!("expected a callable, got {}", value.get_type().name()?)))
+        if !value.is_callable() {
+            return Err(PyTypeError::new_err(format!("expected a callable, got {}", value.get_type().name()?)));
         }
+        if is_coroutine_function(&value) {
+            let text = "expected a plain function, got a coroutine function: nobody would await what it gives";
+            return Err(PyTypeError::new_err(text));
+        }
+        Ok(Self(value.to_owned().unbind()))
     }
+}
+
+/// True for an `async def`, or an object or method that calls one.
+fn is_coroutine_function(value: &Bound<'_, PyAny>) -> bool {
+    /// `inspect.CO_COROUTINE`; the module is slow to import.
+    const CO_COROUTINE: i64 = 0x80;
+    let flags = |value: &Bound<'_, PyAny>| value.getattr("__code__")?.getattr("co_flags")?.extract::<i64>();
+    let call = || value.get_type().getattr("__call__");
+    flags(value).or_else(|_| flags(&call()?)).is_ok_and(|flags| flags & CO_COROUTINE != 0)
 }
 
 /// What connects a call under way with its caller.
@@ -36,11 +50,39 @@ pub(crate) struct Ear {
     news: News,
     link: Arc<Link>,
     home: Option<Home>,
+    /// What is known of paid tasks.
+    paid: Option<Arc<Paid>>,
 }
 
 impl Ear {
-    pub(crate) fn new(callback: Option<Callback>) -> Self {
-        Self { callback: callback.map(|callback| Arc::new(callback.0)), ..Self::default() }
+    /// For a call about a task, when its id is known.
+    pub(crate) fn about(task_id: Option<&str>) -> Self {
+        Self { paid: Paid::about(task_id), ..Self::default() }
+    }
+
+    /// For a call that creates one task.
+    pub(crate) fn creating() -> Self {
+        let (paid, link) = (Paid::creating(), Arc::default());
+        paid.belongs_to(&link);
+        Self { paid: Some(paid), link, ..Self::default() }
+    }
+
+    /// For one step of an iterator.
+    fn step(paid: Option<&Arc<Paid>>) -> Self {
+        Self { paid: paid.cloned(), ..Self::default() }
+    }
+
+    /// Has a callback called with the news of the call.
+    pub(crate) fn with(self, callback: Option<Callback>) -> Self {
+        Self { callback: callback.map(|callback| Arc::new(callback.0)), ..self }
+    }
+
+    /// The client's videos, whose creates report to this call.
+    pub(crate) fn videos(&self, client: &Client) -> Videos {
+        match &self.paid {
+            Some(paid) => client.videos().tracked(&paid.tracker()),
+            None => client.videos(),
+        }
     }
 
     /// For a call that is one of several of the same connection.
@@ -83,8 +125,8 @@ pub(crate) trait Face: Send + Sync + 'static {
     ) -> PyResult<Py<PyAny>>;
     /// An open video as a file of this face.
     fn reader(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>>;
-    /// A stream as an iterator of this face.
-    fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>>;
+    /// A stream as an iterator of this face, with what is known of the paid tasks in it.
+    fn items(py: Python<'_>, items: Items, paid: Option<Arc<Paid>>) -> PyResult<Py<PyAny>>;
 }
 
 /// A stream of what becomes Python objects.
@@ -101,10 +143,11 @@ pub(crate) fn own<T>(guard: &ForkGuard<T>) -> PyResult<&T> {
 }
 
 /// The next item; after the end, and after an error, there is none.
-async fn next(items: Shared) -> Result<Option<Output>> {
+async fn next(items: Shared, paid: Option<Arc<Paid>>) -> Result<Option<Output>> {
     let mut items = items.lock().await;
     let Some(stream) = items.as_mut() else { return Ok(None) };
-    let item = stream.next().await.transpose();
+    // A stream that panicked is not asked again.
+    let item = guarded(async { stream.next().await.transpose() }, paid).await;
     if !matches!(item, Ok(Some(_))) {
         *items = None;
     }
@@ -120,11 +163,15 @@ impl Face for Blocking {
         call: impl Future<Output = Result<T>> + Send + 'static,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<PyAny>> {
+        let inside = Inside::enter(py);
         let listener = ear.callback.as_deref().map(|callback| Listener { callback, news: &ear.news });
-        match lane::block(py, ear.home.as_ref(), listener.as_ref(), Box::pin(call))? {
-            Ok(value) => convert(py, value),
-            Err(error) => Err(raise(py, &error)),
-        }
+        let call = Box::pin(guarded(call, ear.paid.clone()));
+        let ended = match lane::block(py, &inside, ear.home.as_ref(), listener.as_ref(), call) {
+            Ok(Ok(value)) => convert(py, value),
+            Ok(Err(error)) => return Err(raise(py, &error)),
+            Err(error) => Err(error),
+        };
+        noted(py, ended, ear.paid.as_deref())
     }
 
     fn tell(_: &Arc<Py<PyAny>>, news: &News, _: &Arc<Link>, argument: Output) {
@@ -153,9 +200,8 @@ impl Face for Blocking {
         reader::file(py, reader, home)
     }
 
-    fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>> {
-        let items = Arc::new(tokio::sync::Mutex::new(Some(items)));
-        Ok(Py::new(py, Iterator { items: ForkGuard::new(items), home: Home::default() })?.into_any())
+    fn items(py: Python<'_>, items: Items, paid: Option<Arc<Paid>>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, Iterator { items: ForkGuard::new(Stream::new(items, paid)), home: Home::default() })?.into_any())
     }
 }
 
@@ -168,15 +214,16 @@ impl Face for Asyncio {
         call: impl Future<Output = Result<T>> + Send + 'static,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<PyAny>> {
+        let paid = ear.paid.clone();
         let call = async move {
-            let result = call.await;
+            let result = guarded(call, paid).await;
             let output: Output = Box::new(move |py| match result {
                 Ok(value) => convert(py, value),
                 Err(error) => Err(raise(py, &error)),
             });
             output
         };
-        bridge::coroutine(py, ear.link.clone(), Box::pin(call))
+        bridge::coroutine(py, ear.link.clone(), ear.paid.clone(), Box::pin(call))
     }
 
     fn tell(callback: &Arc<Py<PyAny>>, _: &News, link: &Arc<Link>, argument: Output) {
@@ -204,9 +251,47 @@ impl Face for Asyncio {
         Ok(Py::new(py, reader::AsyncVideoReader::from(reader))?.into_any())
     }
 
-    fn items(py: Python<'_>, items: Items) -> PyResult<Py<PyAny>> {
-        let items = Arc::new(tokio::sync::Mutex::new(Some(items)));
-        Ok(Py::new(py, AsyncIterator { items: ForkGuard::new(items) })?.into_any())
+    fn items(py: Python<'_>, items: Items, paid: Option<Arc<Paid>>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, AsyncIterator { items: ForkGuard::new(Stream::new(items, paid)) })?.into_any())
+    }
+}
+
+/// What a callback or a signal raised, with what is known of paid tasks.
+fn noted<T>(py: Python<'_>, ended: PyResult<T>, paid: Option<&Paid>) -> PyResult<T> {
+    ended.inspect_err(|error| {
+        if let Some(paid) = paid {
+            paid.note(py, error.value(py), None);
+        }
+    })
+}
+
+/// The stream of an iterator, and what is known of the paid tasks in it.
+struct Stream {
+    shared: Shared,
+    paid: Option<Arc<Paid>>,
+}
+
+impl Stream {
+    fn new(items: Items, paid: Option<Arc<Paid>>) -> Self {
+        // Whoever only watches a task has it already.
+        if let Some(paid) = paid.as_deref().filter(|paid| !paid.creates()) {
+            paid.end();
+        }
+        Self { shared: Arc::new(tokio::sync::Mutex::new(Some(items))), paid }
+    }
+
+    fn next(&self) -> impl Future<Output = Result<Option<Output>>> + Send + 'static {
+        next(self.shared.clone(), self.paid.clone())
+    }
+}
+
+impl Drop for Stream {
+    /// The loop was left: what was created and not handed out would have no name.
+    fn drop(&mut self) {
+        let Some(paid) = self.paid.take().filter(|paid| paid.creates()) else { return };
+        // First, so that the creates in flight have ended.
+        drop(self.shared.try_lock().ok().and_then(|mut items| items.take()));
+        paid.report();
     }
 }
 
@@ -214,7 +299,7 @@ impl Face for Asyncio {
 #[pyclass(frozen, name = "_Iterator", module = "junfeiai._native")]
 pub(crate) struct Iterator {
     // Dropped in this order: what is left of the stream before its home.
-    items: ForkGuard<Shared>,
+    items: ForkGuard<Stream>,
     home: Home,
 }
 
@@ -225,7 +310,12 @@ impl Iterator {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match lane::block(py, Some(&self.home), None, Box::pin(next(own(&self.items)?.clone())))? {
+        let items = own(&self.items)?;
+        let inside = Inside::enter(py);
+        // `list(…)` and its like look for Ctrl-C at no item, and the next one may come before the call does.
+        let ended =
+            py.check_signals().and_then(|()| lane::block(py, &inside, Some(&self.home), None, Box::pin(items.next())));
+        match noted(py, ended, items.paid.as_deref())? {
             Ok(item) => item.map(|item| item(py)).transpose(),
             Err(error) => Err(raise(py, &error)),
         }
@@ -235,7 +325,7 @@ impl Iterator {
 /// Items as they come, for ``async for``.
 #[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
 pub(crate) struct AsyncIterator {
-    items: ForkGuard<Shared>,
+    items: ForkGuard<Stream>,
 }
 
 #[pymethods]
@@ -245,7 +335,8 @@ impl AsyncIterator {
     }
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Asyncio::run(py, &Ear::default(), next(own(&self.items)?.clone()), |py, item| match item {
+        let items = own(&self.items)?;
+        Asyncio::run(py, &Ear::step(items.paid.as_ref()), items.next(), |py, item| match item {
             Some(item) => item(py),
             None => Err(PyStopAsyncIteration::new_err(())),
         })

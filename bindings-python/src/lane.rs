@@ -26,7 +26,7 @@ use tokio::time::Sleep;
 
 use crate::bridge::Output;
 use crate::log;
-use crate::runtime::{StayOut, may_attach};
+use crate::runtime::{Inside, may_attach};
 
 /// How often a waiting thread looks for Ctrl-C and hands on log lines.
 const TICK: Duration = Duration::from_millis(50);
@@ -215,9 +215,11 @@ pub(crate) struct Listener<'a> {
 
 impl Listener<'_> {
     /// Calls the callback with all that there is.
-    fn tell(&self, py: Python<'_>) -> PyResult<()> {
+    fn tell(&self, py: Python<'_>, inside: &Inside) -> PyResult<()> {
         while let Some(argument) = self.news.pop() {
-            self.callback.call1(py, (argument(py)?,))?;
+            let told = argument(py).and_then(|argument| self.callback.call1(py, (argument,)));
+            inside.stay_out_at_the_end(py);
+            told?;
         }
         Ok(())
     }
@@ -244,6 +246,7 @@ impl Drop for Seat<'_> {
 /// at once.
 pub(crate) fn block<T: Send>(
     py: Python<'_>,
+    inside: &Inside,
     home: Option<&Home>,
     listener: Option<&Listener<'_>>,
     call: Pin<Box<dyn Future<Output = T> + Send + '_>>,
@@ -255,8 +258,7 @@ pub(crate) fn block<T: Send>(
     let mut call = call;
     let news = listener.map(|listener| listener.news);
     loop {
-        let step = py.detach(|| {
-            let _stay_out = StayOut;
+        let step = inside.detach(py, || {
             if !may_attach() {
                 return None;
             }
@@ -264,7 +266,7 @@ pub(crate) fn block<T: Send>(
         });
         log::drain(py);
         if let Some(listener) = listener {
-            listener.tell(py)?;
+            listener.tell(py, inside)?;
         }
         if let Some(output) = step {
             seat.finished = true;

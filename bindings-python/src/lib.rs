@@ -4,6 +4,7 @@
 //! classes    signatures and documentation, once for both faces
 //! calls      each call of the core, once for both faces
 //! face       blocking (lane) or asyncio (bridge, mailbox, courier, runtime)
+//! paid       ids of paid tasks, for those who leave a call before its end
 //! convert, values, errors, log
 //! ```
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod lane;
 mod log;
 #[cfg(unix)]
 mod mailbox;
+mod paid;
 mod reader;
 mod runtime;
 mod values;
@@ -31,6 +33,12 @@ fn _shutdown(py: Python<'_>) {
     runtime::shutdown(py);
 }
 
+/// For the command: no further create request of this process leaves; those in flight run to their end.
+#[pyfunction]
+fn _stop_creates() {
+    paid::stop_all();
+}
+
 /// The native part of junfeiai. Import names from ``junfeiai``.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -38,6 +46,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", junfeiai::VERSION)?;
     module.add("ERROR_KINDS", errors::kinds())?;
     module.add_function(wrap_pyfunction!(_shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(_stop_creates, module)?)?;
+    module.add_function(wrap_pyfunction!(calls::_panic, module)?)?;
     module.add_class::<classes::Client>()?;
     module.add_class::<classes::Videos>()?;
     module.add_class::<classes::Task>()?;

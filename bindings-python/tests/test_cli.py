@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,27 +105,228 @@ def test_batch_runs_again_and_goes_on(environment: Path, emulator: Emulator) -> 
     assert emulator.stats()["created_tasks"] == 6
 
 
+def write_list(folder: Path, count: int) -> None:
+    lines = [{"prompt": f"ball {n}", "seconds": 4} for n in range(count)]
+    (folder / "list.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+
+
+def posts(emulator: Emulator, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while emulator.stats()["posts"] < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_batch_after_ctrl_c_pays_nothing_twice(environment: Path, emulator: Emulator) -> None:
-    lines = [{"prompt": f"ball {n}", "seconds": 4} for n in range(6)]
-    (environment / "list.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 1500})
+    write_list(environment, 30)
+    # Each create takes long enough that Ctrl-C comes before the first has ended.
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
     process = subprocess.Popen(
-        command("batch", "list.jsonl", "-o", "out", "--concurrency", "4"), stderr=subprocess.PIPE, text=True
+        command("batch", "list.jsonl", "-o", "out", "--concurrency", "30"), stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while emulator.stats()["posts"] < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    posts(emulator, 4)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "run the same command again" in err
-    made = emulator.stats()["created_tasks"]
-    assert made == 4, "creates under way are heard to their end"
+    assert "Traceback" not in err
+    assert emulator.stats()["posts"] == 4, "those that have left end, the others do not leave"
+    assert err.count(": task task_") == 4, err
     emulator.scenario()
-    assert "outcome unknown" not in run("pending", "--journal", "out/.junfeiai-journal").stdout
+    pending = run("pending", "--journal", "out/.junfeiai-journal").stdout
+    assert "outcome unknown" not in pending
+    assert pending.count("task_") == 4
+    write_list(environment, 6)
     # The four tasks of the first run never end in the emulator: they are given up here, the other two are made.
     run("batch", "list.jsonl", "-o", "out", "--concurrency", "6", "--timeout", "0.5", code=4)
     assert emulator.stats()["created_tasks"] == 6
+
+
+def test_one_batch_at_a_time(environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 30)
+    emulator.rule("hang", op="create")
+    first = subprocess.Popen(command("batch", "list.jsonl", "-o", "out"), stderr=subprocess.PIPE, text=True)
+    posts(emulator, 4)
+    second = run("batch", "list.jsonl", "-o", "out", code=1)
+    assert f"process {first.pid} on " in second.stderr
+    assert "another folder" in second.stderr
+    assert emulator.stats()["posts"] == 4
+    first.kill()
+    first.communicate()
+    # The lock goes with its process. What was in flight is unknown and never sent again by itself.
+    emulator.scenario()
+    run("batch", "list.jsonl", "-o", "out", code=7)
+    assert emulator.stats()["posts"] == 30
+
+
+def test_batch_looks_into_the_journal_before_each_create(environment: Path, emulator: Emulator) -> None:
+    """Another program that uses the same journal has created one of the lines meanwhile."""
+    write_list(environment, 2)
+    (environment / "out").mkdir()
+    journal = environment / "out" / ".junfeiai-journal"
+    emulator.scenario(task={"queued_s": 0, "running_s": 600}, api={"create_latency_ms": 300})
+    process = subprocess.Popen(
+        command("batch", "list.jsonl", "-o", "out", "--concurrency", "1", "--json"), stdout=subprocess.PIPE, text=True
+    )
+    posts(emulator, 1)
+    task = junfeiai.Client(**emulator.options(journal=journal)).videos.create("ball 1", seconds=4)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    saved = {line["line"]: line["task_id"] for line in map(json.loads, out.splitlines())}
+    assert saved[2] == task.id
+    assert emulator.stats()["posts"] == 2
+
+
+def test_twins_in_one_batch(environment: Path, emulator: Emulator) -> None:
+    """Lines with the same request are as many videos, each in its own file."""
+    (environment / "list.jsonl").write_text('{"prompt": "x", "seconds": 4}\n' * 3)
+    emulator.scenario(rules=[{"match": {"op": "create"}, "times": 1, "fault": {"kind": "drop_after_accept"}}])
+    lines = values(run("batch", "list.jsonl", "-o", "out", "--json", code=7))
+    assert sorted(line.get("state", "error") for line in lines) == ["error", "saved", "saved"]
+    assert emulator.stats()["posts"] == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"status": 401, "body": {"error": {"message": "Invalid token", "type": "new_api_error", "code": ""}}}, 5),
+        ({"status": 403, "body": {"code": "insufficient_user_quota", "message": "no money", "data": None}}, 5),
+        ({"status": 403, "body": {"error": {"message": "no right", "type": "new_api_error", "code": ""}}}, 5),
+    ],
+)
+def test_batch_ends_at_what_every_create_would_meet(
+    fault: dict[str, Any], code: int, environment: Path, emulator: Emulator
+) -> None:
+    write_list(environment, 30)
+    emulator.rule("status", op="create", **fault)
+    lines = values(run("batch", "list.jsonl", "-o", "out", "--json", "--concurrency", "3", code=code))
+    assert 1 <= emulator.stats()["posts"] <= 3
+    assert sorted(line["line"] for line in lines) == list(range(1, 31))
+    assert sum(line.get("state") == "not_begun" for line in lines) == 30 - emulator.stats()["posts"]
+
+
+def test_batch_with_a_bad_key(environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 30)
+    result = run("batch", "list.jsonl", "-o", "out", env={"JUNFEIAI_API_KEY": "sk-wrong"}, code=5)
+    assert 1 <= emulator.stats()["posts"] <= 4
+    assert result.stdout.count("not begun") == 30 - emulator.stats()["posts"]
+
+
+def test_batch_saves_what_is_under_way_when_it_ends(environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 4)
+    # The third create is refused while the two tasks are running.
+    refused = {"match": {"op": "create", "from": 3}, "fault": {"kind": "status", "status": 401, "body": {}}}
+    emulator.scenario(task={"queued_s": 0, "running_s": 300}, rules=[refused])
+    lines = values(run("batch", "list.jsonl", "-o", "out", "--json", "--concurrency", "3", code=5))
+    states = {line["line"]: line.get("state", "error") for line in lines}
+    assert sorted(states.values()) == ["error", "not_begun", "saved", "saved"]
+    assert emulator.stats()["posts"] == 3
+
+
+BAD_TARGETS = ["there.mp4", "folder", "there.mp4/x.mp4", "/proc/none/x.mp4", "x" * 300, "link/x.mp4"]
+
+
+@pytest.mark.parametrize("target", BAD_TARGETS)
+def test_a_target_that_cannot_be_written_costs_nothing(target: str, environment: Path, emulator: Emulator) -> None:
+    (environment / "there.mp4").write_bytes(b"x")
+    (environment / "folder").mkdir()
+    (environment / "link").symlink_to("nowhere")
+    result = run("generate", "x", "--seconds", "4", "-o", target, code=1)
+    assert result.stderr.startswith("error: "), result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert emulator.stats()["posts"] == 0
+    (environment / "list.jsonl").write_text(json.dumps({"prompt": "x", "output": str(environment / target)}))
+    if target != "there.mp4":  # a file that exists is a line that is done
+        run("batch", "list.jsonl", "-o", "out", code=1)
+    assert emulator.stats()["posts"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--connections", "0"], ["--connections", "17"], ["--connections", "9" * 30], ["--timeout", "nan"],
+        ["--timeout", "-1"], ["--journal", "there.mp4/journal"], ["--journal", "there.mp4"],
+        ["--seconds", "nan"], ["--image", "none.png"], ["--image", "."], ["--poll-interval", "nan"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["generate", "batch"])
+def test_options_that_cannot_be_used_cost_nothing(
+    name: str, arguments: list[str], environment: Path, emulator: Emulator
+) -> None:
+    (environment / "there.mp4").write_bytes(b"x" * 1000)
+    (environment / "list.jsonl").write_text('{"prompt": "x"}')
+    if name == "batch" and arguments[0] in ("--seconds", "--image", "--journal"):
+        arguments = ["--concurrency", {"--seconds": "0", "--image": "-1", "--journal": "nan"}[arguments[0]]]
+    given = ["x", "-o", "new.mp4"] if name == "generate" else ["list.jsonl", "-o", "out"]
+    result = subprocess.run(
+        [sys.executable, "-m", "junfeiai", name, *given, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode in (1, 2), result.stderr
+    assert "Traceback" not in result.stderr
+    assert "error: " in result.stderr
+    assert emulator.stats()["posts"] == 0
+
+
+@pytest.mark.parametrize("output", ["3", '"a\\u0000b.mp4"', "[]", '"x/"'])
+def test_outputs_of_a_batch(output: str, environment: Path, emulator: Emulator) -> None:
+    (environment / "list.jsonl").write_text(f'{{"prompt": "x"}}\n{{"prompt": "y", "output": {output}}}')
+    (environment / "out" / "x").mkdir(parents=True)
+    result = run("batch", "list.jsonl", "-o", "out", env={}, code=1 if output[0] == '"' else 2)
+    assert "error: " in result.stderr
+    assert emulator.stats()["posts"] == 0
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], check=False, capture_output=True
+    ).returncode == 0
+    if not mounted:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_costs_nothing(full_disk: Path, environment: Path, emulator: Emulator) -> None:
+    with contextlib.suppress(OSError), (full_disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    result = run("generate", "x", "--seconds", "4", "-o", str(full_disk / "x.mp4"), code=1)
+    assert "room" in result.stderr or "space" in result.stderr
+    assert emulator.stats()["posts"] == 0
+
+
+def test_batch_ends_at_a_full_disk(full_disk: Path, environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 10)
+    emulator.scenario(task={"queued_s": 0, "running_s": 0, "video_bytes": 40_000})
+    lines = values(run("batch", "list.jsonl", "-o", str(full_disk / "out"), "--json", "--concurrency", "1", code=1))
+    states = [line.get("state", line.get("error", {}).get("kind")) for line in lines]
+    assert states[:2] == ["saved", "no_space"], states
+    assert set(states[2:]) == {"not_begun"}
+    assert emulator.stats()["posts"] == 2
+
+
+def test_a_read_only_disk_costs_nothing(full_disk: Path, emulator: Emulator) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(full_disk)], check=True)
+    result = run("generate", "x", "--seconds", "4", "-o", str(full_disk / "x.mp4"), code=1)
+    assert "Read-only" in result.stderr
+    assert emulator.stats()["posts"] == 0
+
+
+@pytest.mark.parametrize("name", ["generate", "create"])
+def test_ctrl_c_in_a_create(name: str, environment: Path, emulator: Emulator) -> None:
+    emulator.rule("hang", op="create")
+    process = subprocess.Popen(command(name, "x", "--seconds", "4"), stderr=subprocess.PIPE, text=True)
+    posts(emulator, 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "may have been charged" in err
+    assert len(err.splitlines()) == 2, err
+    assert "outcome unknown" in run("pending").stdout
 
 
 def test_batch_leaves_unknown_outcomes_alone(environment: Path, emulator: Emulator) -> None:

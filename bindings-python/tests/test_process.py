@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Emulator
 
+import junfeiai
 from junfeiai import AsyncClient, Client
 
 
@@ -145,6 +146,63 @@ def test_the_end_with_work_in_flight(way: str, emulator: Emulator, environment: 
     assert result.returncode == {"end": 0, "raise": 1}.get(way, 3), result.stderr
     assert "Fatal" not in result.stderr
     assert "panicked" not in result.stderr
+
+
+def interpreters() -> list[str]:
+    """This one, and others of this machine that can load the module."""
+    found = Path.home().glob(".pyenv/versions/3.*/bin/python")
+    others = [path for path in found if int(path.parents[1].name.split(".")[1]) >= 10]
+    return [sys.executable, *map(str, sorted(others))]
+
+
+BUSY = {
+    "short": "for _ in range(20_000): pass",
+    "endless": "while True: pass",
+    "stubborn": """
+            while True:
+                try:
+                    while True: pass
+                except BaseException:
+                    if leave.is_set(): raise
+                    leave.set()""",
+    "sleeping": "time.sleep(0.01)",
+    "waiting": "time.sleep(1000)",
+}
+
+
+@pytest.mark.parametrize("interpreter", interpreters())
+@pytest.mark.parametrize("kind", BUSY)
+def test_the_end_with_busy_callbacks(kind: str, interpreter: str, emulator: Emulator, environment: Path) -> None:
+    """Daemon threads run Python code with Rust code below it, on both faces, while the interpreter is taken down."""
+    task_id = emulator.running()
+    rounds = (15 if interpreter == sys.executable else 3) if kind in ("short", "endless", "sleeping") else 2
+    package = Path(junfeiai.__file__).parents[1]
+    code = f"""
+        import asyncio, sys, threading, time
+        sys.path.insert(0, {str(package)!r})
+        from junfeiai import AsyncClient, Client
+        client = Client(poll_interval=0.001)
+        busy = threading.Semaphore(0)
+        leave = threading.Event()
+        def told(_):
+            busy.release()
+            {BUSY[kind]}
+        def blocking():
+            client.videos.task({task_id!r}).wait(on_progress=told)
+        def loop():
+            async def main():
+                await AsyncClient(poll_interval=0.001).videos.task({task_id!r}).wait(on_progress=told)
+            asyncio.run(main())
+        for work in [blocking] * 6 + [loop] * 2:
+            threading.Thread(target=work, daemon=True).start()
+        for _ in range(8):
+            busy.acquire()
+    """
+    for number in range(rounds):
+        command = [interpreter, "-I", "-X", "faulthandler", "-c", textwrap.dedent(code)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert result.returncode == 0, f"round {number}: {result.returncode}\n{result.stderr}"
+        assert "Fatal" not in result.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts sockets in /proc")

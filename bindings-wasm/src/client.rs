@@ -1,5 +1,6 @@
 //! The client and its videos.
 
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -12,8 +13,8 @@ use web_sys::AbortSignal;
 
 use crate::convert;
 use crate::many::RawMany;
-use crate::run::{promise, promise_of_create, refused};
-use crate::task::RawTask;
+use crate::run::{RawTracker, promise, promise_create, promise_with};
+use crate::task::{RawTask, policy, told};
 use crate::video::RawVideo;
 
 /// A client.
@@ -26,11 +27,11 @@ pub struct RawClient {
 impl RawClient {
     /// Options as [`ClientBuilder::from_json`] reads them.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue, fetch: Option<Function>) -> Result<RawClient, JsValue> {
+    pub fn new(options: JsValue, fetch: Option<Function>, for_creates: Option<Function>) -> Result<RawClient, JsValue> {
         let build = || {
             let options = convert::json(options, Phase::Config)?;
             let builder = ClientBuilder::from_json(options)?;
-            let transport = FetchTransport::new(fetch)?;
+            let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
             builder.transport(Arc::new(transport)).timer(Arc::new(JsTimer)).build()
         };
         build().map(|client| RawClient { client }).map_err(|error| convert::error(&error))
@@ -43,15 +44,36 @@ impl RawClient {
     }
 
     /// Creates a task; the request's fields are those of [`VideoRequest`].
-    pub fn create(&self, request: JsValue, signal: Option<AbortSignal>) -> Promise {
-        let request = convert::json(request, Phase::Create).and_then(VideoRequest::from_json);
-        let request = match request {
+    pub fn create(&self, request: JsValue, tracker: &RawTracker, signal: Option<AbortSignal>) -> Promise {
+        let request = match read(request) {
             Ok(request) => request,
-            Err(error) => return refused(&error),
+            Err(error) => return Promise::reject(&convert::error(&error)),
         };
-        let tracker = CreateTracker::new();
-        let videos = self.client.videos().tracked(&tracker);
-        promise_of_create(tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
+        let videos = self.client.videos().tracked(&tracker.tracker);
+        promise_create(&tracker.tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
+    }
+
+    /// Creates a task and waits for its video. `tell` gets the new task, and a task for every state that a poll shows.
+    pub fn generate(
+        &self,
+        request: JsValue,
+        tracker: &RawTracker,
+        timeout_s: Option<f64>,
+        interval_s: Option<f64>,
+        tell: Option<Function>,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        let wait = policy(&self.client, timeout_s, interval_s).and_then(|policy| {
+            let request = read(request).map_err(|error| convert::error(&error))?;
+            Ok(told(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell))
+        });
+        match wait {
+            Ok(wait) => promise_with(signal, |token| {
+                let wait = wait.cancel_with(token).into_future();
+                async move { wait.await.map(RawVideo::new) }
+            }),
+            Err(error) => Promise::reject(&error),
+        }
     }
 
     /// A task by its id.
@@ -62,18 +84,27 @@ impl RawClient {
     /// These tasks as they end.
     #[wasm_bindgen(js_name = asCompleted)]
     pub fn as_completed(&self, ids: Vec<String>) -> RawMany {
-        RawMany::new(self.client.videos().as_completed(ids))
+        RawMany::new(CreateTracker::new(), self.client.videos().as_completed(ids))
     }
 
     /// A task for each request, at most so many alive at a time. The keys are the requests' numbers.
     #[wasm_bindgen(js_name = generateMany)]
-    pub fn generate_many(&self, requests: Vec<JsValue>, concurrency: usize) -> Result<RawMany, JsValue> {
+    pub fn generate_many(
+        &self,
+        requests: Vec<JsValue>,
+        concurrency: f64,
+        tracker: &RawTracker,
+    ) -> Result<RawMany, JsValue> {
+        if concurrency.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&concurrency) {
+            let text = "concurrency must be a whole number, at least 1";
+            return Err(convert::refusal(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
+        }
         let begin = || {
-            let read = |request| convert::json(request, Phase::Create).and_then(VideoRequest::from_json);
             // One that cannot be read is told before anything is paid for.
             let requests = requests.into_iter().map(read).collect::<junfeiai::Result<Vec<_>>>()?;
-            let stream = self.client.videos().generate_many(requests, concurrency)?;
-            Ok(RawMany::new(Box::pin(stream.map(|(number, result)| (number as u32, result)))))
+            let tracker = &tracker.tracker;
+            let stream = self.client.videos().tracked(tracker).generate_many(requests, concurrency as usize)?;
+            Ok(RawMany::new(tracker.clone(), Box::pin(stream.map(|(number, result)| (number as u32, result)))))
         };
         begin().map_err(|error: junfeiai::Error| convert::error(&error))
     }
@@ -107,6 +138,10 @@ impl RawClient {
         };
         video.map(RawVideo::new).map_err(|error| convert::error(&error))
     }
+}
+
+fn read(request: JsValue) -> junfeiai::Result<VideoRequest> {
+    convert::json(request, Phase::Create).and_then(VideoRequest::from_json)
 }
 
 /// An image's bytes as the text that a request carries.

@@ -22,6 +22,13 @@ pub(crate) fn error(error: &Error) -> JsValue {
     value(&record)
 }
 
+/// The record of an error that is about one option or field, by the name that the caller wrote.
+pub(crate) fn refusal(kind: ErrorKind, phase: Phase, field: &str, message: &str) -> JsValue {
+    let mut record = Error::new(kind, phase, message).to_json();
+    record["field"] = field.into();
+    value(&record)
+}
+
 /// Plain data as plain objects, `null` for what is not there.
 pub(crate) fn value(data: &impl Serialize) -> JsValue {
     data.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::NULL)
@@ -35,22 +42,21 @@ pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, E
     })
 }
 
-/// Seconds as a duration; infinity is for ever.
-pub(crate) fn duration(seconds: f64, name: &str, phase: Phase) -> Result<Duration, Error> {
-    if seconds == f64::INFINITY {
-        return Ok(Duration::MAX);
+/// Seconds as a duration; [`Duration::MAX`] for infinity and everything too long to be one.
+pub(crate) fn duration(seconds: f64, name: &str) -> Result<Duration, JsValue> {
+    if seconds >= 0.0 {
+        return Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        Error::new(ErrorKind::InvalidRequest, phase, format!("{name} is not a duration: give a number of 0 or more"))
-    })
+    let text = format!("{name} is not a duration: give a number of 0 or more");
+    Err(refusal(ErrorKind::InvalidRequest, Phase::Wait, name, &text))
 }
 
 /// A count of bytes that came as a JavaScript number.
-pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, Error> {
+pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, JsValue> {
     // 2^53: beyond it numbers are not exact any more.
     if number.is_finite() && number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.fract() == 0.0 {
         return Ok(number as u64);
     }
     let text = format!("{name} must be a whole number of bytes, 0 or more");
-    Err(Error::new(ErrorKind::InvalidRequest, Phase::Content, text))
+    Err(refusal(ErrorKind::InvalidRequest, Phase::Content, name, &text))
 }

@@ -4,13 +4,13 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
 use js_sys::{Array, Promise};
-use junfeiai::{Phase, Result, Video};
+use junfeiai::{CreateTracker, Result, Video};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
-use crate::run::Reading;
+use crate::run::{Reading, Watched};
 use crate::video::RawVideo;
 
 type Ended = (JsValue, Result<Video>);
@@ -19,11 +19,15 @@ type Ended = (JsValue, Result<Video>);
 #[wasm_bindgen]
 pub struct RawMany {
     reading: Reading<Ended>,
+    tracker: CreateTracker,
 }
 
 impl RawMany {
-    pub(crate) fn new<K: Into<JsValue> + 'static>(stream: Pin<Box<dyn Stream<Item = (K, Result<Video>)>>>) -> Self {
-        Self { reading: Reading::new(Box::pin(stream.map(|(key, result)| Ok((key.into(), result))))) }
+    pub(crate) fn new<K: Into<JsValue> + 'static>(
+        tracker: CreateTracker,
+        stream: Pin<Box<dyn Stream<Item = (K, Result<Video>)>>>,
+    ) -> Self {
+        Self { reading: Reading::new(Box::pin(stream.map(|(key, result)| Ok((key.into(), result))))), tracker }
     }
 }
 
@@ -31,7 +35,7 @@ impl RawMany {
 impl RawMany {
     /// The next that ended as `[key, video, error]`; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Phase::Wait, None, signal, |(key, result)| {
+        self.reading.next(Watched::Creates(&self.tracker), signal, |(key, result)| {
             let (video, error) = match result {
                 Ok(video) => (RawVideo::new(video).into(), JsValue::NULL),
                 Err(error) => (JsValue::NULL, convert::error(&error)),

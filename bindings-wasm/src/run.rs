@@ -9,27 +9,29 @@ use js_sys::Promise;
 use junfeiai::platform::BoxFuture;
 use junfeiai::{CancelToken, CreateTracker, Error, ErrorKind, Phase, Result};
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::AbortSignal;
 
 use crate::convert;
 
+/// What a call says when it is aborted.
+enum About {
+    Nothing,
+    Task(Box<str>),
+    /// What its create has come to.
+    Create(CreateTracker),
+    /// What several creates have come to.
+    Many(CreateTracker),
+}
+
 /// Runs a future until it ends or the signal is raised.
 pub(crate) fn promise<T: Into<JsValue>>(
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
-    promise_for(None, signal, future)
-}
-
-/// [`promise`] for a paid create, which reports to this tracker: when it is aborted, the error says what is known of it.
-pub(crate) fn promise_of_create<T: Into<JsValue>>(
-    tracker: CreateTracker,
-    signal: Option<AbortSignal>,
-    future: impl Future<Output = Result<T>> + 'static,
-) -> Promise {
-    start(Some(tracker), None, signal, Box::pin(async move { future.await.map(Into::into) }))
+    start(About::Nothing, signal, future)
 }
 
 /// [`promise`] for a call about a task: when it is aborted, the error carries the task's id.
@@ -38,31 +40,64 @@ pub(crate) fn promise_for<T: Into<JsValue>>(
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
-    // Boxed: what follows would be there once for each kind of future otherwise.
-    start(None, task_id.map(Into::into), signal, Box::pin(async move { future.await.map(Into::into) }))
+    start(task_id.map_or(About::Nothing, |id| About::Task(id.into())), signal, future)
 }
 
-fn start(
-    tracker: Option<CreateTracker>,
-    task_id: Option<Box<str>>,
+/// [`promise`] for a paid create: when it is aborted, the error says what the create has come to.
+pub(crate) fn promise_create<T: Into<JsValue>>(
+    tracker: &CreateTracker,
     signal: Option<AbortSignal>,
-    future: BoxFuture<'static, Result<JsValue>>,
+    future: impl Future<Output = Result<T>> + 'static,
 ) -> Promise {
-    let linked = Linked::new(signal);
-    future_to_promise(async move {
-        let result = match (&tracker, &task_id) {
-            (Some(tracker), _) => linked.token.run_create(tracker, future).await,
-            (None, Some(id)) => linked.token.run_for(id, future).await,
-            (None, None) => linked.token.run(future).await,
+    start(About::Create(tracker.clone()), signal, future)
+}
+
+/// A promise of something that looks at the token itself.
+pub(crate) fn promise_with<T: Into<JsValue>, F: Future<Output = Result<T>> + 'static>(
+    signal: Option<AbortSignal>,
+    begin: impl FnOnce(&CancelToken) -> F,
+) -> Promise {
+    match Linked::new(signal) {
+        Ok(linked) => {
+            let future = begin(&linked.token);
+            settle(Box::pin(async move {
+                let result = future.await;
+                drop(linked);
+                result.map(Into::into)
+            }))
+        }
+        Err(error) => Promise::reject(&error),
+    }
+}
+
+fn start<T: Into<JsValue>>(
+    about: About,
+    signal: Option<AbortSignal>,
+    future: impl Future<Output = Result<T>> + 'static,
+) -> Promise {
+    // Boxed: what follows would be there once for each kind of future otherwise.
+    begin(about, signal, Box::pin(async move { future.await.map(Into::into) }))
+}
+
+fn begin(about: About, signal: Option<AbortSignal>, future: BoxFuture<'static, Result<JsValue>>) -> Promise {
+    let linked = match Linked::new(signal) {
+        Ok(linked) => linked,
+        Err(error) => return Promise::reject(&error),
+    };
+    settle(Box::pin(async move {
+        let result = match &about {
+            About::Create(tracker) => linked.token.run_create(tracker, future).await,
+            About::Task(id) => linked.token.run_for(id, future).await,
+            About::Nothing => linked.token.run(future).await,
+            About::Many(tracker) => linked.token.run(future).await.map_err(|error| tracker.stamp(error)),
         };
         drop(linked);
-        result.map_err(|error| convert::error(&error))
-    })
+        result
+    }))
 }
 
-/// A promise that is refused already.
-pub(crate) fn refused(error: &Error) -> Promise {
-    Promise::reject(&convert::error(error))
+fn settle(future: BoxFuture<'static, Result<JsValue>>) -> Promise {
+    future_to_promise(async move { future.await.map_err(|error| convert::error(&error)) })
 }
 
 /// A token that follows a signal for as long as this lives.
@@ -72,20 +107,21 @@ pub(crate) struct Linked {
 }
 
 impl Linked {
-    pub(crate) fn new(signal: Option<AbortSignal>) -> Self {
+    /// Follows a signal from now on.
+    ///
+    /// # Errors
+    /// What the signal throws: a call that cannot be aborted any more is not begun.
+    pub(crate) fn new(signal: Option<AbortSignal>) -> std::result::Result<Self, JsValue> {
         let token = CancelToken::new();
-        let listening = signal.and_then(|signal| {
-            if signal.aborted() {
-                token.cancel();
-                return None;
-            }
-            let raised = token.clone();
-            let listener = Closure::<dyn FnMut()>::new(move || raised.cancel());
-            let callback = listener.as_ref().unchecked_ref();
-            signal.add_event_listener_with_callback("abort", callback).ok()?;
-            Some((signal, listener))
-        });
-        Self { token, listening }
+        let Some(signal) = signal else { return Ok(Self { token, listening: None }) };
+        if signal.aborted() {
+            token.cancel();
+            return Ok(Self { token, listening: None });
+        }
+        let raised = token.clone();
+        let listener = Closure::<dyn FnMut()>::new(move || raised.cancel());
+        signal.add_event_listener_with_callback("abort", listener.as_ref().unchecked_ref())?;
+        Ok(Self { token, listening: Some((signal, listener)) })
     }
 }
 
@@ -95,6 +131,12 @@ impl Drop for Linked {
             let _ = signal.remove_event_listener_with_callback("abort", listener.as_ref().unchecked_ref());
         }
     }
+}
+
+/// What a stream is about.
+pub(crate) enum Watched<'a> {
+    Task(Option<&'a str>),
+    Creates(&'a CreateTracker),
 }
 
 /// A stream that is read one item at a time. The cell is empty while a read is under way.
@@ -108,11 +150,10 @@ impl<T: 'static> Reading<T> {
         Self { stream: Rc::new(RefCell::new(Some(stream))), stop: CancelToken::new() }
     }
 
-    /// The next item, `undefined` at the end. `task_id` is the task that it is about.
+    /// The next item, `undefined` at the end.
     pub(crate) fn next(
         &self,
-        phase: Phase,
-        task_id: Option<&str>,
+        about: Watched<'_>,
         signal: Option<AbortSignal>,
         shape: impl FnOnce(T) -> JsValue + 'static,
     ) -> Promise {
@@ -120,21 +161,54 @@ impl<T: 'static> Reading<T> {
             if self.stop.is_cancelled() {
                 return Promise::resolve(&JsValue::UNDEFINED);
             }
+            let phase = if let Watched::Task(None) = about { Phase::Content } else { Phase::Wait };
             let text = "the stream is being read already, or a read of it was aborted";
-            return refused(&Error::new(ErrorKind::InvalidRequest, phase, text));
+            return Promise::reject(&convert::error(&Error::new(ErrorKind::InvalidRequest, phase, text)));
         };
         let (cell, stop) = (self.stream.clone(), self.stop.clone());
-        promise_for(task_id, signal, async move {
+        let next = async move {
             let item = stop.run(async { Ok(stream.next().await) }).await?;
             cell.borrow_mut().replace(stream);
             item.transpose().map(|item| item.map_or(JsValue::UNDEFINED, shape))
-        })
+        };
+        match about {
+            Watched::Creates(tracker) => start(About::Many(tracker.clone()), signal, next),
+            Watched::Task(id) => promise_for(id, signal, next),
+        }
     }
 
     /// Ends the stream and what it reads from.
     pub(crate) fn cancel(&self) {
         self.stop.cancel();
         drop(self.stream.borrow_mut().take());
+    }
+}
+
+/// What the paid calls that were started with it have come to, for whom they end from outside.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct RawTracker {
+    pub(crate) tracker: CreateTracker,
+}
+
+#[wasm_bindgen]
+impl RawTracker {
+    /// Of nothing so far.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> RawTracker {
+        Self::default()
+    }
+
+    /// A create request left, and its outcome is not known.
+    #[wasm_bindgen(js_name = maybeExecuted)]
+    pub fn maybe_executed(&self) -> bool {
+        self.tracker.maybe_executed()
+    }
+
+    /// Tasks that exist and were not given out.
+    #[wasm_bindgen(js_name = taskIds)]
+    pub fn task_ids(&self) -> Vec<String> {
+        self.tracker.task_ids()
     }
 }
 

@@ -73,29 +73,37 @@ async fn done(begun: Result<Promise, JsValue>) -> Result<()> {
 
 async fn settled(begun: Result<Promise, JsValue>) -> Result<JsValue> {
     match begun {
-        Ok(promise) => JsFuture::from(promise).await.map_err(|error| io_error(&error)),
-        Err(error) => Err(io_error(&error)),
+        Ok(promise) => JsFuture::from(promise).await.map_err(|error| io_error(&error, Phase::Save)),
+        Err(error) => Err(io_error(&error, Phase::Save)),
     }
 }
 
-/// An error of Node's `fs`, by its `code`.
-pub(crate) fn io_error(error: &JsValue) -> Error {
+/// An error of Node's `fs`, by its `code`, or of whatever else keeps bytes.
+pub(crate) fn io_error(error: &JsValue, phase: Phase) -> Error {
     let text = |name| js_sys::Reflect::get(error, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
     let message = text("message").or_else(|| error.as_string()).unwrap_or_default();
-    Error::from_io_code(text("code").as_deref().unwrap_or_default(), &message)
+    if phase == Phase::Save {
+        return Error::from_io_code(text("code").as_deref().unwrap_or_default(), &message);
+    }
+    Error::new(ErrorKind::Io, phase, format!("there is no memory for the video: {message}"))
 }
 
 /// The error for a failure of Node's `fs` while the video of this task is saved, as a plain object.
 #[wasm_bindgen(js_name = ioError)]
 pub fn io_error_record(error: &JsValue, task_id: Option<String>) -> JsValue {
-    record(io_error(error), task_id)
+    record(io_error(error, Phase::Save), task_id)
 }
 
-/// An error of the package's own file work for the video of this task, as a plain object.
-#[wasm_bindgen(js_name = saveError)]
-pub fn save_error(kind: &str, message: &str, task_id: Option<String>) -> JsValue {
+/// An error that the package finds itself, as a plain object: of its file work, or a value that is none of its type.
+#[wasm_bindgen(js_name = ownError)]
+pub fn own_error(kind: &str, phase: &str, message: &str, field: Option<String>, task_id: Option<String>) -> JsValue {
     let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-    record(Error::new(kind, Phase::Save, message), task_id)
+    let phase = [Phase::Create, Phase::Save, Phase::Content].into_iter().find(|one| one.name() == phase);
+    let phase = phase.unwrap_or(Phase::Wait);
+    match field {
+        Some(field) => convert::refusal(kind, phase, &field, message),
+        None => record(Error::new(kind, phase, message), task_id),
+    }
 }
 
 fn record(error: Error, task_id: Option<String>) -> JsValue {
@@ -110,7 +118,7 @@ pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -
     policy.verify = handed.verify();
     policy.first_bytes = handed.verify();
     policy.connections = handed.connections().unwrap_or(policy.connections);
-    let (text, length) = (handed.text(), convert::bytes(handed.length(), "length")?);
+    let (text, length) = (handed.text(), handed.length() as u64);
     let keep = Keep { storage: Arc::new(JsStorage(handed)), text, length, policy };
     let finished = video.keep(keep, teller(tell)).await?;
     let info = finished.info.as_ref();

@@ -1,14 +1,16 @@
 //! A task on its way to a video.
 
+use std::time::Duration;
+
 use js_sys::{Function, Promise};
 use junfeiai::protocol::WaitPolicy;
-use junfeiai::{Error, Phase, Task};
+use junfeiai::{Client, Task, Wait};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
-use crate::run::{Reading, promise_for, refused};
+use crate::run::{Reading, Watched, promise_for};
 use crate::video::RawVideo;
 
 /// A task as it was last seen.
@@ -21,19 +23,28 @@ impl RawTask {
     pub(crate) fn new(task: Task) -> Self {
         Self { task }
     }
+}
 
-    /// The client's policy with what the caller wants otherwise. A timeout of infinity waits as long as it takes.
-    fn policy(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, Error> {
-        let mut policy = self.task.client().wait_policy().clone();
-        if let Some(seconds) = timeout_s {
-            policy.timeout =
-                Some(convert::duration(seconds, "timeoutMs", Phase::Wait)?).filter(|_| seconds.is_finite());
-        }
-        if let Some(seconds) = interval_s {
-            policy.interval = convert::duration(seconds, "pollIntervalMs", Phase::Wait)?;
-            policy.max_interval = policy.max_interval.min(policy.interval * 2).max(policy.interval);
-        }
-        Ok(policy)
+/// The client's policy with what the caller wants otherwise. A timeout of infinity waits as long as it takes.
+pub(crate) fn policy(client: &Client, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, JsValue> {
+    let mut policy = client.wait_policy().clone();
+    if let Some(seconds) = timeout_s {
+        policy.timeout = Some(convert::duration(seconds, "timeoutMs")?).filter(|timeout| *timeout < Duration::MAX);
+    }
+    if let Some(seconds) = interval_s {
+        policy.interval = convert::duration(seconds, "pollIntervalMs")?;
+        policy.max_interval = policy.max_interval.min(policy.interval.saturating_mul(2)).max(policy.interval);
+    }
+    Ok(policy)
+}
+
+/// The caller's callback for every state of a task. What it throws is the wrapper's business.
+pub(crate) fn told(wait: Wait, tell: Option<Function>) -> Wait {
+    match tell {
+        None => wait,
+        Some(tell) => wait.on_progress(move |task| {
+            let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
+        }),
     }
 }
 
@@ -68,23 +79,16 @@ impl RawTask {
         tell: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Promise {
-        let policy = match self.policy(timeout_s, interval_s) {
-            Ok(policy) => policy,
-            Err(error) => return refused(&error),
+        let wait = match policy(self.task.client(), timeout_s, interval_s) {
+            Ok(policy) => told(self.task.wait().policy(policy), tell),
+            Err(error) => return Promise::reject(&error),
         };
-        let mut wait = self.task.wait().policy(policy);
-        if let Some(tell) = tell {
-            wait = wait.on_progress(move |task| {
-                // What the callback throws is the wrapper's business.
-                let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
-            });
-        }
         promise_for(Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })
     }
 
     /// The states as they come.
     pub fn watch(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<RawWatch, JsValue> {
-        let policy = self.policy(timeout_s, interval_s).map_err(|error| convert::error(&error))?;
+        let policy = policy(self.task.client(), timeout_s, interval_s)?;
         Ok(RawWatch { task_id: self.task.id().into(), reading: Reading::new(self.task.watch_with(policy)) })
     }
 
@@ -105,7 +109,7 @@ pub struct RawWatch {
 impl RawWatch {
     /// The next state; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Phase::Wait, Some(&self.task_id), signal, |task| RawTask::new(task).into())
+        self.reading.next(Watched::Task(Some(&self.task_id)), signal, |task| RawTask::new(task).into())
     }
 
     /// Ends the watching, never the task.

@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use js_sys::{Function, Promise, Uint8Array};
-use junfeiai::{DEFAULT_MAX_BYTES, Phase, Served, Video};
+use junfeiai::{DEFAULT_MAX_BYTES, Error, MemorySink, Phase, Served, Video};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
-use crate::run::{Reading, promise_for, refused};
-use crate::save::{Handed, keep};
+use crate::run::{Reading, Watched, promise_for};
+use crate::save::{Handed, io_error, keep};
 
 /// A video that is done.
 #[wasm_bindgen]
@@ -44,6 +44,35 @@ fn array(bytes: &Bytes) -> JsValue {
 }
 
 #[wasm_bindgen]
+extern "C" {
+    /// Memory of JavaScript's own: what this module once had it never gives back.
+    pub type Memory;
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &Memory, at: f64, bytes: Uint8Array, length: Option<f64>) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    fn clear(this: &Memory);
+    #[wasm_bindgen(method)]
+    fn read(this: &Memory, at: f64, length: f64) -> Uint8Array;
+}
+
+struct JsMemory(Memory);
+
+impl MemorySink for JsMemory {
+    fn write(&mut self, at: u64, bytes: &[u8], length: Option<u64>) -> Result<(), Error> {
+        let written = self.0.write(at as f64, Uint8Array::from(bytes), length.map(|length| length as f64));
+        written.map_err(|error| io_error(&error, Phase::Content))
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn read(&self, at: u64, length: usize) -> Result<Bytes, Error> {
+        Ok(self.0.read(at as f64, length as f64).to_vec().into())
+    }
+}
+
+#[wasm_bindgen]
 impl RawVideo {
     /// The task that made it.
     #[wasm_bindgen(getter, js_name = taskId)]
@@ -57,32 +86,36 @@ impl RawVideo {
         self.video.url().map(str::to_owned)
     }
 
-    /// The whole, checked video.
-    pub fn bytes(&self, max_bytes: Option<f64>, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
+    /// The whole, checked video, into this memory.
+    pub fn bytes(
+        &self,
+        memory: Memory,
+        max_bytes: Option<f64>,
+        tell: Option<Function>,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
         let limit = match max_bytes.map(|max| convert::bytes(max, "maxBytes")).transpose() {
             Ok(limit) => limit.map_or(DEFAULT_MAX_BYTES, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
-            Err(error) => return refused(&error),
+            Err(error) => return Promise::reject(&error),
         };
         let video = self.video.clone();
         promise_for(self.video.task_id(), signal, async move {
-            video.bytes_told(limit, teller(tell)).await.map(|bytes| array(&bytes))
+            video.bytes_into(JsMemory(memory), limit, teller(tell)).await.map(|_| JsValue::UNDEFINED)
         })
     }
 
-    /// Bytes from `start` up to, without, `end`.
+    /// Bytes from `start` up to, without, `end`, into this memory.
     #[wasm_bindgen(js_name = readRange)]
-    pub fn read_range(&self, start: f64, end: f64, signal: Option<AbortSignal>) -> Promise {
+    pub fn read_range(&self, memory: Memory, start: f64, end: f64, signal: Option<AbortSignal>) -> Promise {
         let range = convert::bytes(start, "start").and_then(|start| Ok(start..convert::bytes(end, "end")?));
         let range = match range {
             Ok(range) => range,
-            Err(error) => return refused(&error),
+            Err(error) => return Promise::reject(&error),
         };
         let video = self.video.clone();
-        promise_for(
-            self.video.task_id(),
-            signal,
-            async move { video.read_range(range).await.map(|bytes| array(&bytes)) },
-        )
+        promise_for(self.video.task_id(), signal, async move {
+            video.read_range_into(JsMemory(memory), range).await.map(|_| JsValue::UNDEFINED)
+        })
     }
 
     /// The bytes as they come.
@@ -116,7 +149,7 @@ pub struct RawStream {
 impl RawStream {
     /// The next piece; `undefined` at the end.
     pub fn next(&self) -> Promise {
-        self.reading.next(Phase::Content, None, None, |bytes| array(&bytes))
+        self.reading.next(Watched::Task(None), None, |bytes| array(&bytes))
     }
 
     /// Ends the transfer.

@@ -1,9 +1,10 @@
 import { imageOf, type RawMany, type RawTask, type RawVideo } from "#glue";
-import { call, run, ready } from "./engine.js";
+import { guarded, leave, own, paid, pay, take } from "./calls.js";
+import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
-import { Task, type WaitOptions } from "./task.js";
+import { milliseconds, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
+import { Task, WAIT, type WaitOptions } from "./task.js";
 import { Video } from "./video.js";
 
 export interface CallOptions {
@@ -15,7 +16,8 @@ export interface Balance {
   name: string | null;
   /** True when the key itself has no limit; the account's balance, which is not told, still has. */
   unlimited: boolean;
-  availableUSD: number;
+  /** What is left, never below 0; `null` when the key has no limit. */
+  availableUSD: number | null;
   usedUSD: number;
   expiresAt: Date | null;
 }
@@ -23,13 +25,26 @@ export interface Balance {
 interface RawBalance {
   name: string | null;
   unlimited: boolean;
-  available_usd: number;
+  available_usd: number | null;
   used_usd: number;
   expires_at: number | null;
 }
 
 /** One of several tasks that has ended: with its video, or with why there is none. */
 export type Ended<K> = K & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
+
+const encode = (bytes: Uint8Array): string => call(() => imageOf(bytes));
+
+/** The requests, read once. A text would be one request for each of its letters. */
+function listOf(requests: Iterable<VideoRequest | string>): (VideoRequest | string)[] {
+  let cause: unknown;
+  try {
+    if (typeof requests !== "string") return [...requests];
+  } catch (error) {
+    cause = error;
+  }
+  throw own("invalid_request", "create", "the requests must be an array, or something else to iterate over", { field: "requests", cause });
+}
 
 const handles = new WeakMap<Client, Handle>();
 
@@ -69,20 +84,23 @@ export class Client {
    */
   async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
     const client = await handleOf(this).ready();
-    const { account = false, signal } = options;
-    return run(() => client.check(account, signal ?? undefined) as Promise<Record<string, unknown>>, signal);
+    const { account, signal } = take(options, ["account", "signal"], "check");
+    return guarded(signal, undefined, undefined, (inner) =>
+      run(() => client.check(account === true, inner) as Promise<Record<string, unknown>>, inner));
   }
 
   /** The models that this key may use. A server need not offer it: the error's code is `not_offered` then. */
   async models(options: CallOptions = {}): Promise<string[]> {
     const client = await handleOf(this).ready();
-    return run(() => client.models(options.signal ?? undefined) as Promise<string[]>, options.signal);
+    const { signal } = take(options, ["signal"], "check");
+    return guarded(signal, undefined, undefined, (inner) => run(() => client.models(inner) as Promise<string[]>, inner));
   }
 
   /** What is left on this key. A server need not offer it, and allows 20 calls in 20 minutes where it does. */
   async balance(options: CallOptions = {}): Promise<Balance> {
     const client = await handleOf(this).ready();
-    const raw = await run(() => client.balance(options.signal ?? undefined) as Promise<RawBalance>, options.signal);
+    const { signal } = take(options, ["signal"], "check");
+    const raw = await guarded(signal, undefined, undefined, (inner) => run(() => client.balance(inner) as Promise<RawBalance>, inner));
     return {
       name: raw.name, unlimited: raw.unlimited, availableUSD: raw.available_usd, usedUSD: raw.used_usd,
       expiresAt: raw.expires_at === null ? null : new Date(raw.expires_at * 1000),
@@ -115,11 +133,14 @@ export class Videos {
    * accepted. When the answer is lost or the call is aborted, the error says `maybeExecuted`.
    */
   async create(request: VideoRequest | string, options: CallOptions = {}): Promise<Task> {
-    const client = await this.#handle.ready();
-    const shaped = await shapeRequest(request, (bytes) => call(() => imageOf(bytes)));
-    const { signal } = options;
-    const raw = await run(() => client.create(shaped, signal ?? undefined) as Promise<RawTask>, signal);
-    return new Task(this.#handle, "", raw);
+    const handle = this.#handle;
+    await handle.ready();
+    const { signal } = take(options, ["signal"], "create");
+    const shaped = await shapeRequest(request, encode);
+    return paid((tracker, about) => guarded(signal, undefined, about, async (inner) => {
+      const raw = await run(() => handle.raw().create(shaped, tracker, inner) as Promise<RawTask>, inner, about);
+      return new Task(handle, "", raw);
+    }));
   }
 
   /** Asks for a task's state. */
@@ -132,13 +153,20 @@ export class Videos {
     return new Task(this.#handle, String(id));
   }
 
-  /** Creates a task and waits for its video. `onProgress` hears of the new task first. */
+  /** Creates a task and waits for its video. `onProgress` is called with the new task first. Every option is checked before. */
   async generate(
-    request: VideoRequest | string, options: WaitOptions & { onProgress?: ((task: Task) => void) | undefined } = {},
+    request: VideoRequest | string, options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {},
   ): Promise<Video> {
-    const task = await this.create(request, options);
-    options.onProgress?.(task);
-    return task.wait(options);
+    const handle = this.#handle;
+    await handle.ready();
+    const { signal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "onProgress"], "create");
+    const shaped = await shapeRequest(request, encode);
+    return paid((tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
+      const told = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
+      const begin = (): Promise<RawVideo> =>
+        handle.raw().generate(shaped, tracker, milliseconds(timeoutMs), milliseconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+      return new Video(handle, await run(begin, inner, about));
+    }));
   }
 
   /**
@@ -147,8 +175,9 @@ export class Videos {
    */
   async *asCompleted(ids: Iterable<string>, options: CallOptions = {}): AsyncGenerator<Ended<{ id: string }>, void, undefined> {
     const client = await this.#handle.ready();
+    const { signal } = take(options, ["signal"], "wait");
     const many = call(() => client.asCompleted([...ids].map(String)));
-    for await (const [id, ended] of this.#ended<string>(many, options)) yield { id, ...ended };
+    for await (const [id, ended] of this.#ended<string>(many, signal)) yield { id, ...ended };
   }
 
   /**
@@ -158,18 +187,28 @@ export class Videos {
   async *generateMany(
     requests: Iterable<VideoRequest | string>, options: CallOptions & { concurrency?: number | undefined } = {},
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
-    const client = await this.#handle.ready();
-    const encode = (bytes: Uint8Array): string => call(() => imageOf(bytes));
-    const shaped = await Promise.all([...requests].map((request) => shapeRequest(request, encode)));
-    const many = call(() => client.generateMany(shaped, options.concurrency ?? 4));
-    for await (const [index, ended] of this.#ended<number>(many, options)) yield { index, ...ended };
+    const handle = this.#handle;
+    await handle.ready();
+    const { signal, concurrency = 4 } = take(options, ["signal", "concurrency"], "create");
+    const shaped = await Promise.all(listOf(requests).map((request) => shapeRequest(request, encode)));
+    const { tracker, about, end } = pay();
+    let left = true;
+    try {
+      const most = typeof concurrency === "number" ? concurrency : NaN;
+      const many = call(() => handle.raw().generateMany(shaped, most, tracker));
+      for await (const [index, ended] of this.#ended<number>(many, signal, about)) yield { index, ...ended };
+      left = false;
+    } finally {
+      if (left) leave([tracker], "generateMany was left before its end");
+      end();
+    }
   }
 
-  async *#ended<K>(many: RawMany, options: CallOptions): AsyncGenerator<[K, Ended<unknown>], void, undefined> {
-    const { signal } = options;
+  async *#ended<K>(many: RawMany, signal: AbortSignal | null | undefined, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {
     try {
       for (;;) {
-        const next = await run(() => many.next(signal ?? undefined) as Promise<[K, RawVideo | null, unknown] | undefined>, signal);
+        const next = await guarded(signal, undefined, about, (inner) =>
+          run(() => many.next(inner) as Promise<[K, RawVideo | null, unknown] | undefined>, inner, about));
         if (next === undefined) return;
         const [key, raw, error] = next;
         yield [key, raw ? { video: new Video(this.#handle, raw), error: null } : { video: null, error: toError(error) as JunFeiAIError }];

@@ -6,6 +6,7 @@
  */
 import * as glue from "#glue";
 import { JunFeiAIError, internal, toError } from "./errors.js";
+import type { RawRecord } from "./raw.js";
 
 /** What a loader may give: compiled or raw WebAssembly, or the response that brings it. */
 export type WasmSource = WebAssembly.Module | BufferSource | Response | Promise<Response>;
@@ -16,7 +17,10 @@ let loading: Promise<void> | undefined;
 let loaded = false;
 let generation = 0;
 let lastWords: string | undefined;
-const waiting = new Set<(error: Error) => void>();
+
+/** What is known of a call, for the error that ends it: the task, and whether a create may have been carried out. */
+export type About = () => Pick<RawRecord, "task_id" | "maybe_executed">;
+const waiting = new Map<(error: Error) => void, About | undefined>();
 
 /** Each entry point says how it comes to the wasm file. */
 export function setLoader(how: { later?: () => Promise<WasmSource>; now?: () => BufferSource }): void {
@@ -71,8 +75,8 @@ function crashed(thrown: unknown): Error {
   const text = lastWords ?? String(thrown);
   lastWords = undefined;
   generation += 1;
-  const error = internal(`a defect of the library stopped it (${text}); it starts over with the next call`);
-  for (const refuse of waiting) refuse(error);
+  const message = `a defect of the library stopped it (${text}); it starts over with the next call`;
+  for (const [refuse, about] of waiting) refuse(internal(message, about?.()));
   waiting.clear();
   try {
     glue.__wbg_reset_state();
@@ -81,7 +85,7 @@ function crashed(thrown: unknown): Error {
     loaded = false;
     loading = undefined;
   }
-  return error;
+  return internal(message);
 }
 
 const isCrash = (thrown: unknown): boolean => lastWords !== undefined || thrown instanceof WebAssembly.RuntimeError;
@@ -96,16 +100,21 @@ export function call<T>(work: () => T): T {
 }
 
 /** A call into the module that ends later. */
-export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null): Promise<T> {
+export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null, about?: About): Promise<T> {
   await ready();
-  return new Promise<T>((resolve, reject) => {
-    waiting.add(reject);
-    const over = (): void => { waiting.delete(reject); };
-    call(work).then(
-      (value) => { over(); resolve(value); },
-      (thrown: unknown) => { over(); reject(toError(thrown, signal?.aborted ? signal.reason : undefined) as Error); },
-    );
-  });
+  let over = (): void => undefined;
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      over = () => { waiting.delete(reject); };
+      waiting.set(reject, about);
+      call(work).then(resolve, reject);
+    });
+  } catch (thrown) {
+    const aborted = signal?.aborted && (thrown as RawRecord | null | undefined)?.kind === "cancelled";
+    throw toError(thrown, aborted ? signal.reason : undefined);
+  } finally {
+    over();
+  }
 }
 
 /** In place of `queueMicrotask` in the glue: a panic in there would end a Node process. */

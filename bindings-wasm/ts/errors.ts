@@ -87,6 +87,6 @@ export function toError(thrown: unknown, cause?: unknown): unknown {
   return internal(`unexpected: ${String(thrown)}`);
 }
 
-export function internal(text: string): JunFeiAIError {
-  return new JunFeiAIError({ kind: "internal", number: 70, phase: "config", message: text, text: `${text}; please report this` });
+export function internal(text: string, known?: Partial<RawRecord>): JunFeiAIError {
+  return new JunFeiAIError({ kind: "internal", number: 70, phase: "config", message: text, text: `${text}; please report this`, ...known });
 }

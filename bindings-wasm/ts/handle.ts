@@ -7,6 +7,12 @@ export interface Shaped {
   fetch: typeof globalThis.fetch | undefined;
 }
 
+let ofCreates: (() => object) | undefined;
+/** What an entry point adds to the second argument of `fetch` for a create, unless the caller brings a `fetch`. */
+export function setForCreates(init: () => object): void {
+  ofCreates = init;
+}
+
 export class Handle {
   #raw: RawClient | undefined;
   #life = -1;
@@ -25,7 +31,7 @@ export class Handle {
 
   raw(): RawClient {
     if (!this.#raw || this.#life !== life()) {
-      this.#raw = call(() => new RawClient(this.shaped.options, this.shaped.fetch as never));
+      this.#raw = call(() => new RawClient(this.shaped.options, this.shaped.fetch as never, this.shaped.fetch ? undefined : ofCreates as never));
       this.#life = life();
     }
     return this.#raw;

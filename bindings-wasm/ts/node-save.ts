@@ -1,9 +1,10 @@
 /** Files of Node for a save. What is written when is decided in the core; here is only how. */
-import { ioError, saveError } from "#glue";
+import { ioError } from "#glue";
 import { randomUUID } from "node:crypto";
 import { constants, promises as fs, readFileSync, renameSync, unlinkSync, writeFileSync, linkSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { own } from "./calls.js";
 import { call } from "./engine.js";
 import { toError } from "./errors.js";
 import type { SaveOptions, Storage, Summary } from "./saver.js";
@@ -24,7 +25,7 @@ class Refusal extends Error {
 const refuse = (kind: string, message: string): Error => new Refusal(kind, message);
 
 function explain(error: unknown, taskId: string | undefined): unknown {
-  if (error instanceof Refusal) return toError(call(() => saveError(error.kind, error.message, taskId)));
+  if (error instanceof Refusal) return own(error.kind, "save", error.message, { taskId: taskId ?? null });
   const ofFiles = error instanceof Error && "code" in error && "syscall" in error;
   return ofFiles ? toError(call(() => ioError(error, taskId)), error) : error;
 }
@@ -116,7 +117,7 @@ function alive(pid: number): boolean {
 class PartFile {
   private constructor(
     readonly target: string, readonly file: fs.FileHandle, readonly state: fs.FileHandle,
-    readonly text: string, readonly length: number,
+    readonly text: string, readonly length: number, private end: number,
   ) {}
 
   static async open(target: string): Promise<PartFile> {
@@ -124,9 +125,10 @@ class PartFile {
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
     const file = await fs.open(`${target}.part`, flags, 0o666);
     try {
-      const state = await fs.open(`${target}.part.state`, flags | constants.O_APPEND, 0o666);
-      const text = await state.readFile("utf8");
-      return new PartFile(target, file, state, text, (await file.stat()).size);
+      // Not for appending: Windows lets nobody cut what was opened so.
+      const state = await fs.open(`${target}.part.state`, flags, 0o666);
+      const text = await state.readFile();
+      return new PartFile(target, file, state, text.toString("utf8"), (await file.stat()).size, text.length);
     } catch (error) {
       await file.close();
       throw error;
@@ -141,12 +143,21 @@ class PartFile {
       verify: options.verify !== false,
       connections: options.connections,
       write: (at, bytes) => writeAll(file, bytes, at),
-      note: (lines) => state.appendFile(lines),
+      note: async (lines) => {
+        const bytes = Buffer.from(lines);
+        await writeAll(state, bytes, this.end);
+        this.end += bytes.length;
+      },
       // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
-      reset: () => file.truncate(0).then(() => state.truncate(0)),
+      reset: () => file.truncate(0).then(() => this.cut(0)),
       read: (at, length) => readAll(file, at, length),
-      cutText: (length) => state.truncate(length),
+      cutText: (length) => this.cut(length),
     };
+  }
+
+  private async cut(length: number): Promise<void> {
+    await this.state.truncate(length);
+    this.end = length;
   }
 
   async sync(total: number): Promise<void> {

@@ -1,4 +1,6 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
+import { own } from "./calls.js";
+import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 
 export interface ClientOptions {
@@ -121,21 +123,41 @@ export function defined(object: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-/** The request as the core reads it. Bytes of images become text by way of `encode`. */
+/** A number of milliseconds of one call as seconds. What is no number is none: the core refuses it by name. */
+export function milliseconds(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === "number" ? value / 1000 : NaN;
+}
+
+/** The request as the core reads it, read once. Bytes of images become text by way of `encode`. */
 export async function shapeRequest(
   request: VideoRequest | string, encode: (bytes: Uint8Array) => string,
 ): Promise<unknown> {
-  if (typeof request !== "object" || request === null) return { prompt: request };
+  let field: string | undefined;
+  const refuse = (message: string, cause?: unknown): Error => own("invalid_request", "create", message, { field, cause });
   const image = async (input: ImageInput): Promise<unknown> => {
     if (typeof Blob !== "undefined" && input instanceof Blob) return encode(new Uint8Array(await input.arrayBuffer()));
     if (input instanceof ArrayBuffer) return encode(new Uint8Array(input));
     if (ArrayBuffer.isView(input)) return encode(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
     return text(input);
   };
-  const { image: one, images: several, ...rest } = request;
-  return defined({
-    ...rest,
-    image: one === undefined || one === null ? undefined : await image(one),
-    images: Array.isArray(several) ? await Promise.all(several.map(image)) : several,
-  });
+  try {
+    const { image: one, images: several, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request };
+    field = "image";
+    const shaped: Record<string, unknown> = { ...rest, image: one === undefined || one === null ? undefined : await image(one) };
+    field = "images";
+    shaped["images"] = Array.isArray(several) ? await Promise.all(several.map(image)) : several;
+    field = undefined;
+    // A copy that runs no code of the caller's any more, and holds only what JSON can say.
+    return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {
+      const given = this[key];
+      const type = typeof given === "object" ? Object.prototype.toString.call(given).slice(8, -1) : typeof given;
+      const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : type;
+      if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;
+      field = key;
+      throw refuse(`${key} cannot be sent: a request holds strings, finite numbers, booleans, arrays and plain objects, not ${odd}`);
+    }));
+  } catch (error) {
+    throw error instanceof JunFeiAIError ? error : refuse(`the ${field ?? "request"} cannot be read`, error);
+  }
 }

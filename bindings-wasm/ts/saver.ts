@@ -1,9 +1,9 @@
-import { JunFeiAIError } from "./errors.js";
+import { own } from "./calls.js";
 import type { Progress } from "./video.js";
 
 export interface SaveOptions {
   signal?: AbortSignal | null | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
+  onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Replaces a file of that name. Default: it is an error. */
   overwrite?: boolean | undefined;
   /** Makes missing parent folders. Default: it is an error. */
@@ -54,8 +54,5 @@ export function setSaver(save: Saver): void {
 
 export function saver(taskId: string | null): Saver {
   if (known) return known;
-  throw new JunFeiAIError({
-    kind: "io", number: 54, phase: "save", task_id: taskId, message: "there are no files in a browser",
-    text: "there are no files in a browser; use blob() or stream(), or save in Node",
-  });
+  throw own("io", "save", "there are no files in a browser: use blob() or stream(), or save in Node", { taskId });
 }

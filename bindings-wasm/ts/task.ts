@@ -1,10 +1,10 @@
 import { named } from "./errors.js";
 import type { RawTask, RawVideo } from "#glue";
-import { call, run } from "./engine.js";
+import { guarded, take } from "./calls.js";
+import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
-import { seconds } from "./options.js";
+import { milliseconds } from "./options.js";
 import type { RawSnapshot, TaskStatus } from "./raw.js";
-import { withCallback } from "./signals.js";
 import { Video } from "./video.js";
 
 export interface WaitOptions {
@@ -22,7 +22,8 @@ export interface Warning {
   message: string;
 }
 
-const number = (value: number | undefined): number | undefined => seconds(value) as number | undefined;
+/** @internal */
+export const WAIT = ["timeoutMs", "pollIntervalMs", "signal"] as const;
 const date = (unix: number | null): Date | null => (unix === null ? null : new Date(unix * 1000));
 
 /** A task as it was last seen. Looking at it costs no request. */
@@ -32,6 +33,7 @@ export class Task {
   readonly #part: Part<RawTask>;
   readonly #seen: RawSnapshot;
   readonly #warnings: readonly Warning[];
+  readonly #about: About = () => ({ task_id: this.id });
 
   /** @internal */
   constructor(handle: Handle, id: string, raw?: RawTask) {
@@ -78,32 +80,33 @@ export class Task {
   /** Asks for the state anew. */
   async refresh(options: { signal?: AbortSignal | null | undefined } = {}): Promise<Task> {
     await this.#handle.ready();
-    const raw = await run(() => this.#part.get().refresh(options.signal ?? undefined) as Promise<RawTask>, options.signal);
+    const { signal } = take(options, ["signal"], "query");
+    const raw = await guarded(signal, undefined, this.#about, (inner) =>
+      run(() => this.#part.get().refresh(inner) as Promise<RawTask>, inner, this.#about));
     return new Task(this.#handle, this.id, raw);
   }
 
   /** Waits for the end of the task and gives its video. Aborting stops the waiting, never the task. */
-  async wait(options: WaitOptions & { onProgress?: ((task: Task) => void) | undefined } = {}): Promise<Video> {
+  async wait(options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {}): Promise<Video> {
     await this.#handle.ready();
-    const { timeoutMs, pollIntervalMs, signal, onProgress } = options;
-    return withCallback(signal, onProgress, async (inner, tell) => {
-      const told = tell && ((raw: RawTask) => tell(new Task(this.#handle, this.id, raw)));
-      const raw = await run(
-        () => this.#part.get().wait(number(timeoutMs), number(pollIntervalMs), told as never, inner) as Promise<RawVideo>,
-        signal,
-      );
-      return new Video(this.#handle, raw);
+    const { timeoutMs, pollIntervalMs, signal, onProgress } = take(options, [...WAIT, "onProgress"], "wait");
+    return guarded(signal, onProgress, this.#about, async (inner, tell) => {
+      const told = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
+      const begin = (): Promise<RawVideo> =>
+        this.#part.get().wait(milliseconds(timeoutMs), milliseconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+      return new Video(this.#handle, await run(begin, inner, this.#about));
     });
   }
 
   /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
     await this.#handle.ready();
-    const { timeoutMs, pollIntervalMs, signal } = options;
-    const watch = call(() => this.#part.get().watch(number(timeoutMs), number(pollIntervalMs)));
+    const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait");
+    const watch = call(() => this.#part.get().watch(milliseconds(timeoutMs), milliseconds(pollIntervalMs)));
     try {
       for (;;) {
-        const raw = await run(() => watch.next(signal ?? undefined) as Promise<RawTask | undefined>, signal);
+        const raw = await guarded(signal, undefined, this.#about, (inner) =>
+          run(() => watch.next(inner) as Promise<RawTask | undefined>, inner, this.#about));
         if (raw === undefined) return;
         yield new Task(this.#handle, this.id, raw);
       }

@@ -1,15 +1,16 @@
 import { named } from "./errors.js";
 import type { RawServed, RawStream, RawVideo } from "#glue";
-import { call, run } from "./engine.js";
+import { guarded, own, take } from "./calls.js";
+import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
+import { Memory } from "./memory.js";
 import { playbackURL } from "./playback-of.js";
-import { withCallback } from "./signals.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
 export interface ReadOptions {
   signal?: AbortSignal | null | undefined;
   /** Called with every piece: bytes that are there, and the length where it is known. */
-  onProgress?: ((progress: Progress) => void) | undefined;
+  onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Largest video that is taken into memory. Default 1 GiB. */
   maxBytes?: number | undefined;
 }
@@ -30,6 +31,8 @@ export class Video {
   /** Its address, when it is known. Reading it needs the key, unless the link is signed. */
   readonly url: string | null;
 
+  readonly #about: About = () => ({ task_id: this.taskId });
+
   /** @internal */
   constructor(handle: Handle, raw: RawVideo) {
     this.#handle = handle;
@@ -44,12 +47,14 @@ export class Video {
 
   /** The whole video in memory, length and MP4 structure checked. */
   async bytes(options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const { signal, onProgress, maxBytes } = options;
     await this.#handle.ready();
-    return withCallback(signal, onProgress, (inner, tell) => {
-      const told = tell && ((bytes: number, total: number | null) => tell({ bytes, total }));
-      return run(() => this.#part.get().bytes(maxBytes, told as never, inner) as Promise<Uint8Array<ArrayBuffer>>, signal);
+    const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content");
+    const memory = new Memory();
+    await guarded(signal, onProgress, this.#about, (inner, tell) => {
+      const told = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+      return run(() => this.#part.get().bytes(memory, maxBytes ?? undefined, told as never, inner), inner, this.#about);
     });
+    return memory.take();
   }
 
   /** The same as a `Blob` of type `video/mp4`. */
@@ -67,14 +72,17 @@ export class Video {
     return readable(async () => {
       await this.#handle.ready();
       return call(() => this.#part.get().stream());
-    }, options.signal);
+    }, options.signal, this.taskId);
   }
 
   /** Bytes from `start` up to, without, `end`, as `Blob.slice` counts; fewer when the file ends before. */
   async readRange(start: number, end: number, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Uint8Array<ArrayBuffer>> {
     await this.#handle.ready();
-    const { signal } = options;
-    return run(() => this.#part.get().readRange(start, end, signal ?? undefined) as Promise<Uint8Array<ArrayBuffer>>, signal);
+    const { signal } = take(options, ["signal"], "content");
+    const memory = new Memory();
+    await guarded(signal, undefined, this.#about, (inner) =>
+      run(() => this.#part.get().readRange(memory, start, end, inner), inner, this.#about));
+    return memory.take();
   }
 
   /**
@@ -84,14 +92,15 @@ export class Video {
   async response(range?: string | null | Request, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Response> {
     const header = range instanceof Request ? range.headers.get("range") : range;
     await this.#handle.ready();
-    const { signal } = options;
-    const served = await run(() => this.#part.get().serve(header ?? undefined, signal ?? undefined) as Promise<RawServed>, signal);
+    const { signal } = take(options, ["signal"], "content");
+    const served = await guarded(signal, undefined, this.#about, (inner) =>
+      run(() => this.#part.get().serve(header ?? undefined, inner) as Promise<RawServed>, inner, this.#about));
     const status = served.status;
     const headers = call(() => served.headers()) as [string, string][];
     const body = call(() => served.body());
     served.free();
     const empty = status === 416 || !body;
-    return new Response(empty ? null : readable(() => Promise.resolve(body), signal), { status, headers });
+    return new Response(empty ? null : readable(() => Promise.resolve(body), signal, this.taskId), { status, headers });
   }
 
   /**
@@ -99,12 +108,13 @@ export class Video {
    * file is whole, checked and on the disk; a save that ended early is gone on with by the next.
    */
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
-    const save = saver(this.taskId);
     await this.#handle.ready();
-    const { signal, onProgress } = options;
-    return withCallback(signal, onProgress, (inner, tell) => {
-      const told = tell && ((bytes: number, total: number | null) => tell({ bytes, total }));
-      return save(path, options, this.taskId, (storage) => run(() => this.#part.get().save(storage as never, told as never, inner), signal));
+    const save = saver(this.taskId);
+    const taken = take(options, SAVE, "save");
+    return guarded(taken.signal, taken.onProgress, this.#about, (inner, tell) => {
+      const told = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+      return save(path, taken, this.taskId, (storage) =>
+        run(() => this.#part.get().save(storage as never, told as never, inner), inner, this.#about));
     });
   }
 
@@ -126,19 +136,44 @@ export class Video {
   }
 }
 
+const SAVE = ["signal", "onProgress", "overwrite", "createParents", "verify", "connections"] as const;
+
+/** Takes listeners off a signal when the stream that they were for is gone. */
+const gone = new FinalizationRegistry<{ signal: AbortSignal; listener: () => void }>(({ signal, listener }) => {
+  signal.removeEventListener("abort", listener);
+});
+
+/** A listener that does not keep what it calls alive. */
+function weakly(target: WeakRef<() => void>): () => void {
+  return () => { target.deref()?.(); };
+}
+
 /** A native stream as a web stream: nothing is read before somebody asks for it. */
-function readable(open: () => Promise<RawStream>, signal: AbortSignal | null | undefined): ReadableStream<Uint8Array> {
+function readable(
+  open: () => Promise<RawStream>, signal: AbortSignal | null | undefined, taskId: string | null,
+): ReadableStream<Uint8Array> {
   let stream: RawStream | undefined;
   let raised: (() => void) | undefined;
+  let listener: (() => void) | undefined;
   const over = (): void => {
-    if (raised) signal?.removeEventListener("abort", raised);
+    if (listener) signal?.removeEventListener("abort", listener);
+    if (raised) gone.unregister(raised);
     try { stream?.cancel(); } catch { /* of a former life of the module */ }
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      raised = () => { controller.error(signal?.reason); over(); };
-      if (signal?.aborted) raised();
-      else signal?.addEventListener("abort", raised);
+      if (!signal) return;
+      raised = () => {
+        controller.error(own("cancelled", "content", "the call was cancelled", { taskId, cause: signal.reason }));
+        over();
+      };
+      if (signal.aborted) {
+        raised();
+      } else {
+        listener = weakly(new WeakRef(raised));
+        gone.register(raised, { signal, listener }, raised);
+        signal.addEventListener("abort", listener);
+      }
     },
     async pull(controller) {
       try {

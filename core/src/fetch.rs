@@ -23,6 +23,7 @@ use crate::protocol::{
 use crate::transport::{BodyStream, HttpResponse};
 use crate::url::Url;
 
+pub use reading::MemorySink;
 pub(crate) use reading::{ByteStream, Tell, to_memory};
 pub(crate) use source::{Source, video_of};
 
@@ -300,7 +301,8 @@ impl Fetch {
     fn arrived(&mut self, lane: usize, piece: Bytes) {
         if let Some(rate) = self.rate_limit {
             let now = self.io.now();
-            self.paid_until = self.paid_until.max(now) + Duration::from_secs_f64(piece.len() as f64 / rate as f64);
+            let seconds = piece.len() as f64 / rate as f64;
+            self.paid_until = self.paid_until.max(now) + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         }
         self.piece = Some((lane, piece));
     }
@@ -328,15 +330,16 @@ impl Fetch {
             false if needed > self.max_bytes => {
                 self.lanes.fill_with(|| Lane::Idle);
                 self.piece = None;
-                Some(FetchEvent::Done(Err(self.too_long(needed))))
+                Some(FetchEvent::Done(Err(self.too_long())))
             }
             false => Some(FetchEvent::Write { at: place.at, bytes }),
         }
     }
 
-    fn too_long(&self, bytes: u64) -> Error {
+    /// The text does not say how many bytes came: that depends on how the body was cut into pieces.
+    fn too_long(&self) -> Error {
         let most = self.max_bytes;
-        let text = format!("the server does not say how long the video is, and {bytes} bytes came: more than {most}");
+        let text = format!("the server does not say how long the video is, and more than {most} bytes came");
         let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
         error.about(self.task_id.as_deref())
     }

@@ -100,6 +100,7 @@ pub use check::{CheckOptions, CheckReport, EntryCheck};
 pub use client::{Client, ClientBuilder};
 pub use config::VERSION;
 pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
+pub use fetch::MemorySink;
 pub use keep::{Keep, Storage};
 pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{ByteStream, Fetch, Source, Tell, to_memory};
+use crate::fetch::{ByteStream, Fetch, MemorySink, Source, Tell, to_memory};
 use crate::platform::{BoxStream, MaybeSend};
 use crate::protocol::DownloadPolicy;
 use crate::protocol::blocks::ReaderOptions;
@@ -59,20 +59,22 @@ impl Video {
     /// # Errors
     /// Those of [`Video::bytes`], and `invalid_request` when the video is longer.
     pub async fn bytes_up_to(&self, max_bytes: usize) -> Result<Bytes> {
-        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, None).await
+        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, None, Vec::new()).await.map(Bytes::from)
     }
 
-    /// [`Video::bytes_up_to`] that tells with every piece how many bytes are there, and the length where it is known.
+    /// [`Video::bytes_up_to`] into memory of the caller's, which is given back. `tell` is called with every piece: how
+    /// many bytes are there, and the length where it is known.
     ///
     /// # Errors
-    /// Those of [`Video::bytes_up_to`].
-    pub async fn bytes_told(
+    /// Those of [`Video::bytes_up_to`] and of the sink.
+    pub async fn bytes_into<M: MemorySink + 'static>(
         &self,
+        sink: M,
         max_bytes: usize,
         mut tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static,
-    ) -> Result<Bytes> {
+    ) -> Result<M> {
         let tell: Tell = Box::new(move |(bytes, total)| tell(*bytes, *total));
-        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, Some(tell)).await
+        to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, Some(tell), sink).await
     }
 
     /// The bytes as they come, in order, as a stream that goes on by itself when a connection breaks. Its length is
@@ -87,6 +89,14 @@ impl Video {
     /// # Errors
     /// `invalid_request` for an empty range, and those of [`Video::bytes`].
     pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes> {
+        self.read_range_into(Vec::new(), range).await.map(Bytes::from)
+    }
+
+    /// [`Video::read_range`] into memory of the caller's, which is given back.
+    ///
+    /// # Errors
+    /// Those of [`Video::read_range`] and of the sink.
+    pub async fn read_range_into<M: MemorySink + 'static>(&self, sink: M, range: Range<u64>) -> Result<M> {
         if range.start >= range.end {
             let text = format!("the range {}..{} is empty", range.start, range.end);
             let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text);
@@ -95,7 +105,7 @@ impl Video {
         let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES);
         let start = range.start;
         let policy = DownloadPolicy { wanted: Some(range), verify: false, ..DownloadPolicy::default() };
-        to_memory(self.fetch(policy), start, limit, None).await
+        to_memory(self.fetch(policy), start, limit, None, sink).await
     }
 
     /// Opens it for reading here and there, without a file. See [`VideoReader`].

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from typing import Any
 
 
-async def call(start: Callable[[], Awaitable[Any]]) -> Any:
-    return await start()
+async def call(start: Any) -> Any:
+    try:
+        return await start()
+    except BaseException as error:
+        # Cancelled, closed, or ended by a callback: what is known of paid tasks is not lost.
+        start.left(error)
+        raise
 
 
 async def immediate(value: Any) -> Any:

@@ -203,3 +203,29 @@ def from_record(record: dict[str, Any]) -> JunFeiAIError:
     for name, value in record.items():
         setattr(error, _RENAMED.get(name, name), value)
     return error
+
+
+LOG_LEFT = True
+"""False for a program that tells of unfinished tasks itself."""
+
+
+def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:
+    """Adds what is known of paid tasks to an exception that ends a call from outside, and logs it."""
+    note = f"junfeiai: {text}"
+    notes: list[str] = getattr(error, "__notes__", [])
+    if note not in notes:
+        try:
+            # What add_note does, which Python 3.10 does not have.
+            error.__notes__ = [*notes, note]  # type: ignore[attr-defined]
+            if task_ids:
+                error.task_ids = tuple(task_ids)  # type: ignore[attr-defined]
+            if len(task_ids) == 1 and getattr(error, "task_id", None) is None:
+                error.task_id = task_ids[0]  # type: ignore[attr-defined]
+            if maybe_executed:
+                error.maybe_executed = True  # type: ignore[attr-defined]
+        except (AttributeError, TypeError):  # an exception class without room: the log has it
+            pass
+    if log and LOG_LEFT:
+        import logging
+
+        logging.getLogger("junfeiai").warning("%s: %s", type(error).__name__, text)

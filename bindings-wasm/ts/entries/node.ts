@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setFace } from "../client.js";
 import { setLoader } from "../engine.js";
+import { forCreates } from "../fresh.js";
+import { setForCreates } from "../handle.js";
 import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
 
 setFace("node");
 setLoader({ now: () => readFileSync(join(__dirname, "junfeiai.wasm")) });
 setSaver(saveToFile);
+setForCreates(forCreates);
 export * from "../index.js";

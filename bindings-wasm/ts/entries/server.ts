@@ -23,7 +23,7 @@ export interface ProxyOptions extends ClientOptions {
   allow: (call: ProxyCall) => boolean | Response | Promise<boolean | Response>;
   /** The path that the handler is mounted at. Default: whatever stands in front of `/video/generations` and `/videos/…`. */
   basePath?: string | undefined;
-  /** Hears of each task that was created, to note whose it is. */
+  /** Called with each task that was created, to note whose it is. What it throws is an answer of 500 that names the task. */
   onCreated?: ((task: Task, call: ProxyCall) => void | Promise<void>) | undefined;
 }
 
@@ -41,6 +41,8 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   if (typeof allow !== "function") {
     throw new TypeError("createProxyHandler needs allow: a function that says who may spend your money");
   }
+  if (onCreated !== undefined && typeof onCreated !== "function") throw new TypeError("onCreated must be a function");
+  if (basePath !== undefined && typeof basePath !== "string") throw new TypeError("basePath must be a string");
   const client = new Client(clientOptions);
   // A video remembers its address and length: a player comes back for the next part at once.
   const videos = new Map<string, Promise<Video>>();
@@ -57,18 +59,19 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   };
   const creates = new Creates();
   const create = async (call: ProxyCall): Promise<Carried> => {
-    let mayExist = false;
+    let task: Task | undefined;
     try {
       const refused = await refusedBy(allow, call);
-      if (refused) return { response: refused, mayExist };
+      if (refused) return { response: refused, mayExist: false };
       // Not with the page's signal: the service finishes, and charges, although the page has gone.
-      const task = await client.videos.create(call.order ?? "");
-      mayExist = true;
+      task = await client.videos.create(call.order ?? "");
       await onCreated?.(task, call);
-      return { response: created(task), mayExist };
+      return { response: created(task), mayExist: true };
     } catch (error) {
-      mayExist ||= error instanceof JunFeiAIError && error.maybeExecuted;
-      return { response: failure(error), mayExist };
+      const id = task?.id ?? (error instanceof JunFeiAIError ? error.taskId : null);
+      if (task) console.warn(`junfeiai: onCreated failed after the task ${task.id} was created:`, error);
+      const mayExist = id !== null || (error instanceof JunFeiAIError && error.maybeExecuted);
+      return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }
   };
   return async (request) => {
@@ -108,8 +111,9 @@ interface Carried { response: Response; mayExist: boolean }
  * an answer, and no script can prevent it; what may have made a task is not carried out again but answered as before.
  */
 class Creates {
-  /** The order by its digest: images travel inside of it. */
+  /** The order by its digest: images travel inside of it. Only what has ended is ever forgotten, the oldest first. */
   readonly #known = new Map<string, { digest: string; carried: Promise<Carried> }>();
+  readonly #ended = new Set<string>();
 
   async once(key: string | null, order: VideoRequest, work: () => Promise<Carried>): Promise<Response> {
     if (key === null) return (await work()).response;
@@ -122,13 +126,20 @@ class Creates {
     const carried = known?.carried ?? work();
     if (!known) {
       this.#known.set(key, { digest, carried });
-      const oldest = this.#known.keys().next();
-      if (this.#known.size > KNOWN_CREATES && !oldest.done) this.#known.delete(oldest.value);
+      void carried.then(({ mayExist }) => { this.#end(key, mayExist); });
     }
-    const { response, mayExist } = await carried;
+    return (await carried).response.clone();
+  }
+
+  #end(key: string, mayExist: boolean): void {
     // What was refused may be tried again.
-    if (!mayExist && this.#known.get(key)?.carried === carried) this.#known.delete(key);
-    return response.clone();
+    if (!mayExist) return void this.#known.delete(key);
+    this.#ended.add(key);
+    const oldest = this.#ended.keys().next();
+    if (this.#ended.size > KNOWN_CREATES && !oldest.done) {
+      this.#ended.delete(oldest.value);
+      this.#known.delete(oldest.value);
+    }
   }
 }
 
@@ -208,18 +219,21 @@ function queried(task: Task): Response {
   });
 }
 
-function failure(error: unknown): Response {
-  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", "the proxy failed");
+/** `left`: what may exist all the same. An answer with `data: null` says that there is nothing. */
+function failure(error: unknown, left?: { task_id: string | null }): Response {
+  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
   const fallback = error.code === "invalid_request" ? 400 : 502;
-  const status = error.status !== null && error.status >= 400 ? error.status : fallback;
+  const status = error.status !== null && error.status >= (left ? 500 : 400) ? error.status : left ? 502 : fallback;
   const headers: Record<string, string> = {};
   if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
   if (error.requestId) headers["X-Oneapi-Request-Id"] = error.requestId;
-  return refusal(status, error.serverCode ?? error.code, error.serverMessage ?? error.message, headers);
+  return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? error.message, headers, left);
 }
 
-function refusal(status: number, code: string, message: string, headers: Record<string, string> = {}): Response {
-  return json(status, { code, message, data: null }, headers);
+function refusal(
+  status: number, code: string, message: string, headers: Record<string, string> = {}, left: object = { data: null },
+): Response {
+  return json(status, { code, message, ...left }, headers);
 }
 
 function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {

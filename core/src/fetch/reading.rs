@@ -7,64 +7,105 @@ use bytes::Bytes;
 
 use super::{Fetch, FetchEvent};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::{BoxCallback, BoxFuture};
+use crate::platform::{BoxCallback, BoxFuture, MaybeSend};
+use crate::protocol::mp4::{Mp4Check, Mp4Step};
 
 /// Told with every piece: bytes that are there, and length where it is known.
 pub(crate) type Tell = BoxCallback<(u64, Option<u64>)>;
 
+/// Keeps the bytes of a video that is read into memory. A binding brings one where the core's own memory is the wrong
+/// place: WebAssembly never gives memory back.
+pub trait MemorySink: MaybeSend {
+    /// Keeps bytes for this place, counted from the beginning of what was asked for. They come in order, except after
+    /// [`MemorySink::clear`]. `length` is the length of the whole, where it is known.
+    ///
+    /// # Errors
+    /// When there is no room for them: the read ends with that error.
+    fn write(&mut self, at: u64, bytes: &[u8], length: Option<u64>) -> Result<()>;
+    /// Everything so far is void.
+    fn clear(&mut self);
+    /// Bytes that were written, for the check of the structure; fewer at the end.
+    ///
+    /// # Errors
+    /// When they cannot be had: the read ends with that error.
+    fn read(&self, at: u64, length: usize) -> Result<Bytes>;
+}
+
+impl MemorySink for Vec<u8> {
+    fn write(&mut self, at: u64, bytes: &[u8], _: Option<u64>) -> Result<()> {
+        let from = usize::try_from(at).unwrap_or(usize::MAX);
+        if from == self.len() {
+            self.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let end = from.saturating_add(bytes.len());
+        if self.len() < end {
+            self.resize(end, 0);
+        }
+        if let Some(place) = self.get_mut(from..end) {
+            place.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+
+    fn read(&self, at: u64, length: usize) -> Result<Bytes> {
+        let tail = usize::try_from(at).ok().and_then(|from| self.get(from..)).unwrap_or_default();
+        Ok(Bytes::copy_from_slice(tail.get(..length).unwrap_or(tail)))
+    }
+}
+
 /// Reads everything that is wanted into memory. `limit` bounds it.
-pub(crate) fn to_memory(
+pub(crate) fn to_memory<M: MemorySink + 'static>(
     mut fetch: Fetch,
     start: u64,
     limit: usize,
     mut tell: Option<Tell>,
-) -> BoxFuture<'static, Result<Bytes>> {
+    mut memory: M,
+) -> BoxFuture<'static, Result<M>> {
     Box::pin(async move {
-        let task_id = fetch.task_id.clone();
-        let too_long = |bytes: u64| {
-            let text = format!(
-                "the video has more than {limit} bytes (at least {bytes}): raise max_bytes or save it to a file"
-            );
-            let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text);
-            Err(error.about(task_id.as_deref()))
-        };
-        let mut whole: Vec<u8> = Vec::new();
         loop {
-            if let Some(total) = fetch.machine().wanted_length()
-                && total > limit as u64
-            {
-                return too_long(total);
-            }
             match fetch.next().await {
-                FetchEvent::Reset => whole.clear(),
+                FetchEvent::Reset => memory.clear(),
                 FetchEvent::Write { at, bytes } => {
-                    let from = at.saturating_sub(start) as usize;
-                    let end = from.saturating_add(bytes.len());
-                    if end > limit {
-                        return too_long(end as u64);
+                    let (at, length) = (at.saturating_sub(start), fetch.machine().wanted_length());
+                    // By the length where it is known: how many bytes came in this piece is chance.
+                    let needed = length.unwrap_or(at.saturating_add(bytes.len() as u64));
+                    if needed > limit as u64 {
+                        return Err(too_long(limit, length).about(fetch.task_id.as_deref()));
                     }
-                    if from == whole.len() {
-                        whole.extend_from_slice(&bytes);
-                    } else {
-                        if whole.len() < end {
-                            whole.resize(end, 0);
-                        }
-                        if let Some(place) = whole.get_mut(from..end) {
-                            place.copy_from_slice(&bytes);
-                        }
-                    }
+                    memory.write(at, &bytes, length).map_err(|error| error.about(fetch.task_id.as_deref()))?;
                     if let Some(tell) = &mut tell {
-                        tell(&(fetch.machine().covered(), fetch.machine().wanted_length()));
+                        tell(&(fetch.machine().covered(), length));
                     }
                 }
                 FetchEvent::Verify { total } => {
-                    whole.truncate(usize::try_from(total).unwrap_or(usize::MAX));
-                    fetch.verified(crate::protocol::mp4::check_slice(&whole));
+                    let mut check = Mp4Check::new(total);
+                    let verdict = loop {
+                        match check.step() {
+                            Mp4Step::Done(verdict) => break verdict,
+                            Mp4Step::Need { offset, len } => check.input(&memory.read(offset, len)?),
+                        }
+                    };
+                    fetch.verified(verdict);
                 }
-                FetchEvent::Done(result) => return result.map(|_| whole.into()),
+                FetchEvent::Done(result) => return result.map(|_| memory),
             }
         }
     })
+}
+
+/// The refusal of a video that is too long for the caller's memory.
+fn too_long(limit: usize, length: Option<u64>) -> Error {
+    let text = match length {
+        Some(length) => format!("the video has {length} bytes, more than {limit}"),
+        None => format!("the server does not say how long the video is, and more than {limit} bytes came"),
+    };
+    let text = format!("{text}: raise max_bytes or save it to a file");
+    Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text)
 }
 
 /// The bytes in order, as a stream that goes on by itself when a connection breaks.

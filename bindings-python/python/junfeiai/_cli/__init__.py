@@ -28,6 +28,7 @@ from .. import (
     TaskFailedError,
     WaitTimeoutError,
     __version__,
+    _errors,
 )
 from . import commands
 from .output import Output
@@ -146,6 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {output.complaint}", file=sys.stderr)
         return 2
     _logging(options.verbose)
+    # Here it is the output that tells of unfinished tasks.
+    _errors.LOG_LEFT = False
     try:
         code: int = commands.COMMANDS[options.command](options, output)
         return code
@@ -155,8 +158,11 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        output.interrupted()
+    except (ValueError, OverflowError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as error:
+        output.interrupted(error)
         return 130
 
 

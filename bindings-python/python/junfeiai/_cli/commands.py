@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import Client, Task, Video
+from .. import Client, ConfigError, Task, Video
 from .output import Output, summary_fields, summary_lines
 
 
@@ -15,9 +16,16 @@ def client_options(options: Any) -> dict[str, Any]:
     """The client's options out of the command's. The key never stands on the command line, where others can read it."""
     given: dict[str, Any] = {"base_url": options.base_url, "poll_interval": options.poll_interval}
     if options.api_key_file:
-        given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8").strip()
+        try:
+            given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8").strip()
+        except UnicodeDecodeError:
+            raise ConfigError(f"{options.api_key_file} is not a text file: it should hold the key alone") from None
     if not options.no_journal:
-        Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            advice = "name another one by --journal FILE, or use --no-journal"
+            raise ConfigError(f"the journal {options.journal} cannot be written: {error}; {advice}") from error
         given["journal"] = options.journal
     return given
 
@@ -66,55 +74,72 @@ def _again(options: Any, command: str, task_id: str) -> str:
     return shlex.join(words)
 
 
-def _create(client: Client, options: Any, output: Output) -> Task:
-    output.go_on = ["a create was under way and may have been charged: look into the account, and at: junfeiai pending"]
-    task = client.videos.create(**_request(options))
+def _created(task: Task, client: Client, output: Output) -> None:
     billed = "" if task.billed_seconds is None else f" (paid for {task.billed_seconds:g} s)"
     output.note(f"entry     {client.base_url}")
     output.note(f"task      {task.id}{billed}")
-    return task
 
 
-def _wait(task: Task, options: Any, output: Output) -> Video:
-    output.go_on = [
-        f"the task goes on; wait for it:  {_again(options, 'wait', task.id)}",
-        f"then save its video:            {_again(options, 'save', task.id)}",
-    ]
+def _progress(options: Any, output: Output) -> Callable[[Task], None]:
     last: list[str] = []
 
     def told(state: Task) -> None:
+        output.go_on = _unfinished(options, state.id)
         line = _task_line(state)
         if last != [line]:
             last[:] = [line]
             output.note(line)
 
-    return task.wait(timeout=options.timeout, on_progress=told)
+    return told
+
+
+def _unfinished(options: Any, task_id: str) -> list[str]:
+    return [
+        f"the task is still running; wait for it:  {_again(options, 'wait', task_id)}",
+        f"then save its video:                     {_again(options, 'save', task_id)}",
+    ]
+
+
+def _save_options(options: Any) -> dict[str, Any]:
+    return {
+        "connections": options.connections,
+        "overwrite": options.overwrite,
+        "create_parents": True,
+        "sha256": options.sha256,
+    }
 
 
 def _save(video: Video, options: Any, output: Output) -> int:
     if video.task_id:
-        output.go_on = [f"go on where it stopped:  {_again(options, 'save', video.task_id)}"]
+        output.go_on = [f"resume the download:  {_again(options, 'save', video.task_id)}"]
     path = Path(options.output or video.file_name)
-    summary = video.save(
-        path,
-        connections=options.connections,
-        overwrite=options.overwrite,
-        create_parents=True,
-        sha256=options.sha256,
-        on_progress=output.save_progress,
-    )
+    summary = video.save(path, **_save_options(options), on_progress=output.save_progress)
     output.result({"task_id": video.task_id, **summary_fields(summary)}, *summary_lines(summary))
     return 0
 
 
 def generate(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        return _save(_wait(_create(client, options, output), options, output), options, output)
+        # Before anything is paid for. Without a name it will be that of the task, which nothing has yet.
+        path = options.output or f"task_{os.urandom(8).hex()}.mp4"
+        client.videos.check_save(path, **_save_options(options))
+        told = _progress(options, output)
+        created: list[Task] = []
+
+        def first(task: Task) -> None:
+            if not created:
+                created.append(task)
+                _created(task, client, output)
+            told(task)
+
+        video = client.videos.generate(**_request(options), timeout=options.timeout, on_progress=first)
+        return _save(video, options, output)
 
 
 def create(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        task = _create(client, options, output)
+        task = client.videos.create(**_request(options))
+        _created(task, client, output)
     output.result(_task_fields(task), task.id)
     return 0
 
@@ -131,7 +156,9 @@ def get(options: Any, output: Output) -> int:
 
 def wait(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        video = _wait(client.videos.task(options.task_id), options, output)
+        output.go_on = _unfinished(options, options.task_id)
+        task = client.videos.task(options.task_id)
+        video = task.wait(timeout=options.timeout, on_progress=_progress(options, output))
     fields = {"task_id": video.task_id, "status": "succeeded", "video_url": video.url}
     output.result(fields, f"done; save its video:  {_again(options, 'save', options.task_id)}")
     return 0
@@ -161,7 +188,7 @@ def _resume(client: Client, options: Any, output: Output) -> int:
     from .output import error_fields
 
     code = 0
-    output.go_on = ["run the same command again: it goes on where it stopped"]
+    output.go_on = ["run the same command again to resume"]
     for saved in client.videos.resume_pending(options.output):
         if saved.error is not None:
             code = code or exit_code(saved.error)

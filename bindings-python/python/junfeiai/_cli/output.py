@@ -86,11 +86,17 @@ class Output:
             if error.task_id:
                 self._how_to_go_on()
 
-    def interrupted(self) -> None:
+    def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
         self.clear()
         print("interrupted", file=sys.stderr)
         self._how_to_go_on()
+        if not self.go_on:
+            for task_id in getattr(error, "task_ids", ()):
+                print(f"a task was created and paid for; wait for it:  junfeiai wait {task_id}", file=sys.stderr)
+        if getattr(error, "maybe_executed", False):
+            text = "a create was under way and may have been charged: look into the account, and at: junfeiai pending"
+            print(text, file=sys.stderr)
 
     def _how_to_go_on(self) -> None:
         for line in self.go_on:

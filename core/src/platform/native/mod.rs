@@ -9,9 +9,11 @@ mod reader;
 mod resume;
 mod save;
 mod sigpipe;
+mod target;
 mod timer;
 mod tls;
 
+pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use journal::FileJournal;
 pub use save::{Save, SaveProgress, Summary};

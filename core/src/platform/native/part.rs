@@ -305,7 +305,7 @@ fn is_orphan(state: &File, part_path: &Path) -> bool {
     ours && fs::symlink_metadata(part_path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-fn lock(path: &Path) -> Result<Locked> {
+pub(super) fn lock(path: &Path) -> Result<Locked> {
     refuse_link(path)?;
     for _ in 0..8 {
         let file = lockable().open(path);
@@ -342,7 +342,7 @@ fn same_file(_: &File, path: &Path) -> bool {
 }
 
 /// A link in place of our own files would lead the bytes elsewhere.
-fn refuse_link(path: &Path) -> Result<()> {
+pub(super) fn refuse_link(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(data) if !data.is_file() => {
             Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is not a regular file", path.display())))
@@ -351,7 +351,7 @@ fn refuse_link(path: &Path) -> Result<()> {
     }
 }
 
-fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     if target.file_name().is_none() {
         return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
     }

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::part::{PartFile, io_error, read_full};
+use super::target;
 use crate::driver::Io;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fetch::{Fetch, FetchEvent};
+use crate::fetch::{Fetch, FetchEvent, Source};
 use crate::journal::Event;
 use crate::platform::{BoxCallback, BoxFuture, Pid};
-use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
+use crate::protocol::{DownloadPolicy, Finished};
 use crate::video::Video;
+use crate::videos::Videos;
 
 /// Shortest time between two calls of the progress callback.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -75,7 +78,7 @@ fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::r
 /// disk. A save that ends early (an error, a dropped future, a killed process) is gone on with by the next.
 ///
 /// # Errors
-/// `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
+/// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
 /// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
 #[must_use = "a save does nothing until it is awaited"]
 pub struct Save {
@@ -110,10 +113,32 @@ impl Video {
     }
 }
 
+impl Videos {
+    /// Judges where a video that does not exist yet shall be saved, and how: call it before a create that you pay for.
+    /// `options` are those of [`Save::options_json`]. Asks nothing of the server and leaves nothing behind. An answer for
+    /// this moment: the disk may be full when the video is there, which [`Video::save`] then says.
+    ///
+    /// ```
+    /// # let client = junfeiai::Client::new("sk-1")?;
+    /// let options = serde_json::json!({"connections": 99});
+    /// let error = client.videos().check_save("ball.mp4", options).unwrap_err();
+    /// assert_eq!(error.record().field.as_deref(), Some("connections"));
+    /// # Ok::<(), junfeiai::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Save::options_json`] and of [`Save::check`].
+    pub fn check_save(&self, path: impl AsRef<Path>, options: Value) -> Result<()> {
+        let video = Video::new(self.client.clone(), Source { task_id: None, url: None });
+        video.save(path).options_json(options)?.check()
+    }
+}
+
 impl Save {
-    /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow or far away.
+    /// Connections used at once, 1–16; anything else is refused. Default 1; more is worth it where each connection is
+    /// slow or far away.
     pub fn connections(mut self, connections: u32) -> Self {
-        self.policy.connections = connections.clamp(1, MAX_CONNECTIONS);
+        self.policy.connections = connections;
         self
     }
 
@@ -142,13 +167,13 @@ impl Save {
         self
     }
 
-    /// Longest time for the whole. Default: as long as it goes on.
+    /// Longest time for the whole; zero is refused. Default: as long as it goes on.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);
         self
     }
 
-    /// Bytes per second at most. Default: as fast as it comes.
+    /// Bytes per second at most; 0 is refused. Default: as fast as it comes.
     pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
         self.rate_limit = Some(bytes_per_second);
         self
@@ -173,6 +198,29 @@ impl Save {
         self
     }
 
+    /// Judges the options; the first thing that a save does.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option.
+    pub(crate) fn check_options(&self) -> Result<()> {
+        if self.rate_limit == Some(0) {
+            let text = "rate_limit must be at least 1 byte per second";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text));
+        }
+        self.policy.check(Phase::Save)
+    }
+
+    /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
+    /// its first request. Leaves nothing behind. For a video that is not paid for yet see [`Videos::check_save`].
+    ///
+    /// # Errors
+    /// `invalid_request` for an option that cannot be used; `file_exists`; `file_locked`; `no_space`; `io` for a folder
+    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
+    pub fn check(&self) -> Result<()> {
+        self.check_options()?;
+        target::check(&self.path, self.overwrite, self.parents)
+    }
+
     async fn run(mut self) -> Result<Summary> {
         let begun = Instant::now();
         let task_id = self.video.task_id().map(str::to_owned);
@@ -187,6 +235,7 @@ impl Save {
     }
 
     async fn save(&mut self, begun: Instant) -> Result<Summary> {
+        self.check_options()?;
         let (part, kept) = PartFile::open(&self.path, self.video.task_id(), self.overwrite, self.parents)?;
         // A dropped future keeps what is there, too.
         let mut part = Keeper(Some(part), Pid::current());

@@ -6,19 +6,24 @@
 //!   it (`opaqueredirect`); then the read is sent again with `redirect: "follow"`, where the standard makes the
 //!   browser itself take `Authorization` away on the way to another origin. A create is never followed.
 //! * Failures: browsers do not say how far a request got, so it counts as possibly sent. Node says it in `cause.code`.
+//! * Connections: a create should not meet one that the server is just closing. Where the engine has a way to ask for a
+//!   new connection, the binding hands it in ([`FetchTransport::for_creates`]); a page has none.
 //! * Headers: those that browsers keep to themselves or that would only cost a preflight are left out there.
+//!
+//! Whatever the caller's own `fetch` gives or throws ends in an error of the request: nothing of it is called in a way
+//! that lets a JavaScript exception pass through the module.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
+use web_sys::AbortController;
 
 use super::timer::property;
 use crate::error::{Error, Result};
@@ -28,10 +33,14 @@ use crate::transport::{BodyStream, Failure, Headers, HttpRequest, HttpResponse, 
 /// Left out in browsers: they set them themselves (`cache: "no-store"` says the last).
 const BROWSER_SETS: [&str; 3] = ["User-Agent", "Accept-Encoding", "Cache-Control"];
 
+/// Most bytes that are taken out of a piece of a body at a time: memory that the module once had it never gives back.
+const MOST_AT_ONCE: u32 = 256 * 1024;
+
 /// The engine's `fetch`, or one that the caller brings.
 #[derive(Debug, Clone)]
 pub struct FetchTransport {
     fetch: Function,
+    for_creates: Option<Function>,
     browser: bool,
     /// The platform was seen to hide redirects.
     hides_redirects: Rc<Cell<bool>>,
@@ -46,7 +55,14 @@ impl FetchTransport {
         let fetch = fetch
             .or_else(|| property(&global(), "fetch").and_then(|value| value.dyn_into().ok()))
             .ok_or_else(|| Error::config("fetch", "this JavaScript engine has no fetch: pass one in the options"))?;
-        Ok(Self { fetch, browser: is_browser(), hides_redirects: Rc::default() })
+        Ok(Self { fetch, for_creates: None, browser: is_browser(), hides_redirects: Rc::default() })
+    }
+
+    /// A function whose result is added to the second argument of `fetch` for every create: what makes the engine use a
+    /// connection of its own for it.
+    #[must_use]
+    pub fn for_creates(self, init: Option<Function>) -> Self {
+        Self { for_creates: init, ..self }
     }
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
@@ -64,13 +80,13 @@ impl FetchTransport {
             self.hides_redirects.set(true);
             response = self.call(&request, &abort, true).await.map_err(|error| failed(&error))?;
         }
+        let status = property(&response, "status").and_then(|status| status.as_f64()).unwrap_or_default() as u16;
         let headers = read_headers(&response);
-        let status = response.status();
         let body = open_body(&response, abort, place.clone()).await.map_err(|error| failed(&error))?;
         Ok(HttpResponse { status, headers, body })
     }
 
-    async fn call(&self, request: &HttpRequest, abort: &Abort, follow: bool) -> Result<Response, JsValue> {
+    async fn call(&self, request: &HttpRequest, abort: &Abort, follow: bool) -> Result<JsValue, JsValue> {
         let headers = Object::new();
         for (name, value) in &request.headers {
             let unasked = BROWSER_SETS.contains(name) || *name == "Idempotency-Key" && !is_of_this_site(request);
@@ -92,6 +108,11 @@ impl FetchTransport {
         if let Some(body) = &request.body {
             set(&init, "body", &Uint8Array::from(body.as_ref()))?;
         }
+        if let (true, Some(more)) = (request.fresh_connection, &self.for_creates)
+            && let Some(more) = more.call0(&JsValue::UNDEFINED)?.dyn_ref::<Object>()
+        {
+            Object::assign(&init, more);
+        }
         let url = JsValue::from_str(&request.url.to_string());
         let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
         let answer = JsFuture::from(Promise::resolve(&answer)).await?;
@@ -99,7 +120,7 @@ impl FetchTransport {
         if property(&answer, "status").and_then(|status| status.as_f64()).is_none() {
             return Err(js_sys::TypeError::new("fetch gave no Response").into());
         }
-        Ok(answer.unchecked_into())
+        Ok(answer)
     }
 }
 
@@ -145,7 +166,7 @@ impl Drop for Abort {
     }
 }
 
-fn read_headers(response: &Response) -> Headers {
+fn read_headers(response: &JsValue) -> Headers {
     let mut headers = Headers::new();
     let lines = property(response, "headers").and_then(|headers| try_iter(&headers).ok().flatten());
     for line in lines.into_iter().flatten().flatten() {
@@ -157,22 +178,33 @@ fn read_headers(response: &Response) -> Headers {
     headers
 }
 
-async fn open_body(response: &Response, mut abort: Abort, place: String) -> Result<BodyStream, JsValue> {
+/// Calls a method, whatever the object is.
+fn invoke(object: &JsValue, name: &str) -> Result<JsValue, JsValue> {
+    Reflect::get(object, &JsValue::from_str(name))?.dyn_into::<Function>()?.call0(object)
+}
+
+/// What a method promises.
+fn promised(object: &JsValue, name: &str) -> Result<JsFuture, JsValue> {
+    Ok(JsFuture::from(Promise::resolve(&invoke(object, name)?)))
+}
+
+async fn open_body(response: &JsValue, mut abort: Abort, place: String) -> Result<BodyStream, JsValue> {
     let stream = property(response, "body").filter(|body| property(body, "getReader").is_some());
     if let Some(stream) = stream {
-        let reader = stream.unchecked_into::<web_sys::ReadableStream>().get_reader();
-        return Ok(Box::pin(Body { reader: reader.unchecked_into(), read: None, abort, place }));
+        let reader = invoke(&stream, "getReader")?;
+        return Ok(Box::pin(Body { reader, read: None, rest: None, abort, place }));
     }
     // No body, or one that is no web stream: taken as a whole.
-    let whole = JsFuture::from(response.array_buffer()?).await?;
+    let whole = promised(response, "arrayBuffer")?.await?;
     abort.over = true;
-    let bytes = Uint8Array::new(whole.unchecked_ref::<ArrayBuffer>()).to_vec();
-    Ok(Box::pin(Whole(Some(bytes.into()))))
+    Ok(Box::pin(Whole(Some(array_of(&whole)?))))
 }
 
 struct Body {
-    reader: ReadableStreamDefaultReader,
+    reader: JsValue,
     read: Option<JsFuture>,
+    /// What is left of the last piece.
+    rest: Option<Uint8Array>,
     abort: Abort,
     place: String,
 }
@@ -181,30 +213,65 @@ impl Stream for Body {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.abort.over {
-            return Poll::Ready(None);
+        loop {
+            if let Some(bytes) = next_bytes(&mut self.rest) {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            if self.abort.over {
+                return Poll::Ready(None);
+            }
+            let read = self.read.take().map_or_else(|| promised(&self.reader, "read"), Ok);
+            let piece = match read {
+                Ok(mut read) => match Pin::new(&mut read).poll(cx) {
+                    Poll::Ready(piece) => piece,
+                    Poll::Pending => {
+                        self.read = Some(read);
+                        return Poll::Pending;
+                    }
+                },
+                Err(error) => Err(error),
+            };
+            let bytes = piece.and_then(|piece| property(&piece, "value").map(|value| array_of(&value)).transpose());
+            self.abort.over = !matches!(bytes, Ok(Some(_)));
+            match bytes {
+                Ok(bytes) => self.rest = bytes,
+                // The head has come, so whatever happens now happens after sending.
+                Err(error) => {
+                    let text = describe(&error, &self.place);
+                    return Poll::Ready(Some(Err(TransportError::new(Failure::Lost, text))));
+                }
+            }
         }
-        let reader = self.reader.clone();
-        let read = self.read.get_or_insert_with(|| JsFuture::from(reader.read()));
-        let piece = ready!(Pin::new(read).poll(cx));
-        self.read = None;
-        let bytes = piece.map(|piece| property(&piece, "value").map(|value| Uint8Array::new(&value).to_vec()));
-        self.abort.over = !matches!(bytes, Ok(Some(_)));
-        Poll::Ready(match bytes {
-            Ok(bytes) => bytes.map(|bytes| Ok(bytes.into())),
-            // The head has come, so whatever happens now happens after sending.
-            Err(error) => Some(Err(TransportError::new(Failure::Lost, describe(&error, &self.place)))),
-        })
     }
 }
 
-struct Whole(Option<Bytes>);
+/// A piece of a body as bytes. Whatever a caller's own `fetch` gives, and an array of another realm, is copied.
+fn array_of(value: &JsValue) -> Result<Uint8Array, JsValue> {
+    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+        return Ok(bytes.clone());
+    }
+    match property(&global(), "Uint8Array").and_then(|class| class.dyn_into::<Function>().ok()) {
+        Some(class) if value.is_object() => Ok(Reflect::construct(&class, &Array::of1(value))?.unchecked_into()),
+        _ => Err(js_sys::TypeError::new("fetch gave a body of something else than bytes").into()),
+    }
+}
+
+/// The next bytes of a piece; `None` at its end.
+fn next_bytes(rest: &mut Option<Uint8Array>) -> Option<Bytes> {
+    let piece = rest.take().filter(|piece| piece.length() > 0)?;
+    if piece.length() > MOST_AT_ONCE {
+        *rest = Some(piece.subarray(MOST_AT_ONCE, piece.length()));
+    }
+    Some(piece.subarray(0, MOST_AT_ONCE).to_vec().into())
+}
+
+struct Whole(Option<Uint8Array>);
 
 impl Stream for Whole {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take().filter(|bytes| !bytes.is_empty()).map(Ok))
+        Poll::Ready(next_bytes(&mut self.0).map(Ok))
     }
 }
 

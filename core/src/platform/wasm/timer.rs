@@ -1,10 +1,14 @@
 //! The clock of a JavaScript engine.
 
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use js_sys::{Date, Function, Math, Promise, Reflect, global};
+use js_sys::{Date, Function, Math, Reflect, global};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 
 use crate::platform::BoxFuture;
 use crate::protocol::Time;
@@ -33,11 +37,7 @@ impl Timer for JsTimer {
             let mut left = (duration.as_secs_f64() * 1000.0).ceil();
             while left > 0.0 {
                 let step = left.min(LONGEST_MS);
-                let mut timeout = Timeout(JsValue::UNDEFINED);
-                let fired = Promise::new(&mut |resolve, _| timeout = Timeout::set(&resolve, step));
-                // It never rejects.
-                let _ = JsFuture::from(fired).await;
-                drop(timeout);
+                Timeout::set(step).await;
                 left -= step;
             }
         })
@@ -60,19 +60,55 @@ pub(crate) fn http_date(text: &str) -> Option<u64> {
     (milliseconds >= 0.0).then_some((milliseconds / 1000.0) as u64)
 }
 
-/// A timer of the engine, given back when nobody waits for it any more: it would keep a Node process alive.
-struct Timeout(JsValue);
+/// A timer of the engine. Dropped, it is cleared (it would keep a Node process alive) and its callback freed. It is no
+/// promise, because one that never settles is never freed: most timers here are limits that are not reached.
+struct Timeout {
+    id: JsValue,
+    state: Rc<RefCell<State>>,
+    _callback: Closure<dyn FnMut()>,
+}
+
+#[derive(Default)]
+struct State {
+    fired: bool,
+    waker: Option<Waker>,
+}
 
 impl Timeout {
-    fn set(callback: &Function, milliseconds: f64) -> Self {
-        Self(call("setTimeout", callback, &milliseconds.into()))
+    fn set(milliseconds: f64) -> Self {
+        let state = Rc::new(RefCell::new(State::default()));
+        let told = state.clone();
+        let callback = Closure::<dyn FnMut()>::new(move || {
+            let mut state = told.borrow_mut();
+            state.fired = true;
+            let waker = state.waker.take();
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        });
+        let id = call("setTimeout", callback.as_ref(), &milliseconds.into());
+        Self { id, state, _callback: callback }
+    }
+}
+
+impl Future for Timeout {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        if state.fired {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
 impl Drop for Timeout {
     fn drop(&mut self) {
-        if !self.0.is_undefined() {
-            call("clearTimeout", &self.0, &JsValue::UNDEFINED);
+        if !self.state.borrow().fired {
+            call("clearTimeout", &self.id, &JsValue::UNDEFINED);
         }
     }
 }

@@ -1,0 +1,465 @@
+"""Ways out of a paid call that bring neither its result nor its error: no id is lost on them, and nothing more is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from conftest import Emulator
+
+import junfeiai
+from junfeiai import AsyncClient, Client, _native
+
+T = TypeVar("T")
+
+
+class Stop(Exception):
+    """Raised by callbacks."""
+
+
+@pytest.fixture
+def endless(emulator: Emulator) -> Emulator:
+    """A service whose tasks do not end."""
+    emulator.scenario(task={"running_s": 1e9})
+    return emulator
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "paid.journal"
+
+
+def eventually(found: Callable[[], T]) -> T:
+    """Waits for something that happens in another process or thread."""
+    deadline = time.monotonic() + 30
+    while not (value := found()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+    return value
+
+
+def ids(emulator: Emulator, count: int = 1) -> list[str]:
+    """The ids of the tasks that were created, once there are so many and each was asked for."""
+
+    def asked() -> set[str]:
+        paths = [entry["path"] for entry in emulator.requests("/video/generations/")]
+        return {path.rsplit("/", 1)[1] for path in paths}
+
+    return sorted(eventually(lambda: found if len(found := asked()) >= count else None) or ())
+
+
+def in_flight(emulator: Emulator, count: int = 1) -> bool:
+    return eventually(lambda: int(emulator.stats()["posts"]) >= count)
+
+
+def pressed(when: Callable[[], object]) -> threading.Thread:
+    """Presses Ctrl-C as soon as `when` returns."""
+
+    def press() -> None:
+        when()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+def check(error: BaseException, known: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    """The exception, what is printed of it, and the log name the tasks."""
+    assert getattr(error, "task_ids", ()) == tuple(known)
+    assert getattr(error, "task_id", None) == (known[0] if len(known) == 1 else None)
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    printed = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    logged = [record for record in caplog.records if record.levelno == logging.WARNING]
+    for task_id in known:
+        assert task_id in notes
+        assert task_id in printed or sys.version_info < (3, 11)
+        assert sum(task_id in record.getMessage() for record in logged) == 1
+    assert all(record.name == "junfeiai" for record in logged)
+
+
+def check_journal(emulator: Emulator, journal: Path, known: list[str]) -> None:
+    again = Client(**emulator.options(journal=journal))
+    assert sorted(str(entry.task_id) for entry in again.videos.pending()) == sorted(known)
+
+
+BLOCKING: dict[str, Callable[[Client, Any], object]] = {
+    "generate": lambda c, tell: c.videos.generate("x", seconds=4, on_progress=tell),
+    "wait": lambda c, tell: c.videos.create("x", seconds=4).wait(on_progress=tell),
+    "watch": lambda c, _: list(c.videos.create("x", seconds=4).watch()),
+    "generate_many": lambda c, _: list(c.videos.generate_many(["x"])),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKING)
+def test_ctrl_c(name: str, endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(**endless.options(journal=journal))
+    thread = pressed(lambda: ids(endless))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        BLOCKING[name](client, None)
+    thread.join()
+    [task_id] = ids(endless)
+    check(caught.value, [task_id], caplog)
+    check_journal(endless, journal, [task_id])
+
+
+@pytest.mark.parametrize("name", ["generate", "wait"])
+@pytest.mark.parametrize("cls", [Stop, SystemExit, KeyboardInterrupt, StopIteration, junfeiai.NotFoundError])
+def test_a_callback_that_raises(
+    name: str, cls: type[BaseException], endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(_: object) -> None:
+        raise cls("enough")
+
+    client = Client(**endless.options(journal=journal))
+    with pytest.raises(cls) as caught:
+        BLOCKING[name](client, stop)
+    [entry] = client.videos.pending()
+    check(caught.value, [str(entry.task_id)], caplog)
+
+
+def test_a_create_in_flight(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.rule("hang", op="create")
+    client = Client(**emulator.options(journal=journal))
+    calls: list[Callable[[], object]] = [
+        lambda: client.videos.create("x", seconds=4),
+        lambda: client.videos.generate("x", seconds=4),
+        lambda: list(client.videos.generate_many(["x"])),
+    ]
+    for number, call in enumerate(calls, 1):
+        caplog.clear()
+        thread = pressed(lambda: in_flight(emulator, number))  # noqa: B023
+        with pytest.raises(KeyboardInterrupt) as caught:
+            call()
+        thread.join()
+        assert getattr(caught.value, "maybe_executed", None) is True
+        assert "may have been charged" in caught.value.__notes__[0]
+        assert "may have been charged" in caplog.text
+        gc.collect()
+        assert [entry.kind for entry in client.videos.pending()] == ["unknown"] * number
+
+
+def test_an_exception_without_room_for_a_note(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    class Narrow(Exception):
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    def stop(_: object) -> None:
+        raise Narrow("enough")
+
+    with pytest.raises(Narrow):
+        client.videos.generate("x", seconds=4, on_progress=stop)
+    assert "task_" in caplog.text
+
+
+def test_the_error_of_the_call_itself_is_left_alone(client: Client, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        await async_client.videos.generate("[fail] x", seconds=4)
+
+    for call in (lambda: client.videos.generate("[fail] x", seconds=4), lambda: asyncio.run(main())):
+        with pytest.raises(junfeiai.TaskFailedError) as caught:
+            call()
+        assert caught.value.task_id
+        assert not hasattr(caught.value, "__notes__")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def logged_once(caplog: pytest.LogCaptureFixture, word: str) -> bool:
+    """Lines without an exception are logged by another thread."""
+    return eventually(lambda: [record for record in caplog.records if word in record.getMessage()]) != []
+
+
+def test_generate_many_left(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(**endless.options(journal=journal))
+    outcomes = client.videos.generate_many(["a", "b", "c"], concurrency=2)
+    thread = pressed(lambda: ids(endless, 2))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        next(outcomes)
+    thread.join()
+    known = sorted(str(entry.task_id) for entry in client.videos.pending())
+    assert len(known) == 2
+    assert sorted(caught.value.task_ids) == known  # type: ignore[attr-defined]
+    assert all(task_id in caught.value.__notes__[0] for task_id in known)
+    del caught, outcomes
+    gc.collect()
+    logged = [record for record in caplog.records if known[0] in record.getMessage()]
+    assert len(logged) == 1, "what was said is not said again"
+
+
+def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # Both creates leave together; the first task is asked for, and fails, only after a while.
+    client = Client(**emulator.options(journal=journal, poll_interval=0.5))
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    for outcome in client.videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
+        assert isinstance(outcome.error, junfeiai.TaskFailedError)
+        break
+    assert logged_once(caplog, "a call was left before its end")
+
+
+def test_a_loop_that_is_left_asyncio(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        client = AsyncClient(**endless.options(journal=journal))
+        outcomes = client.videos.generate_many(["a", "b"], concurrency=2)
+        step = asyncio.ensure_future(outcomes.__anext__())
+        while len(await client.videos.pending()) < 2:
+            await asyncio.sleep(0.01)
+        step.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await step
+
+    asyncio.run(main())
+    known = [str(entry.task_id) for entry in Client(**endless.options(journal=journal)).videos.pending()]
+    assert len(known) == 2
+    for task_id in known:
+        assert logged_once(caplog, task_id)
+
+
+def asyncio_ways() -> list[Any]:
+    async def cancel(call: Any, ready: Any) -> None:
+        task = asyncio.ensure_future(call)
+        await ready
+        task.cancel()
+        await task
+
+    async def timeout(call: Any, ready: Any) -> None:
+        async def alarm() -> None:
+            await ready
+            scope.reschedule(0)
+
+        async with asyncio.timeout(None) as scope:
+            waking = asyncio.ensure_future(alarm())
+            try:
+                await call
+            finally:
+                await waking
+
+    async def group(call: Any, ready: Any) -> None:
+        async def fail() -> None:
+            await ready
+            raise Stop
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(call)
+            tasks.create_task(fail())
+
+    ways = [pytest.param(cancel, asyncio.CancelledError, id="cancel")]
+    if sys.version_info >= (3, 11):
+        ways.append(pytest.param(timeout, TimeoutError, id="timeout"))
+        ways.append(pytest.param(group, BaseException, id="TaskGroup"))
+    return ways
+
+
+@pytest.mark.parametrize(("way", "cls"), asyncio_ways())
+@pytest.mark.parametrize("name", ["generate", "create_and_wait"])
+def test_asyncio(
+    way: Any, cls: type[BaseException], name: str, endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[BaseException] = []
+    client = AsyncClient(**endless.options(journal=journal))
+
+    async def call() -> None:
+        try:
+            if name == "generate":
+                await client.videos.generate("x", seconds=4)
+            else:
+                task = await client.videos.create("x", seconds=4)
+                await task.wait()
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    async def ready() -> None:
+        while not await asyncio.to_thread(endless.requests, "/video/generations/"):
+            await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        await way(call(), ready())
+
+    with pytest.raises(cls) as caught:
+        asyncio.run(main())
+    [task_id] = ids(endless)
+    check(seen[0], [task_id], caplog)
+    check_journal(endless, journal, [task_id])
+    printed = "".join(traceback.format_exception(cls, caught.value, caught.value.__traceback__))
+    if sys.version_info >= (3, 11) and cls is TimeoutError:
+        assert task_id in printed, "the timeout names its cause, which has the note"
+
+
+def test_wait_for(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = AsyncClient(**endless.options(journal=journal))
+
+    async def main() -> None:
+        await asyncio.wait_for(client.videos.generate("x", seconds=4), 1)
+
+    with pytest.raises(asyncio.TimeoutError) as caught:
+        asyncio.run(main())
+    known = ids(endless)
+    printed = "".join(traceback.format_exception(type(caught.value), caught.value, caught.value.__traceback__))
+    assert known[0] in caplog.text
+    assert known[0] in printed or sys.version_info < (3, 11)
+    check_journal(endless, journal, known)
+
+
+def test_an_asyncio_callback_that_raises(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = AsyncClient(**endless.options(journal=journal))
+    for cls in (Stop, StopIteration):
+        caplog.clear()
+
+        def stop(_: object) -> None:
+            raise cls("enough")  # noqa: B023
+
+        async def main() -> None:
+            await client.videos.generate("x", seconds=4, on_progress=stop)  # noqa: B023
+
+        before = {entry.task_id for entry in asyncio.run(pending(client))}
+        with pytest.raises((Stop, RuntimeError)) as caught:
+            asyncio.run(main())
+        [new] = {entry.task_id for entry in asyncio.run(pending(client))} - before
+        check(caught.value, [str(new)], caplog)
+
+
+async def pending(client: AsyncClient) -> list[junfeiai.Pending]:
+    return await client.videos.pending()
+
+
+def test_a_coroutine_that_is_closed(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = AsyncClient(**endless.options(journal=journal))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(client.videos.generate("x", seconds=4))
+
+    async def ready() -> None:
+        while not await asyncio.to_thread(endless.requests, "/video/generations/"):
+            await asyncio.sleep(0.01)
+
+    loop.run_until_complete(ready())
+    loop.close()
+    task.get_coro().close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    [task_id] = ids(endless)
+    assert task_id in caplog.text
+
+
+def test_a_result_that_nobody_takes(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """The call is over when it is cancelled, before its coroutine has taken the result."""
+
+    async def main() -> None:
+        call = async_client.videos.create("x", seconds=4)
+        future: Any = call.send(None)
+        future._asyncio_future_blocking = False
+        await asyncio.wait([future])
+        with pytest.raises(asyncio.CancelledError) as caught:
+            call.throw(asyncio.CancelledError())
+        check(caught.value, [future.result().id], caplog)
+        outcomes: Any = async_client.videos.generate_many(["x"])
+        call = outcomes.__anext__()
+        future = call.send(None)
+        future._asyncio_future_blocking = False
+        await asyncio.wait([future])
+        caplog.clear()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            call.throw(asyncio.CancelledError())
+        check(caught.value, [future.result().task_id], caplog)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("count", [30])
+def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.rule("hang", op="create")
+    seen: list[BaseException] = []
+
+    async def create() -> None:
+        try:
+            await async_client.videos.create("x", seconds=4)
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(create()) for _ in range(count)]
+        while (await asyncio.to_thread(emulator.stats))["posts"] < 4:
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        # Longer than a dropped create keeps its slot.
+        await asyncio.sleep(1.5)
+
+    asyncio.run(main())
+    assert emulator.stats()["posts"] == 4
+    assert len(seen) == count
+    assert sum(getattr(error, "maybe_executed", False) for error in seen) == 4
+
+
+def test_a_slot_that_comes_free_goes_to_no_cancelled_create(emulator: Emulator) -> None:
+    """Some answers come while the others are being cancelled."""
+    client = AsyncClient(**emulator.options(request_rate=1000.0, request_burst=1000))
+    emulator.scenario(api={"create_latency_ms": 100 * 600})
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(client.videos.create("x", seconds=4)) for _ in range(200)]
+        while (await asyncio.to_thread(emulator.stats))["posts"] < 4:
+            await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        posts = emulator.stats()["posts"]
+        await asyncio.sleep(1.5)
+        assert emulator.stats()["posts"] == posts
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_panic_is_an_error_with_the_id(
+    blocking: bool, emulator: Emulator, client: Client, async_client: AsyncClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        await _native._panic(async_client.videos)
+
+    with pytest.raises(junfeiai.InternalError, match="on purpose") as caught:
+        _native._panic(client.videos) if blocking else asyncio.run(main())
+    assert caught.value.task_id
+    assert "panicked" in capfd.readouterr().err
+    assert client.videos.get(caught.value.task_id).id == caught.value.task_id
+
+
+def test_the_end_of_the_interpreter(endless: Emulator, environment: Path) -> None:
+    code = """
+        import asyncio, threading
+        from junfeiai import AsyncClient, Client
+        both = threading.Barrier(3)
+        class Once:
+            waits = True
+            def __call__(self, _):
+                if self.waits:
+                    self.waits = False
+                    both.wait()
+        def blocking():
+            Client(poll_interval=0.02).videos.generate("x", on_progress=Once())
+        def loop():
+            async def main():
+                await AsyncClient(poll_interval=0.02).videos.generate("y", on_progress=Once())
+            asyncio.run(main())
+        for work in (blocking, loop):
+            threading.Thread(target=work, daemon=True).start()
+        both.wait()
+    """
+    command = [sys.executable, "-I", "-c", textwrap.dedent(code)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("was created and paid for") == 2, result.stderr
+    assert endless.stats()["created_tasks"] == 2

@@ -1,0 +1,32 @@
+// What leaves memory behind shows after thousands of calls. The same in Node and in a page; `fetch` answers in the process.
+/** @param {typeof import("junfeiai")} library @param {() => Promise<number>} heap bytes in use after a collection */
+export async function growth({ Client }, heap, { queries, tasks }) {
+  const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+  let count = 0;
+  const fetch = async (url, { method }) => {
+    if (method === "POST") return answer({ id: `task_${count += 1}`, status: "queued" });
+    return answer({ code: "success", data: { task_id: url.split("/").at(-1), status: "SUCCESS", progress: "100%", result_url: "http://127.0.0.1/v" } });
+  };
+  const { videos } = new Client({ apiKey: "sk-test", baseURL: "http://127.0.0.1:1/v1", fetch, pollIntervalMs: 1, dangerouslyAllowBrowser: true });
+  // One signal for all: what listens to it must go with its call.
+  const { signal } = new AbortController();
+  const query = async (at) => { await videos.get(`task_${at}`, { signal }); };
+  const task = async () => { await videos.generate("a ball", { signal, onProgress: () => undefined }); };
+  const stream = async () => { videos.task("task_1"); (await videos.video("task_1")).stream({ signal }); };
+  /** Collects in between, so that what waits to be collected does not count. Gives what is in use at the end. */
+  const many = async (work, times) => {
+    for (let at = 0; at < times; at += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, more) => work(at + more)));
+      if (at % 1000 === 950) await heap();
+    }
+    return heap();
+  };
+  const measured = async (work, times) => {
+    const before = await many(work, 2000);
+    return Math.max(0, (await many(work, times)) - before) / times;
+  };
+  return { query: await measured(query, queries), task: await measured(task, tasks), stream: await measured(stream, tasks) };
+}
+
+/** Most bytes for each call: a fraction of what one forgotten timer or listener costs. */
+export const MOST = 200;

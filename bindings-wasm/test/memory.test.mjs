@@ -1,0 +1,72 @@
+// Nothing is left behind: heap, listeners, the module's own memory.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { KEY, startEmulator } from "./emulator.mjs";
+
+let emulator;
+before(async () => { emulator = await startEmulator(); });
+after(() => { emulator.stop(); });
+
+async function node(script) {
+  const child = spawn(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  child.stdout.on("data", (data) => { out += data; });
+  assert.equal((await once(child, "close"))[0], 0, out);
+  return JSON.parse(out);
+}
+
+test("20,000 queries and 2,000 tasks leave the heap as it was", async () => {
+  const bytes = await node(`
+    import * as library from "junfeiai";
+    import { growth } from "./memory.mjs";
+    const settled = async () => { for (let i = 0; i < 4; i += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); } };
+    (await import("node:events")).setMaxListeners(0);
+    const heap = async () => { await settled(); const { heapUsed, external, arrayBuffers } = process.memoryUsage(); return heapUsed + external + arrayBuffers; };
+    console.log(JSON.stringify(await growth(library, heap, { queries: 20_000, tasks: 2000 })));`);
+  const { MOST } = await import("./memory.mjs");
+  for (const [name, each] of Object.entries(bytes)) assert.ok(each < MOST, `each ${name} leaves ${each.toFixed(0)} bytes`);
+});
+
+test("a stream that is dropped takes its listener off the signal, one that is read listens on", async () => {
+  const [listeners, aborted] = await node(`
+    import { Client } from "junfeiai";
+    import { getEventListeners } from "node:events";
+    const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+    const controller = new AbortController();
+    (await import("node:events")).setMaxListeners(0, controller.signal);
+    const video = await videos.video("task_1");
+    for (let at = 0; at < 500; at += 1) video.stream({ signal: controller.signal });
+    const kept = video.stream({ signal: controller.signal });
+    for (let at = 0; at < 20; at += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+    const listeners = getEventListeners(controller.signal, "abort").length;
+    controller.abort(new Error("enough"));
+    const error = await kept.getReader().read().catch((thrown) => thrown);
+    console.log(JSON.stringify([listeners, [error.code, error.taskId, error.cause.message]]));`);
+  assert.ok(listeners >= 1 && listeners < 50, String(listeners));
+  assert.deepEqual(aborted, ["cancelled", "task_1", "enough"]);
+});
+
+test("a video in memory is in JavaScript's, not in the module's", async () => {
+  const total = 64 << 20;
+  const id = await emulator.add({ state: "finished", seconds: 4, video_bytes: total });
+  for (const known of [true, false]) {
+    await emulator.scenario(known ? {} : { content: { content_length: false } });
+    const [before, after, lengths] = await node(`
+      // The module's memory, as it is made.
+      const { Instance } = WebAssembly;
+      let memory;
+      WebAssembly.Instance = function (...given) { const made = new Instance(...given); memory = Object.values(made.exports).find((one) => one instanceof WebAssembly.Memory); return made; };
+      const { Client } = (await import("junfeiai"));
+      const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+      const video = await videos.video("${id}");
+      await video.readRange(0, 1000);
+      const before = memory.buffer.byteLength;
+      const whole = await video.bytes();
+      const lengths = [whole.length, (await video.blob()).size, (await video.readRange(0, ${total})).length, whole.buffer.byteLength];
+      console.log(JSON.stringify([before, memory.buffer.byteLength, lengths]));`);
+    assert.deepEqual(lengths, [total, total, total, total]);
+    assert.ok(after - before < 8 << 20, `the module grew by ${after - before} bytes`);
+  }
+});

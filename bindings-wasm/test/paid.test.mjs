@@ -1,0 +1,349 @@
+// What pays: everything that can be refused is refused before anything is sent, and no way out of a call hides its task.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once, setMaxListeners } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { inspect } from "node:util";
+import { Client, JunFeiAIError } from "junfeiai";
+import { createProxyHandler, toNodeHandler } from "junfeiai/server";
+import { KEY, startEmulator } from "./emulator.mjs";
+
+let emulator, client, folder;
+const make = (options = {}) => new Client({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20, ...options });
+const postCount = async () => (await emulator.requests()).filter((r) => r.method === "POST").length;
+const rejection = (promise) => promise.then((value) => assert.fail(`it gave ${inspect(value)}`), (error) => error);
+const drain = async (items) => { for await (const item of items) if (item.error) throw item.error; };
+
+before(async () => {
+  emulator = await startEmulator();
+  folder = await mkdtemp(join(tmpdir(), "junfeiai-paid-"));
+});
+after(async () => {
+  emulator.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await emulator.reset();
+  await emulator.forget();
+  client = make();
+});
+
+/** The lines that `console.warn` got while `work` ran. */
+async function warned(work) {
+  const lines = [];
+  const { warn } = console;
+  console.warn = (...values) => { lines.push(values.map(String).join(" ")); };
+  try {
+    await work();
+  } finally {
+    console.warn = warn;
+  }
+  return lines;
+}
+
+const trap = () => { throw new RangeError("a trap"); };
+const traps = (target) => new Proxy(target, new Proxy({}, { get: () => trap }));
+const revoked = (target) => { const { proxy, revoke } = Proxy.revocable(target, {}); revoke(); return proxy; };
+/** Made anew for each use: a promise that rejects must be looked at. */
+const HOSTILE = {
+  NaN: () => NaN, minusOne: () => -1, minusInfinity: () => -Infinity, infinity: () => Infinity, half: () => 0.5, huge: () => 1e300,
+  text: () => "5", empty: () => "", object: () => ({}), array: () => [], nested: () => [[{}]], function: () => () => 1, symbol: () => Symbol("x"),
+  bigint: () => 1n, yes: () => true, date: () => new Date(), map: () => new Map([[1, 2]]), bytes: () => new Uint8Array(3),
+  proxy: () => traps({}), arrayProxy: () => traps([]), functionProxy: () => traps(() => 1), revoked: () => revoked({}), revokedArray: () => revoked([]),
+  valueOf: () => ({ valueOf: trap, toString: trap, toJSON: trap, [Symbol.toPrimitive]: trap }), bare: () => Object.create(null),
+  promise: () => { const lost = Promise.reject(new Error("lost")); lost.catch(() => undefined); return lost; },
+  loop: () => { const loop = {}; loop.loop = loop; return loop; }, deep: () => { let deep = []; for (let i = 0; i < 20_000; i += 1) deep = [deep]; return deep; },
+  notASignal: () => ({ aborted: false, addEventListener: trap, removeEventListener: trap }), lyingSignal: () => ({ get aborted() { throw new Error("no"); } }),
+  blob: () => { const blob = new Blob(["x"]); blob.arrayBuffer = () => Promise.reject(new Error("the file is gone")); return blob; },
+};
+const getter = (name) => Object.defineProperty({}, name, { enumerable: true, get: trap });
+
+const CALLS = {
+  create: { options: ["signal"], go: (videos, request, options) => videos.create(request, options) },
+  generate: { options: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (videos, request, options) => videos.generate(request, options) },
+  generateMany: { options: ["signal", "concurrency"], go: (videos, request, options) => drain(videos.generateMany([request], options)) },
+};
+const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images", "extra", "validate", "unknown"];
+
+describe("hostile values", () => {
+  /** Nothing is sent, or what is paid for is known: the call succeeds, or its error carries the id. */
+  async function judge(name, begin) {
+    const posts = await postCount();
+    let error;
+    try {
+      await begin();
+    } catch (thrown) {
+      error = thrown;
+    }
+    const sent = (await postCount()) - posts;
+    if (error !== undefined) assert.ok(error instanceof JunFeiAIError, `${name}: ${inspect(error)}`);
+    // What the server refuses costs nothing.
+    if (error !== undefined && sent > 0 && (error.maybeExecuted || error.status === null)) assert.match(String(error.taskId), /^task_/, `${name} paid and lost the task: ${error.message}`);
+    return { error, sent };
+  }
+
+  for (const [verb, { options, go }] of Object.entries(CALLS)) {
+    test(`in every option of ${verb}`, async () => {
+      for (const option of options) {
+        for (const [kind, value] of Object.entries(HOSTILE)) {
+          const { error, sent } = await judge(`${verb} ${option}: ${kind}`, () => go(client.videos, "a ball", { [option]: value() }));
+          const fine = { timeoutMs: ["infinity", "half", "huge"], pollIntervalMs: ["half"], onProgress: ["function", "functionProxy"] }[option] ?? [];
+          // For ever until the first look, which a short wait does not outlast.
+          if (option === "pollIntervalMs" && ["infinity", "huge"].includes(kind)) continue;
+          if (!fine.includes(kind)) assert.equal(sent, 0, `${verb} ${option}: ${kind} paid`);
+          if (error && sent === 0) assert.equal(error.field, option, `${verb} ${option}: ${kind}: ${error.message}`);
+        }
+        const { error, sent } = await judge(`${verb} ${option} getter`, () => go(client.videos, "a ball", getter(option)));
+        assert.deepEqual([error.code, error.field, sent], ["invalid_request", option, 0]);
+      }
+    });
+
+    test(`as options and requests of ${verb}`, async () => {
+      for (const [kind, value] of Object.entries(HOSTILE)) {
+        await judge(`${verb} options: ${kind}`, () => go(client.videos, "a ball", value()));
+        const { sent } = await judge(`${verb} request: ${kind}`, () => go(client.videos, value(), {}));
+        if (!["text"].includes(kind)) assert.equal(sent, 0, `${verb} request: ${kind} paid`);
+        for (const field of FIELDS) {
+          const { error, sent: paid } = await judge(`${verb} ${field}: ${kind}`, () => go(client.videos, { prompt: "a ball", [field]: value() }, {}));
+          if (error && paid === 0 && field === "unknown") assert.match(error.message, /unknown/, kind);
+        }
+        await judge(`${verb} extra: ${kind}`, () => go(client.videos, { prompt: "a ball", extra: { deep: [value()] } }, {}));
+      }
+      for (const field of FIELDS) {
+        const { sent } = await judge(`${verb} ${field} getter`, () => go(client.videos, Object.assign(getter(field), field === "prompt" ? {} : { prompt: "x" }), {}));
+        assert.equal(sent, 0, field);
+      }
+      const { error, sent } = await judge(`${verb} unknown option`, () => go(client.videos, "a ball", { timeout: 5 }));
+      assert.deepEqual([error.code, error.field, sent], ["invalid_request", "timeout", 0]);
+      assert.match(error.message, /timeout/);
+      const aborted = await judge(`${verb} aborted`, () => go(client.videos, "a ball", { signal: AbortSignal.abort(new Error("enough")) }));
+      assert.deepEqual([aborted.error.code, aborted.error.cause.message, aborted.error.maybeExecuted, aborted.sent], ["cancelled", "enough", false, 0]);
+    });
+  }
+
+  test("several at once, by chance", async () => {
+    const seed = Number(process.env.JUNFEIAI_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    let state = seed;
+    const pick = (list) => { state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0; return list[(state >>> 8) % list.length]; };
+    for (let round = 0; round < 300; round += 1) {
+      const [verb, { options, go }] = pick(Object.entries(CALLS));
+      const request = { prompt: "a ball", [pick(FIELDS)]: HOSTILE[pick(Object.keys(HOSTILE))](), [pick(FIELDS)]: HOSTILE[pick(Object.keys(HOSTILE))]() };
+      const given = { timeoutMs: 300, [pick(options)]: HOSTILE[pick(Object.keys(HOSTILE))]() };
+      if (verb !== "generate") delete given.timeoutMs;
+      if (typeof given.pollIntervalMs === "number" && given.pollIntervalMs > 1e6) continue;
+      await judge(`JUNFEIAI_SEED=${seed}, round ${round}, ${verb} ${inspect(request)} ${inspect(given)}`, () => go(client.videos, request, given));
+    }
+  });
+
+  test("as the requests of generateMany", async () => {
+    const lists = {
+      text: "ball", number: 5, nothing: undefined, object: {}, map: new Map([["a", "b"]]), proxy: traps([]),
+      async *async() { yield "a ball"; },
+      *broken() { yield "a ball"; throw new Error("the list broke"); },
+    };
+    for (const [name, list] of Object.entries(lists)) {
+      const { error, sent } = await judge(name, () => drain(client.videos.generateMany(typeof list === "function" ? list() : list)));
+      assert.deepEqual([error?.code, sent], ["invalid_request", 0], name);
+    }
+  });
+
+  test("Infinity waits as long as it takes", async () => {
+    await client.videos.generate("a ball", { timeoutMs: Infinity });
+    await make({ waitTimeoutMs: Infinity }).videos.generate("a ball");
+    const task = await client.videos.create("a ball");
+    await task.wait({ timeoutMs: Infinity });
+  });
+
+  test("in the options of the proxy handler", () => {
+    const given = { apiKey: KEY, baseURL: emulator.baseURL, allow: () => true };
+    for (const wrong of [{ onCreated: 5 }, { onCreated: null }, { basePath: /x/ }, { allow: "yes" }, { onCraeted: () => 1 }]) {
+      assert.throws(() => createProxyHandler({ ...given, ...wrong }), inspect(wrong));
+    }
+  });
+});
+
+describe("callbacks", () => {
+  const own = new RangeError("mine");
+  let files = 0;
+
+  test("what onProgress throws or rejects with ends the call and carries the id", async () => {
+    const { id } = await client.videos.create("a ball");
+    const task = () => client.videos.task(id);
+    await task().wait();
+    const video = await client.videos.video(id);
+    const calls = {
+      generate: (onProgress) => client.videos.generate("a ball", { onProgress }),
+      wait: (onProgress) => task().wait({ onProgress }),
+      bytes: (onProgress) => video.bytes({ onProgress }),
+      blob: (onProgress) => video.blob({ onProgress }),
+      save: (onProgress) => video.save(join(folder, `never-${files += 1}.mp4`), { onProgress }),
+    };
+    for (const [name, begin] of Object.entries(calls)) {
+      for (const callback of [() => { throw new RangeError("mine"); }, () => Promise.reject(new RangeError("mine")), async () => { await null; throw new RangeError("mine"); }]) {
+        const error = await rejection(begin(callback));
+        assert.ok(error instanceof RangeError, `${name}: ${inspect(error)}`);
+        assert.match(error.taskId, /^task_/, name);
+        if (name !== "generate") assert.equal(error.taskId, id);
+      }
+      const odd = [5, undefined, null, "text", Symbol("x"), Object.freeze(new Error("frozen")), revoked({}), traps({}), Object.assign(new Error("of another"), { taskId: "task_other" })];
+      for (const thrown of odd) {
+        const error = await rejection(begin(() => { throw thrown; }));
+        assert.ok(error instanceof JunFeiAIError, name);
+        assert.equal(error.code, "cancelled");
+        assert.match(error.taskId, /^task_/, name);
+        if (thrown !== undefined && thrown !== null) assert.equal(error.cause, thrown);
+      }
+    }
+    // One error for two tasks: each call tells of its own.
+    const [first, second] = [await rejection(client.videos.generate("a", { onProgress() { throw own; } })), await rejection(client.videos.generate("b", { onProgress() { throw own; } }))];
+    assert.equal(first, own);
+    assert.notEqual(second.taskId, first.taskId);
+    assert.equal(second.cause, own);
+  });
+
+  test("a thenable that is none, and a rejection after the end", async () => {
+    await client.videos.generate("a ball", { onProgress: () => ({ then: 5 }) });
+    const error = await rejection(client.videos.generate("a ball", { onProgress: () => ({ get then() { throw new RangeError("mine"); } }) }));
+    assert.ok(error instanceof RangeError && /^task_/.test(error.taskId));
+    let late;
+    const lines = await warned(async () => {
+      const gate = new Promise((_, reject) => { late = reject; });
+      await client.videos.generate("a ball", { onProgress: () => gate });
+      late(new Error("too late"));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    assert.match(lines.join("\n"), /task task_.*too late/);
+  });
+
+  test("a fetch of one's own that throws or gives anything", async () => {
+    const body = (part) => ({ status: 200, headers: new Headers(), ...part });
+    const locked = () => { const response = new Response("{}"); response.body.getReader(); return response; };
+    const odd = [
+      trap, () => 5, () => null, () => Promise.reject(undefined), () => Promise.reject(revoked({})), () => Promise.reject(traps({})), () => Promise.reject(Symbol("x")),
+      () => traps({}), () => revoked({}), () => body({ get body() { throw new Error("no"); } }), () => body({ body: { getReader: 5 } }), () => body({ body: { getReader: trap } }),
+      () => body({ body: { getReader: () => ({ read: trap }) } }), () => body({ body: { getReader: () => ({ read: () => 5 }) } }), () => body({ body: { getReader: () => null } }),
+      () => body({ body: { getReader: () => ({ read: async () => ({ value: 7 }) }) } }), () => body({ arrayBuffer: trap }), () => body({ arrayBuffer: () => "text" }),
+      () => body({ headers: traps({}) }), () => body({ headers: [[1], 2, null] }), () => body({ get status() { return 200; }, body: 5 }), locked,
+      () => ({ then: trap }), () => ({ then: (_, reject) => { reject(7); } }),
+    ];
+    for (const fetch of odd) {
+      for (const call of [(videos) => videos.create("x"), (videos) => videos.generate("x")]) {
+        const error = await rejection(call(make({ fetch, maxAttempts: 1 }).videos));
+        assert.ok(error instanceof JunFeiAIError, `${fetch}: ${inspect(error)}`);
+        assert.notEqual(error.code, "internal", `${fetch}: ${error.message}`);
+        assert.equal(error.maybeExecuted, true, `${fetch}: ${error.message}`);
+      }
+    }
+  });
+
+  test("onCreated of the proxy handler: the page learns the task, and so does the log", async () => {
+    const handler = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onCreated: () => { throw new Error("the database is gone"); } });
+    const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      let error;
+      const page = new Client({ baseURL: `http://127.0.0.1:${server.address().port}`, pollIntervalMs: 20 });
+      const lines = await warned(async () => { error = await rejection(page.videos.create("a ball")); });
+      assert.deepEqual([error.code, error.maybeExecuted], ["create_outcome_unknown", true]);
+      const [id] = /task_\w+/.exec(error.message) ?? [];
+      assert.ok((await emulator.video(id)).length > 0);
+      assert.ok(lines.join("\n").includes(id), lines.join("\n"));
+      assert.equal(await postCount(), 1);
+      // A lost answer stays one on the page: it must not read as an error that cost nothing.
+      await emulator.scenario({ rules: [{ match: { op: "create" }, fault: { kind: "drop_after_accept" } }] });
+      const lost = await rejection(page.videos.create("a ball"));
+      assert.deepEqual([lost.code, lost.maybeExecuted], ["create_outcome_unknown", true]);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+});
+
+describe("left early", () => {
+  /** Waits until so many creates stand at the emulator. */
+  async function arrived(count) {
+    while ((await postCount()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  test("of many creates with one signal those that left say so, and no other leaves", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
+    const all = Array.from({ length: 30 }, (_, at) => rejection(client.videos.create(`ball ${at}`, { signal: stop.signal })));
+    await arrived(4);
+    stop.abort();
+    const errors = await Promise.all(all);
+    assert.ok(errors.every((error) => error.code === "cancelled"));
+    assert.equal(errors.filter((error) => error.maybeExecuted).length, 4);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await postCount(), 4);
+  });
+
+  test("a generate that is aborted says what it knows", async () => {
+    await emulator.scenario({ task: { outcome: "stuck" } });
+    const stop = new AbortController();
+    const error = await rejection(client.videos.generate("a ball", { signal: stop.signal, onProgress: () => { stop.abort("enough"); } }));
+    assert.deepEqual([error.code, error.cause, error.maybeExecuted], ["cancelled", "enough", false]);
+    assert.match(error.taskId, /^task_/);
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    await emulator.forget();
+    const lost = new AbortController();
+    const call = rejection(client.videos.generate("a ball", { signal: lost.signal }));
+    await arrived(1);
+    lost.abort();
+    assert.deepEqual([(await call).maybeExecuted, (await call).taskId], [true, null]);
+  });
+
+  test("generateMany that is left or aborted tells the tasks it leaves", async () => {
+    const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+    /** Answers in the process: the second task fails, the others go on. `asked` hears of each query. */
+    const service = (asked = () => undefined) => {
+      let created = 0;
+      return make({
+        fetch: async (url, { method }) => {
+          if (method === "POST") return answer({ id: `task_${created += 1}`, status: "queued" });
+          const id = url.split("/").at(-1);
+          asked(id);
+          return answer({ code: "success", data: { task_id: id, status: id === "task_2" ? "FAILURE" : "IN_PROGRESS" } });
+        },
+      }).videos;
+    };
+    let lines = await warned(async () => {
+      for await (const { error } of service().generateMany(["a", "b", "c"])) {
+        assert.equal(error.taskId, "task_2");
+        break;
+      }
+    });
+    assert.equal(lines.length, 1);
+    assert.match(lines[0], /generateMany was left before its end; these tasks exist and go on: task_1, task_3$/);
+    const stop = new AbortController();
+    const asked = new Set();
+    let error;
+    lines = await warned(async () => {
+      const videos = service((id) => { asked.add(id); if (asked.has("task_1") && asked.has("task_3")) stop.abort(); });
+      error = await rejection((async () => { for await (const _ of videos.generateMany(["a", "b", "c"], { signal: stop.signal })); })());
+    });
+    assert.equal(error.code, "cancelled");
+    assert.match(lines.join(), /task_1, (task_2, )?task_3$/);
+    // To its end it leaves nothing.
+    assert.deepEqual(await warned(() => drain(client.videos.generateMany(["a", "b"]))), []);
+  });
+
+  test("a program that ends in the middle says which tasks go on", async () => {
+    const script = `import { Client } from "junfeiai";
+      const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+      videos.generate("a ball", { onProgress: (task) => { console.log(task.id); setTimeout(() => { throw new Error("elsewhere"); }); } });`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "pipe"] });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (data) => { out += data; });
+    child.stderr.on("data", (data) => { err += data; });
+    const [code] = await once(child, "close");
+    assert.equal(code, 1);
+    assert.ok(err.includes(`these tasks exist and go on: ${out.trim()}`), err);
+  });
+});

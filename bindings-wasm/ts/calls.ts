@@ -1,0 +1,172 @@
+/** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
+import { RawTracker, ownError } from "#glue";
+import { call, life, tryNow, type About } from "./engine.js";
+import { JunFeiAIError, toError } from "./errors.js";
+import type { RawRecord } from "./raw.js";
+
+const NUMBERS: Record<string, number> = { invalid_request: 11, io: 54, cancelled: 60 };
+
+/** An error that this side finds. */
+export function own(
+  kind: string, phase: string, message: string, { field, taskId, cause }: { field?: string | undefined; taskId?: string | null; cause?: unknown } = {},
+): JunFeiAIError {
+  const record = tryNow()
+    ? call(() => ownError(kind, phase, message, field, taskId ?? undefined)) as RawRecord
+    : { kind, phase, message, field: field ?? null, task_id: taskId ?? null, number: NUMBERS[kind] ?? 70 };
+  return toError(record, cause) as JunFeiAIError;
+}
+
+const isSignal = (value: { aborted?: unknown; addEventListener?: unknown }): boolean =>
+  typeof value === "object" && typeof value.aborted === "boolean" && typeof value.addEventListener === "function";
+
+/** Reads each option once. What has no such name, and what is no signal or no function where one is needed, is refused. */
+export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string): Partial<T> {
+  const taken = Object.create(null) as Record<string, unknown>;
+  let field: string | undefined;
+  try {
+    if (given === undefined || given === null) return {};
+    if (typeof given !== "object") throw own("invalid_request", phase, "the options must be an object");
+    for (field of [...names, ...Object.keys(given)]) {
+      if (field in taken) continue;
+      const value = taken[field] = (given as Record<string, unknown>)[field];
+      if (value === undefined || value === null) continue;
+      const wrong = !names.includes(field as never) ? `there is no option ${field}; there are ${names.join(", ")}`
+        : field === "signal" && !isSignal(value) ? "signal must be an AbortSignal"
+        : field.startsWith("on") && typeof value !== "function" ? `${field} must be a function`
+        : undefined;
+      if (wrong !== undefined) throw own("invalid_request", phase, wrong, { field });
+    }
+  } catch (error) {
+    throw error instanceof JunFeiAIError ? error : own("invalid_request", phase, `the option ${String(field)} cannot be read`, { field, cause: error });
+  }
+  return taken as Partial<T>;
+}
+
+/**
+ * Runs a call with the caller's signal and callback. What the callback throws or rejects with ends the call, and is what the
+ * call ends with; it carries the task's id.
+ */
+export async function guarded<A extends unknown[], T>(
+  signal: AbortSignal | null | undefined,
+  callback: ((...values: A) => unknown) | null | undefined,
+  about: About | undefined,
+  work: (signal: AbortSignal | undefined, tell: ((...values: A) => void) | undefined) => Promise<T>,
+): Promise<T> {
+  if (!signal && !callback) return work(undefined, undefined);
+  // The module listens to a signal of this engine, whatever the caller's is.
+  const inner = new AbortController();
+  const raised = (): void => { inner.abort(signal?.reason); };
+  const open = new Set<Promise<void>>();
+  let failed: { error: unknown } | undefined;
+  let ended = false;
+  const fail = (error: unknown): void => {
+    if (ended) console.warn(`junfeiai: a callback rejected after its call had ended${taskOf(about)}`, error);
+    failed ??= { error };
+    inner.abort(error);
+  };
+  const tell = callback ? (...values: A): void => {
+    if (failed) return;
+    try {
+      const result = callback(...values);
+      if (typeof result !== "object" || result === null) return;
+      const settled = Promise.resolve(result).then(() => { open.delete(settled); }, fail);
+      open.add(settled);
+    } catch (error) {
+      fail(error);
+    }
+  } : undefined;
+  try {
+    if (signal?.aborted) raised();
+    else signal?.addEventListener("abort", raised);
+  } catch (cause) {
+    throw own("invalid_request", "wait", "signal must be an AbortSignal", { field: "signal", cause });
+  }
+  try {
+    const value = await work(inner.signal, tell);
+    // A callback that has rejected by now is heard; one that is not done is not waited for.
+    if (open.size > 0) await Promise.race([Promise.all(open), new Promise((resolve) => { setTimeout(resolve, 0); })]);
+    if (failed) throw new Error();
+    return value;
+  } catch (error) {
+    throw failed ? carrying(failed.error, about?.().task_id ?? (error as Partial<JunFeiAIError>).taskId) : error;
+  } finally {
+    ended = true;
+    signal?.removeEventListener("abort", raised);
+  }
+}
+
+const taskOf = (about: About | undefined): string => {
+  const id = about?.().task_id;
+  return id ? ` (task ${id})` : "";
+};
+
+/** What a callback threw, with the task's id on it; an error around it, where it cannot carry the id. */
+function carrying(thrown: unknown, taskId: string | null | undefined): unknown {
+  if (!taskId) return thrown;
+  try {
+    const error = thrown as { taskId?: unknown };
+    if (error.taskId === undefined || error.taskId === null) {
+      Object.defineProperty(error, "taskId", { value: taskId, configurable: true, enumerable: true, writable: true });
+    }
+    if (error.taskId === taskId) return thrown;
+  } catch { /* it is no object, or none that takes anything */ }
+  return own("cancelled", "wait", "a callback threw, which ended the call", { taskId, cause: thrown });
+}
+
+/** Paid calls that run: what the program loses when it ends now. */
+const running = new Set<RawTracker>();
+let listening = false;
+
+/** Says what a paid call leaves behind that nobody will be told of otherwise. */
+export function leave(trackers: Iterable<RawTracker>, when: string): void {
+  try {
+    const left = [...trackers];
+    const ids = left.flatMap((tracker) => tracker.taskIds());
+    const maybe = left.some((tracker) => tracker.maybeExecuted()) ? "; a create was under way and may have been charged" : "";
+    if (ids.length > 0 || maybe) console.warn(`junfeiai: ${when}; these tasks exist and go on: ${ids.join(", ") || "none"}${maybe}`);
+  } catch { /* of a former life of the module */ }
+}
+
+/** A paid call: what it has come to is known whatever ends it. `end` comes last. */
+export interface Paid {
+  tracker: RawTracker;
+  about: About;
+  end(): void;
+}
+
+export function pay(): Paid {
+  if (!listening) {
+    listening = true;
+    const told = (): void => { leave(running, "the program ends while a paid call runs"); };
+    const { process, document } = globalThis as { process?: { on?: (event: string, listener: () => void) => void }; document?: unknown };
+    if (document) addEventListener("pagehide", told);
+    else process?.on?.("exit", told);
+  }
+  const born = life();
+  const tracker = call(() => new RawTracker());
+  running.add(tracker);
+  let facts: ReturnType<About> = {};
+  const about = (): ReturnType<About> => {
+    // After the end, and after a panic, what was known last.
+    try { facts = { task_id: tracker.taskIds()[0] ?? null, maybe_executed: tracker.maybeExecuted() }; } catch { /* see above */ }
+    return facts;
+  };
+  return {
+    tracker, about,
+    end() {
+      about();
+      running.delete(tracker);
+      if (born === life()) tracker.free();
+    },
+  };
+}
+
+/** Runs a call that creates one task. */
+export async function paid<T>(work: (tracker: RawTracker, about: About) => Promise<T>): Promise<T> {
+  const { tracker, about, end } = pay();
+  try {
+    return await work(tracker, about);
+  } finally {
+    end();
+  }
+}
