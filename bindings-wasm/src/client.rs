@@ -27,11 +27,7 @@ pub struct RawClient {
 impl RawClient {
     /// Options as [`ClientBuilder::from_json`] reads them.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        options: JsValue,
-        fetch: Option<Function>,
-        for_creates: Option<Function>,
-    ) -> Result<RawClient, JsValue> {
+    pub fn new(options: JsValue, fetch: Option<Function>, for_creates: Option<Function>) -> Result<RawClient, JsValue> {
         let build = || {
             let options = convert::json(options, Phase::Config)?;
             let builder = ClientBuilder::from_json(options)?;

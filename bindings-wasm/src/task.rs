@@ -23,15 +23,10 @@ impl RawTask {
     pub(crate) fn new(task: Task) -> Self {
         Self { task }
     }
-
 }
 
 /// The client's policy with what the caller wants otherwise. A timeout of infinity waits as long as it takes.
-pub(crate) fn policy(
-    client: &Client,
-    timeout_s: Option<f64>,
-    interval_s: Option<f64>,
-) -> Result<WaitPolicy, JsValue> {
+pub(crate) fn policy(client: &Client, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, JsValue> {
     let mut policy = client.wait_policy().clone();
     if let Some(seconds) = timeout_s {
         policy.timeout = Some(convert::duration(seconds, "timeoutMs")?).filter(|timeout| *timeout < Duration::MAX);
