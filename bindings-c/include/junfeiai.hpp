@@ -1326,7 +1326,7 @@ struct report {
 
 /** What is left on a key. */
 struct balance {
-  double available_usd = 0;                                         ///< What is left.
+  std::optional<double> available_usd;                              ///< What is left, unless the key has no limit.
   double used_usd = 0;                                              ///< What was used up.
   bool unlimited = false;                                           ///< The key itself has no limit.
   std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key ends.
@@ -1543,9 +1543,9 @@ public:
     detail::done([&](jfai_error **e) { return jfai_get_balance(client_.get(), detail::raw(cancel), &out, e); });
     detail::handle<jfai_balance, jfai_balance_free> keep(out);
     junfeiai::balance b;
-    b.available_usd = jfai_balance_available_usd(out);
     b.used_usd = jfai_balance_used_usd(out);
     b.unlimited = jfai_balance_unlimited(out);
+    if (!b.unlimited) b.available_usd = jfai_balance_available_usd(out);
     if (auto at = jfai_balance_expires_at(out); at >= 0)
       b.expires_at = std::chrono::system_clock::time_point(std::chrono::seconds(at));
     b.name = detail::maybe(jfai_balance_name(out));

@@ -140,10 +140,10 @@ pub extern "C" fn jfai_get_balance(
     })
 }
 
-/// What is left, in USD.
+/// What is left, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_available_usd(balance: Option<&jfai_balance>) -> f64 {
-    guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.available_usd))
+    guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.available_usd.unwrap_or(f64::INFINITY)))
 }
 
 /// What was used up, in USD.

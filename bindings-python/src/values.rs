@@ -125,8 +125,8 @@ record! {
         name: Option<String>,
         /// True when the key itself has no limit; the account's balance, which this call does not tell, still has.
         unlimited: bool,
-        /// What is left, in USD.
-        available_usd: f64,
+        /// What is left, in USD, never below 0; ``None`` when the key has no limit.
+        available_usd: Option<f64>,
         /// What was used up, in USD.
         used_usd: f64,
         /// When the key ends, in unix seconds; ``None`` when it does not.

@@ -46,7 +46,8 @@ def test_every_method(emulator: Emulator, tmp_path: Path) -> None:
             assert await client.videos.read_range(task.id, 0, 4) == whole[:4]
             assert (await client.check()).ok
             assert "grok-image-video" in await client.models()
-            assert (await client.balance()).available_usd > 0
+            left = (await client.balance()).available_usd
+            assert left is not None and left > 0
             with pytest.raises(junfeiai.NotFoundError) as caught:
                 await client.videos.get("task_none")
             assert caught.value.task_id == "task_none"

@@ -16,7 +16,8 @@ export interface Balance {
   name: string | null;
   /** True when the key itself has no limit; the account's balance, which is not told, still has. */
   unlimited: boolean;
-  availableUSD: number;
+  /** What is left, never below 0; `null` when the key has no limit. */
+  availableUSD: number | null;
   usedUSD: number;
   expiresAt: Date | null;
 }
@@ -24,7 +25,7 @@ export interface Balance {
 interface RawBalance {
   name: string | null;
   unlimited: boolean;
-  available_usd: number;
+  available_usd: number | null;
   used_usd: number;
   expires_at: number | null;
 }

@@ -10,15 +10,16 @@ use futures_util::future::join;
 
 use crate::config::VERSION;
 use crate::driver::{Call, Io, Path};
-use crate::endpoint::{Endpoint, VIDEO_HOST};
+use crate::endpoint::{Endpoint, video_origin};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::{BoxFuture, CONNECT_IS_VISIBLE};
 use crate::protocol::{
-    BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, MODELS, ProbeFacts, RetryPolicy, Safety, StepStatus,
-    UNITS_PER_USD, if_offered, judge_probe, parse_balance, parse_models, transport_error,
+    BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, Safety,
+    StepStatus, UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance,
+    parse_models, transport_error,
 };
 use crate::transport::{HttpRequest, Method};
-use crate::url::{Origin, Url};
+use crate::url::Url;
 
 pub use report::{CheckReport, EntryCheck};
 
@@ -31,7 +32,9 @@ const PROXY_VARIABLES: [&str; 8] =
 #[non_exhaustive]
 pub struct CheckOptions {
     /// Ask for the models and the balance as well. Default no: a server that tells the balance allows 20 calls in 20
-    /// minutes (observed).
+    /// minutes (observed). Whatever is set here, the balance is asked for once when the key was answered 401, to tell a
+    /// wrong key from one that is expired or used up, and the models when it was answered 403, to tell a key that may
+    /// use some models only from one that may not be used.
     pub account: bool,
 }
 
@@ -46,23 +49,44 @@ impl CheckOptions {
 
 pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
     let in_use = io.endpoint();
-    let entries = io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)).collect();
-    let (entries, video_host) = join(together(entries), video_host(io)).await;
-    let account = match entries.iter().position(|entry| entry.ok) {
-        Some(at) if options.account => io.config.endpoints.get(at),
-        _ => None,
+    let probes = io.config.endpoints.iter().map(|endpoint| entry(io, endpoint, endpoint == in_use)).collect();
+    let (probes, video_host) = join(together(probes), video_host(io)).await;
+    let (mut entries, doubts): (Vec<EntryCheck>, Vec<Option<KeyDoubt>>) = probes.into_iter().unzip();
+
+    // Each list is asked for once: at the entry that left a question open about the key, or where the account is wanted.
+    let doubted = |doubt| doubts.iter().position(|found| *found == Some(doubt));
+    let wanted = |entries: &[EntryCheck]| entries.iter().position(|entry| entry.ok).filter(|_| options.account);
+    let at = |index: Option<usize>| index.and_then(|index| io.config.endpoints.get(index));
+
+    let models = match at(doubted(KeyDoubt::NoRight).or_else(|| wanted(&entries))) {
+        Some(endpoint) => Some(models_at(io, endpoint).await),
+        None => None,
     };
+    if let Some(told) = &models {
+        settle(&mut entries, &doubts, KeyDoubt::NoRight, |_, step| judge_key_without_right(step, told));
+    }
+    let balance = match at(doubted(KeyDoubt::Refused).or_else(|| wanted(&entries))) {
+        Some(endpoint) => Some(balance_at(io, endpoint).await),
+        None => None,
+    };
+    if let Some(told) = &balance {
+        let unix_now = io.timer.unix_now();
+        settle(&mut entries, &doubts, KeyDoubt::Refused, |entry, step| {
+            let server_now = unix_now.map(|now| now.saturating_add_signed(-entry.clock_skew_s.unwrap_or_default()));
+            judge_refused_key(step, told, server_now)
+        });
+    }
+
     let why_not = if options.account { "no entry can be asked" } else { "not asked for" };
-    let (models, models_step) = told("models", why_not, async { Some(models_at(io, account?).await) }, |models| {
-        if models.is_empty() { "none".to_owned() } else { models.join(", ") }
-    })
-    .await;
-    let (balance, balance_step) =
-        told("balance", why_not, async { Some(balance_at(io, account?).await) }, |balance: &Balance| {
-            let limit = if balance.unlimited { " (the key itself has no limit)" } else { "" };
-            format!("{} USD left, {} USD used{limit}", usd(balance.available_units), usd(balance.used_units))
-        })
-        .await;
+    let (models, models_step) =
+        told("models", why_not, models, |models| if models.is_empty() { "none".to_owned() } else { models.join(", ") });
+    let (balance, balance_step) = told("balance", why_not, balance, |balance: &Balance| {
+        let used = usd(balance.used_units);
+        match balance.available_units {
+            Some(left) => format!("{} USD left, {used} USD used", usd(left)),
+            None => format!("the key has no limit of its own, {used} USD used"),
+        }
+    });
     CheckReport {
         version: VERSION,
         ok: reached(&entries).is_some_and(|entry| entry.ok) && video_host.status != StepStatus::Fail,
@@ -71,6 +95,28 @@ pub(crate) async fn check(io: &Io, options: CheckOptions) -> CheckReport {
         models,
         balance,
     }
+}
+
+/// Judges the key anew at every entry that left this question open.
+fn settle(
+    entries: &mut [EntryCheck],
+    doubts: &[Option<KeyDoubt>],
+    doubt: KeyDoubt,
+    judge: impl Fn(&EntryCheck, &CheckStep) -> CheckStep,
+) {
+    for (entry, _) in entries.iter_mut().zip(doubts).filter(|(_, found)| **found == Some(doubt)) {
+        if let Some(place) = entry.steps.iter().position(|step| step.name == "key")
+            && let Some(judged) = entry.steps.get(place).map(|step| judge(entry, step))
+            && let Some(step) = entry.steps.get_mut(place)
+        {
+            *step = judged;
+        }
+        entry.ok = is_ok(&entry.steps);
+    }
+}
+
+fn is_ok(steps: &[CheckStep]) -> bool {
+    steps.iter().all(|step| step.status != StepStatus::Fail)
 }
 
 /// The server's units in USD, to the cent.
@@ -149,26 +195,30 @@ fn unanswered(event: CallEvent) -> Error {
 
 /// Long enough that a connection that is not made fails as such, and not as an answer that is late.
 fn patience(io: &Io) -> Duration {
-    io.config.timeout.max(io.config.connect_timeout + Duration::from_secs(1))
+    io.config.timeout.max(io.config.connect_timeout.saturating_add(Duration::from_secs(1)))
 }
 
 /// An optional answer and the step that tells of it.
-async fn told<T>(
+fn told<T>(
     name: &'static str,
     why_not: &str,
-    asked: impl Future<Output = Option<Result<T>>>,
+    asked: Option<Result<T>>,
     detail: impl Fn(&T) -> String,
 ) -> (Option<T>, CheckStep) {
-    match asked.await {
+    match asked {
         None => (None, CheckStep::skipped(name, why_not)),
         Some(Ok(value)) => {
             let step = CheckStep::ok(name, detail(&value));
             (Some(value), step)
         }
-        Some(Err(error)) if error.kind() == ErrorKind::NotOffered => {
-            (None, CheckStep::skipped(name, "not offered by this server"))
-        }
-        Some(Err(error)) => (None, CheckStep::warn(name, error.record().message.clone(), error.kind().next_step())),
+        Some(Err(error)) => match error.kind() {
+            ErrorKind::NotOffered => (None, CheckStep::skipped(name, "not offered by this server")),
+            // These paths have a budget of their own, which says nothing about videos.
+            ErrorKind::RateLimited => (None, CheckStep::skipped(name, "not told now: it was asked for too often")),
+            // The key, which the entry's own step tells of.
+            ErrorKind::Authentication => (None, CheckStep::skipped(name, "not told with this key")),
+            kind => (None, CheckStep::warn(name, error.record().message.clone(), kind.next_step())),
+        },
     }
 }
 
@@ -189,7 +239,7 @@ async fn together<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     results.into_iter().flatten().collect()
 }
 
-fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, EntryCheck> {
+fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, (EntryCheck, Option<KeyDoubt>)> {
     Box::pin(async move {
         let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
         let begun = io.now();
@@ -198,15 +248,16 @@ fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, 
         let latency = answered.then(|| io.now().since(begun));
         let facts = ProbeFacts { has_key: io.config.key.is_some(), connect_is_visible: CONNECT_IS_VISIBLE };
         let probed = judge_probe(&url, event, facts);
-        EntryCheck {
+        let entry = EntryCheck {
             endpoint: endpoint.to_string(),
             in_use,
-            ok: probed.steps.iter().all(|step| step.status != StepStatus::Fail),
+            ok: is_ok(&probed.steps),
             steps: probed.steps,
             latency,
             clock_skew_s: probed.clock_skew_s,
             request_id: probed.request_id,
-        }
+        };
+        (entry, probed.doubt)
     })
 }
 
@@ -214,7 +265,7 @@ fn entry<'a>(io: &'a Io, endpoint: &'a Endpoint, in_use: bool) -> BoxFuture<'a, 
 async fn video_host(io: &Io) -> CheckStep {
     let documented = || {
         let own = io.config.endpoints.iter().any(Endpoint::is_documented);
-        own.then(|| Origin { https: true, host: VIDEO_HOST.to_owned(), port: 443 })
+        own.then(video_origin)
     };
     let Some(origin) = io.config.video_base.clone().or_else(documented) else {
         return CheckStep::skipped("video_host", "none is set: videos come from the entries");

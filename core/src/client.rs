@@ -166,17 +166,41 @@ impl ClientBuilder {
     }
 
     /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` (one entry, or several with commas between
-    /// them) and `JUNFEIAI_VIDEO_BASE_URL`.
+    /// them) and `JUNFEIAI_VIDEO_BASE_URL`. An empty variable is one that is not set; any other value is judged as the
+    /// option is, and [`ClientBuilder::build`] names the variable where it cannot be used.
     #[must_use]
-    pub fn from_env(mut self) -> Self {
-        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        self.options.api_key = self.options.api_key.or_else(|| read("JUNFEIAI_API_KEY").map(Zeroizing::new));
-        if self.options.endpoints.is_empty() {
-            let listed = read("JUNFEIAI_BASE_URL").unwrap_or_default();
-            let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-            self.options.endpoints.extend(entries.map(str::to_owned));
+    pub fn from_env(self) -> Self {
+        // What is no text is no key and no URL either; the replacement character has it refused as such.
+        self.fill_from(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+    }
+
+    /// [`ClientBuilder::from_env`] with another place to read the variables from.
+    pub(crate) fn fill_from(mut self, read: impl Fn(&str) -> Option<String>) -> Self {
+        let read = |name: &str| read(name).map(Zeroizing::new).filter(|value| !value.is_empty());
+        let options = &mut self.options;
+        if options.api_key.is_none()
+            && let Some(key) = read("JUNFEIAI_API_KEY")
+        {
+            options.api_key = Some(key);
+            options.variables.push(("api_key", "JUNFEIAI_API_KEY"));
         }
-        self.options.video_base_url = self.options.video_base_url.or_else(|| read("JUNFEIAI_VIDEO_BASE_URL"));
+        if options.endpoints.is_empty()
+            && let Some(list) = read("JUNFEIAI_BASE_URL")
+        {
+            let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+            options.endpoints.extend(entries.map(str::to_owned));
+            if options.endpoints.is_empty() {
+                // Nothing but white space and commas: the judgement of an empty base URL.
+                options.endpoints.push(String::new());
+            }
+            options.variables.push(("base_url", "JUNFEIAI_BASE_URL"));
+        }
+        if options.video_base_url.is_none()
+            && let Some(url) = read("JUNFEIAI_VIDEO_BASE_URL")
+        {
+            options.video_base_url = Some(url.to_string());
+            options.variables.push(("video_base_url", "JUNFEIAI_VIDEO_BASE_URL"));
+        }
         self
     }
 
@@ -392,6 +416,8 @@ impl ClientBuilder {
         #[cfg(not(feature = "native"))]
         let (options, transport, timer) = (self.options, self.transport, self.timer);
         let config = Config::check(options)?;
+        #[cfg(feature = "native")]
+        config.agree(crate::platform::native::is_agreed)?;
         let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;

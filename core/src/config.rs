@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
     pub(crate) face: String,
+    /// Options that came from the environment, and the variable of each.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
             language: None,
             face: "rust".to_owned(),
+            variables: Vec::new(),
         }
     }
 }
@@ -146,6 +149,31 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn check(options: Options) -> Result<Self> {
+        let variables = options.variables.clone();
+        Self::judge(options).map_err(|error| {
+            // Whoever set a variable looks for its name.
+            let named = variables.iter().find(|(option, _)| error.record().field.as_deref() == Some(*option));
+            match named {
+                Some((_, variable)) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
+                None => error,
+            }
+        })
+    }
+
+    /// Refuses an address that the HTTP stack takes for another place than we do, or for none.
+    #[cfg(feature = "native")]
+    pub(crate) fn agree(&self, is_agreed: impl Fn(&Origin) -> bool) -> Result<()> {
+        let entries = self.endpoints.iter().map(|endpoint| ("base_url", endpoint.base().origin()));
+        for (name, origin) in entries.chain(self.video_base.clone().map(|origin| ("video_base_url", origin))) {
+            if !is_agreed(&origin) {
+                let text = format!("the address {origin} cannot be used: the HTTP stack does not take this host name");
+                return Err(Error::config(name, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(options: Options) -> Result<Self> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for text in &options.endpoints {
             let endpoint = Endpoint::parse(text)?;

@@ -15,6 +15,16 @@ pub const VIDEO_HOST: &str = "video.junfeiai.hk-proxy.lingzhiwuxian.com";
 /// Documents only; never an API entry (service document §1).
 const DOCUMENTS_HOST: &str = "doc.junfeiai.com";
 
+/// The origins of the entries that the service document names.
+fn documented_origins() -> impl Iterator<Item = Origin> {
+    [STANDARD_BASE_URL, CHINA_BASE_URL].into_iter().filter_map(|base| Some(Url::parse(base).ok()?.origin()))
+}
+
+/// The origin of the documented video host.
+pub(crate) fn video_origin() -> Origin {
+    Origin { https: true, host: VIDEO_HOST.to_owned(), port: 443 }
+}
+
 /// One entry to the API: an origin and a path that ends in the version, without a slash at the end.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -76,8 +86,8 @@ impl Endpoint {
 
     /// True for the entries that the service document names.
     pub fn is_documented(&self) -> bool {
-        let text = self.base.origin().to_string();
-        STANDARD_BASE_URL.starts_with(&text) || CHINA_BASE_URL.starts_with(&text)
+        let origin = self.base.origin();
+        documented_origins().any(|documented| documented == origin)
     }
 
     /// Where a task's MP4 can be read with the key, whatever `result_url` says.
@@ -134,11 +144,9 @@ impl Trust {
     /// `config` when an entry of `trusted_hosts` is not `host` or `host:port`.
     pub fn new(endpoints: &[Endpoint], video_base: Option<&Origin>, trusted_hosts: &[String]) -> Result<Self> {
         let mut origins: Vec<Origin> = endpoints.iter().map(|endpoint| endpoint.base.origin()).collect();
-        origins.push(Origin { https: true, host: VIDEO_HOST.to_owned(), port: 443 });
+        origins.push(video_origin());
         if endpoints.iter().any(Endpoint::is_documented) {
-            for base in [STANDARD_BASE_URL, CHINA_BASE_URL] {
-                origins.extend(Url::parse(base).map(|url| url.origin()));
-            }
+            origins.extend(documented_origins());
         }
         origins.extend(video_base.cloned());
         for entry in trusted_hosts {
@@ -197,7 +205,7 @@ pub(crate) fn parse_video_base(text: &str) -> Result<Origin> {
 /// A `result_url` on the documented video host, moved to the user's own name for it.
 pub(crate) fn rewrite_video_url(url: Url, video_base: Option<&Origin>) -> Url {
     match video_base {
-        Some(origin) if url.is_https() && url.host() == VIDEO_HOST => url.on(origin),
+        Some(origin) if url.origin() == video_origin() => url.on(origin),
         _ => url,
     }
 }

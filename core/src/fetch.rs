@@ -301,7 +301,8 @@ impl Fetch {
     fn arrived(&mut self, lane: usize, piece: Bytes) {
         if let Some(rate) = self.rate_limit {
             let now = self.io.now();
-            self.paid_until = self.paid_until.max(now) + Duration::from_secs_f64(piece.len() as f64 / rate as f64);
+            let seconds = piece.len() as f64 / rate as f64;
+            self.paid_until = self.paid_until.max(now) + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         }
         self.piece = Some((lane, piece));
     }

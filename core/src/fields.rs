@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result, one_line};
 
 /// An object that is being read. Every field is asked for once; what nobody asked for is refused at the end.
 pub(crate) struct Fields {
@@ -108,8 +108,11 @@ impl Fields {
         match self.object.keys().next() {
             None => Ok(()),
             Some(unknown) => {
-                let text = format!("{unknown} is not one of the {what}: {}", self.known.join(", "));
-                Err(Error::new(self.kind, self.phase, text))
+                // A name may be anything, so that no more of it is shown than a name has.
+                let shown: String = one_line(unknown).chars().take(60).collect();
+                let name = if shown.is_empty() { "\"\"".to_owned() } else { shown };
+                let text = format!("{name} is not one of the {what}: {}", self.known.join(", "));
+                Err(Error::field(self.kind, self.phase, name, text))
             }
         }
     }

@@ -71,6 +71,7 @@ impl Video {
 
     async fn keep_inner(&self, keep: Keep, mut tell: Tell) -> Result<Finished> {
         let Keep { storage, text, length, policy } = keep;
+        policy.check(Phase::Save)?;
         let kept = PartState::read(self.task_id(), &text, length);
         let (known, progress) = if let Some(kept) = kept {
             if kept.text_length < text.len() {

@@ -16,8 +16,9 @@ type SetDuration = fn(&mut Options, Duration);
 
 impl ClientBuilder {
     /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
-    /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `base_url` (the
-    /// same as `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
+    /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `environment` (the
+    /// same from an object, where the host language knows the variables and we do not), `base_url` (the same as
+    /// `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
     /// seconds. `null` is the default.
     ///
     /// ```
@@ -34,6 +35,7 @@ impl ClientBuilder {
         let mut builder = Self::default();
         let options = &mut builder.options;
         let env = fields.flag("env")?.unwrap_or_default();
+        let environment = fields.object("environment")?;
         options.api_key = fields.text("api_key")?.map(Zeroizing::new);
         options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
             (None, None, None) => Vec::new(),
@@ -95,6 +97,7 @@ impl ClientBuilder {
             }
         }
         fields.end("options")?;
+        let builder = builder.fill_from(|name| environment.get(name)?.as_str().map(str::to_owned));
         Ok(if env { builder.from_env() } else { builder })
     }
 }
@@ -130,11 +133,8 @@ impl crate::platform::native::Save {
         let mut save =
             self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
         if let Some(connections) = fields.whole("connections")? {
-            let most = i64::from(crate::protocol::MAX_CONNECTIONS);
-            match u32::try_from(connections) {
-                Ok(number) if (1..=most).contains(&connections) => save = save.connections(number),
-                _ => return Err(fields.refuse("connections", format!("connections must be from 1 to {most}"))),
-            }
+            // What is no number of that size is none of the numbers that are taken.
+            save = save.connections(u32::try_from(connections).unwrap_or(0));
         }
         if let Some(yes) = fields.flag("verify")? {
             save = save.verify(yes);
@@ -146,10 +146,11 @@ impl crate::platform::native::Save {
         }
         match fields.number("rate_limit")? {
             None => {}
-            Some(rate) if rate.is_finite() && rate >= 1.0 => save = save.rate_limit(rate as u64),
-            Some(_) => return Err(fields.refuse("rate_limit", "rate_limit must be at least 1 byte per second")),
+            // What is not a number, or less than 1, ends as 0.
+            Some(rate) => save = save.rate_limit(rate as u64),
         }
         fields.end("options")?;
+        save.check_options()?;
         Ok(save)
     }
 }
@@ -167,9 +168,11 @@ fn duration(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>>
 }
 
 fn count(fields: &mut Fields, name: &'static str) -> Result<Option<u32>> {
-    match fields.whole(name)?.map(u32::try_from).transpose() {
-        Ok(count) => Ok(count),
-        Err(_) => Err(fields.refuse(name, format!("{name} must be at least 1"))),
+    match fields.whole(name)? {
+        None => Ok(None),
+        // More than can be counted is as good as no limit.
+        Some(count) if count >= 1 => Ok(Some(u32::try_from(count).unwrap_or(u32::MAX))),
+        Some(_) => Err(fields.refuse(name, format!("{name} must be at least 1"))),
     }
 }
 
@@ -193,6 +196,7 @@ mod tests {
             (json!({"api_key": "k", "timeout": -1.0}), "timeout"),
             (json!({"api_key": "k", "timeout": 0}), "timeout"),
             (json!({"api_key": "k", "max_attempts": -1}), "max_attempts"),
+            (json!({"api_key": "k", "tiemout": 1}), "tiemout"),
             (json!({"api_key": "k", "endpoint": "china", "base_url": "standard"}), "endpoints"),
             (json!({"api_key": "k", "trusted_hosts": ["*.example.org"]}), "trusted_hosts"),
         ] {
@@ -203,6 +207,37 @@ mod tests {
         assert!(!error.to_string().contains("123456"), "{error}");
         let error = refused(json!({"api_key": "sk-secret", "tiemout": 3}));
         assert!(error.to_string().contains("tiemout") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_is_judged_as_the_option_and_named() {
+        for (variable, value, field) in [
+            ("JUNFEIAI_API_KEY", " ", "api_key"),
+            ("JUNFEIAI_API_KEY", "sk-se\ncret", "api_key"),
+            ("JUNFEIAI_API_KEY", "sk-\u{fffd}", "api_key"),
+            ("JUNFEIAI_API_KEY", "Bearer sk-secret", "api_key"),
+            ("JUNFEIAI_BASE_URL", " ", "base_url"),
+            ("JUNFEIAI_BASE_URL", ",", "base_url"),
+            ("JUNFEIAI_BASE_URL", "standard,http://example.org", "base_url"),
+            ("JUNFEIAI_BASE_URL", "https://user:secret@example.org/v1", "base_url"),
+            ("JUNFEIAI_VIDEO_BASE_URL", " ", "video_base_url"),
+            ("JUNFEIAI_VIDEO_BASE_URL", "https://a.example/path", "video_base_url"),
+        ] {
+            let mut environment = json!({"JUNFEIAI_API_KEY": "sk-1"});
+            environment[variable] = value.into();
+            let error = refused(json!({ "environment": environment }));
+            assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(field)), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{variable}: ")) && !text.contains("secret"), "{text}");
+        }
+        // An option that was given is judged as such, whatever the variable says.
+        let error = refused(json!({"api_key": "a b", "environment": {"JUNFEIAI_API_KEY": "sk-1"}}));
+        assert!(!error.to_string().contains("JUNFEIAI"), "{error}");
+        let given = json!({"environment": {
+            "JUNFEIAI_API_KEY": "sk-1", "JUNFEIAI_BASE_URL": " china , standard,", "JUNFEIAI_VIDEO_BASE_URL": "",
+        }});
+        let client = ClientBuilder::from_json(given).unwrap().build().unwrap();
+        assert_eq!(client.endpoints().len(), 2);
     }
 
     #[test]

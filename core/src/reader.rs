@@ -16,6 +16,9 @@ use crate::video::Video;
 /// So long the next request waits for the end of the one before it, which saves a new connection.
 const FINISH_WITHIN: Duration = Duration::from_millis(250);
 
+/// Smallest block of the cache.
+const LEAST_BLOCK: usize = 4096;
+
 /// A video that can be read from any place, made by [`Video::open`].
 ///
 /// Reading from one end to the other costs one short and one long request; a seek costs a request only when the bytes
@@ -56,7 +59,9 @@ pub struct VideoReader {
 
 impl VideoReader {
     /// Opens it by reading its first bytes.
-    pub(crate) async fn open(video: &Video, options: ReaderOptions) -> Result<Self> {
+    pub(crate) async fn open(video: &Video, mut options: ReaderOptions) -> Result<Self> {
+        // Every block is looked at for every read: with blocks of a few bytes that takes the time, not the network.
+        options.block_bytes = options.block_bytes.max(LEAST_BLOCK);
         // Nothing is asked for before the first part is chosen.
         let policy = DownloadPolicy { wanted: Some(0..0), verify: false, ..DownloadPolicy::default() };
         let mut reader = Self {

@@ -79,10 +79,10 @@ async fn models_and_balance_when_asked_for() {
     let client = builder([refused(), emulator.base_url()]).build().unwrap();
     let report = client.check_with(CheckOptions::default().account(true)).await;
     assert_eq!(report.models.as_deref().unwrap(), ["grok-video-1.5"], "{report}");
-    assert!((report.balance.as_ref().unwrap().available_usd - 12.5).abs() < 1e-9, "{report}");
+    assert_eq!(report.balance.as_ref().unwrap().available_usd, Some(12.5), "{report}");
     assert_eq!(report.step("balance").unwrap().detail, "12.50 USD left, 0.00 USD used");
     assert_eq!(client.models().await.unwrap(), ["grok-video-1.5"]);
-    assert_eq!(client.balance().await.unwrap().available_units, 6_250_000);
+    assert_eq!(client.balance().await.unwrap().available_units, Some(6_250_000));
     assert_eq!(emulator.created_tasks(), 0);
 }
 
@@ -127,8 +127,9 @@ async fn a_wrong_key() {
     assert!(!report.ok, "{report}");
     assert_eq!(trouble(&report, 0), local(&[("key", StepStatus::Fail)]), "{report}");
     let step = report.entries[0].step("key").unwrap();
-    assert!(step.detail.contains("does not accept the API key"), "{report}");
-    assert_eq!(report.step("balance").unwrap().detail, "no entry can be asked");
+    assert!(step.detail.contains("does not know this key"), "{report}");
+    assert_eq!(report.step("models").unwrap().detail, "no entry can be asked");
+    assert_eq!(report.step("balance").unwrap().detail, "not told with this key");
     let text = report.to_string();
     assert!(text.contains("NOT ready") && text.contains("FAIL") && !text.contains("sk-another"), "{text}");
 }
@@ -218,4 +219,130 @@ async fn a_video_host_that_is_down() {
     assert!(!report.ok && report.entries[0].ok, "{report}");
     let step = report.step("video_host").unwrap();
     assert!(step.status == StepStatus::Fail && step.advice.is_some(), "{report}");
+}
+
+/// The steps and the paths that a check of this key asks for.
+async fn keys(key: &serde_json::Value, options: CheckOptions) -> (CheckReport, Vec<String>, Emulator) {
+    let emulator = emulator();
+    emulator.set_scenario_json(&serde_json::json!({ "keys": [key] }).to_string()).unwrap();
+    let report = builder([emulator.base_url()]).build().unwrap().check_with(options).await;
+    let paths = emulator.requests().into_iter().map(|request| request.path).collect();
+    (report, paths, emulator)
+}
+
+const PROBE: &str = "/v1/video/generations/task_00000000000000000000000000000000";
+
+#[tokio::test]
+async fn a_key_with_a_list_of_models_is_good() {
+    for account in [false, true] {
+        let key = serde_json::json!({ "key": KEY, "models": ["grok-video-1.5"] });
+        let (report, paths, _emulator) = keys(&key, CheckOptions::default().account(account)).await;
+        assert!(report.ok, "{report}");
+        assert_eq!(trouble(&report, 0), local(&[]), "{report}");
+        assert!(report.entries[0].step("key").unwrap().detail.contains("some models only"), "{report}");
+        assert_eq!(report.models.as_deref().unwrap(), ["grok-video-1.5"], "{report}");
+        let usage = ["/api/usage/token/"].into_iter().filter(|_| account);
+        assert_eq!(paths, [PROBE, "/v1/models"].into_iter().chain(usage).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_banned_user_and_a_wrong_address_are_not() {
+    for state in ["banned", "ip_denied"] {
+        let key = serde_json::json!({ "key": KEY, "state": state });
+        let (report, paths, _emulator) = keys(&key, CheckOptions::default()).await;
+        assert!(!report.ok, "{report}");
+        assert_eq!(trouble(&report, 0), local(&[("key", StepStatus::Fail)]), "{report}");
+        assert!(report.entries[0].step("key").unwrap().detail.contains("denies this"), "{report}");
+        assert_eq!(paths, [PROBE, "/v1/models"]);
+    }
+    // With the code that newer versions give an address, nothing has to be asked besides.
+    let emulator = emulator();
+    let body = r#"{"error":{"message":"no","type":"new_api_error","code":"access_denied"}}"#;
+    let fault = format!(r#"{{"kind":"status","status":403,"body":{body}}}"#);
+    emulator.set_scenario_json(&format!(r#"{{"rules":[{{"fault":{fault}}}]}}"#)).unwrap();
+    let report = builder([emulator.base_url()]).build().unwrap().check().await;
+    assert!(report.entries[0].step("key").unwrap().detail.contains("from this address"), "{report}");
+    assert_eq!(emulator.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_without_models_leaves_a_warning() {
+    let emulator = emulator();
+    let scenario = serde_json::json!({
+        "keys": [{ "key": KEY, "models": ["grok-video-1.5"] }],
+        "rules": [{ "match": { "op": "other" }, "fault": { "kind": "status", "status": 404 } }],
+    });
+    emulator.set_scenario_json(&scenario.to_string()).unwrap();
+    let report = builder([emulator.base_url()]).build().unwrap().check().await;
+    assert!(report.ok, "{report}");
+    assert_eq!(trouble(&report, 0), local(&[("key", StepStatus::Warn)]), "{report}");
+}
+
+#[tokio::test]
+async fn what_a_401_hides_is_asked_for_once() {
+    for (key, detail, left) in [
+        (serde_json::json!({ "key": KEY, "state": "disabled" }), "does not know this key", None),
+        (serde_json::json!({ "key": KEY, "state": "expired" }), "the key expired 10 days ago", Some(500_000_000_000)),
+        (serde_json::json!({ "key": KEY, "state": "used_up" }), "used up: 0.00 USD left", Some(0)),
+        (serde_json::json!({ "key": KEY, "balance": -1.5 }), "used up: 0.00 USD left", Some(0)),
+    ] {
+        for account in [false, true] {
+            let (report, paths, _emulator) = keys(&key, CheckOptions::default().account(account)).await;
+            assert!(!report.ok, "{report}");
+            assert_eq!(trouble(&report, 0), local(&[("key", StepStatus::Fail)]), "{report}");
+            assert!(report.entries[0].step("key").unwrap().detail.contains(detail), "{key}: {report}");
+            assert_eq!(report.balance.as_ref().and_then(|balance| balance.available_units), left, "{key}: {report}");
+            assert_eq!(paths, [PROBE, "/api/usage/token/"], "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_entries_that_refuse_the_key_cost_one_look_at_the_balance() {
+    let emulator = emulator();
+    let scenario = serde_json::json!({ "keys": [{ "key": KEY, "state": "used_up" }] });
+    emulator.set_scenario_json(&scenario.to_string()).unwrap();
+    let second = emulator.base_url().replace("127.0.0.1", "localhost");
+    let report = builder([emulator.base_url(), second]).build().unwrap().check().await;
+    for entry in &report.entries {
+        assert!(entry.step("key").unwrap().detail.contains("used up"), "{report}");
+    }
+    let usage = emulator.requests().into_iter().filter(|request| request.path == "/api/usage/token/");
+    assert_eq!(usage.count(), 1);
+}
+
+#[tokio::test]
+async fn a_balance_that_is_not_told_now_is_no_trouble() {
+    let emulator = emulator();
+    let client = builder([emulator.base_url()]).build().unwrap();
+    for _ in 0..20 {
+        client.balance().await.unwrap();
+    }
+    let report = client.check_with(CheckOptions::default().account(true)).await;
+    assert!(report.ok, "{report}");
+    let step = report.step("balance").unwrap();
+    assert!(step.status == StepStatus::Skipped && step.detail.contains("asked for too often"), "{report}");
+    let refused = builder([emulator.base_url()]).api_key("sk-another-key-here").build().unwrap();
+    let rule = serde_json::json!({ "rules": [{ "match": { "op": "other" }, "fault": { "kind": "rate_limited" } }] });
+    emulator.set_scenario_json(&rule.to_string()).unwrap();
+    let report = refused.check().await;
+    assert!(report.entries[0].step("key").unwrap().detail.contains("does not accept the API key"), "{report}");
+}
+
+#[tokio::test]
+async fn a_key_without_a_limit_has_no_number_left() {
+    let key = serde_json::json!({ "key": KEY, "unlimited": true });
+    let (report, _, emulator) = keys(&key, CheckOptions::default().account(true)).await;
+    assert!(report.ok, "{report}");
+    let detail = &report.step("balance").unwrap().detail;
+    assert_eq!(detail, "the key has no limit of its own, 0.00 USD used");
+    let client = builder([emulator.base_url()]).build().unwrap();
+    client.videos().create("a red ball").await.unwrap();
+    let balance = client.balance().await.unwrap();
+    assert!(balance.unlimited && balance.used_units > 0, "{balance:?}");
+    assert_eq!((balance.available_usd, balance.available_units), (None, None));
+    let report = client.check_with(CheckOptions::default().account(true)).await;
+    assert!(!report.to_string().contains("USD left"), "{report}");
+    assert_eq!(report.to_json()["balance"]["available_usd"], serde_json::Value::Null);
 }

@@ -102,9 +102,12 @@ def balance(value: dict[str, Any]) -> dict[str, Any]:
 def report(value: dict[str, Any]) -> dict[str, Any]:
     def steps(list_: list[dict[str, Any]]) -> dict[str, str]:
         return {step["name"]: step["status"] for step in list_}
-    entries = [{"endpoint": entry["endpoint"], "in_use": entry["in_use"], "ok": entry["ok"], "steps": steps(entry["steps"])}
-               for entry in value["entries"]]
-    return {"ok": value["ok"], "entries": entries, "steps": steps(value["steps"]), "models": value.get("models")}
+    def key(list_: list[dict[str, Any]]) -> str | None:
+        return next((step["detail"] for step in list_ if step["name"] == "key"), None)
+    entries = [{"endpoint": entry["endpoint"], "in_use": entry["in_use"], "ok": entry["ok"], "steps": steps(entry["steps"]),
+                "key": key(entry["steps"])} for entry in value["entries"]]
+    return {"ok": value["ok"], "entries": entries, "steps": steps(value["steps"]), "models": value.get("models"),
+            "balance": balance(value["balance"]) if value.get("balance") else None}
 
 
 def pending(value: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,8 @@ pub struct CheckReport {
     pub entries: Vec<EntryCheck>,
     /// `proxy`, `video_host`, `models`, `balance`, in this order.
     pub steps: Vec<CheckStep>,
-    /// The models of this key, where they were asked for and the server tells them.
+    /// The models of this key, where they were asked for (see [`CheckOptions`](crate::CheckOptions)) and the server
+    /// tells them.
     pub models: Option<Vec<String>>,
     /// What is left on the key, where it was asked for and the server tells it.
     pub balance: Option<Balance>,

@@ -23,13 +23,18 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// Reads the server's own word (service document §5, and the words that were observed besides).
+    /// Reads the server's own word (service document §5, and the words that relatives of the service were observed to
+    /// use). Case does not matter, nor do spaces, dashes and underscores: `IN_PROGRESS`, `in-progress` and `InProgress`
+    /// are one word. A word that is not known is [`TaskStatus::Unknown`], which is taken as still running.
     pub fn from_server(word: &str) -> Self {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "not_start" | "submitted" | "queued" | "pending" => Self::Queued,
-            "in_progress" | "processing" | "running" => Self::InProgress,
-            "success" | "succeeded" | "completed" | "done" => Self::Succeeded,
-            "failure" | "failed" | "cancelled" | "canceled" | "expired" => Self::Failed,
+        let separator = |c: &char| c.is_whitespace() || matches!(c, '_' | '-');
+        let folded: String = word.chars().filter(|c| !separator(c)).map(|c| c.to_ascii_lowercase()).collect();
+        match folded.as_str() {
+            "notstart" | "submitted" | "queued" | "pending" => Self::Queued,
+            "inprogress" | "processing" | "running" => Self::InProgress,
+            "success" | "succeeded" | "succeed" | "complete" | "completed" | "done" | "finished" => Self::Succeeded,
+            "failure" | "failed" | "fail" | "error" | "rejected" | "expired" | "moderated" | "aborted"
+            | "cancelled" | "canceled" => Self::Failed,
             _ => Self::Unknown,
         }
     }

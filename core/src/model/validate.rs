@@ -136,7 +136,7 @@ impl VideoRequest {
             let field = match warning.code {
                 WarningCode::SegmentModel => "model",
                 WarningCode::UnusualShape => "size",
-                WarningCode::UnusualLength | WarningCode::BilledSecondsDiffer => "seconds",
+                WarningCode::UnusualLength | WarningCode::BilledSecondsDiffer => self.length_field(),
                 WarningCode::JournalFailed => "journal",
             };
             return Err(refuse(field, warning.message.clone()));
@@ -245,10 +245,18 @@ impl VideoRequest {
         Ok(())
     }
 
+    /// The name under which the caller gave the length.
+    fn length_field(&self) -> &'static str {
+        if self.seconds.is_none() && self.duration.is_some() { "duration" } else { "seconds" }
+    }
+
     fn check_length(&self, known: bool) -> Result<Option<Warning>> {
         let read = |length: &Length| {
             length.seconds().filter(|seconds| *seconds > 0.0).map(Decimal).ok_or_else(|| {
-                refuse("seconds", format!("the length \"{}\" is not a positive number of seconds", length.as_str()))
+                refuse(
+                    self.length_field(),
+                    format!("the length \"{}\" is not a positive number of seconds", length.as_str()),
+                )
             })
         };
         let seconds = match (&self.seconds, &self.duration) {
@@ -270,7 +278,7 @@ impl VideoRequest {
             if seconds.0.fract() != 0.0 || seconds.0 < 1.0 || seconds.0 > most {
                 let most = Decimal(most);
                 return Err(refuse(
-                    "seconds",
+                    self.length_field(),
                     format!("the length {seconds} s is not one that the model makes: whole seconds from 1 to {most}"),
                 ));
             }

@@ -22,12 +22,14 @@ pub struct Balance {
     pub name: Option<String>,
     /// True when the key itself has no limit; the account's balance, which this call does not tell, still has.
     pub unlimited: bool,
-    /// What is left, in USD.
-    pub available_usd: f64,
+    /// What is left, in USD, never below 0. `None` when the key has no limit: then there is no such number, and what the
+    /// server says in its place is negative and means nothing.
+    pub available_usd: Option<f64>,
     /// What was used up, in USD.
     pub used_usd: f64,
-    /// What is left, in the server's units (500000 = 1 USD).
-    pub available_units: i64,
+    /// What is left, in the server's units (500000 = 1 USD), never below 0; `None` when the key has no limit. (Creates
+    /// at the same time can overdraw a key: then nothing is left.)
+    pub available_units: Option<i64>,
     /// What was used up, in the server's units.
     pub used_units: i64,
     /// When the key ends, in unix seconds; `None` when it does not.
@@ -56,12 +58,13 @@ pub fn parse_balance(answer: &Answer) -> Result<Balance> {
     let data = body.as_ref().and_then(|body| body.get("data"));
     let balance = data.and_then(|data| {
         let units = |name| data.get(name).and_then(Value::as_i64);
-        let available = units("total_available")?;
+        let unlimited = data.get("unlimited_quota").and_then(Value::as_bool).unwrap_or(false);
+        let available = if unlimited { None } else { Some(units("total_available")?.max(0)) };
         let used = units("total_used")?;
         Some(Balance {
             name: text(data, "name"),
-            unlimited: data.get("unlimited_quota").and_then(Value::as_bool).unwrap_or(false),
-            available_usd: available as f64 / UNITS_PER_USD,
+            unlimited,
+            available_usd: available.map(|units| units as f64 / UNITS_PER_USD),
             used_usd: used as f64 / UNITS_PER_USD,
             available_units: available,
             used_units: used,
@@ -125,12 +128,24 @@ mod tests {
             "total_available": 750_000, "unlimited_quota": false, "expires_at": 0,
         }});
         let balance = parse_balance(&answer(200, &body)).unwrap();
-        assert_eq!((balance.available_usd, balance.used_usd), (1.5, 0.5));
-        assert_eq!((balance.available_units, balance.used_units), (750_000, 250_000));
+        assert_eq!((balance.available_usd, balance.used_usd), (Some(1.5), 0.5));
+        assert_eq!((balance.available_units, balance.used_units), (Some(750_000), 250_000));
         assert_eq!((balance.name.as_deref(), balance.expires_at, balance.unlimited), (Some("mine"), None, false));
-        let overdrawn = json!({"data": {"total_used": 5, "total_available": -5, "unlimited_quota": true}});
-        let balance = parse_balance(&answer(200, &overdrawn)).unwrap();
-        assert!(balance.unlimited && balance.available_usd < 0.0);
+    }
+
+    #[test]
+    fn what_is_left_is_no_negative_number() {
+        let left = |data: Value| {
+            let balance = parse_balance(&answer(200, &json!({ "data": data }))).unwrap();
+            (balance.unlimited, balance.available_usd, balance.available_units)
+        };
+        // Observed: a key without a limit shows what it used with a minus.
+        let unlimited = json!({"total_granted": 0, "total_used": 5, "total_available": -5, "unlimited_quota": true});
+        assert_eq!(left(unlimited), (true, None, None));
+        assert_eq!(left(json!({"total_used": 5, "unlimited_quota": true})), (true, None, None));
+        // Creates at the same time overdrew it.
+        let overdrawn = json!({"total_used": 1_500_000, "total_available": -500_000, "unlimited_quota": false});
+        assert_eq!(left(overdrawn), (false, Some(0.0), Some(0)));
     }
 
     #[test]

@@ -43,7 +43,7 @@ use bytes::{Buf as _, Bytes};
 /// How a [`VideoReader`](crate::VideoReader) keeps and asks for bytes. All sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Size of a block of the cache; parts begin at multiples of it. Default 128 KiB.
+    /// Size of a block of the cache; parts begin at multiples of it. Default 128 KiB; a reader takes 4 KiB at least.
     pub block_bytes: usize,
     /// How many blocks are kept, the least recently used is given up first; at least 2. Default 16, which is 2 MiB.
     pub blocks: usize,
@@ -56,6 +56,9 @@ pub struct ReaderOptions {
     /// left, if it comes quickly. Default 256 KiB.
     pub skip: u64,
 }
+
+/// What is reserved for a block in advance at most; a larger one grows with what comes.
+const RESERVED: usize = 1024 * 1024;
 
 impl Default for ReaderOptions {
     fn default() -> Self {
@@ -289,7 +292,8 @@ impl BlockReader {
         let same = self.blocks.iter().position(|block| block.start / size == from / size);
         let slot = same.unwrap_or_else(|| {
             if self.blocks.len() < self.options.blocks {
-                let data = Vec::with_capacity(self.options.block_bytes);
+                // A block may be set larger than memory: no more is reserved than a usual one, or than what came.
+                let data = Vec::with_capacity(self.options.block_bytes.min(piece.len().max(RESERVED)));
                 self.blocks.push(Block { start: from, data, used: 0 });
                 return self.blocks.len() - 1;
             }

@@ -87,7 +87,7 @@ impl RequestBudget {
         }
         let missing = ((1.0 - self.tokens) / self.rate()).min(LONGEST_REFILL);
         // One more microsecond: never a moment too early for having been rounded down.
-        from + Duration::from_secs_f64(missing) + Duration::from_micros(1)
+        from + Duration::try_from_secs_f64(missing).unwrap_or(Duration::MAX) + Duration::from_micros(1)
     }
 
     /// A 429 to a request that was sent at this time.

@@ -42,7 +42,10 @@ pub use download::{
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
 pub use newborn::Newborn;
 pub use player::Asked;
-pub use probe::{CheckStep, IMPOSSIBLE_TASK, ProbeFacts, Probed, StepStatus, judge_probe};
+pub use probe::{
+    CheckStep, IMPOSSIBLE_TASK, KeyDoubt, ProbeFacts, Probed, StepStatus, judge_key_without_right, judge_probe,
+    judge_refused_key,
+};
 pub use query::parse_query;
 pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use schedule::{Collected, Errand, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot};

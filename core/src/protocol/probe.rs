@@ -2,13 +2,17 @@
 //!
 //! It costs nothing, needs the key, and passes through DNS, TCP, TLS, proxies and the gate, so that how it ends says how
 //! far each of them works. No probe of its own goes to any of them: behind a proxy and in a browser it could not.
+//!
+//! Two answers have more than one meaning (observed). A 401 is a key that is wrong, expired or used up. A 403 of the gate
+//! is a key that may not be used, or a good key with a list of models, to which a task that does not exist belongs to no
+//! model of the list. [`KeyDoubt`] says what is to be asked besides.
 
 use serde::Serialize;
 
-use super::CallEvent;
 use super::query::text;
 use super::wire::{Answer, classify, transport_error};
-use crate::error::{Error, ErrorKind, Phase, one_line};
+use super::{Balance, CallEvent};
+use crate::error::{Error, ErrorKind, Phase, Result, one_line};
 use crate::platform::http_date;
 use crate::transport::{Failure, TransportError};
 use crate::url::Url;
@@ -86,9 +90,20 @@ impl CheckStep {
     }
 }
 
+/// What has to be asked besides, because the answer about the key has more than one meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyDoubt {
+    /// 401: the balance of the key tells one that is wrong from one that is expired or used up.
+    Refused,
+    /// 403 of the gate without a code: the list of models is open to a good key that may use some models only.
+    NoRight,
+}
+
 /// What the question told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
+    /// What is left open about the key.
+    pub doubt: Option<KeyDoubt>,
     /// `dns`, `connect`, `tls`, `answer`, `base_url`, `key`, `clock`.
     pub steps: Vec<CheckStep>,
     /// How far our clock is ahead of the server's, in seconds.
@@ -118,11 +133,13 @@ pub fn judge_probe(url: &Url, event: CallEvent, facts: ProbeFacts) -> Probed {
     let mut steps = connection(url, failure, error.as_ref(), facts);
     let mut clock_skew_s = None;
     let mut request_id = None;
+    let mut doubt = None;
     if let Some(answer) = answer {
         let verdict = classify(Phase::Check, &answer);
         request_id = answer.request_id(verdict.as_ref().and_then(|error| error.record().server_message.as_deref()));
         let skew = clock_skew(&answer);
         clock_skew_s = skew;
+        doubt = verdict.as_ref().filter(|_| facts.has_key && !answer.looks_like_html()).and_then(key_doubt);
         steps.extend([
             said(&answer, error),
             base_url(&answer, verdict.as_ref()),
@@ -141,7 +158,63 @@ pub fn judge_probe(url: &Url, event: CallEvent, facts: ProbeFacts) -> Probed {
         });
         steps.extend(["base_url", "key", "clock"].map(|name| CheckStep::skipped(name, "no answer to judge by")));
     }
-    Probed { steps, clock_skew_s, request_id }
+    Probed { doubt, steps, clock_skew_s, request_id }
+}
+
+fn key_doubt(error: &Error) -> Option<KeyDoubt> {
+    let code = error.record().code.as_deref().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::Authentication => Some(KeyDoubt::Refused),
+        ErrorKind::PermissionDenied if code.is_empty() => Some(KeyDoubt::NoRight),
+        _ => None,
+    }
+}
+
+/// The step `key` of a key that was answered 401, now that the server was asked for its balance. `unix_now` is the
+/// server's time, as far as it is known.
+pub fn judge_refused_key(step: &CheckStep, told: &Result<Balance>, unix_now: Option<u64>) -> CheckStep {
+    let balance = match told {
+        Ok(balance) => balance,
+        Err(error) if error.kind() == ErrorKind::Authentication => {
+            let advice = "check the key for missing characters; it may also have been deleted or switched off";
+            return CheckStep::fail("key", "the server does not know this key", advice);
+        }
+        // A server that does not say, or not now: what is known is that the key was refused.
+        Err(_) => return step.clone(),
+    };
+    if let (Some(end), Some(now)) = (balance.expires_at, unix_now)
+        && end <= now
+    {
+        let advice = "take another key of the account, or ask the administrator to renew it";
+        return CheckStep::fail("key", format!("the key expired {} ago", span(now - end)), advice);
+    }
+    if balance.available_units == Some(0) {
+        let advice = "top up the key; another key of the same account can go on with its tasks";
+        return CheckStep::fail("key", "the key is used up: 0.00 USD left", advice);
+    }
+    let detail = "the server knows the key, which is neither expired nor used up, and does not accept it";
+    CheckStep::fail("key", detail, "ask the administrator whether it is switched off")
+}
+
+/// The step `key` of a key that was answered 403, now that the server was asked for its models.
+pub fn judge_key_without_right(step: &CheckStep, told: &Result<Vec<String>>) -> CheckStep {
+    match told {
+        Ok(_) => CheckStep::ok("key", "accepted; it may use some models only"),
+        Err(error) if matches!(error.kind(), ErrorKind::Authentication | ErrorKind::PermissionDenied) => step.clone(),
+        Err(_) => {
+            let detail = "the server knows the key and shows it no task: it may use some models only, or none at all";
+            CheckStep::warn("key", detail, "if a create is refused with 403 as well, ask the administrator")
+        }
+    }
+}
+
+/// A length of time in the largest unit that does not hide too much.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// DNS, TCP and TLS, as far as the request came.
@@ -193,7 +266,7 @@ fn redirected(url: &Url, error: &Error, facts: ProbeFacts) -> Probed {
     let advice = "correct the base URL: the key goes to listed hosts only";
     steps.push(CheckStep::fail("base_url", error.record().message.clone(), advice));
     steps.extend(["key", "clock"].map(|name| CheckStep::skipped(name, "no answer to judge by")));
-    Probed { steps, clock_skew_s: None, request_id: None }
+    Probed { doubt: None, steps, clock_skew_s: None, request_id: None }
 }
 
 fn said(answer: &Answer, broken: Option<TransportError>) -> CheckStep {
@@ -257,6 +330,13 @@ fn key(answer: &Answer, verdict: Option<&Error>, facts: ProbeFacts) -> CheckStep
         Some(ErrorKind::Authentication) => {
             let advice = "check the key for missing characters; an expired or used-up key is answered the same way";
             CheckStep::fail("key", shown, advice)
+        }
+        Some(ErrorKind::PermissionDenied)
+            if verdict.and_then(|error| error.record().code.as_deref()) == Some("access_denied") =>
+        {
+            let advice =
+                "ask the administrator to allow this machine's address for the key, or send from an allowed one";
+            CheckStep::fail("key", "the key may not be used from this address", advice)
         }
         Some(ErrorKind::PermissionDenied) => {
             let advice = "the key is known but may not be used: ask the administrator (account, allowed addresses)";

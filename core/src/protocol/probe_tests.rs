@@ -141,3 +141,87 @@ fn statuses_have_names() {
     let all = [StepStatus::Ok, StepStatus::Warn, StepStatus::Fail, StepStatus::Skipped];
     assert_eq!(all.map(StepStatus::name), ["ok", "warn", "fail", "skipped"]);
 }
+
+fn refused(status: u16, body: &str) -> Probed {
+    judge_probe(&url("https://a.example/v1"), answered(status, body), FACTS)
+}
+
+const TOKEN: &str = r#"{"error":{"message":"Invalid token (request id: r1)","type":"new_api_error","code":""}}"#;
+
+#[test]
+fn what_an_answer_leaves_open_about_the_key() {
+    let no_model = r#"{"error":{"message":"This token has no access to model ","type":"new_api_error","code":""}}"#;
+    let address = r#"{"error":{"message":"Your IP is not allowed","type":"new_api_error","code":"access_denied"}}"#;
+    let money = r#"{"code":"insufficient_user_quota","message":"no money","data":null}"#;
+    let upstream = r#"{"code":"fail_to_fetch_task","message":"{}","data":null}"#;
+    let html = "<!doctype html><html></html>";
+    for (status, body, doubt) in [
+        (401, TOKEN, Some(KeyDoubt::Refused)),
+        (401, "", Some(KeyDoubt::Refused)),
+        (403, no_model, Some(KeyDoubt::NoRight)),
+        (403, address, None),
+        (403, money, None),
+        (403, upstream, None),
+        (401, upstream, None),
+        (401, html, None),
+        (403, html, None),
+        (400, r#"{"code":"task_not_exist","message":"","data":null}"#, None),
+        (429, "", None),
+        (502, html, None),
+    ] {
+        assert_eq!(refused(status, body).doubt, doubt, "{status} {body}");
+    }
+    let keyless = ProbeFacts { has_key: false, ..FACTS };
+    assert_eq!(judge_probe(&url("https://a.example/v1"), answered(401, TOKEN), keyless).doubt, None);
+    // The address is at fault there, and the advice says so.
+    let step = &refused(403, address).steps[5];
+    assert!(step.status == StepStatus::Fail && step.detail.contains("this address"), "{step:?}");
+}
+
+fn balance(left: i64, unlimited: bool, expires_at: u64) -> Result<Balance> {
+    let data = serde_json::json!({
+        "total_used": 5, "total_available": left, "unlimited_quota": unlimited, "expires_at": expires_at,
+    });
+    super::super::parse_balance(&Answer::new(200, Headers::new(), serde_json::json!({ "data": data }).to_string()))
+}
+
+#[test]
+fn what_a_refused_key_is() {
+    let step = refused(401, TOKEN).steps[5].clone();
+    let error = |kind| Err(Error::new(kind, Phase::Check, "why"));
+    let now = 1_700_000_000;
+    for (told, detail) in [
+        (error(ErrorKind::Authentication), "the server does not know this key"),
+        (balance(5, false, now - 1), "the key expired 0 minutes ago"),
+        (balance(5, false, now - 10_000), "the key expired 2 hours ago"),
+        (balance(-5, true, now - 864_000), "the key expired 10 days ago"),
+        (balance(0, false, 0), "the key is used up: 0.00 USD left"),
+        (balance(-7, false, now + 1), "the key is used up: 0.00 USD left"),
+        (balance(-7, true, 0), "neither expired nor used up"),
+        (balance(5, false, now + 1), "neither expired nor used up"),
+        // Where it is not told, the step stays as it was.
+        (error(ErrorKind::RateLimited), &step.detail),
+        (error(ErrorKind::NotOffered), &step.detail),
+        (error(ErrorKind::Timeout), &step.detail),
+    ] {
+        let judged = judge_refused_key(&step, &told, Some(now));
+        assert!(judged.detail.contains(detail), "{told:?}: {judged:?}");
+        assert_eq!((judged.status, judged.name, judged.advice.is_some()), (StepStatus::Fail, "key", true));
+    }
+    // Without a clock nothing is said to have passed.
+    assert!(judge_refused_key(&step, &balance(5, false, now), None).detail.contains("neither expired"));
+}
+
+#[test]
+fn what_a_key_without_a_right_is() {
+    let step = refused(403, TOKEN).steps[5].clone();
+    assert_eq!(step.status, StepStatus::Fail);
+    let error = |kind| Err(Error::new(kind, Phase::Check, "why"));
+    assert_eq!(judge_key_without_right(&step, &Ok(Vec::new())).status, StepStatus::Ok);
+    assert_eq!(judge_key_without_right(&step, &error(ErrorKind::PermissionDenied)), step);
+    assert_eq!(judge_key_without_right(&step, &error(ErrorKind::Authentication)), step);
+    for kind in [ErrorKind::NotOffered, ErrorKind::Timeout, ErrorKind::RateLimited] {
+        let judged = judge_key_without_right(&step, &error(kind));
+        assert!(judged.status == StepStatus::Warn && judged.advice.is_some(), "{judged:?}");
+    }
+}

@@ -69,10 +69,13 @@ fn video_url(task: &Value, task_id: &str, endpoint: &Endpoint) -> String {
         .unwrap_or_else(|| endpoint.content_url(task_id).to_string())
 }
 
+/// Why it failed: the gateway's own place, then the one where it puts the sentence in the URL's stead, then those of
+/// its relatives.
 fn fail_reason(task: &Value) -> Option<String> {
     text(task, "fail_reason")
         .or_else(|| text(task, "result_url").filter(|sentence| Url::parse(sentence).is_err()))
-        .or_else(|| task.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+        .or_else(|| task.get("error").and_then(|error| text(error, "message")))
+        .or_else(|| ["error", "error_message", "reason", "message"].iter().find_map(|name| text(task, name)))
         .map(|sentence| crate::error::one_line(&sentence))
 }
 

@@ -141,7 +141,7 @@ private:
         {"models", [](shim &s, const json &) { return json{{"models", s.client_.models()}}; }},
         {"balance", [](shim &s, const json &) {
            const auto b = s.client_.balance();
-           return json{{"balance", {{"name", maybe(b.name)}, {"unlimited", b.unlimited}, {"available_usd", b.available_usd},
+           return json{{"balance", {{"name", maybe(b.name)}, {"unlimited", b.unlimited}, {"available_usd", maybe(b.available_usd)},
                                     {"used_usd", b.used_usd}, {"expires_at", maybe(b.expires_at)}}}};
          }},
         {"pending", [](shim &s, const json &) {

@@ -33,6 +33,16 @@ impl Account {
         Self { spec, units, used: 0, creates: 0, usage_calls: Vec::new() }
     }
 
+    /// What is left to the caller's eyes: nothing on a key that counts as used up.
+    pub(crate) fn left(&self) -> i64 {
+        if self.spec.state == KeyState::UsedUp || self.is_used_up() { self.units.min(0) } else { self.units }
+    }
+
+    /// Whether the key's list of models, if it has one, has this one.
+    pub(crate) fn may_use(&self, model: &str) -> bool {
+        self.spec.models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))
+    }
+
     pub(crate) fn is_used_up(&self) -> bool {
         self.units <= 0 || self.spec.used_up_after_creates.is_some_and(|most| self.creates >= most)
     }

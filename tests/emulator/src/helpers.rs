@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Extension, extract::State as Shared, response::Response};
+use hyper::header::{self, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
     accounts::{MODELS, UNITS, gate, price},
     arrival::Context,
-    errors::{self, Shape, json_answer},
+    errors::{self, json_answer},
+    scenario::KeyState,
     state::State,
 };
 
@@ -29,33 +31,39 @@ pub(crate) async fn models(Shared(state): Shared<Arc<State>>, Extension(context)
     json_answer(200, &json!({ "success": true, "object": "list", "data": data }))
 }
 
-/// `GET /api/usage/token/`: twenty calls in twenty minutes of service time.
+/// `GET /api/usage/token/`: twenty calls in twenty minutes of service time. It answers for keys that the gate refuses,
+/// too, as long as they exist: that is how a key that is expired or used up can be told from a wrong one.
 pub(crate) async fn usage(Shared(state): Shared<Arc<State>>, Extension(context): Extension<Context>) -> Response {
     let now = state.clock.now();
     let mut inner = state.lock();
     inner.settle(now);
-    let shaped = |shape: Shape| shape.answer(context.lang, &context.request_id);
-    let Some(account) = context.key.as_ref().and_then(|key| inner.accounts.get_mut(key)) else {
-        return shaped(Shape::InvalidToken);
+    let known = context.key.as_ref().and_then(|key| inner.accounts.get_mut(key));
+    let Some(account) = known.filter(|account| account.spec.state != KeyState::Disabled) else {
+        return json_answer(401, &json!({ "message": "Invalid token", "success": false }));
     };
     account.usage_calls.retain(|at| now - at < 1_200.0);
     if account.usage_calls.len() >= 20 {
-        return errors::answer(429, None, "");
+        let mut response = errors::answer(429, None, "");
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1200"));
+        return response;
     }
     account.usage_calls.push(now);
-    let available = account.units.max(0).cast_unsigned();
+    let (left, used) = (account.left(), account.used.cast_signed());
+    let (granted, available) = if account.spec.unlimited { (0, -used) } else { (left + used, left) };
+    let models = account.spec.models.iter().flatten().map(|model| (model.clone(), Value::Bool(true))).collect();
+    let expires_at = if account.spec.state == KeyState::Expired { state.clock.unix(now) - 867_600 } else { 0 };
     json_answer(
         200,
         &json!({ "code": true, "message": "ok", "data": {
             "object": "token_usage",
             "name": "emulator",
-            "total_granted": available + account.used,
-            "total_used": account.used,
+            "total_granted": granted,
+            "total_used": used,
             "total_available": available,
-            "unlimited_quota": false,
-            "model_limits": {},
+            "unlimited_quota": account.spec.unlimited,
+            "model_limits": Value::Object(models),
             "model_limits_enabled": account.spec.models.is_some(),
-            "expires_at": 0,
+            "expires_at": expires_at,
         }}),
     )
 }

@@ -11,22 +11,49 @@ use axum::{
 use crate::{
     accounts::gate,
     arrival::Context,
-    errors::{Shape, json_answer},
+    errors::{self, Lang, Shape, json_answer},
     exchange::fill_in,
     state::State,
     tasks::{Phase, Task},
     video::mix,
 };
 
+/// Why a task is not shown.
+enum Hidden {
+    Shape(Shape),
+    /// The key's list of models does not have the task's; the gate reads the model before it looks for the task, so that
+    /// of a task that does not exist the name is empty.
+    Model(String),
+}
+
+impl Hidden {
+    fn answer(self, context: &Context) -> Response {
+        match self {
+            Self::Shape(shape) => shape.answer(context.lang, &context.request_id),
+            Self::Model(model) => {
+                let text = match context.lang {
+                    Lang::English => format!("This token has no access to model {model}"),
+                    Lang::Chinese => format!("该令牌无权访问模型 {model}"),
+                };
+                errors::gate(403, &text, &context.request_id, "")
+            }
+        }
+    }
+}
+
 /// Finds a task that the caller may see and counts the query.
-fn look_up(state: &State, context: &Context, id: &str) -> Result<Task, Shape> {
+fn look_up(state: &State, context: &Context, id: &str) -> Result<Task, Hidden> {
     let now = state.clock.now();
     let mut inner = state.lock();
-    let (_, owner) = gate(&inner, context)?;
+    let (key, owner) = gate(&inner, context).map_err(Hidden::Shape)?;
+    let visible = |task: &&Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
+    let model = inner.tasks.get(id).filter(visible).map(|task| task.model.clone());
+    if !inner.accounts[&key].may_use(model.as_deref().unwrap_or_default()) {
+        return Err(Hidden::Model(model.unwrap_or_default()));
+    }
     let unknown =
         if inner.scenario.api.unknown_task_status == 404 { Shape::TaskNotExist404 } else { Shape::TaskNotExist };
-    let visible = |task: &&mut Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
-    let task = inner.tasks.get_mut(id).filter(visible).ok_or(unknown)?;
+    let task = inner.tasks.get_mut(id).filter(|_| model.is_some()).ok_or(Hidden::Shape(unknown))?;
     task.poll(now);
     let task = task.clone();
     inner.settle(now);
@@ -45,7 +72,7 @@ pub(crate) async fn query(
             let url = result_url(&state, &task, now);
             json_answer(200, &task.shown(now, url.as_deref(), &|at| state.clock.unix(at)))
         }
-        Err(shape) => shape.answer(context.lang, &context.request_id),
+        Err(hidden) => hidden.answer(&context),
     }
 }
 
@@ -61,7 +88,7 @@ pub(crate) async fn video(
             let url = result_url(&state, &task, now);
             json_answer(200, &task.shown_as_video(now, url.as_deref(), &|at| state.clock.unix(at)))
         }
-        Err(shape) => shape.answer(context.lang, &context.request_id),
+        Err(hidden) => hidden.answer(&context),
     }
 }
 

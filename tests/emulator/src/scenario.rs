@@ -121,6 +121,8 @@ pub struct KeySpec {
     pub models: Option<Vec<String>>,
     /// It counts as used up after this many tasks.
     pub used_up_after_creates: Option<u32>,
+    /// The key has no limit of its own; `balance` is then its account's.
+    pub unlimited: bool,
     /// Whether the gate lets it in at all.
     pub state: KeyState,
     /// Keys of one account see each other's tasks.
@@ -134,6 +136,7 @@ impl Default for KeySpec {
             balance: 1_000_000.0,
             models: None,
             used_up_after_creates: None,
+            unlimited: false,
             state: KeyState::Active,
             account: "default".into(),
         }

@@ -1,5 +1,8 @@
 //! The key goes to no origin that is not on the list: ours, judged by the reader of URLs inside the HTTP stack.
 //!
+//! What is right is written down here a second time, with the crate `url` and the names of the service document; nothing
+//! of it is asked of the code that is tested.
+//!
 //! Input: lines. Entries and trusted hosts with commas between them, the video host, the URL asked for, and then one
 //! `Location` a line.
 #![no_main]
@@ -7,7 +10,7 @@
 use std::collections::HashSet;
 
 use junfeiai::Url;
-use junfeiai::endpoint::{Endpoint, Trust, VIDEO_HOST};
+use junfeiai::endpoint::{Endpoint, Trust};
 use junfeiai::protocol::{MAX_REDIRECTS, next_hop};
 use junfeiai::transport::Method;
 use libfuzzer_sys::fuzz_target;
@@ -22,17 +25,30 @@ fn loopback(url: &url::Url) -> bool {
     }
 }
 
-/// Host and port by the other reader; a host alone means https.
-fn place(text: &str) -> Option<(String, u16)> {
-    let text = text.trim();
-    let full = match text {
-        "standard" => "https://junfeiai.com".to_owned(),
-        "china" => "https://junfeiai.hk-proxy.lingzhiwuxian.com".to_owned(),
-        text if text.contains("://") => text.to_owned(),
-        text => format!("https://{text}"),
-    };
-    let url = url::Url::parse(&full).ok()?;
-    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+/// Scheme, host and port by the other reader.
+type Place = (String, String, u16);
+
+/// The service document, §1.
+const STANDARD: &str = "https://junfeiai.com";
+const CHINA: &str = "https://junfeiai.hk-proxy.lingzhiwuxian.com";
+const VIDEO: &str = "https://video.junfeiai.hk-proxy.lingzhiwuxian.com";
+
+fn origin(url: &url::Url) -> Option<Place> {
+    Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
+fn place(text: &str) -> Option<Place> {
+    origin(&url::Url::parse(text).ok()?)
+}
+
+/// What an entry, or a host that is trusted, means: a URL as it is, a host alone https.
+fn meant(text: &str) -> Option<Place> {
+    match text.trim() {
+        "standard" => place(STANDARD),
+        "china" => place(CHINA),
+        text if text.contains("://") => place(text),
+        text => place(&format!("https://{text}")),
+    }
 }
 
 fuzz_target!(|input: &str| {
@@ -44,20 +60,26 @@ fuzz_target!(|input: &str| {
     let Ok(endpoints) = bases.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>() else { return };
     let video_origin = video.as_deref().and_then(|text| Url::parse(text).ok()).map(|url| url.origin());
     let Ok(trust) = Trust::new(&endpoints, video_origin.as_ref(), &trusted) else { return };
-    // The list as the other reader understands it.
-    let mut listed: HashSet<(String, u16)> = HashSet::from([(VIDEO_HOST.to_owned(), 443)]);
-    for text in bases.iter().chain(&trusted).chain(video.iter().filter(|_| video_origin.is_some())) {
-        // A host alone that is this machine stands for plain http as well.
-        let plain = place(&format!("http://{}", text.trim())).filter(|_| !text.contains("://"));
-        listed.extend(place(text).into_iter().chain(plain));
+    // The list as it should be.
+    let mut listed: HashSet<Place> = place(VIDEO).into_iter().collect();
+    listed.extend(bases.iter().filter_map(|text| meant(text)));
+    listed.extend(video.iter().filter(|_| video_origin.is_some()).filter_map(|text| place(text)));
+    for text in &trusted {
+        if text.contains("://") {
+            // A host that is trusted is trusted for https; one that is this machine for plain http as well.
+            let Some((_, host, port)) = place(text) else { continue };
+            listed.extend([("https".to_owned(), host.clone(), port), ("http".to_owned(), host, port)]);
+        } else {
+            listed.extend(meant(text).into_iter().chain(place(&format!("http://{text}"))));
+        }
     }
-    if endpoints.iter().any(Endpoint::is_documented) {
-        listed.extend(["standard", "china"].into_iter().filter_map(place));
+    let documented = [place(STANDARD), place(CHINA)];
+    if bases.iter().any(|text| documented.contains(&meant(text))) {
+        listed.extend(documented.into_iter().flatten());
     }
     let may = |theirs: &url::Url| {
-        let place = theirs.host_str().map(str::to_owned).zip(theirs.port_or_known_default());
         let safe = theirs.scheme() == "https" || theirs.scheme() == "http" && loopback(theirs);
-        safe && theirs.username().is_empty() && place.is_some_and(|place| listed.contains(&place))
+        safe && theirs.username().is_empty() && origin(theirs).is_some_and(|place| listed.contains(&place))
     };
 
     let Some(text) = lines.next() else { return };

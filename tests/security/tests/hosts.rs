@@ -263,3 +263,94 @@ async fn the_emulators_second_host_never_sees_the_key() {
     let keys = keys_at_second(&emulator);
     assert!(!keys.is_empty() && keys.iter().all(|key| *key == junfeiai_emulator::KeySeen::None), "{keys:?}");
 }
+
+const VIDEO: &str = "https://video.junfeiai.hk-proxy.lingzhiwuxian.com";
+
+/// Entries whose text begins like a documented one, or like which a documented one begins. None of them is documented, so
+/// that the documented hosts do not get what may be the key of somebody else's proxy.
+#[tokio::test]
+async fn the_key_of_another_entry_stays_away_from_the_documented_ones() {
+    for entry in [
+        "https://junfeiai.co",
+        "https://junfeiai.c/v1",
+        "https://junfeiai",
+        "https://j/v1",
+        "https://junfeiai.com.evil",
+        "https://junfeiai.com.evil/v1",
+        "https://junfeiai.com:444",
+        "https://junfeiai.com:44",
+        "https://junfeiai.com:4430/v1",
+        "https://junfeiai.com./v1",
+        "https://JUNFEIAI.CO/v1",
+        "https://www.junfeiai.com/v1",
+        "https://ajunfeiai.com/v1",
+        "https://junfeiai.hk-proxy.lingzhiwuxian.co/v1",
+        "https://junfeiai.hk/v1",
+        "https://junfeiai.hk-proxy.lingzhiwuxian.com:8443/v1",
+        "https://junfeiai.hk-proxy.lingzhiwuxian.com./v1",
+    ] {
+        for place in ["https://junfeiai.com/v.mp4", "https://junfeiai.hk-proxy.lingzhiwuxian.com/v.mp4"] {
+            let net = service(place, None);
+            let client = Client::builder().api_key(KEY).endpoint(entry).transport(net.clone()).build().unwrap();
+            assert!(!client.endpoint().is_documented(), "{entry}");
+            client.videos().task("task_1").unwrap().wait().await.unwrap().bytes().await.unwrap();
+            for asked in net.asked() {
+                assert_eq!(asked.key, asked.what != format!("GET {place}"), "{entry}: {asked:?}");
+            }
+            assert!(net.asked().iter().any(|asked| !asked.key), "{entry} {place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_documented_entries_are_known_however_they_are_written() {
+    for entry in
+        ["https://JUNFEIAI.com/v1", "https://junfeiai.com:443", "https://Junfeiai.HK-proxy.lingzhiwuxian.com/v1/"]
+    {
+        let client = Client::builder().api_key(KEY).endpoint(entry).build().unwrap();
+        assert!(client.endpoint().is_documented(), "{entry}");
+    }
+    // User info is refused, and what it holds is not repeated.
+    for entry in ["https://sk-secret-in-a-url@junfeiai.com/v1", "https://user:sk-secret-in-a-url@junfeiai.com/v1"] {
+        let error = Client::builder().api_key(KEY).endpoint(entry).build().unwrap_err();
+        assert!(error.kind() == ErrorKind::Config && !error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_documented_video_host_is_replaced_by_ones_own() {
+    for (place, own) in [
+        (format!("{VIDEO}/v.mp4"), true),
+        (format!("{VIDEO}:443/v.mp4"), true),
+        (format!("{VIDEO}:444/v.mp4"), false),
+        (format!("{VIDEO}./v.mp4"), false),
+        (format!("{VIDEO}.evil.example/v.mp4"), false),
+        (VIDEO.replace("https", "http") + "/v.mp4", false),
+    ] {
+        let net = service(&place, None);
+        let client = Client::builder().api_key(KEY).endpoint("standard").video_base_url("https://own.example");
+        let client = client.transport(net.clone()).build().unwrap();
+        client.videos().task("task_1").unwrap().wait().await.unwrap().bytes().await.unwrap();
+        let moved = net.asked().iter().any(|asked| asked.key && asked.what == "GET https://own.example/v.mp4");
+        assert_eq!(moved, own, "{place}: {:?}", net.asked());
+        assert!(own || net.asked().iter().all(|asked| !asked.key || !asked.what.ends_with("/v.mp4")), "{place}");
+    }
+}
+
+/// What we take for a host name and the HTTP stack does not: an error when the client is built, and not a request that
+/// cannot be made.
+#[test]
+fn an_entry_that_the_http_stack_does_not_take_is_refused() {
+    for (entry, video, name) in [
+        ("https://xn--a.example/v1", None, "base_url"),
+        ("https://[::ffff:10.0.0.1]/v1", None, "base_url"),
+        ("standard", Some("https://xn--a.example"), "video_base_url"),
+    ] {
+        let mut builder = Client::builder().api_key(KEY).endpoint(entry);
+        if let Some(video) = video {
+            builder = builder.video_base_url(video);
+        }
+        let error = builder.build().unwrap_err();
+        assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(name)), "{error}");
+    }
+}

@@ -16,7 +16,7 @@ use super::tls;
 use crate::error::{Error, Result};
 use crate::platform::{BoxFuture, PerProcess};
 use crate::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
-use crate::url::{Url, is_loopback_host, parse_authority};
+use crate::url::{Origin, Url, is_loopback_host};
 
 /// What the transport can be told.
 #[derive(Clone, Default)]
@@ -179,7 +179,11 @@ impl Transport for NativeTransport {
                 Method::Get => reqwest::Method::GET,
                 Method::Post => reqwest::Method::POST,
             };
-            let mut builder = client.request(method, request.url.to_string());
+            let url = agreed(&request.url.to_string(), &request.url.origin()).ok_or_else(|| {
+                let text = format!("{place}: the HTTP stack reads this address differently; nothing was sent");
+                TransportError::new(Failure::Connect, text)
+            })?;
+            let mut builder = client.request(method, url);
             for (name, value) in &request.headers {
                 builder = builder.header(*name, value);
             }
@@ -205,13 +209,29 @@ impl Transport for NativeTransport {
     }
 }
 
-/// True for the URL of a proxy on this machine.
+/// What the HTTP stack makes of an address, unless that is another place than ours. The list of hosts that get the key
+/// was asked about our reading of it, and the stack goes where its own leads.
+fn agreed(text: &str, origin: &Origin) -> Option<reqwest::Url> {
+    let theirs = reqwest::Url::parse(text).ok()?;
+    let same = theirs.scheme() == if origin.https { "https" } else { "http" }
+        && theirs.host_str() == Some(origin.host.as_str())
+        && theirs.port_or_known_default() == Some(origin.port)
+        && theirs.username().is_empty()
+        && theirs.password().is_none();
+    same.then_some(theirs)
+}
+
+/// True when the HTTP stack comes to the same place: asked when a client is built, so that an entry of which it does not
+/// is an error of the options.
+pub(crate) fn is_agreed(origin: &Origin) -> bool {
+    agreed(&format!("{origin}/"), origin).is_some()
+}
+
+/// True for the URL of a proxy on this machine, as the HTTP stack reads it: that is where requests will go.
 fn is_near(proxy: &str) -> bool {
-    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // User and password may stand in front.
-    let place = authority.rsplit('@').next().unwrap_or_default();
-    parse_authority(place).is_ok_and(|(host, _)| is_loopback_host(&host))
+    let url = reqwest::Url::parse(proxy).ok().filter(reqwest::Url::has_host);
+    let url = url.or_else(|| reqwest::Url::parse(&format!("http://{proxy}")).ok());
+    url.is_some_and(|url| url.host_str().is_some_and(is_loopback_host))
 }
 
 struct Body<S> {
@@ -284,9 +304,42 @@ mod tests {
         for near in ["http://127.0.0.1:8080", "http://user:a@b@localhost:1/", "https://[::1]:3128", "localhost:8080"] {
             assert!(is_near(near), "{near}");
         }
-        for far in ["", "http://proxy.example:8080", "http://127.0.0.1@proxy.example", "http://localhost.example", "?"]
-        {
+        // A backslash is a slash to the stack.
+        for far in [
+            "",
+            "http://proxy.example:8080",
+            "http://127.0.0.1@proxy.example",
+            "http://localhost.example",
+            "?",
+            "http://proxy.example\\@127.0.0.1:8080",
+            "http://proxy.example:8080?@localhost",
+        ] {
             assert!(!is_near(far), "{far}");
         }
+    }
+
+    #[test]
+    fn the_stack_goes_where_we_say_or_nowhere() {
+        let origin = |https, host: &str, port| Origin { https, host: host.to_owned(), port };
+        let ours = origin(true, "a.example", 443);
+        assert!(agreed("https://a.example/v1?x=1", &ours).is_some());
+        assert!(agreed("http://[::1]:9/v1", &origin(false, "[::1]", 9)).is_some());
+        for other in [
+            "http://a.example/",
+            "http://a.example:443/",
+            "https://a.example:444/",
+            "https://a.example./",
+            "https://b.example/",
+            "https://a.example@b.example/",
+            "https://user@a.example/",
+            "https://:word@a.example/",
+            "https://xn--a/",
+            "no address",
+        ] {
+            assert!(agreed(other, &ours).is_none(), "{other}");
+        }
+        // To the stack that backslash is a slash: it would go to the first host, and not to the one behind the "@".
+        assert!(agreed("https://a.example\\@b.example/", &origin(true, "b.example", 443)).is_none());
+        assert!(is_agreed(&ours) && !is_agreed(&origin(true, "xn--a", 443)));
     }
 }

@@ -13,6 +13,7 @@ mod target;
 mod timer;
 mod tls;
 
+pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use journal::FileJournal;
 pub use save::{Save, SaveProgress, Summary};

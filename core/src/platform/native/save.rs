@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fetch::{Fetch, FetchEvent, Source};
 use crate::journal::Event;
 use crate::platform::{BoxCallback, BoxFuture, Pid};
-use crate::protocol::{DownloadPolicy, Finished, MAX_CONNECTIONS};
+use crate::protocol::{DownloadPolicy, Finished};
 use crate::video::Video;
 use crate::videos::Videos;
 
@@ -78,7 +78,7 @@ fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::r
 /// disk. A save that ends early (an error, a dropped future, a killed process) is gone on with by the next.
 ///
 /// # Errors
-/// `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
+/// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
 /// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
 #[must_use = "a save does nothing until it is awaited"]
 pub struct Save {
@@ -135,9 +135,10 @@ impl Videos {
 }
 
 impl Save {
-    /// Connections used at once, 1–16. Default 1; more is worth it where each connection is slow or far away.
+    /// Connections used at once, 1–16; anything else is refused. Default 1; more is worth it where each connection is
+    /// slow or far away.
     pub fn connections(mut self, connections: u32) -> Self {
-        self.policy.connections = connections.clamp(1, MAX_CONNECTIONS);
+        self.policy.connections = connections;
         self
     }
 
@@ -166,13 +167,13 @@ impl Save {
         self
     }
 
-    /// Longest time for the whole. Default: as long as it goes on.
+    /// Longest time for the whole; zero is refused. Default: as long as it goes on.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);
         self
     }
 
-    /// Bytes per second at most. Default: as fast as it comes.
+    /// Bytes per second at most; 0 is refused. Default: as fast as it comes.
     pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
         self.rate_limit = Some(bytes_per_second);
         self
@@ -197,13 +198,26 @@ impl Save {
         self
     }
 
-    /// Judges the target without reading anything of the video: what is refused here, the save itself would refuse before
+    /// Judges the options; the first thing that a save does.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option.
+    pub(crate) fn check_options(&self) -> Result<()> {
+        if self.rate_limit == Some(0) {
+            let text = "rate_limit must be at least 1 byte per second";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text));
+        }
+        self.policy.check(Phase::Save)
+    }
+
+    /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
     /// its first request. Leaves nothing behind. For a video that is not paid for yet see [`Videos::check_save`].
     ///
     /// # Errors
-    /// `file_exists`; `file_locked`; `no_space`; `io` for a folder that is missing or cannot be written, a name that no
-    /// file can have, or a target that is not a regular file.
+    /// `invalid_request` for an option that cannot be used; `file_exists`; `file_locked`; `no_space`; `io` for a folder
+    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
     pub fn check(&self) -> Result<()> {
+        self.check_options()?;
         target::check(&self.path, self.overwrite, self.parents)
     }
 
@@ -221,6 +235,7 @@ impl Save {
     }
 
     async fn save(&mut self, begun: Instant) -> Result<Summary> {
+        self.check_options()?;
         let (part, kept) = PartFile::open(&self.path, self.video.task_id(), self.overwrite, self.parents)?;
         // A dropped future keeps what is there, too.
         let mut part = Keeper(Some(part), Pid::current());

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::MAX_CONNECTIONS;
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::mp4::Mp4Info;
 use crate::protocol::range::Validators;
 use crate::protocol::ranges::RangeSet;
@@ -52,6 +54,24 @@ impl Default for DownloadPolicy {
             max_bytes: 16 << 30,
             wanted: None,
         }
+    }
+}
+
+impl DownloadPolicy {
+    /// Judges what a caller can set, before anything is sent. Everything else is taken as it is: a size or a time that is
+    /// larger than anything there can be is no limit.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option: connections outside 1–16, or a timeout of zero.
+    pub fn check(&self, phase: Phase) -> Result<()> {
+        let refuse = |name, text| Err(Error::field(ErrorKind::InvalidRequest, phase, name, text));
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
+            return refuse("connections", format!("connections must be from 1 to {MAX_CONNECTIONS}"));
+        }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return refuse("timeout", "timeout must be more than zero".to_owned());
+        }
+        Ok(())
     }
 }
 
