@@ -611,7 +611,8 @@ jfai_status jfai_get_balance(const struct jfai_client *client,
 /**
  * What is left, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
  */
-JFAI_API double jfai_balance_available_usd(const struct jfai_balance *balance);
+JFAI_API
+double jfai_balance_available_usd(const struct jfai_balance *balance);
 
 /**
  * What was used up, in USD.

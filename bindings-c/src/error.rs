@@ -255,7 +255,7 @@ pub extern "C" fn jfai_error_task_count(error: Option<&jfai_error>) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_error_task_id_at(error: Option<&jfai_error>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => {
-        error.and_then(|error| error.task_ids.get(index)).map_or(ptr::null(), |id| id.pointer())
+        error.and_then(|error| error.task_ids.get(index)).map_or(ptr::null(), Kept::pointer)
     })
 }
 

@@ -40,9 +40,7 @@ impl Transport for Panics {
             let creates = request.method == Method::Post;
             // The request is on its way: its caller is asked again before anything comes of it.
             tokio::task::yield_now().await;
-            if creates == (at == At::Create) {
-                panic!("on purpose");
-            }
+            assert_ne!(creates, at == At::Create, "on purpose");
             let body = format!("{{\"id\":\"{ID}\",\"task_id\":\"{ID}\",\"status\":\"queued\"}}");
             Ok(HttpResponse {
                 status: 200,

@@ -147,3 +147,33 @@ pub unsafe extern "C" fn jfai_wait_options_set_progress(
         Ok(())
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use junfeiai::Client;
+
+    use super::*;
+
+    fn engine(interval: Option<Duration>) -> std::sync::Arc<Engine> {
+        let builder = Client::builder().api_key("sk-test");
+        Engine::new(match interval {
+            Some(interval) => builder.poll_interval(interval),
+            None => builder,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pause_of_one_call_grows_as_that_of_a_client() {
+        for ms in [1, 4_000, 5_000, 7_000, 20_000, u64::MAX - 1, u64::MAX] {
+            let options = jfai_wait_options { interval: Some(milliseconds(ms)), ..jfai_wait_options::default() };
+            let Ok(policy) = jfai_wait_options::policy(Some(&options), &engine(None)) else { unreachable!("refused") };
+            let of_client = engine(Some(milliseconds(ms)));
+            assert_eq!(policy.for_host(false), of_client.client().wait_policy().clone(), "{ms} ms");
+        }
+        let seven = jfai_wait_options { interval: Some(milliseconds(7_000)), ..jfai_wait_options::default() };
+        let Ok(policy) = jfai_wait_options::policy(Some(&seven), &engine(None)) else { unreachable!("refused") };
+        assert_eq!((policy.interval, policy.max_interval), (Duration::from_secs(7), Duration::from_secs(10)));
+    }
+}

@@ -127,6 +127,12 @@ def header(prefix):
     used = "".join(path.read_text() for path in [*HERE.glob("*.[ch]"), *HERE.glob("*.cpp")])
     missing = [name for name in names if f"{name}(" not in used and f"{name}," not in used]
     report(f"each of the {len(names)} functions is called by a test program", not missing, " ".join(missing))
+    hostile = (HERE / "hostile.c").read_text()
+    # What takes a callback or a yes or no has no value that could be hostile.
+    setters = [name.removeprefix("jfai_") for name in names if re.match(r"jfai_(client_options|request|wait_options)_(set|add|trust)_", name)
+               and not name.endswith(("_progress", "_journal_prompts"))]
+    missing = [name for name in setters if not re.search(rf"[NTB]\({name}, |TIMES\({name}\)", hostile)]
+    report(f"hostile.c tries each of the {len(setters)} setters", len(setters) > 20 and not missing, " ".join(missing))
     wrapper = set(re.findall(r"\bjfai_\w+", re.sub(r"//.*|/\*[\s\S]*?\*/", "", (HEADER.parent / "junfeiai.hpp").read_text())))
     # What C++ needs no wrapper for: the names of numbers, and the streams that std::function callbacks replace.
     own = {"jfai_status_name", "jfai_video_read_range_async", "jfai_client_from_env"}
@@ -292,7 +298,7 @@ def main():
     must("the header is what the sources say", [*XTASK, "header", "--check"], timeout=1200)
     if not {"--release", "--readme"} & set(sys.argv):
         ok, output = run([*CARGO, "test", "--locked", "-p", "junfeiai-c", "--lib"], timeout=1200)
-        report("panics on purpose inside paying calls", ok, output, sums(output))
+        report("the tests inside the library: panics on purpose, pauses", ok, output, sums(output))
     emulator = Emulator()
     if "--release" in sys.argv:
         release(emulator)

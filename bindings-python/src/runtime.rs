@@ -170,6 +170,7 @@ impl Inside {
     }
 
     /// Runs something without the GIL.
+    #[allow(clippy::unused_self)] // whoever has it has registered this thread
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
         py.detach(|| {
             /// However the work ends, and before the GIL is asked for.

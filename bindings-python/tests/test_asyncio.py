@@ -102,7 +102,11 @@ def test_a_cancelled_save_lets_go_of_its_file(async_client: AsyncClient, emulato
         video = async_client.videos.video(emulator.finished(video_bytes=5_000_000))
         for _ in range(3):
             begun = asyncio.Event()
-            saving = asyncio.create_task(video.save(tmp_path / "a.mp4", on_progress=lambda _, begun=begun: begun.set()))
+
+            def told(_: object, begun: asyncio.Event = begun) -> None:
+                begun.set()
+
+            saving = asyncio.create_task(video.save(tmp_path / "a.mp4", on_progress=told))
             await begun.wait()
             saving.cancel()
             with pytest.raises(asyncio.CancelledError):

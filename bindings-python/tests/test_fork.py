@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, Emulator
@@ -154,28 +155,28 @@ def test_what_was_begun_stays_with_the_parent(emulator: Emulator, client: Client
     pieces = client.videos.iter_bytes(ready)
     begun = next(pieces)
     first = next(many)
-    held = [many, pieces, file]
+    held: list[Any] = [many, pieces, file]
     del many, pieces, file
 
     def child() -> None:
         for one in held[:2]:
             with pytest.raises(RuntimeError, match="before fork"):
-                next(one)  # type: ignore[call-overload]
+                next(one)
         with pytest.raises(RuntimeError, match="before fork"):
-            held[2].seek(250_000)  # type: ignore[union-attr]
+            held[2].seek(250_000)
         held.clear()
         gc.collect()
         assert client.videos.get(ready).done
 
     for _ in range(2):
         in_child(child)
-    many, pieces, file = held  # type: ignore[assignment]
-    assert len([first, *many]) == 4
+    rest, other_pieces, same_file = held
+    assert len([first, *rest]) == 4
     assert posts(emulator) == 4, "each was created once"
     whole = emulator.file(ready)
-    assert begun + b"".join(pieces) == whole
-    file.seek(250_000)
-    assert file.read() == whole[250_000:]
+    assert begun + b"".join(other_pieces) == whole
+    same_file.seek(250_000)
+    assert same_file.read() == whole[250_000:]
 
 
 @pytest.fixture

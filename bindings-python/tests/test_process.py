@@ -175,7 +175,7 @@ BUSY = {
 def test_the_end_with_busy_callbacks(kind: str, interpreter: str, emulator: Emulator, environment: Path) -> None:
     """Daemon threads run Python code with Rust code below it, on both faces, while the interpreter is taken down."""
     task_id = emulator.running()
-    rounds = (15 if interpreter == sys.executable else 3) if kind in ("short", "endless", "sleeping") else 2
+    rounds = {"sleeping": 15, "endless": 5, "short": 5}.get(kind, 1) if interpreter == sys.executable else 1
     package = Path(junfeiai.__file__).parents[1]
     code = f"""
         import asyncio, sys, threading, time

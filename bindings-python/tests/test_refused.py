@@ -212,3 +212,30 @@ def test_a_journal_that_cannot_be_written_any_more(emulator: Emulator, tmp_path:
     [outcome] = client.videos.generate_many(["x"])
     assert isinstance(outcome.error, junfeiai.JournalError)
     assert emulator.stats()["posts"] == 0
+
+
+NUMBERS = [
+    "timeout", "create_timeout", "connect_timeout", "idle_timeout", "poll_interval", "wait_timeout", "max_attempts",
+    "request_rate", "request_burst", "max_in_flight_creates",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [math.inf, 1e308, 1e19, 2**31, 2**62, 5e-324, 0, -1, math.nan, True], ids=repr)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_the_client(name: str, value: Any, emulator: Emulator) -> None:
+    """Each is refused by its name, or the client works: a panic is neither."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    given: dict[str, Any] = {name: value, **({"request_rate": 2.0} if name == "request_burst" else {})}
+    try:
+        client = Client(**emulator.options(**given))
+    except (TypeError, ValueError, OverflowError) as error:
+        assert name in str(error)
+        assert emulator.stats()["posts"] == 0
+        return
+    assert client.check().entries
+    try:
+        # A far poll is legal, and so is an answer that cannot come in time.
+        client.videos.generate("x", seconds=4, timeout=0.2)
+    except junfeiai.JunFeiAIError as error:
+        assert not isinstance(error, junfeiai.InternalError), error
+        assert error.task_id or error.maybe_executed or emulator.stats()["created_tasks"] == 0

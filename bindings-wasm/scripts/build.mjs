@@ -66,11 +66,33 @@ function bind(compiled) {
   run("cargo", ["run", "-q", "--locked", "-p", "xtask-wasm", "--", compiled, glue], {
     env: { ...process.env, CARGO_TARGET_DIR: join(root, "target/wasm-tools") },
   });
-  run(join(here, "node_modules/.bin/wasm-opt"), [
-    join(glue, "junfeiai_bg.wasm"), "-o", `${made}.part`, "-Oz", "--converge", "--strip-debug", "--strip-producers",
-    "--strip-target-features",
-  ]);
+  const optimize = join(here, "node_modules/.bin/wasm-opt");
+  run(optimize, [join(glue, "junfeiai_bg.wasm"), "-o", `${made}.long`, "-Oz", "--converge", "--strip-debug", "--strip-producers"]);
+  // The names at the border hold hashes, which do not compress: the glue gets the short ones, too.
+  const names = execFileSync(optimize, [
+    `${made}.long`, "-o", `${made}.part`, "--minify-imports-and-exports-and-modules", "--strip-target-features",
+  ], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  rmSync(`${made}.long`);
+  writeFileSync(join(glue, "junfeiai.js"), shorten(readFileSync(join(glue, "junfeiai.js"), "utf8"), JSON.parse(names)));
   renameSync(`${made}.part`, made);
+}
+
+/** The glue with the short names that wasm-opt gave to what is imported and exported. */
+function shorten(text, { imports, exports }) {
+  const given = new Map(imports.map(([, long, short]) => [long, short]));
+  const taken = new Map(exports);
+  const rename = (names, long) => {
+    const short = names.get(long);
+    if (short === undefined) throw new Error(`the glue has changed: ${long} is not at the border`);
+    return short;
+  };
+  let count = 0;
+  const short = text
+    .replaceAll(`"${imports[0][0]}"`, () => '"a"')
+    .replaceAll(/^( +)(__wb\w+)(?=: function\()/gm, (_, space, long) => { count += 1; return space + rename(given, long); })
+    .replaceAll(/\bwasm\.(\w+)/g, (_, long) => `wasm.${rename(taken, long)}`);
+  if (count !== imports.length) throw new Error(`the glue has changed: it gives ${count} functions, the module takes ${imports.length}`);
+  return short;
 }
 
 const wasmBytes = () => readFileSync(join(glue, "junfeiai.wasm"));
@@ -124,6 +146,8 @@ async function bundle() {
     esbuild.build({
       ...common, format: "cjs", platform: "node", entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
       plugins: [names("./node.cjs")], define: { "import.meta.url": "undefined" },
+      // Node shows the line that an uncaught error comes from.
+      lineLimit: 100,
     }),
     esbuild.build({ ...common, format: "cjs", platform: "node", entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs")] }),
   ]);

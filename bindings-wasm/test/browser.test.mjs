@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { serve } from "../demo/server.mjs";
 import { blank, launch, open, site } from "./browser.mjs";
 import { KEY, root, startEmulator } from "./emulator.mjs";
+import { MOST } from "./memory.mjs";
 
 const dist = join(root, "target/npm/package/dist");
 const artefacts = join(root, "target/npm/screenshots");
@@ -132,6 +133,27 @@ describe("a plain page", () => {
       return (await (await new Client(given).videos.video(task)).bytes()).length;
     }, [options(), id]);
     assert.equal(size, length);
+  });
+
+  test("20,000 queries and 2,000 tasks leave the heap as it was", async () => {
+    const browser = await launch(["--js-flags=--expose-gc"]);
+    const own = await site({ "/junfeiai/": dist, "/test/": import.meta.dirname, "/": blank });
+    try {
+      const page = await open(browser, own.origin);
+      const bytes = await page.evaluate(async () => {
+        const { growth } = await import("/test/memory.mjs");
+        const library = await import("junfeiai");
+        const heap = async () => {
+          for (let i = 0; i < 4; i += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+          return performance.memory.usedJSHeapSize;
+        };
+        return growth(library, heap, { queries: 20_000, tasks: 2000 });
+      });
+      for (const [name, each] of Object.entries(bytes)) assert.ok(each < MOST, `each ${name} leaves ${each.toFixed(0)} bytes`);
+    } finally {
+      await browser.close();
+      own.stop();
+    }
   });
 
   test("an aborted create and a stream that is cancelled", async () => {

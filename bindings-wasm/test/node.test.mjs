@@ -342,6 +342,36 @@ describe("save", () => {
     assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("resumed")), ["resumed.mp4"]);
   });
 
+  test("under the rules of Windows: what is opened for appending cannot be cut", async () => {
+    const id = await finished({ video_bytes: 600_000 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "windows.mp4");
+    const { constants, promises } = require("node:fs");
+    const { open } = promises;
+    promises.open = async (name, flags, ...rest) => {
+      const file = await open(name, flags, ...rest);
+      const appends = typeof flags === "number" ? flags & constants.O_APPEND : /a/.test(flags);
+      if (appends) file.truncate = () => Promise.reject(Object.assign(new Error("EPERM: operation not permitted, ftruncate"), { code: "EPERM", syscall: "ftruncate" }));
+      return file;
+    };
+    try {
+      const stop = new AbortController();
+      await refused(video.save(path, { signal: stop.signal, onProgress: (p) => { if (p.bytes > 300_000) stop.abort(); } }), "cancelled");
+      await writeFile(`${path}.part.state`, "+ 0-1", { flag: "a" });
+      assert.equal((await video.save(path)).resumed, true);
+      await emulator.reset();
+      const other = await finished({ video_bytes: 500_000 });
+      // Of another task: everything is cut to nothing.
+      await writeFile(`${path}.part`, "old");
+      await writeFile(`${path}.part.state`, "old");
+      await (await client.videos.video(other)).save(path, { overwrite: true });
+      assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(other));
+    } finally {
+      promises.open = open;
+    }
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("windows")), ["windows.mp4"]);
+  });
+
   test("several connections, cuts, and two savers of one file", async () => {
     const id = await finished({ video_bytes: 8 << 20 });
     await emulator.scenario({ content: { per_connection_rate: 8 << 20 }, rules: [{ match: { op: "content", nth: [2] }, fault: { kind: "cut_body", after_bytes: 300_000 } }] });

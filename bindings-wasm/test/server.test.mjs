@@ -122,6 +122,31 @@ test("a create that a browser sends twice is carried out once", async () => {
   assert.equal(await posts(), 4);
 });
 
+test("a create in flight is never forgotten, however many there are", async () => {
+  let open;
+  const gate = new Promise((resolve) => { open = resolve; });
+  let [carried, asked] = [0, 0];
+  // More than it remembers, all of them waiting inside of `allow`, which then refuses all but the first.
+  const handler = createProxyHandler({
+    apiKey: KEY, baseURL: emulator.baseURL,
+    allow: async ({ order }) => { asked += 1; await gate; if (order.prompt !== "ball 0") return false; carried += 1; return true; },
+  });
+  const order = (number) => handler(new Request("http://x/video/generations", {
+    method: "POST", body: JSON.stringify({ prompt: `ball ${number}` }), headers: { "content-type": "application/json", "idempotency-key": `key ${number}` },
+  }));
+  const first = order(0);
+  const others = Array.from({ length: 1500 }, (_, at) => order(at + 1));
+  while (asked < 1501) await new Promise((resolve) => setTimeout(resolve, 5));
+  const again = order(0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  open();
+  const [one, two] = await Promise.all([first, again].map(async (answer) => (await (await answer).json()).id));
+  assert.equal(one, two);
+  assert.deepEqual([carried, asked], [1, 1501]);
+  assert.ok((await Promise.all(others)).every((answer) => answer.status === 403));
+  assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 1);
+});
+
 test("a client without a key names each of its creates, one with a key does not", async () => {
   const seen = async (options) => {
     const names = [];

@@ -1,10 +1,13 @@
 //! No answer whatever makes a decoder panic, and what it makes of it holds together.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::cell::Cell;
+
 use junfeiai::endpoint::Endpoint;
 use junfeiai::protocol::{Answer, classify, parse_create, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{ErrorKind, Length, Phase, TaskStatus, VideoRequest};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -128,16 +131,34 @@ proptest! {
             prop_assert!(seen.progress.is_none_or(|progress| (0.0..=100.0).contains(&progress)));
         }
     }
+}
 
-    #[test]
-    fn requests_never_panic_and_send_seconds_as_text(value in json_value(), prompt in ".{0,30}", seconds in prop_oneof![any::<f64>().prop_map(|n| json!(n)), ".{0,6}".prop_map(Value::from)], size in ".{0,12}") {
-        let _ = VideoRequest::from_json(value);
-        let request = VideoRequest::from_json(json!({ "prompt": prompt, "seconds": seconds, "size": size }));
-        if let Ok(prepared) = request.and_then(|request| request.prepare()) {
+#[test]
+fn requests_never_panic_and_send_seconds_as_text() {
+    // Numbers that are no length as well as some that are: both ends are to be seen.
+    let seconds = prop_oneof![
+        any::<f64>().prop_map(|n| json!(n)),
+        (0..20_u32).prop_map(|n| json!(n)),
+        (0..20_u32).prop_map(|n| json!(n.to_string())),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    let size = prop_oneof![Just("1280x720".to_owned()), ".{0,12}"];
+    let (sent, refused) = (Cell::new(0), Cell::new(0));
+    proptest!(
+        ProptestConfig::with_cases(4000),
+        |(value in json_value(), prompt in ".{0,30}", seconds in seconds, size in size)| {
+            let _ = VideoRequest::from_json(value);
+            let request = VideoRequest::from_json(json!({ "prompt": prompt, "seconds": seconds, "size": size }));
+            let Ok(prepared) = request.and_then(|request| request.prepare()) else {
+                refused.set(refused.get() + 1);
+                return Ok(());
+            };
+            sent.set(sent.get() + 1);
             let body: Value = serde_json::from_slice(&prepared.body).unwrap();
             prop_assert!(body["seconds"].is_string());
             let seconds: f64 = body["seconds"].as_str().unwrap().parse().unwrap();
             prop_assert!((1.0..=15.0).contains(&seconds));
         }
-    }
+    );
+    assert!(sent.get() > 100 && refused.get() > 100, "{sent:?} {refused:?}");
 }

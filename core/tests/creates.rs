@@ -2,74 +2,23 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::future::{IntoFuture as _, poll_fn};
+use std::future::IntoFuture as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+mod clock;
+
 use bytes::Bytes;
+use clock::Clock;
 use futures_util::StreamExt as _;
 use junfeiai::platform::BoxFuture;
-use junfeiai::protocol::Time;
-use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
+use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{
     CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,
 };
-
-/// A clock that stands still until it is told to go on.
-#[derive(Default)]
-struct Clock {
-    now: Mutex<Duration>,
-    sleepers: Mutex<BTreeMap<(Duration, usize), Waker>>,
-    count: AtomicUsize,
-}
-
-#[derive(Clone, Default)]
-struct VirtualTime(Arc<Clock>);
-
-impl VirtualTime {
-    /// Goes on by this much, in steps, so that whoever waits is woken at its time.
-    fn advance(&self, by: Duration) {
-        let now = {
-            let mut now = self.0.now.lock().unwrap();
-            *now += by;
-            *now
-        };
-        let mut sleepers = self.0.sleepers.lock().unwrap();
-        let late = sleepers.split_off(&(now + Duration::from_nanos(1), 0));
-        let woken = std::mem::replace(&mut *sleepers, late);
-        drop(sleepers);
-        woken.into_values().for_each(Waker::wake);
-    }
-}
-
-impl Timer for VirtualTime {
-    fn now(&self) -> Time {
-        Time::from_start(*self.0.now.lock().unwrap())
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let (clock, number) = (self.0.clone(), self.0.count.fetch_add(1, Ordering::Relaxed));
-        let until = clock.now.lock().unwrap().saturating_add(duration);
-        Box::pin(poll_fn(move |cx| {
-            if *clock.now.lock().unwrap() >= until {
-                return Poll::Ready(());
-            }
-            clock.sleepers.lock().unwrap().insert((until, number), cx.waker().clone());
-            Poll::Pending
-        }))
-    }
-
-    fn unix_now(&self) -> Option<u64> {
-        Some(1_750_000_000 + self.0.now.lock().unwrap().as_secs())
-    }
-
-    fn seed(&self) -> u64 {
-        self.0.count.fetch_add(1, Ordering::Relaxed) as u64
-    }
-}
 
 /// What the server does with a create.
 #[derive(Clone)]
@@ -138,7 +87,7 @@ impl Transport for Server {
     }
 }
 
-fn client(server: &Server, time: &VirtualTime) -> Client {
+fn client(server: &Server, time: &Clock) -> Client {
     Client::builder()
         .api_key("sk-test")
         .endpoint("http://127.0.0.1:1")
@@ -171,7 +120,7 @@ fn kinds(ended: &[(usize, Result<Task>)]) -> Vec<(ErrorKind, bool)> {
 
 #[test]
 fn one_token_for_thirty_creates_lets_no_more_leave_and_says_which_have() {
-    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::None), Clock::default());
     let client = client(&server, &time);
     let token = CancelToken::new();
     let mut creates: BTreeMap<usize, Create> = (0..30)
@@ -199,7 +148,7 @@ fn one_token_for_thirty_creates_lets_no_more_leave_and_says_which_have() {
 
 #[test]
 fn creates_dropped_one_after_the_other_let_no_more_leave() {
-    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::None), Clock::default());
     let client = client(&server, &time);
     let tracker = CreateTracker::new();
     let videos = client.videos().tracked(&tracker);
@@ -228,7 +177,7 @@ fn creates_dropped_one_after_the_other_let_no_more_leave() {
 
 #[test]
 fn a_stopped_tracker_lets_those_in_flight_end_and_nobody_leave() {
-    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::None), Clock::default());
     let tracker = CreateTracker::new();
     let videos = client(&server, &time).videos().tracked(&tracker);
     let mut creates: BTreeMap<usize, Create> = (0..30)
@@ -256,7 +205,7 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
         Answer::Status(429, r#"{"error":{"message":"slow down"}}"#, retry_after()),
         Answer::Status(429, r#"{"code":"fail_to_fetch_task","message":"busy","data":null}"#, retry_after()),
     ] {
-        let (server, time) = (Server::new(answer), VirtualTime::default());
+        let (server, time) = (Server::new(answer), Clock::default());
         let tracker = CreateTracker::new();
         let videos = client(&server, &time).videos().tracked(&tracker);
         let create: Create = Box::pin(async move { videos.create("a red ball").await });
@@ -277,7 +226,7 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
 
 #[test]
 fn a_create_that_pauses_can_be_stopped() {
-    let (server, time) = (Server::new(Answer::Refused), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::Refused), Clock::default());
     let tracker = CreateTracker::new();
     let videos = client(&server, &time).videos().tracked(&tracker);
     let create: Create = Box::pin(async move { videos.create("a red ball").await });
@@ -292,7 +241,7 @@ fn a_create_that_pauses_can_be_stopped() {
 #[test]
 fn a_long_pause_of_the_server_is_said_at_once() {
     let long = Headers::from_iter([("retry-after", "1200")]);
-    let (server, time) = (Server::new(Answer::None), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::None), Clock::default());
     let client = client(&server, &time);
     let create = || -> Create {
         let videos = client.videos();
@@ -335,7 +284,7 @@ fn a_long_pause_of_the_server_is_said_at_once() {
 
 #[test]
 fn the_limit_of_a_helper_path_slows_nobody() {
-    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::Task), Clock::default());
     let limited = Headers::from_iter([("retry-after", "1200")]);
     let helper = Helper(server.clone(), limited);
     let client = Client::builder()
@@ -370,7 +319,7 @@ impl Transport for Helper {
 
 #[tokio::test]
 async fn generate_many_lists_the_tasks_that_were_not_given_out() {
-    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::Task), Clock::default());
     let tracker = CreateTracker::new();
     let requests = ["a", "b", "c"].map(VideoRequest::new);
     let mut videos = client(&server, &time).videos().tracked(&tracker).generate_many(requests, 3).unwrap();
@@ -386,7 +335,7 @@ async fn generate_many_lists_the_tasks_that_were_not_given_out() {
 fn the_journal_calls_unknown_only_what_has_left() {
     let folder = tempfile::tempdir().unwrap();
     for (answer, unknown) in [(Answer::None, 1), (Answer::Refused, 0)] {
-        let (server, time) = (Server::new(answer), VirtualTime::default());
+        let (server, time) = (Server::new(answer), Clock::default());
         let journal = Arc::new(FileJournal::open(folder.path().join(format!("journal-{unknown}"))).unwrap());
         let client = Client::builder()
             .api_key("sk-test")
@@ -439,7 +388,7 @@ fn logged<T>(future: impl Future<Output = T>) -> String {
 
 #[test]
 fn whoever_drops_a_paid_call_finds_its_id_in_the_log() {
-    let (server, time) = (Server::new(Answer::Task), VirtualTime::default());
+    let (server, time) = (Server::new(Answer::Task), Clock::default());
     let client = client(&server, &time);
     let text = logged(client.videos().generate("a red ball").into_future());
     assert!(text.contains("WARN") && text.contains("task_0"), "{text:?}");

@@ -284,6 +284,18 @@ fn it_throws_out_what_is_over_and_others_notice() {
 }
 
 #[test]
+fn what_a_killed_writer_left_beside_the_file_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    add(&FileJournal::open(&path).unwrap(), 0, 1).unwrap();
+    let before = fs::read(&path).unwrap();
+    fs::write(folder.path().join("j.new"), &before[..before.len() / 2]).unwrap();
+    assert_eq!(now(FileJournal::open(&path).unwrap().entries()).unwrap().len(), 1);
+    assert_eq!(names(folder.path()), ["j", "j.lock"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
 fn a_removed_file_is_begun_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");

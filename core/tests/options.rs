@@ -5,133 +5,22 @@
 #![cfg(feature = "native")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod clock;
+
 use bytes::Bytes;
+use clock::Clock;
 use futures_util::StreamExt as _;
 use junfeiai::platform::BoxFuture;
-use junfeiai::protocol::{DownloadPolicy, RetryPolicy, Time, WaitPolicy};
-use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
+use junfeiai::protocol::{DownloadPolicy, RetryPolicy, WaitPolicy};
+use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{CheckOptions, Client, ClientBuilder, Error, ErrorKind, ReaderOptions, VideoRequest};
 use junfeiai_emulator::{Emulator, TaskSpec};
 use serde_json::{Value, json};
-
-/// A call that has not ended after so much virtual time waits for ever, as it was told to.
-const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
-/// A call that is woken so often while time goes on was told to try without an end; one that is woken so often while
-/// time stands still is in a circle.
-const MOST_WAKES: usize = 500;
-
-/// A clock that stands until everybody sleeps, and then jumps to the first who is to be woken.
-#[derive(Clone, Default)]
-struct Clock(Arc<Mutex<Face>>);
-
-#[derive(Default)]
-struct Face {
-    now: Duration,
-    /// Who is to be woken when; the number keeps two of one time apart.
-    sleepers: BTreeMap<(Duration, usize), Waker>,
-    count: usize,
-}
-
-struct Sleep {
-    clock: Clock,
-    until: Duration,
-    key: Option<(Duration, usize)>,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut clock = self.clock.0.lock().unwrap();
-        if clock.now >= self.until {
-            return Poll::Ready(());
-        }
-        clock.count += 1;
-        let key = self.key.unwrap_or((self.until, clock.count));
-        clock.sleepers.insert(key, cx.waker().clone());
-        drop(clock);
-        self.key = Some(key);
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.clock.0.lock().unwrap().sleepers.remove(&key);
-        }
-    }
-}
-
-impl Timer for Clock {
-    fn now(&self) -> Time {
-        Time::from_start(self.0.lock().unwrap().now)
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let until = self.0.lock().unwrap().now.saturating_add(duration);
-        Box::pin(Sleep { clock: self.clone(), until, key: None })
-    }
-
-    fn unix_now(&self) -> Option<u64> {
-        Some(1_700_000_000)
-    }
-
-    fn seed(&self) -> u64 {
-        7
-    }
-}
-
-impl Clock {
-    /// Drives a call to its end; `None` when it would wait for ever.
-    fn run<T>(&self, call: impl Future<Output = T>) -> Option<T> {
-        struct Woken(AtomicBool);
-        impl Wake for Woken {
-            fn wake(self: Arc<Self>) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-        let woken = Arc::new(Woken(AtomicBool::new(false)));
-        let waker = Waker::from(woken.clone());
-        let begun = self.0.lock().unwrap().now;
-        let mut call = pin!(call);
-        let mut at = begun;
-        let mut standing = 0;
-        let mut moves = 0;
-        loop {
-            if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(output);
-            }
-            standing += 1;
-            assert!(standing < MOST_WAKES, "woken {standing} times while time stands still");
-            if woken.0.swap(false, Ordering::SeqCst) {
-                continue;
-            }
-            let mut clock = self.0.lock().unwrap();
-            let ((until, _), waker) = clock.sleepers.pop_first()?;
-            if until.saturating_sub(begun) > FOR_EVER {
-                return None;
-            }
-            clock.now = clock.now.max(until);
-            if clock.now > at {
-                (at, moves, standing) = (clock.now, moves + 1, 0);
-                if moves == MOST_WAKES {
-                    return None;
-                }
-            }
-            drop(clock);
-            waker.wake();
-        }
-    }
-}
 
 /// What the service does.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -259,7 +259,7 @@ async fn a_later_call_goes_on_where_the_first_stopped() {
     let case = Case::new(&json!({}));
     begin(&case).await;
     let there = fs::metadata(case.part()).unwrap().len();
-    assert!(there >= 500_000 && there < SIZE, "{there}");
+    assert!((500_000..SIZE).contains(&there), "{there}");
     case.emulator.set_scenario_json("{}").unwrap();
     case.emulator.clear_requests();
     let summary = case.save().await.unwrap();
@@ -461,7 +461,8 @@ fn file_names_are_safe_everywhere() {
     ];
     let names: Vec<String> = odd.iter().map(|id| name_of(id)).collect();
     for name in &names {
-        assert!(name.len() <= 200 && name.ends_with(".mp4") && !name.starts_with('.'), "{name}");
+        assert!(name.len() <= 200 && !name.starts_with('.'), "{name}");
+        assert!(Path::new(name).extension().is_some_and(|extension| extension == "mp4"), "{name}");
         assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)), "{name}");
         assert_eq!(Path::new(name).components().count(), 1);
     }
@@ -538,4 +539,73 @@ async fn half_of_what_a_save_leaves_is_read_anew() {
         case.assert_whole();
         assert!(!summary.resumed, "{name}");
     }
+}
+
+fn options(overwrite: bool, create_parents: bool) -> Value {
+    json!({ "overwrite": overwrite, "create_parents": create_parents })
+}
+
+/// What can be refused is refused before a video is paid for, and looking leaves nothing behind.
+#[tokio::test]
+async fn a_target_is_judged_before_there_is_a_video() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("there.mp4"), "x").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    let client = Client::new("sk-test").unwrap();
+    let check = |name: &str, options: Value| client.videos().check_save(at(name), options);
+    check("new.mp4", json!({})).unwrap();
+    check("there.mp4", options(true, false)).unwrap();
+    check("a/b/new.mp4", options(false, true)).unwrap();
+    for (name, options, kind, text) in [
+        ("there.mp4", options(false, false), ErrorKind::FileExists, "there.mp4"),
+        ("folder", options(true, false), ErrorKind::Io, "folder"),
+        ("none/new.mp4", options(false, false), ErrorKind::Io, "does not exist"),
+        ("there.mp4/new.mp4", options(false, true), ErrorKind::Io, "there.mp4"),
+        ("a\0b.mp4", options(false, false), ErrorKind::Io, "NUL"),
+        ("new.mp4", json!({ "connections": 17 }), ErrorKind::InvalidRequest, "connections"),
+        ("new.mp4", json!({ "nobody": 1 }), ErrorKind::InvalidRequest, "nobody"),
+    ] {
+        let error = check(name, options).unwrap_err();
+        assert_eq!(error.kind(), kind, "{name:?}: {error}");
+        assert!(error.to_string().contains(text), "{name:?}: {error}");
+    }
+    // The names beside the file must be possible, too.
+    let long = "x".repeat(250);
+    assert_eq!(check(&long, json!({})).unwrap_err().kind(), ErrorKind::Io);
+    fs::create_dir(at("new.mp4.part")).unwrap();
+    assert_eq!(check("new.mp4", json!({})).unwrap_err().kind(), ErrorKind::Io);
+    fs::remove_dir(at("new.mp4.part")).unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["folder", "there.mp4"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_device_or_a_dead_link_is_no_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::new("sk-test").unwrap();
+    let error = client.videos().check_save("/dev/null", options(true, false)).unwrap_err();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let below = folder.path().join("link/new.mp4");
+    assert_eq!(client.videos().check_save(below, options(false, true)).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// What another saver has in hand is refused, and what a former one left is not touched.
+#[tokio::test]
+async fn a_check_leaves_a_part_alone() {
+    let case = Case::new(&json!({}));
+    let [part, state] = [".part", ".part.state"].map(|end| PathBuf::from(format!("{}{end}", case.path().display())));
+    fs::write(&part, [7; 1000]).unwrap();
+    fs::write(&state, "{}\n").unwrap();
+    case.save().check().unwrap();
+    assert_eq!((fs::read(&part).unwrap().len(), fs::read_to_string(&state).unwrap().as_str()), (1000, "{}\n"));
+    let other = fs::OpenOptions::new().write(true).open(&state).unwrap();
+    other.lock().unwrap();
+    assert_eq!(case.save().check().unwrap_err().kind(), ErrorKind::FileLocked);
+    drop(other);
+    case.save().check().unwrap();
+    assert!(case.content().is_empty(), "nothing was asked of the server");
 }

@@ -6,7 +6,7 @@ import subprocess
 from blocks import ROOT, read
 
 # Items of other people that the documents for contributors name.
-OTHERS = {"fork", "AbortSignal", "sync_data", "Debug", "fetch", "setTimeout"}
+OTHERS = {"fork", "AbortSignal", "sync_data", "Debug", "fetch", "setTimeout", "writev"}
 
 # How each language begins a definition, an entry of a record, and a call that defines (a macro's row).
 PATTERNS = {

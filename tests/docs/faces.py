@@ -13,8 +13,8 @@ TYPESCRIPT_OPTIONS = {"env", "face", "connect_timeout", "request_rate", "request
 C_OPTIONS = {"env": "use_env", "base_url": "set_endpoint", "endpoints": "add_endpoint", "trusted_hosts": "trust_host", "request_burst": "set_request_rate"}
 C_FIELDS = {"prompt": "new", "duration": "set_seconds", "image": "set_image_url", "images": "add_reference_url", "extra": "set_extra_json"}
 
-# Variants of a verb that takes their options itself in the other languages.
-EVERYWHERE = {"check_with", "video_of"}
+# Variants of a verb that takes their options itself in the other languages, and what only the bindings call.
+EVERYWHERE = {"check_with", "video_of", "tracked"}
 TYPESCRIPT_VERBS = EVERYWHERE | {"wait_all", "pending", "forget", "resolve_unknown", "resume_pending"}
 C_VERBS = {"balance": "get_balance", "task": "task_by_id", "video": "video_by_id", "pending": "list_pending", "as_completed": "wait_all"}
 

@@ -216,7 +216,7 @@ def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: b
     if note not in notes:
         try:
             # What add_note does, which Python 3.10 does not have.
-            error.__notes__ = [*notes, note]  # type: ignore[attr-defined]
+            error.__notes__ = [*notes, note]
             if task_ids:
                 error.task_ids = tuple(task_ids)  # type: ignore[attr-defined]
             if len(task_ids) == 1 and getattr(error, "task_id", None) is None:

@@ -15,11 +15,15 @@ __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
 
 def _shutdown() -> None: ...
+def _stop_creates() -> None: ...
+def _panic(videos: Videos | AsyncVideos) -> Any: ...
 
 __all__ = [
     "__version__",
     "ERROR_KINDS",
     "_shutdown",
+    "_stop_creates",
+    "_panic",
     "Client",
     "Videos",
     "Task",
@@ -362,6 +366,11 @@ class Videos:
         """The video of a task that is done, without asking for it."""
     def video_at(self, url: str) -> Video:
         """A video by its address. The key goes along only when the host is on the list."""
+    def check_save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
+        """Refuses what ``save`` with these arguments would refuse before it reads anything: options, a file that exists,
+        a folder that cannot be written, a full disk. Call it before a create that you pay for. Asks nothing of the
+        server and leaves nothing behind.
+        """
     def read_range(self, task_id: str, start: int, end: int) -> bytes:
         """Part of a task's video, see ``read_range`` of the video."""
     def iter_bytes(self, task_id: str) -> Iterator[bytes]:
@@ -622,6 +631,11 @@ class AsyncVideos:
         """The video of a task that is done, without asking for it."""
     def video_at(self, url: str) -> AsyncVideo:
         """A video by its address. The key goes along only when the host is on the list."""
+    def check_save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
+        """Refuses what ``save`` with these arguments would refuse before it reads anything: options, a file that exists,
+        a folder that cannot be written, a full disk. Call it before a create that you pay for. Asks nothing of the
+        server and leaves nothing behind.
+        """
     def read_range(self, task_id: str, start: int, end: int) -> Coroutine[Any, Any, bytes]:
         """Part of a task's video, see ``read_range`` of the video."""
     def iter_bytes(self, task_id: str) -> AsyncIterator[bytes]:

@@ -64,37 +64,44 @@ const BAD_IDS: [&str; 14] = [
     "~root",
 ];
 
+/// What stands for a folder, however it is encoded: as an id it is refused.
+const NO_SEGMENT: &str = "..";
+
 #[tokio::test]
-async fn an_id_of_the_server_that_is_a_path_is_not_taken() {
+async fn an_id_of_the_server_leads_nowhere() {
     for id in BAD_IDS {
         let answer = json!({ "id": id, "task_id": id, "status": "queued" }).to_string();
         let server = Server::start(move |_, out| out.json(&answer));
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal");
-        let client = builder(&format!("{}/v1", server.origin())).journal(&journal).build().unwrap();
-        let error = client.videos().create("a red ball").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CreateOutcomeUnknown, "{id:?}: {error}");
-        assert!(client.videos().task(id).is_err() && client.videos().video(id).is_err(), "{id:?}");
-        assert!(client.videos().pending().await.unwrap().iter().all(|entry| !format!("{entry:?}").contains("task_id")));
+        let client = builder(&format!("{}/v1", server.origin())).build().unwrap();
+        let created = client.videos().create("a red ball").await;
+        if id == NO_SEGMENT {
+            let error = created.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CreateOutcomeUnknown, "{id:?}: {error}");
+            assert!(client.videos().task(id).is_err() && client.videos().video(id).is_err(), "{id:?}");
+            continue;
+        }
+        // It was paid for: it is kept as it is, and is one segment of a path and one name of a file.
+        assert_eq!(created.unwrap().id(), id);
+        let _ = client.videos().get(id).await;
+        let asked = server.seen().pop().unwrap().path();
+        let segment = asked.strip_prefix("/v1/video/generations/").unwrap_or_else(|| panic!("{id:?}: {asked}"));
+        assert!(!segment.is_empty() && !segment.contains(['/', '\\', '?', '#']), "{id:?}: {asked}");
+        let name = client.videos().video(id).unwrap().file_name();
+        assert_eq!(Path::new(&name).file_name(), Some(name.as_ref()), "{id:?}: {name}");
+        assert!(!name.contains(['/', '\\', ':', '\0', '\n']) && !name.starts_with('.'), "{id:?}: {name}");
     }
 }
 
 /// A journal is a file that others may have written.
 #[tokio::test]
-async fn an_id_of_a_journal_that_is_a_path_is_not_taken() {
-    for id in BAD_IDS {
-        let case = Case::new();
-        let journal = case.path("journal");
-        let created = json!({ "v": 1, "at": 1, "event": "created", "intent": "1f", "task_id": id, "model": "m" });
-        fs::write(&journal, format!("{{\"junfeiai_journal\":1,\"generation\":\"1\"}}\n{created}\n")).unwrap();
-        let client = builder(&case.emulator.base_url()).journal(&journal).build();
-        let error = match client {
-            Err(error) => error,
-            Ok(client) => client.videos().resume_pending(case.path("out")).await.err().expect("it was taken"),
-        };
-        assert_eq!(error.kind(), ErrorKind::Journal, "{id:?}: {error}");
-        assert!(!case.path("out").exists());
-    }
+async fn an_id_of_a_journal_that_is_a_folder_is_not_taken() {
+    let case = Case::new();
+    let journal = case.path("journal");
+    let created = json!({ "v": 1, "at": 1, "event": "created", "intent": "1f", "task_id": NO_SEGMENT, "model": "m" });
+    fs::write(&journal, format!("{{\"junfeiai_journal\":1,\"generation\":\"1\"}}\n{created}\n")).unwrap();
+    let error = builder(&case.emulator.base_url()).journal(&journal).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Journal, "{error}");
+    assert_eq!(case.names(), ["journal", "journal.lock"]);
 }
 
 #[tokio::test]
@@ -102,8 +109,10 @@ async fn videos_of_a_journal_stay_in_their_folder() {
     let case = Case::new();
     let journal = case.path("journal");
     let mut lines = "{\"junfeiai_journal\":1,\"generation\":\"1\"}\n".to_owned();
-    // Ids that are allowed, and still no names of files.
-    for (number, id) in ["..a", "CON", "nul.txt", "task:1", ".hidden", "-rf"].into_iter().enumerate() {
+    // Ids that are kept as they are, and still no names of files.
+    let odd = ["..a", "CON", "nul.txt", "task:1", ".hidden", "-rf"];
+    let ids: Vec<_> = odd.into_iter().chain(BAD_IDS.into_iter().filter(|id| *id != NO_SEGMENT)).collect();
+    for (number, id) in ids.iter().copied().enumerate() {
         case.emulator.add_task(TaskSpec { id: Some(id.to_owned()), ..TaskSpec::default() });
         let created =
             json!({ "v": 1, "at": 1, "event": "created", "intent": number.to_string(), "task_id": id, "model": "m" });
@@ -112,7 +121,7 @@ async fn videos_of_a_journal_stay_in_their_folder() {
     fs::write(&journal, lines).unwrap();
     let client = builder(&case.emulator.base_url()).journal(&journal).build().unwrap();
     let done: Vec<_> = client.videos().resume_pending(case.path("out")).await.unwrap().collect().await;
-    assert_eq!(done.len(), 6);
+    assert_eq!(done.len(), ids.len());
     for (id, result) in done {
         let path = result.unwrap_or_else(|error| panic!("{id}: {error}")).path;
         assert_eq!(path.parent(), Some(case.path("out").as_path()), "{id}");

@@ -125,9 +125,8 @@ async fn an_own_proxy_gets_plain_http_to_this_machine_only_when_it_is_this_machi
 #[test]
 fn a_proxy_that_is_no_url_is_refused_without_being_repeated() {
     for bad in [format!("user:{PASSWORD}@"), format!("http://user:{PASSWORD}@:x"), format!("\u{0}{PASSWORD}")] {
-        if let Err(error) = Client::builder().api_key(KEY).proxy(bad).build() {
-            assert_eq!(error.record().field.as_deref(), Some("proxy"));
-            assert_clean("the refusal", format!("{error} {error:?} {}", error.to_json()));
-        }
+        let error = Client::builder().api_key(KEY).proxy(bad).build().unwrap_err();
+        assert_eq!(error.record().field.as_deref(), Some("proxy"));
+        assert_clean("the refusal", format!("{error} {error:?} {}", error.to_json()));
     }
 }

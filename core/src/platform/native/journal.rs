@@ -72,7 +72,11 @@ impl FileJournal {
             read.map_err(|error| failed(&journal.path, &error))?;
             Header::read(&start).map_err(|damage| journal.damaged(&damage))?;
         }
-        journal.locked(|_, _| Ok(()))?;
+        journal.locked(|_, _| {
+            // Nobody writes it while we hold the lock: its writer was killed.
+            let _ = fs::remove_file(journal.new_path());
+            Ok(())
+        })?;
         Ok(journal)
     }
 
@@ -219,11 +223,16 @@ impl FileJournal {
         Ok(Some(known))
     }
 
+    /// Where the file is written anew, before it gets its name.
+    fn new_path(&self) -> PathBuf {
+        with_suffix(&self.path, ".new")
+    }
+
     /// Writes the file anew with only what is not over: durable first, then under its name.
     fn replace(&self, ledger: &Ledger) -> Result<Known> {
         let header = Header::new(new_generation());
         let text = ledger.compacted(&header);
-        let new_path = with_suffix(&self.path, ".new");
+        let new_path = self.new_path();
         let write = || -> io::Result<()> {
             // A former process may have been killed right here; whatever stands there is not gone on with.
             match fs::remove_file(&new_path) {

@@ -13,7 +13,8 @@ const PROBE: [u8; 4096] = [0; 4096];
 /// Refuses what a save to this target would be refused for.
 pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()> {
     if target.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(refused(format!("{target:?} holds a NUL character: no file can have this name")));
+        let shown = target.to_string_lossy();
+        return Err(refused(format!("\"{}\" holds a NUL character: no file can have this name", shown.escape_debug())));
     }
     check_target(target, overwrite)?;
     if fs::metadata(target).is_ok_and(|data| !data.is_file()) {
