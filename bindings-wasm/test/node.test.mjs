@@ -464,3 +464,36 @@ describe("a defect", () => {
     assert.match(text, /^\d+ succeeded/);
   });
 });
+
+describe("the environment", () => {
+  const withVariables = (variables, run) => {
+    const names = ["JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL", "JUNFEIAI_VIDEO_BASE_URL"];
+    const before = names.map((name) => process.env[name]);
+    const set = (name, value) => (value === undefined ? delete process.env[name] : (process.env[name] = value));
+    names.forEach((name) => set(name, variables[name]));
+    try {
+      return run();
+    } finally {
+      names.forEach((name, at) => set(name, before[at]));
+    }
+  };
+
+  test("is judged as in the other languages: a list of endpoints, and a bad variable by its name", () => {
+    const key = { JUNFEIAI_API_KEY: KEY };
+    const listed = withVariables({ ...key, JUNFEIAI_BASE_URL: " china , standard" }, () => new Client());
+    assert.match(listed.endpoint, /lingzhiwuxian/);
+    const given = withVariables({ ...key, JUNFEIAI_BASE_URL: "not a URL" }, () => new Client({ endpoint: "standard" }));
+    assert.equal(given.endpoint, "https://junfeiai.com/v1");
+    for (const [name, value] of [["JUNFEIAI_BASE_URL", "not a URL"], ["JUNFEIAI_BASE_URL", ","], ["JUNFEIAI_API_KEY", "a b"],
+      ["JUNFEIAI_VIDEO_BASE_URL", "https://a.example/path"]]) {
+      let error;
+      try {
+        withVariables({ ...key, [name]: value }, () => new Client());
+      } catch (thrown) {
+        error = thrown;
+      }
+      assert.ok(error instanceof JunFeiAIError && error.code === "config", inspect(error));
+      assert.ok(error.message.startsWith(`${name}: `) && !error.message.includes(KEY), error.message);
+    }
+  });
+});
