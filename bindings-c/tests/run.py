@@ -259,7 +259,7 @@ def sanitizers(emulator, prefix):
     if shutil.which("valgrind"):
         check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
                  "--errors-for-leak-kinds=definite,indirect,possible", "-q", f"--suppressions={HERE / 'valgrind.supp'}"]
-        for name in ("api", "async", "paid", "hostile"):
+        for name in ("api", "async", "paid"):
             program(emulator, f"valgrind: {name}", [*check, WORK / "cmake-gcc" / name, WORK / "out"], timeout=200, SANITIZED="1")
     else:
         skipped.append("valgrind (not installed)")

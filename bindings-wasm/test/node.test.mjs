@@ -87,7 +87,7 @@ describe("the main job", () => {
     const ids = [await finished(), (await client.videos.create({ prompt: "[fail] x", seconds: 4 })).id, "task_unknown", "../x"];
     const ended = {};
     for await (const { id, video, error } of client.videos.asCompleted(ids)) ended[id] = video ? (await video.readRange(4, 8)).length : error.code;
-    assert.deepEqual(ended, { [ids[0]]: 4, [ids[1]]: "task_failed", task_unknown: "not_found", "../x": "invalid_request" });
+    assert.deepEqual(ended, { [ids[0]]: 4, [ids[1]]: "task_failed", task_unknown: "not_found", "../x": "not_found" });
     await emulator.forget();
     const seen = [];
     for await (const { index, video, error } of client.videos.generateMany(["a", { prompt: "b", seconds: 4 }, { prompt: "[fail]", seconds: 4 }], { concurrency: 2 })) {
@@ -155,8 +155,8 @@ describe("bad input is told before any request", () => {
     }
     const far = await refused(client.videos.create({ prompt: "x", seconds: 99 }), "invalid_request");
     assert.equal(far.field, "seconds");
-    assert.throws(() => client.videos.task("../x"), { code: "invalid_request" });
-    await refused(client.videos.get("a/b"), "invalid_request");
+    assert.throws(() => client.videos.task(""), { code: "invalid_request" });
+    await refused(client.videos.get(""), "invalid_request");
     await refused(client.videos.videoAt("ftp://a.b"), "invalid_request");
     const video = await client.videos.video("task_1");
     await refused(video.readRange(5, 5), "invalid_request");
@@ -462,5 +462,38 @@ describe("a defect", () => {
     const [code] = await once(child, "exit");
     assert.equal(code, 0);
     assert.match(text, /^\d+ succeeded/);
+  });
+});
+
+describe("the environment", () => {
+  const withVariables = (variables, run) => {
+    const names = ["JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL", "JUNFEIAI_VIDEO_BASE_URL"];
+    const before = names.map((name) => process.env[name]);
+    const set = (name, value) => (value === undefined ? delete process.env[name] : (process.env[name] = value));
+    names.forEach((name) => set(name, variables[name]));
+    try {
+      return run();
+    } finally {
+      names.forEach((name, at) => set(name, before[at]));
+    }
+  };
+
+  test("is judged as in the other languages: a list of endpoints, and a bad variable by its name", () => {
+    const key = { JUNFEIAI_API_KEY: KEY };
+    const listed = withVariables({ ...key, JUNFEIAI_BASE_URL: " china , standard" }, () => new Client());
+    assert.match(listed.endpoint, /lingzhiwuxian/);
+    const given = withVariables({ ...key, JUNFEIAI_BASE_URL: "not a URL" }, () => new Client({ endpoint: "standard" }));
+    assert.equal(given.endpoint, "https://junfeiai.com/v1");
+    for (const [name, value] of [["JUNFEIAI_BASE_URL", "not a URL"], ["JUNFEIAI_BASE_URL", ","], ["JUNFEIAI_API_KEY", "a b"],
+      ["JUNFEIAI_VIDEO_BASE_URL", "https://a.example/path"]]) {
+      let error;
+      try {
+        withVariables({ ...key, [name]: value }, () => new Client());
+      } catch (thrown) {
+        error = thrown;
+      }
+      assert.ok(error instanceof JunFeiAIError && error.code === "config", inspect(error));
+      assert.ok(error.message.startsWith(`${name}: `) && !error.message.includes(KEY), error.message);
+    }
   });
 });

@@ -59,8 +59,12 @@ export interface VideoRequest {
   validate?: "strict" | "default" | "off" | undefined;
 }
 
-const environment = (): Record<string, string | undefined> =>
-  (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
+/** The variables that set options; the core judges them, and names them. */
+function environment(): Record<string, string> {
+  const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
+  const names = ["JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL", "JUNFEIAI_VIDEO_BASE_URL"];
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
 
 export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
 
@@ -90,11 +94,12 @@ export function shapeOptions(options: ClientOptions, face: string): Shaped {
   const shaped: Record<string, unknown> = {
     // What is not known goes over as it is: the core names it.
     ...unknown,
-    api_key: apiKey ?? env["JUNFEIAI_API_KEY"],
+    environment: env,
+    api_key: apiKey,
     endpoint,
     endpoints: endpoints === undefined ? undefined : [...endpoints],
-    base_url: absolute(baseURL) ?? (endpoint === undefined && endpoints === undefined ? env["JUNFEIAI_BASE_URL"] : undefined),
-    video_base_url: absolute(videoBaseURL) ?? env["JUNFEIAI_VIDEO_BASE_URL"],
+    base_url: absolute(baseURL),
+    video_base_url: absolute(videoBaseURL),
     trusted_hosts: trustedHosts === undefined ? undefined : [...trustedHosts],
     timeout: seconds(timeoutMs),
     create_timeout: seconds(createTimeoutMs),
@@ -105,7 +110,7 @@ export function shapeOptions(options: ClientOptions, face: string): Shaped {
     language,
     face,
   };
-  if (shaped["api_key"] !== undefined && inPage() && !dangerouslyAllowBrowser) warnOnce();
+  if ((apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !dangerouslyAllowBrowser) warnOnce();
   return { options: defined(shaped), fetch };
 }
 

@@ -151,10 +151,8 @@ impl Stream for Running {
             self.alive.push(run);
         }
         let next = ready!(self.alive.poll_next_unpin(cx));
-        if let (Some(tracker), Some((_, result))) = (&self.tracker, &next)
-            && let Some(id) = result.as_ref().map_or_else(Error::task_id, Video::task_id)
-        {
-            tracker.given_out(id);
+        if let (Some(tracker), Some((_, result))) = (&self.tracker, &next) {
+            tracker.given_out(result.as_ref().map(Video::task_id));
         }
         Poll::Ready(next)
     }

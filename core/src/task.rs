@@ -269,6 +269,8 @@ impl IntoFuture for Wait {
         match begin {
             Begin::Task(task) => Waiting::from(task).run_until(cancel, policy, on_progress),
             Begin::Create(videos, request) => Box::pin(async move {
+                // Whatever can be refused is refused before it is paid for.
+                policy.check()?;
                 let create = TrackedCreate::new(videos.tracker.as_ref());
                 let creating = videos.begin(*request, create.clone());
                 let task = match &cancel {

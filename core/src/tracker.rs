@@ -74,11 +74,14 @@ impl CreateTracker {
         error.with(|record| record.maybe_executed |= facts.unsettled > 0)
     }
 
-    /// A task of `generate_many` whose outcome was given out.
-    pub(crate) fn given_out(&self, task_id: &str) {
+    /// An outcome of `generate_many` was given out, with the id of its task or what went wrong: it is the caller's now.
+    pub(crate) fn given_out(&self, outcome: Result<Option<&str>, &Error>) {
         let mut facts = self.facts();
-        if let Some(at) = facts.tasks.iter().position(|id| id == task_id) {
+        let id = outcome.unwrap_or_else(Error::task_id);
+        if let Some(at) = facts.tasks.iter().position(|known| Some(known.as_str()) == id) {
             facts.tasks.remove(at);
+        } else if outcome.is_err_and(Error::maybe_executed) {
+            facts.unsettled = facts.unsettled.saturating_sub(1);
         }
     }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use clock::Clock;
 use futures_util::StreamExt as _;
 use junfeiai::platform::BoxFuture;
+use junfeiai::protocol::WaitPolicy;
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{
     CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,
@@ -354,6 +355,40 @@ fn the_journal_calls_unknown_only_what_has_left() {
         let open = entries.iter().filter(|entry| matches!(entry, Pending::Unknown { .. })).count();
         assert_eq!((open, entries.len()), (unknown, unknown), "{entries:?}");
     }
+}
+
+#[test]
+fn an_id_in_an_answer_of_unknown_outcome_is_on_the_error() {
+    let body = r#"{"error":{"message":"panic after task_AbCdEfGhIjKlMnOpQrStUvWxYz012345 was queued"}}"#;
+    let (server, time) = (Server::new(Answer::Status(500, body, Headers::new())), Clock::default());
+    let tracker = CreateTracker::new();
+    let videos = client(&server, &time).videos().tracked(&tracker);
+    let create: Create = Box::pin(async move { videos.create("a red ball").await });
+    let error = poll_all(&mut BTreeMap::from([(0, create)])).remove(0).1.unwrap_err();
+    let id = "task_AbCdEfGhIjKlMnOpQrStUvWxYz012345";
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::CreateOutcomeUnknown, Some(id)));
+    assert_eq!(tracker.task_ids(), [id]);
+}
+
+#[test]
+fn a_policy_that_no_wait_can_be_done_with_is_refused_before_the_create() {
+    let (server, time) = (Server::new(Answer::Task), Clock::default());
+    let policy = WaitPolicy { interval: Duration::ZERO, ..WaitPolicy::default() };
+    let videos = client(&server, &time).videos();
+    let error = time.run(videos.generate("a red ball").policy(policy).into_future()).unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::InvalidRequest, Some("poll_interval")));
+    assert_eq!(server.posts(), 0);
+}
+
+#[test]
+fn an_unknown_outcome_that_generate_many_gave_out_is_the_callers() {
+    let (server, time) = (Server::new(Answer::Status(500, "", Headers::new())), Clock::default());
+    let tracker = CreateTracker::new();
+    let requests = ["a", "b"].map(VideoRequest::new);
+    let mut videos = client(&server, &time).videos().tracked(&tracker).generate_many(requests, 1).unwrap();
+    let (_, result) = time.run(videos.next()).unwrap().unwrap();
+    assert!(result.unwrap_err().maybe_executed());
+    assert!(!tracker.maybe_executed());
 }
 
 #[derive(Clone, Default)]

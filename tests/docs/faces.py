@@ -5,6 +5,8 @@ import re
 import truths
 from truths import between, source
 
+# Not for users: the bindings set them themselves, each in its own way.
+INTERNAL_OPTIONS = {"environment"}
 # Not for users of this face: `env` and `face` are set by the binding itself.
 PYTHON_OPTIONS = {"env", "face"}
 # Node and browsers bring connections, proxies and certificates of their own; there is no journal in JavaScript, and no own budget.
@@ -31,16 +33,21 @@ def verbs():
     return found
 
 
+def options():
+    """The client's options of the core, as the bindings hand them over."""
+    return [name for name in truths.json_options("ClientBuilder", "from_json") if name not in INTERNAL_OPTIONS]
+
+
 def problems():
-    options, fields = truths.json_options("ClientBuilder", "from_json"), truths.request_fields()
+    fields = truths.request_fields()
     python = set(truths.python_arguments("Client", "__new__")) | PYTHON_OPTIONS
-    yield from (f"Python has no client option {name}" for name in options if name not in python)
+    yield from (f"Python has no client option {name}" for name in options() if name not in python)
     typescript = set(truths.typescript_fields("bindings-wasm/ts/options.ts", "ClientOptions"))
-    for name in options:
+    for name in options():
         if name not in TYPESCRIPT_OPTIONS and not {camel(name), f"{camel(name)}Ms"} & typescript:
             yield f"TypeScript has no client option {name}"
     functions = set(re.findall(r"\bjfai_(\w+)\(", source("bindings-c/include/junfeiai.h")))
-    for name in options:
+    for name in options():
         if not {f"client_options_{C_OPTIONS.get(name, f'set_{name}')}{unit}" for unit in ("", "_ms")} & functions:
             yield f"C has no client option {name}"
     yield from (f"C has no request field {name}" for name in fields if f"request_{C_FIELDS.get(name, f'set_{name}')}" not in functions)

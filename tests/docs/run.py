@@ -154,7 +154,7 @@ def options():
     python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
     expected = [
         ("core/README.md", "client-options", 0, truths.setters("core/src/client.rs", "ClientBuilder")),
-        ("core/README.md", "client-options", 1, truths.json_options("ClientBuilder", "from_json")),
+        ("core/README.md", "client-options", 1, faces.options()),
         ("core/README.md", "wait-options", 0, truths.setters("core/src/task.rs", "Wait")),
         ("core/README.md", "wait-options", 1, truths.json_options("Wait", "options_json")),
         ("core/README.md", "save-options", 0, truths.setters("core/src/platform/native/save.rs", "Save")),

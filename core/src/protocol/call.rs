@@ -28,6 +28,7 @@
 
 use std::time::Duration;
 
+use super::create::create_error;
 use super::wire::{Answer, classify, transport_error};
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -174,7 +175,7 @@ impl CallMachine {
         };
         let error = match event {
             CallEvent::Broken(_, error) | CallEvent::Failed(error) => transport_error(self.phase, error),
-            CallEvent::Answered(answer) => match classify(self.phase, &answer) {
+            CallEvent::Answered(answer) => match self.error_in(&answer) {
                 None => {
                     self.state = State::Finished(Some(Ok(answer)));
                     return;
@@ -196,6 +197,10 @@ impl CallMachine {
         let too_late =
             self.deadline.is_some_and(|deadline| until >= deadline) || until.since(self.started) > self.policy.budget;
         self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until, error) };
+    }
+
+    fn error_in(&self, answer: &Answer) -> Option<Error> {
+        if self.phase == Phase::Create { create_error(answer) } else { classify(self.phase, answer) }
     }
 
     /// True while the call may have been carried out, as far as is known: its request is under way, was answered well, or

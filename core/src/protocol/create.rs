@@ -6,7 +6,7 @@ use super::query::{number, text};
 use super::wire::{Answer, classify, task_layer_error, unreadable};
 use crate::decimal;
 use crate::endpoint::{is_task_id, path_segment};
-use crate::error::{Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::json;
 use crate::model::{Length, Snapshot, TaskStatus, Warning, WarningCode};
 
@@ -27,9 +27,8 @@ pub struct Created {
 /// # Errors
 /// Any error of the server; `create_outcome_unknown` for a 2xx without a task id, since a task may have been made.
 pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> {
-    if let Some(error) = classify(Phase::Create, answer) {
-        let id = salvaged(answer, false).filter(|_| error.maybe_executed());
-        return Err(error.about(id.as_deref()));
+    if let Some(error) = create_error(answer) {
+        return Err(error);
     }
     let Some(body) = answer.json() else {
         let error = unreadable(Phase::Create, answer, "the answer to the create cannot be read");
@@ -81,6 +80,13 @@ fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warnin
             decimal::Decimal(billed)
         ),
     })
+}
+
+/// [`classify`] for the answer to a create: when its outcome is not known, the error carries the id that the answer names.
+pub(super) fn create_error(answer: &Answer) -> Option<Error> {
+    let error = classify(Phase::Create, answer)?;
+    let id = salvaged(answer, false).filter(|_| error.maybe_executed());
+    Some(error.about(id.as_deref()))
 }
 
 /// The task's id, and the object that describes the task: in the answer itself, in its `data`, or `data` is the id
