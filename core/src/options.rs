@@ -16,8 +16,9 @@ type SetDuration = fn(&mut Options, Duration);
 
 impl ClientBuilder {
     /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
-    /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `base_url` (the
-    /// same as `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
+    /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `environment` (the
+    /// same from an object, where the host language knows the variables and we do not), `base_url` (the same as
+    /// `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
     /// seconds. `null` is the default.
     ///
     /// ```
@@ -34,6 +35,7 @@ impl ClientBuilder {
         let mut builder = Self::default();
         let options = &mut builder.options;
         let env = fields.flag("env")?.unwrap_or_default();
+        let environment = fields.object("environment")?;
         options.api_key = fields.text("api_key")?.map(Zeroizing::new);
         options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
             (None, None, None) => Vec::new(),
@@ -95,6 +97,7 @@ impl ClientBuilder {
             }
         }
         fields.end("options")?;
+        let builder = builder.fill_from(|name| environment.get(name)?.as_str().map(str::to_owned));
         Ok(if env { builder.from_env() } else { builder })
     }
 }
@@ -177,7 +180,6 @@ fn count(fields: &mut Fields, name: &'static str) -> Result<Option<u32>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::client::Client;
     use crate::error::Error;
     use serde_json::json;
 
@@ -209,10 +211,6 @@ mod tests {
 
     #[test]
     fn a_variable_is_judged_as_the_option_and_named() {
-        let with = |variables: &[(&str, &str)]| {
-            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-            Client::builder().fill_from(|name| value(name).map(str::to_owned))
-        };
         for (variable, value, field) in [
             ("JUNFEIAI_API_KEY", " ", "api_key"),
             ("JUNFEIAI_API_KEY", "sk-se\ncret", "api_key"),
@@ -225,22 +223,20 @@ mod tests {
             ("JUNFEIAI_VIDEO_BASE_URL", " ", "video_base_url"),
             ("JUNFEIAI_VIDEO_BASE_URL", "https://a.example/path", "video_base_url"),
         ] {
-            let error = with(&[(variable, value), ("JUNFEIAI_API_KEY", "sk-1")]).build().unwrap_err();
+            let mut environment = json!({"JUNFEIAI_API_KEY": "sk-1"});
+            environment[variable] = value.into();
+            let error = refused(json!({ "environment": environment }));
             assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(field)), "{error}");
             let text = error.to_string();
             assert!(text.starts_with(&format!("{variable}: ")) && !text.contains("secret"), "{text}");
         }
         // An option that was given is judged as such, whatever the variable says.
-        let given = Client::builder().api_key("a b").fill_from(|_| Some("standard".to_owned()));
-        let error = given.build().unwrap_err();
+        let error = refused(json!({"api_key": "a b", "environment": {"JUNFEIAI_API_KEY": "sk-1"}}));
         assert!(!error.to_string().contains("JUNFEIAI"), "{error}");
-        let client = with(&[
-            ("JUNFEIAI_API_KEY", "sk-1"),
-            ("JUNFEIAI_BASE_URL", " china , standard,"),
-            ("JUNFEIAI_VIDEO_BASE_URL", ""),
-        ])
-        .build()
-        .unwrap();
+        let given = json!({"environment": {
+            "JUNFEIAI_API_KEY": "sk-1", "JUNFEIAI_BASE_URL": " china , standard,", "JUNFEIAI_VIDEO_BASE_URL": "",
+        }});
+        let client = ClientBuilder::from_json(given).unwrap().build().unwrap();
         assert_eq!(client.endpoints().len(), 2);
     }
 

@@ -232,7 +232,7 @@ fn the_options_are_all_of_them() {
     let error = ClientBuilder::from_json(json!({ "tiemout": 1 })).unwrap_err();
     let (_, known) = error.record().message.split_once(": ").unwrap();
     let mut known: Vec<&str> = known.split(", ").collect();
-    let mut ours: Vec<&str> = CLIENT.into_iter().chain(["journal", "ca_file"]).collect();
+    let mut ours: Vec<&str> = CLIENT.into_iter().chain(["journal", "ca_file", "environment"]).collect();
     known.sort_unstable();
     ours.sort_unstable();
     assert_eq!(known, ours);
