@@ -169,9 +169,10 @@ impl ClientBuilder {
     /// them) and `JUNFEIAI_VIDEO_BASE_URL`. An empty variable is one that is not set; any other value is judged as the
     /// option is, and [`ClientBuilder::build`] names the variable where it cannot be used.
     #[must_use]
-    pub fn from_env(self) -> Self {
+    pub fn from_env(mut self) -> Self {
         // What is no text is no key and no URL either; the replacement character has it refused as such.
-        self.fill_from(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+        self = self.fill_from(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()));
+        self
     }
 
     /// [`ClientBuilder::from_env`] with another place to read the variables from.
