@@ -149,13 +149,14 @@ impl Shape {
         };
         match self {
             Self::InvalidToken => gate(401, "Invalid token", "无效的令牌", ""),
-            Self::NoModelRight => {
-                gate(403, "This token has no access to the model", "该令牌无权访问该模型", "access_denied")
-            }
+            Self::NoModelRight => gate(403, "This token has no access to the model", "该令牌无权访问该模型", ""),
             Self::Banned => gate(403, "User has been banned", "用户已被封禁", ""),
-            Self::IpDenied => {
-                gate(403, "Your IP is not in the allowed list of this token", "您的 IP 不在令牌允许访问的列表中", "")
-            }
+            Self::IpDenied => gate(
+                403,
+                "Your IP is not in the allowed list of this token",
+                "您的 IP 不在令牌允许访问的列表中",
+                "access_denied",
+            ),
             Self::ModelNotFound => {
                 gate(503, "No available channel for the model", "当前分组下该模型无可用渠道", "model_not_found")
             }
