@@ -118,7 +118,17 @@ static void ended(void *user, jfai_task *task, jfai_error *error) {
   jfai_error_free(error);
 }
 
-/* A child begins anew, whatever locks the threads of its parent held. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+#if !defined(ADDRESS_SANITIZER)
+#define ADDRESS_SANITIZER 0
+#endif
+
+/* A child begins anew, whatever locks the threads of its parent held. Not under the address sanitizer: its allocator's own
+ * locks stay shut in the child of a busy process (clang 14). */
 static void forked_while_busy(jfai_client *client) {
   enum { THREADS = 3, FORKS = 10 };
   pthread_t threads[THREADS];
@@ -190,7 +200,7 @@ int main(int count, char **arguments) {
 
   jfai_client *client = emulator_client();
   forked(client);
-  forked_while_busy(client);
+  if (!ADDRESS_SANITIZER) forked_while_busy(client);
   jfai_client_free(client);
   return finished("life");
 }
