@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
-ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1")
+ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1", PYTHONUNBUFFERED="1")
 # Property tests try new values in each run, and say how a run is repeated.
 ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns() % (1 << 31)))
 

@@ -214,7 +214,7 @@ pub(crate) fn rewrite_video_url(url: Url, video_base: Option<&Origin>) -> Url {
 const MAX_TASK_ID: usize = 2048;
 
 /// Checks what a caller gives as a task id. Its form is the server's business: any text is taken that can be one segment
-/// of a path (see [`path_segment`]).
+/// of a path: it is percent-encoded there.
 ///
 /// # Errors
 /// `invalid_request` for a blank text, `.` or `..`, and for more than 2048 bytes.
