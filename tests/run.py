@@ -30,7 +30,7 @@ SUITE_SECONDS = 2400
 HEARTBEAT = 15
 
 # Commands that are one check each: they print no number of tests.
-CHECKS = {"format", "lints", "pure-core", "python-types", "npm-build", "rustdoc"}
+CHECKS = {"format", "lints", "pure-core", "fuzz-build", "python-types", "npm-build", "rustdoc"}
 
 CARGO_LISTED = re.compile(r"^running (\d+) tests?$", re.M)
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; (\d+) filtered out", re.M)
@@ -53,6 +53,8 @@ def suites():
         "format": ["cargo", "fmt", "--all", "--check"],
         "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
         "pure-core": [sys.executable, __file__, "--pure-core"],
+        # A workspace of its own, which nothing else would build.
+        "fuzz-build": ["cargo", "check", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"],
         "core": [*cargo, "-p", "junfeiai", "--lib", "--tests"],
         "core-docs": [*cargo, "-p", "junfeiai", "--doc"],
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
