@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 #[cfg(unix)]
 use crate::mailbox;
 use crate::paid::{Paid, stop_cancelled};
+use crate::python_call::{call, call_method};
 use crate::runtime::Inside;
 use crate::{courier, log, runtime};
 
@@ -65,7 +66,7 @@ impl Link {
             if is_done(py, future)? {
                 return Ok(());
             }
-            match argument(py).and_then(|argument| callback.call1(py, (argument,))) {
+            match argument(py).and_then(|argument| call(callback.bind(py), (argument,))) {
                 Ok(_) => Ok(()),
                 Err(error) => settle(py, future, Err(error)),
             }
@@ -119,7 +120,7 @@ impl Link {
         courier::send(move |py| {
             let Some(ends) = link.ends.get() else { return };
             if let Ok(delivery) = Py::new(py, Delivery { letter: Mutex::new(Some(letter)) }) {
-                let _ = ends.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (delivery,));
+                let _ = call_method(ends.event_loop.bind(py), intern!(py, "call_soon_threadsafe"), (delivery,));
             }
         });
     }
@@ -135,9 +136,10 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> Py
         return Ok(());
     }
     match result {
-        Ok(value) => future.call_method1(py, intern!(py, "set_result"), (value,))?,
+        Ok(value) => call_method(future.bind(py), intern!(py, "set_result"), (value,))?,
         Err(error) => {
-            let set = |error: PyErr| future.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),));
+            let set =
+                |error: PyErr| call_method(future.bind(py), intern!(py, "set_exception"), (error.into_value(py),));
             // A future takes no StopIteration. The call ends all the same.
             set(error.clone_ref(py)).or_else(|_| {
                 let other = PyRuntimeError::new_err("the callback raised StopIteration");

@@ -41,8 +41,7 @@ pub(crate) fn send(errand: impl FnOnce(Python<'_>) + Send + 'static) {
 
 fn run(errands: &Receiver<Errand>) {
     while let Ok(first) = errands.recv() {
-        let Some(_inside) = Inside::before_attach() else { return };
-        Python::try_attach(|py| {
+        let done = Inside::attach(|py| {
             first(py);
             // Whatever has come meanwhile goes along: one turn at the GIL serves a burst.
             for errand in errands.try_iter() {
@@ -50,6 +49,9 @@ fn run(errands: &Receiver<Errand>) {
             }
             log::drain(py);
         });
+        if done.is_none() {
+            return;
+        }
     }
 }
 

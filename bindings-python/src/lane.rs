@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 
 use crate::bridge::Output;
 use crate::log;
+use crate::python_call::call;
 use crate::runtime::{Inside, may_attach};
 
 /// How often a waiting thread looks for Ctrl-C and hands on log lines.
@@ -217,7 +218,7 @@ impl Listener<'_> {
     /// Calls the callback with all that there is.
     fn tell(&self, py: Python<'_>, inside: &Inside) -> PyResult<()> {
         while let Some(argument) = self.news.pop() {
-            let told = argument(py).and_then(|argument| self.callback.call1(py, (argument,)));
+            let told = argument(py).and_then(|argument| call(self.callback.bind(py), (argument,)).map(drop));
             inside.stay_out_at_the_end(py);
             told?;
         }

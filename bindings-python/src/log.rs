@@ -18,6 +18,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::python_call::call_method;
+
 /// Lines kept while nobody is attached; the oldest go first.
 const MOST_LINES: usize = 10_000;
 
@@ -59,7 +61,7 @@ pub(crate) fn drain(py: Python<'_>) {
         let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
         if let Some(logger) = logger(py, true) {
             let arguments = (line.level, intern!(py, "%s"), line.text);
-            if let Err(error) = logger.bind(py).call_method1(intern!(py, "log"), arguments) {
+            if let Err(error) = call_method(logger.bind(py), intern!(py, "log"), arguments) {
                 error.write_unraisable(py, None);
             }
         }

@@ -20,6 +20,7 @@ use pyo3::sync::PyOnceLock;
 use crate::bridge::Link;
 use crate::courier;
 use crate::log;
+use crate::python_call::call;
 
 /// What one call, or one iterator, knows of paid tasks.
 pub(crate) struct Paid {
@@ -147,7 +148,7 @@ impl Paid {
         let (text, new) = (facts.to_string(), self.is_new(&facts));
         let noted = LEFT
             .import(py, "junfeiai._errors", "left")
-            .and_then(|left| left.call1((error, text, facts.task_ids, facts.maybe_executed, new)));
+            .and_then(|left| call(left, (error, text, facts.task_ids, facts.maybe_executed, new)));
         if let Err(error) = noted {
             error.write_unraisable(py, None);
         }

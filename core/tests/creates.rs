@@ -1,11 +1,12 @@
 //! Many creates at once, in virtual time: how many requests leave, and whether the errors say truthfully which have.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -391,12 +392,16 @@ fn an_unknown_outcome_that_generate_many_gave_out_is_the_callers() {
     assert!(!tracker.maybe_executed());
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logged.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl std::io::Write for Log {
+struct ThreadLog;
+
+impl std::io::Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -404,21 +409,20 @@ impl std::io::Write for Log {
     }
 }
 
-/// What is logged at `WARN` and above while a future is polled once and then dropped.
+/// What is logged at `WARN` and above while a future is polled once and then dropped. One subscriber for the whole process:
+/// those that come and go change what other threads' events are worth.
 fn logged<T>(future: impl Future<Output = T>) -> String {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let builder = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN);
+        let subscriber = builder.with_ansi(false).with_writer(|| ThreadLog).finish();
+        tracing_subscriber::util::SubscriberInitExt::init(subscriber);
+    });
+    LOG.take();
     let mut future = Box::pin(future);
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(future);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(LOG.take()).unwrap()
 }
 
 #[test]
