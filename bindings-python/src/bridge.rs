@@ -23,11 +23,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
+use crate::interpreter::{call, detach, short};
 #[cfg(unix)]
 use crate::mailbox;
 use crate::paid::{Paid, stop_cancelled};
-use crate::python_call::{call, call_method};
-use crate::runtime::Inside;
 use crate::{courier, log, runtime};
 
 /// What a call brings; it becomes a Python object on the thread of its loop.
@@ -66,7 +65,7 @@ impl Link {
             if is_done(py, future)? {
                 return Ok(());
             }
-            match argument(py).and_then(|argument| call(callback.bind(py), (argument,))) {
+            match short(py, || argument(py)).and_then(|argument| call(callback.bind(py), (argument,))) {
                 Ok(_) => Ok(()),
                 Err(error) => settle(py, future, Err(error)),
             }
@@ -77,7 +76,7 @@ impl Link {
     fn deliver(self: &Arc<Self>, output: Output, paid: Option<Arc<Paid>>) {
         let link = self.clone();
         self.send(move |py, future| {
-            let result = output(py);
+            let result = short(py, || output(py));
             if !is_done(py, future)? {
                 link.failed.store(result.is_err(), Ordering::Relaxed);
                 // An iterator has further calls.
@@ -92,7 +91,7 @@ impl Link {
     /// True when the future was cancelled.
     pub(crate) fn is_cancelled(&self, py: Python<'_>) -> bool {
         let cancelled = |ends: &Ends| ends.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy();
-        self.ends.get().is_some_and(|ends| cancelled(ends).unwrap_or_default())
+        short(py, || self.ends.get().is_some_and(|ends| cancelled(ends).unwrap_or_default()))
     }
 
     /// What the coroutine is left with when its future was done already: its result, which nobody sees.
@@ -119,15 +118,16 @@ impl Link {
         let link = self.clone();
         courier::send(move |py| {
             let Some(ends) = link.ends.get() else { return };
-            if let Ok(delivery) = Py::new(py, Delivery { letter: Mutex::new(Some(letter)) }) {
-                let _ = call_method(ends.event_loop.bind(py), intern!(py, "call_soon_threadsafe"), (delivery,));
-            }
+            let delivery = Delivery { letter: Mutex::new(Some(letter)) };
+            short(py, || {
+                let _ = ends.event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (delivery,));
+            });
         });
     }
 }
 
 fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
-    future.bind(py).call_method0(intern!(py, "done"))?.is_truthy()
+    short(py, || future.bind(py).call_method0(intern!(py, "done"))?.is_truthy())
 }
 
 /// Sets the future's result, unless it was cancelled.
@@ -135,19 +135,19 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> Py
     if is_done(py, future)? {
         return Ok(());
     }
-    match result {
-        Ok(value) => call_method(future.bind(py), intern!(py, "set_result"), (value,))?,
+    let future = future.bind(py);
+    short(py, || match result {
+        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
         Err(error) => {
-            let set =
-                |error: PyErr| call_method(future.bind(py), intern!(py, "set_exception"), (error.into_value(py),));
+            let set = |error: PyErr| future.call_method1(intern!(py, "set_exception"), (error.into_value(py),));
             // A future takes no StopIteration. The call ends all the same.
             set(error.clone_ref(py)).or_else(|_| {
                 let other = PyRuntimeError::new_err("the callback raised StopIteration");
                 other.set_cause(py, Some(error));
                 set(other)
-            })?
+            })
         }
-    };
+    })?;
     Ok(())
 }
 
@@ -160,11 +160,8 @@ struct Delivery {
 #[pymethods]
 impl Delivery {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let inside = Inside::enter(py);
         let letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let done = letter.map_or(Ok(()), |letter| letter(py));
-        inside.stay_out_at_the_end(py);
-        done
+        letter.map_or(Ok(()), |letter| letter(py))
     }
 }
 
@@ -183,7 +180,7 @@ impl Canceller {
         // Before anything is dropped: the turn of a create that is dropped would be the next one's.
         stop_cancelled(py);
         self.task.abort();
-        py.detach(|| {
+        detach(py, || {
             // Whoever awaits the cancelled call may save to the same file next.
             let end = Instant::now() + LET_GO;
             while !self.task.is_finished() && Instant::now() < end {
@@ -201,12 +198,9 @@ struct Start {
     call: Mutex<Option<Call>>,
 }
 
-#[pymethods]
 impl Start {
-    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn begin(&self, py: Python<'_>, call: Call) -> PyResult<Py<PyAny>> {
         static ASYNCIO_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(call) = call else { return Err(PyRuntimeError::new_err("this call was awaited already")) };
         let running = ASYNCIO_LOOP.import(py, "asyncio", "get_running_loop")?;
         let event_loop = running.call0()?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
@@ -223,22 +217,33 @@ impl Start {
         future.call_method1(intern!(py, "add_done_callback"), (Py::new(py, canceller)?,))?;
         Ok(future.unbind())
     }
+}
+
+#[pymethods]
+impl Start {
+    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(call) = call else { return Err(PyRuntimeError::new_err("this call was awaited already")) };
+        short(py, || self.begin(py, call))
+    }
 
     /// Called when the coroutine ends with an exception, which may be anybody's.
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(paid) = &self.paid else { return Ok(()) };
-        let _inside = Inside::enter(py);
-        // The call's own error says it all.
-        let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
-        if !(self.link.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
-            let lost = self.link.lost(py).and_then(|result| {
-                let result = result.bind(py);
-                let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));
-                id.ok()?.extract().ok()
-            });
-            paid.note(py, error, lost);
-        }
+        short(py, || {
+            // The call's own error says it all.
+            let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
+            if !(self.link.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
+                let lost = self.link.lost(py).and_then(|result| {
+                    let result = result.bind(py);
+                    let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));
+                    id.ok()?.extract().ok()
+                });
+                paid.note(py, error, lost);
+            }
+            PyResult::Ok(())
+        })?;
         if paid.is_of(&self.link) {
             paid.end();
         }
@@ -263,6 +268,8 @@ async fn run(link: Arc<Link>, paid: Option<Arc<Paid>>, mut call: Call) {
 /// A coroutine that runs this call when it is awaited.
 pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, paid: Option<Arc<Paid>>, call: Call) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
-    wrap.call1((Start { link, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+    short(py, || {
+        let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
+        wrap.call1((Start { link, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+    })
 }

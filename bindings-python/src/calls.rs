@@ -14,6 +14,7 @@ use crate::classes::{AsyncVideos, Videos};
 use crate::convert::{Arguments, Kind};
 use crate::errors::raise;
 use crate::face::{Asyncio, Blocking, Callback, Ear, Face, Items};
+use crate::interpreter::detach;
 use crate::lane::Home;
 use crate::paid::Paid;
 use crate::values;
@@ -178,7 +179,7 @@ pub(crate) fn check_save(py: Python<'_>, client: &Client, path: &Path, mut argum
     let options = arguments.options(&SAVE_OPTIONS)?;
     arguments.finish()?;
     let videos = client.videos();
-    py.detach(|| videos.check_save(path, Value::Object(options))).map_err(|error| raise(py, &error))
+    detach(py, || videos.check_save(path, Value::Object(options))).map_err(|error| raise(py, &error))
 }
 
 pub(crate) fn save<F: Face>(py: Python<'_>, video: &Video, path: PathBuf, mut arguments: Arguments<'_>) -> Answer {

@@ -11,6 +11,7 @@ use crate::calls::{self, WaitArguments};
 use crate::convert::{Arguments, argument, orders, request, texts};
 use crate::errors::raise;
 use crate::face::{Asyncio, Blocking};
+use crate::interpreter::short;
 use crate::lane;
 use crate::values::{TaskWarning, quoted};
 
@@ -20,7 +21,7 @@ fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
 
 /// How a task or a video comes back from a pickle: by its id and the entry, with the key of the place where it is loaded.
 fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyResult<(Bound<'py, PyAny>, Py<PyTuple>)> {
-    let restore = py.import(intern!(py, "junfeiai._restore"))?.getattr(class)?;
+    let restore = short(py, || py.import(intern!(py, "junfeiai._restore")))?.getattr(class)?;
     Ok((restore, arguments.into_pyobject(py)?.unbind()))
 }
 
@@ -784,5 +785,7 @@ classes! {
 
 /// A coroutine that gives this value at once.
 pub(crate) fn immediate(py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-    py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "immediate"), (value,)).map(Bound::unbind)
+    short(py, || {
+        py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "immediate"), (value,)).map(Bound::unbind)
+    })
 }

@@ -10,6 +10,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, Py
 use serde_json::{Map, Value};
 
 use crate::errors::raise;
+use crate::interpreter::{detach, short};
 
 /// `int | float | str`: a length in seconds.
 pub(crate) struct Seconds(pub(crate) Length);
@@ -60,7 +61,7 @@ impl ImageArgument {
         let image = match self {
             Self::Url(url) => return Ok(Image::url(url)),
             Self::Bytes(bytes) => Image::bytes(&bytes),
-            Self::File(path) => py.detach(|| Image::file(path)),
+            Self::File(path) => detach(py, || Image::file(path)),
         };
         image.map_err(|error| raise(py, &error))
     }
@@ -78,7 +79,7 @@ pub(crate) fn argument<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>
     value: &Bound<'py, PyAny>,
     name: &str,
 ) -> PyResult<T> {
-    value.extract().map_err(|error: <T as FromPyObject<'_, 'py>>::Error| {
+    short(value.py(), || value.extract()).map_err(|error: <T as FromPyObject<'_, 'py>>::Error| {
         let (py, error): (_, PyErr) = (value.py(), error.into());
         let text = format!("argument '{name}': {}", error.value(py));
         if error.is_instance_of::<PyOverflowError>(py) {
@@ -232,7 +233,7 @@ fn order(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
         return Err(wrong_type(value, "str (a prompt) or a mapping with the arguments of create()"));
     };
     let copy = PyDict::new(value.py());
-    copy.update(fields)?;
+    short(value.py(), || copy.update(fields))?;
     let mut arguments = Arguments::new("create", Some(copy));
     let request = request(value.py(), &mut arguments)?;
     arguments.finish()?;
@@ -273,13 +274,14 @@ fn several<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py
     if value.is_instance_of::<PyString>() {
         return Err(error());
     }
-    value.try_iter().map_err(|_| error())?.collect()
+    short(value.py(), || value.try_iter().map_err(|_| error())?.collect())
 }
 
 fn json_object(value: &Bound<'_, PyDict>, name: &str) -> PyResult<Map<String, Value>> {
     let py = value.py();
     let dumps = || py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (value,))?.extract::<String>();
-    let text = dumps().map_err(|error| PyTypeError::new_err(format!("argument '{name}': {}", error.value(py))))?;
+    let text =
+        short(py, dumps).map_err(|error| PyTypeError::new_err(format!("argument '{name}': {}", error.value(py))))?;
     serde_json::from_str(&text).map_err(|error| PyValueError::new_err(format!("argument '{name}': {error}")))
 }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use junfeiai::platform::PerProcess;
 use pyo3::prelude::*;
 
+use crate::interpreter::attach;
 use crate::log;
-use crate::runtime::Inside;
 
 /// How long the interpreter's end waits for a message that is being handed over.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -41,7 +41,7 @@ pub(crate) fn send(errand: impl FnOnce(Python<'_>) + Send + 'static) {
 
 fn run(errands: &Receiver<Errand>) {
     while let Ok(first) = errands.recv() {
-        let done = Inside::attach(|py| {
+        let done = attach(|py| {
             first(py);
             // Whatever has come meanwhile goes along: one turn at the GIL serves a burst.
             for errand in errands.try_iter() {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::convert::json_to_python;
-use crate::python_call::call;
+use crate::interpreter::short;
 
 /// The exception for this error. Which class belongs to which kind is the table in `_errors.py`.
 pub(crate) fn raise(py: Python<'_>, error: &junfeiai::Error) -> PyErr {
@@ -16,9 +16,9 @@ pub(crate) fn raise(py: Python<'_>, error: &junfeiai::Error) -> PyErr {
             module.getattr(intern!(py, "from_record")).map(Bound::unbind)
         })?;
         let record = json_to_python(py, &error.to_json())?;
-        call(make.bind(py), (record,))
+        make.bind(py).call1((record,))
     };
-    match make() {
+    match short(py, make) {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }

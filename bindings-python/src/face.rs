@@ -11,10 +11,10 @@ use pyo3::prelude::*;
 use crate::bridge::{self, Link, Output};
 use crate::classes;
 use crate::errors::raise;
+use crate::interpreter::short;
 use crate::lane::{self, Home, Listener, News};
 use crate::paid::{Paid, guarded};
 use crate::reader;
-use crate::runtime::Inside;
 
 /// A callable argument.
 pub(crate) struct Callback(Py<PyAny>);
@@ -163,11 +163,10 @@ impl Face for Blocking {
         call: impl Future<Output = Result<T>> + Send + 'static,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<PyAny>> {
-        let inside = Inside::enter(py);
         let listener = ear.callback.as_deref().map(|callback| Listener { callback, news: &ear.news });
         let call = Box::pin(guarded(call, ear.paid.clone()));
-        let ended = match lane::block(py, &inside, ear.home.as_ref(), listener.as_ref(), call) {
-            Ok(Ok(value)) => convert(py, value),
+        let ended = match lane::block(py, ear.home.as_ref(), listener.as_ref(), call) {
+            Ok(Ok(value)) => short(py, || convert(py, value)),
             Ok(Err(error)) => return Err(raise(py, &error)),
             Err(error) => Err(error),
         };
@@ -311,12 +310,11 @@ impl Iterator {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let items = own(&self.items)?;
-        let inside = Inside::enter(py);
         // `list(…)` and its like look for Ctrl-C at no item, and the next one may come before the call does.
-        let ended =
-            py.check_signals().and_then(|()| lane::block(py, &inside, Some(&self.home), None, Box::pin(items.next())));
+        let ended = short(py, || py.check_signals())
+            .and_then(|()| lane::block(py, Some(&self.home), None, Box::pin(items.next())));
         match noted(py, ended, items.paid.as_deref())? {
-            Ok(item) => item.map(|item| item(py)).transpose(),
+            Ok(item) => item.map(|item| short(py, || item(py))).transpose(),
             Err(error) => Err(raise(py, &error)),
         }
     }

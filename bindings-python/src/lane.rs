@@ -25,9 +25,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Sleep;
 
 use crate::bridge::Output;
+use crate::interpreter::{call, detach, may_attach, short};
 use crate::log;
-use crate::python_call::call;
-use crate::runtime::{Inside, may_attach};
 
 /// How often a waiting thread looks for Ctrl-C and hands on log lines.
 const TICK: Duration = Duration::from_millis(50);
@@ -216,11 +215,10 @@ pub(crate) struct Listener<'a> {
 
 impl Listener<'_> {
     /// Calls the callback with all that there is.
-    fn tell(&self, py: Python<'_>, inside: &Inside) -> PyResult<()> {
+    fn tell(&self, py: Python<'_>) -> PyResult<()> {
         while let Some(argument) = self.news.pop() {
-            let told = argument(py).and_then(|argument| call(self.callback.bind(py), (argument,)).map(drop));
-            inside.stay_out_at_the_end(py);
-            told?;
+            let argument = short(py, || argument(py))?;
+            call(self.callback.bind(py), (argument,))?;
         }
         Ok(())
     }
@@ -247,7 +245,6 @@ impl Drop for Seat<'_> {
 /// at once.
 pub(crate) fn block<T: Send>(
     py: Python<'_>,
-    inside: &Inside,
     home: Option<&Home>,
     listener: Option<&Listener<'_>>,
     call: Pin<Box<dyn Future<Output = T> + Send + '_>>,
@@ -259,7 +256,7 @@ pub(crate) fn block<T: Send>(
     let mut call = call;
     let news = listener.map(|listener| listener.news);
     loop {
-        let step = inside.detach(py, || {
+        let step = detach(py, || {
             if !may_attach() {
                 return None;
             }
@@ -267,12 +264,12 @@ pub(crate) fn block<T: Send>(
         });
         log::drain(py);
         if let Some(listener) = listener {
-            listener.tell(py, inside)?;
+            listener.tell(py)?;
         }
         if let Some(output) = step {
             seat.finished = true;
             return Ok(output);
         }
-        py.check_signals()?;
+        short(py, || py.check_signals())?;
     }
 }

@@ -6,8 +6,9 @@
 //! face       blocking (lane) or asyncio (bridge, mailbox, courier, runtime)
 //! paid       ids of paid tasks, for those who leave a call before its end
 //! convert, values, errors, log
+//! interpreter   who may run Python code while the interpreter is being taken down
 //! ```
-#![deny(unsafe_code)] // but for one call in `python_call`
+#![deny(unsafe_code)] // but for one call in `interpreter`
 
 mod bridge;
 mod calls;
@@ -16,12 +17,12 @@ mod convert;
 mod courier;
 mod errors;
 mod face;
+mod interpreter;
 mod lane;
 mod log;
 #[cfg(unix)]
 mod mailbox;
 mod paid;
-mod python_call;
 mod reader;
 mod runtime;
 mod values;

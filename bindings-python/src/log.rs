@@ -18,7 +18,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::python_call::call_method;
+use crate::interpreter::{call_method_waited_for, may_attach, short};
 
 /// Lines kept while nobody is attached; the oldest go first.
 const MOST_LINES: usize = 10_000;
@@ -42,7 +42,7 @@ pub(crate) fn install() {
 /// Reads the logger's level, so that what nobody wants is not even written down.
 pub(crate) fn look_at_level(py: Python<'_>) {
     let level = logger(py, false).and_then(|logger| {
-        let level = logger.bind(py).call_method0(intern!(py, "getEffectiveLevel")).ok()?;
+        let level = call_method_waited_for(logger.bind(py), intern!(py, "getEffectiveLevel"), ()).ok()?;
         level.extract::<i64>().ok()
     });
     LEAST.store(level.unwrap_or(30).clamp(0, 255) as u8, Ordering::Relaxed);
@@ -56,14 +56,17 @@ pub(crate) fn is_waiting() -> bool {
 /// Hands the lines on. What a handler raises is its own affair.
 pub(crate) fn drain(py: Python<'_>) {
     let Some(lines) = LINES.get() else { return };
-    loop {
+    while is_waiting() {
+        let Some(logger) = logger(py, true) else { return };
+        // Once the interpreter ends they are left to the thread that ends it.
+        if !may_attach() {
+            return;
+        }
         // The lock is not held while Python runs.
         let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
-        if let Some(logger) = logger(py, true) {
-            let arguments = (line.level, intern!(py, "%s"), line.text);
-            if let Err(error) = call_method(logger.bind(py), intern!(py, "log"), arguments) {
-                error.write_unraisable(py, None);
-            }
+        let arguments = (line.level, intern!(py, "%s"), line.text);
+        if let Err(error) = call_method_waited_for(logger.bind(py), intern!(py, "log"), arguments) {
+            short(py, || error.write_unraisable(py, None));
         }
     }
 }
@@ -74,11 +77,11 @@ fn logger(py: Python<'_>, import: bool) -> Option<&Py<PyAny>> {
         return Some(logger);
     }
     let module = if import {
-        py.import(intern!(py, "logging")).ok()?.into_any()
+        short(py, || py.import(intern!(py, "logging"))).ok()?.into_any()
     } else {
-        py.import(intern!(py, "sys")).ok()?.getattr("modules").ok()?.get_item("logging").ok()?
+        short(py, || py.import(intern!(py, "sys"))).ok()?.getattr("modules").ok()?.get_item("logging").ok()?
     };
-    let logger = module.call_method1("getLogger", ("junfeiai",)).ok()?.unbind();
+    let logger = call_method_waited_for(&module, intern!(py, "getLogger"), ("junfeiai",)).ok()?.unbind();
     Some(LOGGER.get_or_init(py, || logger))
 }
 

@@ -21,7 +21,6 @@ use pyo3::types::PyWeakrefReference;
 
 use crate::bridge::Letter;
 use crate::log;
-use crate::runtime::Inside;
 
 /// The box of one loop.
 pub(crate) struct Mailbox {
@@ -106,12 +105,10 @@ impl Opener {
         let mut rung = [0; 64];
         let _ = (&self.mailbox.ear).read(&mut rung);
         let letters = std::mem::take(&mut *self.mailbox.letters.lock().unwrap_or_else(PoisonError::into_inner));
-        let inside = Inside::enter(py);
         log::drain(py);
         let mut result = Ok(());
         for letter in letters {
             result = result.and(letter(py));
-            inside.stay_out_at_the_end(py);
         }
         result
     }

@@ -19,8 +19,8 @@ use pyo3::sync::PyOnceLock;
 
 use crate::bridge::Link;
 use crate::courier;
+use crate::interpreter::short;
 use crate::log;
-use crate::python_call::call;
 
 /// What one call, or one iterator, knows of paid tasks.
 pub(crate) struct Paid {
@@ -146,12 +146,14 @@ impl Paid {
         static LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(facts) = self.facts(lost) else { return };
         let (text, new) = (facts.to_string(), self.is_new(&facts));
-        let noted = LEFT
-            .import(py, "junfeiai._errors", "left")
-            .and_then(|left| call(left, (error, text, facts.task_ids, facts.maybe_executed, new)));
-        if let Err(error) = noted {
-            error.write_unraisable(py, None);
-        }
+        short(py, || {
+            let noted = LEFT
+                .import(py, "junfeiai._errors", "left")
+                .and_then(|left| left.call1((error, text, facts.task_ids, facts.maybe_executed, new)));
+            if let Err(error) = noted {
+                error.write_unraisable(py, None);
+            }
+        });
     }
 
     /// Logs what is known, where there is no exception to carry it. Needs no GIL.

@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use crate::classes::immediate;
 use crate::convert::argument;
 use crate::face::{Asyncio, Blocking, Ear, Face, own};
+use crate::interpreter::short;
 use crate::lane::Home;
 
 /// What one read asks the core for at most.
@@ -107,7 +108,9 @@ pub(crate) struct Reader {
 /// The file object of a video that was opened.
 pub(crate) fn file(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>> {
     let reader = Py::new(py, Reader { shared: Shared::new(reader), home })?;
-    py.import(intern!(py, "junfeiai._reader"))?.call_method1(intern!(py, "buffered"), (reader,)).map(Bound::unbind)
+    short(py, || {
+        py.import(intern!(py, "junfeiai._reader"))?.call_method1(intern!(py, "buffered"), (reader,)).map(Bound::unbind)
+    })
 }
 
 #[pymethods]

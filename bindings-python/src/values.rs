@@ -7,10 +7,33 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::convert::json_to_python;
 use crate::errors::raise;
+use crate::interpreter::short;
 
 /// A Python string literal.
 pub(crate) fn quoted(py: Python<'_>, text: &str) -> PyResult<String> {
     PyString::new(py, text).repr()?.extract()
+}
+
+/// A path, for Python a `pathlib.Path`: that is Python code.
+#[derive(PartialEq, Clone)]
+pub(crate) struct FilePath(PathBuf);
+
+impl<'py> IntoPyObject<'py> for FilePath {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        short(py, || self.0.into_pyobject(py))
+    }
+}
+
+impl FromPyObject<'_, '_> for FilePath {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        short(value.py(), || value.extract()).map(Self)
+    }
 }
 
 macro_rules! record {
@@ -31,8 +54,8 @@ macro_rules! record {
             }
 
             fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
-                let mut fields = Vec::new();
-                $( fields.push(format!("{}={}", stringify!($field), this.getattr(stringify!($field))?.repr()?)); )*
+                let shown = |name| PyResult::Ok(format!("{name}={}", this.getattr(name)?.repr()?));
+                let fields = short(this.py(), || PyResult::Ok([$( shown(stringify!($field))? ),*]))?;
                 Ok(format!("{}({})", stringify!($Name), fields.join(", ")))
             }
 
@@ -48,7 +71,7 @@ record! {
     /// What ``save`` did.
     Summary {
         /// Where the video is, as ``pathlib.Path``.
-        path: PathBuf,
+        path: FilePath,
         /// Length of the file.
         bytes: u64,
         /// Running time in seconds, as the file says.
@@ -71,7 +94,7 @@ record! {
 impl From<junfeiai::Summary> for Summary {
     fn from(summary: junfeiai::Summary) -> Self {
         Self {
-            path: summary.path,
+            path: FilePath(summary.path),
             bytes: summary.bytes,
             duration: summary.duration.map(|duration| duration.as_secs_f64()),
             width: summary.width,

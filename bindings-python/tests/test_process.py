@@ -204,8 +204,64 @@ def test_the_end_with_busy_callbacks(kind: str, interpreter: str, emulator: Emul
         for _ in range(8):
             busy.acquire()
     """
+    ends_well(interpreter, code, rounds)
+
+
+@pytest.mark.parametrize("interpreter", interpreters())
+def test_the_end_while_calls_begin(interpreter: str, emulator: Emulator, environment: Path) -> None:
+    """Python code also runs below a call that only begins: an argument's own, that of the event loop, of an import."""
+    task_id = emulator.running()
+    package = Path(junfeiai.__file__).parents[1]
+    code = f"""
+        import asyncio, sys, threading, time
+        sys.path.insert(0, {str(package)!r})
+        from junfeiai import AsyncClient, Client, WaitTimeoutError
+        begun = threading.Semaphore(0)
+        def compute():
+            end = time.monotonic() + 0.7
+            while time.monotonic() < end: pass
+        class Slow:
+            def __float__(self):
+                begun.release()
+                compute()
+                return 0.001
+        class SlowLoop(asyncio.SelectorEventLoop):
+            def create_future(self):
+                begun.release()
+                compute()
+                return super().create_future()
+        def blocking():
+            task = Client(poll_interval=0.001).videos.task({task_id!r})
+            while True:
+                try: task.wait(timeout=Slow())
+                except WaitTimeoutError: pass
+        def loop():
+            async def main():
+                task = AsyncClient(poll_interval=0.001).videos.task({task_id!r})
+                while True:
+                    try: await task.wait(timeout=0.001)
+                    except WaitTimeoutError: pass
+            SlowLoop().run_until_complete(main())
+        for work in [blocking, loop] * 3:
+            threading.Thread(target=work, daemon=True).start()
+        for _ in range(6):
+            begun.acquire()
+    """
+    ends_well(interpreter, code, 5 if ALL else 1)
+
+
+# Gives up the GIL while the interpreter is taken down, so that other threads get to ask for it.
+SLOW_END = """
+    import time
+    class Last:
+        def __del__(self, sleep=time.sleep): sleep(0.05)
+    last = Last()
+"""
+
+
+def ends_well(interpreter: str, code: str, rounds: int) -> None:
     for number in range(rounds):
-        command = [interpreter, "-I", "-X", "faulthandler", "-c", textwrap.dedent(code)]
+        command = [interpreter, "-I", "-X", "faulthandler", "-c", textwrap.dedent(SLOW_END) + textwrap.dedent(code)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert result.returncode == 0, f"round {number}: {result.returncode}\n{result.stderr}"
         assert "Fatal" not in result.stderr
