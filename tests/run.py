@@ -53,6 +53,7 @@ def suites():
         "format": ["cargo", "fmt", "--all", "--check"],
         "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
         "pure-core": [sys.executable, __file__, "--pure-core"],
+        "layers": [sys.executable, "tests/layers.py"],
         # A workspace of its own, which nothing else would build.
         "fuzz-build": ["cargo", "check", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"],
         "core": [*cargo, "-p", "junfeiai", "--lib", "--tests"],

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
-use junfeiai::platform::Pid;
+use junfeiai::fork::Pid;
 use junfeiai::platform::native::without_sigpipe;
 use junfeiai::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Phase, Result};
 use tokio::runtime::{Builder, Runtime};

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::sync::{PoisonError, RwLock};
 
-use junfeiai::platform::PerProcess;
+use junfeiai::fork::PerProcess;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;

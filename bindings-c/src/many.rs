@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
-use junfeiai::platform::BoxStream;
+use junfeiai::async_compat::BoxStream;
 use junfeiai::{Result, Summary, Video};
 
 use crate::cancel::jfai_cancel;

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle, ThreadId};
 
 use futures_util::stream::{self, SelectAll, StreamExt as _};
-use junfeiai::platform::BoxStream;
+use junfeiai::async_compat::BoxStream;
 use junfeiai::{CancelToken, Error, ErrorKind, Phase, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use futures_util::stream;
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{Client, ErrorKind, VideoRequest};
 

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::{CancelToken, Result};
 
 use crate::engine::{Engine, caught};

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::ForkGuard;
+use junfeiai::fork::ForkGuard;
 
 use crate::error::jfai_error;
 use crate::guard::{Failure, Outcome, guard, guard_or, need};

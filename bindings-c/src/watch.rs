@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
-use junfeiai::platform::BoxStream;
+use junfeiai::async_compat::BoxStream;
 use junfeiai::{Result, Task};
 
 use crate::cancel::jfai_cancel;

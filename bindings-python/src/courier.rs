@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::PerProcess;
+use junfeiai::fork::PerProcess;
 use pyo3::prelude::*;
 
 use crate::interpreter::attach;
@@ -18,10 +18,10 @@ use crate::log;
 /// How long the interpreter's end waits for a message that is being handed over.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-type Errand = Box<dyn FnOnce(Python<'_>) + Send>;
+type SlotRequest = Box<dyn FnOnce(Python<'_>) + Send>;
 
 struct Courier {
-    errands: Mutex<Option<Sender<Errand>>>,
+    errands: Mutex<Option<Sender<SlotRequest>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn send(errand: impl FnOnce(Python<'_>) + Send + 'static) {
     }
 }
 
-fn run(errands: &Receiver<Errand>) {
+fn run(errands: &Receiver<SlotRequest>) {
     while let Ok(first) = errands.recv() {
         let done = attach(|py| {
             first(py);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use junfeiai::platform::{BoxStream, ForkGuard};
+use junfeiai::async_compat::BoxStream;
+use junfeiai::fork::ForkGuard;
 use junfeiai::{Client, Result, Task, Video, VideoReader, Videos};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::PerProcess;
+use junfeiai::fork::PerProcess;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};

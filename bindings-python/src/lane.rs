@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use junfeiai::fork::{PerProcess, Pid};
 use junfeiai::platform::native::without_sigpipe;
-use junfeiai::platform::{PerProcess, Pid};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};

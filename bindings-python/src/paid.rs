@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 
-use junfeiai::platform::PerProcess;
+use junfeiai::fork::PerProcess;
 use junfeiai::{CreateTracker, Error, ErrorKind, Phase, Result};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

@@ -4,7 +4,7 @@ use std::io::SeekFrom;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use junfeiai::platform::ForkGuard;
+use junfeiai::fork::ForkGuard;
 use junfeiai::{Result, VideoReader};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use junfeiai::platform::PerProcess;
+use junfeiai::fork::PerProcess;
 use junfeiai::platform::native::block_sigpipe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;

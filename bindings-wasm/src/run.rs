@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::{Stream, StreamExt as _};
 use js_sys::Promise;
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::{CancelToken, CreateTracker, Error, ErrorKind, Phase, Result};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use js_sys::{Function, Promise, Uint8Array};
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::{Error, ErrorKind, Keep, Phase, Result, Storage, Video};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -13,6 +13,8 @@
 //! assert!(error.to_string().ends_with("correct the request; nothing was sent"));
 //! ```
 
+mod io;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::TaskStatus;
+use crate::status::TaskStatus;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -47,10 +47,13 @@
 //! # How it is built
 //!
 //! ```text
-//! Client, Videos, Task, Video      the faces                         async, no policy
-//! driver, fetch                    ask the machine, do the IO, tell the machine
-//! protocol                         machines and codecs               no async, no clock, no sockets
-//! model, error, endpoint, url      plain data
+//! client      Client, Videos, Task, Video: handles, no policy
+//! save        a file, or a storage that somebody else brings
+//! video       the bytes of a video
+//! calls       ask a machine, do the IO, tell the machine
+//! platform    reqwest, tokio, files; fetch and timers
+//! protocol    machines and codecs: no async, no clock, no sockets
+//! model, net  plain data, URLs and trust, the traits of a transport and a clock
 //! ```
 //!
 //! The machines need neither tokio nor reqwest: without the feature `native` they are all that is left, and an own
@@ -58,68 +61,58 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "blocking")]
-pub mod blocking;
-mod cancel;
+pub mod async_compat;
+mod calls;
 mod check;
 mod client;
-mod config;
-mod decimal;
-mod driver;
-pub mod endpoint;
 pub mod error;
-mod fetch;
-mod fields;
-mod io_error;
+pub mod fork;
 #[cfg(feature = "journal")]
 pub mod journal;
-mod json;
-mod keep;
-mod many;
 mod model;
-#[cfg(not(feature = "journal"))]
-mod no_journal;
-mod options;
-#[cfg(feature = "journal")]
-mod pending;
+mod net;
 pub mod platform;
 pub mod protocol;
-mod reader;
-mod scheduler;
-mod secret;
-mod serve;
-mod task;
-mod tracker;
-pub mod transport;
-mod url;
+mod save;
+mod status;
+mod text;
+mod time;
 mod video;
-mod videos;
 
-pub use cancel::CancelToken;
+pub use calls::cancel::CancelToken;
+pub use calls::config::VERSION;
+pub use calls::tracker::CreateTracker;
 pub use check::{CheckOptions, CheckReport, EntryCheck};
-pub use client::{Client, ClientBuilder};
-pub use config::VERSION;
-pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
-pub use fetch::MemorySink;
-pub use keep::{Keep, Storage};
-pub use model::{
-    Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, TaskStatus,
-    Validate, VideoRequest, Warning, WarningCode,
-};
+pub use client::Client;
+#[cfg(feature = "blocking")]
+pub use client::blocking;
+pub use client::builder::ClientBuilder;
 #[cfg(feature = "journal")]
-pub use pending::{Pending, PendingState};
+pub use client::pending::{Pending, PendingState};
+pub use client::task::{Task, Wait};
+pub use client::video::{DEFAULT_MAX_BYTES, Video};
+pub use client::videos::Videos;
+pub use error::{Error, ErrorKind, ErrorRecord, Phase, Result};
+pub use model::{
+    Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, Validate,
+    VideoRequest, Warning, WarningCode,
+};
+pub use net::secret::ApiKey;
+pub use net::url::{Origin, Url, UrlError};
+pub use net::{endpoint, transport};
 #[cfg(feature = "native")]
-pub use platform::native::{FileJournal, Save, SaveProgress, Summary};
+pub use platform::native::FileJournal;
 pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, StepStatus};
-pub use reader::VideoReader;
-pub use secret::ApiKey;
-pub use serve::Served;
-pub use task::{Task, Wait};
-pub use tracker::CreateTracker;
-pub use url::{Origin, Url, UrlError};
-pub use video::{DEFAULT_MAX_BYTES, Video};
-pub use videos::Videos;
+#[cfg(feature = "native")]
+pub use save::file::{Save, Summary};
+#[cfg(feature = "native")]
+pub use save::meter::SaveProgress;
+pub use save::storage::{Keep, Storage};
+pub use status::TaskStatus;
+pub use video::fetch::MemorySink;
+pub use video::range_response::Served;
+pub use video::reader::VideoReader;
 
 /// The code of the documents, compiled by the documentation tests. Translations have the same blocks: tests/docs/run.py.
 #[cfg(doctest)]

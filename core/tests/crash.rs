@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{Entry, Journal, Process, Record};
-use junfeiai::platform::BoxFuture;
 use junfeiai::platform::native::{HttpOptions, NativeTransport};
 use junfeiai::transport::{HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{Client, FileJournal, Pending, Result, VideoRequest};

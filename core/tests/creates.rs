@@ -15,7 +15,7 @@ mod clock;
 use bytes::Bytes;
 use clock::Clock;
 use futures_util::StreamExt as _;
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::WaitPolicy;
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::platform::native::{HttpOptions, NativeTransport, TokioTimer};
 use junfeiai::protocol::{DownloadPolicy, RetryPolicy, Time};
 use junfeiai::transport::{Failure, HttpRequest, HttpResponse, Timer, Transport, TransportError};

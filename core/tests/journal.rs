@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{End, Entry, Event, Journal, Order, Record, State};
-use junfeiai::platform::BoxFuture;
 use junfeiai::protocol::ledger::{Header, Ledger, Tail};
 use junfeiai::{Client, ClientBuilder, Error, ErrorKind, FileJournal, Pending, Result, VideoRequest, WarningCode};
 use junfeiai_emulator::Emulator;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream;
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Transport, TransportError};
 use junfeiai::{Client, Error, ErrorKind, MemorySink, Phase, Video};
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use junfeiai::ErrorKind::{CreateOutcomeUnknown, InvalidRequest, NotFound, PermissionDenied, TaskFailed};
-use junfeiai::protocol::{Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time, WaitPolicy};
+use junfeiai::protocol::{
+    Collected, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, Time, WaitPolicy,
+};
 use junfeiai::{Client, ClientBuilder, ErrorKind, TaskStatus, VideoRequest};
 use junfeiai_emulator::{Emulator, Outcome, RateLimit, RetryAfter, Scenario, TaskPlan, TaskSpec, TaskState};
 
@@ -57,7 +59,7 @@ struct Outcomes {
 fn simulate(tasks: usize, policy: SchedulePolicy, mut server: Server, deadlines: bool) -> Outcomes {
     let mut random = fastrand::Rng::with_seed(7);
     let mut machine = ScheduleMachine::new(policy);
-    let mut open: HashMap<Slot, Simulated> = HashMap::new();
+    let mut open: HashMap<SlotId, Simulated> = HashMap::new();
     let time = |seconds: f64| Time::from_start(Duration::from_secs_f64(seconds));
     for index in 0..tasks {
         let due = random.f64() * 5.0;
@@ -65,7 +67,7 @@ fn simulate(tasks: usize, policy: SchedulePolicy, mut server: Server, deadlines:
         let hasty = deadlines && index % 10 == 0;
         let ends = if hasty { 4000.0 } else { 30.0 + 600.0 * random.f64() };
         let deadline = deadlines.then(|| time(if hasty { 6500.0 } else { 1e6 }));
-        let slot = machine.add(Time::default(), Errand::Poll { due: time(due), deadline });
+        let slot = machine.add(Time::default(), SlotRequest::Poll { due: time(due), deadline });
         open.insert(slot, Simulated { ends, deadline, due, tasks });
     }
     let mut outcomes = Outcomes::default();
@@ -99,7 +101,7 @@ fn simulate(tasks: usize, policy: SchedulePolicy, mut server: Server, deadlines:
                 };
                 task.due = clock + pause * (1.0 + 0.15 * random.f64());
                 task.tasks = open.len() + 1;
-                let errand = Errand::Poll { due: time(task.due), deadline: task.deadline };
+                let errand = SlotRequest::Poll { due: time(task.due), deadline: task.deadline };
                 open.insert(machine.add(now, errand), task);
             }
             ScheduleStep::Expire(slot) => panic!("{slot:?} expired"),

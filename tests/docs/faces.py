@@ -27,8 +27,8 @@ def camel(name):
 
 def verbs():
     """What a client and its `videos` can do in the core."""
-    found = re.findall(r"pub async fn (\w+)", between(source("core/src/client.rs"), "impl Client {", "\n}"))
-    for path in ("videos.rs", "many.rs", "pending.rs", "platform/native/resume.rs"):
+    found = re.findall(r"pub async fn (\w+)", between(source("core/src/client/mod.rs"), "impl Client {", "\n}"))
+    for path in ("client/videos.rs", "client/many.rs", "client/pending.rs", "client/resume.rs"):
         found += re.findall(r"pub (?:async )?fn (\w+)", between(source(f"core/src/{path}"), "impl Videos {", "\n}"))
     return found
 

@@ -153,12 +153,12 @@ def options():
     """The rows of each table of options are the options that there are."""
     python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
     expected = [
-        ("core/README.md", "client-options", 0, truths.setters("core/src/client.rs", "ClientBuilder")),
+        ("core/README.md", "client-options", 0, truths.setters("core/src/client/builder.rs", "ClientBuilder")),
         ("core/README.md", "client-options", 1, faces.options()),
-        ("core/README.md", "wait-options", 0, truths.setters("core/src/task.rs", "Wait")),
+        ("core/README.md", "wait-options", 0, truths.setters("core/src/client/task.rs", "Wait")),
         ("core/README.md", "wait-options", 1, truths.json_options("Wait", "options_json")),
-        ("core/README.md", "save-options", 0, truths.setters("core/src/platform/native/save.rs", "Save")),
-        ("core/README.md", "save-options", 1, truths.json_options("crate::platform::native::Save", "options_json")),
+        ("core/README.md", "save-options", 0, truths.setters("core/src/save/file.rs", "Save")),
+        ("core/README.md", "save-options", 1, truths.json_options("Save", "options_json")),
         (python, "client-options", 0, truths.python_arguments("Client", "__new__")),
         (python, "client-options", 0, truths.python_arguments("AsyncClient", "__new__")),
         (python, "request-options", 0, truths.python_arguments("Videos", "create")),

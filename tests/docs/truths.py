@@ -44,7 +44,7 @@ def python_classes():
 
 def json_options(owner, function):
     """The fields that a reader of options in JSON asks for."""
-    body = between(between(source("core/src/options.rs"), f"impl {owner} {{", "\n}"), f"fn {function}(", "\n    }")
+    body = between(between(source("core/src/client/options.rs"), f"impl {owner} {{", "\n}"), f"fn {function}(", "\n    }")
     return list(dict.fromkeys(re.findall(r'(?:fields\.(?!end)\w+\(|&mut fields, |flag\(|^ *\()"(\w+)"', body, re.M)))
 
 

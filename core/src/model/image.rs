@@ -98,7 +98,7 @@ impl Image {
                     .is_some_and(|data| !data.is_empty() && BASE64.decode(data).is_ok())
             });
         }
-        crate::url::Url::parse(&self.0).is_ok()
+        crate::net::url::Url::parse(&self.0).is_ok()
     }
 }
 

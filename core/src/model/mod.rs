@@ -6,6 +6,6 @@ mod task;
 mod validate;
 
 pub use image::{Image, ImageType};
-pub use request::{KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, VideoRequest};
-pub use task::{Snapshot, TaskStatus};
-pub use validate::{Prepared, Validate, Warning, WarningCode};
+pub use request::{KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Validate, VideoRequest};
+pub use task::Snapshot;
+pub use validate::{Prepared, Warning, WarningCode};

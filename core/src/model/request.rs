@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Image, Validate};
-use crate::decimal;
+use super::image::Image;
 use crate::error::{ErrorKind, Phase};
-use crate::fields::Fields;
+use crate::text::decimal;
+use crate::text::fields::Fields;
 
 /// The general model: text, one image or several reference images to video.
 pub const MODEL_IMAGE_VIDEO: &str = "grok-image-video";
@@ -15,6 +15,30 @@ pub const MODEL_IMAGE_VIDEO: &str = "grok-image-video";
 pub const MODEL_VIDEO_1_5: &str = "grok-video-1.5";
 /// The models that the service document names.
 pub const KNOWN_MODELS: [&str; 2] = [MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5];
+
+/// How strictly a request is checked before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Validate {
+    /// What would be a warning is refused too.
+    Strict,
+    /// What the document requires is refused, what it advises is a warning.
+    #[default]
+    Default,
+    /// Everything goes through as it is; the length still travels as a string.
+    Off,
+}
+
+impl Validate {
+    /// The level of this name: `strict`, `default` or `off`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "strict" => Some(Self::Strict),
+            "default" => Some(Self::Default),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
 
 /// A length in seconds as the caller wrote it. It always travels as a string: as a JSON number it is refused.
 #[derive(Clone, PartialEq, Eq)]
@@ -122,7 +146,7 @@ impl VideoRequest {
         let length = |value: Option<Value>| {
             value.map(|value| match value {
                 Value::String(text) => Length::from(text.as_str()),
-                number => Length(crate::json::write(&number)),
+                number => Length(crate::text::json::write(&number)),
             })
         };
         let request = Self {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::request::{KNOWN_MODELS, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5};
-use super::{Image, Length, VideoRequest};
-use crate::decimal::Decimal;
+use super::image::Image;
+use super::request::{KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Validate, VideoRequest};
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::text::decimal::Decimal;
 
 /// Longest prompt of the known models, in characters (observed).
 const MAX_PROMPT: usize = 4096;
@@ -24,30 +24,6 @@ const MAX_SECONDS_SEVERAL_IMAGES: f64 = 10.0;
 const COMMON_SECONDS: [f64; 5] = [4.0, 6.0, 8.0, 10.0, 15.0];
 const COMMON_SHAPES: [(u32, u32); 7] = [(16, 9), (9, 16), (1, 1), (4, 3), (3, 4), (3, 2), (2, 3)];
 const KNOWN_FIELDS: [&str; 7] = ["model", "prompt", "seconds", "duration", "size", "image", "images"];
-
-/// How strictly a request is checked before it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Validate {
-    /// What would be a warning is refused too.
-    Strict,
-    /// What the document requires is refused, what it advises is a warning.
-    #[default]
-    Default,
-    /// Everything goes through as it is; the length still travels as a string.
-    Off,
-}
-
-impl Validate {
-    /// The level of this name: `strict`, `default` or `off`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "strict" => Some(Self::Strict),
-            "default" => Some(Self::Default),
-            "off" => Some(Self::Off),
-            _ => None,
-        }
-    }
-}
 
 /// Which advice a request does not follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -171,7 +147,7 @@ impl VideoRequest {
             body.entry(name.clone()).or_insert_with(|| value.clone());
         }
         Ok(Prepared {
-            body: crate::json::write(&Value::Object(body)).into(),
+            body: crate::text::json::write(&Value::Object(body)).into(),
             warnings,
             seconds: length.cloned(),
             model: self.model.clone(),
@@ -346,4 +322,13 @@ fn segment_model(model: &str) -> Option<Warning> {
             "{model} is a segment model, which is not recommended; use model \"{base}\" with seconds \"{longest}\""
         ),
     })
+}
+
+#[cfg(feature = "journal")]
+impl Prepared {
+    /// SHA-256 of the body in hexadecimal: what the journal knows a request by, see [`Pending`](crate::Pending).
+    pub fn fingerprint(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        format!("{:x}", Sha256::digest(&self.body))
+    }
 }

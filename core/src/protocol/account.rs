@@ -99,7 +99,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::transport::Headers;
+    use crate::net::transport::Headers;
 
     fn answer(status: u16, body: &Value) -> Answer {
         Answer::new(status, Headers::new(), body.to_string())

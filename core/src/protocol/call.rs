@@ -32,7 +32,7 @@ use super::create::create_error;
 use super::wire::{Answer, classify, transport_error};
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::transport::TransportError;
+use crate::net::transport::TransportError;
 
 /// How often and how long a call is tried.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::{Failure, Headers};
+use crate::net::transport::{Failure, Headers};
 
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// A wall clock for `Retry-After` dates: Sun, 06 Nov 1994 08:49:37 GMT.

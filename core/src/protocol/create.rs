@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::query::{number, text};
 use super::wire::{Answer, classify, task_layer_error, unreadable};
-use crate::decimal;
-use crate::endpoint::{is_task_id, path_segment};
 use crate::error::{Error, Phase, Result};
-use crate::json;
-use crate::model::{Length, Snapshot, TaskStatus, Warning, WarningCode};
+use crate::model::{Length, Snapshot, Warning, WarningCode};
+use crate::net::endpoint::{is_task_id, path_segment};
+use crate::status::TaskStatus;
+use crate::text::decimal;
+use crate::text::json;
 
 /// What a create brought.
 #[derive(Debug, Clone)]

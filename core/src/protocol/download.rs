@@ -41,9 +41,9 @@ use super::mp4::{Mp4Fault, Mp4Info};
 use super::range::Validators;
 use super::ranges::RangeSet;
 use super::{Backoff, Time};
-use crate::decimal::Seconds;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::url::Url;
+use crate::net::url::Url;
+use crate::text::decimal::Seconds;
 
 mod head;
 mod lanes;

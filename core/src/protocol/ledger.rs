@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::record::parse;
 pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, Process, Record, VERSION};
-use crate::endpoint::is_task_id;
+use crate::net::endpoint::is_task_id;
 
 /// How the text that was read ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

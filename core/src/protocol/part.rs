@@ -29,7 +29,7 @@ struct Header {
 impl Header {
     /// Reads a header line; `None` when it is not one of ours.
     fn read(line: &str) -> Option<Self> {
-        let value = crate::json::parse(line.as_bytes())?;
+        let value = crate::text::json::parse(line.as_bytes())?;
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         if value.get("junfeiai").and_then(Value::as_u64) != Some(1) {
             return None;
@@ -164,7 +164,7 @@ impl PartState {
             "source": source,
             "sparse": self.sparse,
         });
-        let mut line = crate::json::write(&header);
+        let mut line = crate::text::json::write(&header);
         line.push('\n');
         line
     }

@@ -13,9 +13,9 @@ use super::query::text;
 use super::wire::{Answer, classify, transport_error};
 use super::{Balance, CallEvent};
 use crate::error::{Error, ErrorKind, Phase, Result, one_line};
-use crate::platform::http_date;
-use crate::transport::{Failure, TransportError};
-use crate::url::Url;
+use crate::net::transport::{Failure, TransportError};
+use crate::net::url::Url;
+use crate::text::dates::http_date;
 
 /// The id of a task that cannot exist.
 pub const IMPOSSIBLE_TASK: &str = "task_00000000000000000000000000000000";

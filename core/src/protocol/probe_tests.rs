@@ -1,5 +1,5 @@
 use super::*;
-use crate::transport::Headers;
+use crate::net::transport::Headers;
 
 const FACTS: ProbeFacts = ProbeFacts { has_key: true, connect_is_visible: true };
 

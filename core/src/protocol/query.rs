@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::wire::{Answer, classify, unreadable};
-use crate::endpoint::Endpoint;
 use crate::error::{Phase, Result};
-use crate::model::{Snapshot, TaskStatus};
-use crate::url::Url;
+use crate::model::Snapshot;
+use crate::net::endpoint::Endpoint;
+use crate::net::url::Url;
+use crate::status::TaskStatus;
 
 /// Reads the answer to a query for `task_id`.
 ///
@@ -86,8 +87,8 @@ pub(super) fn progress(value: Option<&Value>) -> Option<f64> {
         Value::String(text) => {
             let text = text.trim().trim_end_matches('%').trim_end();
             match text.strip_prefix('-') {
-                Some(below) => -crate::decimal::read(below)?,
-                None => crate::decimal::read(text)?,
+                Some(below) => -crate::text::decimal::read(below)?,
+                None => crate::text::decimal::read(text)?,
             }
         }
         _ => return None,

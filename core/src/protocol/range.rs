@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::decimal;
-use crate::platform::http_date;
+use crate::text::dates::http_date;
+use crate::text::decimal;
 
 /// The longest wait that [`parse_retry_after`] returns: one hour. A server that names more is
 /// more likely wrong than right, and the caller's own deadline should get its say again by then.

@@ -1,8 +1,8 @@
 //! Redirects, followed by us so that the key is judged anew on every hop.
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::transport::Method;
-use crate::url::Url;
+use crate::net::transport::Method;
+use crate::net::url::Url;
 
 /// Most hops of one request.
 pub const MAX_REDIRECTS: u32 = 5;

@@ -31,12 +31,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use junfeiai::protocol::{Collected, Errand, ScheduleMachine, SchedulePolicy, ScheduleStep, Time};
+//! use junfeiai::protocol::{Collected, SlotRequest, ScheduleMachine, SchedulePolicy, ScheduleStep, Time};
 //!
 //! let at = |seconds| Time::from_start(Duration::from_secs(seconds));
 //! let mut schedule = ScheduleMachine::new(SchedulePolicy { burst: 1, ..SchedulePolicy::default() });
-//! let first = schedule.add(at(0), Errand::Poll { due: at(5), deadline: None });
-//! let second = schedule.add(at(0), Errand::Poll { due: at(6), deadline: None });
+//! let first = schedule.add(at(0), SlotRequest::Poll { due: at(5), deadline: None });
+//! let second = schedule.add(at(0), SlotRequest::Poll { due: at(6), deadline: None });
 //! assert_eq!(schedule.step(at(0)), ScheduleStep::WaitUntil(at(5)));
 //! assert_eq!(schedule.step(at(7)), ScheduleStep::Grant(first));
 //! assert_eq!(schedule.collect(at(7), first), Collected::Granted);
@@ -53,8 +53,9 @@
 use std::time::Duration;
 
 use super::Time;
-use super::agenda::Agenda;
 use super::budget::RequestBudget;
+use super::due_queue::DueQueue;
+use super::slot::SlotId;
 
 /// How long after its deadline a poll may still be granted.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -86,7 +87,7 @@ impl Default for SchedulePolicy {
 
 /// What a slot in the schedule is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
+pub enum SlotRequest {
     /// A query, not before `due`; nobody needs it any more [`GRACE`] after `deadline`.
     Poll {
         /// Not before this time.
@@ -101,25 +102,13 @@ pub enum Errand {
     },
 }
 
-/// The handle of an entry, from [`ScheduleMachine::add`] to [`ScheduleMachine::remove`] or to the
-/// [`ScheduleMachine::collect`] that ends it. Numbers are small and used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(u32);
-
-impl Slot {
-    /// The number, for a table beside the machine.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// What the driver shall do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScheduleStep {
     /// Wake this entry: it may send its request.
-    Grant(Slot),
+    Grant(SlotId),
     /// Wake this entry: its time is up.
-    Expire(Slot),
+    Expire(SlotId),
     /// Ask again at this time, or when an entry came or went.
     WaitUntil(Time),
     /// There is nothing to wait for.
@@ -171,14 +160,14 @@ pub struct ScheduleMachine {
     budget: RequestBudget,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    sleeping: Agenda,
+    sleeping: DueQueue,
     /// Polls whose time has come, the oldest first.
-    ready: Agenda,
+    ready: DueQueue,
     /// The same by deadline, without those that have none.
-    urgent: Agenda,
-    creates: Agenda,
+    urgent: DueQueue,
+    creates: DueQueue,
     /// Creates that count as in flight, by the end of their lease.
-    leases: Agenda,
+    leases: DueQueue,
     /// The last grant went by deadline: the next goes by age.
     by_age: bool,
 }
@@ -191,24 +180,24 @@ impl ScheduleMachine {
             budget: RequestBudget::new(policy.rate, policy.burst),
             entries: Vec::new(),
             free: Vec::new(),
-            sleeping: Agenda::default(),
-            ready: Agenda::default(),
-            urgent: Agenda::default(),
-            creates: Agenda::default(),
-            leases: Agenda::default(),
+            sleeping: DueQueue::default(),
+            ready: DueQueue::default(),
+            urgent: DueQueue::default(),
+            creates: DueQueue::default(),
+            leases: DueQueue::default(),
             by_age: false,
         }
     }
 
     /// Adds an entry.
-    pub fn add(&mut self, now: Time, errand: Errand) -> Slot {
-        let entry = match errand {
-            Errand::Poll { due, deadline } => {
+    pub fn add(&mut self, now: Time, request: SlotRequest) -> SlotId {
+        let entry = match request {
+            SlotRequest::Poll { due, deadline } => {
                 Entry { at: due.max(now), deadline: deadline.unwrap_or(NEVER), state: State::Sleeping }
             }
-            Errand::Create { since } => Entry { at: since.min(now), deadline: NEVER, state: State::Queued },
+            SlotRequest::Create { since } => Entry { at: since.min(now), deadline: NEVER, state: State::Queued },
         };
-        let slot = Slot(self.free.pop().unwrap_or(self.entries.len() as u32));
+        let slot = SlotId(self.free.pop().unwrap_or(self.entries.len() as u32));
         if slot.index() == self.entries.len() {
             self.entries.push(entry);
         }
@@ -217,7 +206,7 @@ impl ScheduleMachine {
     }
 
     /// Takes an entry out, whatever its state: its owner was dropped, or its create has been answered.
-    pub fn remove(&mut self, slot: Slot) {
+    pub fn remove(&mut self, slot: SlotId) {
         let Some(entry) = self.entry(slot).filter(|entry| entry.state != State::Free) else { return };
         self.unlink(slot, entry);
         // In the place of an old grant's token another may have flowed in: given back as well, it would leave twice.
@@ -230,7 +219,7 @@ impl ScheduleMachine {
 
     /// Takes out a create whose owner was dropped before its answer was there. One that was granted counts as in flight for
     /// another [`LINGER`].
-    pub fn abandon(&mut self, now: Time, slot: Slot) {
+    pub fn abandon(&mut self, now: Time, slot: SlotId) {
         match self.entry(slot) {
             Some(entry) if matches!(entry.state, State::CreateGranted | State::InFlight) => {
                 self.unlink(slot, entry);
@@ -241,7 +230,7 @@ impl ScheduleMachine {
     }
 
     /// What an entry has come to. After `Granted` for a poll, and after `Expired`, the entry is gone.
-    pub fn collect(&mut self, now: Time, slot: Slot) -> Collected {
+    pub fn collect(&mut self, now: Time, slot: SlotId) -> Collected {
         let Some(entry) = self.entry(slot) else { return Collected::Expired };
         match entry.state {
             State::Sleeping | State::Ready | State::Queued => Collected::Waiting,
@@ -344,12 +333,12 @@ impl ScheduleMachine {
     }
 
     /// An entry that is likely to wait longest from now, other than this one.
-    pub fn last_in_line(&self, but: Slot) -> Option<Slot> {
+    pub fn last_in_line(&self, but: SlotId) -> Option<SlotId> {
         [&self.sleeping, &self.ready, &self.creates].into_iter().find_map(|agenda| agenda.last_but(but))
     }
 
     /// Who gets the next token, and whether that is by deadline.
-    fn next_in_line(&self, now: Time) -> Option<(Slot, bool)> {
+    fn next_in_line(&self, now: Time) -> Option<(SlotId, bool)> {
         let create = self.creates.first().filter(|_| self.leases.len() < self.creates_allowed());
         let oldest = match (self.ready.first(), create) {
             (Some(poll), Some(create)) => Some(poll.min(create)),
@@ -367,7 +356,7 @@ impl ScheduleMachine {
 
     /// The next time at which something can change by itself.
     fn wait(&self, token: Option<Time>) -> ScheduleStep {
-        let first = |agenda: &Agenda| agenda.first().map(|(at, _)| at);
+        let first = |agenda: &DueQueue| agenda.first().map(|(at, _)| at);
         // Leases matter to those only who wait for one.
         let lease = first(&self.leases).filter(|_| !self.creates.is_empty());
         let overdue = first(&self.urgent).map(|deadline| deadline + GRACE);
@@ -375,11 +364,11 @@ impl ScheduleMachine {
         next.map_or(ScheduleStep::Idle, ScheduleStep::WaitUntil)
     }
 
-    fn entry(&self, slot: Slot) -> Option<Entry> {
+    fn entry(&self, slot: SlotId) -> Option<Entry> {
         self.entries.get(slot.index()).copied()
     }
 
-    fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+    fn change(&mut self, slot: SlotId, change: impl FnOnce(&mut Entry)) {
         if let Some(mut entry) = self.entry(slot) {
             self.unlink(slot, entry);
             change(&mut entry);
@@ -388,7 +377,7 @@ impl ScheduleMachine {
     }
 
     /// Writes an entry and puts it into the sets of its state.
-    fn put(&mut self, slot: Slot, entry: Entry) {
+    fn put(&mut self, slot: SlotId, entry: Entry) {
         if let Some(place) = self.entries.get_mut(slot.index()) {
             *place = entry;
         }
@@ -408,7 +397,7 @@ impl ScheduleMachine {
     }
 
     /// Takes an entry out of the sets of its state.
-    fn unlink(&mut self, slot: Slot, entry: Entry) {
+    fn unlink(&mut self, slot: SlotId, entry: Entry) {
         let key = (entry.at, slot);
         match entry.state {
             State::Sleeping => self.sleeping.remove(key),
@@ -423,7 +412,7 @@ impl ScheduleMachine {
     }
 
     /// Makes the slot's number free, once.
-    fn release(&mut self, slot: Slot) {
+    fn release(&mut self, slot: SlotId) {
         if let Some(entry) = self.entries.get_mut(slot.index())
             && entry.state != State::Free
         {

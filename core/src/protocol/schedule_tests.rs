@@ -6,16 +6,16 @@ fn at(millis: u64) -> Time {
     Time::from_start(Duration::from_millis(millis))
 }
 
-fn poll(due: u64) -> Errand {
-    Errand::Poll { due: at(due), deadline: None }
+fn poll(due: u64) -> SlotRequest {
+    SlotRequest::Poll { due: at(due), deadline: None }
 }
 
-fn order(since: u64) -> Errand {
-    Errand::Create { since: at(since) }
+fn order(since: u64) -> SlotRequest {
+    SlotRequest::Create { since: at(since) }
 }
 
-fn until(due: u64, deadline: u64) -> Errand {
-    Errand::Poll { due: at(due), deadline: Some(at(deadline)) }
+fn until(due: u64, deadline: u64) -> SlotRequest {
+    SlotRequest::Poll { due: at(due), deadline: Some(at(deadline)) }
 }
 
 fn schedule(rate: f64, burst: u32) -> ScheduleMachine {
@@ -23,7 +23,7 @@ fn schedule(rate: f64, burst: u32) -> ScheduleMachine {
 }
 
 /// Runs the machine up to a time, every grant fetched at once. Gives time and slot of the grants.
-fn run(machine: &mut ScheduleMachine, from: u64, to: u64) -> Vec<(u64, Slot)> {
+fn run(machine: &mut ScheduleMachine, from: u64, to: u64) -> Vec<(u64, SlotId)> {
     let mut now = at(from);
     let mut grants = Vec::new();
     loop {
@@ -45,7 +45,7 @@ fn run(machine: &mut ScheduleMachine, from: u64, to: u64) -> Vec<(u64, Slot)> {
 #[test]
 fn entries_are_small() {
     assert!(size_of::<Entry>() <= 48, "{}", size_of::<Entry>());
-    assert!(size_of::<(Time, Slot)>() <= 24);
+    assert!(size_of::<(Time, SlotId)>() <= 24);
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn a_burst_leaves_together_and_the_rest_one_by_one() {
 #[test]
 fn the_nearest_deadline_gets_every_second_grant_under_pressure() {
     let mut machine = schedule(1.0, 1);
-    let patient: Vec<Slot> = (0..6).map(|i| machine.add(at(i), poll(i))).collect();
-    let urgent: Vec<Slot> = (0..3).map(|i| machine.add(at(10), until(10, 9000 - i * 100))).collect();
-    let served: Vec<Slot> = run(&mut machine, 10, 60_000).into_iter().map(|(_, slot)| slot).collect();
+    let patient: Vec<SlotId> = (0..6).map(|i| machine.add(at(i), poll(i))).collect();
+    let urgent: Vec<SlotId> = (0..3).map(|i| machine.add(at(10), until(10, 9000 - i * 100))).collect();
+    let served: Vec<SlotId> = run(&mut machine, 10, 60_000).into_iter().map(|(_, slot)| slot).collect();
     let (p, u) = (&patient, &urgent);
     assert_eq!(served, [u[2], p[0], u[1], p[1], u[0], p[2], p[3], p[4], p[5]]);
 }
@@ -82,7 +82,7 @@ fn a_far_deadline_waits_for_its_turn() {
     let mut machine = schedule(1.0, 1);
     let first = machine.add(at(0), poll(0));
     let second = machine.add(at(1), until(1, 600_000));
-    let served: Vec<Slot> = run(&mut machine, 1, 60_000).into_iter().map(|(_, slot)| slot).collect();
+    let served: Vec<SlotId> = run(&mut machine, 1, 60_000).into_iter().map(|(_, slot)| slot).collect();
     assert_eq!(served, [first, second]);
 }
 
@@ -146,9 +146,9 @@ fn everybody_obeys_retry_after_and_nobody_bunches_behind_it() {
 fn creates_have_a_limit_of_their_own() {
     let policy = SchedulePolicy { rate: 1000.0, burst: 1000, max_in_flight_creates: 2, ..SchedulePolicy::default() };
     let mut machine = ScheduleMachine::new(policy);
-    let creates: Vec<Slot> = (0..3).map(|_| machine.add(at(0), order(0))).collect();
+    let creates: Vec<SlotId> = (0..3).map(|_| machine.add(at(0), order(0))).collect();
     let query = machine.add(at(0), poll(0));
-    let granted: Vec<Slot> = run(&mut machine, 0, 1000).into_iter().map(|(_, slot)| slot).collect();
+    let granted: Vec<SlotId> = run(&mut machine, 0, 1000).into_iter().map(|(_, slot)| slot).collect();
     assert_eq!(granted, [creates[0], creates[1], query]);
     machine.remove(creates[0]);
     assert_eq!(machine.step(at(2000)), ScheduleStep::Grant(creates[2]));
@@ -157,7 +157,7 @@ fn creates_have_a_limit_of_their_own() {
 #[test]
 fn a_create_that_is_tried_again_does_not_queue_anew() {
     let mut machine = schedule(1.0, 1);
-    let queue: Vec<Slot> = (1000..1010).map(|i| machine.add(at(i), order(i))).collect();
+    let queue: Vec<SlotId> = (1000..1010).map(|i| machine.add(at(i), order(i))).collect();
     let again = machine.add(at(2000), order(500));
     let granted = run(&mut machine, 2000, 4000);
     assert_eq!((granted[0].1, granted[1].1), (again, queue[0]));
@@ -191,7 +191,7 @@ fn a_grant_that_lies_too_long_is_void() {
     assert_eq!(machine.collect(at(5000), query), Collected::Waiting);
     assert_eq!(machine.collect(at(5000), create), Collected::Waiting);
     machine.remove(other);
-    let granted: Vec<Slot> = run(&mut machine, 5000, 60_000).into_iter().map(|(_, slot)| slot).collect();
+    let granted: Vec<SlotId> = run(&mut machine, 5000, 60_000).into_iter().map(|(_, slot)| slot).collect();
     assert_eq!(granted, [query, create]);
 }
 
@@ -225,7 +225,7 @@ fn a_grant_dropped_long_after_gives_nothing_back() {
     let old = machine.add(at(0), poll(0));
     assert_eq!(machine.step(at(0)), ScheduleStep::Grant(old));
     // The bucket is full again, and its two tokens are all that may leave now.
-    let sent: Vec<Slot> = (0..2).map(|_| machine.add(at(60_000), poll(60_000))).collect();
+    let sent: Vec<SlotId> = (0..2).map(|_| machine.add(at(60_000), poll(60_000))).collect();
     assert_eq!(machine.step(at(60_000)), ScheduleStep::Grant(sent[0]));
     machine.remove(old);
     assert_eq!(machine.step(at(60_000)), ScheduleStep::Grant(sent[1]));
@@ -249,7 +249,7 @@ fn absurd_limits_do_not_overflow() {
 #[test]
 fn a_create_that_is_dropped_in_flight_keeps_its_place_for_a_while() {
     let mut machine = schedule(1000.0, 100);
-    let creates: Vec<Slot> = (0..30).map(|_| machine.add(at(0), order(0))).collect();
+    let creates: Vec<SlotId> = (0..30).map(|_| machine.add(at(0), order(0))).collect();
     assert_eq!(run(&mut machine, 0, 0).len(), 4);
     // Thirty callers are cancelled one after the other, a millisecond apart: no further one is let go meanwhile.
     for (index, slot) in creates.iter().enumerate() {
@@ -257,7 +257,7 @@ fn a_create_that_is_dropped_in_flight_keeps_its_place_for_a_while() {
         assert_eq!(run(&mut machine, index as u64, index as u64), []);
     }
     // What was dropped has gone in the end, and the places are free again.
-    let next: Vec<Slot> = (0..5).map(|_| machine.add(at(50), order(50))).collect();
+    let next: Vec<SlotId> = (0..5).map(|_| machine.add(at(50), order(50))).collect();
     let granted: Vec<u64> = run(&mut machine, 50, 5000).into_iter().map(|(when, _)| when).collect();
     assert_eq!(granted, [1000, 1001, 1002, 1003]);
     for slot in next {
@@ -289,7 +289,7 @@ fn a_pause_that_is_longer_than_a_create_may_take_expires_the_creates_that_wait()
     assert_eq!(machine.collect(at(100), late), Collected::Expired);
     // Another one comes when the rest of the pause is bearable; polls wait for it in any case.
     let bearable = machine.add(at(1100), order(1100));
-    let granted: Vec<Slot> = run(&mut machine, 1100, 400_000).into_iter().map(|(_, slot)| slot).collect();
+    let granted: Vec<SlotId> = run(&mut machine, 1100, 400_000).into_iter().map(|(_, slot)| slot).collect();
     assert_eq!(granted, [bearable, task]);
     machine.limited(at(500_000), at(500_000), Some(Duration::from_secs(1200)));
     let waits = machine.add(at(500_000), order(500_000));
@@ -322,7 +322,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// Slot, due, deadline, whether it is a create, and how many grants it may have to let pass.
-type Open = (Slot, u64, Option<u64>, bool, Option<usize>);
+type Open = (SlotId, u64, Option<u64>, bool, Option<usize>);
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -334,7 +334,7 @@ proptest! {
         let mut machine = schedule(rate, burst);
         let mut now = 0_u64;
         let mut open: Vec<Open> = Vec::new();
-        let mut flying: Vec<Slot> = Vec::new();
+        let mut flying: Vec<SlotId> = Vec::new();
         let mut grants: Vec<u64> = Vec::new();
         let mut paused = 0;
         let mut lagging = false;
@@ -342,8 +342,8 @@ proptest! {
             let to = match op {
                 Op::Pass(more) => now + more,
                 Op::Poll { due_in, deadline_in } => {
-                    let errand = Errand::Poll { due: at(now + due_in), deadline: deadline_in.map(|d| at(now + d)) };
-                    open.push((machine.add(at(now), errand), now + due_in, deadline_in.map(|d| now + d), false, None));
+                    let request = SlotRequest::Poll { due: at(now + due_in), deadline: deadline_in.map(|d| at(now + d)) };
+                    open.push((machine.add(at(now), request), now + due_in, deadline_in.map(|d| now + d), false, None));
                     now
                 }
                 Op::Create => {

@@ -35,9 +35,10 @@ use std::time::Duration;
 
 use super::backoff::stretched;
 use super::{Backoff, Time};
-use crate::decimal::Seconds;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{Snapshot, TaskStatus};
+use crate::model::Snapshot;
+use crate::status::TaskStatus;
+use crate::text::decimal::Seconds;
 
 /// The service asks for 5 s at least between two queries of a task (service document §5).
 pub const MIN_INTERVAL: Duration = Duration::from_secs(5);

@@ -209,8 +209,8 @@ fn an_answer_that_failed_to_come_is_not_a_failed_task() {
 
 /// The answer to a poll, as the driver hands its error on.
 fn answered(status: u16, content_type: &str, body: &'static str) -> Result<Snapshot> {
-    let headers = crate::transport::Headers::from_iter([("content-type", content_type)]);
-    let endpoint = crate::endpoint::Endpoint::standard();
+    let headers = crate::net::transport::Headers::from_iter([("content-type", content_type)]);
+    let endpoint = crate::net::endpoint::Endpoint::standard();
     crate::protocol::parse_query("task_1", &endpoint, &crate::protocol::Answer::new(status, headers, body))
 }
 

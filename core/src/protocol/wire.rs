@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::range::parse_retry_after;
 use crate::error::{Error, ErrorKind, Phase, one_line};
-use crate::json;
-use crate::transport::{Failure, Headers, TransportError};
+use crate::net::transport::{Failure, Headers, TransportError};
+use crate::text::json;
 
 /// A whole answer with its body, as codecs read it.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use junfeiai::platform::BoxFuture;
+use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::Time;
 use junfeiai::transport::Timer;
 

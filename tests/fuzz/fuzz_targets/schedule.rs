@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use junfeiai::protocol::{Collected, Errand, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, Slot, Time};
+use junfeiai::protocol::{Collected, SlotRequest, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, Time};
 use junfeiai_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,16 +15,16 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Clone, Copy)]
 enum Known {
     Poll {
-        slot: Slot,
+        slot: SlotId,
         due: Time,
         deadline: Option<Time>,
     },
     Create {
-        slot: Slot,
+        slot: SlotId,
     },
     /// A create that was sent at this time and not answered yet.
     Sent {
-        slot: Slot,
+        slot: SlotId,
         at: Time,
     },
 }
@@ -125,7 +125,7 @@ impl Bench {
     }
 }
 
-fn slot_of(known: Known) -> Slot {
+fn slot_of(known: Known) -> SlotId {
     match known {
         Known::Poll { slot, .. } | Known::Create { slot } | Known::Sent { slot, .. } => slot,
     }
@@ -156,11 +156,11 @@ fuzz_target!(|data: &[u8]| {
             0 | 1 => {
                 let due = now + input.span();
                 let deadline = (input.byte() % 2 == 0).then(|| due + input.span());
-                let slot = bench.machine.add(now, Errand::Poll { due, deadline });
+                let slot = bench.machine.add(now, SlotRequest::Poll { due, deadline });
                 bench.known.push(Known::Poll { slot, due: due.max(now), deadline });
             }
             2 => {
-                let slot = bench.machine.add(now, Errand::Create { since: now });
+                let slot = bench.machine.add(now, SlotRequest::Create { since: now });
                 bench.known.push(Known::Create { slot });
             }
             3 if !bench.known.is_empty() => {

@@ -12,11 +12,12 @@ use futures_core::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::runtime::{Handle, Id};
 
-use super::tls;
+use crate::async_compat::BoxFuture;
 use crate::error::{Error, Result};
-use crate::platform::{BoxFuture, PerProcess};
-use crate::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
-use crate::url::{Origin, Url, is_loopback_host};
+use crate::fork::PerProcess;
+use crate::net::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+use crate::net::url::{Origin, Url, is_loopback_host};
+use crate::platform::native::tls;
 
 /// What the transport can be told.
 #[derive(Clone, Default)]

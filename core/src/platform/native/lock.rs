@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::{Deref, DerefMut};
 
-use crate::platform::Pid;
+use crate::fork::Pid;
 
 /// How a file is opened that will be locked or cut: readable and writable, made when it is not there, as it is when it is.
 ///
 /// Not with `append`: Windows then gives no right to write data, without which it neither locks nor cuts.
-pub(super) fn lockable() -> OpenOptions {
+pub(crate) fn lockable() -> OpenOptions {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     options
@@ -16,7 +16,7 @@ pub(super) fn lockable() -> OpenOptions {
 
 /// A locked file. Closing it is not enough to unlock it: a child process may hold a copy of it, between `fork()` and
 /// `exec()` or for as long as it lives.
-pub(super) struct Locked {
+pub(crate) struct Locked {
     file: File,
     /// Who locked it. A child that drops its copy must not take the lock from us.
     process: Pid,
@@ -25,7 +25,7 @@ pub(super) struct Locked {
 impl Locked {
     /// Locks the file, unless somebody else has it. A file system without locks is no reason to fail: it is as careful
     /// as it allows.
-    pub(super) fn try_new(file: File) -> Option<Self> {
+    pub(crate) fn try_new(file: File) -> Option<Self> {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => None,
             Ok(()) | Err(TryLockError::Error(_)) => Some(Self::of(file)),
@@ -33,7 +33,7 @@ impl Locked {
     }
 
     /// A file that was just locked.
-    pub(super) fn of(file: File) -> Self {
+    pub(crate) fn of(file: File) -> Self {
         Self { file, process: Pid::current() }
     }
 }

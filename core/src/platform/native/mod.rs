@@ -1,21 +1,16 @@
-//! reqwest, tokio's clock, and files.
+//! reqwest, tokio's clock, files and locks.
 
+mod file_journal;
+pub(crate) mod files;
 mod http;
-mod journal;
-mod lock;
-mod part;
+pub(crate) mod lock;
 mod process;
-mod reader;
-mod resume;
-mod save;
 mod sigpipe;
-mod target;
 mod timer;
 mod tls;
 
+pub use file_journal::FileJournal;
 pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
-pub use journal::FileJournal;
-pub use save::{Save, SaveProgress, Summary};
 pub use sigpipe::{block_sigpipe, without_sigpipe};
 pub use timer::TokioTimer;

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use once_cell::race::OnceBox;
 use tokio::time::Instant;
 
-use crate::platform::BoxFuture;
-use crate::protocol::Time;
-use crate::transport::Timer;
+use crate::async_compat::BoxFuture;
+use crate::net::transport::Timer;
+use crate::time::Time;
 
 /// Time by tokio; paused in tests that pause tokio's clock.
 #[derive(Debug)]

@@ -25,10 +25,12 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortController;
 
-use super::timer::property;
+use crate::async_compat::BoxFuture;
 use crate::error::{Error, Result};
-use crate::platform::BoxFuture;
-use crate::transport::{BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+use crate::net::transport::{
+    BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError,
+};
+use crate::platform::wasm::timer::property;
 
 /// Left out in browsers: they set them themselves (`cache: "no-store"` says the last).
 const BROWSER_SETS: [&str; 3] = ["User-Agent", "Accept-Encoding", "Cache-Control"];
@@ -127,6 +129,10 @@ impl FetchTransport {
 impl Transport for FetchTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         Box::pin(self.clone().exchange(request))
+    }
+
+    fn shows_connect_failures(&self) -> bool {
+        false
     }
 }
 

@@ -10,9 +10,9 @@ use js_sys::{Date, Function, Math, Reflect, global};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::platform::BoxFuture;
-use crate::protocol::Time;
-use crate::transport::Timer;
+use crate::async_compat::BoxFuture;
+use crate::net::transport::Timer;
+use crate::time::Time;
 
 /// `setTimeout` takes a signed 32-bit number of milliseconds; what is longer would fire at once.
 const LONGEST_MS: f64 = 2_147_483_647.0;
@@ -51,13 +51,6 @@ impl Timer for JsTimer {
         // Good enough for jitter.
         Math::random().to_bits() ^ Date::now().to_bits().rotate_left(32)
     }
-}
-
-/// An HTTP date in unix seconds.
-pub(crate) fn http_date(text: &str) -> Option<u64> {
-    // The engine reads much more than the three forms of HTTP, which all but one end so.
-    let milliseconds = if text.ends_with(" GMT") { Date::parse(text) } else { f64::NAN };
-    (milliseconds >= 0.0).then_some((milliseconds / 1000.0) as u64)
 }
 
 /// A timer of the engine. Dropped, it is cleared (it would keep a Node process alive) and its callback freed. It is no

@@ -3,9 +3,9 @@
 use super::DownloadMachine;
 use super::lanes::Activity;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::protocol::Time;
+use crate::net::transport::Headers;
 use crate::protocol::range::{ContentRange, ContentRangeHeader, Validators};
-use crate::transport::Headers;
+use crate::time::Time;
 
 /// The head of a 2xx answer, as far as the download cares.
 #[derive(Debug, Clone, Default, PartialEq)]

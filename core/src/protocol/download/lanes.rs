@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{DownloadMachine, DownloadStep, Guess, Place};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::protocol::Time;
+use crate::time::Time;
 
 /// What the `Range` header asks for: start and end (exclusive, open when `None`); no header when it is `None` itself.
 pub(super) type AskedRange = Option<(u64, Option<u64>)>;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::lanes::{Activity, Lane};
 use super::{DownloadMachine, Progress, State};
-use crate::protocol::Time;
 use crate::protocol::ranges::RangeSet;
+use crate::time::Time;
 
 impl DownloadMachine {
     /// Gives up what is going on, whose exchanges the driver has dropped, and begins with another part of the file

@@ -3,10 +3,10 @@
 use super::lanes::Activity;
 use super::{DownloadMachine, DownloadStep, Guess, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::protocol::Time;
+use crate::net::url::Url;
 use crate::protocol::range::Validators;
 use crate::protocol::ranges::RangeSet;
-use crate::url::Url;
+use crate::time::Time;
 
 /// So many failures in a row, and a source that never brought a byte is left for the next.
 const SOURCE_FAILURES: u32 = 3;

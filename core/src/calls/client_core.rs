@@ -1,0 +1,462 @@
+//! The one loop: ask a machine, do the IO, tell the machine. Short and dull on purpose; whatever decides is in
+//! [`protocol`](crate::protocol).
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
+
+use crate::async_compat::BoxFuture;
+use crate::calls::config::Config;
+use crate::calls::scheduler::{Permit, Scheduler};
+use crate::calls::tracker::TrackedCreate;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::fork::PerProcess;
+#[cfg(feature = "journal")]
+use crate::journal::Recorder;
+use crate::model::Snapshot;
+use crate::net::endpoint::{Endpoint, path_segment};
+use crate::net::transport::{
+    BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
+};
+use crate::net::url::Url;
+use crate::protocol::{
+    Answer, CallEvent, CallMachine, CallStep, Failover, Reach, RecentCreates, RetryPolicy, Safety, WaitMachine,
+    WaitStep, next_hop, parse_query,
+};
+use crate::text::decimal::Seconds;
+use crate::time::Time;
+
+/// Largest JSON answer that is read.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Everything that a call needs.
+pub(crate) struct ClientCore {
+    pub(crate) config: Config,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) state: PerProcess<State>,
+    #[cfg(feature = "journal")]
+    pub(crate) recorder: Option<Recorder>,
+}
+
+/// What a client has learnt and promised so far, and the locks around it: each process that inherits the client by
+/// `fork()` begins anew.
+pub(crate) struct State {
+    scheduler: Scheduler,
+    failover: Mutex<Failover>,
+    recent_creates: Mutex<RecentCreates>,
+}
+
+/// One call to the API.
+pub(crate) struct Call {
+    pub(crate) phase: Phase,
+    pub(crate) safety: Safety,
+    pub(crate) path: Path,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    /// The paid create that this is.
+    pub(crate) create: Option<TrackedCreate>,
+    /// Names the call, the same for all its attempts, to an own proxy that answers a repeated request as the first.
+    pub(crate) once: Option<String>,
+}
+
+/// Where a call goes at the entry that an attempt is sent to.
+pub(crate) enum Path {
+    /// Below the base URL, behind its `/v1`.
+    Api(String),
+    /// Below the origin: helper paths.
+    Root(&'static str),
+}
+
+impl Path {
+    pub(crate) fn at(&self, endpoint: &Endpoint) -> Url {
+        match self {
+            Self::Api(path) => endpoint.url(path),
+            Self::Root(path) => endpoint.root_url(path),
+        }
+    }
+}
+
+/// Why a request brought no response.
+pub(crate) enum NoResponse {
+    Failed(TransportError),
+    Refused(Error),
+}
+
+impl ClientCore {
+    pub(crate) fn now(&self) -> Time {
+        self.timer.now()
+    }
+
+    pub(crate) async fn sleep_until(&self, time: Time) {
+        let left = time.since(self.timer.now());
+        if !left.is_zero() {
+            self.timer.sleep(left).await;
+        }
+    }
+
+    /// The future's output, or `None` when the time is up first.
+    pub(crate) async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(future), self.timer.sleep(limit)).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(((), _)) => None,
+        }
+    }
+
+    /// Carries a call through, by the rules of [`CallMachine`]. Every attempt waits for its turn.
+    pub(crate) async fn call(&self, call: Call) -> Result<(Answer, u32)> {
+        self.call_at(call).await.map(|(answer, attempts, _)| (answer, attempts))
+    }
+
+    /// [`ClientCore::call`], with the entry that answered.
+    pub(crate) async fn call_at(&self, call: Call) -> Result<(Answer, u32, &Endpoint)> {
+        let turn = self.turn(&call, self.now()).await?;
+        self.call_with(call, turn).await
+    }
+
+    /// [`ClientCore::call_at`] for a caller whose turn has come: the time until then is no part of the call.
+    ///
+    /// Boxed, as [`ClientCore::turn`] is: each place that calls it would carry a copy of the code otherwise.
+    pub(crate) fn call_with<'a>(
+        &'a self,
+        call: Call,
+        turn: Option<Permit<'a>>,
+    ) -> BoxFuture<'a, Result<(Answer, u32, &'a Endpoint)>> {
+        Box::pin(async move {
+            let (phase, safety) = (call.phase, call.safety);
+            let retry = call.retry.clone();
+            let mut turn = Some(turn);
+            let begun = self.now();
+            let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
+            let mut endpoint = self.endpoint();
+            loop {
+                match machine.step(self.now()) {
+                    CallStep::WaitUntil(time) => match &call.create {
+                        Some(create) => create.unless_stopped(self.sleep_until(time).map(Ok)).await?,
+                        None => self.sleep_until(time).await,
+                    },
+                    CallStep::Send { attempt, timeout } => {
+                        let permit = match turn.take() {
+                            Some(permit) => permit,
+                            None => self.turn(&call, begun).await?,
+                        };
+                        if let Some(create) = &call.create {
+                            create.leaves()?;
+                        }
+                        let sent = self.now();
+                        let (event, entry) = self.attempt(&call, timeout).await;
+                        endpoint = entry;
+                        self.scheduler().note(phase, sent, &event);
+                        if let Some(permit) = permit {
+                            permit.release();
+                        }
+                        tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
+                        machine.input(self.now(), event);
+                        if let Some(create) = call.create.as_ref().filter(|_| !machine.maybe_executed()) {
+                            create.refused();
+                        }
+                    }
+                    CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
+                }
+            }
+        })
+    }
+
+    /// Waits for an attempt's turn by the client's schedule.
+    pub(crate) fn turn<'a>(&'a self, call: &Call, since: Time) -> BoxFuture<'a, Result<Option<Permit<'a>>>> {
+        let (phase, timeout, create) = (call.phase, call.timeout, call.create.clone());
+        Box::pin(async move {
+            match create {
+                Some(create) => create.unless_stopped(self.scheduler().create_turn(since)).await.map(Some),
+                None => self.scheduler().query_turn(phase, timeout).await.map(|()| None),
+            }
+        })
+    }
+
+    /// One attempt: the entries in the order that [`Failover`] says, until one takes the connection.
+    async fn attempt(&self, call: &Call, timeout: Duration) -> (CallEvent, &Endpoint) {
+        let begun = self.now();
+        let mut round = self.failover().begin(begun, call.safety == Safety::Idempotent);
+        let mut failures: Vec<String> = Vec::new();
+        loop {
+            let endpoint = self.config.endpoints.get(round.entry()).unwrap_or(&self.config.endpoint);
+            let left = if failures.is_empty() {
+                timeout
+            } else {
+                // Whole milliseconds, since an error may show it.
+                Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
+            };
+            let event =
+                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, call.once.as_deref()).await;
+            let on = self.failover().input(self.now(), &mut round, reach(&event));
+            let event = match event {
+                CallEvent::Failed(error) if error.failure.not_sent() => {
+                    tracing::debug!(phase = call.phase.name(), %endpoint, %error, "no connection");
+                    failures.push(error.message);
+                    CallEvent::Failed(TransportError::new(error.failure, failures.join("; ")))
+                }
+                event => event,
+            };
+            if !on || self.now().since(begun) >= timeout {
+                return (event, endpoint);
+            }
+        }
+    }
+
+    fn state(&self) -> &State {
+        self.state.get_or_init(|| State {
+            scheduler: Scheduler::new(self.config.schedule, self.timer.clone()),
+            failover: Mutex::new(Failover::new(self.config.endpoints.len())),
+            recent_creates: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.state().scheduler
+    }
+
+    fn failover(&self) -> MutexGuard<'_, Failover> {
+        self.state().failover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn recent_creates(&self) -> MutexGuard<'_, RecentCreates> {
+        self.state().recent_creates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entry that calls go to first.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        let current = self.failover().current();
+        self.config.endpoints.get(current).unwrap_or(&self.config.endpoint)
+    }
+
+    /// One request and its whole answer.
+    pub(crate) fn exchange<'a>(
+        &'a self,
+        phase: Phase,
+        url: &Url,
+        body: Option<Bytes>,
+        timeout: Duration,
+        once: Option<&str>,
+    ) -> BoxFuture<'a, CallEvent> {
+        let url = url.clone();
+        let mut headers = vec![("Accept", "application/json".to_owned())];
+        headers.extend(once.map(|name| ("Idempotency-Key", name.to_owned())));
+        Box::pin(async move {
+            let exchange = async {
+                let response = match self.send(phase, &url, body, headers).await {
+                    Ok((response, _)) => response,
+                    Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
+                    Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
+                };
+                let status = response.status;
+                let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
+                let answer = self.answer(status, response.headers, &body);
+                match broken {
+                    None => CallEvent::Answered(answer),
+                    Some(error) => CallEvent::Broken(answer, error),
+                }
+            };
+            self.within(timeout, exchange).await.unwrap_or_else(|| {
+                let message = format!("{} did not answer within {} s", url.origin(), Seconds(timeout));
+                CallEvent::Failed(TransportError::new(Failure::Timeout, message))
+            })
+        })
+    }
+
+    /// Sends one request and follows redirects. The key goes along only where the list allows it, judged on every hop.
+    pub(crate) async fn send(
+        &self,
+        phase: Phase,
+        url: &Url,
+        body: Option<Bytes>,
+        extra_headers: Vec<(&'static str, String)>,
+    ) -> Result<(HttpResponse, Url), NoResponse> {
+        let method = if body.is_some() { Method::Post } else { Method::Get };
+        let mut url = url.clone();
+        let mut hops = 0;
+        loop {
+            let trusted = self.config.trust.allows(&url);
+            if !trusted && phase != Phase::Content {
+                let message = format!("the API key may not go to {}", url.origin());
+                return Err(NoResponse::Refused(Error::new(ErrorKind::UntrustedHost, phase, message)));
+            }
+            let request = HttpRequest {
+                method,
+                url: url.clone(),
+                headers: self.headers(body.is_some(), &extra_headers),
+                key: self.config.key.clone().filter(|_| trusted),
+                body: body.clone(),
+                fresh_connection: phase == Phase::Create,
+            };
+            let mut response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
+            // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
+            if let Some(key) = &self.config.key {
+                response.headers = response.headers.redacted(key);
+            }
+            match next_hop(method, &url, response.status, response.headers.get("location"), hops) {
+                Ok(None) => return Ok((response, url)),
+                Ok(Some(next)) => url = next,
+                Err(error) => return Err(NoResponse::Refused(error.with(|record| record.phase = phase))),
+            }
+            hops += 1;
+        }
+    }
+
+    fn headers(&self, has_body: bool, extra: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("User-Agent", self.config.user_agent.clone())];
+        if let Some(language) = &self.config.language {
+            headers.push(("Accept-Language", language.clone()));
+        }
+        if has_body {
+            headers.push(("Content-Type", "application/json".to_owned()));
+        }
+        headers.extend(extra.iter().cloned());
+        headers
+    }
+
+    /// An answer as codecs read it: without the key, should the server repeat it. ([`ClientCore::send`] saw to the headers.)
+    pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> Answer {
+        let unix_now = self.timer.unix_now();
+        match &self.config.key {
+            Some(key) => Answer { status, headers, body: key.redact_body(body), unix_now },
+            None => Answer { status, headers, body: body.clone(), unix_now },
+        }
+    }
+
+    /// Asks for a task's state, with as many attempts as `retry` allows.
+    pub(crate) fn query<'a>(
+        &'a self,
+        id: &str,
+        retry: RetryPolicy,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Snapshot>> {
+        self.ask(id, retry, timeout, false)
+    }
+
+    /// Asks once, in a turn that the caller has waited for.
+    fn poll<'a>(&'a self, id: &str, timeout: Duration) -> BoxFuture<'a, Result<Snapshot>> {
+        // A wait has a budget of its own for failures: one attempt a poll.
+        let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
+        self.ask(id, once, timeout, true)
+    }
+
+    fn ask<'a>(
+        &'a self,
+        id: &str,
+        retry: RetryPolicy,
+        timeout: Duration,
+        has_turn: bool,
+    ) -> BoxFuture<'a, Result<Snapshot>> {
+        let id: Box<str> = id.into();
+        // Boxed: thousands may wait, few of them are asking.
+        Box::pin(async move {
+            let path = Path::Api(format!("/video/generations/{}", path_segment(&id)));
+            let call = Call {
+                phase: Phase::Query,
+                safety: Safety::Idempotent,
+                path,
+                body: None,
+                timeout,
+                retry,
+                create: None,
+                once: None,
+            };
+            let asked = if has_turn { self.call_with(call, None).await } else { self.call_at(call).await };
+            let (answer, _, endpoint) = asked.map_err(|error| error.with_task(&id))?;
+            parse_query(&id, endpoint, &answer)
+        })
+    }
+
+    /// Goes on with a wait until something is seen or it is over.
+    pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
+        loop {
+            if let Some(due) = machine.due()
+                && self.scheduler().poll_turn(due, machine.deadline()).await.is_none()
+            {
+                return WaitEvent::Done(Err(machine.timed_out()));
+            }
+            match machine.step(self.now()) {
+                WaitStep::WaitUntil(time) => self.sleep_until(time).await,
+                WaitStep::Poll { timeout } => {
+                    let result = self.poll(machine.task_id(), timeout).await;
+                    let id = machine.task_id();
+                    match &result {
+                        Ok(seen) => {
+                            tracing::debug!(
+                                task_id = id,
+                                status = seen.status.name(),
+                                progress = seen.progress,
+                                "polled"
+                            );
+                        }
+                        Err(error) => tracing::debug!(task_id = id, error = error.kind().name(), "poll failed"),
+                    }
+                    let seen = result.as_ref().ok().cloned();
+                    machine.input(self.now(), result);
+                    if let Some(seen) = seen {
+                        return WaitEvent::Seen(Box::new(seen));
+                    }
+                }
+                WaitStep::Done(result) => {
+                    Box::pin(self.note_finished(machine.task_id(), &result)).await;
+                    return WaitEvent::Done(result);
+                }
+            }
+        }
+    }
+}
+
+/// What a wait brings.
+pub(crate) enum WaitEvent {
+    /// An answer showed this state.
+    Seen(Box<Snapshot>),
+    /// It is over.
+    Done(Result<Box<Snapshot>>),
+}
+
+/// Reads a body up to a limit; says why when it did not come to its end.
+pub(crate) async fn read_capped(mut body: BodyStream, limit: usize) -> (Bytes, Option<TransportError>) {
+    let mut whole = BytesMut::new();
+    loop {
+        match poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+            None => return (whole.freeze(), None),
+            Some(Err(error)) => return (whole.freeze(), Some(error)),
+            Some(Ok(piece)) => {
+                let room = limit.saturating_sub(whole.len());
+                whole.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+                if piece.len() > room {
+                    let message = format!("the answer is longer than {limit} bytes");
+                    return (whole.freeze(), Some(TransportError::new(Failure::Lost, message)));
+                }
+            }
+        }
+    }
+}
+
+/// What an attempt says about the entry. A gateway error speaks neither for it nor against it.
+fn reach(event: &CallEvent) -> Reach {
+    match event {
+        CallEvent::Failed(error) if error.failure.not_sent() => Reach::NoConnection,
+        CallEvent::Answered(answer) if answer.status < 500 => Reach::Answered,
+        _ => Reach::NoAnswer,
+    }
+}
+
+/// An attempt's outcome in a log line.
+struct Outcome<'a>(&'a CallEvent);
+
+impl std::fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            CallEvent::Answered(answer) | CallEvent::Broken(answer, _) => write!(f, "HTTP {}", answer.status),
+            CallEvent::Failed(error) => write!(f, "{error}"),
+            CallEvent::Refused(error) => write!(f, "{}", error.kind()),
+        }
+    }
+}

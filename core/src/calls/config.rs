@@ -1,0 +1,261 @@
+//! What a client knows: entries, key, limits. Plain data, checked once when the client is built.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::net::endpoint::{Endpoint, Trust, parse_video_base};
+use crate::net::secret::ApiKey;
+use crate::net::url::Origin;
+use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
+use crate::text::decimal::Decimal;
+
+/// This library's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The options of a client before they are checked.
+// No `Debug`: it holds the key as the caller gave it.
+#[derive(Clone)]
+pub(crate) struct Options {
+    /// The API key; `None` for an own proxy in front that adds it.
+    pub(crate) api_key: Option<Zeroizing<String>>,
+    /// `standard`, `china`, a base URL or a short host alias; the first is asked first.
+    pub(crate) endpoints: Vec<String>,
+    /// The user's own name for the documented video host.
+    pub(crate) video_base_url: Option<String>,
+    /// Further hosts that may be given the key, as `host` or `host:port`.
+    pub(crate) trusted_hosts: Vec<String>,
+    /// Longest time for one query.
+    pub(crate) timeout: Duration,
+    /// Longest time for one create. The upstream can take minutes, and a create given up is paid all the same.
+    pub(crate) create_timeout: Duration,
+    /// Longest time to connect; with several entries 5 s at the most.
+    pub(crate) connect_timeout: Duration,
+    /// An own proxy was given (`true`), or proxies were switched off (`false`); for the check only.
+    pub(crate) proxy: Option<bool>,
+    /// Longest silence in the middle of a body.
+    pub(crate) idle_timeout: Duration,
+    /// How calls are tried again.
+    pub(crate) retry: RetryPolicy,
+    /// How tasks are waited for.
+    pub(crate) wait: WaitPolicy,
+    /// Requests per second and burst; `None` leaves it to the host.
+    pub(crate) request_rate: Option<(f64, u32)>,
+    /// How many creates may be in flight at a time.
+    pub(crate) max_in_flight_creates: u32,
+    /// `Accept-Language`, which decides the language of server messages.
+    pub(crate) language: Option<String>,
+    /// What calls the library, for the `User-Agent`: `rust`, `python`, …
+    pub(crate) face: String,
+    /// Options that came from the environment, and the variable of each.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            api_key: None,
+            endpoints: Vec::new(),
+            video_base_url: None,
+            trusted_hosts: Vec::new(),
+            timeout: Duration::from_secs(30),
+            create_timeout: Duration::from_secs(180),
+            connect_timeout: Duration::from_secs(10),
+            proxy: None,
+            idle_timeout: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+            wait: WaitPolicy::default(),
+            request_rate: None,
+            max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
+            language: None,
+            face: "rust".to_owned(),
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The first pause between two polls; it grows to twice this, or to what was the longest.
+    pub(crate) fn set_poll_interval(&mut self, interval: Duration) {
+        self.wait.set_poll_interval(interval);
+    }
+
+    /// Longest wait for a task; [`Duration::MAX`] is for ever.
+    pub(crate) fn set_wait_timeout(&mut self, timeout: Duration) {
+        self.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
+    }
+
+    /// Longest time to connect: an entry that does not answer must not keep a call from the next one for long.
+    pub(crate) fn connect_limit(&self) -> Duration {
+        if self.endpoints.len() > 1 { self.connect_timeout.min(CONNECT_CAP) } else { self.connect_timeout }
+    }
+}
+
+impl WaitPolicy {
+    /// Sets the first pause between two polls, as [`ClientBuilder::poll_interval`](crate::ClientBuilder::poll_interval)
+    /// does: the pause grows to twice this, or to what was the longest before.
+    pub fn set_poll_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+        self.max_interval = interval.saturating_mul(2).min(self.max_interval.max(interval));
+    }
+
+    /// Refuses what no wait can be done with, for a policy that is made for one call: a client's is judged when the
+    /// client is built.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that cannot be used.
+    pub fn check(&self) -> Result<()> {
+        match self.without_time() {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!("{name} must be more than zero");
+                Err(Error::field(ErrorKind::InvalidRequest, Phase::Wait, name, text))
+            }
+        }
+    }
+
+    /// The option that is zero and must not be.
+    fn without_time(&self) -> Option<&'static str> {
+        [("poll_interval", self.interval), ("poll_timeout", self.call_timeout)]
+            .into_iter()
+            .find_map(|(name, time)| time.is_zero().then_some(name))
+    }
+}
+
+/// The options of a client, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) key: Option<ApiKey>,
+    /// The preferred entry.
+    pub(crate) endpoint: Endpoint,
+    /// Every entry in the order of preference, `endpoint` first.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// Every entry is this machine.
+    pub(crate) loopback: bool,
+    pub(crate) video_base: Option<Origin>,
+    pub(crate) trust: Trust,
+    pub(crate) timeout: Duration,
+    pub(crate) create_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Option<bool>,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) wait: WaitPolicy,
+    pub(crate) schedule: SchedulePolicy,
+    pub(crate) language: Option<String>,
+    pub(crate) user_agent: String,
+}
+
+impl Config {
+    pub(crate) fn check(options: Options) -> Result<Self> {
+        let variables = options.variables.clone();
+        Self::judge(options).map_err(|error| {
+            // Whoever set a variable looks for its name.
+            let named = variables.iter().find(|(option, _)| error.record().field.as_deref() == Some(*option));
+            match named {
+                Some((_, variable)) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
+                None => error,
+            }
+        })
+    }
+
+    /// Refuses an address that the HTTP stack takes for another place than we do, or for none.
+    #[cfg(feature = "native")]
+    pub(crate) fn agree(&self, is_agreed: impl Fn(&Origin) -> bool) -> Result<()> {
+        let entries = self.endpoints.iter().map(|endpoint| ("base_url", endpoint.base().origin()));
+        for (name, origin) in entries.chain(self.video_base.clone().map(|origin| ("video_base_url", origin))) {
+            if !is_agreed(&origin) {
+                let text = format!("the address {origin} cannot be used: the HTTP stack does not take this host name");
+                return Err(Error::config(name, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(options: Options) -> Result<Self> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for text in &options.endpoints {
+            let endpoint = Endpoint::parse(text)?;
+            // The same entry twice is no alternative.
+            if !endpoints.contains(&endpoint) {
+                endpoints.push(endpoint);
+            }
+        }
+        let endpoint = endpoints.first().cloned().unwrap_or_else(Endpoint::standard);
+        if endpoints.is_empty() {
+            endpoints.push(endpoint.clone());
+        }
+        let key = options.api_key.as_ref().map(|key| ApiKey::new(key)).transpose()?;
+        if key.is_none() && endpoints.iter().any(Endpoint::is_documented) {
+            return Err(Error::config("api_key", "no API key is given: set JUNFEIAI_API_KEY or pass api_key"));
+        }
+        let video_base = options.video_base_url.as_deref().map(parse_video_base).transpose()?;
+        let trust = Trust::new(&endpoints, video_base.as_ref(), &options.trusted_hosts)?;
+        for (name, duration) in [
+            ("timeout", options.timeout),
+            ("create_timeout", options.create_timeout),
+            ("connect_timeout", options.connect_timeout),
+            ("idle_timeout", options.idle_timeout),
+        ] {
+            if duration.is_zero() {
+                return Err(Error::config(name, format!("{name} must be more than zero")));
+            }
+        }
+        if let Some(name) = options.wait.without_time() {
+            return Err(Error::config(name, format!("{name} must be more than zero")));
+        }
+        if options.retry.max_attempts == 0 {
+            return Err(Error::config("max_attempts", "max_attempts must be at least 1"));
+        }
+        if let Some(language) = &options.language
+            && !language.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        {
+            return Err(Error::config("language", "language is an Accept-Language value such as \"en\" or \"zh-CN\""));
+        }
+        let face: String = options.face.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
+        let connect_timeout = options.connect_limit();
+        let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
+        let schedule = schedule(&options, loopback)?;
+        let wait = options.wait.for_host(loopback);
+        Ok(Self {
+            key,
+            endpoint,
+            endpoints,
+            loopback,
+            video_base,
+            trust,
+            timeout: options.timeout,
+            create_timeout: options.create_timeout,
+            connect_timeout,
+            proxy: options.proxy,
+            idle_timeout: options.idle_timeout,
+            retry: options.retry,
+            wait,
+            schedule,
+            language: options.language,
+            user_agent: format!("junfeiai/{VERSION} ({face})"),
+        })
+    }
+}
+
+/// A test or an own proxy on this machine needs no restraint; whoever wants it there says so.
+const LOOPBACK_RATE: (f64, u32) = (1000.0, 1000);
+
+fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {
+    let default = SchedulePolicy::default();
+    let usual = if loopback { LOOPBACK_RATE } else { (default.rate, default.burst) };
+    let (rate, burst) = options.request_rate.unwrap_or(usual);
+    if !rate.is_finite() || rate <= 0.0 {
+        let text = format!("request_rate must be a number of requests per second above zero, not {}", Decimal(rate));
+        return Err(Error::config("request_rate", text));
+    }
+    if burst == 0 {
+        return Err(Error::config("request_rate", "the burst of request_rate must be at least 1"));
+    }
+    if options.max_in_flight_creates == 0 {
+        return Err(Error::config("max_in_flight_creates", "max_in_flight_creates must be at least 1"));
+    }
+    let max_in_flight_creates = options.max_in_flight_creates;
+    Ok(SchedulePolicy { rate, burst, max_in_flight_creates, create_lease: options.create_timeout })
+}

@@ -1,0 +1,12 @@
+//! The one way to the server: a call waits for its turn, is sent, is kept without the key, and is read by a codec.
+
+pub(crate) mod cancel;
+pub(crate) mod client_core;
+pub(crate) mod config;
+pub(crate) mod create;
+#[cfg(feature = "journal")]
+pub(crate) mod create_log;
+#[cfg(not(feature = "journal"))]
+mod no_create_log;
+pub(crate) mod scheduler;
+pub(crate) mod tracker;

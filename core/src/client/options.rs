@@ -1,0 +1,266 @@
+//! Options by name, as the bindings hand them over: one JSON object, durations in seconds, every refusal naming its option.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::calls::config::Options;
+use crate::client::builder::ClientBuilder;
+use crate::client::task::Wait;
+use crate::error::{ErrorKind, Phase, Result};
+#[cfg(feature = "native")]
+use crate::save::file::Save;
+use crate::text::decimal::Decimal;
+use crate::text::fields::Fields;
+
+type SetDuration = fn(&mut Options, Duration);
+
+impl ClientBuilder {
+    /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
+    /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `environment` (the
+    /// same from an object, where the host language knows the variables and we do not), `base_url` (the same as
+    /// `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
+    /// seconds. `null` is the default.
+    ///
+    /// ```
+    /// let options = serde_json::json!({"api_key": "sk-1", "endpoint": "china", "timeout": 20.5});
+    /// let client = junfeiai::ClientBuilder::from_json(options)?.build()?;
+    /// assert_eq!(client.endpoint().to_string(), junfeiai::endpoint::CHINA_BASE_URL);
+    /// # Ok::<(), junfeiai::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `config`, naming the option that is unknown or cannot be used.
+    pub fn from_json(value: Value) -> Result<Self> {
+        let mut fields = Fields::of(value, ErrorKind::Config, Phase::Config, "the options")?;
+        let mut builder = Self::default();
+        let options = &mut builder.options;
+        let env = fields.flag("env")?.unwrap_or_default();
+        let environment = fields.object("environment")?;
+        options.api_key = fields.text("api_key")?.map(Zeroizing::new);
+        options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
+            (None, None, None) => Vec::new(),
+            (Some(one), None, None) | (None, Some(one), None) => vec![one],
+            (None, None, Some(several)) => several,
+            _ => {
+                let text = "endpoint, base_url and endpoints are one option; give one of them";
+                return Err(fields.refuse("endpoints", text));
+            }
+        };
+        options.video_base_url = fields.text("video_base_url")?;
+        options.trusted_hosts = fields.texts("trusted_hosts")?.unwrap_or_default();
+        let durations: [(&'static str, SetDuration); 6] = [
+            ("timeout", |options, value| options.timeout = value),
+            ("create_timeout", |options, value| options.create_timeout = value),
+            ("connect_timeout", |options, value| options.connect_timeout = value),
+            ("idle_timeout", |options, value| options.idle_timeout = value),
+            ("poll_interval", Options::set_poll_interval),
+            ("wait_timeout", Options::set_wait_timeout),
+        ];
+        for (name, set) in durations {
+            if let Some(value) = duration(&mut fields, name)? {
+                set(options, value);
+            }
+        }
+        if let Some(attempts) = count(&mut fields, "max_attempts")? {
+            options.retry.max_attempts = attempts;
+        }
+        if let Some(creates) = count(&mut fields, "max_in_flight_creates")? {
+            options.max_in_flight_creates = creates;
+        }
+        options.request_rate = match (fields.number("request_rate")?, count(&mut fields, "request_burst")?) {
+            (None, None) => None,
+            (Some(rate), Some(burst)) => Some((rate, burst)),
+            // The usual burst is twice the usual rate.
+            (Some(rate), None) => Some((rate, (rate * 2.0).max(1.0) as u32)),
+            (None, Some(_)) => {
+                return Err(fields.refuse("request_burst", "request_burst needs request_rate: give both"));
+            }
+        };
+        options.language = fields.text("language")?;
+        if let Some(face) = fields.text("face")? {
+            options.face = face;
+        }
+        #[cfg(feature = "journal")]
+        {
+            builder = builder.journal_prompts(fields.flag("journal_prompts")?.unwrap_or_default());
+        }
+        #[cfg(feature = "native")]
+        {
+            if let Some(path) = fields.text("journal")? {
+                builder = builder.journal(path);
+            }
+            if let Some(proxy) = fields.text("proxy")? {
+                builder = builder.proxy(proxy);
+            }
+            if let Some(path) = fields.text("ca_file")? {
+                builder = builder.ca_file(path);
+            }
+        }
+        fields.end("options")?;
+        let builder = builder.fill_from(|name| environment.get(name)?.as_str().map(str::to_owned));
+        Ok(if env { builder.from_env() } else { builder })
+    }
+}
+
+impl Wait {
+    /// Sets options from a JSON object, as the bindings hand them over: `timeout` in seconds, where anything beyond
+    /// what a clock can hold means for ever. `null` is the client's own.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that is unknown or cannot be used.
+    pub fn options_json(self, value: Value) -> Result<Self> {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Wait, "the options")?;
+        let timeout = duration(&mut fields, "timeout")?;
+        fields.end("options")?;
+        Ok(match timeout {
+            None => self,
+            Some(Duration::MAX) => self.no_timeout(),
+            Some(timeout) => self.timeout(timeout),
+        })
+    }
+}
+
+#[cfg(feature = "native")]
+impl Save {
+    /// Sets options from a JSON object, as the bindings hand them over: fields have the names of the setters, `timeout`
+    /// is in seconds, `rate_limit` in bytes per second. `null` is the default.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that is unknown or cannot be used.
+    pub fn options_json(self, value: Value) -> Result<Self> {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
+        let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
+        let mut save =
+            self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
+        if let Some(connections) = fields.whole("connections")? {
+            // What is no number of that size is none of the numbers that are taken.
+            save = save.connections(u32::try_from(connections).unwrap_or(0));
+        }
+        if let Some(yes) = fields.flag("verify")? {
+            save = save.verify(yes);
+        }
+        if let Some(timeout) = duration(&mut fields, "timeout")?
+            && timeout < Duration::MAX
+        {
+            save = save.timeout(timeout);
+        }
+        match fields.number("rate_limit")? {
+            None => {}
+            // What is not a number, or less than 1, ends as 0.
+            Some(rate) => save = save.rate_limit(rate as u64),
+        }
+        fields.end("options")?;
+        save.check_options()?;
+        Ok(save)
+    }
+}
+
+/// Seconds as a duration; [`Duration::MAX`] for everything too long to be one. JSON has no infinity: bindings hand over
+/// `f64::MAX`.
+fn duration(fields: &mut Fields, name: &'static str) -> Result<Option<Duration>> {
+    match fields.number(name)? {
+        None => Ok(None),
+        Some(seconds) if seconds >= 0.0 => Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))),
+        Some(seconds) => {
+            Err(fields.refuse(name, format!("{name} must be a number of seconds, not {}", Decimal(seconds))))
+        }
+    }
+}
+
+fn count(fields: &mut Fields, name: &'static str) -> Result<Option<u32>> {
+    match fields.whole(name)? {
+        None => Ok(None),
+        // More than can be counted is as good as no limit.
+        Some(count) if count >= 1 => Ok(Some(u32::try_from(count).unwrap_or(u32::MAX))),
+        Some(_) => Err(fields.refuse(name, format!("{name} must be at least 1"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use serde_json::json;
+
+    fn refused(options: Value) -> Error {
+        match ClientBuilder::from_json(options).and_then(ClientBuilder::build) {
+            Ok(_) => unreachable!("it was taken"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_refused_option_is_named() {
+        for (options, name) in [
+            (json!({"api_key": "k", "timeout": -1.0}), "timeout"),
+            (json!({"api_key": "k", "timeout": 0}), "timeout"),
+            (json!({"api_key": "k", "max_attempts": -1}), "max_attempts"),
+            (json!({"api_key": "k", "tiemout": 1}), "tiemout"),
+            (json!({"api_key": "k", "endpoint": "china", "base_url": "standard"}), "endpoints"),
+            (json!({"api_key": "k", "trusted_hosts": ["*.example.org"]}), "trusted_hosts"),
+        ] {
+            let error = refused(options);
+            assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(name)), "{error}");
+        }
+        let error = refused(json!({"api_key": 123_456}));
+        assert!(!error.to_string().contains("123456"), "{error}");
+        let error = refused(json!({"api_key": "sk-secret", "tiemout": 3}));
+        assert!(error.to_string().contains("tiemout") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_is_judged_as_the_option_and_named() {
+        for (variable, value, field) in [
+            ("JUNFEIAI_API_KEY", " ", "api_key"),
+            ("JUNFEIAI_API_KEY", "sk-se\ncret", "api_key"),
+            ("JUNFEIAI_API_KEY", "sk-\u{fffd}", "api_key"),
+            ("JUNFEIAI_API_KEY", "Bearer sk-secret", "api_key"),
+            ("JUNFEIAI_BASE_URL", " ", "base_url"),
+            ("JUNFEIAI_BASE_URL", ",", "base_url"),
+            ("JUNFEIAI_BASE_URL", "standard,http://example.org", "base_url"),
+            ("JUNFEIAI_BASE_URL", "https://user:secret@example.org/v1", "base_url"),
+            ("JUNFEIAI_VIDEO_BASE_URL", " ", "video_base_url"),
+            ("JUNFEIAI_VIDEO_BASE_URL", "https://a.example/path", "video_base_url"),
+        ] {
+            let mut environment = json!({"JUNFEIAI_API_KEY": "sk-1"});
+            environment[variable] = value.into();
+            let error = refused(json!({ "environment": environment }));
+            assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(field)), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{variable}: ")) && !text.contains("secret"), "{text}");
+        }
+        // An option that was given is judged as such, whatever the variable says.
+        let error = refused(json!({"api_key": "a b", "environment": {"JUNFEIAI_API_KEY": "sk-1"}}));
+        assert!(!error.to_string().contains("JUNFEIAI"), "{error}");
+        let given = json!({"environment": {
+            "JUNFEIAI_API_KEY": "sk-1", "JUNFEIAI_BASE_URL": " china , standard,", "JUNFEIAI_VIDEO_BASE_URL": "",
+        }});
+        let client = ClientBuilder::from_json(given).unwrap().build().unwrap();
+        assert_eq!(client.endpoints().len(), 2);
+    }
+
+    #[test]
+    fn nulls_are_defaults() {
+        let options = json!({"api_key": "k", "timeout": null, "trusted_hosts": null, "proxy": null});
+        let client = ClientBuilder::from_json(options).unwrap().build().unwrap();
+        assert_eq!(client.endpoint(), &crate::net::endpoint::Endpoint::standard());
+    }
+
+    #[test]
+    fn wait_and_save_options() {
+        let client = crate::Client::new("k").unwrap();
+        let wait = || client.videos().task("task_1").unwrap().wait();
+        assert!(format!("{:?}", wait().options_json(json!({"timeout": 7})).unwrap()).contains("Some(7s)"));
+        assert!(format!("{:?}", wait().options_json(json!({"timeout": f64::MAX})).unwrap()).contains("timeout: None"));
+        assert_eq!(wait().options_json(json!({"timeout": -7})).unwrap_err().record().field.as_deref(), Some("timeout"));
+        #[cfg(feature = "native")]
+        for (name, value) in [("connections", json!(17)), ("connections", json!(0)), ("rate_limit", json!(0))] {
+            let save = client.videos().video("task_1").unwrap().save("x.mp4");
+            let error = save.options_json(json!({ name: value })).unwrap_err();
+            assert_eq!(error.record().field.as_deref(), Some(name));
+        }
+    }
+}

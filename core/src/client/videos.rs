@@ -1,0 +1,106 @@
+//! Everything about videos: create, look up, read.
+
+use std::sync::Arc;
+
+use crate::calls::create;
+use crate::calls::tracker::{CreateTracker, TrackedCreate};
+use crate::client::Client;
+use crate::client::task::{Task, Wait};
+use crate::client::video::Video;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{Snapshot, VideoRequest};
+use crate::net::endpoint::check_task_id;
+use crate::net::url::Url;
+use crate::video::fetch::Source;
+
+/// Everything about videos. Made by [`Client::videos`].
+#[derive(Debug, Clone)]
+pub struct Videos {
+    pub(crate) client: Client,
+    pub(crate) tracker: Option<CreateTracker>,
+}
+
+impl Client {
+    /// Everything about videos.
+    pub fn videos(&self) -> Videos {
+        Videos { client: self.clone(), tracker: None }
+    }
+}
+
+impl Videos {
+    /// Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it provably
+    /// was not accepted (service document §3).
+    ///
+    /// # Errors
+    /// `invalid_request`, or `journal` when a journal is kept and cannot be written, before anything is sent; what the
+    /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
+    pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
+        let create = TrackedCreate::new(self.tracker.as_ref());
+        let created = create::create(self.client.core.clone(), request.into(), create).await?;
+        Ok(Task::new(&self.client, created))
+    }
+
+    /// The same, with a tracker that follows what its paid calls come to: `create`, `generate` and `generate_many`.
+    #[must_use]
+    pub fn tracked(&self, tracker: &CreateTracker) -> Self {
+        Self { client: self.client.clone(), tracker: Some(tracker.clone()) }
+    }
+
+    /// Asks for a task's state (service document §5).
+    ///
+    /// # Errors
+    /// `not_found`, and whatever keeps us from asking.
+    pub async fn get(&self, task_id: &str) -> Result<Task> {
+        self.task(task_id)?.refresh().await
+    }
+
+    /// A task by its id, without asking for it: to wait for it again in a later process, for example.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn task(&self, task_id: &str) -> Result<Task> {
+        let snapshot = Snapshot { task_id: check_task_id(task_id)?.to_owned(), ..Snapshot::default() };
+        let created = self.client.core.recent_creates().created(task_id);
+        Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created, warnings: Arc::default() })
+    }
+
+    /// Creates a task and waits for its video: await it, after setting what differs. **This costs money.** The task's id
+    /// comes with the first call of [`Wait::on_progress`], or with the error.
+    ///
+    /// # Errors
+    /// Those of [`Videos::create`] and of [`Task::wait`].
+    pub fn generate(&self, request: impl Into<VideoRequest>) -> Wait {
+        Wait::after_create(&self.client, self.tracker.as_ref(), request.into())
+    }
+
+    /// The video of a task that is done: its address is asked for when it is read.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn video(&self, task_id: &str) -> Result<Video> {
+        let task_id = check_task_id(task_id)?.to_owned();
+        Ok(Video::new(self.client.clone(), Source { task_id: Some(task_id), url: None }))
+    }
+
+    /// The video of a task whose address was noted earlier. When the address does not open any more, the task is asked.
+    ///
+    /// # Errors
+    /// `invalid_request` when the texts cannot be a task id and an http(s) URL.
+    pub fn video_of(&self, task_id: &str, url: &str) -> Result<Video> {
+        let mut video = self.video_at(url)?;
+        video.source.task_id = Some(check_task_id(task_id)?.to_owned());
+        Ok(video)
+    }
+
+    /// A video by its address. The key goes along only when the host is on the list.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is not an http(s) URL.
+    pub fn video_at(&self, url: &str) -> Result<Video> {
+        Url::parse(url).map_err(|error| {
+            let text = format!("the video URL cannot be used: {error}");
+            Error::field(ErrorKind::InvalidRequest, Phase::Content, "url", text)
+        })?;
+        Ok(Video::new(self.client.clone(), Source { task_id: None, url: Some(url.to_owned()) }))
+    }
+}

@@ -1,0 +1,188 @@
+//! The API key, kept where no output can show it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::text::json;
+
+/// What stands in place of the key wherever text of the server repeats it.
+const MASK: &str = "***";
+/// A shorter key is a stand-in for an own proxy (`x`, `none`): looked for in every text, it would tear ids and statuses
+/// apart and hide nothing.
+const SHORTEST: usize = 6;
+
+/// An API key. It has no `Display`, its `Debug` shows nothing of it, and its memory is wiped at the end.
+#[derive(Clone)]
+pub struct ApiKey(Arc<Forms>);
+
+struct Forms {
+    key: Zeroizing<String>,
+    /// How the key looks in other texts, the key itself first: as it is, inside JSON, inside a URL.
+    looks: Vec<Zeroizing<String>>,
+}
+
+impl ApiKey {
+    /// Takes a key as the account page shows it; white space around it is removed.
+    ///
+    /// # Errors
+    /// `config` when it is empty or holds characters that no key has (a line break from a file, a `Bearer` in front).
+    pub fn new(key: &str) -> Result<Self> {
+        let key = key.trim();
+        if key.is_empty() {
+            return Err(Error::config("api_key", "the API key is empty"));
+        }
+        if !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::config(
+                "api_key",
+                "the API key holds a space, a line break or a non-ASCII character: give the key alone, without \"Bearer\"",
+            ));
+        }
+        let key = Zeroizing::new(key.to_owned());
+        let looks = if key.len() < SHORTEST { Vec::new() } else { looks(&key) };
+        Ok(Self(Arc::new(Forms { key, looks })))
+    }
+
+    /// The value of the `Authorization` header. Only a transport calls this, for a request that carries the key.
+    pub fn authorization(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("Bearer {}", self.0.key.as_str()))
+    }
+
+    /// The text without the key: servers have been seen to repeat it in messages. A key of fewer than 6 characters is
+    /// not looked for.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for look in &self.0.looks {
+            if text.contains(look.as_str()) {
+                text = Cow::Owned(text.replace(look.as_str(), MASK));
+            }
+        }
+        text
+    }
+
+    /// A body without the key, however its text is escaped.
+    pub(crate) fn redact_body(&self, body: &Bytes) -> Bytes {
+        let body = match std::str::from_utf8(body).map(|text| self.redact(text)) {
+            Ok(Cow::Borrowed(_)) => body.clone(),
+            Ok(Cow::Owned(text)) => text.into(),
+            Err(_) => self.redact(&String::from_utf8_lossy(body)).into_owned().into(),
+        };
+        // What JSON escapes (`\u0073k-…`) shows only when it is read. Numbers and order are kept where nothing is found.
+        if body.contains(&b'\\')
+            && let Some(mut value) = json::parse(&body)
+            && self.redact_value(&mut value)
+        {
+            return json::write(&value).into();
+        }
+        body
+    }
+
+    fn redact_value(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => match self.redact(text) {
+                Cow::Owned(clean) => {
+                    *text = clean;
+                    true
+                }
+                Cow::Borrowed(_) => false,
+            },
+            Value::Array(items) => items.iter_mut().fold(false, |found, item| self.redact_value(item) | found),
+            Value::Object(fields) => {
+                let named: Vec<String> =
+                    fields.keys().filter(|name| matches!(self.redact(name), Cow::Owned(_))).cloned().collect();
+                for name in &named {
+                    if let Some(value) = fields.remove(name) {
+                        fields.insert(self.redact(name).into_owned(), value);
+                    }
+                }
+                fields.values_mut().fold(!named.is_empty(), |found, item| self.redact_value(item) | found)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The key as it is, inside a JSON text, and percent-encoded with either kind of digits.
+fn looks(key: &str) -> Vec<Zeroizing<String>> {
+    let json = key.replace('\\', "\\\\").replace('"', "\\\"");
+    let (mut upper, mut lower) = (String::new(), String::new());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            upper.push(char::from(byte));
+            lower.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(upper, "%{byte:02X}");
+            let _ = write!(lower, "%{byte:02x}");
+        }
+    }
+    let mut looks: Vec<Zeroizing<String>> = Vec::new();
+    for look in [key.to_owned(), json, upper, lower].map(Zeroizing::new) {
+        if !looks.contains(&look) {
+            looks.push(look);
+        }
+    }
+    looks
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({MASK})")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", ApiKey::new(" sk-secret-1 ").unwrap()), "ApiKey(***)");
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_repeating_it() {
+        for bad in ["", "  ", "Bearer sk-secret", "sk-\nsecret", "sk-ключ"] {
+            let error = ApiKey::new(bad).unwrap_err();
+            assert_eq!(error.record().field.as_deref(), Some("api_key"));
+            assert!(!format!("{error} {error:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn redacts_every_occurrence() {
+        let key = ApiKey::new("sk-secret").unwrap();
+        assert_eq!(key.redact("a sk-secret b sk-secret"), "a *** b ***");
+    }
+
+    #[test]
+    fn redacts_the_key_however_it_is_written() {
+        let key = ApiKey::new(r#"sk/"+\%=1"#).unwrap();
+        for text in [r#"sk/"+\%=1"#, r#"sk/\"+\\%=1"#, "sk%2F%22%2B%5C%25%3D1", "sk%2f%22%2b%5c%25%3d1"] {
+            assert_eq!(key.redact(text), "***", "{text}");
+        }
+        let key = ApiKey::new("sk-secret").unwrap();
+        for (body, clean) in [
+            (r#"{"message":"\u0073k-secret"}"#, r#"{"message":"***"}"#),
+            (r#"{"a":[{"sk\u002dsecret":"\u0073k-\u0073ecret"}]}"#, r#"{"a":[{"***":"***"}]}"#),
+            (r#"{"a":1.50,"b":"\n"}"#, r#"{"a":1.50,"b":"\n"}"#),
+            ("sk-secret\\", "***\\"),
+        ] {
+            assert_eq!(key.redact_body(&Bytes::from(body)), clean, "{body}");
+        }
+        assert_eq!(key.redact_body(&Bytes::from_static(b"\xff sk-secret")), "\u{fffd} ***");
+    }
+
+    #[test]
+    fn a_stand_in_for_a_key_tears_nothing_apart() {
+        let key = ApiKey::new("task").unwrap();
+        assert_eq!(key.redact(r#"{"task_id":"task_1"}"#), r#"{"task_id":"task_1"}"#);
+    }
+}

@@ -1,0 +1,214 @@
+//! The two things the core needs from outside: a way to send one HTTP request, and a clock that can wake it.
+//!
+//! A transport is dull on purpose: it sends what it is given once, follows no redirect, retries nothing and decides
+//! nothing. Whoever brings an own one (a test, an odd platform) writes one method.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::async_compat::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
+use crate::net::secret::ApiKey;
+use crate::net::url::Url;
+use crate::time::Time;
+
+/// The two methods that the API uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Create.
+    Post,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// One request, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// Method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Headers without `Authorization`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The key, present only after the URL was found on the list.
+    pub key: Option<ApiKey>,
+    /// JSON body.
+    pub body: Option<Bytes>,
+    /// True for the call that costs money: it must not meet a pooled connection that the server is just closing,
+    /// which would leave its outcome unknown.
+    pub fresh_connection: bool,
+}
+
+/// Response headers, looked up without regard to case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one header line.
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// The same without the key, should the server repeat it.
+    pub(crate) fn redacted(self, key: &ApiKey) -> Self {
+        Self(self.0.into_iter().map(|(name, value)| (name, key.redact(&value).into_owned())).collect())
+    }
+
+    /// The first value of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
+        Self(iter.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// The head of an answer, and its body as a stream of pieces.
+pub struct HttpResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers that the platform lets us see.
+    pub headers: Headers,
+    /// The body. Dropping it ends the transfer.
+    pub body: BodyStream,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A body as a stream of pieces.
+pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
+
+/// How far a request got before it failed: what decides whether a paid call may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The host name has no address. Nothing was sent.
+    Dns,
+    /// No TCP or proxy connection. Nothing was sent.
+    Connect,
+    /// The TLS handshake failed. Nothing was sent.
+    Tls,
+    /// No answer in time; the request may have arrived.
+    Timeout,
+    /// The connection broke; the request may have arrived.
+    Lost,
+}
+
+impl Failure {
+    /// True when the server cannot have seen the request.
+    pub const fn not_sent(self) -> bool {
+        matches!(self, Self::Dns | Self::Connect | Self::Tls)
+    }
+}
+
+/// Why there is no answer, or no more of it.
+#[derive(Clone)]
+pub struct TransportError {
+    /// How far it got.
+    pub failure: Failure,
+    /// One line for people, without the key and without the query of the URL.
+    pub message: String,
+}
+
+impl TransportError {
+    /// A new one.
+    pub fn new(failure: Failure, message: impl Into<String>) -> Self {
+        Self { failure, message: message.into() }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Written out, since errors hold it as a trait object: the derived form brings the tables of printable characters.
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = match self.failure {
+            Failure::Dns => "Dns",
+            Failure::Connect => "Connect",
+            Failure::Tls => "Tls",
+            Failure::Timeout => "Timeout",
+            Failure::Lost => "Lost",
+        };
+        write!(f, "{failure}: {}", self.message)
+    }
+}
+
+impl std::error::Error for TransportError {}
+
+/// Sends one request.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use junfeiai::async_compat::BoxFuture;
+/// use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Transport, TransportError};
+/// use junfeiai::{Client, TaskStatus};
+///
+/// /// Answers every question in the same way: a test needs no server.
+/// struct Fixed(&'static str);
+///
+/// impl Transport for Fixed {
+///     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+///         assert!(request.key.is_some(), "the key goes to this host");
+///         let body = futures_util::stream::iter([Ok(self.0.into())]);
+///         Box::pin(async { Ok(HttpResponse { status: 200, headers: Headers::new(), body: Box::pin(body) }) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> junfeiai::Result<()> {
+/// let answer = Fixed(r#"{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS"}}"#);
+/// let client = Client::builder().api_key("sk-1").transport(Arc::new(answer)).build()?;
+/// assert_eq!(client.videos().get("task_1").await?.status(), TaskStatus::InProgress);
+/// # Ok(()) }
+/// ```
+pub trait Transport: MaybeSend + MaybeSync {
+    /// Sends it once and returns the head of the answer as soon as it is there. Dropping the future gives the request up.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
+
+    /// Whether it can tell a connection that was not made from one that broke. Default yes; `fetch` does not say.
+    fn shows_connect_failures(&self) -> bool {
+        true
+    }
+}
+
+/// The clock of the driver. Machines never see it: they are handed [`Time`] values.
+pub trait Timer: MaybeSend + MaybeSync {
+    /// Monotonic time since any fixed point.
+    fn now(&self) -> Time;
+    /// Completes after this duration.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Seconds since 1970 by the wall clock, for HTTP dates only.
+    fn unix_now(&self) -> Option<u64>;
+    /// A number to seed jitter with.
+    fn seed(&self) -> u64;
+}

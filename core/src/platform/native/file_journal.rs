@@ -1,0 +1,316 @@
+//! The journal in a file.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::async_compat::BoxFuture;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::fork::PerProcess;
+use crate::journal::{Entry, Journal, Process, Record};
+use crate::platform::native::files::with_suffix;
+use crate::platform::native::lock::{Locked, lockable};
+use crate::platform::native::process;
+use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
+
+/// Largest file that is read.
+const MAX_FILE: u64 = 256 * 1024 * 1024;
+/// Longest wait for another process to release the lock, which it holds for the time of one write.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+/// A journal in a file of JSON lines, for any number of threads and processes at once.
+///
+/// Every record is one line, on the disk (`fdatasync`) before the call goes on; that blocks the calling thread for the
+/// few milliseconds that it takes, a handful of times in the minutes of a task's life. `NAME.lock` beside the file
+/// keeps the writers apart. What is over is thrown out when there is enough of it: the rest is written to
+/// `NAME.new`, made durable and renamed, so that a kill at any moment leaves a whole file. A last line that a killed
+/// process left torn is passed over and cut off by the next record; anything else that is not a record of ours is an
+/// error that names the line, and the file stays as it is.
+pub struct FileJournal {
+    path: PathBuf,
+    lock_path: PathBuf,
+    max_over: u64,
+    max_bytes: u64,
+    /// Of each process its own: another thread may be writing at the moment of a fork.
+    known: PerProcess<Mutex<Option<Known>>>,
+}
+
+/// What was read of the file so far.
+struct Known {
+    generation: String,
+    ledger: Ledger,
+    /// Where the next record goes.
+    end: u64,
+    torn: bool,
+    /// Size when it was read for the first time: a file of live entries is not written anew at every record.
+    first_size: u64,
+}
+
+impl FileJournal {
+    /// Opens a journal, or begins one.
+    ///
+    /// # Errors
+    /// `journal` when the file is not one of ours, is damaged (naming the line), or cannot be written.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        // A link is followed once: a rename would put a file in its place.
+        let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+        let path = path.map_err(|error| failed(Path::new("the journal"), &error))?;
+        let journal = Self {
+            lock_path: with_suffix(&path, ".lock"),
+            path,
+            max_over: 512,
+            max_bytes: 1024 * 1024,
+            known: PerProcess::new(),
+        };
+        // A file that is not ours gets no lock file beside it.
+        if let Some(file) = journal.open_file()? {
+            let mut start = Vec::new();
+            let read = (&file).take(4096).read_to_end(&mut start);
+            read.map_err(|error| failed(&journal.path, &error))?;
+            Header::read(&start).map_err(|damage| journal.damaged(&damage))?;
+        }
+        journal.locked(|_, _| {
+            // Nobody writes it while we hold the lock: its writer was killed.
+            let _ = fs::remove_file(journal.new_path());
+            Ok(())
+        })?;
+        Ok(journal)
+    }
+
+    /// When entries that are over are thrown out: after so many of them, or when the file has so many bytes. Default 512
+    /// and 1 MiB. A file of entries that are not over is let grow.
+    #[must_use]
+    pub fn compact_after(mut self, over: u64, bytes: u64) -> Self {
+        (self.max_over, self.max_bytes) = (over, bytes);
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(&self, record: Record) -> Result<()> {
+        self.locked(|known, mut file| {
+            let line = record.to_line();
+            if line.len() > MAX_LINE {
+                return Err(self.error("a record is longer than 64 KiB"));
+            }
+            let changed = known.ledger.apply(record).map_err(|what| self.error(what))?;
+            if !changed {
+                return Ok(());
+            }
+            let end = known.end;
+            let written = Self::add(&mut file, known, line.as_bytes());
+            written.map_err(|error| {
+                // What was not kept must not be read as kept by others either.
+                let _ = file.set_len(end);
+                failed(&self.path, &error)
+            })?;
+            let over = known.ledger.over();
+            let many = over >= self.max_over && over >= known.ledger.len() as u64;
+            let large = known.end >= self.max_bytes && known.end >= known.first_size.saturating_mul(2);
+            if many || large {
+                // Not every file system lets an open file be replaced.
+                drop(file);
+                // The record is kept already: that the file could not be made smaller is no reason to fail.
+                match self.replace(&known.ledger) {
+                    Ok(smaller) => *known = smaller,
+                    Err(error) => tracing::warn!(%error, "the journal could not be written anew"),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn add(file: &mut File, known: &mut Known, line: &[u8]) -> io::Result<()> {
+        if known.torn {
+            file.set_len(known.end)?;
+            known.torn = false;
+        }
+        file.seek(SeekFrom::Start(known.end))?;
+        file.write_all(line)?;
+        file.sync_data()?;
+        known.end += line.len() as u64;
+        Ok(())
+    }
+
+    /// Calls a function with what the file says now, while no other thread or process writes.
+    fn locked<T>(&self, action: impl FnOnce(&mut Known, File) -> Result<T>) -> Result<T> {
+        let mut guard = self.known.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = self.lock()?;
+        let (mut file, old) = match self.open_file()? {
+            Some(file) => (file, guard.take()),
+            None => self.begin()?,
+        };
+        let mut known = if let Some(known) = self.refresh(&mut file, old)? {
+            known
+        } else {
+            // The very first line was torn.
+            drop(file);
+            let (begun, old) = self.begin()?;
+            file = begun;
+            self.refresh(&mut file, old)?.ok_or_else(|| self.error("the journal cannot be begun"))?
+        };
+        let result = action(&mut known, file);
+        // After a failure the file is the only truth.
+        *guard = result.is_ok().then_some(known);
+        result
+    }
+
+    fn lock(&self) -> Result<Locked> {
+        let file = lockable().open(&self.lock_path);
+        let file = file.map_err(|error| failed(&self.lock_path, &error))?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Locked::of(file)),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_LIMIT => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(self.error(&format!("another process holds {}", self.lock_path.display())));
+                }
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(failed(&self.lock_path, &error)),
+            }
+        }
+    }
+
+    fn open_file(&self) -> Result<Option<File>> {
+        match OpenOptions::new().read(true).write(true).open(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(&self.path, &error)),
+        }
+    }
+
+    fn begin(&self) -> Result<(File, Option<Known>)> {
+        let known = self.replace(&Ledger::default())?;
+        let file = self.open_file()?.ok_or_else(|| self.error("the file was removed while it was begun"))?;
+        Ok((file, Some(known)))
+    }
+
+    /// Reads what is new in the file, or all of it when it was written anew. `None` when it has no first line.
+    fn refresh(&self, file: &mut File, old: Option<Known>) -> Result<Option<Known>> {
+        let io = |error: io::Error| failed(&self.path, &error);
+        let size = file.metadata().map_err(io)?.len();
+        if size > MAX_FILE {
+            return Err(self.error(&format!("it has {size} bytes: forget the tasks that are not wanted any more")));
+        }
+        let mut start = Vec::new();
+        (&*file).take(256).read_to_end(&mut start).map_err(io)?;
+        let Some((header, first)) = Header::read(&start).map_err(|damage| self.damaged(&damage))? else {
+            return Ok(None);
+        };
+        let same = old.filter(|known| known.generation == header.generation && known.end <= size);
+        let mut known = same.unwrap_or_else(|| {
+            let mut ledger = Ledger::default();
+            ledger.skip_lines(1);
+            Known { generation: header.generation, ledger, end: first as u64, torn: false, first_size: size }
+        });
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(known.end)).and_then(|_| file.read_to_end(&mut text)).map_err(io)?;
+        let (used, tail) = known.ledger.read(&text).map_err(|damage| self.damaged(&damage))?;
+        known.end += used as u64;
+        known.torn = tail == Tail::Torn;
+        if tail == Tail::Unended {
+            Self::add(file, &mut known, b"\n").map_err(io)?;
+        }
+        Ok(Some(known))
+    }
+
+    /// Where the file is written anew, before it gets its name.
+    fn new_path(&self) -> PathBuf {
+        with_suffix(&self.path, ".new")
+    }
+
+    /// Writes the file anew with only what is not over: durable first, then under its name.
+    fn replace(&self, ledger: &Ledger) -> Result<Known> {
+        let header = Header::new(new_generation());
+        let text = ledger.compacted(&header);
+        let new_path = self.new_path();
+        let write = || -> io::Result<()> {
+            // A former process may have been killed right here; whatever stands there is not gone on with.
+            match fs::remove_file(&new_path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&new_path)?;
+            if let Ok(old) = fs::metadata(&self.path) {
+                file.set_permissions(old.permissions())?;
+            }
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            drop(file);
+            fs::rename(&new_path, &self.path)?;
+            #[cfg(unix)]
+            if let Some(parent) = self.path.parent() {
+                // Where a folder cannot be synced the name is as durable as its file system makes it.
+                let _ = File::open(parent).and_then(|folder| folder.sync_all());
+            }
+            Ok(())
+        };
+        write().map_err(|error| failed(&self.path, &error))?;
+        let mut known = Known {
+            generation: header.generation.clone(),
+            ledger: Ledger::default(),
+            end: text.len() as u64,
+            torn: false,
+            first_size: text.len() as u64,
+        };
+        known.ledger.skip_lines(1);
+        let body = text.get(header.to_line().len()..).unwrap_or_default();
+        known.ledger.read(body.as_bytes()).map_err(|damage| self.damaged(&damage))?;
+        Ok(known)
+    }
+
+    fn damaged(&self, damage: &Damage) -> Error {
+        self.error(&damage.to_string())
+    }
+
+    fn error(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Journal, Phase::Journal, format!("{}: {what}", self.path.display()))
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.write(record) })
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        Box::pin(async move { self.locked(|known, _| Ok(known.ledger.entries().cloned().collect())) })
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(process::current())
+    }
+
+    fn runs(&self, process: &Process) -> Option<bool> {
+        process::runs(process)
+    }
+}
+
+impl fmt::Debug for FileJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileJournal").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    Error::new(ErrorKind::Journal, Phase::Journal, format!("{} cannot be used: {error}", path.display()))
+}
+
+fn new_generation() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u64(nanos);
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}

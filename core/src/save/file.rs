@@ -1,0 +1,320 @@
+//! Saving a video to a file.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use crate::async_compat::{BoxCallback, BoxFuture};
+use crate::calls::client_core::ClientCore;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::fork::Pid;
+use crate::journal::Event;
+use crate::protocol::{DownloadPolicy, Finished};
+use crate::save::meter::{Meter, SaveProgress};
+use crate::save::part_file::{PartFile, hash};
+use crate::save::{during_save, target};
+use crate::time::Time;
+use crate::video::fetch::{Fetch, FetchEvent, Source};
+
+/// A save that came to its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Where the video is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Running time, as the file says; `None` when it was not checked or does not say.
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub duration: Option<Duration>,
+    /// Width in pixels, as the file says. The size asked for is only advice to the model.
+    pub width: Option<u32>,
+    /// Height in pixels, as the file says.
+    pub height: Option<u32>,
+    /// True when the file was not read in one go: after a cut, or from what a former call left.
+    pub resumed: bool,
+    /// Requests sent for it.
+    pub attempts: u32,
+    /// How long this call took.
+    #[serde(rename = "elapsed_s", serialize_with = "some_seconds")]
+    pub elapsed: Duration,
+    /// SHA-256 in hexadecimal, when it was asked for.
+    pub sha256: Option<String>,
+}
+
+#[allow(clippy::ref_option)] // the signature is serde's
+fn seconds<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    value.map(|duration| duration.as_secs_f64()).serialize(serializer)
+}
+
+fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_f64(value.as_secs_f64())
+}
+
+/// A save that has not begun: set what differs, then await it.
+///
+/// The bytes go to `NAME.part` beside the target and get the final name only when the file is whole, checked and on the
+/// disk. A save that ends early (an error, a dropped future, a killed process) is gone on with by the next.
+///
+/// # Errors
+/// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
+/// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
+#[must_use = "a save does nothing until it is awaited"]
+pub struct Save {
+    core: Arc<ClientCore>,
+    source: Source,
+    path: PathBuf,
+    policy: DownloadPolicy,
+    overwrite: bool,
+    parents: bool,
+    sha256: bool,
+    rate_limit: Option<u64>,
+    on_progress: Option<BoxCallback<SaveProgress>>,
+}
+
+impl Save {
+    pub(crate) fn new(core: Arc<ClientCore>, source: Source, path: &Path) -> Self {
+        Self {
+            core,
+            source,
+            path: path.to_owned(),
+            policy: DownloadPolicy::default(),
+            overwrite: false,
+            parents: false,
+            sha256: false,
+            rate_limit: None,
+            on_progress: None,
+        }
+    }
+
+    /// Connections used at once, 1–16; anything else is refused. Default 1; more is worth it where each connection is
+    /// slow or far away.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.policy.connections = connections;
+        self
+    }
+
+    /// Replaces a file of that name. Default: it is an error.
+    pub fn overwrite(mut self, yes: bool) -> Self {
+        self.overwrite = yes;
+        self
+    }
+
+    /// Makes missing parent folders. Default: it is an error.
+    pub fn create_parents(mut self, yes: bool) -> Self {
+        self.parents = yes;
+        self
+    }
+
+    /// Computes the SHA-256 of the file. Default no.
+    pub fn sha256(mut self, yes: bool) -> Self {
+        self.sha256 = yes;
+        self
+    }
+
+    /// Checks the MP4 structure at the end. Default yes.
+    pub fn verify(mut self, yes: bool) -> Self {
+        self.policy.verify = yes;
+        self.policy.first_bytes = yes;
+        self
+    }
+
+    /// Longest time for the whole; zero is refused. Default: as long as it goes on.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// Bytes per second at most; 0 is refused. Default: as fast as it comes.
+    pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
+        self.rate_limit = Some(bytes_per_second);
+        self
+    }
+
+    /// Most bytes that are taken of a file whose length the server does not say. Default 16 GiB: a body without an end
+    /// must not fill the disk.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.policy.max_bytes = max_bytes;
+        self
+    }
+
+    /// Everything that decides how the video is read.
+    pub fn policy(mut self, policy: DownloadPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Called at most every 100 ms while bytes come, and once at the end.
+    pub fn on_progress(mut self, callback: impl FnMut(&SaveProgress) + Send + 'static) -> Self {
+        self.on_progress = Some(Box::new(callback));
+        self
+    }
+
+    /// Judges the options; the first thing that a save does.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option.
+    pub(crate) fn check_options(&self) -> Result<()> {
+        if self.rate_limit == Some(0) {
+            let text = "rate_limit must be at least 1 byte per second";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text));
+        }
+        self.policy.check(Phase::Save)
+    }
+
+    /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
+    /// its first request. Leaves nothing behind. For a video that is not paid for yet see
+    /// [`Videos::check_save`](crate::Videos::check_save).
+    ///
+    /// # Errors
+    /// `invalid_request` for an option that cannot be used; `file_exists`; `file_locked`; `no_space`; `io` for a folder
+    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
+    pub fn check(&self) -> Result<()> {
+        self.check_options()?;
+        target::check(&self.path, self.overwrite, self.parents)
+    }
+
+    async fn run(mut self) -> Result<Summary> {
+        let begun = self.core.now();
+        let task_id = self.source.task_id.clone();
+        let result = self.save(begun).await;
+        if let (Ok(summary), Some(id)) = (&result, &task_id) {
+            note_saved(&self.core, id, summary).await;
+        }
+        result.map_err(|error| during_save(error, task_id.as_deref()))
+    }
+
+    async fn save(&mut self, begun: Time) -> Result<Summary> {
+        self.check_options()?;
+        let (part, kept) = PartFile::open(&self.path, self.source.task_id.as_deref(), self.overwrite, self.parents)?;
+        // A dropped future keeps what is there, too.
+        let mut part = Keeper(Some(part), Pid::current());
+        let mut fetch = Fetch::new(self.core.clone(), &self.source, self.policy.clone(), kept);
+        fetch.limit_rate(self.rate_limit);
+        let mut meter = Meter::new(begun, fetch.machine().covered());
+        let mut room_checked = false;
+        let finished = loop {
+            let event = fetch.next().await;
+            let file = part.file()?;
+            match event {
+                FetchEvent::Write { at, bytes } => {
+                    let machine = fetch.machine();
+                    if !room_checked && let Some(total) = machine.total() {
+                        room_checked = true;
+                        file.check_room(total, machine.covered() - bytes.len() as u64)?;
+                    }
+                    file.describe(machine.validators(), machine.source())?;
+                    file.write(at, &bytes)?;
+                    if let Some(callback) = &mut self.on_progress
+                        && let Some(progress) = meter.tick(self.core.now(), machine.covered(), machine.total())
+                    {
+                        callback(&progress);
+                    }
+                }
+                FetchEvent::Reset => file.reset()?,
+                FetchEvent::Verify { total } => {
+                    let result = file.verify(total)?;
+                    fetch.verified(result);
+                }
+                FetchEvent::Done(result) => break result?,
+            }
+        };
+        self.complete(part, &finished, &mut meter).await
+    }
+
+    async fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
+        let total = finished.total.unwrap_or_default();
+        let (overwrite, hashed) = (self.overwrite, self.sha256.then(|| self.path.clone()));
+        let sha256 = aside(move || {
+            if let Some(part) = part.0.take() {
+                part.finish(total, overwrite)?;
+            }
+            hashed.map(|path| hash(&path)).transpose()
+        })
+        .await?;
+        if let Some(callback) = &mut self.on_progress {
+            callback(&meter.last(self.core.now(), total));
+        }
+        let info = finished.info.as_ref();
+        tracing::info!(path = %self.path.display(), bytes = total, attempts = finished.attempts, "video saved");
+        Ok(Summary {
+            path: self.path.clone(),
+            bytes: total,
+            duration: info.and_then(|info| info.duration),
+            width: info.and_then(|info| info.width),
+            height: info.and_then(|info| info.height),
+            resumed: finished.resumed,
+            attempts: finished.attempts,
+            elapsed: self.core.now().since(meter.begun),
+            sha256,
+        })
+    }
+}
+
+impl IntoFuture for Save {
+    type Output = Result<Summary>;
+    type IntoFuture = BoxFuture<'static, Result<Summary>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Save {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Save").field("task_id", &self.source.task_id).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Closes the task's entry in the journal, where there is one.
+pub(crate) async fn note_saved(core: &ClientCore, task_id: &str, summary: &Summary) {
+    let path = std::path::absolute(&summary.path).unwrap_or_else(|_| summary.path.clone());
+    let path = path.to_string_lossy().into_owned();
+    core.note(Event::Saved { task_id: task_id.to_owned(), path, bytes: summary.bytes }).await;
+}
+
+/// Keeps what was read when the save ends early, however it ends.
+struct Keeper(Option<PartFile>, Pid);
+
+impl Keeper {
+    fn file(&mut self) -> Result<&mut PartFile> {
+        let gone = || Error::new(ErrorKind::Internal, Phase::Save, "the part file was given away too early");
+        self.0.as_mut().ok_or_else(gone)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(part) = self.0.take() {
+            if self.1.is_current() {
+                part.keep();
+            } else {
+                // In a child of `fork()`: the parent goes on writing, and a file's position is common to both.
+                std::mem::forget(part);
+            }
+        }
+    }
+}
+
+/// Work that may keep a disk busy for seconds. A runtime whose threads serve others too does it on a thread of its own;
+/// one of a single caller, who waits for just that, needs none. Dropping it lets what has begun come to its end.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let shared = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if !shared {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => {
+                Err(Error::new(ErrorKind::Cancelled, Phase::Save, "the runtime was ended; what was read is kept"))
+            }
+        },
+    }
+}

@@ -1,0 +1,28 @@
+//! File names made from task ids.
+
+use sha2::{Digest as _, Sha256};
+
+/// A file name from a task id: nothing that any file system reads as more than a name. Where that loses something of the
+/// id, a part of its SHA-256 keeps the names of two ids apart.
+pub(crate) fn safe_file_name(id: &str) -> String {
+    let kept: String = id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
+        .take(180)
+        .collect();
+    let mut name = kept.trim_matches('.').to_owned();
+    if name != id {
+        let digest = format!("{:x}", Sha256::digest(id));
+        name = format!("{name}-{}", digest.get(..12).unwrap_or_default());
+    }
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    // Windows reads these as devices, whatever stands behind the dot.
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.ends_with(|c: char| c.is_ascii_digit());
+    if device {
+        name = format!("video_{name}");
+    }
+    name + ".mp4"
+}

@@ -1,0 +1,58 @@
+//! Progress of a save: what its callback is called with, and how often.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::time::Time;
+
+/// Shortest time between two calls of the progress callback.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// How far a save is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SaveProgress {
+    /// Bytes that are there, those of former calls included.
+    pub bytes: u64,
+    /// Length of the file, once it is known.
+    pub total: Option<u64>,
+    /// Bytes per second of this call, over the last second or so.
+    pub rate: f64,
+}
+
+/// Rate and pace of the progress callback.
+pub(super) struct Meter {
+    pub(super) begun: Time,
+    told: Option<Time>,
+    window: Time,
+    window_bytes: u64,
+    rate: f64,
+}
+
+impl Meter {
+    pub(super) fn new(begun: Time, covered: u64) -> Self {
+        Self { begun, told: None, window: begun, window_bytes: covered, rate: 0.0 }
+    }
+
+    pub(super) fn tick(&mut self, now: Time, bytes: u64, total: Option<u64>) -> Option<SaveProgress> {
+        if self.told.is_some_and(|told| now.since(told) < PROGRESS_EVERY) {
+            return None;
+        }
+        self.told = Some(now);
+        let span = now.since(self.window).as_secs_f64();
+        if span > 0.0 {
+            let current = bytes.saturating_sub(self.window_bytes) as f64 / span;
+            self.rate = if self.rate == 0.0 { current } else { 0.7 * self.rate + 0.3 * current };
+            self.window = now;
+            self.window_bytes = bytes;
+        }
+        Some(SaveProgress { bytes, total, rate: self.rate })
+    }
+
+    pub(super) fn last(&mut self, now: Time, total: u64) -> SaveProgress {
+        self.told = None;
+        let rate = self.tick(now, total, Some(total)).map_or(self.rate, |progress| progress.rate);
+        SaveProgress { bytes: total, total: Some(total), rate }
+    }
+}

@@ -1,0 +1,49 @@
+//! JSON texts. The engine of a page has a reader of its own; another one would only have to be loaded there.
+
+use serde_json::Value;
+
+/// Reads a text; `None` when it is not JSON, or nested deeper than 128 levels. A byte order mark in front is passed over:
+/// servers have been seen to write one (observed).
+pub(crate) fn parse(text: &[u8]) -> Option<Value> {
+    read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
+}
+
+#[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+fn read(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice(text).ok()
+}
+
+#[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+use super::engine::parse as read;
+
+/// Writes a value as one line.
+pub(crate) fn write(value: &Value) -> String {
+    // Not by `Display`, which carries the writer a second time.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(127).as_bytes()).is_some());
+        assert!(parse(nested(129).as_bytes()).is_none());
+        assert!(parse(nested(1_000_000).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(parse("\u{feff}{}".as_bytes()).unwrap(), serde_json::json!({}));
+        assert!(parse("\u{feff}\u{feff}{}".as_bytes()).is_none());
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let value = serde_json::json!({"a": [1, 2.5, null, true, "\u{1f388}\n"], "b": {}});
+        assert_eq!(parse(write(&value).as_bytes()).unwrap(), value);
+    }
+}

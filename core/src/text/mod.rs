@@ -1,0 +1,8 @@
+//! Codecs of texts: JSON, decimals, dates, the fields of an options object.
+
+pub(crate) mod dates;
+pub(crate) mod decimal;
+#[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+pub(crate) mod engine;
+pub(crate) mod fields;
+pub(crate) mod json;

@@ -1,0 +1,52 @@
+//! Where a video is.
+
+use crate::calls::client_core::ClientCore;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::Snapshot;
+use crate::net::endpoint::rewrite_video_url;
+use crate::net::url::Url;
+use crate::status::TaskStatus;
+
+/// Which video is meant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    pub(crate) task_id: Option<String>,
+    /// What the task said, or what the caller gave.
+    pub(crate) url: Option<String>,
+}
+
+impl Source {
+    /// Where it can be read, best first; empty when the task has to be asked.
+    pub(super) fn urls(&self, core: &ClientCore) -> Vec<Url> {
+        let Some(url) = self.url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+            return Vec::new();
+        };
+        let url = rewrite_video_url(url, core.config.video_base.as_ref());
+        let mut urls = vec![url];
+        if let Some(id) = self.task_id.as_deref() {
+            // The entry in use first; ids are valid on the others as well.
+            for entry in std::iter::once(core.endpoint()).chain(&core.config.endpoints) {
+                let content = entry.content_url(id);
+                if !urls.contains(&content) {
+                    urls.push(content);
+                }
+            }
+        }
+        urls
+    }
+}
+
+/// Whether there is a video to read.
+pub(crate) fn video_of(snapshot: &Snapshot) -> Result<()> {
+    let status = snapshot.status;
+    let error = match status {
+        TaskStatus::Succeeded => return Ok(()),
+        TaskStatus::Failed => {
+            let reason = snapshot.fail_reason.as_deref().unwrap_or("the server gave no reason");
+            Error::new(ErrorKind::TaskFailed, Phase::Content, format!("the task failed: {reason}"))
+        }
+        _ => Error::new(ErrorKind::NotReady, Phase::Content, format!("the task is {status}: wait for it first"))
+            .with(|record| record.transient = false),
+    };
+    Err(error.with_task(&snapshot.task_id).with(|record| record.last_status = Some(status)))
+}
