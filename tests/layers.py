@@ -4,6 +4,7 @@ an HTTP client, a clock or the target are asked for only where they may be.
 
     tests/layers.py          checks the sources, and itself against planted faults
     tests/layers.py --draw   prints each room with the rooms below it that it uses
+    tests/layers.py --circles FOLDER   checks only the files of another crate for circles
 """
 
 import re
@@ -187,6 +188,8 @@ def planted():
 
 
 def main():
+    if sys.argv[1:2] == ["--circles"]:
+        return 1 if [print(circle) for circle in circles(arrows(read(Path(sys.argv[2]))))] else 0
     modules = read(ROOT / "core" / "src")
     found = arrows(modules)
     if sys.argv[1:] == ["--draw"]:
