@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use junfeiai::endpoint::Endpoint;
-use junfeiai::protocol::{Answer, classify, parse_create, parse_query};
+use junfeiai::protocol::{ApiResponse, classify, parse_create, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{ErrorKind, Length, Phase, TaskStatus, VideoRequest};
 
@@ -77,7 +77,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn answer() -> impl Strategy<Value = ApiResponse> {
     let name = prop::sample::select(vec![
         "retry-after",
         "x-oneapi-request-id",
@@ -89,7 +89,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (name, prop_oneof![any::<String>(), Just("{\"seconds\":1e309}".to_owned()), Just("text/html".to_owned())]);
     let status = prop_oneof![Just(200_u16), 100_u16..600, any::<u16>()];
     (status, prop::collection::vec(header, 0..4), body())
-        .prop_map(|(status, headers, body)| Answer::new(status, headers.into_iter().collect::<Headers>(), body))
+        .prop_map(|(status, headers, body)| ApiResponse::new(status, headers.into_iter().collect::<Headers>(), body))
 }
 
 proptest! {
@@ -97,10 +97,10 @@ proptest! {
 
     #[test]
     fn decoders_never_panic_and_hold_together(answer in answer(), asked in prop::option::of(".{0,8}")) {
-        let success = (200..300).contains(&answer.status);
+        let success = (200..300).contains(&answer.status());
         for phase in [Phase::Create, Phase::Query, Phase::Content] {
             if let Some(error) = classify(phase, &answer) {
-                prop_assert_eq!(error.status(), Some(answer.status));
+                prop_assert_eq!(error.status(), Some(answer.status()));
                 prop_assert!(!error.to_string().contains('\n'));
                 prop_assert_eq!(error.maybe_executed(), error.kind() == ErrorKind::CreateOutcomeUnknown);
             } else {

@@ -24,7 +24,7 @@ use junfeiai::{
 
 /// What the server does with a create.
 #[derive(Clone)]
-enum Answer {
+enum ApiResponse {
     /// Never answers.
     None,
     /// Makes a task with the number of the request in its id.
@@ -37,12 +37,12 @@ enum Answer {
 
 #[derive(Clone)]
 struct Server {
-    answer: Arc<Mutex<Answer>>,
+    answer: Arc<Mutex<ApiResponse>>,
     posts: Arc<AtomicUsize>,
 }
 
 impl Server {
-    fn new(answer: Answer) -> Self {
+    fn new(answer: ApiResponse) -> Self {
         Self { answer: Arc::new(Mutex::new(answer)), posts: Arc::default() }
     }
 
@@ -50,7 +50,7 @@ impl Server {
         self.posts.load(Ordering::SeqCst)
     }
 
-    fn answers(&self, answer: Answer) {
+    fn answers(&self, answer: ApiResponse) {
         *self.answer.lock().unwrap() = answer;
     }
 }
@@ -76,14 +76,14 @@ impl Transport for Server {
             if request.method == Method::Get {
                 return respond(200, Headers::new(), r#"{"code":"success","data":{"status":"QUEUED"}}"#.into());
             }
-            if let Answer::Refused = answer {
+            if let ApiResponse::Refused = answer {
                 return Err(TransportError::new(Failure::Connect, "refused"));
             }
             let number = server.posts.fetch_add(1, Ordering::SeqCst);
             match answer {
-                Answer::Status(status, body, headers) => respond(status, headers, body.to_owned()),
-                Answer::Task => respond(200, Headers::new(), format!(r#"{{"task_id":"task_{number}"}}"#)),
-                Answer::None | Answer::Refused => std::future::pending().await,
+                ApiResponse::Status(status, body, headers) => respond(status, headers, body.to_owned()),
+                ApiResponse::Task => respond(200, Headers::new(), format!(r#"{{"task_id":"task_{number}"}}"#)),
+                ApiResponse::None | ApiResponse::Refused => std::future::pending().await,
             }
         })
     }
@@ -122,7 +122,7 @@ fn kinds(ended: &[(usize, Result<Task>)]) -> Vec<(ErrorKind, bool)> {
 
 #[test]
 fn one_token_for_thirty_creates_lets_no_more_leave_and_says_which_have() {
-    let (server, time) = (Server::new(Answer::None), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
     let client = client(&server, &time);
     let token = CancelToken::new();
     let mut creates: BTreeMap<usize, Create> = (0..30)
@@ -150,7 +150,7 @@ fn one_token_for_thirty_creates_lets_no_more_leave_and_says_which_have() {
 
 #[test]
 fn creates_dropped_one_after_the_other_let_no_more_leave() {
-    let (server, time) = (Server::new(Answer::None), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
     let client = client(&server, &time);
     let tracker = CreateTracker::new();
     let videos = client.videos().tracked(&tracker);
@@ -170,7 +170,7 @@ fn creates_dropped_one_after_the_other_let_no_more_leave() {
     assert_eq!(server.posts(), 4);
     assert!(tracker.maybe_executed() && tracker.task_ids().is_empty());
     // The places are not lost.
-    server.answers(Answer::Task);
+    server.answers(ApiResponse::Task);
     time.advance(Duration::from_secs(2));
     creates.insert(0, Box::pin(async move { videos.create("a red ball").await }));
     assert_eq!(poll_all(&mut creates)[0].1.as_ref().unwrap().id(), "task_4");
@@ -179,7 +179,7 @@ fn creates_dropped_one_after_the_other_let_no_more_leave() {
 
 #[test]
 fn a_stopped_tracker_lets_those_in_flight_end_and_nobody_leave() {
-    let (server, time) = (Server::new(Answer::None), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
     let tracker = CreateTracker::new();
     let videos = client(&server, &time).videos().tracked(&tracker);
     let mut creates: BTreeMap<usize, Create> = (0..30)
@@ -203,9 +203,9 @@ fn a_stopped_tracker_lets_those_in_flight_end_and_nobody_leave() {
 fn a_tracker_knows_what_provably_was_not_accepted() {
     let retry_after = || Headers::from_iter([("retry-after", "20")]);
     for answer in [
-        Answer::Refused,
-        Answer::Status(429, r#"{"error":{"message":"slow down"}}"#, retry_after()),
-        Answer::Status(429, r#"{"code":"fail_to_fetch_task","message":"busy","data":null}"#, retry_after()),
+        ApiResponse::Refused,
+        ApiResponse::Status(429, r#"{"error":{"message":"slow down"}}"#, retry_after()),
+        ApiResponse::Status(429, r#"{"code":"fail_to_fetch_task","message":"busy","data":null}"#, retry_after()),
     ] {
         let (server, time) = (Server::new(answer), Clock::default());
         let tracker = CreateTracker::new();
@@ -215,7 +215,7 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
         assert!(poll_all(&mut creates).is_empty());
         // It pauses before it is sent again: nothing is out.
         assert!(!tracker.maybe_executed());
-        server.answers(Answer::None);
+        server.answers(ApiResponse::None);
         for _ in 0..60 {
             time.advance(Duration::from_secs(1));
             poll_all(&mut creates);
@@ -228,14 +228,14 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
 
 #[test]
 fn a_create_that_pauses_can_be_stopped() {
-    let (server, time) = (Server::new(Answer::Refused), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Refused), Clock::default());
     let tracker = CreateTracker::new();
     let videos = client(&server, &time).videos().tracked(&tracker);
     let create: Create = Box::pin(async move { videos.create("a red ball").await });
     let mut creates = BTreeMap::from([(0, create)]);
     assert!(poll_all(&mut creates).is_empty());
     tracker.stop();
-    server.answers(Answer::Task);
+    server.answers(ApiResponse::Task);
     assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::Cancelled, false)]);
     assert_eq!(server.posts(), 0);
 }
@@ -243,7 +243,7 @@ fn a_create_that_pauses_can_be_stopped() {
 #[test]
 fn a_long_pause_of_the_server_is_said_at_once() {
     let long = Headers::from_iter([("retry-after", "1200")]);
-    let (server, time) = (Server::new(Answer::None), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
     let client = client(&server, &time);
     let create = || -> Create {
         let videos = client.videos();
@@ -253,7 +253,7 @@ fn a_long_pause_of_the_server_is_said_at_once() {
     poll_all(&mut creates);
     assert_eq!(server.posts(), 4);
     // A seventh is refused for twenty minutes: the two that wait for a place hear of it now, not in twenty minutes.
-    server.answers(Answer::Status(429, "{}", long));
+    server.answers(ApiResponse::Status(429, "{}", long));
     creates.remove(&0);
     time.advance(Duration::from_secs(2));
     let ended = poll_all(&mut creates);
@@ -269,7 +269,7 @@ fn a_long_pause_of_the_server_is_said_at_once() {
     // So does one that comes later, until what is left of the pause is no longer than a create may take.
     creates.insert(7, create());
     assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::RateLimited, false)]);
-    server.answers(Answer::Task);
+    server.answers(ApiResponse::Task);
     time.advance(Duration::from_secs(1100));
     poll_all(&mut creates);
     creates.insert(8, create());
@@ -286,7 +286,7 @@ fn a_long_pause_of_the_server_is_said_at_once() {
 
 #[test]
 fn the_limit_of_a_helper_path_slows_nobody() {
-    let (server, time) = (Server::new(Answer::Task), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let limited = Headers::from_iter([("retry-after", "1200")]);
     let helper = Helper(server.clone(), limited);
     let client = Client::builder()
@@ -321,7 +321,7 @@ impl Transport for Helper {
 
 #[tokio::test]
 async fn generate_many_lists_the_tasks_that_were_not_given_out() {
-    let (server, time) = (Server::new(Answer::Task), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let tracker = CreateTracker::new();
     let requests = ["a", "b", "c"].map(VideoRequest::new);
     let mut videos = client(&server, &time).videos().tracked(&tracker).generate_many(requests, 3).unwrap();
@@ -336,7 +336,7 @@ async fn generate_many_lists_the_tasks_that_were_not_given_out() {
 #[test]
 fn the_journal_calls_unknown_only_what_has_left() {
     let folder = tempfile::tempdir().unwrap();
-    for (answer, unknown) in [(Answer::None, 1), (Answer::Refused, 0)] {
+    for (answer, unknown) in [(ApiResponse::None, 1), (ApiResponse::Refused, 0)] {
         let (server, time) = (Server::new(answer), Clock::default());
         let journal = Arc::new(FileJournal::open(folder.path().join(format!("journal-{unknown}"))).unwrap());
         let client = Client::builder()
@@ -361,7 +361,7 @@ fn the_journal_calls_unknown_only_what_has_left() {
 #[test]
 fn an_id_in_an_answer_of_unknown_outcome_is_on_the_error() {
     let body = r#"{"error":{"message":"panic after task_AbCdEfGhIjKlMnOpQrStUvWxYz012345 was queued"}}"#;
-    let (server, time) = (Server::new(Answer::Status(500, body, Headers::new())), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Status(500, body, Headers::new())), Clock::default());
     let tracker = CreateTracker::new();
     let videos = client(&server, &time).videos().tracked(&tracker);
     let create: Create = Box::pin(async move { videos.create("a red ball").await });
@@ -373,7 +373,7 @@ fn an_id_in_an_answer_of_unknown_outcome_is_on_the_error() {
 
 #[test]
 fn a_policy_that_no_wait_can_be_done_with_is_refused_before_the_create() {
-    let (server, time) = (Server::new(Answer::Task), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let policy = WaitPolicy { interval: Duration::ZERO, ..WaitPolicy::default() };
     let videos = client(&server, &time).videos();
     let error = time.run(videos.generate("a red ball").policy(policy).into_future()).unwrap().unwrap_err();
@@ -383,7 +383,7 @@ fn a_policy_that_no_wait_can_be_done_with_is_refused_before_the_create() {
 
 #[test]
 fn an_unknown_outcome_that_generate_many_gave_out_is_the_callers() {
-    let (server, time) = (Server::new(Answer::Status(500, "", Headers::new())), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Status(500, "", Headers::new())), Clock::default());
     let tracker = CreateTracker::new();
     let requests = ["a", "b"].map(VideoRequest::new);
     let mut videos = client(&server, &time).videos().tracked(&tracker).generate_many(requests, 1).unwrap();
@@ -427,14 +427,14 @@ fn logged<T>(future: impl Future<Output = T>) -> String {
 
 #[test]
 fn whoever_drops_a_paid_call_finds_its_id_in_the_log() {
-    let (server, time) = (Server::new(Answer::Task), Clock::default());
+    let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let client = client(&server, &time);
     let text = logged(client.videos().generate("a red ball").into_future());
     assert!(text.contains("WARN") && text.contains("task_0"), "{text:?}");
-    server.answers(Answer::None);
+    server.answers(ApiResponse::None);
     let text = logged(client.videos().create("a red ball"));
     assert!(text.contains("WARN") && text.contains("may have been charged"), "{text:?}");
     // What has not left is nothing to warn of.
-    server.answers(Answer::Refused);
+    server.answers(ApiResponse::Refused);
     assert_eq!(logged(client.videos().create("a red ball")), "");
 }

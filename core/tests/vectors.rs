@@ -5,7 +5,7 @@ use std::path::Path;
 
 use junfeiai::endpoint::{Endpoint, Trust};
 use junfeiai::protocol::range::{ContentRange, ContentRangeHeader, parse_retry_after};
-use junfeiai::protocol::{Answer, classify, parse_create, parse_query};
+use junfeiai::protocol::{ApiResponse, classify, parse_create, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{Error, Length, Origin, Phase, Url, VideoRequest};
 use serde_json::{Map, Value, json};
@@ -69,10 +69,10 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn answer(input: &Value) -> Answer {
+fn answer(input: &Value) -> ApiResponse {
     let pair = |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
     let headers: Headers = input["headers"].as_array().into_iter().flatten().map(pair).collect();
-    Answer::new(input["status"].as_u64().unwrap() as u16, headers, input["body"].as_str().unwrap().to_owned())
+    ApiResponse::new(input["status"].as_u64().unwrap() as u16, headers, input["body"].as_str().unwrap().to_owned())
 }
 
 fn error(error: &Error) -> Value {

@@ -25,7 +25,7 @@ use crate::net::transport::{
 };
 use crate::net::url::Url;
 use crate::protocol::{
-    Answer, CallEvent, CallMachine, CallStep, Failover, Reach, RecentCreates, RetryPolicy, Safety, WaitMachine,
+    ApiResponse, CallEvent, CallMachine, CallStep, Failover, Reach, RecentCreates, RetryPolicy, Safety, WaitMachine,
     WaitStep, next_hop, parse_query,
 };
 use crate::text::decimal::Seconds;
@@ -62,8 +62,32 @@ pub(crate) struct Call {
     pub(crate) retry: RetryPolicy,
     /// The paid create that this is.
     pub(crate) create: Option<TrackedCreate>,
-    /// Names the call, the same for all its attempts, to an own proxy that answers a repeated request as the first.
-    pub(crate) once: Option<String>,
+    /// The same for all attempts, for a proxy of the user's that answers a repeated request as the first.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl Call {
+    /// A call that changes nothing at the server.
+    pub(crate) fn read(phase: Phase, path: Path, timeout: Duration, retry: RetryPolicy) -> Self {
+        let safety = Safety::Idempotent;
+        Self { phase, safety, path, body: None, timeout, retry, create: None, idempotency_key: None }
+    }
+}
+
+/// Whose turn it is by the client's schedule.
+pub(crate) enum Turn<'a> {
+    /// The call waits for it.
+    ToCome,
+    /// The caller has waited for it; a create brings its place among those in flight.
+    Come(Option<Permit<'a>>),
+}
+
+/// What a call brings.
+pub(crate) struct Reply<'a> {
+    pub(crate) response: ApiResponse,
+    pub(crate) attempts: u32,
+    /// The endpoint that answered.
+    pub(crate) endpoint: &'a Endpoint,
 }
 
 /// Where a call goes at the entry that an attempt is sent to.
@@ -109,29 +133,18 @@ impl ClientCore {
         }
     }
 
-    /// Carries a call through, by the rules of [`CallMachine`]. Every attempt waits for its turn.
-    pub(crate) async fn call(&self, call: Call) -> Result<(Answer, u32)> {
-        self.call_at(call).await.map(|(answer, attempts, _)| (answer, attempts))
-    }
-
-    /// [`ClientCore::call`], with the entry that answered.
-    pub(crate) async fn call_at(&self, call: Call) -> Result<(Answer, u32, &Endpoint)> {
-        let turn = self.turn(&call, self.now()).await?;
-        self.call_with(call, turn).await
-    }
-
-    /// [`ClientCore::call_at`] for a caller whose turn has come: the time until then is no part of the call.
+    /// Carries a call through, by the rules of [`CallMachine`]: the one way to the API. Every attempt waits for its turn; the
+    /// time until the first turn is no part of the call.
     ///
     /// Boxed, as [`ClientCore::turn`] is: each place that calls it would carry a copy of the code otherwise.
-    pub(crate) fn call_with<'a>(
-        &'a self,
-        call: Call,
-        turn: Option<Permit<'a>>,
-    ) -> BoxFuture<'a, Result<(Answer, u32, &'a Endpoint)>> {
+    pub(crate) fn request<'a>(&'a self, call: Call, turn: Turn<'a>) -> BoxFuture<'a, Result<Reply<'a>>> {
         Box::pin(async move {
+            let mut turn = match turn {
+                Turn::Come(permit) => Some(permit),
+                Turn::ToCome => Some(self.turn(&call, self.now()).await?),
+            };
             let (phase, safety) = (call.phase, call.safety);
             let retry = call.retry.clone();
-            let mut turn = Some(turn);
             let begun = self.now();
             let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
             let mut endpoint = self.endpoint();
@@ -162,7 +175,10 @@ impl ClientCore {
                             create.refused();
                         }
                     }
-                    CallStep::Done(result) => return result.map(|answer| (answer, machine.attempts(), endpoint)),
+                    CallStep::Done(result) => {
+                        let response = result?;
+                        return Ok(Reply { response, attempts: machine.attempts(), endpoint });
+                    }
                 }
             }
         })
@@ -192,8 +208,9 @@ impl ClientCore {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let event =
-                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, call.once.as_deref()).await;
+            let event = self
+                .exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, call.idempotency_key.as_deref())
+                .await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
@@ -242,11 +259,11 @@ impl ClientCore {
         url: &Url,
         body: Option<Bytes>,
         timeout: Duration,
-        once: Option<&str>,
+        idempotency_key: Option<&str>,
     ) -> BoxFuture<'a, CallEvent> {
         let url = url.clone();
         let mut headers = vec![("Accept", "application/json".to_owned())];
-        headers.extend(once.map(|name| ("Idempotency-Key", name.to_owned())));
+        headers.extend(idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
         Box::pin(async move {
             let exchange = async {
                 let response = match self.send(phase, &url, body, headers).await {
@@ -321,59 +338,32 @@ impl ClientCore {
     }
 
     /// An answer as codecs read it: without the key, should the server repeat it. ([`ClientCore::send`] saw to the headers.)
-    pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> Answer {
+    pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> ApiResponse {
         let unix_now = self.timer.unix_now();
-        match &self.config.key {
-            Some(key) => Answer { status, headers, body: key.redact_body(body), unix_now },
-            None => Answer { status, headers, body: body.clone(), unix_now },
-        }
+        let body = self.config.key.as_ref().map_or_else(|| body.clone(), |key| key.redact_body(body));
+        ApiResponse::received(status, headers, body, unix_now)
     }
 
     /// Asks for a task's state, with as many attempts as `retry` allows.
+    ///
+    /// Boxed: thousands may wait, few of them are asking.
     pub(crate) fn query<'a>(
         &'a self,
         id: &str,
-        retry: RetryPolicy,
         timeout: Duration,
-    ) -> BoxFuture<'a, Result<Snapshot>> {
-        self.ask(id, retry, timeout, false)
-    }
-
-    /// Asks once, in a turn that the caller has waited for.
-    fn poll<'a>(&'a self, id: &str, timeout: Duration) -> BoxFuture<'a, Result<Snapshot>> {
-        // A wait has a budget of its own for failures: one attempt a poll.
-        let once = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
-        self.ask(id, once, timeout, true)
-    }
-
-    fn ask<'a>(
-        &'a self,
-        id: &str,
         retry: RetryPolicy,
-        timeout: Duration,
-        has_turn: bool,
+        turn: Turn<'a>,
     ) -> BoxFuture<'a, Result<Snapshot>> {
         let id: Box<str> = id.into();
-        // Boxed: thousands may wait, few of them are asking.
         Box::pin(async move {
             let path = Path::Api(format!("/video/generations/{}", path_segment(&id)));
-            let call = Call {
-                phase: Phase::Query,
-                safety: Safety::Idempotent,
-                path,
-                body: None,
-                timeout,
-                retry,
-                create: None,
-                once: None,
-            };
-            let asked = if has_turn { self.call_with(call, None).await } else { self.call_at(call).await };
-            let (answer, _, endpoint) = asked.map_err(|error| error.with_task(&id))?;
-            parse_query(&id, endpoint, &answer)
+            let reply = self.request(Call::read(Phase::Query, path, timeout, retry), turn).await;
+            let reply = reply.map_err(|error| error.with_task(&id))?;
+            parse_query(&id, reply.endpoint, &reply.response)
         })
     }
 
-    /// Goes on with a wait until something is seen or it is over.
+    /// Continues a wait until an answer shows a state, or the wait ends.
     pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
             if let Some(due) = machine.due()
@@ -384,23 +374,21 @@ impl ClientCore {
             match machine.step(self.now()) {
                 WaitStep::WaitUntil(time) => self.sleep_until(time).await,
                 WaitStep::Poll { timeout } => {
-                    let result = self.poll(machine.task_id(), timeout).await;
+                    // A wait has a budget of its own for failures: one attempt a poll.
+                    let retry = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
+                    let result = self.query(machine.task_id(), timeout, retry, Turn::Come(None)).await;
                     let id = machine.task_id();
-                    match &result {
+                    match result {
                         Ok(seen) => {
-                            tracing::debug!(
-                                task_id = id,
-                                status = seen.status.name(),
-                                progress = seen.progress,
-                                "polled"
-                            );
+                            let status = seen.status.name();
+                            tracing::debug!(task_id = id, status, progress = seen.progress, "polled");
+                            machine.input(self.now(), Ok(&seen));
+                            return WaitEvent::Seen(Box::new(seen));
                         }
-                        Err(error) => tracing::debug!(task_id = id, error = error.kind().name(), "poll failed"),
-                    }
-                    let seen = result.as_ref().ok().cloned();
-                    machine.input(self.now(), result);
-                    if let Some(seen) = seen {
-                        return WaitEvent::Seen(Box::new(seen));
+                        Err(error) => {
+                            tracing::debug!(task_id = id, error = error.kind().name(), "poll failed");
+                            machine.input(self.now(), Err(error));
+                        }
                     }
                 }
                 WaitStep::Done(result) => {
@@ -416,8 +404,8 @@ impl ClientCore {
 pub(crate) enum WaitEvent {
     /// An answer showed this state.
     Seen(Box<Snapshot>),
-    /// It is over.
-    Done(Result<Box<Snapshot>>),
+    /// The wait has ended: the state that was seen last is the final one, or this error.
+    Done(Result<()>),
 }
 
 /// Reads a body up to a limit; says why when it did not come to its end.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::async_compat::BoxFuture;
-use crate::calls::client_core::{Call, ClientCore, Path};
+use crate::calls::client_core::{Call, ClientCore, Path, Turn};
 use crate::calls::tracker::{LeftBehind, TrackedCreate};
 use crate::error::{Phase, Result};
 use crate::model::{Snapshot, VideoRequest, Warning};
@@ -38,17 +38,21 @@ pub(crate) fn create(
             retry: core.config.retry.clone(),
             // The service knows no such names; an own proxy in front, which adds the key, may.
             create: Some(create.clone()),
-            once: core.config.key.is_none().then(|| format!("{:016x}{:016x}", core.timer.seed(), core.timer.seed())),
+            idempotency_key: core
+                .config
+                .key
+                .is_none()
+                .then(|| format!("{:016x}{:016x}", core.timer.seed(), core.timer.seed())),
         };
         // The turn first: a create that only queues is not one that may have been sent.
         let turn = core.turn(&call, core.now()).await?;
         let intent = core.begin_create(&prepared, &request.prompt, &create).await?;
         let left_behind = LeftBehind::create(&create);
-        let result = core.call_with(call, turn).await;
+        let result = core.request(call, Turn::Come(turn)).await;
         left_behind.nothing();
-        let result = result.and_then(|(answer, attempts, _)| {
-            parse_create(&answer, prepared.seconds.as_ref())
-                .map_err(|error| error.with(|record| record.attempts = attempts))
+        let result = result.and_then(|reply| {
+            parse_create(&reply.response, prepared.seconds.as_ref())
+                .map_err(|error| error.with(|record| record.attempts = reply.attempts))
         });
         let created = match result {
             Ok(created) => created,

@@ -11,8 +11,7 @@ use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::journal::{End, Event, Journal, Order, Record, Recorder};
-use crate::model::{Prepared, Snapshot, Warning, WarningCode};
-use crate::status::TaskStatus;
+use crate::model::{Prepared, Warning, WarningCode};
 
 /// Longest prompt that is kept, in characters: what the known models take.
 const MAX_PROMPT: usize = 4096;
@@ -90,9 +89,9 @@ impl ClientCore {
     }
 
     /// Notes the end of a wait: only the two ends that nothing comes after.
-    pub(crate) async fn note_finished(&self, task_id: &str, result: &Result<Box<Snapshot>>) {
+    pub(crate) async fn note_finished(&self, task_id: &str, result: &Result<()>) {
         let status = match result {
-            Ok(seen) if seen.status == TaskStatus::Succeeded => End::Succeeded,
+            Ok(()) => End::Succeeded,
             Err(error) if error.kind() == ErrorKind::TaskFailed => End::Failed,
             _ => return,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, Result};
-use crate::model::{Prepared, Snapshot, Warning};
+use crate::model::{Prepared, Warning};
 
 pub(crate) struct OpenIntent;
 
@@ -16,7 +16,7 @@ impl ClientCore {
     }
 
     #[allow(clippy::unused_async)] // as above
-    pub(crate) async fn note_finished(&self, _: &str, _: &Result<Box<Snapshot>>) {}
+    pub(crate) async fn note_finished(&self, _: &str, _: &Result<()>) {}
 }
 
 #[allow(clippy::unused_async)] // as above

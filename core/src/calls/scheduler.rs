@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::net::transport::Timer;
 use crate::protocol::{
-    Answer, CallEvent, Collected, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, classify,
+    ApiResponse, CallEvent, Collected, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, classify,
     is_from_upstream,
 };
 use crate::time::Time;
@@ -150,7 +150,7 @@ impl Scheduler {
 /// True for a 429 about the video routes. Helper paths have a limit of their own (observed: 20 calls in 20 minutes), which
 /// says nothing about these; and a 429 that the gateway hands through from behind is about the upstream's load, not about
 /// how often we ask.
-fn is_limit(phase: Phase, answer: &Answer) -> bool {
+fn is_limit(phase: Phase, answer: &ApiResponse) -> bool {
     phase != Phase::Check
         && answer.status == 429
         && !is_from_upstream(answer)

@@ -9,16 +9,16 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use crate::async_compat::BoxFuture;
-use crate::calls::client_core::{Call, ClientCore, Path};
+use crate::calls::client_core::{Call, ClientCore, Path, Turn};
 use crate::calls::config::VERSION;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, video_origin};
 use crate::net::transport::{HttpRequest, Method};
 use crate::net::url::Url;
 use crate::protocol::{
-    BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, Safety,
-    StepStatus, UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance,
-    parse_models, transport_error,
+    BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, StepStatus,
+    UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance, parse_models,
+    transport_error,
 };
 
 pub use report::{CheckReport, EntryCheck};
@@ -138,15 +138,16 @@ fn reached(entries: &[EntryCheck]) -> Option<&EntryCheck> {
 
 /// The models, asked for at the entry in use.
 pub(crate) async fn models(core: &ClientCore) -> Result<Vec<String>> {
-    let call = helper(core, models_path(), core.config.retry.clone());
-    parse_models(&core.call(call).await.map_err(|error| if_offered(error, MODELS))?.0)
+    let call = Call::read(Phase::Check, models_path(), core.config.timeout, core.config.retry.clone());
+    parse_models(&core.request(call, Turn::ToCome).await.map_err(|error| if_offered(error, MODELS))?.response)
 }
 
 /// The balance, asked for at the entry in use.
 pub(crate) async fn balance(core: &ClientCore) -> Result<Balance> {
     // A 429 here lasts for minutes: asking again would only make it last longer.
-    let call = helper(core, balance_path(), RetryPolicy { max_attempts: 1, ..core.config.retry.clone() });
-    parse_balance(&core.call(call).await.map_err(|error| if_offered(error, BALANCE))?.0)
+    let retry = RetryPolicy { max_attempts: 1, ..core.config.retry.clone() };
+    let call = Call::read(Phase::Check, balance_path(), core.config.timeout, retry);
+    parse_balance(&core.request(call, Turn::ToCome).await.map_err(|error| if_offered(error, BALANCE))?.response)
 }
 
 fn models_path() -> Path {
@@ -156,19 +157,6 @@ fn models_path() -> Path {
 /// With the slash: without it the server redirects (observed).
 fn balance_path() -> Path {
     Path::Root("/api/usage/token/")
-}
-
-fn helper(core: &ClientCore, path: Path, retry: RetryPolicy) -> Call {
-    Call {
-        phase: Phase::Check,
-        safety: Safety::Idempotent,
-        path,
-        body: None,
-        timeout: core.config.timeout,
-        retry,
-        create: None,
-        once: None,
-    }
 }
 
 async fn models_at(core: &ClientCore, endpoint: &Endpoint) -> Result<Vec<String>> {

@@ -9,12 +9,12 @@ use futures_util::stream;
 
 use crate::async_compat::{BoxCallback, BoxFuture, BoxStream, MaybeSend};
 use crate::calls::cancel::CancelToken;
-use crate::calls::client_core::WaitEvent;
+use crate::calls::client_core::{Turn, WaitEvent};
 use crate::calls::create::{self, CreatedTask};
 use crate::calls::tracker::{CreateTracker, LeftBehind, TrackedCreate};
 use crate::client::Client;
 use crate::client::video::Video;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Snapshot, VideoRequest, Warning};
 use crate::protocol::{WaitMachine, WaitPolicy};
 use crate::status::TaskStatus;
@@ -83,7 +83,7 @@ impl Task {
     pub async fn refresh(&self) -> Result<Self> {
         let core = &self.client.core;
         loop {
-            match core.query(self.id(), core.config.retry.clone(), core.config.timeout).await {
+            match core.query(self.id(), core.config.timeout, core.config.retry.clone(), Turn::ToCome).await {
                 Ok(seen) => return Ok(self.seen(seen)),
                 Err(error) => match core.config.wait.not_visible_yet(self.created, core.now(), &error) {
                     Some(again) => core.sleep_until(again).await,
@@ -119,7 +119,7 @@ impl Task {
                     let next = task.seen(*seen);
                     Some((Ok(next.clone()), Some((next, machine))))
                 }
-                WaitEvent::Done(Ok(_)) => None,
+                WaitEvent::Done(Ok(())) => None,
                 WaitEvent::Done(Err(error)) => Some((Err(error), None)),
             }
         }))
@@ -257,14 +257,23 @@ impl Waiting {
             let id = std::mem::take(&mut self.id);
             let mut machine = machine(&self.client, &id, *policy, self.created);
             drop(id);
+            let mut last = None;
             loop {
                 match self.client.core.wait_step(&mut machine).await {
                     WaitEvent::Seen(seen) => {
-                        if let Some(callback) = &mut on_progress {
-                            callback(&self.seen(*seen));
+                        // A state that another will follow is not kept: most waits are at this point.
+                        let ended = seen.status.is_terminal();
+                        let task = (ended || on_progress.is_some()).then(|| self.seen(*seen));
+                        if let (Some(callback), Some(task)) = (&mut on_progress, &task) {
+                            callback(task);
                         }
+                        last = task.filter(|_| ended);
                     }
-                    WaitEvent::Done(result) => return self.seen(*result?).video(),
+                    WaitEvent::Done(result) => {
+                        result?;
+                        let missing = || Error::new(ErrorKind::Internal, Phase::Wait, "a wait ended without a state");
+                        return last.ok_or_else(missing)?.video();
+                    }
                 }
             }
         })

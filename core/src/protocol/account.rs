@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::query::{number, text};
-use super::wire::{Answer, classify, unreadable};
+use super::wire::{ApiResponse, classify, unreadable};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 /// Quota units of one USD (observed).
@@ -40,10 +40,9 @@ pub struct Balance {
 ///
 /// # Errors
 /// `not_offered` when the server has no such list; any other error of the server.
-pub fn parse_models(answer: &Answer) -> Result<Vec<String>> {
+pub fn parse_models(answer: &ApiResponse) -> Result<Vec<String>> {
     refused(answer).map_err(|error| if_offered(error, MODELS))?;
-    let body = answer.json();
-    let list = body.as_ref().and_then(|body| body.get("data")).and_then(Value::as_array);
+    let list = answer.json().and_then(|body| body.get("data")).and_then(Value::as_array);
     let names: Option<Vec<String>> = list.and_then(|list| list.iter().map(|model| text(model, "id")).collect());
     names.ok_or_else(|| not_offered(answer, MODELS))
 }
@@ -52,10 +51,9 @@ pub fn parse_models(answer: &Answer) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// `not_offered` when the server does not tell the balance; any other error of the server.
-pub fn parse_balance(answer: &Answer) -> Result<Balance> {
+pub fn parse_balance(answer: &ApiResponse) -> Result<Balance> {
     refused(answer).map_err(|error| if_offered(error, BALANCE))?;
-    let body = answer.json();
-    let data = body.as_ref().and_then(|body| body.get("data"));
+    let data = answer.json().and_then(|body| body.get("data"));
     let balance = data.and_then(|data| {
         let units = |name| data.get(name).and_then(Value::as_i64);
         let unlimited = data.get("unlimited_quota").and_then(Value::as_bool).unwrap_or(false);
@@ -86,11 +84,11 @@ pub(crate) fn if_offered(error: Error, what: &str) -> Error {
     }
 }
 
-fn refused(answer: &Answer) -> Result<()> {
+fn refused(answer: &ApiResponse) -> Result<()> {
     classify(Phase::Check, answer).map_or(Ok(()), Err)
 }
 
-fn not_offered(answer: &Answer, what: &str) -> Error {
+fn not_offered(answer: &ApiResponse, what: &str) -> Error {
     if_offered(unreadable(Phase::Check, answer, "not what was asked for"), what)
 }
 
@@ -101,12 +99,12 @@ mod tests {
     use super::*;
     use crate::net::transport::Headers;
 
-    fn answer(status: u16, body: &Value) -> Answer {
-        Answer::new(status, Headers::new(), body.to_string())
+    fn answer(status: u16, body: &Value) -> ApiResponse {
+        ApiResponse::new(status, Headers::new(), body.to_string())
     }
 
-    fn page(status: u16) -> Answer {
-        Answer::new(status, Headers::from_iter([("content-type", "text/html")]), "<!doctype html><html></html>")
+    fn page(status: u16) -> ApiResponse {
+        ApiResponse::new(status, Headers::from_iter([("content-type", "text/html")]), "<!doctype html><html></html>")
     }
 
     fn error_body() -> Value {
@@ -163,7 +161,7 @@ mod tests {
             answer(200, &json!({"data": {"x": 1}})),
             answer(200, &json!({"data": [{"name": "without id"}]})),
             answer(200, &json!([1, 2])),
-            Answer::new(200, Headers::new(), ""),
+            ApiResponse::new(200, Headers::new(), ""),
         ];
         for answer in odd {
             for error in [parse_models(&answer).unwrap_err(), parse_balance(&answer).unwrap_err()] {

@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use junfeiai::protocol::{Answer, CallEvent, CallMachine, CallStep, RetryPolicy, Safety, Time};
+//! use junfeiai::protocol::{ApiResponse, CallEvent, CallMachine, CallStep, RetryPolicy, Safety, Time};
 //! use junfeiai::{ErrorKind, Phase, transport::{Failure, Headers, TransportError}};
 //!
 //! let now = Time::default();
@@ -29,7 +29,7 @@
 use std::time::Duration;
 
 use super::create::create_error;
-use super::wire::{Answer, classify, transport_error};
+use super::wire::{ApiResponse, classify, transport_error};
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::TransportError;
@@ -80,16 +80,16 @@ pub enum CallStep {
     /// Ask again at this time.
     WaitUntil(Time),
     /// It is over.
-    Done(Result<Answer>),
+    Done(Result<ApiResponse>),
 }
 
 /// What came of an attempt.
 #[derive(Debug)]
 pub enum CallEvent {
     /// An answer, of whatever status.
-    Answered(Answer),
+    Answered(ApiResponse),
     /// An answer whose body broke off.
-    Broken(Answer, TransportError),
+    Broken(ApiResponse, TransportError),
     /// No answer.
     Failed(TransportError),
     /// The attempt was refused on our side (the key would have left for an unlisted host, a redirect makes no sense).
@@ -102,7 +102,7 @@ enum State {
     Sending,
     /// Until then, after this error.
     Paused(Time, Error),
-    Finished(Option<Result<Answer>>),
+    Finished(Option<Result<ApiResponse>>),
 }
 
 /// The machine of one call. See the [module documentation](self).
@@ -199,7 +199,7 @@ impl CallMachine {
         self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until, error) };
     }
 
-    fn error_in(&self, answer: &Answer) -> Option<Error> {
+    fn error_in(&self, answer: &ApiResponse) -> Option<Error> {
         if self.phase == Phase::Create { create_error(answer) } else { classify(self.phase, answer) }
     }
 

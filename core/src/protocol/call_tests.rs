@@ -26,8 +26,12 @@ fn query() -> CallMachine {
     machine(Phase::Query, RetryPolicy::default())
 }
 
-fn answer(status: u16) -> Answer {
-    Answer { unix_now: Some(UNIX), ..Answer::new(status, Headers::new(), &br#"{"id":"task_1"}"#[..]) }
+fn answer(status: u16) -> ApiResponse {
+    with_headers(status, Headers::new())
+}
+
+fn with_headers(status: u16, headers: Headers) -> ApiResponse {
+    ApiResponse::received(status, headers, &br#"{"id":"task_1"}"#[..], Some(UNIX))
 }
 
 fn answered(status: u16) -> CallEvent {
@@ -35,7 +39,7 @@ fn answered(status: u16) -> CallEvent {
 }
 
 fn later(status: u16, retry_after: &str) -> CallEvent {
-    CallEvent::Answered(Answer { headers: Headers::from_iter([("Retry-After", retry_after)]), ..answer(status) })
+    CallEvent::Answered(with_headers(status, Headers::from_iter([("Retry-After", retry_after)])))
 }
 
 fn failed(failure: Failure) -> CallEvent {
@@ -57,7 +61,7 @@ fn attempt(call: &mut CallMachine, now: &mut Time, event: CallEvent) -> Time {
     *now
 }
 
-fn done(call: &mut CallMachine, now: Time) -> Result<Answer> {
+fn done(call: &mut CallMachine, now: Time) -> Result<ApiResponse> {
     match call.step(now) {
         CallStep::Done(result) => result,
         step => panic!("the end was expected, not {step:?}"),

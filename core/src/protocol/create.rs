@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::query::{number, text};
-use super::wire::{Answer, classify, task_layer_error, unreadable};
+use super::wire::{ApiResponse, classify, task_layer_error, unreadable};
 use crate::error::{Error, Phase, Result};
 use crate::model::{Length, Snapshot, Warning, WarningCode};
 use crate::net::endpoint::{is_task_id, path_segment};
@@ -27,7 +27,7 @@ pub struct Created {
 ///
 /// # Errors
 /// Any error of the server; `create_outcome_unknown` for a 2xx without a task id, since a task may have been made.
-pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> {
+pub fn parse_create(answer: &ApiResponse, asked: Option<&Length>) -> Result<Created> {
     if let Some(error) = create_error(answer) {
         return Err(error);
     }
@@ -35,7 +35,7 @@ pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> 
         let error = unreadable(Phase::Create, answer, "the answer to the create cannot be read");
         return Err(error.about(salvaged(answer, true).as_deref()));
     };
-    let Some((id, holder)) = find_id(&body) else {
+    let Some((id, holder)) = find_id(body) else {
         // The task layer's "no" with a 2xx (observed: 202): refunded, and no task was made.
         if let Some(refused) = task_layer_error(Phase::Create, answer) {
             return Err(refused);
@@ -64,7 +64,7 @@ pub fn parse_create(answer: &Answer, asked: Option<&Length>) -> Result<Created> 
 }
 
 /// The seconds in `X-New-Api-Other-Ratios: {"seconds":6,"size":1}` (observed).
-fn billed_seconds(answer: &Answer) -> Option<f64> {
+fn billed_seconds(answer: &ApiResponse) -> Option<f64> {
     let ratios = json::parse(answer.headers.get("x-new-api-other-ratios")?.as_bytes())?;
     let seconds = ratios.get("seconds")?;
     seconds.as_f64().or_else(|| decimal::read(seconds.as_str()?.trim())).filter(|s| s.is_finite() && *s >= 0.0)
@@ -84,7 +84,7 @@ fn billing_warning(asked: Option<&Length>, billed: Option<f64>) -> Option<Warnin
 }
 
 /// [`classify`] for the answer to a create: when its outcome is not known, the error carries the id that the answer names.
-pub(super) fn create_error(answer: &Answer) -> Option<Error> {
+pub(super) fn create_error(answer: &ApiResponse) -> Option<Error> {
     let error = classify(Phase::Create, answer)?;
     let id = salvaged(answer, false).filter(|_| error.maybe_executed());
     Some(error.about(id.as_deref()))
@@ -134,7 +134,7 @@ fn says_no(body: &Value) -> bool {
 
 /// The id in an answer that cannot be read, or that is an error: what was paid for should not be lost for a missing brace.
 /// In an answer that was `cut` off its names are believed; elsewhere only what cannot be anything but an id.
-fn salvaged(answer: &Answer, cut: bool) -> Option<String> {
+fn salvaged(answer: &ApiResponse, cut: bool) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.body);
     let named = ["\"task_id\"", "\"id\"", "\"request_id\""].iter().find_map(|name| {
         let rest = text.split_once(name)?.1.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;

@@ -50,6 +50,6 @@ pub use schedule::{Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePol
 pub use slot::SlotId;
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
 pub(crate) use wire::is_from_upstream;
-pub use wire::{Answer, classify, transport_error};
+pub use wire::{ApiResponse, classify, transport_error};
 
 pub use crate::time::Time;

@@ -10,12 +10,11 @@
 use serde::Serialize;
 
 use super::query::text;
-use super::wire::{Answer, classify, transport_error};
+use super::wire::{ApiResponse, classify, transport_error};
 use super::{Balance, CallEvent};
 use crate::error::{Error, ErrorKind, Phase, Result, one_line};
 use crate::net::transport::{Failure, TransportError};
 use crate::net::url::Url;
-use crate::text::dates::http_date;
 
 /// The id of a task that cannot exist.
 pub const IMPOSSIBLE_TASK: &str = "task_00000000000000000000000000000000";
@@ -137,7 +136,7 @@ pub fn judge_probe(url: &Url, event: CallEvent, facts: ProbeFacts) -> Probed {
     if let Some(answer) = answer {
         let verdict = classify(Phase::Check, &answer);
         request_id = answer.request_id(verdict.as_ref().and_then(|error| error.record().server_message.as_deref()));
-        let skew = clock_skew(&answer);
+        let skew = answer.clock_skew_s();
         clock_skew_s = skew;
         doubt = verdict.as_ref().filter(|_| facts.has_key && !answer.looks_like_html()).and_then(key_doubt);
         steps.extend([
@@ -269,7 +268,7 @@ fn redirected(url: &Url, error: &Error, facts: ProbeFacts) -> Probed {
     Probed { doubt: None, steps, clock_skew_s: None, request_id: None }
 }
 
-fn said(answer: &Answer, broken: Option<TransportError>) -> CheckStep {
+fn said(answer: &ApiResponse, broken: Option<TransportError>) -> CheckStep {
     let status = answer.status;
     match (broken, status) {
         (Some(error), _) => {
@@ -286,7 +285,7 @@ fn said(answer: &Answer, broken: Option<TransportError>) -> CheckStep {
 }
 
 /// Whether the path is one of this API.
-fn base_url(answer: &Answer, verdict: Option<&Error>) -> CheckStep {
+fn base_url(answer: &ApiResponse, verdict: Option<&Error>) -> CheckStep {
     let advice = "a base URL ends in /v1, as in https://junfeiai.com/v1";
     if answer.status >= 500 || answer.status == 429 {
         return CheckStep::skipped("base_url", "not shown by this answer");
@@ -310,14 +309,14 @@ fn base_url(answer: &Answer, verdict: Option<&Error>) -> CheckStep {
 }
 
 /// The gateway's own word for a path that it does not have (observed); an unknown task has the code `task_not_exist`.
-fn is_unknown_path(answer: &Answer) -> bool {
+fn is_unknown_path(answer: &ApiResponse) -> bool {
     let json = answer.json();
     let kind = json.as_ref().and_then(|json| text(json.get("error")?, "type"));
     answer.status == 404 && kind.as_deref() == Some("invalid_request_error")
 }
 
 /// Whether the gate let the key in.
-fn key(answer: &Answer, verdict: Option<&Error>, facts: ProbeFacts) -> CheckStep {
+fn key(answer: &ApiResponse, verdict: Option<&Error>, facts: ProbeFacts) -> CheckStep {
     if answer.looks_like_html() || is_unknown_path(answer) {
         return CheckStep::skipped("key", "not shown by this answer");
     }
@@ -355,11 +354,6 @@ fn key(answer: &Answer, verdict: Option<&Error>, facts: ProbeFacts) -> CheckStep
 
 fn accepted(facts: ProbeFacts) -> CheckStep {
     CheckStep::ok("key", if facts.has_key { "accepted" } else { "none is set, and the server asks for none" })
-}
-
-fn clock_skew(answer: &Answer) -> Option<i64> {
-    let server = http_date(answer.headers.get("date")?)?;
-    Some(answer.unix_now?.cast_signed() - server.cast_signed())
 }
 
 fn clock(skew: Option<i64>) -> CheckStep {

@@ -30,7 +30,7 @@ fn failed(failure: Failure) -> CallEvent {
 }
 
 fn answered(status: u16, body: &str) -> CallEvent {
-    CallEvent::Answered(Answer::new(status, Headers::new(), body.to_owned()))
+    CallEvent::Answered(ApiResponse::new(status, Headers::new(), body.to_owned()))
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn without_a_key() {
 fn clocks() {
     let with_date = |ours: u64| {
         let headers = Headers::from_iter([("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("x-oneapi-request-id", "r7")]);
-        let mut answer = Answer::new(400, headers, r#"{"code":"task_not_exist","message":"x","data":null}"#);
-        answer.unix_now = Some(ours);
+        let body = r#"{"code":"task_not_exist","message":"x","data":null}"#;
+        let answer = ApiResponse::received(400, headers, body, Some(ours));
         let probed = judge_probe(&url("https://a.example/v1"), CallEvent::Answered(answer), FACTS);
         assert_eq!(probed.request_id.as_deref(), Some("r7"));
         (probed.clock_skew_s, probed.steps[6].status, probed.steps[6].detail.clone())
@@ -122,7 +122,7 @@ fn a_redirect_to_a_foreign_host_is_a_wrong_base_url() {
 #[test]
 fn an_answer_that_broke_off_is_judged_by_what_came() {
     let unknown = r#"{"code":"task_not_exist","message":"x","data":null}"#;
-    let answer = Answer::new(400, Headers::new(), unknown);
+    let answer = ApiResponse::new(400, Headers::new(), unknown);
     let broken = CallEvent::Broken(answer, TransportError::new(Failure::Lost, "https://a.example: reset"));
     let probed = judge_probe(&url("https://a.example/v1"), broken, FACTS);
     assert_eq!(letters(&probed), "ooowoos");
@@ -182,7 +182,7 @@ fn balance(left: i64, unlimited: bool, expires_at: u64) -> Result<Balance> {
     let data = serde_json::json!({
         "total_used": 5, "total_available": left, "unlimited_quota": unlimited, "expires_at": expires_at,
     });
-    super::super::parse_balance(&Answer::new(200, Headers::new(), serde_json::json!({ "data": data }).to_string()))
+    super::super::parse_balance(&ApiResponse::new(200, Headers::new(), serde_json::json!({ "data": data }).to_string()))
 }
 
 #[test]

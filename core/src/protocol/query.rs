@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{Answer, classify, unreadable};
+use super::wire::{ApiResponse, classify, unreadable};
 use crate::error::{Phase, Result};
 use crate::model::Snapshot;
 use crate::net::endpoint::Endpoint;
@@ -16,12 +16,11 @@ use crate::status::TaskStatus;
 ///
 /// # Errors
 /// Any error of the server; `unexpected_response` for a 2xx that is not a task.
-pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &Answer) -> Result<Snapshot> {
+pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &ApiResponse) -> Result<Snapshot> {
     if let Some(error) = classify(Phase::Query, answer) {
         return Err(error.with_task(task_id));
     }
-    let body = answer.json();
-    let Some(task) = body.as_ref().and_then(task_in) else {
+    let Some(task) = answer.json().and_then(task_in) else {
         return Err(unreadable(Phase::Query, answer, "the answer to the query is not a task").with_task(task_id));
     };
     let raw_status = text(task, "status").unwrap_or_default();

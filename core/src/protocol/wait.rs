@@ -20,15 +20,15 @@
 //! let mut now = Time::default();
 //! let mut wait = WaitMachine::new("task_1", WaitPolicy::default(), None, now, 1);
 //! assert!(matches!(wait.step(now), WaitStep::Poll { .. }));
-//! wait.input(now, Ok(Snapshot::default())); // still running
+//! wait.input(now, Ok(&Snapshot::default())); // still running
 //! let WaitStep::WaitUntil(next) = wait.step(now) else { panic!() };
 //! assert!(next.since(now) >= Duration::from_secs(5));
 //! now = next;
 //! assert!(matches!(wait.step(now), WaitStep::Poll { .. }));
 //! let mut done = Snapshot::default();
 //! done.status = TaskStatus::Succeeded;
-//! wait.input(now, Ok(done));
-//! assert!(matches!(wait.step(now), WaitStep::Done(Ok(_))));
+//! wait.input(now, Ok(&done));
+//! assert!(matches!(wait.step(now), WaitStep::Done(Ok(()))));
 //! ```
 
 use std::time::Duration;
@@ -115,15 +115,15 @@ pub enum WaitStep {
     },
     /// Ask the machine again at this time.
     WaitUntil(Time),
-    /// It is over.
-    Done(Result<Box<Snapshot>>),
+    /// The wait has ended: the snapshot that came last succeeded, or this error.
+    Done(Result<()>),
 }
 
 #[derive(Debug)]
 enum State {
     Pausing(Time),
     Asking,
-    Finished(Option<Result<Box<Snapshot>>>),
+    Finished(Option<Result<()>>),
 }
 
 /// The machine of one wait. See the [module documentation](self).
@@ -197,7 +197,7 @@ impl WaitMachine {
     }
 
     /// Tells what came of the poll that [`WaitStep::Poll`] asked for.
-    pub fn input(&mut self, now: Time, result: Result<Snapshot>) {
+    pub fn input(&mut self, now: Time, result: Result<&Snapshot>) {
         if !matches!(self.state, State::Asking) {
             return;
         }
@@ -265,12 +265,12 @@ impl WaitMachine {
             && self.asked_at.is_some_and(|asked| now < asked + self.least_gap())
     }
 
-    fn answered(&mut self, now: Time, snapshot: Snapshot) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+    fn answered(&mut self, now: Time, snapshot: &Snapshot) -> std::result::Result<Time, Result<()>> {
         self.backoff.reset();
         self.not_found = 0;
         self.last_error = None;
         match snapshot.status {
-            TaskStatus::Succeeded => return Err(Ok(Box::new(snapshot))),
+            TaskStatus::Succeeded => return Err(Ok(())),
             TaskStatus::Failed => {
                 let reason = snapshot.fail_reason.as_deref().unwrap_or("the server gave no reason");
                 let error = Error::new(ErrorKind::TaskFailed, Phase::Wait, format!("the task failed: {reason}"))
@@ -292,7 +292,7 @@ impl WaitMachine {
         Ok(next)
     }
 
-    fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<Box<Snapshot>>> {
+    fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<()>> {
         let last_status = self.last_status;
         let pause = self.backoff.next(error.retry_after()).max(self.policy.interval);
         let failures = self.backoff.failures();

@@ -11,30 +11,50 @@ use serde_json::Value;
 use super::range::parse_retry_after;
 use crate::error::{Error, ErrorKind, Phase, one_line};
 use crate::net::transport::{Failure, Headers, TransportError};
+use crate::text::dates::http_date;
 use crate::text::json;
 
-/// A whole answer with its body, as codecs read it.
+/// A whole answer, read once: body as JSON, `Retry-After` and dates as numbers.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Headers,
-    /// Body, at most 1 MiB.
-    pub body: Bytes,
-    /// The wall clock when it came, in unix seconds, for `Retry-After` dates.
-    pub unix_now: Option<u64>,
+pub struct ApiResponse {
+    pub(crate) status: u16,
+    pub(super) headers: Headers,
+    /// At most 1 MiB.
+    pub(super) body: Bytes,
+    json: Option<Value>,
+    retry_after: Option<Duration>,
+    clock_skew_s: Option<i64>,
 }
 
-impl Answer {
-    /// An answer for tests and codecs without a connection.
+impl ApiResponse {
+    /// An answer whose time is not known: a date in `Retry-After` says nothing then.
     pub fn new(status: u16, headers: Headers, body: impl Into<Bytes>) -> Self {
-        Self { status, headers, body: body.into(), unix_now: None }
+        Self::received(status, headers, body, None)
+    }
+
+    /// An answer that came at this time, in unix seconds by this machine's clock.
+    pub fn received(status: u16, headers: Headers, body: impl Into<Bytes>, unix_now: Option<u64>) -> Self {
+        let body = body.into();
+        let json = json::parse(&body).filter(Value::is_object);
+        let retry_after = headers.get("retry-after").and_then(|text| parse_retry_after(text, unix_now));
+        let server_now = headers.get("date").and_then(http_date);
+        let clock_skew_s = unix_now.zip(server_now).map(|(ours, theirs)| ours.cast_signed() - theirs.cast_signed());
+        Self { status, headers, body, json, retry_after, clock_skew_s }
+    }
+
+    /// HTTP status.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Headers.
+    pub const fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// The body as a JSON object, if it is one.
-    pub(crate) fn json(&self) -> Option<Value> {
-        json::parse(&self.body).filter(Value::is_object)
+    pub(crate) fn json(&self) -> Option<&Value> {
+        self.json.as_ref()
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -49,7 +69,12 @@ impl Answer {
 
     /// The server's `Retry-After`.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        parse_retry_after(self.headers.get("retry-after")?, self.unix_now)
+        self.retry_after
+    }
+
+    /// How far this machine's clock is ahead of the server's, in seconds.
+    pub(super) fn clock_skew_s(&self) -> Option<i64> {
+        self.clock_skew_s
     }
 
     pub(crate) fn request_id(&self, message: Option<&str>) -> Option<String> {
@@ -103,8 +128,8 @@ fn means_yes(code: &str) -> bool {
 const FROM_UPSTREAM: &str = "fail_to_fetch_task";
 
 /// True for an answer of the upstream that the gateway hands through.
-pub(crate) fn is_from_upstream(answer: &Answer) -> bool {
-    said(answer.json().as_ref()).code.as_deref() == Some(FROM_UPSTREAM)
+pub(crate) fn is_from_upstream(answer: &ApiResponse) -> bool {
+    said(answer.json()).code.as_deref() == Some(FROM_UPSTREAM)
 }
 
 /// The kind that an HTTP status and a server code mean in this phase.
@@ -135,9 +160,9 @@ fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
 }
 
 /// The error that an answer is, or `None` for a 2xx answer that may be what was asked for.
-pub fn classify(phase: Phase, answer: &Answer) -> Option<Error> {
+pub fn classify(phase: Phase, answer: &ApiResponse) -> Option<Error> {
     let json = answer.json();
-    let said = said(json.as_ref());
+    let said = said(json);
     if answer.is_success() {
         let json = json?;
         // A gateway says "no" with 200 as well.
@@ -159,8 +184,8 @@ pub fn classify(phase: Phase, answer: &Answer) -> Option<Error> {
 }
 
 /// The error of a 2xx that is the task layer's "no" to a create.
-pub(crate) fn task_layer_error(phase: Phase, answer: &Answer) -> Option<Error> {
-    let said = said(answer.json().as_ref());
+pub(crate) fn task_layer_error(phase: Phase, answer: &ApiResponse) -> Option<Error> {
+    let said = said(answer.json());
     said.is_task_layer.then(|| {
         let kind = match kind_of(phase, 400, &said) {
             ErrorKind::BadRequest => ErrorKind::Upstream,
@@ -191,7 +216,7 @@ fn detail_of(message: &str) -> &str {
     message.rfind(" (").and_then(|at| message.get(at..)).unwrap_or_default()
 }
 
-fn error_of(phase: Phase, kind: ErrorKind, answer: &Answer, said: Said) -> Error {
+fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> Error {
     let who = match kind {
         ErrorKind::Upstream | ErrorKind::CreateOutcomeUnknown => "the upstream service failed",
         ErrorKind::RateLimited => "the server asks to slow down",
@@ -230,9 +255,9 @@ fn error_of(phase: Phase, kind: ErrorKind, answer: &Answer, said: Said) -> Error
 }
 
 /// A 2xx that cannot be read. For a create its outcome is unknown: a task may have been made.
-pub(crate) fn unreadable(phase: Phase, answer: &Answer, what: &str) -> Error {
+pub(crate) fn unreadable(phase: Phase, answer: &ApiResponse, what: &str) -> Error {
     let kind = if phase == Phase::Create { ErrorKind::CreateOutcomeUnknown } else { ErrorKind::UnexpectedResponse };
-    let said = said(answer.json().as_ref());
+    let said = said(answer.json());
     let detail = if answer.looks_like_html() {
         "the server answered with a web page: is /v1 missing from the base URL?".to_owned()
     } else if let Some(text) = &said.message {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use junfeiai::endpoint::Endpoint;
-use junfeiai::protocol::{Answer, classify, parse_balance, parse_create, parse_models, parse_query};
+use junfeiai::protocol::{ApiResponse, classify, parse_balance, parse_create, parse_models, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{ErrorKind, Phase, TaskStatus, VideoRequest};
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| {
     let body = body.strip_prefix(b"\n").unwrap_or(body);
     let head = String::from_utf8_lossy(head);
     let headers: Headers = head.lines().filter_map(|line| line.split_once(": ")).collect();
-    let answer = Answer::new(status, headers, body.to_vec());
+    let answer = ApiResponse::new(status, headers, body.to_vec());
     for phase in [Phase::Create, Phase::Query, Phase::Content] {
         if let Some(error) = classify(phase, &answer) {
             assert!(!error.to_string().contains('\n'));

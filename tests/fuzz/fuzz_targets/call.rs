@@ -30,11 +30,11 @@ fn event(input: &mut Input<'_>) -> (CallEvent, Seen, Option<Duration>) {
             let answer = all[input.pair() % all.len()].answer.clone();
             // Without a wall clock only the form in seconds is read.
             let wait = answer
-                .headers
+                .headers()
                 .get("retry-after")
                 .and_then(|text| text.trim().parse().ok())
                 .filter(|wait| *wait <= 3600);
-            let seen = if answer.status == 429 { Seen::Nothing } else { Seen::Perhaps };
+            let seen = if answer.status() == 429 { Seen::Nothing } else { Seen::Perhaps };
             let wait = wait.map(Duration::from_secs);
             if kind == 0 {
                 (CallEvent::Answered(answer), seen, wait)
@@ -90,7 +90,7 @@ fuzz_target!(|data: &[u8]| {
                 let (event, seen, wait) = event(&mut input);
                 (paid, last) = (if seen == Seen::Perhaps { seen } else { paid }, Some(seen));
                 let answered_well =
-                    matches!(&event, CallEvent::Answered(answer) if (200..300).contains(&answer.status));
+                    matches!(&event, CallEvent::Answered(answer) if (200..300).contains(&answer.status()));
                 let lost = matches!(&event, CallEvent::Failed(error) if !error.failure.not_sent());
                 not_before = wait.map_or(now, |wait| now + wait);
                 machine.input(now, event);

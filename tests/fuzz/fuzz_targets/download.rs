@@ -24,15 +24,41 @@ struct Setup {
 #[derive(Debug, Arbitrary)]
 enum Event {
     /// The head is what the server should say, but for the named lies.
-    Head { lane: u8, ignore_range: bool, no_length: bool, no_content_range: bool, other_etag: bool, shift: u8 },
-    Data { lane: u8, bytes: u32 },
-    Ended { lane: u8 },
-    Lost { lane: u8 },
-    Refused { lane: u8, kind: u8 },
-    NotVideo { lane: u8 },
-    Queried { good: bool, same: bool },
-    Verified { good: bool },
-    Time { ms: u32 },
+    Head {
+        lane: u8,
+        ignore_range: bool,
+        no_length: bool,
+        no_content_range: bool,
+        other_etag: bool,
+        shift: u8,
+    },
+    Data {
+        lane: u8,
+        bytes: u32,
+    },
+    Ended {
+        lane: u8,
+    },
+    Lost {
+        lane: u8,
+    },
+    Refused {
+        lane: u8,
+        kind: u8,
+    },
+    NotVideo {
+        lane: u8,
+    },
+    Queried {
+        good: bool,
+        same: bool,
+    },
+    Verified {
+        good: bool,
+    },
+    Time {
+        ms: u32,
+    },
 }
 
 #[derive(Clone, Copy)]

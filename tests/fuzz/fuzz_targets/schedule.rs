@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use junfeiai::protocol::{Collected, SlotRequest, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, Time};
+use junfeiai::protocol::{
+    Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, Time,
+};
 use junfeiai_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 

@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use junfeiai::Phase;
-use junfeiai::protocol::Answer;
+use junfeiai::protocol::ApiResponse;
 use junfeiai::transport::Headers;
 use serde_json::Value;
 
 /// An answer of the vectors, and what it answers.
 pub struct Sample {
     pub phase: Phase,
-    pub answer: Answer,
+    pub answer: ApiResponse,
 }
 
 /// Every answer in `tests/vectors`, in the order that `seeds.py` counts them.
@@ -47,7 +47,7 @@ fn sample(phase: Phase, input: &Value) -> Sample {
     };
     let status = input["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
     let body = input["body"].as_str().unwrap_or_default().to_owned();
-    Sample { phase, answer: Answer::new(status, headers, body) }
+    Sample { phase, answer: ApiResponse::new(status, headers, body) }
 }
 
 /// Bytes in order; zeros when there are no more.

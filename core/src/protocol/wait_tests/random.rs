@@ -80,7 +80,7 @@ proptest! {
                             Err(Error::new(kind, Phase::Query, "x").with(|record| record.retry_after = after))
                         }
                     };
-                    wait.input(now, result);
+                    wait.input(now, result.as_ref().map_err(Clone::clone));
                 }
                 WaitStep::Done(result) => break result,
             }
@@ -89,7 +89,7 @@ proptest! {
         let last = heard.last().copied();
         let failures = heard.iter().rev().take_while(|outcome| matches!(outcome, Outcome::Error(..))).count();
         match result {
-            Ok(_) => prop_assert!(matches!(last, Some(Outcome::Status(TaskStatus::Succeeded)))),
+            Ok(()) => prop_assert!(matches!(last, Some(Outcome::Status(TaskStatus::Succeeded)))),
             Err(error) => {
                 prop_assert_eq!(error.task_id(), Some("task_1"));
                 prop_assert_eq!(error.record().attempts as usize, heard.len());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 
 use crate::async_compat::BoxFuture;
-use crate::calls::client_core::{ClientCore, NoResponse, read_capped};
+use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{BodyStream, HttpResponse};
 use crate::net::url::Url;
@@ -389,7 +389,7 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
 fn query(core: Arc<ClientCore>, task_id: Option<String>) -> BoxFuture<'static, Result<Vec<Url>>> {
     Box::pin(async move {
         let id = task_id.unwrap_or_default();
-        let snapshot = core.query(&id, core.config.retry.clone(), core.config.timeout).await?;
+        let snapshot = core.query(&id, core.config.timeout, core.config.retry.clone(), Turn::ToCome).await?;
         video_of(&snapshot).map(|()| Source { task_id: Some(id), url: snapshot.video_url.clone() }.urls(&core))
     })
 }
