@@ -48,8 +48,32 @@ pub(crate) struct Options {
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
     pub(crate) face: String,
+    pub(crate) names: OptionNames,
+}
+
+/// What the caller calls the options, where that is not what we call them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OptionNames {
+    /// The option that the endpoints were given by.
+    pub(crate) endpoints: Option<&'static str>,
     /// Options that came from the environment, and the variable of each.
     pub(crate) variables: Vec<(&'static str, &'static str)>,
+}
+
+impl OptionNames {
+    /// The error with the option's name as the caller wrote it.
+    pub(crate) fn say(&self, error: Error) -> Error {
+        let field = error.record().field.clone();
+        let variable = self.variables.iter().find(|(option, _)| field.as_deref() == Some(*option));
+        match (variable, self.endpoints) {
+            // Whoever set a variable looks for its name.
+            (Some((_, variable)), _) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
+            (None, Some(name)) if field.as_deref() == Some("base_url") => {
+                error.with(|record| record.field = Some(name.into()))
+            }
+            _ => error,
+        }
+    }
 }
 
 impl Default for Options {
@@ -70,7 +94,7 @@ impl Default for Options {
             max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
             language: None,
             face: "rust".to_owned(),
-            variables: Vec::new(),
+            names: OptionNames::default(),
         }
     }
 }
@@ -149,15 +173,8 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn check(options: Options) -> Result<Self> {
-        let variables = options.variables.clone();
-        Self::judge(options).map_err(|error| {
-            // Whoever set a variable looks for its name.
-            let named = variables.iter().find(|(option, _)| error.record().field.as_deref() == Some(*option));
-            match named {
-                Some((_, variable)) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
-                None => error,
-            }
-        })
+        let names = options.names.clone();
+        Self::judge(options).map_err(|error| names.say(error))
     }
 
     /// Refuses an address that the HTTP stack takes for another place than we do, or for none.

@@ -100,7 +100,7 @@ impl ClientBuilder {
             && let Some(key) = read("JUNFEIAI_API_KEY")
         {
             options.api_key = Some(key);
-            options.variables.push(("api_key", "JUNFEIAI_API_KEY"));
+            options.names.variables.push(("api_key", "JUNFEIAI_API_KEY"));
         }
         if options.endpoints.is_empty()
             && let Some(list) = read("JUNFEIAI_BASE_URL")
@@ -111,13 +111,13 @@ impl ClientBuilder {
                 // Nothing but white space and commas: the judgement of an empty base URL.
                 options.endpoints.push(String::new());
             }
-            options.variables.push(("base_url", "JUNFEIAI_BASE_URL"));
+            options.names.variables.push(("base_url", "JUNFEIAI_BASE_URL"));
         }
         if options.video_base_url.is_none()
             && let Some(url) = read("JUNFEIAI_VIDEO_BASE_URL")
         {
             options.video_base_url = Some(url.to_string());
-            options.variables.push(("video_base_url", "JUNFEIAI_VIDEO_BASE_URL"));
+            options.names.variables.push(("video_base_url", "JUNFEIAI_VIDEO_BASE_URL"));
         }
         self
     }
@@ -126,6 +126,7 @@ impl ClientBuilder {
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.options.endpoints = vec![endpoint.into()];
+        self.options.names.endpoints = Some("endpoint");
         self
     }
 
@@ -135,6 +136,7 @@ impl ClientBuilder {
     #[must_use]
     pub fn endpoints<E: Into<String>>(mut self, endpoints: impl IntoIterator<Item = E>) -> Self {
         self.options.endpoints = endpoints.into_iter().map(Into::into).collect();
+        self.options.names.endpoints = Some("endpoints");
         self
     }
 
@@ -333,9 +335,11 @@ impl ClientBuilder {
         };
         #[cfg(not(feature = "native"))]
         let (options, transport, timer) = (self.options, self.transport, self.timer);
+        #[cfg(feature = "native")]
+        let names = options.names.clone();
         let config = Config::check(options)?;
         #[cfg(feature = "native")]
-        config.agree(crate::platform::native::is_agreed)?;
+        config.agree(crate::platform::native::is_agreed).map_err(|error| names.say(error))?;
         let missing = |what| Error::config(what, format!("this build has no {what} of its own: bring one"));
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;

@@ -41,8 +41,15 @@ impl ClientBuilder {
         options.api_key = fields.text("api_key")?.map(Zeroizing::new);
         options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
             (None, None, None) => Vec::new(),
-            (Some(one), None, None) | (None, Some(one), None) => vec![one],
-            (None, None, Some(several)) => several,
+            (Some(one), None, None) => {
+                options.names.endpoints = Some("endpoint");
+                vec![one]
+            }
+            (None, Some(one), None) => vec![one],
+            (None, None, Some(several)) => {
+                options.names.endpoints = Some("endpoints");
+                several
+            }
             _ => {
                 let text = "endpoint, base_url and endpoints are one option; give one of them";
                 return Err(fields.refuse("endpoints", text));

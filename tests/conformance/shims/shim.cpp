@@ -81,11 +81,16 @@ jf::client_options options_of(const json &with) {
       {"ca_file", [&](const json &v) { o.ca_file(v.get<std::string>()); }},
       {"timeout", [&](const json &v) { o.timeout(ms(v)); }},
       {"create_timeout", [&](const json &v) { o.create_timeout(ms(v)); }},
+      {"connect_timeout", [&](const json &v) { o.connect_timeout(ms(v)); }},
       {"idle_timeout", [&](const json &v) { o.idle_timeout(ms(v)); }},
       {"wait_timeout", [&](const json &v) { o.wait_timeout(ms(v)); }},
       {"poll_interval", [&](const json &v) { o.poll_interval(ms(v)); }},
+      {"request_rate", [&](const json &v) { o.request_rate(v.get<double>(), with.at("request_burst").get<unsigned>()); }},
+      {"request_burst", [](const json &) {}},
+      {"max_in_flight_creates", [&](const json &v) { o.max_in_flight_creates(v.get<unsigned>()); }},
       {"max_attempts", [&](const json &v) { o.max_attempts(v.get<unsigned>()); }}};
-  for (const auto &[name, value] : with.items()) setters.at(name)(value);
+  for (const auto &[name, value] : with.items())
+    if (!value.is_null()) setters.at(name)(value);
   return o;
 }
 
@@ -180,6 +185,7 @@ private:
     o.verify = with.value("verify", o.verify);
     o.connections = with.value("connections", o.connections);
     if (with.contains("timeout")) o.timeout = ms(with["timeout"]);
+    if (with.contains("rate_limit")) o.rate_limit = with["rate_limit"].get<std::uint64_t>();
     return o;
   }
 

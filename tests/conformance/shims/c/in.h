@@ -40,6 +40,7 @@ static jfai_status open_client(const cJSON *with, jfai_client **out, jfai_error 
       {"proxy", jfai_client_options_set_proxy},           {"ca_file", jfai_client_options_set_ca_file}};
   static const struct { const char *name; time_setter set; } times[] = {
       {"timeout", jfai_client_options_set_timeout_ms},           {"create_timeout", jfai_client_options_set_create_timeout_ms},
+      {"connect_timeout", jfai_client_options_set_connect_timeout_ms},
       {"idle_timeout", jfai_client_options_set_idle_timeout_ms}, {"wait_timeout", jfai_client_options_set_wait_timeout_ms},
       {"poll_interval", jfai_client_options_set_poll_interval_ms}};
   jfai_client_options *options = NULL;
@@ -55,6 +56,10 @@ static jfai_status open_client(const cJSON *with, jfai_client **out, jfai_error 
       if (strcmp(item->string, times[i].name) == 0) status = times[i].set(options, ms(item->valuedouble), err);
     if (strcmp(item->string, "max_attempts") == 0 && status == JFAI_OK)
       status = jfai_client_options_set_max_attempts(options, (uint32_t)item->valuedouble, err);
+    if (strcmp(item->string, "max_in_flight_creates") == 0 && status == JFAI_OK)
+      status = jfai_client_options_set_max_in_flight_creates(options, (uint32_t)item->valuedouble, err);
+    if (strcmp(item->string, "request_rate") == 0 && status == JFAI_OK)
+      status = jfai_client_options_set_request_rate(options, item->valuedouble, (uint32_t)number(with, "request_burst", 1), err);
     if (strcmp(item->string, "journal_prompts") == 0 && status == JFAI_OK)
       status = jfai_client_options_set_journal_prompts(options, cJSON_IsTrue(item), err);
   }

@@ -220,6 +220,8 @@ static jfai_status do_save(shim *now, const cJSON *with, cJSON *out, jfai_error 
     status = jfai_save_options_set_connections(options, (uint32_t)number(wanted, "connections", 1), err);
   if (status == JFAI_OK && cJSON_HasObjectItem(wanted, "timeout"))
     status = jfai_save_options_set_timeout_ms(options, ms(number(wanted, "timeout", 0)), err);
+  if (status == JFAI_OK && cJSON_HasObjectItem(wanted, "rate_limit"))
+    status = jfai_save_options_set_rate_limit(options, (uint64_t)number(wanted, "rate_limit", 0), err);
   if (status == JFAI_OK) status = jfai_save(now->video, text(with, "path"), options, NULL, &summary, err);
   if (status == JFAI_OK) put_summary(out, summary);
   jfai_summary_free(summary);
