@@ -1,6 +1,6 @@
 /**
  * @file junfeiai.h
- * libjunfeiai: create a video task once, wait politely, end with a verified MP4.
+ * libjunfeiai: creates, waits for and downloads videos safely.
  *
  * The conventions are the first page of bindings-c/README.md. In short:
  *
@@ -68,13 +68,13 @@ enum {
   JFAI_ERR_NOT_FOUND = 24,
   /** `"rate_limited"`: slow down, then try again. */
   JFAI_ERR_RATE_LIMITED = 25,
-  /** `"upstream"`: try again later; if it goes on, give the task id to the administrator. */
+  /** `"upstream"`: try again later; if the error persists, contact support with the task id. */
   JFAI_ERR_UPSTREAM = 26,
   /** `"model_unavailable"`: choose another model. */
   JFAI_ERR_MODEL_UNAVAILABLE = 27,
-  /** `"unexpected_response"`: check the base URL: is /v1 missing from it? */
+  /** `"unexpected_response"`: check that the base URL ends in /v1. */
   JFAI_ERR_UNEXPECTED_RESPONSE = 28,
-  /** `"not_offered"`: do without it: this server does not offer it. */
+  /** `"not_offered"`: continue without it: this server does not support it. */
   JFAI_ERR_NOT_OFFERED = 29,
   /** `"connect"`: check the network, the proxy and the base URL. */
   JFAI_ERR_CONNECT = 30,
@@ -82,17 +82,17 @@ enum {
   JFAI_ERR_CONNECTION = 31,
   /** `"timeout"`: try again, or allow more time. */
   JFAI_ERR_TIMEOUT = 32,
-  /** `"create_outcome_unknown"`: do not simply send it again: it may have been charged; look into the account first. */
+  /** `"create_outcome_unknown"`: it may have been charged: check your account's usage page for this task before you create it again. */
   JFAI_ERR_CREATE_OUTCOME_UNKNOWN = 40,
   /** `"task_failed"`: change the prompt or the images, then create a new task. */
   JFAI_ERR_TASK_FAILED = 41,
-  /** `"wait_timeout"`: the task goes on: call wait with its id again. */
+  /** `"wait_timeout"`: the task is still running: call wait with its id again. */
   JFAI_ERR_WAIT_TIMEOUT = 42,
-  /** `"download"`: save again: it goes on where it stopped. */
+  /** `"download"`: save again to resume. */
   JFAI_ERR_DOWNLOAD = 50,
   /** `"not_ready"`: try again in a few seconds. */
   JFAI_ERR_NOT_READY = 51,
-  /** `"integrity"`: save again; if it goes on, give the task id to the administrator. */
+  /** `"integrity"`: save again; if the error persists, contact support with the task id. */
   JFAI_ERR_INTEGRITY = 52,
   /** `"file_exists"`: choose another name or allow overwriting. */
   JFAI_ERR_FILE_EXISTS = 53,
@@ -100,11 +100,11 @@ enum {
   JFAI_ERR_IO = 54,
   /** `"file_locked"`: wait for the other saver of this file to end. */
   JFAI_ERR_FILE_LOCKED = 55,
-  /** `"no_space"`: make room on the disk, then save again: it goes on where it stopped. */
+  /** `"no_space"`: make room on the disk, then save again to resume. */
   JFAI_ERR_NO_SPACE = 56,
-  /** `"cancelled"`: call again when you want to go on. */
+  /** `"cancelled"`: call again to continue. */
   JFAI_ERR_CANCELLED = 60,
-  /** `"journal"`: move the journal file away or repair the named line. */
+  /** `"journal"`: repair the named line, or rename the journal file to begin a new one. */
   JFAI_ERR_JOURNAL = 61,
   /** `"internal"`: please report this. */
   JFAI_ERR_INTERNAL = 70,

@@ -1,4 +1,4 @@
-//! The one error record that every face shows.
+//! The one error record that every binding shows.
 //!
 //! A failure is a small record: *what kind* it is, *where* it happened, what the server said, which task it is about, and
 //! whether the request may have been carried out all the same. The table below is the only place where kinds are
@@ -63,7 +63,7 @@ error_kinds! {
     Config = 10, "config", "correct the client's options";
     /// The request was refused before it was sent; nothing was charged.
     InvalidRequest = 11, "invalid_request", "correct the request; nothing was sent";
-    /// The key would have left for a host that is not on the list.
+    /// Refused to send the API key to an untrusted host.
     UntrustedHost = 12, "untrusted_host", "add the host to trusted_hosts if you trust it with the key";
     /// The server refused the request's fields (400 and other 4xx).
     BadRequest = 20, "bad_request", "check model, prompt, seconds, size and images";
@@ -78,31 +78,31 @@ error_kinds! {
     /// Too many requests (429).
     RateLimited = 25, "rate_limited", "slow down, then try again";
     /// The service behind the gateway failed (5xx, or `fail_to_fetch_task`).
-    Upstream = 26, "upstream", "try again later; if it goes on, give the task id to the administrator";
+    Upstream = 26, "upstream", "try again later; if the error persists, contact support with the task id";
     /// The server offers no such model (503 `model_not_found`); trying again does not help.
     ModelUnavailable = 27, "model_unavailable", "choose another model";
-    /// The answer is not one of this API.
-    UnexpectedResponse = 28, "unexpected_response", "check the base URL: is /v1 missing from it?";
-    /// The server does not offer this beyond-the-document function.
-    NotOffered = 29, "not_offered", "do without it: this server does not offer it";
+    /// The response is not from this API.
+    UnexpectedResponse = 28, "unexpected_response", "check that the base URL ends in /v1";
+    /// Optional endpoint, not supported by this server.
+    NotOffered = 29, "not_offered", "continue without it: this server does not support it";
     /// No connection could be made (DNS, TCP, TLS); nothing was sent.
     Connect = 30, "connect", "check the network, the proxy and the base URL";
     /// The connection was lost after the request may have been sent.
     Connection = 31, "connection", "try again";
     /// No answer in time.
     Timeout = 32, "timeout", "try again, or allow more time";
-    /// A create was sent and its outcome is not known: a task may exist and may have been charged.
-    CreateOutcomeUnknown = 40, "create_outcome_unknown", "do not simply send it again: it may have been charged; look into the account first";
+    /// A create request was sent and its outcome is not known: a task may exist and may have been charged.
+    CreateOutcomeUnknown = 40, "create_outcome_unknown", "it may have been charged: check your account's usage page for this task before you create it again";
     /// The task ended in FAILURE; the service returns the charge.
     TaskFailed = 41, "task_failed", "change the prompt or the images, then create a new task";
-    /// The wait ended before the task did. The task goes on.
-    WaitTimeout = 42, "wait_timeout", "the task goes on: call wait with its id again";
+    /// The wait ended before the task did. The task is still running.
+    WaitTimeout = 42, "wait_timeout", "the task is still running: call wait with its id again";
     /// The video could not be read to its end; what was read is kept for the next try.
-    Download = 50, "download", "save again: it goes on where it stopped";
+    Download = 50, "download", "save again to resume";
     /// The video is not there yet.
     NotReady = 51, "not_ready", "try again in a few seconds";
     /// What was read is not the whole, unchanged video.
-    Integrity = 52, "integrity", "save again; if it goes on, give the task id to the administrator";
+    Integrity = 52, "integrity", "save again; if the error persists, contact support with the task id";
     /// The target exists and overwriting was not asked for.
     FileExists = 53, "file_exists", "choose another name or allow overwriting";
     /// A local file could not be read or written.
@@ -110,11 +110,11 @@ error_kinds! {
     /// Another saver is writing the same file.
     FileLocked = 55, "file_locked", "wait for the other saver of this file to end";
     /// There is not enough room on the disk.
-    NoSpace = 56, "no_space", "make room on the disk, then save again: it goes on where it stopped";
-    /// The caller cancelled the operation. A task that exists goes on.
-    Cancelled = 60, "cancelled", "call again when you want to go on";
+    NoSpace = 56, "no_space", "make room on the disk, then save again to resume";
+    /// The caller cancelled the operation. An existing task keeps running and stays charged.
+    Cancelled = 60, "cancelled", "call again to continue";
     /// The journal cannot be used.
-    Journal = 61, "journal", "move the journal file away or repair the named line";
+    Journal = 61, "journal", "repair the named line, or rename the journal file to begin a new one";
     /// A defect of this library.
     Internal = 70, "internal", "please report this";
 }
@@ -390,7 +390,9 @@ impl Error {
             // A key used up by its last create cannot poll its own task any more: the task is not lost.
             (Some(id), ErrorKind::Authentication) => {
                 let id = one_line(id);
-                Cow::Owned(format!("the task goes on: another key of the same account can call wait(\"{id}\")"))
+                Cow::Owned(format!(
+                    "the task is still running: another key of the same account can call wait(\"{id}\")"
+                ))
             }
             (Some(id), ErrorKind::CreateOutcomeUnknown) => {
                 let id = one_line(id);
@@ -399,7 +401,7 @@ impl Error {
             (Some(id), kind)
                 if record.phase == Phase::Wait && !matches!(kind, ErrorKind::TaskFailed | ErrorKind::NotFound) =>
             {
-                Cow::Owned(format!("the task goes on: call wait(\"{}\")", one_line(id)))
+                Cow::Owned(format!("the task is still running: call wait(\"{}\")", one_line(id)))
             }
             (None, ErrorKind::Cancelled) if record.maybe_executed => {
                 Cow::Borrowed(ErrorKind::CreateOutcomeUnknown.next_step())
@@ -492,7 +494,10 @@ mod tests {
     #[test]
     fn display_is_one_line_that_says_what_to_do() {
         let error = Error::new(ErrorKind::WaitTimeout, Phase::Wait, "no end\nafter\t1800 s").with_task("task_1");
-        assert_eq!(error.to_string(), "no end after 1800 s (task task_1); the task goes on: call wait(\"task_1\")");
+        assert_eq!(
+            error.to_string(),
+            "no end after 1800 s (task task_1); the task is still running: call wait(\"task_1\")"
+        );
     }
 
     #[test]

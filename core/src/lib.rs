@@ -1,4 +1,4 @@
-//! The JunFeiAI video API: create a task once, wait politely, end with a verified MP4.
+//! The JunFeiAI video API: creates, waits for and downloads videos safely.
 //!
 //! ```no_run
 //! use junfeiai::{Client, VideoRequest};
@@ -15,7 +15,7 @@
 //!
 //! # What it promises
 //!
-//! * **A paid create is sent at most once** unless it provably was not accepted. When its answer is lost, the error is
+//! * **A paid create request is sent at most once** unless it provably was not accepted. When its answer is lost, the error is
 //!   [`ErrorKind::CreateOutcomeUnknown`] and says `maybe_executed`.
 //! * **A paid task is not lost**: every error after it exists carries its id; with a [`journal`] not even a crash loses
 //!   it, see [`Videos::pending`].
@@ -28,12 +28,12 @@
 //! | | |
 //! |---|---|
 //! | [`Client`], [`ClientBuilder`] | one for each key; every option |
-//! | [`Videos`], [`VideoRequest`] | create, look up, generate many; what is ordered |
+//! | [`Videos`], [`VideoRequest`] | create, look up, generate many; the request |
 //! | [`Task`], [`Wait`] | a paid task: ask, wait, watch |
 //! | [`Video`], [`Save`], [`VideoReader`], [`Served`] | save it, read it here and there, hand it on to a player |
 //! | [`Error`], [`ErrorKind`], [`error`] | what went wrong, and what to do next |
 //! | [`blocking`] | the same without an async runtime |
-//! | [`journal`], [`Pending`] | going on after a crash |
+//! | [`journal`], [`Pending`] | resuming after a crash |
 //! | [`Client::check`] | is everything set up right? |
 //!
 //! The crate's README is the guide, with tables of options and errors and with recipes. "Service document" is the
@@ -56,7 +56,7 @@
 //! model, net  plain data, URLs and trust, the traits of a transport and a clock
 //! ```
 //!
-//! The machines need neither tokio nor reqwest: without the feature `native` they are all that is left, and an own
+//! The machines need neither tokio nor reqwest: without the feature `native` they are all that is left, and a custom
 //! [`transport::Transport`] and [`transport::Timer`] complete them.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![forbid(unsafe_code)]

@@ -100,7 +100,7 @@ async fn a_server_without_models_and_balance() {
         assert_eq!(client.models().await.unwrap_err().kind(), ErrorKind::NotOffered, "{fault}");
         let error = client.balance().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotOffered, "{fault}");
-        assert!(error.to_string().contains("not offer"), "{error}");
+        assert!(error.to_string().contains("not support"), "{error}");
         let report = client.check_with(CheckOptions::default().account(true)).await;
         assert!(report.ok, "they are no condition: {report}");
         for name in ["models", "balance"] {
@@ -128,7 +128,7 @@ async fn a_wrong_key() {
     assert_eq!(trouble(&report, 0), local(&[("key", StepStatus::Fail)]), "{report}");
     let step = report.entries[0].step("key").unwrap();
     assert!(step.detail.contains("does not know this key"), "{report}");
-    assert_eq!(report.step("models").unwrap().detail, "no entry can be asked");
+    assert_eq!(report.step("models").unwrap().detail, "no endpoint can be asked");
     assert_eq!(report.step("balance").unwrap().detail, "not told with this key");
     let text = report.to_string();
     assert!(text.contains("NOT ready") && text.contains("FAIL") && !text.contains("sk-another"), "{text}");

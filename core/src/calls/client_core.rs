@@ -90,7 +90,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) endpoint: &'a Endpoint,
 }
 
-/// Where a call goes at the entry that an attempt is sent to.
+/// Where a call goes at the endpoint that an attempt is sent to.
 pub(crate) enum Path {
     /// Below the base URL, behind its `/v1`.
     Api(String),
@@ -146,7 +146,7 @@ impl ClientCore {
             let (phase, safety) = (call.phase, call.safety);
             let retry = call.retry.clone();
             let begun = self.now();
-            let mut machine = CallMachine::new(phase, safety, retry, call.timeout, None, begun, self.timer.seed());
+            let mut machine = CallMachine::new(phase, safety, retry, call.timeout, begun, self.timer.seed());
             let mut endpoint = self.endpoint();
             loop {
                 match machine.step(self.now()) {
@@ -195,7 +195,7 @@ impl ClientCore {
         })
     }
 
-    /// One attempt: the entries in the order that [`Failover`] says, until one takes the connection.
+    /// One attempt: the endpoints in the order that [`Failover`] says, until one takes the connection.
     async fn attempt(&self, call: &Call, timeout: Duration) -> (CallEvent, &Endpoint) {
         let begun = self.now();
         let mut round = self.failover().begin(begun, call.safety == Safety::Idempotent);
@@ -427,7 +427,7 @@ pub(crate) async fn read_capped(mut body: BodyStream, limit: usize) -> (Bytes, O
     }
 }
 
-/// What an attempt says about the entry. A gateway error speaks neither for it nor against it.
+/// What an attempt says about the endpoint. A gateway error speaks neither for it nor against it.
 fn reach(event: &CallEvent) -> Reach {
     match event {
         CallEvent::Failed(error) if error.failure.not_sent() => Reach::NoConnection,

@@ -18,23 +18,23 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 // No `Debug`: it holds the key as the caller gave it.
 #[derive(Clone)]
 pub(crate) struct Options {
-    /// The API key; `None` for an own proxy in front that adds it.
+    /// The API key; `None` for your own proxy in front, which adds it.
     pub(crate) api_key: Option<Zeroizing<String>>,
     /// `standard`, `china`, a base URL or a short host alias; the first is asked first.
     pub(crate) endpoints: Vec<String>,
-    /// The user's own name for the documented video host.
+    /// The custom domain in place of the documented video host.
     pub(crate) video_base_url: Option<String>,
     /// Further hosts that may be given the key, as `host` or `host:port`.
     pub(crate) trusted_hosts: Vec<String>,
-    /// Longest time for one query.
+    /// Timeout of a query.
     pub(crate) timeout: Duration,
-    /// Longest time for one create. The upstream can take minutes, and a create given up is paid all the same.
+    /// Timeout of a create request. The upstream can take minutes, and after it the task may still be created and charged.
     pub(crate) create_timeout: Duration,
-    /// Longest time to connect; with several entries 5 s at the most.
+    /// Longest time to connect; with several endpoints 5 s at the most.
     pub(crate) connect_timeout: Duration,
-    /// An own proxy was given (`true`), or proxies were switched off (`false`); for the check only.
+    /// A proxy was given (`true`), or proxies were switched off (`false`); for the check only.
     pub(crate) proxy: Option<bool>,
-    /// Longest silence in the middle of a body.
+    /// Maximum time without data in the middle of a body.
     pub(crate) idle_timeout: Duration,
     /// How calls are tried again.
     pub(crate) retry: RetryPolicy,
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     pub(crate) wait: WaitPolicy,
     /// Requests per second and burst; `None` leaves it to the host.
     pub(crate) request_rate: Option<(f64, u32)>,
-    /// How many creates may be in flight at a time.
+    /// How many create requests may be in flight at a time.
     pub(crate) max_in_flight_creates: u32,
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
@@ -110,7 +110,7 @@ impl Options {
         self.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
     }
 
-    /// Longest time to connect: an entry that does not answer must not keep a call from the next one for long.
+    /// Longest time to connect: an endpoint that does not answer must not keep a call from the next one for long.
     pub(crate) fn connect_limit(&self) -> Duration {
         if self.endpoints.len() > 1 { self.connect_timeout.min(CONNECT_CAP) } else { self.connect_timeout }
     }
@@ -151,11 +151,11 @@ impl WaitPolicy {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) key: Option<ApiKey>,
-    /// The preferred entry.
+    /// The preferred endpoint.
     pub(crate) endpoint: Endpoint,
-    /// Every entry in the order of preference, `endpoint` first.
+    /// Every endpoint in the order of preference, `endpoint` first.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// Every entry is this machine.
+    /// Every endpoint is this machine.
     pub(crate) loopback: bool,
     pub(crate) video_base: Option<Origin>,
     pub(crate) trust: Trust,
@@ -194,7 +194,7 @@ impl Config {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for text in &options.endpoints {
             let endpoint = Endpoint::parse(text)?;
-            // The same entry twice is no alternative.
+            // The same endpoint twice is no alternative.
             if !endpoints.contains(&endpoint) {
                 endpoints.push(endpoint);
             }
@@ -256,7 +256,7 @@ impl Config {
     }
 }
 
-/// A test or an own proxy on this machine needs no restraint; whoever wants it there says so.
+/// A test, or a proxy of the user's on this machine, needs no restraint; whoever wants it there says so.
 const LOOPBACK_RATE: (f64, u32) = (1000.0, 1000);
 
 fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {

@@ -36,7 +36,7 @@ pub(crate) fn create(
             body: Some(prepared.body.clone()),
             timeout: core.config.create_timeout,
             retry: core.config.retry.clone(),
-            // The service knows no such names; an own proxy in front, which adds the key, may.
+            // The service knows no such names; a proxy of the user's in front, which adds the key, may.
             create: Some(create.clone()),
             idempotency_key: core
                 .config

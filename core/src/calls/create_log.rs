@@ -173,7 +173,7 @@ impl Drop for OpenIntent {
     fn drop(&mut self) {
         // The caller dropped the create before its outcome was known. One that has not left made no task.
         let Some(recorder) = self.recorder.take() else { return };
-        // In a child of `fork()` it is the parent's, which goes on with it.
+        // In a child of `fork()` it is the parent's, which continues it.
         if !self.process.is_current() {
             return;
         }

@@ -107,7 +107,7 @@ impl Scheduler {
             let mut shared = self.lock();
             shared.machine.limited(now, sent, answer.retry_after());
             let rate = shared.machine.rate();
-            // Creates that will not get their turn in time are to hear of it now.
+            // Create requests that will not get their turn in time fail now.
             shared.advance(now, &mut woken);
             drop(shared);
             woken.into_iter().for_each(Waker::wake);
@@ -115,7 +115,7 @@ impl Scheduler {
         }
     }
 
-    /// The slot of what is under way, or `None` when the time for it is over.
+    /// The slot of what is under way, or `None` when the time for it is up.
     fn turn(&self, request: SlotRequest) -> Turn<'_> {
         Turn { scheduler: self, request, slot: None, sleep: None }
     }

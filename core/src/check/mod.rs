@@ -53,7 +53,7 @@ pub(crate) async fn check(core: &ClientCore, options: CheckOptions) -> CheckRepo
     let (probes, video_host) = join(together(probes), video_host(core)).await;
     let (mut entries, doubts): (Vec<EntryCheck>, Vec<Option<KeyDoubt>>) = probes.into_iter().unzip();
 
-    // Each list is asked for once: at the entry that left a question open about the key, or where the account is wanted.
+    // Each list is asked for once: at the endpoint that left a question open about the key, or where the account is wanted.
     let doubted = |doubt| doubts.iter().position(|found| *found == Some(doubt));
     let wanted = |entries: &[EntryCheck]| entries.iter().position(|entry| entry.ok).filter(|_| options.account);
     let at = |index: Option<usize>| index.and_then(|index| core.config.endpoints.get(index));
@@ -77,7 +77,7 @@ pub(crate) async fn check(core: &ClientCore, options: CheckOptions) -> CheckRepo
         });
     }
 
-    let why_not = if options.account { "no entry can be asked" } else { "not asked for" };
+    let why_not = if options.account { "no endpoint can be asked" } else { "not asked for" };
     let (models, models_step) =
         told("models", why_not, models, |models| if models.is_empty() { "none".to_owned() } else { models.join(", ") });
     let (balance, balance_step) = told("balance", why_not, balance, |balance: &Balance| {
@@ -97,7 +97,7 @@ pub(crate) async fn check(core: &ClientCore, options: CheckOptions) -> CheckRepo
     }
 }
 
-/// Judges the key anew at every entry that left this question open.
+/// Judges the key anew at every endpoint that left this question open.
 fn settle(
     entries: &mut [EntryCheck],
     doubts: &[Option<KeyDoubt>],
@@ -127,7 +127,7 @@ fn usd(units: i64) -> String {
     format!("{sign}{}.{:02}", cents / 100, cents % 100)
 }
 
-/// The entry that calls end up at: only a connection that cannot be made leads to another one, so that an entry which
+/// The endpoint that calls end up at: only a connection that cannot be made leads to another one, so that an endpoint which
 /// answers wrongly stands in the way of the good ones behind it.
 fn reached(entries: &[EntryCheck]) -> Option<&EntryCheck> {
     let connects = |entry: &&EntryCheck| {
@@ -136,13 +136,13 @@ fn reached(entries: &[EntryCheck]) -> Option<&EntryCheck> {
     entries.iter().filter(|entry| entry.in_use).chain(entries).find(connects)
 }
 
-/// The models, asked for at the entry in use.
+/// The models, asked for at the endpoint in use.
 pub(crate) async fn models(core: &ClientCore) -> Result<Vec<String>> {
     let call = Call::read(Phase::Check, models_path(), core.config.timeout, core.config.retry.clone());
     parse_models(&core.request(call, Turn::ToCome).await.map_err(|error| if_offered(error, MODELS))?.response)
 }
 
-/// The balance, asked for at the entry in use.
+/// The balance, asked for at the endpoint in use.
 pub(crate) async fn balance(core: &ClientCore) -> Result<Balance> {
     // A 429 here lasts for minutes: asking again would only make it last longer.
     let retry = RetryPolicy { max_attempts: 1, ..core.config.retry.clone() };
@@ -263,15 +263,15 @@ async fn video_host(core: &ClientCore) -> CheckStep {
         own.then(video_origin)
     };
     let Some(origin) = core.config.video_base.clone().or_else(documented) else {
-        return CheckStep::skipped("video_host", "none is set: videos come from the entries");
+        return CheckStep::skipped("video_host", "none is set: videos come from the endpoints");
     };
     let Ok(url) = Url::parse(&format!("{origin}/")) else {
         return CheckStep::skipped("video_host", "it has no URL");
     };
     let headers = vec![("User-Agent", core.config.user_agent.clone()), ("Cache-Control", "no-store".to_owned())];
     let request = HttpRequest { method: Method::Get, url, headers, key: None, body: None, fresh_connection: false };
-    let advice = "videos could be read from the entries only: check network, firewall and proxy for this host, \
-                  or set video_base_url to your own name for it";
+    let advice = "videos could be read from the endpoints only: check network, firewall and proxy for this host, \
+                  or set video_base_url to your own host name for it";
     match core.within(patience(core), core.transport.send(request)).await {
         Some(Ok(response)) => CheckStep::ok("video_host", format!("{origin} answers (HTTP {})", response.status)),
         Some(Err(error)) => {

@@ -37,7 +37,7 @@ pub struct CheckReport {
     /// True when the entry that calls end up at (the first that can be connected to) can be used and the video host
     /// answers.
     pub ok: bool,
-    /// Every entry in the order of preference.
+    /// Every endpoint in the order of preference.
     pub entries: Vec<EntryCheck>,
     /// `proxy`, `video_host`, `models`, `balance`, in this order.
     pub steps: Vec<CheckStep>,

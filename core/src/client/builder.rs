@@ -17,7 +17,7 @@ use crate::net::transport::{Timer, Transport};
 use crate::protocol::{RetryPolicy, WaitPolicy};
 
 impl Client {
-    /// A client for this key with every default: the standard entry, the system's proxies and certificates.
+    /// A client for this key with every default: the standard endpoint, the system's proxies and certificates.
     ///
     /// # Errors
     /// `config` when the key cannot be one.
@@ -75,14 +75,14 @@ impl fmt::Debug for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// The API key. Default: none, which only an own proxy in front of the service accepts.
+    /// The API key. Default: none, which only your own proxy in front of the service accepts.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.options.api_key = Some(Zeroizing::new(key.into()));
         self
     }
 
-    /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` (one entry, or several with commas between
+    /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` (one endpoint, or several with commas between
     /// them) and `JUNFEIAI_VIDEO_BASE_URL`. An empty variable is one that is not set; any other value is judged as the
     /// option is, and [`ClientBuilder::build`] names the variable where it cannot be used.
     #[must_use]
@@ -122,7 +122,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The entry: `standard`, `china`, a base URL, or a short host alias. Default `standard`.
+    /// The endpoint: `standard`, `china`, a base URL, or a short host alias. Default `standard`.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.options.endpoints = vec![endpoint.into()];
@@ -130,7 +130,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Several entries, the preferred one first: `["standard", "china"]`. Another is tried only when no connection could
+    /// Several endpoints, the preferred one first: `["standard", "china"]`. Another is tried only when no connection could
     /// be made (DNS, TCP, TLS, or 5 s without one), so that nothing is paid for twice; it is then kept, and the preferred
     /// one is looked at again after 5 minutes. Task ids are valid on all of them, and all of them get the key.
     #[must_use]
@@ -140,7 +140,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Your own name for the documented video host (service document §1), as scheme and host. Default: none, the
+    /// A custom domain in place of the documented video host (service document §1), as scheme and host. Default: none, the
     /// documented one.
     #[must_use]
     pub fn video_base_url(mut self, url: impl Into<String>) -> Self {
@@ -148,7 +148,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A further host that may be given the key, as `host` or `host:port`; call it again for more. Default: the entries
+    /// A further host that may be given the key, as `host` or `host:port`; call it again for more. Default: the endpoints
     /// and the documented hosts, see [`Trust`](crate::net::endpoint::Trust).
     #[must_use]
     pub fn trust_host(mut self, host: impl Into<String>) -> Self {
@@ -156,29 +156,29 @@ impl ClientBuilder {
         self
     }
 
-    /// Longest time for one query. Default 30 s.
+    /// Timeout of a query. Default 30 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Longest time for one create. Default 180 s: the upstream can take minutes, and a create that was given up is
-    /// paid all the same.
+    /// Timeout of a create request. Default 180 s: the upstream can take minutes, and after it the task may still be
+    /// created and charged.
     #[must_use]
     pub fn create_timeout(mut self, timeout: Duration) -> Self {
         self.options.create_timeout = timeout;
         self
     }
 
-    /// Longest time to connect. Default 10 s; with several entries 5 s at the most.
+    /// Longest time to connect. Default 10 s; with several endpoints 5 s at the most.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
         self
     }
 
-    /// Longest silence in the middle of a video. Default 30 s.
+    /// Maximum time without data during a download. Default 30 s.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = timeout;
@@ -201,7 +201,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The first pause between two polls. Default 5 s, growing to 10 s; 5 s at least for any host but this machine
+    /// Delay between polls: starts at 5 s, backs off to 10 s; at least 5 s except for localhost
     /// (service document §5).
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
@@ -212,8 +212,8 @@ impl ClientBuilder {
     /// The request budget that all tasks, clones and threads of the client share: requests per second, and how many
     /// may leave together after a quiet time. Default 2 a second in bursts of 4 (the service document asks for "lower
     /// concurrency, longer intervals" after a 429, §9, and names no number); for a server on this machine 1000 and
-    /// 1000. Polls and creates wait for their turn; `get`, `refresh` and the like count as well and go first. After a
-    /// 429 the rate is halved for a while, and a `Retry-After` is obeyed by everybody. Reading videos is not counted.
+    /// 1000. Polls and create requests wait for their turn; `get`, `refresh` and the like count as well and go first. After a
+    /// 429 the rate is halved for a while, and a `Retry-After` is obeyed by everybody. Downloads are not limited.
     ///
     /// A rate that is not above zero, or a burst of 0, is refused by [`ClientBuilder::build`].
     #[must_use]
@@ -222,7 +222,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How many creates may be in flight at a time; the others wait. Default 4. Less for a while after a 429.
+    /// How many create requests may be in flight at a time; the others wait. Default 4. Less for a while after a 429.
     ///
     /// 0 is refused by [`ClientBuilder::build`].
     #[must_use]
@@ -259,21 +259,21 @@ impl ClientBuilder {
         self
     }
 
-    /// An own transport instead of the built-in one. Default: reqwest with the feature `native`, else none.
+    /// A custom transport instead of the built-in one. Default: reqwest with the feature `native`, else none.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// An own clock instead of the built-in one. Default: tokio's with the feature `native`, else none.
+    /// A custom clock instead of the built-in one. Default: tokio's with the feature `native`, else none.
     #[must_use]
     pub fn timer(mut self, timer: Arc<dyn Timer>) -> Self {
         self.timer = Some(timer);
         self
     }
 
-    /// Keeps a journal in this file, so that a later process can go on with what this one paid for: see
+    /// Keeps a journal in this file, so that a later process can resume what this one paid for: see
     /// [`Videos::pending`] and [`FileJournal`](crate::FileJournal). Several processes may share the file. Default: none.
     #[cfg(feature = "native")]
     #[must_use]

@@ -63,7 +63,7 @@ impl Videos {
     /// **This costs money.** The stream gives the number of the request (from 0) and its video or failure, as they end.
     ///
     /// One failure does not stop the rest, whatever it is: stop by dropping the stream. Then no further task is created
-    /// and nobody waits any more, but tasks that exist go on, and a create that is under way may still be accepted. A
+    /// and nobody waits any more, but existing tasks keep running, and a create request in flight may still be accepted. A
     /// failure after a task was created carries its id. Requests are taken from the iterator one by one, each when its
     /// turn comes. Besides `concurrency` the client's own limits hold, see
     /// [`ClientBuilder::max_in_flight_creates`](crate::ClientBuilder::max_in_flight_creates).

@@ -29,7 +29,7 @@ use crate::protocol::{Balance, WaitPolicy};
 /// [`blocking::Client`](crate::client::blocking::Client).
 ///
 /// **Fork.** A process made by `fork()` may use the clients that it inherits: it gets connections, a request budget and
-/// a choice of entry of its own, and shares the journal. Calls, streams and readers that were begun before the fork
+/// a choice of endpoint of its own, and shares the journal. Calls, streams and readers that were begun before the fork
 /// belong to the parent: the child neither polls nor drops them (`std::mem::forget`).
 ///
 /// **Signals.** On Linux a server that resets the connection causes SIGPIPE. Rust programs ignore it, and `blocking` and the
@@ -49,18 +49,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// The entry that calls go to now: the first of [`Client::endpoints`], until it could not be reached.
+    /// The endpoint that calls go to now: the first of [`Client::endpoints`], until it could not be reached.
     pub fn endpoint(&self) -> &Endpoint {
         self.core.endpoint()
     }
 
-    /// Every entry, in the order of preference.
+    /// Every endpoint, in the order of preference.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.core.config.endpoints
     }
 
-    /// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is
-    /// wrong. Costs nothing, creates nothing and never fails: what is wrong stands in the report.
+    /// Checks every endpoint, the key, the clock, the proxy and the video host, and says what to do where something is
+    /// wrong. Costs nothing, creates nothing and never fails: what is wrong is in the report.
     pub async fn check(&self) -> CheckReport {
         self.check_with(CheckOptions::default()).await
     }

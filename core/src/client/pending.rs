@@ -33,7 +33,7 @@ impl PendingState {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pending {
-    /// A task to go on with: wait for it, save it. Result links live about a day.
+    /// A task to resume: wait for it, save it. Result links live about a day.
     #[non_exhaustive]
     Task {
         /// The task's id.
@@ -76,7 +76,7 @@ pub enum Pending {
 }
 
 impl Videos {
-    /// What is left to be done of everything that this journal knows: tasks to go on with, and creates whose outcome
+    /// What is left to be done of everything that this journal knows: tasks to resume, and create requests whose outcome
     /// is unknown, in the order of their beginning. Asks nothing of the server.
     ///
     /// A task is on the list until its file was saved, it failed, or it was [forgotten](Videos::forget); a program that
@@ -111,7 +111,7 @@ impl Videos {
     }
 
     /// Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you
-    /// found there, which is then one to go on with, or with `None` when it made none. `intent` is the one of
+    /// found there, which is then one to resume, or with `None` when it made none. `intent` is the one of
     /// [`Pending::Unknown`]. False when there is no such create.
     ///
     /// # Errors

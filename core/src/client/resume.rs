@@ -24,7 +24,7 @@ impl Videos {
     /// completion; one that fails stops no other. All are waited for at once, four are read at a time.
     ///
     /// It can itself be killed and called again: a video that stands whole under its name is not read again, one that
-    /// was begun is gone on with. Creates whose outcome is unknown are left alone: see [`Videos::pending`].
+    /// was begun is resumed. Create requests whose outcome is unknown are left alone: see [`Videos::pending`].
     ///
     /// # Errors
     /// `config` without a journal; `journal` when it cannot be read. Errors of single tasks are in the stream.

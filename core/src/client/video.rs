@@ -79,7 +79,7 @@ impl Video {
         to_memory(self.fetch(DownloadPolicy::default()), 0, max_bytes, Some(tell), sink).await
     }
 
-    /// The bytes as they come, in order, as a stream that goes on by itself when a connection breaks. Its length is
+    /// The bytes as they come, in order, as a stream that resumes by itself when a connection breaks. Its length is
     /// checked; its structure cannot be, since nothing is kept.
     pub fn stream(&self) -> BoxStream<'static, Result<Bytes>> {
         let policy = DownloadPolicy { verify: false, ..DownloadPolicy::default() };
@@ -118,7 +118,7 @@ impl Video {
         self.open_with(ReaderOptions::default()).await
     }
 
-    /// [`Video::open`] with an own size of the cache and of what is read ahead.
+    /// [`Video::open`] with a custom size of the cache and of the read-ahead.
     ///
     /// # Errors
     /// Those of [`Video::open`].

@@ -1,4 +1,4 @@
-//! The order for a video.
+//! The request for a video.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub const MODEL_IMAGE_VIDEO: &str = "grok-image-video";
 /// The flagship: one image to video only, costs more.
 pub const MODEL_VIDEO_1_5: &str = "grok-video-1.5";
 /// The models that the service document names.
-pub const KNOWN_MODELS: [&str; 2] = [MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5];
+pub const KNOWN_MODELS: &[&str] = &[MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5];
 
 /// How strictly a request is checked before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

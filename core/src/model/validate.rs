@@ -315,7 +315,7 @@ fn segment_model(model: &str) -> Option<Warning> {
     }
     let longest = segments.first()?.trim_end_matches('s');
     let base = parts.join("-");
-    let base = KNOWN_MODELS.into_iter().find(|known| *known == base).unwrap_or(MODEL_IMAGE_VIDEO);
+    let base = KNOWN_MODELS.iter().copied().find(|known| *known == base).unwrap_or(MODEL_IMAGE_VIDEO);
     Some(Warning {
         code: WarningCode::SegmentModel,
         message: format!(

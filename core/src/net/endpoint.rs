@@ -182,7 +182,7 @@ impl Trust {
     }
 }
 
-/// Reads the option `video_base_url`: the user's own name for the documented video host.
+/// Reads the option `video_base_url`: the custom domain in place of the documented video host.
 ///
 /// # Errors
 /// `config` when it is not a URL or host, or plain http to another machine.

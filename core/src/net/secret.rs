@@ -14,7 +14,7 @@ use crate::text::json;
 
 /// What stands in place of the key wherever text of the server repeats it.
 const MASK: &str = "***";
-/// A shorter key is a stand-in for an own proxy (`x`, `none`): looked for in every text, it would tear ids and statuses
+/// A shorter key is a placeholder for your own proxy (`x`, `none`): looked for in every text, it would tear ids and statuses
 /// apart and hide nothing.
 const SHORTEST: usize = 6;
 

@@ -1,7 +1,7 @@
 //! The two things the core needs from outside: a way to send one HTTP request, and a clock that can wake it.
 //!
 //! A transport is dull on purpose: it sends what it is given once, follows no redirect, retries nothing and decides
-//! nothing. Whoever brings an own one (a test, an odd platform) writes one method.
+//! nothing. Whoever brings a custom one (a test, an unusual platform) writes one method.
 
 use std::fmt;
 use std::time::Duration;

@@ -78,7 +78,7 @@ pub(crate) fn if_offered(error: Error, what: &str) -> Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::BadRequest | ErrorKind::UnexpectedResponse => error.with(|record| {
             record.kind = ErrorKind::NotOffered;
-            record.message = format!("the server does not tell {what}");
+            record.message = format!("the server does not report {what}");
         }),
         _ => error,
     }
@@ -166,7 +166,7 @@ mod tests {
         for answer in odd {
             for error in [parse_models(&answer).unwrap_err(), parse_balance(&answer).unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::NotOffered, "{answer:?}");
-                assert!(error.to_string().contains("this server does not offer it"), "{error}");
+                assert!(error.to_string().contains("this server does not support it"), "{error}");
             }
         }
     }

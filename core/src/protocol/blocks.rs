@@ -15,7 +15,7 @@
 //!
 //! How much a new part asks for decides everything. A server sends until its socket is full, so a request for "all the
 //! rest" costs megabytes even when it is dropped at once; and a request for every block costs a round trip each. So a
-//! part is small after a jump, four times what was read in one go while the reading goes on, and all the rest once it
+//! part is small after a jump, four times what was read in one go while reading continues, and all the rest once it
 //! is clear that somebody reads the file from one end to the other.
 //!
 //! ```
@@ -233,7 +233,7 @@ impl BlockReader {
         }
     }
 
-    /// The running answer is over, for whatever reason.
+    /// The running answer has ended, for whatever reason.
     pub fn ended(&mut self) {
         self.running = None;
     }
@@ -348,7 +348,7 @@ impl BlockReader {
         (!long).then(|| self.options.read_ahead.max(run.saturating_mul(4)))
     }
 
-    /// Whether a part that begins here goes on where the last one ended.
+    /// Whether a part that begins here continues where the last one ended.
     fn follows(&self, start: u64) -> bool {
         start >= self.front && start - self.front <= self.options.skip
     }

@@ -17,7 +17,7 @@
 //! use junfeiai::{ErrorKind, Phase, transport::{Failure, Headers, TransportError}};
 //!
 //! let now = Time::default();
-//! let mut call = CallMachine::new(Phase::Create, Safety::AtMostOnce, RetryPolicy::default(), Duration::from_secs(180), None, now, 1);
+//! let mut call = CallMachine::new(Phase::Create, Safety::AtMostOnce, RetryPolicy::default(), Duration::from_secs(180), now, 1);
 //! assert!(matches!(call.step(now), CallStep::Send { attempt: 1, .. }));
 //! // The connection broke after the request may have been sent: there is no second attempt.
 //! call.input(now, CallEvent::Failed(TransportError::new(Failure::Lost, "reset")));
@@ -79,7 +79,7 @@ pub enum CallStep {
     },
     /// Ask again at this time.
     WaitUntil(Time),
-    /// It is over.
+    /// It has ended.
     Done(Result<ApiResponse>),
 }
 
@@ -112,7 +112,6 @@ pub struct CallMachine {
     safety: Safety,
     policy: RetryPolicy,
     timeout: Duration,
-    deadline: Option<Time>,
     started: Time,
     attempts: u32,
     backoff: Backoff,
@@ -120,35 +119,22 @@ pub struct CallMachine {
 }
 
 impl CallMachine {
-    /// A call that has not been sent. `timeout` bounds each attempt, `deadline` the whole.
-    pub fn new(
-        phase: Phase,
-        safety: Safety,
-        policy: RetryPolicy,
-        timeout: Duration,
-        deadline: Option<Time>,
-        now: Time,
-        seed: u64,
-    ) -> Self {
+    /// A call that has not been sent. `timeout` bounds each attempt.
+    pub fn new(phase: Phase, safety: Safety, policy: RetryPolicy, timeout: Duration, now: Time, seed: u64) -> Self {
         let backoff = Backoff::new(policy.base, policy.cap, seed);
-        Self { phase, safety, policy, timeout, deadline, started: now, attempts: 0, backoff, state: State::Ready }
+        Self { phase, safety, policy, timeout, started: now, attempts: 0, backoff, state: State::Ready }
     }
 
     /// What to do now.
     pub fn step(&mut self, now: Time) -> CallStep {
-        let late = self.deadline.is_some_and(|deadline| now >= deadline);
         self.state = match std::mem::replace(&mut self.state, State::Sending) {
-            // The driver woke up late: what would be sent now had no time for its answer.
-            State::Paused(_, error) if late => State::Finished(Some(Err(error))),
-            State::Ready if late => State::Finished(Some(Err(self.out_of_time()))),
             State::Paused(until, error) if now < until => {
                 self.state = State::Paused(until, error);
                 return CallStep::WaitUntil(until);
             }
             State::Ready | State::Paused(..) => {
                 self.attempts += 1;
-                let left = self.deadline.map_or(self.timeout, |deadline| deadline.since(now));
-                return CallStep::Send { attempt: self.attempts, timeout: self.timeout.min(left) };
+                return CallStep::Send { attempt: self.attempts, timeout: self.timeout };
             }
             State::Sending => return CallStep::Done(Err(self.misuse())),
             finished @ State::Finished(_) => finished,
@@ -194,8 +180,7 @@ impl CallMachine {
             return;
         }
         let until = now + self.backoff.next(error.retry_after());
-        let too_late =
-            self.deadline.is_some_and(|deadline| until >= deadline) || until.since(self.started) > self.policy.budget;
+        let too_late = until.since(self.started) > self.policy.budget;
         self.state = if too_late { State::Finished(Some(Err(error))) } else { State::Paused(until, error) };
     }
 
@@ -216,10 +201,6 @@ impl CallMachine {
     /// How many attempts were begun.
     pub fn attempts(&self) -> u32 {
         self.attempts
-    }
-
-    fn out_of_time(&self) -> Error {
-        Error::new(ErrorKind::Timeout, self.phase, "the time was up before anything was sent")
     }
 
     fn misuse(&self) -> Error {

@@ -15,7 +15,7 @@ fn start() -> Time {
 
 fn machine(phase: Phase, policy: RetryPolicy) -> CallMachine {
     let safety = if phase == Phase::Create { Safety::AtMostOnce } else { Safety::Idempotent };
-    CallMachine::new(phase, safety, policy, TIMEOUT, None, start(), 3)
+    CallMachine::new(phase, safety, policy, TIMEOUT, start(), 3)
 }
 
 fn create() -> CallMachine {
@@ -252,30 +252,6 @@ fn the_budget_ends_it() {
     assert!(last.since(start()) <= budget && last.since(start()) > budget / 2);
 }
 
-fn with_deadline(seconds: u64) -> CallMachine {
-    let deadline = Some(start() + Duration::from_secs(seconds));
-    CallMachine::new(Phase::Query, Safety::Idempotent, RetryPolicy::default(), TIMEOUT, deadline, start(), 3)
-}
-
-#[test]
-fn a_deadline_bounds_each_attempt_and_the_whole() {
-    let ten = Duration::from_secs(10);
-    let mut call = with_deadline(10);
-    assert!(matches!(call.step(start()), CallStep::Send { timeout, .. } if timeout == ten));
-    // There is no sense in a pause that ends behind it.
-    call.input(start() + Duration::from_secs(1), later(429, "60"));
-    assert_eq!(done(&mut call, start()).unwrap_err().kind(), ErrorKind::RateLimited);
-    // A driver that wakes up too late sends nothing any more.
-    let mut call = with_deadline(10);
-    assert!(matches!(call.step(start()), CallStep::Send { .. }));
-    call.input(start(), answered(502));
-    let error = done(&mut call, start() + ten).unwrap_err();
-    assert_eq!((error.kind(), error.record().attempts), (ErrorKind::Upstream, 1));
-    // Nor does one that comes too late to begin with.
-    let error = done(&mut with_deadline(0), start()).unwrap_err();
-    assert_eq!((error.kind(), error.maybe_executed(), error.record().attempts), (ErrorKind::Timeout, false, 0));
-}
-
 #[test]
 fn words_out_of_turn_send_nothing() {
     let mut call = create();
@@ -336,14 +312,12 @@ proptest! {
         outcomes in prop::collection::vec((outcome(), 0_u64..200_000), 1..40),
         paid: bool,
         max_attempts in 0_u32..12,
-        deadline in prop::option::of(0_u64..400_000),
         seed: u64,
     ) {
         let policy = RetryPolicy { max_attempts, ..RetryPolicy::default() };
-        let deadline = deadline.map(|ms| start() + Duration::from_millis(ms));
         let (phase, safety) =
             if paid { (Phase::Create, Safety::AtMostOnce) } else { (Phase::Query, Safety::Idempotent) };
-        let mut call = CallMachine::new(phase, safety, policy.clone(), TIMEOUT, deadline, start(), seed);
+        let mut call = CallMachine::new(phase, safety, policy.clone(), TIMEOUT, start(), seed);
         let mut now = start();
         let mut ran = false;
         let mut sent = 0;
@@ -356,7 +330,7 @@ proptest! {
                     sent += 1;
                     prop_assert_eq!(attempt, sent);
                     prop_assert!(sent <= max_attempts.max(1));
-                    prop_assert!(timeout <= TIMEOUT && deadline.is_none_or(|end| now + timeout <= end));
+                    prop_assert!(timeout <= TIMEOUT);
                     prop_assert!(now.since(start()) <= policy.budget);
                     let (outcome, took) = coming.next().unwrap();
                     ran |= outcome.may_have_run();
@@ -365,7 +339,6 @@ proptest! {
                 }
                 CallStep::WaitUntil(until) => {
                     prop_assert!(until > now && until >= latest, "time runs backwards");
-                    prop_assert!(deadline.is_none_or(|end| until < end));
                     latest = until;
                     now = until;
                 }

@@ -29,7 +29,7 @@
 //! assert_eq!(download.head(now, lane, &Head { status: 200, length: Some(10), ..Head::default() }), HeadVerdict::Read);
 //! assert_eq!(download.data(lane, 4).write, 4);
 //! download.lost(now, lane, "reset");
-//! // It goes on where it stopped.
+//! // It resumes where it stopped.
 //! let DownloadStep::Open { range, .. } = download.step(now + std::time::Duration::from_secs(60)) else { panic!() };
 //! assert_eq!(range, Some((4, Some(10))));
 //! ```
@@ -86,7 +86,7 @@ pub enum DownloadStep {
     },
     /// Nothing to do before this time or the next event.
     Wait(Option<Time>),
-    /// It is over.
+    /// It has ended.
     Done(Result<Finished>),
 }
 

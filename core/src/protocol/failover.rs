@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Only a connection that could not be made (DNS, TCP, TLS) leads to another entry: then nothing was sent, and even a
-//! paid call may go elsewhere. After anything that may have been sent the round is over, so that no create is ever sent
+//! paid call may go elsewhere. After anything that may have been sent the round ends, so that no create is ever sent
 //! to two entries.
 //!
 //! ```
@@ -20,7 +20,7 @@
 //! let mut failover = Failover::new(2);
 //! let mut round = failover.begin(now, true);
 //! assert_eq!(round.entry(), 0);
-//! assert!(failover.input(now, &mut round, Reach::NoConnection)); // goes on …
+//! assert!(failover.input(now, &mut round, Reach::NoConnection)); // continues …
 //! assert_eq!(round.entry(), 1); // … at the other entry
 //! assert!(!failover.input(now, &mut round, Reach::Answered));
 //! assert_eq!(failover.current(), 1); // which is the choice from now on
@@ -108,7 +108,7 @@ impl Failover {
     }
 
     /// Tells what came of the request to [`Round::entry`]. True when the request is to be sent to the round's next entry
-    /// at once, false when the attempt is over.
+    /// at once, false when the attempt has ended.
     pub fn input(&mut self, now: Time, round: &mut Round, reach: Reach) -> bool {
         let entry = round.entry();
         match reach {

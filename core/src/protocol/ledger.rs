@@ -177,7 +177,7 @@ impl Ledger {
     }
 
     /// Takes in one record. False when it changes nothing, so that it need not be kept: a task that was made without
-    /// this journal, or that is over already.
+    /// this journal, or that has ended already.
     ///
     /// # Errors
     /// What is wrong with it.

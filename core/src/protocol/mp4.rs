@@ -194,7 +194,7 @@ struct Header {
     end: u64,
 }
 
-/// Why the machine cannot go on by itself.
+/// Why the machine cannot continue by itself.
 enum Stop {
     /// The window has noted which bytes are missing.
     Need,

@@ -56,7 +56,7 @@ pub struct PartState {
 /// What a former call left, as far as it can be used.
 #[derive(Debug)]
 pub struct KeptPart {
-    /// To go on with.
+    /// To resume from.
     pub state: PartState,
     /// For the download machine.
     pub progress: Progress,

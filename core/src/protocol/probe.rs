@@ -151,7 +151,7 @@ pub fn judge_probe(url: &Url, event: CallEvent, facts: ProbeFacts) -> Probed {
             Some(error) if late => CheckStep::fail(
                 "answer",
                 transport_error(Phase::Check, error).record().message.clone(),
-                "try again; if it goes on, ask the administrator, or look whether something between cuts connections",
+                "try again; if the error persists, contact support, or check whether a device in between cuts connections",
             ),
             _ => CheckStep::skipped("answer", "not reached"),
         });
@@ -188,7 +188,7 @@ pub fn judge_refused_key(step: &CheckStep, told: &Result<Balance>, unix_now: Opt
         return CheckStep::fail("key", format!("the key expired {} ago", span(now - end)), advice);
     }
     if balance.available_units == Some(0) {
-        let advice = "top up the key; another key of the same account can go on with its tasks";
+        let advice = "top up the key; another key of the same account can continue with its tasks";
         return CheckStep::fail("key", "the key is used up: 0.00 USD left", advice);
     }
     let detail = "the server knows the key, which is neither expired nor used up, and does not accept it";

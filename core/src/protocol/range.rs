@@ -197,17 +197,6 @@ impl Validators {
         }
         self.total = self.total.or(other.total);
     }
-
-    /// Whether the `ETag` is there and weak (`W/"…"`).
-    pub fn etag_weak(&self) -> bool {
-        present(&self.etag).is_some_and(|tag| split_weak(tag).0)
-    }
-
-    /// The value for an `If-Range` header: the strong `ETag`, if there is one. HTTP forbids a weak tag
-    /// there, and a date is safe only under conditions that cannot be checked from here.
-    pub fn if_range(&self) -> Option<&str> {
-        present(&self.etag).filter(|tag| !split_weak(tag).0)
-    }
 }
 
 /// Reads a `Retry-After` header: how long to wait from now.
@@ -378,14 +367,6 @@ mod tests {
         assert_eq!(some.to_json().to_string(), r#"{"etag":"\"a\"","total":7}"#);
         assert_eq!(Validators::from_json(&some.to_json()), some);
         assert_eq!(Validators::from_json(&Value::Null), Validators::default());
-    }
-
-    #[test]
-    fn only_a_strong_tag_goes_into_if_range() {
-        assert_eq!(validators("\"a\"", "x", 1).if_range(), Some("\"a\""));
-        assert!(validators("W/\"a\"", "x", 1).etag_weak());
-        assert_eq!(validators("W/\"a\"", "x", 1).if_range(), None);
-        assert_eq!(validators("-", "x", 1).if_range(), None);
     }
 
     #[test]

@@ -20,11 +20,11 @@
 //! every second grant goes to the nearest deadline instead. So of two grants at least one goes to the oldest, and
 //! nobody waits longer than twice his fair share (the number of those who wait, divided by the rate).
 //!
-//! **Budget.** Every grant takes a token (2 a second, bursts of 4). A 429 halves the rate and the number of creates in
+//! **Budget.** Every grant takes a token (2 a second, bursts of 4). A 429 halves the rate and the number of create requests in
 //! flight for everybody at once, both recover step by step, and a `Retry-After` stops all grants until it has passed.
 //!
-//! **Creates that are dropped.** A create that was in flight keeps its place for [`LINGER`]; one that only waited is gone.
-//! When the server asks for a pause that is longer than a create may take, creates that wait expire at once.
+//! **Create requests that are dropped.** One that was in flight keeps its place for [`LINGER`]; one that only waited is gone.
+//! When the server asks for a pause that is longer than a create request may take, those that wait expire at once.
 //!
 //! **Nothing hangs on one waiter.** A grant that is not fetched within [`FRESH`] is void, since whoever got it is not
 //! being polled now; and a create counts as in flight for no longer than a create can take.
@@ -43,7 +43,7 @@
 //! // Two requests a second: the other one is half a second later.
 //! let ScheduleStep::WaitUntil(next) = schedule.step(at(7)) else { panic!() };
 //! assert_eq!(next.since(at(7)).as_millis(), 500);
-//! // The server says 429 and asks for 30 s: everybody pauses, then goes on at half the rate.
+//! // The server says 429 and asks for 30 s: everybody pauses, then continues at half the rate.
 //! schedule.limited(at(7), at(7), Some(Duration::from_secs(30)));
 //! let ScheduleStep::WaitUntil(next) = schedule.step(at(8)) else { panic!() };
 //! assert_eq!(next.since(at(7)).as_millis(), 31_000);
@@ -72,7 +72,7 @@ pub struct SchedulePolicy {
     pub rate: f64,
     /// How many requests may leave together after a quiet time. Default 4.
     pub burst: u32,
-    /// How many creates may be in flight at a time. Default 4.
+    /// How many create requests may be in flight at a time. Default 4.
     pub max_in_flight_creates: u32,
     /// How long a create counts as in flight at most, and the longest pause of the server that one waits for. Default 180 s,
     /// as a create may take.
@@ -166,7 +166,7 @@ pub struct ScheduleMachine {
     /// The same by deadline, without those that have none.
     urgent: DueQueue,
     creates: DueQueue,
-    /// Creates that count as in flight, by the end of their lease.
+    /// Create requests that count as in flight, by the end of their lease.
     leases: DueQueue,
     /// The last grant went by deadline: the next goes by age.
     by_age: bool,
@@ -310,7 +310,7 @@ impl ScheduleMachine {
         self.budget.paused_until()
     }
 
-    /// True while the server asks for a pause that is longer than a create may take: creates that wait expire, since their
+    /// True while the server asks for a pause that is longer than a create request may take: those that wait expire, since their
     /// callers would wait in silence.
     pub fn pause_is_too_long(&self, now: Time) -> bool {
         self.budget.paused_until().since(now) > self.policy.create_lease
@@ -321,7 +321,7 @@ impl ScheduleMachine {
         self.budget.rate()
     }
 
-    /// How many creates may be in flight now: the policy's number, or less for a while after a 429, at least 1.
+    /// How many create requests may be in flight now: the policy's number, or less for a while after a 429, at least 1.
     pub fn creates_allowed(&self) -> usize {
         ((f64::from(self.policy.max_in_flight_creates) * self.budget.eased()) as usize).max(1)
     }

@@ -1,4 +1,4 @@
-//! Waiting for a task: when to ask, when to go on although asking failed, and when it is over.
+//! Waiting for a task: when to ask, when to continue although a poll failed, and when it ends.
 //!
 //! ```text
 //!              time has come            input: state or error
@@ -227,7 +227,7 @@ impl WaitMachine {
         self.last_status
     }
 
-    /// When the next poll is due; `None` while one is under way and when the wait is over.
+    /// When the next poll is due; `None` while one is under way and when the wait has ended.
     pub fn due(&self) -> Option<Time> {
         match self.state {
             State::Pausing(until) => Some(until),

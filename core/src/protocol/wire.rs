@@ -259,7 +259,7 @@ pub(crate) fn unreadable(phase: Phase, answer: &ApiResponse, what: &str) -> Erro
     let kind = if phase == Phase::Create { ErrorKind::CreateOutcomeUnknown } else { ErrorKind::UnexpectedResponse };
     let said = said(answer.json());
     let detail = if answer.looks_like_html() {
-        "the server answered with a web page: is /v1 missing from the base URL?".to_owned()
+        "the server answered with a web page: the base URL must end in /v1".to_owned()
     } else if let Some(text) = &said.message {
         format!("{what}: {text}")
     } else {

@@ -59,7 +59,7 @@ fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::r
 /// A save that has not begun: set what differs, then await it.
 ///
 /// The bytes go to `NAME.part` beside the target and get the final name only when the file is whole, checked and on the
-/// disk. A save that ends early (an error, a dropped future, a killed process) is gone on with by the next.
+/// disk. A save that ends early (an error, a dropped future, a killed process) is resumed by the next.
 ///
 /// # Errors
 /// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
@@ -124,7 +124,7 @@ impl Save {
         self
     }
 
-    /// Longest time for the whole; zero is refused. Default: as long as it goes on.
+    /// Longest time for the whole; zero is refused. Default: as long as bytes keep coming.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);
         self
@@ -294,7 +294,7 @@ impl Drop for Keeper {
             if self.1.is_current() {
                 part.keep();
             } else {
-                // In a child of `fork()`: the parent goes on writing, and a file's position is common to both.
+                // In a child of `fork()`: the parent continues writing, and a file's position is common to both.
                 std::mem::forget(part);
             }
         }

@@ -22,7 +22,7 @@ pub struct Served {
     pub status: u16,
     /// Everything that a player looks at.
     pub headers: Vec<(&'static str, String)>,
-    /// The bytes; it goes on by itself when a connection breaks. Dropping it ends the transfer.
+    /// The bytes; the body resumes by itself when a connection breaks. Dropping it ends the transfer.
     pub body: BoxStream<'static, Result<Bytes>>,
     /// Length of the whole file, where it is known: what the next call should be told.
     pub total: Option<u64>,

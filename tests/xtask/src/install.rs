@@ -163,7 +163,7 @@ fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
          includedir=${{prefix}}/include\n\
          libdir=${{prefix}}/{libdir}\n\n\
          Name: junfeiai\n\
-         Description: The JunFeiAI video API: create a task once, wait politely, end with a verified MP4\n\
+         Description: The JunFeiAI video API: creates, waits for and downloads videos safely\n\
          URL: https://junfeiai.com\n\
          Version: {VERSION}\n\
          Cflags: -I${{includedir}}\n\

@@ -166,7 +166,7 @@ impl Client {
         Ok(Reader::new(self.run(video.open())?, self.runtime.clone()))
     }
 
-    /// [`Client::open`] with an own size of the cache and of what is read ahead.
+    /// [`Client::open`] with a custom size of the cache and of the read-ahead.
     ///
     /// # Errors
     /// Those of [`Video::open`].
@@ -182,7 +182,7 @@ impl Client {
         self.run(self.client.videos().pending())
     }
 
-    /// Waits for all pending tasks and saves them in this folder; the callback hears of each as it is done. See
+    /// Waits for all pending tasks and saves them in this folder; the callback is called with each as it ends. See
     /// [`crate::Videos::resume_pending`].
     ///
     /// # Errors

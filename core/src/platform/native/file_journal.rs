@@ -23,9 +23,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// A journal in a file of JSON lines, for any number of threads and processes at once.
 ///
-/// Every record is one line, on the disk (`fdatasync`) before the call goes on; that blocks the calling thread for the
+/// Every record is one line, on the disk (`fdatasync`) before the call continues; that blocks the calling thread for the
 /// few milliseconds that it takes, a handful of times in the minutes of a task's life. `NAME.lock` beside the file
-/// keeps the writers apart. What is over is thrown out when there is enough of it: the rest is written to
+/// keeps the writers apart. Entries that have ended are removed when there are enough of them: the rest is written to
 /// `NAME.new`, made durable and renamed, so that a kill at any moment leaves a whole file. A last line that a killed
 /// process left torn is passed over and cut off by the next record; anything else that is not a record of ours is an
 /// error that names the line, and the file stays as it is.
@@ -81,7 +81,7 @@ impl FileJournal {
         Ok(journal)
     }
 
-    /// When entries that are over are thrown out: after so many of them, or when the file has so many bytes. Default 512
+    /// When entries that have ended are removed: after so many of them, or when the file has so many bytes. Default 512
     /// and 1 MiB. A file of entries that are not over is let grow.
     #[must_use]
     pub fn compact_after(mut self, over: u64, bytes: u64) -> Self {
@@ -235,7 +235,7 @@ impl FileJournal {
         let text = ledger.compacted(&header);
         let new_path = self.new_path();
         let write = || -> io::Result<()> {
-            // A former process may have been killed right here; whatever stands there is not gone on with.
+            // A former process may have been killed right here; what is there is not resumed.
             match fs::remove_file(&new_path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

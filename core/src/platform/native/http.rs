@@ -20,9 +20,9 @@ use crate::net::url::{Origin, Url, is_loopback_host};
 use crate::platform::native::tls;
 
 /// What the transport can be told.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct HttpOptions {
-    /// Longest time to connect, TLS included.
+    /// Longest time to connect, TLS included. Default 10 s.
     pub connect_timeout: Duration,
     /// A proxy for all requests (`http://…`, `https://…`), instead of the system's `HTTP_PROXY`, `HTTPS_PROXY`,
     /// `ALL_PROXY` and `NO_PROXY`. An empty string means none at all.
@@ -32,6 +32,12 @@ pub struct HttpOptions {
     pub proxy: Option<String>,
     /// Further root certificates, as a PEM file.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), proxy: None, ca_file: None }
+    }
 }
 
 impl std::fmt::Debug for HttpOptions {

@@ -47,7 +47,7 @@ impl Timer for TokioTimer {
     fn seed(&self) -> u64 {
         // The standard library seeds its hash maps from the system: good enough for jitter.
         let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
-        // After a fork, parent and child go on with the same seeds.
+        // After a fork, parent and child continue with the same seeds.
         hasher.write_u32(std::process::id());
         hasher.finish()
     }

@@ -118,7 +118,7 @@ impl FetchTransport {
         let url = JsValue::from_str(&request.url.to_string());
         let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
         let answer = JsFuture::from(Promise::resolve(&answer)).await?;
-        // An own fetch may give an object that merely looks like a Response: only its parts are used.
+        // A custom fetch may give an object that merely looks like a Response: only its parts are used.
         if property(&answer, "status").and_then(|status| status.as_f64()).is_none() {
             return Err(js_sys::TypeError::new("fetch gave no Response").into());
         }
@@ -317,7 +317,7 @@ fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportErr
         _ => Failure::Lost,
     };
     let text = describe(error, place);
-    // An own fetch may put anything into its errors.
+    // A custom fetch may put anything into its errors.
     let text = request.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text)).into_owned();
     TransportError::new(failure, text)
 }

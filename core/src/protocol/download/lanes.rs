@@ -84,7 +84,7 @@ impl DownloadMachine {
         self.lanes.iter().any(|lane| lane.gained > 0)
     }
 
-    /// The lane is free again; its exchange is over already.
+    /// The lane is free again; its exchange has ended already.
     pub(super) fn release(&mut self, lane: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             *lane = Lane::default();

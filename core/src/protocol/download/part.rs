@@ -8,7 +8,7 @@ use crate::protocol::ranges::RangeSet;
 use crate::time::Time;
 
 impl DownloadMachine {
-    /// Gives up what is going on, whose exchanges the driver has dropped, and begins with another part of the file
+    /// Gives up what is in progress, whose exchanges the driver has dropped, and begins with another part of the file
     /// (`u64::MAX` for an end that is not known). What was learnt stays: the address that works, and whether the
     /// server gives parts. `known` says which file it has to be.
     pub fn next_part(&mut self, now: Time, wanted: Range<u64>, known: Progress) {

@@ -23,7 +23,7 @@ pub struct DownloadPolicy {
     pub base: Duration,
     /// Longest own pause. Default 20 s.
     pub cap: Duration,
-    /// Longest time for the whole; `None` (the default) as long as it goes on.
+    /// Longest time for the whole; `None` (the default) as long as bytes keep coming.
     pub timeout: Option<Duration>,
     /// How long "not ready" (from its first time) and an incomplete file (from the begin of the download) are believed
     /// to pass: a file settles some seconds after SUCCESS. Default 90 s.

@@ -10,7 +10,7 @@ use crate::time::Time;
 
 /// So many failures in a row, and a source that never brought a byte is left for the next.
 const SOURCE_FAILURES: u32 = 3;
-/// An exchange that brought less than this is no reason to go on without a pause.
+/// An exchange that brought less than this is no reason to continue without a pause.
 const CRUMBS: u64 = 64 * 1024;
 
 impl DownloadMachine {
@@ -22,7 +22,7 @@ impl DownloadMachine {
         self.state = State::Reading;
         match result {
             Ok(sources) => {
-                // The same unusable link again: go on to the next one.
+                // The same unusable link again: continue with the next one.
                 let again = sources.len() > 1 && sources.first() == self.sources.get(self.source);
                 self.sources = sources;
                 self.source = usize::from(again);
@@ -134,7 +134,7 @@ impl DownloadMachine {
 
     /// Pauses after a failure without progress; ends when there were too many in a row.
     pub(super) fn failure(&mut self, now: Time, error: Error) {
-        // Only bytes count: two lanes that fail in turns would else go on for ever.
+        // Only bytes count: two lanes that fail in turns would otherwise continue for ever.
         if self.is_gaining() {
             return self.beside(now, error);
         }
@@ -174,7 +174,7 @@ impl DownloadMachine {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// New bytes came before the exchange broke: go on at once, but not in a tight loop over crumbs.
+    /// New bytes came before the exchange broke: continue at once, but not in a tight loop over crumbs.
     fn gained(&mut self, now: Time, bytes: u64) {
         self.resumed = true;
         self.queried = false;

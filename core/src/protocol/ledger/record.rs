@@ -104,7 +104,7 @@ pub enum Event {
         /// Its length.
         bytes: u64,
     },
-    /// The user does not want to go on with it. The name is a task's id or, for a create without one, ours.
+    /// The user does not want to resume it. The name is a task's id or, for a create without one, ours.
     Forgotten {
         /// Which.
         name: String,

@@ -37,7 +37,7 @@ pub(crate) enum FetchEvent {
     Reset,
     /// Every byte is there: check it and call [`Fetch::verified`].
     Verify { total: u64 },
-    /// It is over.
+    /// It has ended.
     Done(Result<Finished>),
 }
 
@@ -113,7 +113,7 @@ impl Fetch {
         self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
     }
 
-    /// Drops what is going on and begins with another part; see [`DownloadMachine::next_part`].
+    /// Drops what is in progress and begins with another part; see [`DownloadMachine::next_part`].
     pub(crate) fn next_part(&mut self, wanted: Range<u64>, known: Progress) {
         self.lanes.fill_with(|| Lane::Idle);
         self.piece = None;

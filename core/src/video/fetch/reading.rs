@@ -108,7 +108,7 @@ fn too_long(limit: usize, length: Option<u64>) -> Error {
     Error::field(ErrorKind::InvalidRequest, Phase::Content, "max_bytes", text)
 }
 
-/// The bytes in order, as a stream that goes on by itself when a connection breaks.
+/// The bytes in order, as a stream that resumes by itself when a connection breaks.
 pub(crate) struct ByteStream {
     fetch: Fetch,
     sent: u64,

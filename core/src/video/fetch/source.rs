@@ -24,7 +24,7 @@ impl Source {
         let url = rewrite_video_url(url, core.config.video_base.as_ref());
         let mut urls = vec![url];
         if let Some(id) = self.task_id.as_deref() {
-            // The entry in use first; ids are valid on the others as well.
+            // The endpoint in use first; ids are valid on the others as well.
             for entry in std::iter::once(core.endpoint()).chain(&core.config.endpoints) {
                 let content = entry.content_url(id);
                 if !urls.contains(&content) {
