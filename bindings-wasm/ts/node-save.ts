@@ -1,7 +1,9 @@
 /** Files of Node for a save. What is written when is decided in the core; here is only how. */
 import { ioError } from "#glue";
 import { randomUUID } from "node:crypto";
-import { constants, promises as fs, readFileSync, renameSync, unlinkSync, writeFileSync, linkSync } from "node:fs";
+import {
+  constants, linkSync, promises as fs, readFileSync, readlinkSync, renameSync, statSync, unlinkSync, writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { own } from "./calls.js";
@@ -49,7 +51,7 @@ async function save(
   const overwrite = options.overwrite === true;
   await checkTarget(target, overwrite);
   if (options.createParents) await fs.mkdir(dirname(target), { recursive: true });
-  const unlock = lock(`${target}.part.lock`);
+  const unlock = lock(target);
   try {
     // The other saver may have ended between our first look and the lock.
     await checkTarget(target, overwrite);
@@ -79,10 +81,23 @@ async function checkTarget(target: string, overwrite: boolean): Promise<void> {
   if (seen && !overwrite) throw refuse("file_exists", `${target} exists already`);
 }
 
-/** Node has no file locks: a file with the process's number in it, made only when it is not there. */
-function lock(path: string): () => void {
-  const mine = `${String(process.pid)} ${randomUUID()}\n`;
-  for (let tries = 0; tries < 3; tries += 1) {
+/** So long nothing was written by a saver that counts as gone although its process cannot be looked up from here. */
+const ABANDONED_MS = 600_000;
+
+/** Who holds a lock file. Node has no file locks, so there is one, the same in every language: `core/src/save/lock.rs`. */
+interface Holder {
+  pid: number;
+  /** Where that number means something: this start of the machine, and the container. */
+  place?: string;
+  /** When the process began, in the system's ticks. */
+  started?: number;
+  name: string;
+}
+
+function lock(target: string): () => void {
+  const path = `${target}.part.lock`;
+  const mine = `${JSON.stringify({ ...self(), name: randomUUID() } satisfies Holder)}\n`;
+  for (let tries = 0; tries < 8; tries += 1) {
     try {
       writeFileSync(path, mine, { flag: "wx" });
       return () => {
@@ -91,10 +106,8 @@ function lock(path: string): () => void {
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
     }
-    let holder = "";
-    try { holder = readFileSync(path, "utf8"); } catch { continue; }
-    if (alive(Number.parseInt(holder, 10))) throw refuse("file_locked", `${path} says that another saver is at work`);
-    // Whoever made it was killed. Moved aside, not removed: only one of several can do that.
+    if (isHeld(path, target)) throw refuse("file_locked", `${path} is held by another saver of this file`);
+    // Moved aside, not removed: only one of several can do that.
     const aside = `${path}.${randomUUID()}`;
     try {
       renameSync(path, aside);
@@ -104,14 +117,55 @@ function lock(path: string): () => void {
   throw refuse("file_locked", `${path} comes and goes: other savers are at work`);
 }
 
-function alive(pid: number): boolean {
-  if (!(pid > 0)) return false;
+/** Whether the lock file's saver may still be at work. */
+function isHeld(path: string, target: string): boolean {
+  const holder = read(() => JSON.parse(readFileSync(path, "utf8")) as Holder);
+  const alive = holder && runs(holder);
+  if (alive !== undefined) return alive;
+  const ages = [path, `${target}.part`].map((name) => read(() => Date.now() - statSync(name).mtimeMs));
+  return ages.some((age) => age !== undefined && age < ABANDONED_MS);
+}
+
+/** This process, as far as its system can tell it from others. */
+function self(): Omit<Holder, "name"> {
+  return { pid: process.pid, place: place(), started: stat("self")?.started };
+}
+
+/** Whether a process runs; `undefined` when that cannot be known from here. */
+function runs({ pid, place: there, started }: Holder): boolean | undefined {
+  const here = place();
+  // Systems without /proc: the number is all there is.
+  if (here === undefined && there === undefined) return exists(pid);
+  if (here === undefined || started === undefined || there !== here) return undefined;
+  const found = stat(String(pid));
+  return found !== undefined && found.state !== "Z" && found.state !== "X" && found.started === started;
+}
+
+function exists(pid: number): boolean | undefined {
+  if (!(pid > 0)) return undefined;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return codeOf(error) === "EPERM";
   }
+}
+
+function place(): string | undefined {
+  return read(() => `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${readlinkSync("/proc/self/ns/pid")}`);
+}
+
+function stat(pid: string): { state: string; started: number } | undefined {
+  return read(() => {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The second field is the program's name in brackets, which may hold anything, brackets too.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", started: Number(fields[19]) };
+  });
+}
+
+function read<T>(what: () => T): T | undefined {
+  try { return what(); } catch { return undefined; }
 }
 
 class PartFile {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -528,6 +529,85 @@ async fn a_whole_file_under_both_names_keeps_the_right_one() {
         assert_eq!(fs::read_to_string(case.path()).unwrap(), "whole", "a save that failed took the file away");
         assert_eq!(case.names(), ["ball.mp4"]);
     }
+}
+
+/// A lock file as another saver writes it, Node's for example; `native` ones hold a lock of the system, too.
+#[cfg(target_os = "linux")]
+fn lock_file(pid: u32, place: Option<&str>, started: u64, native: bool) -> String {
+    let here = || {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let space = fs::read_link("/proc/self/ns/pid").unwrap();
+        format!("{} {}", boot.trim(), space.display())
+    };
+    let place = place.map_or_else(here, str::to_owned);
+    json!({ "pid": pid, "place": place, "started": started, "native": native, "name": "another" }).to_string() + "\n"
+}
+
+/// When a process began, in the system's ticks.
+#[cfg(target_os = "linux")]
+fn started(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
+    let me = std::process::id();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for (text, age, held, why) in [
+        (lock_file(me, None, started(me), false), None, true, "its process runs"),
+        (lock_file(me, None, started(me) + 1, false), None, false, "the number is another process's now"),
+        (lock_file(999_999_999, None, 1, false), None, false, "its process is gone"),
+        (lock_file(me, None, started(me) + 1, true), None, false, "a native one that was killed"),
+        // In containers everybody may be process 1.
+        (lock_file(1, Some("another container"), started(1), false), None, true, "it was at work a moment ago"),
+        (
+            lock_file(1, Some("another container"), started(1), true),
+            None,
+            false,
+            "alive it would hold the system's lock",
+        ),
+        (lock_file(1, Some("another container"), started(1), false), Some(long_ago), false, "nothing for an hour"),
+        ("torn".to_owned(), None, true, "it is being written"),
+        ("torn".to_owned(), Some(long_ago), false, "it was torn long ago"),
+    ] {
+        let case = Case::new(&json!({}));
+        let path = case.folder.path().join("ball.mp4.part.lock");
+        fs::write(&path, &text).unwrap();
+        if let Some(age) = age {
+            fs::File::options().write(true).open(&path).unwrap().set_modified(age).unwrap();
+        }
+        let judged = case.save().check();
+        let saved = case.save().await;
+        if held {
+            assert_eq!(judged.unwrap_err().kind(), ErrorKind::FileLocked, "{why}");
+            assert_eq!(saved.unwrap_err().kind(), ErrorKind::FileLocked, "{why}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "{why}: the other's lock was touched");
+        } else {
+            judged.unwrap_or_else(|error| panic!("{why}: {error}"));
+            saved.unwrap_or_else(|error| panic!("{why}: {error}"));
+            case.assert_whole();
+        }
+    }
+}
+
+/// What Node reads while a native saver is at work: by then it says who that is.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_save_at_work_has_a_lock_file_that_names_its_process() {
+    let case = Case::new(&json!({}));
+    let (seen, me) = (Arc::new(Mutex::new(Value::Null)), std::process::id());
+    let (sink, path) = (seen.clone(), case.folder.path().join("ball.mp4.part.lock"));
+    let look = move |_: &junfeiai::SaveProgress| {
+        if let Ok(text) = fs::read_to_string(&path) {
+            *sink.lock().unwrap() = serde_json::from_str(&text).unwrap();
+        }
+    };
+    case.save().on_progress(look).await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!((&seen["pid"], &seen["started"], &seen["native"]), (&json!(me), &json!(started(me)), &json!(true)));
+    case.assert_whole();
 }
 
 #[tokio::test]

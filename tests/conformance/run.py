@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import shutil
@@ -57,19 +56,19 @@ def wait_for_log(service: Service, scenario: book.Scenario) -> list[str]:
         time.sleep(0.05)
 
 
-def lay_out(scenario: book.Scenario, folder: Path) -> Any:
+def lay_out(scenario: book.Scenario, folder: Path) -> None:
     """The files that are there before; the lock of another saver, where one is at work."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, text in scenario.files.items():
         (folder / name).write_text(text)
     if scenario.lock is None:
-        return None
-    # Natively a lock on the state file, in Node a file with the number of a process that lives.
-    (folder / f"{scenario.lock}.part.lock").write_text(f"{os.getpid()} another\n")
-    held = (folder / f"{scenario.lock}.part.state").open("w")
-    fcntl.flock(held, fcntl.LOCK_EX)
-    return held
+        return
+    # What every saver writes and honours, in whatever language: core/src/save/lock.rs.
+    place = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    started = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+    holder = {"pid": os.getpid(), "place": place, "started": started, "name": "another"}
+    (folder / f"{scenario.lock}.part.lock").write_text(json.dumps(holder) + "\n")
 
 
 def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service, folder: Path, closed: str) -> Cell:
@@ -78,7 +77,7 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     places = {"{key}": KEY, "{base}": f"{service.origin}/v1", "{origin}": service.origin, "{second}": service.second,
               "{closed}": closed, "{dir}": str(folder), "{port}": service.origin.rsplit(":", 1)[1],
               "{second_port}": service.second.rsplit(":", 1)[1], "{4097 letters}": "a" * 4097}
-    held = lay_out(scenario, folder)
+    lay_out(scenario, folder)
     service.prepare(plain.filled(scenario.server, {"{key}": KEY}), scenario.tasks)
     client = {"api_key": "{key}", "base_url": "{base}", "poll_interval": 0.02, **scenario.client}
     steps = [{"do": step["do"], "with": {**step.get("with", {}), "into": f"{{dir}}/.read-{at}"}}
@@ -88,8 +87,6 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
              for at, step in enumerate(scenario.steps)]
     client = {name: value for name, value in client.items() if value is not None}
     line = shim.ask(json.dumps(plain.filled({"client": client, "steps": steps}, places)))
-    if held is not None:
-        held.close()
     if KEY in line:
         return Cell(["the API key stands in an outcome"])
     if not line:

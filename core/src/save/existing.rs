@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::error::Result;
 use crate::protocol::mp4::{Mp4Check, Mp4Info, Mp4Step};
 use crate::save::file::Summary;
-use crate::save::part_file::{io_error, read_full};
+use crate::save::part_file::read_full;
+use crate::save::refusals::io_error;
 use crate::time::Time;
 
 /// What is known of a video that a former process saved without coming to say so. A file has this name only when it is

@@ -7,9 +7,13 @@ pub(crate) mod file;
 #[cfg(feature = "native")]
 pub(crate) mod file_name;
 #[cfg(feature = "native")]
+mod lock;
+#[cfg(feature = "native")]
 pub(crate) mod meter;
 #[cfg(feature = "native")]
 pub(crate) mod part_file;
+#[cfg(feature = "native")]
+mod refusals;
 pub(crate) mod storage;
 #[cfg(feature = "native")]
 mod target;

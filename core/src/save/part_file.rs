@@ -1,7 +1,7 @@
 //! The file while it is not whole: `NAME.part` with the bytes, `NAME.part.state` with what is known about them.
 //!
 //! What the state file says is decided in [`protocol::part`](crate::protocol::part).
-//! The lock on the state file keeps two savers of one video apart.
+//! [`SaveLock`] keeps two savers of one video apart.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,11 +13,13 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::native::files::{
     OPEN_FILES_CAN_BE_REMOVED, folder_of, rename_new, same_file, sync_folder, with_suffix,
 };
-use crate::platform::native::lock::{Locked, lockable};
+use crate::platform::native::lock::lockable;
 use crate::protocol::Progress;
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
 use crate::protocol::part::{KeptPart, PartState, STATE_START};
 use crate::protocol::range::Validators;
+use crate::save::lock::{SaveLock, clear_lock, lock_state};
+use crate::save::refusals::{io_error, refuse_link};
 
 /// Small pieces are gathered up to this size before they are written.
 const GATHER: usize = 256 * 1024;
@@ -29,7 +31,7 @@ pub(super) struct PartFile {
     part_path: PathBuf,
     state_path: PathBuf,
     file: File,
-    state: Locked,
+    lock: SaveLock,
     /// Where the file's cursor is.
     cursor: u64,
     task_id: Option<String>,
@@ -55,7 +57,7 @@ impl PartFile {
         let part_path = with_suffix(target, ".part");
         let state_path = with_suffix(target, ".part.state");
         refuse_link(&part_path)?;
-        let state = lock(&state_path)?;
+        let mut lock = SaveLock::acquire(target)?;
         // The other saver may have ended between our first look and the lock.
         let file = check_target(target, overwrite).and_then(|()| {
             let file = lockable().open(&part_path);
@@ -65,7 +67,7 @@ impl PartFile {
             Ok(file) => file,
             Err(error) => {
                 // The state file may be there only because we locked it.
-                if is_orphan(&state, &part_path) {
+                if is_orphan(lock.state(), &part_path) {
                     let _ = fs::remove_file(&state_path);
                 }
                 return Err(error);
@@ -76,7 +78,7 @@ impl PartFile {
             part_path,
             state_path,
             file,
-            state,
+            lock,
             cursor: u64::MAX,
             task_id: task_id.map(str::to_owned),
             known: PartState::new(task_id),
@@ -91,7 +93,7 @@ impl PartFile {
 
     fn load(&mut self) -> Result<Option<Progress>> {
         let mut text = String::new();
-        let read = self.state.read_to_string(&mut text);
+        let read = self.lock.state().read_to_string(&mut text);
         let length = self.file.metadata().map_err(|error| io_error("the file", &self.part_path, &error))?.len();
         let kept = PartState::read(self.task_id.as_deref(), &text, length).filter(|_| read.is_ok());
         let Some(KeptPart { state, progress, text_length }) = kept else {
@@ -100,9 +102,10 @@ impl PartFile {
         self.known = state;
         if text_length < text.len() {
             // A line that was being written when the process was killed.
-            self.state
+            let state = self.lock.state();
+            state
                 .set_len(text_length as u64)
-                .and_then(|()| self.state.seek(SeekFrom::End(0)).map(|_| ()))
+                .and_then(|()| state.seek(SeekFrom::End(0)).map(|_| ()))
                 .map_err(|error| io_error("the file", &self.state_path, &error))?;
         }
         Ok(Some(progress))
@@ -122,7 +125,7 @@ impl PartFile {
 
     fn note(&mut self, line: &str) -> Result<()> {
         // One write for one line: it is there as a whole or not at all, but for a torn end.
-        self.state.write_all(line.as_bytes()).map_err(|error| io_error("the file", &self.state_path, &error))
+        self.lock.state().write_all(line.as_bytes()).map_err(|error| io_error("the file", &self.state_path, &error))
     }
 
     /// Takes bytes for this place. They are in the file after [`PartFile::flush`] at the latest.
@@ -184,7 +187,7 @@ impl PartFile {
         self.known.reset();
         // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
         self.file.set_len(0).map_err(|error| io_error("the file", &self.part_path, &error))?;
-        let cleared = self.state.set_len(0).and_then(|()| self.state.seek(SeekFrom::Start(0)).map(|_| ()));
+        let cleared = empty(self.lock.state());
         cleared.map_err(|error| io_error("the file", &self.state_path, &error))
     }
 
@@ -263,12 +266,17 @@ pub(crate) fn tidy(target: &Path) {
     remove_second_name(target);
     let (part_path, state_path) = (with_suffix(target, ".part"), with_suffix(target, ".part.state"));
     // The lock makes the file that it is about: what is not there is not locked.
-    if state_path.is_file()
-        && let Ok(state) = lock(&state_path)
-        && is_orphan(&state, &part_path)
-    {
+    let state = state_path.is_file().then(|| lock_state(&state_path)).transpose();
+    let Ok(state) = state else { return };
+    if state.as_ref().is_some_and(|state| is_orphan(state, &part_path)) {
         let _ = fs::remove_file(state_path);
     }
+    clear_lock(target, state.as_ref());
+}
+
+fn empty(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0)).map(|_| ())
 }
 
 /// A saver that gives the file its name by a link (as Node's does) was killed before it removed the old one.
@@ -288,37 +296,6 @@ fn is_orphan(state: &File, part_path: &Path) -> bool {
     let read = reader.seek(SeekFrom::Start(0)).and_then(|_| read_full(&mut reader, &mut start));
     let ours = read.is_ok_and(|length| STATE_START.as_bytes().starts_with(start.get(..length).unwrap_or_default()));
     ours && fs::symlink_metadata(part_path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-pub(super) fn lock(path: &Path) -> Result<Locked> {
-    refuse_link(path)?;
-    for _ in 0..8 {
-        let file = lockable().open(path);
-        let file = file.map_err(|error| io_error("the file", path, &error))?;
-        let Some(file) = Locked::try_new(file) else {
-            let text = format!("{} is being written by another saver", path.display());
-            return Err(Error::new(ErrorKind::FileLocked, Phase::Save, text));
-        };
-        // A saver that just ended may have removed the file that we locked.
-        if same_file(&file, path) {
-            return Ok(file);
-        }
-    }
-    Err(Error::new(
-        ErrorKind::FileLocked,
-        Phase::Save,
-        format!("{} comes and goes: other savers are at work", path.display()),
-    ))
-}
-
-/// A link in place of our own files would lead the bytes elsewhere.
-pub(super) fn refuse_link(path: &Path) -> Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(data) if !data.is_file() => {
-            Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is not a regular file", path.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
@@ -349,14 +326,6 @@ pub(super) fn read_full(file: &mut impl io::Read, buffer: &mut [u8]) -> io::Resu
         }
     }
     Ok(filled)
-}
-
-pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, Phase::Save, format!("{what} {} cannot be used: {error}", path.display()))
 }
 
 /// SHA-256 of a file, in hexadecimal.

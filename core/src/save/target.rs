@@ -6,7 +6,9 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::platform::native::files::{folder_of, with_suffix, write_probe};
-use crate::save::part_file::{check_target, io_error, lock, refuse_link};
+use crate::save::lock::SaveLock;
+use crate::save::part_file::check_target;
+use crate::save::refusals::{io_error, refuse_link};
 
 /// Refuses what a save to this target would be refused for.
 pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()> {
@@ -32,11 +34,7 @@ pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()>
     if part.exists() {
         OpenOptions::new().write(true).open(&part).map_err(|error| io_error("the file", &part, &error))?;
     }
-    if state.exists() {
-        // Another saver of this file.
-        lock(&state)?;
-    }
-    Ok(())
+    SaveLock::check(target)
 }
 
 /// The folder takes a new file; where it shall be made first, the nearest one that is there does.

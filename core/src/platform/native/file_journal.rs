@@ -5,13 +5,13 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Entry, Journal, Process, Record};
-use crate::platform::native::files::with_suffix;
+use crate::platform::native::files::{random_name, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process;
 use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
@@ -231,7 +231,7 @@ impl FileJournal {
 
     /// Writes the file anew with only what is not over: durable first, then under its name.
     fn replace(&self, ledger: &Ledger) -> Result<Known> {
-        let header = Header::new(new_generation());
+        let header = Header::new(random_name());
         let text = ledger.compacted(&header);
         let new_path = self.new_path();
         let write = || -> io::Result<()> {
@@ -304,13 +304,4 @@ impl fmt::Debug for FileJournal {
 
 fn failed(path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Journal, Phase::Journal, format!("{} cannot be used: {error}", path.display()))
-}
-
-fn new_generation() -> String {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
-    hasher.write_u64(nanos);
-    hasher.write_u32(std::process::id());
-    format!("{:016x}", hasher.finish())
 }

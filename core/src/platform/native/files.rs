@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Written to see whether the disk takes anything.
 const PROBE: [u8; 4096] = [0; 4096];
@@ -90,4 +91,21 @@ pub(crate) fn write_probe(folder: &Path) -> io::Result<()> {
     drop(file);
     fs::remove_file(&name)?;
     written
+}
+
+/// How long ago a file was written to; `None` when that cannot be known.
+pub(crate) fn age(path: &Path) -> Option<Duration> {
+    let written = fs::symlink_metadata(path).and_then(|data| data.modified()).ok()?;
+    // A clock that was set back makes nothing old.
+    Some(SystemTime::now().duration_since(written).unwrap_or_default())
+}
+
+/// Sixteen hexadecimal digits that nobody else has.
+pub(crate) fn random_name() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u64(nanos);
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
 }

@@ -18,6 +18,8 @@ pub(crate) fn lockable() -> OpenOptions {
 /// `exec()` or for as long as it lives.
 pub(crate) struct Locked {
     file: File,
+    /// False on a file system without locks, which gives the file to everybody.
+    exclusive: bool,
     /// Who locked it. A child that drops its copy must not take the lock from us.
     process: Pid,
 }
@@ -28,13 +30,19 @@ impl Locked {
     pub(crate) fn try_new(file: File) -> Option<Self> {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => None,
-            Ok(()) | Err(TryLockError::Error(_)) => Some(Self::of(file)),
+            Ok(()) => Some(Self::of(file)),
+            Err(TryLockError::Error(_)) => Some(Self { file, exclusive: false, process: Pid::current() }),
         }
     }
 
     /// A file that was just locked.
     pub(crate) fn of(file: File) -> Self {
-        Self { file, process: Pid::current() }
+        Self { file, exclusive: true, process: Pid::current() }
+    }
+
+    /// Whether nobody else can have it now.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
     }
 }
 
@@ -77,7 +85,7 @@ mod tests {
         assert!(Locked::try_new(open()).is_some());
         // And a copy that a child drops takes nothing from its parent.
         let locked = Locked::try_new(open()).unwrap();
-        drop(Locked { file: locked.try_clone().unwrap(), process: Pid::of_another() });
+        drop(Locked { file: locked.try_clone().unwrap(), exclusive: true, process: Pid::of_another() });
         assert!(Locked::try_new(open()).is_none());
         drop(copy);
     }

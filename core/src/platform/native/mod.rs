@@ -4,7 +4,7 @@ mod file_journal;
 pub(crate) mod files;
 mod http;
 pub(crate) mod lock;
-mod process;
+pub(crate) mod process;
 mod sigpipe;
 mod timer;
 mod tls;

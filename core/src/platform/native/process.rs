@@ -8,13 +8,13 @@ use std::fs;
 use crate::protocol::ledger::Process;
 
 /// This process.
-pub(super) fn current() -> Process {
+pub(crate) fn current() -> Process {
     let started = stat("self").map(|(_, started)| started);
     Process { pid: std::process::id(), place: place(), started }
 }
 
 /// Whether a process runs; `None` when that cannot be known from here.
-pub(super) fn runs(process: &Process) -> Option<bool> {
+pub(crate) fn runs(process: &Process) -> Option<bool> {
     let (here, started) = (place()?, process.started?);
     // Another place is another container, another machine that shares the file, or this one before its last start.
     if process.place.as_deref() != Some(here.as_str()) {
