@@ -100,7 +100,7 @@ fn number(level: Level) -> u8 {
 impl Subscriber for ToQueue {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // What a dropped call leaves behind is told by `paid`: once, and with Python's names.
-        let wanted = metadata.target().starts_with("junfeiai") && metadata.target() != "junfeiai::tracker";
+        let wanted = metadata.target().starts_with("junfeiai") && metadata.target() != "junfeiai::calls::tracker";
         if wanted { Interest::sometimes() } else { Interest::never() }
     }
 
