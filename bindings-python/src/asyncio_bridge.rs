@@ -9,7 +9,7 @@
 //!
 //! Nothing starts before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
 //! serves any number of loops. A loop without a [`LoopQueue`](crate::loop_queue::LoopQueue) is reached through the
-//! [`gil_thread`](crate::gil_thread). `asyncio` is imported by the first await, when the program has imported it already.
+//! [`gil_thread`]. `asyncio` is imported by the first await, when the program has imported it already.
 
 use std::future::poll_fn;
 use std::pin::Pin;

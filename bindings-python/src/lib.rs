@@ -3,19 +3,23 @@
 //! Arrows point down only: a file uses those below it.
 //!
 //! ```text
-//! shutdown           what the interpreter's end does
-//! classes            signatures and documentation, once for both call modes
-//! calls              each call of the core, once for both call modes
-//! iterators, reader  what lives from call to call
-//! call_mode          blocking or asyncio
-//!   asyncio_bridge     a call as an awaitable: loop_queue, runtime
-//!   blocking_runtime   a call on the thread of its caller: progress
-//! paid_calls         ids of paid tasks, for calls that end early
-//! gil_thread         the one thread of ours that asks for the GIL
-//! log                `tracing` to `logging`
-//! values, convert    results and arguments
-//! errors, json, deferred
-//! interpreter        who may run Python code while the interpreter is being taken down
+//! shutdown            what the interpreter's end does
+//! classes             signatures and documentation, once for both call modes
+//! calls               each call of the core, once for both call modes
+//! iterators, reader   what lives from call to call
+//! call_mode           blocking or asyncio
+//!   asyncio_bridge      a call as an awaitable
+//!     loop_queue          callbacks for an event loop, queued without the GIL
+//!     runtime             the tokio runtime of asyncio calls
+//!   blocking_runtime    a call on the thread of its caller
+//!     progress            progress on its way to the callback
+//! paid_calls          ids of paid tasks, for calls that end early
+//! gil_thread          the one thread of ours that asks for the GIL
+//! log                 `tracing` to `logging`
+//! values, convert     results and arguments
+//! errors, json        the core's errors and JSON as Python objects
+//! deferred            work that is prepared without the GIL
+//! interpreter         who may run Python code while the interpreter is being taken down
 //! ```
 #![deny(unsafe_code)] // but for one call in `interpreter`
 
