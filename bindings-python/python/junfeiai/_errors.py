@@ -110,7 +110,7 @@ class APITimeoutError(APIConnectionError, TimeoutError):
 
 
 class CreateOutcomeUnknownError(JunFeiAIError):
-    """A create request was sent and its outcome is unknown: a task may exist and may have been charged."""
+    """A create request was sent and its outcome is not known: a task may exist and may have been charged."""
 
 
 class TaskFailedError(JunFeiAIError):
@@ -150,7 +150,7 @@ class NoSpaceError(FileError):
 
 
 class CallCancelledError(JunFeiAIError):
-    """The call was cancelled. A task that exists is still running."""
+    """The call was cancelled. An existing task keeps running and stays charged."""
 
 
 class JournalError(JunFeiAIError):
