@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes python/junfeiai/_native.pyi: one template for both faces, documentation from the module itself.
+"""Writes python/junfeiai/_native.pyi: one template for both clients, documentation from the module itself.
 
     stubs.py          writes the file
     stubs.py --check  fails when the file is not what would be written
@@ -35,7 +35,7 @@ __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
 
 def _shutdown() -> None: ...
-def _stop_creates() -> None: ...
+def _stop_create_requests() -> None: ...
 def _panic(videos: Videos | AsyncVideos) -> Any: ...
 
 __all__ = [
@@ -56,8 +56,8 @@ def none(parameters):
     return ", ".join(f"{part} = {False if part.endswith(': bool') else None}" for part in parts)
 
 
-# `$X` is the class of the face, `?T` what a call brings: T, or a coroutine of T.
-FACES = f'''
+# `$X` is the class of the client, `?T` what a call returns: T, or a coroutine of T.
+CLIENTS = f'''
 class $Client:
     def __new__(cls, *, {none(CLIENT)}) -> $Client: ...
     @property
@@ -144,7 +144,7 @@ class $Video:
     def __reduce__(self) -> tuple[Any, ...]: ...
 '''
 
-FACES += '''
+CLIENTS += '''
 class $Outcome:
     @property
     def index(self) -> int | None: ...
@@ -204,11 +204,11 @@ class CheckReport:
 '''
 
 
-def face(blocking):
+def client(blocking):
     names = {name: name if blocking else f"Async{name}" for name in ("Client", "Videos", "Task", "Video", "Outcome", "Iterator")}
     names["File"] = "io.BufferedReader" if blocking else "AsyncVideoReader"
     names |= {"enter": "__enter__" if blocking else "__aenter__", "exit": "__exit__" if blocking else "__aexit__"}
-    text = re.sub(r"\$(\w+)", lambda match: names[match[1]], FACES)
+    text = re.sub(r"\$(\w+)", lambda match: names[match[1]], CLIENTS)
     return re.sub(r"\?([^:]+?): \.\.\.$", r"\1: ..." if blocking else r"Coroutine[Any, Any, \1]: ...", text, flags=re.M)
 
 
@@ -224,7 +224,7 @@ def record(name, fields):
 
 
 def documented(text):
-    """The stubs with the documentation of what they stand for."""
+    """The stubs with the documentation of the module."""
     out, owner = [], None
     for line in text.splitlines():
         if match := re.match(r"class (\w+):", line):
@@ -248,7 +248,7 @@ def quote(thing, indent):
 
 def main():
     records = "".join(record(name, fields) for name, fields in RECORDS.items())
-    text = HEADER + documented(records + REST + face(True) + face(False))
+    text = HEADER + documented(records + REST + client(True) + client(False))
     if sys.argv[1:] == ["--check"]:
         if TARGET.read_text() != text:
             sys.exit("python/junfeiai/_native.pyi is not what stubs.py writes: run stubs.py")

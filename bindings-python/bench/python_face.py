@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Python face beside its peers: import, one query, one video.
+"""The Python binding beside its peers: import, one query, one video.
 
     python_face.py              everything
     python_face.py import get   only these parts

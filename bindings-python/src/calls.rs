@@ -1,28 +1,40 @@
-//! Each call once, for both faces.
+//! Each call once, for both call modes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use junfeiai::{CheckOptions, Client, SaveProgress, Task, Video, VideoRequest, Wait};
+use junfeiai::{CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use serde_json::{Map, Value};
 
-use crate::bridge::Output;
-use crate::classes::{AsyncVideos, Videos};
-use crate::convert::{Arguments, Kind};
+use crate::blocking_runtime::PinnedRuntime;
+use crate::call_mode::{CallContext, CallMode};
+use crate::convert::{Arguments, Callable, Kind, to_bytes};
+use crate::deferred::DeferredObject;
 use crate::errors::raise;
-use crate::face::{Asyncio, Blocking, Callback, Ear, Face, Items};
 use crate::interpreter::detach;
-use crate::lane::Home;
-use crate::paid::Paid;
+use crate::iterators::Items;
+use crate::paid_calls::PaidCall;
 use crate::values;
 
-type Answer = PyResult<Py<PyAny>>;
+type CallResult = PyResult<Py<PyAny>>;
 
-fn to_bytes(py: Python<'_>, bytes: &Bytes) -> Py<PyAny> {
-    PyBytes::new(py, bytes).into_any().unbind()
+/// The classes of results that differ between the call modes.
+pub(crate) trait ResultClasses: CallMode {
+    fn task(py: Python<'_>, task: Task) -> CallResult;
+    fn video(py: Python<'_>, video: Video) -> CallResult;
+    /// The result of one of several tasks.
+    fn outcome(
+        py: Python<'_>,
+        index: Option<usize>,
+        task_id: Option<String>,
+        result: junfeiai::Result<Video>,
+    ) -> CallResult;
+    /// An open video as a file.
+    fn reader(py: Python<'_>, reader: VideoReader, pinned: PinnedRuntime) -> CallResult;
+    /// A stream as an iterator, with what is known of its paid tasks.
+    fn iterator(py: Python<'_>, items: Items, paid: Option<Arc<PaidCall>>) -> CallResult;
 }
 
 const CLIENT_OPTIONS: [(&str, Kind); 21] = [
@@ -38,18 +50,18 @@ const CLIENT_OPTIONS: [(&str, Kind); 21] = [
     ("idle_timeout", Kind::Number),
     ("poll_interval", Kind::Number),
     ("wait_timeout", Kind::Number),
-    ("max_attempts", Kind::Whole),
+    ("max_attempts", Kind::Int),
     ("request_rate", Kind::Number),
-    ("request_burst", Kind::Whole),
-    ("max_in_flight_creates", Kind::Whole),
+    ("request_burst", Kind::Int),
+    ("max_in_flight_creates", Kind::Int),
     ("language", Kind::Text),
     ("journal", Kind::Path),
-    ("journal_prompts", Kind::YesNo),
+    ("journal_prompts", Kind::Bool),
     ("proxy", Kind::Text),
     ("ca_file", Kind::Path),
 ];
 
-/// A client with these options; what is not given comes from the environment.
+/// A client with these options; options that are not given come from the environment.
 pub(crate) fn client(py: Python<'_>, mut arguments: Arguments<'_>) -> PyResult<Client> {
     let mut options = arguments.options(&CLIENT_OPTIONS)?;
     arguments.finish()?;
@@ -59,97 +71,90 @@ pub(crate) fn client(py: Python<'_>, mut arguments: Arguments<'_>) -> PyResult<C
     builder.and_then(junfeiai::ClientBuilder::build).map_err(|error| raise(py, &error))
 }
 
-pub(crate) fn check<F: Face>(py: Python<'_>, client: &Client, mut arguments: Arguments<'_>) -> Answer {
+pub(crate) fn check<M: ResultClasses>(py: Python<'_>, client: &Client, mut arguments: Arguments<'_>) -> CallResult {
     let options = CheckOptions::default().account(arguments.take("account")?.unwrap_or(false));
     arguments.finish()?;
     let client = client.clone();
-    F::run(py, &Ear::default(), async move { Ok(client.check_with(options).await) }, |py, report| {
+    M::run(py, &CallContext::default(), async move { Ok(client.check_with(options).await) }, |py, report| {
         Ok(Py::new(py, values::CheckReport::from(report))?.into_any())
     })
 }
 
-pub(crate) fn models<F: Face>(py: Python<'_>, client: &Client) -> Answer {
+pub(crate) fn models<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
     let client = client.clone();
-    F::run(py, &Ear::default(), async move { client.models().await }, |py, models| {
+    M::run(py, &CallContext::default(), async move { client.models().await }, |py, models| {
         Ok(models.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-pub(crate) fn balance<F: Face>(py: Python<'_>, client: &Client) -> Answer {
+pub(crate) fn balance<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
     let client = client.clone();
-    F::run(py, &Ear::default(), async move { client.balance().await }, |py, balance| {
+    M::run(py, &CallContext::default(), async move { client.balance().await }, |py, balance| {
         Ok(Py::new(py, values::Balance::from(&balance))?.into_any())
     })
 }
 
-pub(crate) fn create<F: Face>(py: Python<'_>, client: &Client, request: VideoRequest) -> Answer {
-    let ear = Ear::creating();
-    let videos = ear.videos(client);
-    F::run(py, &ear, async move { videos.create(request).await }, F::task)
+pub(crate) fn create<M: ResultClasses>(py: Python<'_>, client: &Client, request: VideoRequest) -> CallResult {
+    let context = CallContext::creating();
+    let videos = context.videos(client);
+    M::run(py, &context, async move { videos.create(request).await }, M::task)
 }
 
 /// A call that creates a task and panics, for the tests.
-#[pyfunction]
-pub(crate) fn _panic(py: Python<'_>, videos: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-    fn call<F: Face>(py: Python<'_>, client: &Client) -> Answer {
-        let ear = Ear::creating();
-        let videos = ear.videos(client);
-        let call = async move {
-            let task = videos.create("a ball").await?;
-            assert!(task.id().is_empty(), "on purpose");
-            Ok(task)
-        };
-        F::run(py, &ear, call, F::task)
-    }
-    match videos.cast::<Videos>() {
-        Ok(videos) => call::<Blocking>(py, &videos.get().client),
-        Err(_) => call::<Asyncio>(py, &videos.cast::<AsyncVideos>()?.get().client),
-    }
+pub(crate) fn panic<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
+    let context = CallContext::creating();
+    let videos = context.videos(client);
+    let call = async move {
+        let task = videos.create("a ball").await?;
+        assert!(task.id().is_empty(), "on purpose");
+        Ok(task)
+    };
+    M::run(py, &context, call, M::task)
 }
 
-pub(crate) fn get<F: Face>(py: Python<'_>, client: &Client, task_id: String) -> Answer {
+pub(crate) fn get<M: ResultClasses>(py: Python<'_>, client: &Client, task_id: String) -> CallResult {
     let videos = client.videos();
-    F::run(py, &Ear::default(), async move { videos.get(&task_id).await }, F::task)
+    M::run(py, &CallContext::default(), async move { videos.get(&task_id).await }, M::task)
 }
 
-pub(crate) fn refresh<F: Face>(py: Python<'_>, task: &Task) -> Answer {
+pub(crate) fn refresh<M: ResultClasses>(py: Python<'_>, task: &Task) -> CallResult {
     let task = task.clone();
-    F::run(py, &Ear::about(Some(task.id())), async move { task.refresh().await }, F::task)
+    M::run(py, &CallContext::about(Some(task.id())), async move { task.refresh().await }, M::task)
 }
 
-pub(crate) fn generate<F: Face>(
+pub(crate) fn generate<M: ResultClasses>(
     py: Python<'_>,
     client: &Client,
     request: VideoRequest,
     options: WaitArguments,
-) -> Answer {
-    let ear = Ear::creating();
-    let wait = ear.videos(client).generate(request);
-    run_wait::<F>(py, wait, options, ear)
+) -> CallResult {
+    let context = CallContext::creating();
+    let wait = context.videos(client).generate(request);
+    run_wait::<M>(py, wait, options, context)
 }
 
-pub(crate) fn wait<F: Face>(py: Python<'_>, task: &Task, options: WaitArguments) -> Answer {
-    run_wait::<F>(py, task.wait(), options, Ear::about(Some(task.id())))
+pub(crate) fn wait<M: ResultClasses>(py: Python<'_>, task: &Task, options: WaitArguments) -> CallResult {
+    run_wait::<M>(py, task.wait(), options, CallContext::about(Some(task.id())))
 }
 
-fn run_wait<F: Face>(py: Python<'_>, wait: Wait, options: WaitArguments, ear: Ear) -> Answer {
+fn run_wait<M: ResultClasses>(py: Python<'_>, wait: Wait, options: WaitArguments, context: CallContext) -> CallResult {
     let wait = wait.options_json(Value::Object(options.options)).map_err(|error| raise(py, &error))?;
-    let ear = ear.with(options.on_progress);
-    let speaker = ear.speaker::<F, Task>(|task| {
+    let context = context.on_progress(options.on_progress);
+    let sender = context.progress_sender::<M, Task>(|task| {
         let task = task.clone();
-        Box::new(move |py| F::task(py, task))
+        Box::new(move |py| M::task(py, task))
     });
-    let wait = match speaker {
-        Some(speaker) => wait.on_progress(speaker),
+    let wait = match sender {
+        Some(sender) => wait.on_progress(sender),
         None => wait,
     };
-    F::run(py, &ear, wait.into_future(), F::video)
+    M::run(py, &context, wait.into_future(), M::video)
 }
 
 /// The arguments of `wait`, which are also some of those of `generate`.
 pub(crate) struct WaitArguments {
     options: Map<String, Value>,
-    on_progress: Option<Callback>,
+    on_progress: Option<Callable>,
 }
 
 impl WaitArguments {
@@ -159,18 +164,19 @@ impl WaitArguments {
     }
 }
 
-pub(crate) fn watch<F: Face>(py: Python<'_>, task: &Task) -> Answer {
-    let states: Items =
-        Box::pin(task.watch().map(|state| state.map(|task| -> Output { Box::new(move |py| F::task(py, task)) })));
-    F::items(py, states, Paid::about(Some(task.id())))
+pub(crate) fn watch<M: ResultClasses>(py: Python<'_>, task: &Task) -> CallResult {
+    let states: Items = Box::pin(
+        task.watch().map(|state| state.map(|task| -> DeferredObject { Box::new(move |py| M::task(py, task)) })),
+    );
+    M::iterator(py, states, PaidCall::about(Some(task.id())))
 }
 
 const SAVE_OPTIONS: [(&str, Kind); 7] = [
-    ("connections", Kind::Whole),
-    ("overwrite", Kind::YesNo),
-    ("create_parents", Kind::YesNo),
-    ("sha256", Kind::YesNo),
-    ("verify", Kind::YesNo),
+    ("connections", Kind::Int),
+    ("overwrite", Kind::Bool),
+    ("create_parents", Kind::Bool),
+    ("sha256", Kind::Bool),
+    ("verify", Kind::Bool),
     ("timeout", Kind::Number),
     ("rate_limit", Kind::Number),
 ];
@@ -182,116 +188,130 @@ pub(crate) fn check_save(py: Python<'_>, client: &Client, path: &Path, mut argum
     detach(py, || videos.check_save(path, Value::Object(options))).map_err(|error| raise(py, &error))
 }
 
-pub(crate) fn save<F: Face>(py: Python<'_>, video: &Video, path: PathBuf, mut arguments: Arguments<'_>) -> Answer {
+pub(crate) fn save<M: ResultClasses>(
+    py: Python<'_>,
+    video: &Video,
+    path: PathBuf,
+    mut arguments: Arguments<'_>,
+) -> CallResult {
     let options = arguments.options(&SAVE_OPTIONS)?;
     let callback = arguments.take("on_progress")?;
     arguments.finish()?;
     let save = video.save(path).options_json(Value::Object(options)).map_err(|error| raise(py, &error))?;
-    let ear = Ear::about(video.task_id()).with(callback);
-    let speaker = ear.speaker::<F, SaveProgress>(|progress| {
+    let context = CallContext::about(video.task_id()).on_progress(callback);
+    let sender = context.progress_sender::<M, SaveProgress>(|progress| {
         let progress = values::SaveProgress::from(progress);
         Box::new(move |py| Ok(Py::new(py, progress)?.into_any()))
     });
-    let save = match speaker {
-        Some(speaker) => save.on_progress(speaker),
+    let save = match sender {
+        Some(sender) => save.on_progress(sender),
         None => save,
     };
-    F::run(py, &ear, save.into_future(), |py, summary| Ok(Py::new(py, values::Summary::from(summary))?.into_any()))
+    M::run(py, &context, save.into_future(), |py, summary| Ok(Py::new(py, values::Summary::from(summary))?.into_any()))
 }
 
-pub(crate) fn read<F: Face>(py: Python<'_>, video: &Video, max_bytes: Option<usize>) -> Answer {
+pub(crate) fn read<M: ResultClasses>(py: Python<'_>, video: &Video, max_bytes: Option<usize>) -> CallResult {
     let (video, limit) = (video.clone(), max_bytes.unwrap_or(junfeiai::DEFAULT_MAX_BYTES));
-    let ear = Ear::about(video.task_id());
-    F::run(py, &ear, async move { video.bytes_up_to(limit).await }, |py, bytes| Ok(to_bytes(py, &bytes)))
+    let context = CallContext::about(video.task_id());
+    M::run(py, &context, async move { video.bytes_up_to(limit).await }, |py, bytes| Ok(to_bytes(py, &bytes)))
 }
 
-pub(crate) fn read_range<F: Face>(py: Python<'_>, video: &Video, start: u64, end: u64) -> Answer {
+pub(crate) fn read_range<M: ResultClasses>(py: Python<'_>, video: &Video, start: u64, end: u64) -> CallResult {
     let video = video.clone();
-    F::run(py, &Ear::default(), async move { video.read_range(start..end).await }, |py, bytes| Ok(to_bytes(py, &bytes)))
+    M::run(py, &CallContext::default(), async move { video.read_range(start..end).await }, |py, bytes| {
+        Ok(to_bytes(py, &bytes))
+    })
 }
 
-pub(crate) fn wait_all<F: Face>(py: Python<'_>, client: &Client, ids: Vec<String>) -> Answer {
+pub(crate) fn wait_all<M: ResultClasses>(py: Python<'_>, client: &Client, ids: Vec<String>) -> CallResult {
     let videos = client.videos();
-    F::run(py, &Ear::default(), async move { Ok(videos.wait_all(ids).await) }, |py, ended| {
+    M::run(py, &CallContext::default(), async move { Ok(videos.wait_all(ids).await) }, |py, ended| {
         let ended: PyResult<Vec<_>> =
-            ended.into_iter().map(|(task_id, result)| F::outcome(py, None, Some(task_id), result)).collect();
+            ended.into_iter().map(|(task_id, result)| M::outcome(py, None, Some(task_id), result)).collect();
         Ok(ended?.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-pub(crate) fn as_completed<F: Face>(py: Python<'_>, client: &Client, ids: Vec<String>) -> Answer {
+pub(crate) fn as_completed<M: ResultClasses>(py: Python<'_>, client: &Client, ids: Vec<String>) -> CallResult {
     let ended: Items = Box::pin(client.videos().as_completed(ids).map(|(task_id, result)| {
-        let output: Output = Box::new(move |py| F::outcome(py, None, Some(task_id), result));
-        Ok(output)
+        let outcome: DeferredObject = Box::new(move |py| M::outcome(py, None, Some(task_id), result));
+        Ok(outcome)
     }));
-    F::items(py, ended, None)
+    M::iterator(py, ended, None)
 }
 
-pub(crate) fn generate_many<F: Face>(
+pub(crate) fn generate_many<M: ResultClasses>(
     py: Python<'_>,
     client: &Client,
     requests: Vec<VideoRequest>,
     concurrency: i64,
-) -> Answer {
-    let paid = Paid::creating();
+) -> CallResult {
+    let paid = PaidCall::creating();
     let videos = client.videos().tracked(&paid.tracker());
     let videos = videos.generate_many(requests, usize::try_from(concurrency).unwrap_or_default());
     let videos = videos.map_err(|error| raise(py, &error))?;
     let ended: Items = Box::pin(videos.map(|(index, result)| {
-        let output: Output = Box::new(move |py| F::outcome(py, Some(index), None, result));
-        Ok(output)
+        let outcome: DeferredObject = Box::new(move |py| M::outcome(py, Some(index), None, result));
+        Ok(outcome)
     }));
-    F::items(py, ended, Some(paid))
+    M::iterator(py, ended, Some(paid))
 }
 
-pub(crate) fn open<F: Face>(py: Python<'_>, video: &Video) -> Answer {
+pub(crate) fn open<M: ResultClasses>(py: Python<'_>, video: &Video) -> CallResult {
     let video = video.clone();
-    let home = Home::default();
-    let ear = Ear::at(&home);
-    F::run(py, &ear, async move { video.open().await }, |py, reader| F::reader(py, reader, home))
+    let pinned = PinnedRuntime::default();
+    let context = CallContext::pinned_to(&pinned);
+    M::run(py, &context, async move { video.open().await }, |py, reader| M::reader(py, reader, pinned))
 }
 
-pub(crate) fn pending<F: Face>(py: Python<'_>, client: &Client) -> Answer {
+pub(crate) fn pending<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
     let videos = client.videos();
-    F::run(py, &Ear::default(), async move { videos.pending().await }, |py, entries| {
+    M::run(py, &CallContext::default(), async move { videos.pending().await }, |py, entries| {
         let entries: Vec<_> = entries.into_iter().filter_map(values::Pending::new_from).collect();
         Ok(entries.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-pub(crate) fn forget<F: Face>(py: Python<'_>, client: &Client, task_id: String) -> Answer {
+pub(crate) fn forget<M: ResultClasses>(py: Python<'_>, client: &Client, task_id: String) -> CallResult {
     let videos = client.videos();
-    F::run(py, &Ear::default(), async move { videos.forget(&task_id).await }, yes_no)
+    M::run(py, &CallContext::default(), async move { videos.forget(&task_id).await }, to_bool)
 }
 
-pub(crate) fn resolve_unknown<F: Face>(
+pub(crate) fn resolve_unknown<M: ResultClasses>(
     py: Python<'_>,
     client: &Client,
     intent: String,
     task_id: Option<String>,
-) -> Answer {
+) -> CallResult {
     let videos = client.videos();
-    F::run(py, &Ear::default(), async move { videos.resolve_unknown(&intent, task_id.as_deref()).await }, yes_no)
+    M::run(
+        py,
+        &CallContext::default(),
+        async move { videos.resolve_unknown(&intent, task_id.as_deref()).await },
+        to_bool,
+    )
 }
 
-fn yes_no(py: Python<'_>, yes: bool) -> Answer {
+fn to_bool(py: Python<'_>, yes: bool) -> CallResult {
     Ok(yes.into_pyobject(py)?.to_owned().into_any().unbind())
 }
 
-pub(crate) fn resume_pending<F: Face>(py: Python<'_>, client: &Client, folder: PathBuf) -> Answer {
+pub(crate) fn resume_pending<M: ResultClasses>(py: Python<'_>, client: &Client, folder: PathBuf) -> CallResult {
     let videos = client.videos();
     let begun = stream::once(async move { videos.resume_pending(folder).await });
     let saves = begun.map_ok(|saves| {
-        saves.map(|(task_id, result)| -> junfeiai::Result<Output> {
+        saves.map(|(task_id, result)| -> junfeiai::Result<DeferredObject> {
             Ok(Box::new(move |py| Ok(Py::new(py, values::Saved::new_from(py, task_id, result))?.into_any())))
         })
     });
-    F::items(py, Box::pin(saves.try_flatten()), None)
+    M::iterator(py, Box::pin(saves.try_flatten()), None)
 }
 
-pub(crate) fn iter_bytes<F: Face>(py: Python<'_>, video: &Video) -> Answer {
+pub(crate) fn iter_bytes<M: ResultClasses>(py: Python<'_>, video: &Video) -> CallResult {
     let pieces: Items = Box::pin(
-        video.stream().map(|piece| piece.map(|bytes| -> Output { Box::new(move |py| Ok(to_bytes(py, &bytes))) })),
+        video
+            .stream()
+            .map(|piece| piece.map(|bytes| -> DeferredObject { Box::new(move |py| Ok(to_bytes(py, &bytes))) })),
     );
-    F::items(py, pieces, None)
+    M::iterator(py, pieces, None)
 }

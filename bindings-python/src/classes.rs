@@ -1,25 +1,29 @@
-//! The classes that Python sees: signatures and documentation, the same for both faces. What they do is in `calls`.
+//! The classes that Python sees: signatures and documentation, the same for both call modes. What they do is in `calls`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::calls::{self, WaitArguments};
-use crate::convert::{Arguments, argument, orders, request, texts};
+use crate::asyncio_bridge::immediate;
+use crate::blocking_runtime::{self, PinnedRuntime};
+use crate::call_mode::{Asyncio, Blocking};
+use crate::calls::{self, ResultClasses, WaitArguments};
+use crate::convert::{Arguments, argument, request, requests, texts};
 use crate::errors::raise;
-use crate::face::{Asyncio, Blocking};
 use crate::interpreter::short;
-use crate::lane;
+use crate::iterators::{AsyncIterator, Items, Iterator};
+use crate::paid_calls::PaidCall;
+use crate::reader::{self, AsyncVideoReader};
 use crate::values::{TaskWarning, quoted};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
     text.map_or_else(|| Ok("None".to_owned()), |text| quoted(py, text))
 }
 
-/// How a task or a video comes back from a pickle: by its id and the entry, with the key of the place where it is loaded.
+/// How a task or a video is unpickled: from its id and endpoint, with the key of the process that loads it.
 fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyResult<(Bound<'py, PyAny>, Py<PyTuple>)> {
     let restore = short(py, || py.import(intern!(py, "junfeiai._restore")))?.getattr(class)?;
     Ok((restore, arguments.into_pyobject(py)?.unbind()))
@@ -27,14 +31,43 @@ fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyRes
 
 macro_rules! classes {
     (
-        $Face:ty;
+        $Mode:ty;
         $(#[$client_doc:meta])* $Client:ident { $($client_own:tt)* }
         $(#[$videos_doc:meta])* $Videos:ident
         $(#[$task_doc:meta])* $Task:ident
         $(#[$video_doc:meta])* $Video:ident
         $(#[$outcome_doc:meta])* $Outcome:ident
+        $reader:expr;
+        $Iterator:ident;
         $restore:literal
     ) => {
+        impl ResultClasses for $Mode {
+            fn task(py: Python<'_>, task: junfeiai::Task) -> PyResult<Py<PyAny>> {
+                Ok(Py::new(py, $Task::from(task))?.into_any())
+            }
+
+            fn video(py: Python<'_>, video: junfeiai::Video) -> PyResult<Py<PyAny>> {
+                Ok(Py::new(py, $Video::from(video))?.into_any())
+            }
+
+            fn outcome(
+                py: Python<'_>,
+                index: Option<usize>,
+                task_id: Option<String>,
+                result: junfeiai::Result<junfeiai::Video>,
+            ) -> PyResult<Py<PyAny>> {
+                Ok(Py::new(py, $Outcome::new(py, index, task_id, result)?)?.into_any())
+            }
+
+            fn reader(py: Python<'_>, reader: junfeiai::VideoReader, pinned: PinnedRuntime) -> PyResult<Py<PyAny>> {
+                $reader(py, reader, pinned)
+            }
+
+            fn iterator(py: Python<'_>, items: Items, paid: Option<Arc<PaidCall>>) -> PyResult<Py<PyAny>> {
+                Ok(Py::new(py, $Iterator::new(items, paid))?.into_any())
+            }
+        }
+
         $(#[$client_doc])*
         #[pyclass(frozen, weakref, module = "junfeiai")]
         pub(crate) struct $Client {
@@ -48,18 +81,18 @@ macro_rules! classes {
                 client.ok_or_else(|| PyRuntimeError::new_err("the client is closed"))
             }
 
-            fn shut(&self) {
+            fn drop_client(&self) {
                 let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if client.is_some() {
                     drop(client);
-                    lane::let_go();
+                    blocking_runtime::close_idle_connections();
                 }
             }
         }
 
         impl Drop for $Client {
             fn drop(&mut self) {
-                self.shut();
+                self.drop_client();
             }
         }
 
@@ -76,13 +109,13 @@ macro_rules! classes {
                 Ok(Self { endpoint: client.endpoint().to_string(), client: Mutex::new(Some(client)) })
             }
 
-            /// Everything about videos.
+            /// The calls about videos.
             #[getter]
             fn videos(&self) -> PyResult<$Videos> {
                 Ok($Videos { client: self.open()? })
             }
 
-            /// The base URL that is asked first.
+            /// The base URL of the preferred endpoint.
             #[getter]
             fn base_url(&self) -> &str {
                 &self.endpoint
@@ -94,23 +127,23 @@ macro_rules! classes {
                 self.client.lock().unwrap_or_else(PoisonError::into_inner).is_none()
             }
 
-            /// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where
-            /// something is wrong. Costs nothing and creates nothing. ``account`` asks for the models and the balance, too.
+            /// Checks every endpoint, the key, the clock, the proxy and the video host, and gives advice for what is
+            /// wrong. Costs nothing and creates nothing. ``account`` queries the models and the balance as well.
             #[pyo3(signature = (**options), text_signature = "($self, *, account=False)")]
             fn check(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                calls::check::<$Face>(py, &self.open()?, Arguments::new("check", options))
+                calls::check::<$Mode>(py, &self.open()?, Arguments::new("check", options))
             }
 
-            /// The models that this key may use. Beyond the service document: raises ``NotOfferedError`` where the server
-            /// does not tell.
+            /// The models that this key may use. Optional endpoint: raises ``NotOfferedError`` if the server does not
+            /// support it.
             fn models(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::models::<$Face>(py, &self.open()?)
+                calls::models::<$Mode>(py, &self.open()?)
             }
 
-            /// What is left on this key. Beyond the service document: raises ``NotOfferedError`` where the server does not
-            /// tell; 20 calls in 20 minutes where it does.
+            /// The balance of this key. Optional endpoint: raises ``NotOfferedError`` if the server does not support it.
+            /// Servers that do allow 20 calls in 20 minutes.
             fn balance(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::balance::<$Face>(py, &self.open()?)
+                calls::balance::<$Mode>(py, &self.open()?)
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -132,11 +165,11 @@ macro_rules! classes {
             /// provably was not accepted.
             ///
             /// ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
-            /// ``extra`` holds further JSON fields for the model. ``validate`` is ``"strict"`` (advice counts as an
-            /// error), ``"default"`` or ``"off"``.
+            /// ``extra`` holds further JSON fields for the model. ``validate`` is ``"strict"`` (treat warnings as
+            /// errors), ``"default"`` or ``"off"``.
             ///
-            /// Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when the answer
-            /// is lost, and what the server refuses.
+            /// Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
+            /// was received, and an ``APIStatusError`` when the server refuses the request.
             #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
                 seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None)")]
             fn create(
@@ -148,12 +181,12 @@ macro_rules! classes {
                 let mut arguments = Arguments::with(py, "create", options, "prompt", prompt)?;
                 let request = request(py, &mut arguments)?;
                 arguments.finish()?;
-                calls::create::<$Face>(py, &self.client, request)
+                calls::create::<$Mode>(py, &self.client, request)
             }
 
-            /// ``create`` and ``wait`` in one: the video of a new task. **This costs money.**
+            /// Creates a task, waits for it and returns its video. **This costs money.**
             ///
-            /// ``on_progress`` is called with the new task first, and then with every state that a poll shows.
+            /// ``on_progress`` is called with the new task first, and then with the result of every poll.
             #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
                 seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, \
                 timeout=None, on_progress=None)")]
@@ -167,35 +200,35 @@ macro_rules! classes {
                 let request = request(py, &mut arguments)?;
                 let wait = WaitArguments::take(&mut arguments)?;
                 arguments.finish()?;
-                calls::generate::<$Face>(py, &self.client, request, wait)
+                calls::generate::<$Mode>(py, &self.client, request, wait)
             }
 
-            /// Asks for a task's state.
+            /// Queries a task.
             fn get(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::get::<$Face>(py, &self.client, argument(&task_id, "task_id")?)
+                calls::get::<$Mode>(py, &self.client, argument(&task_id, "task_id")?)
             }
 
-            /// A task by its id, without asking for it: to wait for it again in a later process, for example.
+            /// A task by its id, without a request: to wait for it in a later process, for example.
             fn task(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<$Task> {
                 let task_id: String = argument(&task_id, "task_id")?;
                 self.client.videos().task(&task_id).map($Task::from).map_err(|error| raise(py, &error))
             }
 
-            /// The video of a task that is done, without asking for it.
+            /// The video of a task that has succeeded, without a request.
             fn video(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<$Video> {
                 let task_id: String = argument(&task_id, "task_id")?;
                 self.client.videos().video(&task_id).map($Video::from).map_err(|error| raise(py, &error))
             }
 
-            /// A video by its address. The key goes along only when the host is on the list.
+            /// A video by its URL. The key is sent only to trusted hosts.
             fn video_at(&self, py: Python<'_>, url: Bound<'_, PyAny>) -> PyResult<$Video> {
                 let url: String = argument(&url, "url")?;
                 self.client.videos().video_at(&url).map($Video::from).map_err(|error| raise(py, &error))
             }
 
-            /// Refuses what ``save`` with these arguments would refuse before it reads anything: options, a file that exists,
-            /// a folder that cannot be written, a full disk. Call it before a create that you pay for. Asks nothing of the
-            /// server and leaves nothing behind.
+            /// Checks the arguments of ``save`` without a download: raises for wrong options, a file that exists, a folder
+            /// that cannot be written or a full disk. Call it before ``create``, which costs money. Sends no request and
+            /// leaves no file behind.
             #[pyo3(signature = (path, **options), text_signature = "($self, path, *, connections=1, overwrite=False, \
                 create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None)")]
             fn check_save(
@@ -208,7 +241,7 @@ macro_rules! classes {
                 calls::check_save(py, &self.client, &path, Arguments::new("check_save", options))
             }
 
-            /// Part of a task's video, see ``read_range`` of the video.
+            /// A byte range of a task's video, see ``read_range`` of the video.
             fn read_range(
                 &self,
                 py: Python<'_>,
@@ -219,24 +252,25 @@ macro_rules! classes {
                 self.video(py, task_id)?.read_range(py, start, end)
             }
 
-            /// A task's video piece by piece, see ``iter_bytes`` of the video.
+            /// A task's video in chunks, see ``iter_bytes`` of the video.
             fn iter_bytes(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 self.video(py, task_id)?.iter_bytes(py)
             }
 
-            /// Waits for all these tasks; gives an outcome for each, in their order. One failure does not end the other waits.
+            /// Waits for all these tasks and returns their outcomes in order. A failure does not end the other waits.
             fn wait_all(&self, py: Python<'_>, task_ids: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::wait_all::<$Face>(py, &self.client, texts(&task_ids, "task_ids")?)
+                calls::wait_all::<$Mode>(py, &self.client, texts(&task_ids, "task_ids")?)
             }
 
-            /// The outcomes of these tasks as they end. The others are asked for while the next one is waited for.
+            /// The outcomes of these tasks as they end. All tasks are polled together.
             fn as_completed(&self, py: Python<'_>, task_ids: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::as_completed::<$Face>(py, &self.client, texts(&task_ids, "task_ids")?)
+                calls::as_completed::<$Mode>(py, &self.client, texts(&task_ids, "task_ids")?)
             }
 
             /// Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
-            /// video, with at most ``concurrency`` tasks alive. **This costs money.** Gives the outcomes as they end. All
-            /// requests are read before the first is sent; one failure does not stop the rest. Leave the loop to stop.
+            /// video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
+            /// All requests are checked before the first is sent; a failure does not stop the others. Break out of the
+            /// loop to stop.
             #[pyo3(signature = (requests, **options), text_signature = "($self, requests, *, concurrency=4)")]
             fn generate_many(
                 &self,
@@ -245,13 +279,13 @@ macro_rules! classes {
                 options: Option<Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
                 let mut arguments = Arguments::new("generate_many", options);
-                let concurrency = arguments.whole("concurrency")?.unwrap_or(4);
+                let concurrency = arguments.int("concurrency")?.unwrap_or(4);
                 arguments.finish()?;
-                calls::generate_many::<$Face>(py, &self.client, orders(&requests, "requests")?, concurrency)
+                calls::generate_many::<$Mode>(py, &self.client, self::requests(&requests, "requests")?, concurrency)
             }
 
-            /// SHA-256 of a request as ``create`` would send it: what the journal knows it by, see ``Pending``. Checks
-            /// the request as ``create`` does and sends nothing.
+            /// SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
+            /// Checks the request as ``create`` does and sends nothing.
             #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
                 seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None)")]
             fn fingerprint(
@@ -266,19 +300,20 @@ macro_rules! classes {
                 request.prepare().map(|prepared| prepared.fingerprint()).map_err(|error| raise(py, &error))
             }
 
-            /// What is left to be done of everything that the client's ``journal`` knows. Asks nothing of the server.
+            /// The unfinished tasks and create requests in the client's ``journal``. Sends no request.
             fn pending(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::pending::<$Face>(py, &self.client)
+                calls::pending::<$Mode>(py, &self.client)
             }
 
-            /// Takes a task off the journal's list: its video is not wanted, or was taken in another way. False when it
-            /// is not on the list.
+            /// Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
+            /// False when it is not on the list.
             fn forget(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::forget::<$Face>(py, &self.client, argument(&task_id, "task_id")?)
+                calls::forget::<$Mode>(py, &self.client, argument(&task_id, "task_id")?)
             }
 
-            /// Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that
-            /// you found there, or without when it made none. False when there is no such create.
+            /// Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with
+            /// the id of the task that you found there, or without one if there is none. False when the journal has no
+            /// such request.
             #[pyo3(signature = (intent, task_id = None))]
             fn resolve_unknown(
                 &self,
@@ -287,19 +322,19 @@ macro_rules! classes {
                 task_id: Option<Bound<'_, PyAny>>,
             ) -> PyResult<Py<PyAny>> {
                 let task_id = task_id.map(|task_id| argument(&task_id, "task_id")).transpose()?;
-                calls::resolve_unknown::<$Face>(py, &self.client, argument(&intent, "intent")?, task_id)
+                calls::resolve_unknown::<$Mode>(py, &self.client, argument(&intent, "intent")?, task_id)
             }
 
-            /// Waits for all pending tasks of the journal and saves them as ``FOLDER/<task id>.mp4``; gives a ``Saved``
-            /// for each when it is done. It can itself be killed and called again.
+            /// Waits for all pending tasks of the journal and saves them as ``FOLDER/<task id>.mp4``; yields a ``Saved``
+            /// for each. If it is interrupted, call it again.
             fn resume_pending(&self, py: Python<'_>, folder: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::resume_pending::<$Face>(py, &self.client, argument(&folder, "folder")?)
+                calls::resume_pending::<$Mode>(py, &self.client, argument(&folder, "folder")?)
             }
 
             /// The same as the client's ``check``.
             #[pyo3(signature = (**options), text_signature = "($self, *, account=False)")]
             fn check(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                calls::check::<$Face>(py, &self.client, Arguments::new("check", options))
+                calls::check::<$Mode>(py, &self.client, Arguments::new("check", options))
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -322,115 +357,115 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Task {
-            /// The task's id: what to keep to come back to it.
+            /// The task's id. Keep it: the id is enough to continue later.
             #[getter]
             fn id(&self) -> &str {
                 self.task.id()
             }
 
-            /// The last seen state: ``queued``, ``in_progress``, ``succeeded``, ``failed``, or ``unknown`` for a task
-            /// that was not asked for yet.
+            /// The last known status: ``queued``, ``in_progress``, ``succeeded``, ``failed``, or ``unknown`` for a task
+            /// that was not queried yet.
             #[getter]
             fn status(&self) -> &'static str {
                 self.task.status().name()
             }
 
-            /// True for ``succeeded`` and ``failed``: nothing comes after them.
+            /// True for ``succeeded`` and ``failed``, which are final.
             #[getter]
             fn done(&self) -> bool {
                 self.task.status().is_terminal()
             }
 
-            /// The server's own word for the state.
+            /// The status as the server spells it.
             #[getter]
             fn raw_status(&self) -> &str {
                 &self.task.snapshot().raw_status
             }
 
-            /// 0–100, where the server says it. May stand still or go back.
+            /// 0–100, if the server reports it. May stall or decrease.
             #[getter]
             fn progress(&self) -> Option<f64> {
                 self.task.progress()
             }
 
-            /// The seconds of video that the server billed, where it says so.
+            /// The seconds of video that the server billed, if it reports them.
             #[getter]
             fn billed_seconds(&self) -> Option<f64> {
                 self.task.billed_seconds()
             }
 
-            /// Where the MP4 is, once it succeeded. Reading it needs the key, unless the link is signed.
+            /// The URL of the MP4, once the task succeeded. Reading it needs the key, unless the URL is signed.
             #[getter]
             fn video_url(&self) -> Option<&str> {
                 self.task.snapshot().video_url.as_deref()
             }
 
-            /// Why it failed.
+            /// Why the task failed.
             #[getter]
             fn fail_reason(&self) -> Option<&str> {
                 self.task.snapshot().fail_reason.as_deref()
             }
 
-            /// The model as the server names it; may differ from the one asked for.
+            /// The model as the server names it; may differ from the requested one.
             #[getter]
             fn model(&self) -> Option<&str> {
                 self.task.snapshot().model.as_deref()
             }
 
-            /// Unix seconds, where the server says it.
+            /// When the task was created, in Unix seconds, if the server reports it.
             #[getter]
             fn created_at(&self) -> Option<u64> {
                 self.task.snapshot().created_at
             }
 
-            /// Unix seconds, where the server says it.
+            /// When the task was started, in Unix seconds, if the server reports it.
             #[getter]
             fn started_at(&self) -> Option<u64> {
                 self.task.snapshot().started_at
             }
 
-            /// Unix seconds, where the server says it.
+            /// When the task ended, in Unix seconds, if the server reports it.
             #[getter]
             fn finished_at(&self) -> Option<u64> {
                 self.task.snapshot().finished_at
             }
 
-            /// Advice that the request does not follow, and a bill that differs from what was asked.
+            /// Recommendations that the request does not follow, and a billed length other than the requested one.
             #[getter]
             fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
                 PyTuple::new(py, self.task.warnings().iter().map(TaskWarning::from).collect::<Vec<_>>())
             }
 
-            /// The server's last answer, whole, as JSON text; empty for a task that was not asked for yet.
+            /// The server's last response as JSON text; empty for a task that was not queried yet.
             #[getter]
             fn raw<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
                 PyString::new(py, &self.task.snapshot().raw)
             }
 
-            /// Asks for the state anew: a new object, this one stays as it is.
+            /// Queries the task and returns a new object; this one does not change.
             fn refresh(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::refresh::<$Face>(py, &self.task)
+                calls::refresh::<$Mode>(py, &self.task)
             }
 
-            /// Waits for the end of the task and gives its video. ``timeout`` in seconds is the client's
-            /// ``wait_timeout`` (30 minutes) unless it is given; ``math.inf`` waits as long as it takes.
+            /// Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
+            /// ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
             ///
-            /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or what kept us from asking too often in a row.
-            /// However it ends, the task goes on: call ``wait`` again.
+            /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
+            /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
             #[pyo3(signature = (**options), text_signature = "($self, *, timeout=None, on_progress=None)")]
             fn wait(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
                 let mut arguments = Arguments::new("wait", options);
                 let wait = WaitArguments::take(&mut arguments)?;
                 arguments.finish()?;
-                calls::wait::<$Face>(py, &self.task, wait)
+                calls::wait::<$Mode>(py, &self.task, wait)
             }
 
-            /// The states as they come, one for each poll. It ends after the last state, or raises what ``wait`` would.
+            /// Yields the task after each poll. Ends after the final status, or raises what ``wait`` would.
             fn watch(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::watch::<$Face>(py, &self.task)
+                calls::watch::<$Mode>(py, &self.task)
             }
 
-            /// The video, when the last seen state says that there is one; otherwise raises ``NotReadyError`` or
+            /// The video, if the last known status is ``succeeded``; otherwise raises ``NotReadyError`` or
             /// ``TaskFailedError``.
             fn video(&self, py: Python<'_>) -> PyResult<$Video> {
                 self.task.video().map($Video::from).map_err(|error| raise(py, &error))
@@ -470,29 +505,29 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Video {
-            /// The task that made it, when it is known.
+            /// The task that made it, if known.
             #[getter]
             fn task_id(&self) -> Option<&str> {
                 self.video.task_id()
             }
 
-            /// Its address, when it is known. Reading it needs the key, unless the link is signed.
+            /// Its URL, if known. Reading it needs the key, unless the URL is signed.
             #[getter]
             fn url(&self) -> Option<&str> {
                 self.video.url()
             }
 
-            /// A file name made from the task id that every system takes, such as ``task_abc.mp4``.
+            /// A file name made from the task id that is valid on every system, such as ``task_abc.mp4``.
             #[getter]
             fn file_name(&self) -> String {
                 self.video.file_name()
             }
 
-            /// Saves the video. The bytes go to ``PATH.part`` and get the final name only when the file is whole,
-            /// checked and on the disk. A save that ended early is gone on with by the next.
+            /// Saves the video. The bytes are written to ``PATH.part``; the final file name appears only after the
+            /// download is complete, verified and synced to disk. An interrupted save is resumed by the next one.
             ///
-            /// ``connections`` is 1–16; more than one is worth it where each connection is slow. ``overwrite`` replaces
-            /// a file of that name, ``create_parents`` makes missing folders, ``sha256`` computes the hash, ``verify``
+            /// ``connections`` is 1–16; more than one helps if each connection is slow. ``overwrite`` replaces an
+            /// existing file, ``create_parents`` creates missing folders, ``sha256`` computes the hash, ``verify``
             /// checks the MP4 structure, ``timeout`` is in seconds, ``rate_limit`` in bytes per second.
             /// ``on_progress`` is called with a ``SaveProgress`` at most every 100 ms, and once at the end.
             #[pyo3(signature = (path, **options), text_signature = "($self, path, *, connections=1, overwrite=False, \
@@ -504,19 +539,19 @@ macro_rules! classes {
                 options: Option<Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
                 let path = argument(&path, "path")?;
-                calls::save::<$Face>(py, &self.video, path, Arguments::new("save", options))
+                calls::save::<$Mode>(py, &self.video, path, Arguments::new("save", options))
             }
 
-            /// The whole video in memory, length and MP4 structure checked. Refuses more than ``max_bytes`` (1 GiB).
+            /// The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB).
             #[pyo3(signature = (**options), text_signature = "($self, *, max_bytes=None)")]
             fn read(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
                 let mut arguments = Arguments::new("read", options);
-                let max_bytes = arguments.whole("max_bytes")?;
+                let max_bytes = arguments.int("max_bytes")?;
                 arguments.finish()?;
-                calls::read::<$Face>(py, &self.video, max_bytes)
+                calls::read::<$Mode>(py, &self.video, max_bytes)
             }
 
-            /// Bytes from ``start`` up to, without, ``end``; fewer when the file ends before.
+            /// Bytes from ``start`` up to, but not including, ``end``; fewer at the end of the file.
             fn read_range(
                 &self,
                 py: Python<'_>,
@@ -524,23 +559,23 @@ macro_rules! classes {
                 end: Bound<'_, PyAny>,
             ) -> PyResult<Py<PyAny>> {
                 let (start, end) = (argument(&start, "start")?, argument(&end, "end")?);
-                calls::read_range::<$Face>(py, &self.video, start, end)
+                calls::read_range::<$Mode>(py, &self.video, start, end)
             }
 
-            /// Opens the video for reading here and there, without a file. Seeking costs no request; a read costs one
-            /// when the bytes are neither cached nor near.
+            /// Opens the video as a seekable file object, without a file on disk. Seeking sends no request; a read sends
+            /// one if the bytes are neither cached nor near the current position.
             fn open(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::open::<$Face>(py, &self.video)
+                calls::open::<$Mode>(py, &self.video)
             }
 
-            /// The bytes as they come, in order; goes on by itself when a connection breaks. Its length is checked; its
-            /// structure cannot be, since nothing is kept.
+            /// The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
+            /// structure is not, since nothing is kept.
             fn iter_bytes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::iter_bytes::<$Face>(py, &self.video)
+                calls::iter_bytes::<$Mode>(py, &self.video)
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-                // The query of a result link may be a signature that opens it without a key.
+                // The query of a result URL may be a signature that grants access without a key.
                 let url = self.video.url().map(|url| url.split('?').next().unwrap_or_default());
                 let (id, url) = (shown(py, self.video.task_id())?, shown(py, url)?);
                 Ok(format!("{}(task_id={id}, url={url})", stringify!($Video)))
@@ -599,31 +634,31 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Outcome {
-            /// Which request it was, counted from 0; ``None`` where tasks were waited for.
+            /// The index of the request, from 0; ``None`` for tasks given by their ids.
             #[getter]
             fn index(&self) -> Option<usize> {
                 self.index
             }
 
-            /// The task, when there is one.
+            /// The task's id, if there is a task.
             #[getter]
             fn task_id(&self) -> Option<&str> {
                 self.task_id.as_deref()
             }
 
-            /// The video; ``None`` when there is none.
+            /// The video; ``None`` on failure.
             #[getter]
             fn video(&self, py: Python<'_>) -> Option<Py<$Video>> {
                 self.result.as_ref().ok().map(|video| video.clone_ref(py))
             }
 
-            /// Why there is no video; ``None`` when there is one.
+            /// Why there is no video; ``None`` on success.
             #[getter]
             fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
                 self.result.as_ref().err().map(|error| error.clone_ref(py))
             }
 
-            /// The video, or raises why there is none.
+            /// Returns the video, or raises ``error``.
             fn result(&self, py: Python<'_>) -> PyResult<Py<$Video>> {
                 match &self.result {
                     Ok(video) => Ok(video.clone_ref(py)),
@@ -642,12 +677,13 @@ macro_rules! classes {
 
 classes! {
     Blocking;
-    /// A client whose calls block. One for a program is enough: threads may share it, and so may the children of
+    /// The synchronous client. One per program is enough: threads may share it, and so may the children of
     /// ``os.fork()``.
     ///
-    /// What is not given comes from ``JUNFEIAI_API_KEY``, ``JUNFEIAI_BASE_URL`` and ``JUNFEIAI_VIDEO_BASE_URL``.
-    /// ``endpoint`` is ``"standard"`` (the default), ``"china"``, a base URL or a short host alias; ``base_url`` is another
-    /// name for it. Durations are in seconds.
+    /// Options that are not given come from ``JUNFEIAI_API_KEY``, ``JUNFEIAI_BASE_URL`` and
+    /// ``JUNFEIAI_VIDEO_BASE_URL``.
+    /// ``endpoint`` is ``"standard"`` (the default), ``"china"``, a base URL or a short host alias; ``base_url`` is an
+    /// alias of it. Durations are in seconds.
     ///
     /// >>> from junfeiai import Client
     /// >>> with Client() as client:
@@ -657,10 +693,10 @@ classes! {
     /// >>> summary.width, summary.height
     /// (1280, 720)
     Client {
-        /// Closes the client. Tasks and videos that came from it go on working; idle connections are closed with the
-        /// last of them.
+        /// Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
+        /// them.
         fn close(&self) {
-            self.shut();
+            self.drop_client();
         }
 
         fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -670,16 +706,16 @@ classes! {
         #[pyo3(signature = (*exception))]
         fn __exit__(&self, exception: &Bound<'_, PyTuple>) {
             let _ = exception;
-            self.shut();
+            self.drop_client();
         }
     }
-    /// Everything about videos: create, look up, read. ``client.videos`` gives it.
+    /// The calls about videos: create, query, read. Available as ``client.videos``.
     ///
     /// >>> task = client.videos.create("A small red ball bouncing once", seconds=6)
     /// >>> client.videos.get(task.id).id == task.id
     /// True
     Videos
-    /// A task as it was last seen: paid for, and to be waited for. Two are equal when their ids are.
+    /// A paid task, with its last known status. Tasks are equal if their ids are.
     ///
     /// >>> task = client.videos.create("A small red ball bouncing once", seconds=6)
     /// >>> again = client.videos.task(task.id)  # in a later process, for example
@@ -687,7 +723,7 @@ classes! {
     /// >>> again.refresh().status
     /// 'succeeded'
     Task
-    /// A video of the service. Result links live about a day: save it soon.
+    /// A video of the service. Result URLs expire after about a day: save it soon.
     ///
     /// >>> video = client.videos.generate("A small red ball bouncing once", seconds=6)
     /// >>> video.read_range(4, 8)
@@ -695,7 +731,7 @@ classes! {
     /// >>> len(video.read()) == video.save("ball.mp4").bytes
     /// True
     Video
-    /// The end of one of several tasks: a video, or why there is none.
+    /// The result of one of several tasks: a video, or why there is none.
     ///
     /// >>> requests = ['A red ball', {'prompt': 'A blue ball', 'seconds': 6}]
     /// >>> outcomes = list(client.videos.generate_many(requests, concurrency=8))
@@ -705,6 +741,8 @@ classes! {
     /// >>> [outcome.result().read_range(4, 8) for outcome in client.videos.as_completed(ids)]
     /// [b'ftyp', b'ftyp']
     Outcome
+    reader::file;
+    Iterator;
     ""
 }
 
@@ -712,7 +750,8 @@ classes! {
     Asyncio;
     /// A client for asyncio: the same names as ``Client``, with ``await``, ``async for`` and ``async with``.
     ///
-    /// Several event loops may share one. Cancelling the asyncio task ends the work, never the paid task.
+    /// Several event loops may share one. Cancelling the asyncio task stops waiting; the remote task keeps running and
+    /// stays charged.
     ///
     /// >>> import asyncio
     /// >>> from junfeiai import AsyncClient
@@ -724,10 +763,10 @@ classes! {
     /// >>> asyncio.run(main()).width
     /// 1280
     AsyncClient {
-        /// Closes the client. Tasks and videos that came from it go on working; idle connections are closed with the
-        /// last of them.
+        /// Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
+        /// them.
         fn close(&self) {
-            self.shut();
+            self.drop_client();
         }
 
         fn __aenter__(this: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
@@ -737,11 +776,11 @@ classes! {
         #[pyo3(signature = (*exception))]
         fn __aexit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
             let _ = exception;
-            self.shut();
+            self.drop_client();
             immediate(py, py.None())
         }
     }
-    /// Everything about videos: create, look up, read. ``client.videos`` gives it.
+    /// The calls about videos: create, query, read. Available as ``client.videos``.
     ///
     /// >>> import asyncio
     /// >>> async def main():
@@ -750,7 +789,7 @@ classes! {
     /// >>> asyncio.run(main())
     /// True
     AsyncVideos
-    /// A task as it was last seen: paid for, and to be waited for. Two are equal when their ids are.
+    /// A paid task, with its last known status. Tasks are equal if their ids are.
     ///
     /// >>> import asyncio
     /// >>> async def main():
@@ -761,7 +800,7 @@ classes! {
     /// >>> asyncio.run(main())
     /// 'succeeded'
     AsyncTask
-    /// A video of the service. Result links live about a day: save it soon.
+    /// A video of the service. Result URLs expire after about a day: save it soon.
     ///
     /// >>> import asyncio
     /// >>> async def main():
@@ -770,7 +809,7 @@ classes! {
     /// >>> asyncio.run(main())
     /// b'ftyp'
     AsyncVideo
-    /// The end of one of several tasks: a video, or why there is none.
+    /// The result of one of several tasks: a video, or why there is none.
     ///
     /// >>> import asyncio
     /// >>> async def main():
@@ -780,12 +819,12 @@ classes! {
     /// >>> asyncio.run(main())
     /// [0, 1]
     AsyncOutcome
+    async_reader;
+    AsyncIterator;
     "async_"
 }
 
-/// A coroutine that gives this value at once.
-pub(crate) fn immediate(py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-    short(py, || {
-        py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "immediate"), (value,)).map(Bound::unbind)
-    })
+/// An open video for asyncio, whose connection stays on our runtime without being pinned.
+fn async_reader(py: Python<'_>, reader: junfeiai::VideoReader, _: PinnedRuntime) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, AsyncVideoReader::from(reader))?.into_any())
 }

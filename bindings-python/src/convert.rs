@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use junfeiai::{Image, Length, Validate, VideoRequest};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString};
 use serde_json::{Map, Value};
 
 use crate::errors::raise;
 use crate::interpreter::{detach, short};
+use crate::json::json_object;
 
 /// `int | float | str`: a length in seconds.
 pub(crate) struct Seconds(pub(crate) Length);
@@ -67,6 +69,33 @@ impl ImageArgument {
     }
 }
 
+/// A callable that is not a coroutine function.
+pub(crate) struct Callable(pub(crate) Py<PyAny>);
+
+impl FromPyObject<'_, '_> for Callable {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if !value.is_callable() {
+            return Err(wrong_type(&value, "a callable"));
+        }
+        if is_coroutine_function(&value) {
+            let text = "expected a plain function, got a coroutine function: its coroutine would never be awaited";
+            return Err(PyTypeError::new_err(text));
+        }
+        Ok(Self(value.to_owned().unbind()))
+    }
+}
+
+/// True for an `async def`, or an object or method that calls one.
+fn is_coroutine_function(value: &Bound<'_, PyAny>) -> bool {
+    /// `inspect.CO_COROUTINE`; the module is slow to import.
+    const CO_COROUTINE: i64 = 0x80;
+    let flags = |value: &Bound<'_, PyAny>| value.getattr("__code__")?.getattr("co_flags")?.extract::<i64>();
+    let call = || value.get_type().getattr("__call__");
+    flags(value).or_else(|_| flags(&call()?)).is_ok_and(|flags| flags & CO_COROUTINE != 0)
+}
+
 fn wrong_type(value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
     match value.get_type().name() {
         Ok(name) => PyTypeError::new_err(format!("expected {expected}, got {name}")),
@@ -74,7 +103,7 @@ fn wrong_type(value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
     }
 }
 
-/// Reads one argument. What is wrong with it is said with its name: `PyO3` says it in a note, which 3.10 does not have.
+/// Reads one argument. An error names it in its message: `PyO3` does so in a note, which Python 3.10 does not have.
 pub(crate) fn argument<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
     value: &Bound<'py, PyAny>,
     name: &str,
@@ -101,7 +130,7 @@ impl<'py> Arguments<'py> {
         Self { function, given }
     }
 
-    /// Adds what may be given by position, too.
+    /// With one argument that may also be given by position.
     pub(crate) fn with(
         py: Python<'py>,
         function: &'static str,
@@ -126,8 +155,8 @@ impl<'py> Arguments<'py> {
         if value.is_none() { Ok(None) } else { argument(&value, name).map(Some) }
     }
 
-    /// Takes a whole number. A bool is one for Python, and never what was meant.
-    pub(crate) fn whole<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+    /// Takes an int. A bool is one for Python, but here it is a mistake.
+    pub(crate) fn int<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
         &mut self,
         name: &str,
     ) -> PyResult<Option<T>> {
@@ -153,12 +182,12 @@ impl<'py> Arguments<'py> {
                 Kind::Text => self.take::<String>(name)?.into(),
                 Kind::Texts => self.take::<Vec<String>>(name)?.into(),
                 Kind::Path => self.take::<PathBuf>(name)?.map(|path| text(&path, name)).transpose()?.into(),
-                Kind::Whole => self.whole::<i64>(name)?.into(),
+                Kind::Int => self.int::<i64>(name)?.into(),
                 Kind::Number => {
                     self.refuse_bool(name, "float")?;
                     number(self.take::<f64>(name)?, name)?
                 }
-                Kind::YesNo => self.take::<bool>(name)?.into(),
+                Kind::Bool => self.take::<bool>(name)?.into(),
             };
             if !value.is_null() {
                 options.insert((*name).to_owned(), value);
@@ -190,11 +219,11 @@ pub(crate) enum Kind {
     /// `str` or `os.PathLike`
     Path,
     /// `int`
-    Whole,
+    Int,
     /// `float`
     Number,
     /// `bool`
-    YesNo,
+    Bool,
 }
 
 /// Takes the arguments that describe a video.
@@ -216,7 +245,7 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
         let refuse = || PyValueError::new_err("argument 'validate': it is \"strict\", \"default\" or \"off\"");
         request = request.validate(read.ok_or_else(refuse)?);
     }
-    // Files are read last, when everything else is found in order.
+    // Files are read last, when everything else is valid.
     request.image = image.map(|image| image.read(py)).transpose()?;
     for image in images {
         request.images.push(image.read(py)?);
@@ -224,8 +253,8 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
     Ok(request)
 }
 
-/// One order of a batch: a prompt, or a mapping with the arguments of `create`.
-fn order(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
+/// One request of several: a prompt, or a mapping with the arguments of `create`.
+fn request_item(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
     if let Ok(prompt) = value.cast::<PyString>() {
         return Ok(VideoRequest::new(prompt.to_str()?));
     }
@@ -240,8 +269,8 @@ fn order(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
     Ok(request)
 }
 
-/// Several orders. A mapping would be the names of one order's fields, each a prompt.
-pub(crate) fn orders(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<VideoRequest>> {
+/// Several requests. A mapping is refused: iterating it would take the field names of one request for prompts.
+pub(crate) fn requests(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<VideoRequest>> {
     if value.is_instance_of::<PyBytes>() || value.cast::<PyMapping>().is_ok() {
         let text = wrong_type(value, "an iterable of prompts and mappings").value(value.py()).to_string();
         return Err(PyTypeError::new_err(format!("argument '{name}': {text}")));
@@ -257,15 +286,15 @@ pub(crate) fn orders(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Video
         }
     };
     let items = several(value, name)?;
-    items.iter().enumerate().map(|(index, item)| order(item).map_err(|error| named(index, error))).collect()
+    items.iter().enumerate().map(|(index, item)| request_item(item).map_err(|error| named(index, error))).collect()
 }
 
-/// Several texts.
+/// Several strings.
 pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<String>> {
     several(value, name)?.iter().map(|text| argument(text, name)).collect()
 }
 
-/// The items of an iterable. A text is one too, and never what was meant.
+/// The items of an iterable. A string is one too, but here it is a mistake.
 fn several<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let error = || {
         let text = wrong_type(value, "an iterable").value(value.py()).to_string();
@@ -277,50 +306,22 @@ fn several<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Vec<Bound<'py
     short(value.py(), || value.try_iter().map_err(|_| error())?.collect())
 }
 
-fn json_object(value: &Bound<'_, PyDict>, name: &str) -> PyResult<Map<String, Value>> {
-    let py = value.py();
-    let dumps = || py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (value,))?.extract::<String>();
-    let text =
-        short(py, dumps).map_err(|error| PyTypeError::new_err(format!("argument '{name}': {}", error.value(py))))?;
-    serde_json::from_str(&text).map_err(|error| PyValueError::new_err(format!("argument '{name}': {error}")))
-}
-
-/// JSON as Python's own values.
-pub(crate) fn json_to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
-    Ok(match value {
-        Value::Null => py.None(),
-        Value::Bool(yes) => PyBool::new(py, *yes).to_owned().into_any().unbind(),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(number), _) => number.into_pyobject(py)?.into_any().unbind(),
-            (None, Some(number)) => number.into_pyobject(py)?.into_any().unbind(),
-            (None, None) => number.as_f64().into_pyobject(py)?.into_any().unbind(),
-        },
-        Value::String(text) => PyString::new(py, text).into_any().unbind(),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| json_to_python(py, item)).collect::<PyResult<Vec<_>>>()?;
-            PyList::new(py, items)?.into_any().unbind()
-        }
-        Value::Object(fields) => {
-            let dict = PyDict::new(py);
-            for (name, value) in fields {
-                dict.set_item(name, json_to_python(py, value)?)?;
-            }
-            dict.into_any().unbind()
-        }
-    })
-}
-
-/// A path for the core's options, which are text: a name that is not one would become another name.
+/// A path for the core's options, which are text: a name that is not UTF-8 would become another name.
 fn text(path: &Path, name: &str) -> PyResult<String> {
     let refuse = || PyValueError::new_err(format!("argument '{name}': the path is not valid UTF-8: use another name"));
     path.to_str().map(str::to_owned).ok_or_else(refuse)
 }
 
-/// A number for the core's options; JSON has no infinity, the core reads the largest number as for ever.
+/// A number for the core's options; JSON has no infinity, the core takes the largest number for it.
 fn number(value: Option<f64>, name: &str) -> PyResult<Value> {
     match value {
         None => Ok(Value::Null),
         Some(value) if value.is_nan() => Err(PyValueError::new_err(format!("argument '{name}': nan is not a number"))),
         Some(value) => Ok(value.clamp(f64::MIN, f64::MAX).into()),
     }
+}
+
+/// Bytes of a video as Python's.
+pub(crate) fn to_bytes(py: Python<'_>, bytes: &Bytes) -> Py<PyAny> {
+    PyBytes::new(py, bytes).into_any().unbind()
 }

@@ -4,10 +4,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::convert::json_to_python;
 use crate::interpreter::short;
+use crate::json::json_to_python;
 
-/// The exception for this error. Which class belongs to which kind is the table in `_errors.py`.
+/// The exception for this error. `_errors.py` has the table of classes by kind.
 pub(crate) fn raise(py: Python<'_>, error: &junfeiai::Error) -> PyErr {
     static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let make = || {

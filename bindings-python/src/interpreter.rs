@@ -4,15 +4,15 @@
 //! taken down; 3.14 lets it sleep. The C library carries `pthread_exit` out by unwinding, and where that meets Rust code,
 //! such as each method of our classes, the process is aborted. So no thread with Rust code below it may ask for the GIL then:
 //!
-//! - [`short`] surrounds what may run Python code, or give up the GIL in another way, and soon ends. The interpreter's end
-//!   waits until nobody is in there, and whoever wants in after its begin sleeps until the process ends.
-//! - [`call`] runs code that takes as long as it likes, such as callbacks. Nobody waits for it: a guard that unwinding drops
-//!   lets the thread sleep right behind the Python code, as 3.14 does it.
-//! - [`detach`] gives up the GIL. Whoever would ask for it again after the begin of the end sleeps.
+//! - [`short`] surrounds what may run Python code, or release the GIL in another way, and soon ends. The interpreter's end
+//!   waits until no thread is in there; a thread that would enter later sleeps until the process ends.
+//! - [`call`] runs code of any duration, such as callbacks. Nothing waits for it: a guard that unwinding drops lets the
+//!   thread sleep right behind the Python code, as 3.14 does it.
+//! - [`detach`] releases the GIL. A thread that would ask for it again after the start of the end sleeps.
 //!
-//! Between two of them a thread with Rust code keeps the GIL, so that the end cannot go on.
+//! Between two of them a thread with Rust code keeps the GIL, so that the end cannot proceed.
 #![allow(unsafe_code)] // `pyo3` has no call that can be unwound through
-#![allow(clippy::disallowed_methods)] // they are disallowed in favour of what stands here
+#![allow(clippy::disallowed_methods)] // they are disallowed in favour of this module
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -53,7 +53,7 @@ pub(crate) fn close() {
     let _ = CLOSING.set(std::thread::current().id());
 }
 
-/// Waits until nobody is in [`short`] any more.
+/// Waits until no thread is in [`short`] any more.
 pub(crate) fn wait_for_the_short(py: Python<'_>) {
     let begun = Instant::now();
     while in_short().load(Ordering::SeqCst) > 0 && begun.elapsed() < SHORT_MOST {
@@ -71,7 +71,7 @@ fn sleep_for_good() -> ! {
 struct Counted;
 
 impl Counted {
-    /// `None` when the end has begun. Counted first: either the end sees this thread, or this thread sees the end.
+    /// `None` when the end has started. Counted first: either the end sees this thread, or this thread sees the end.
     fn enter() -> Option<Self> {
         in_short().fetch_add(1, Ordering::SeqCst);
         let counted = Self;
@@ -111,12 +111,12 @@ pub(crate) fn short<T>(py: Python<'_>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Gives up the GIL for ever.
+/// Releases the GIL for ever.
 fn stay_out(py: Python<'_>) -> ! {
     match py.detach(|| -> Infallible { sleep_for_good() }) {}
 }
 
-/// Runs something that this thread is not waited for. It comes back by itself, or sleeps.
+/// Runs something that the interpreter's end does not wait for. Afterwards this thread is counted again, or sleeps.
 fn uncounted<T>(work: impl FnOnce() -> T, come_back: impl FnOnce() -> Counted) -> T {
     /// However the work ends.
     struct Back<F: FnOnce() -> Counted>(usize, Option<F>);
@@ -173,8 +173,7 @@ impl Drop for SleepForGood {
     }
 }
 
-/// `callable(*arguments)`, of code that is not ours. In a thread that the interpreter's end meets in there, this does not
-/// return.
+/// `callable(*arguments)`, of code that is not ours. If the interpreter ends meanwhile, this does not return.
 pub(crate) fn call<'py>(
     callable: &Bound<'py, PyAny>,
     arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
@@ -192,7 +191,7 @@ fn call_guarded<'py>(callable: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTupl
 #[cfg(not(windows))]
 fn call_guarded<'py>(callable: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
     let guard = SleepForGood;
-    // SAFETY: both pointers are of living objects, the second of a tuple; the GIL is held. What comes back is an own
+    // SAFETY: both pointers are of living objects, the second of a tuple; the GIL is held. The result is an owned
     // reference, or NULL with an exception set.
     unsafe {
         let result = call_that_may_unwind(callable.as_ptr(), arguments.as_ptr(), std::ptr::null_mut());
@@ -201,7 +200,7 @@ fn call_guarded<'py>(callable: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTupl
     }
 }
 
-/// `object.name(*arguments)`, of code that soon ends if nothing is wrong with it: the interpreter's end waits for it.
+/// `object.name(*arguments)`, of code that should soon end: the interpreter's end waits for it.
 pub(crate) fn call_method_waited_for<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,

@@ -1,44 +1,73 @@
-//! The Python face of `junfeiai`: it converts, waits and hands on, and decides nothing.
+//! The Python binding of `junfeiai`: it converts arguments and results and waits; it decides nothing.
+//!
+//! Arrows point down only: a file uses those below it.
 //!
 //! ```text
-//! classes    signatures and documentation, once for both faces
-//! calls      each call of the core, once for both faces
-//! face       blocking (lane) or asyncio (bridge, mailbox, courier, runtime)
-//! paid       ids of paid tasks, for those who leave a call before its end
-//! convert, values, errors, log
-//! interpreter   who may run Python code while the interpreter is being taken down
+//! shutdown            what the interpreter's end does
+//! classes             signatures and documentation, once for both call modes
+//! calls               each call of the core, once for both call modes
+//! iterators, reader   what lives from call to call
+//! call_mode           blocking or asyncio
+//!   asyncio_bridge      a call as an awaitable
+//!     loop_queue          callbacks for an event loop, queued without the GIL
+//!     runtime             the tokio runtime of asyncio calls
+//!   blocking_runtime    a call on the thread of its caller
+//!     progress            progress on its way to the callback
+//! paid_calls          ids of paid tasks, for calls that end early
+//! gil_thread          the one thread of ours that asks for the GIL
+//! log                 `tracing` to `logging`
+//! values, convert     results and arguments
+//! errors, json        the core's errors and JSON as Python objects
+//! deferred            work that is prepared without the GIL
+//! interpreter         who may run Python code while the interpreter is being taken down
 //! ```
 #![deny(unsafe_code)] // but for one call in `interpreter`
 
-mod bridge;
+mod asyncio_bridge;
+mod blocking_runtime;
+mod call_mode;
 mod calls;
 mod classes;
 mod convert;
-mod courier;
+mod deferred;
 mod errors;
-mod face;
+mod gil_thread;
 mod interpreter;
-mod lane;
+mod iterators;
+mod json;
 mod log;
 #[cfg(unix)]
-mod mailbox;
-mod paid;
+mod loop_queue;
+mod paid_calls;
+mod progress;
 mod reader;
 mod runtime;
+mod shutdown;
 mod values;
 
 use pyo3::prelude::*;
 
-/// Called at the interpreter's end, before it is taken down.
+use call_mode::{Asyncio, Blocking};
+
+/// Called by `atexit`, before the interpreter is taken down.
 #[pyfunction]
 fn _shutdown(py: Python<'_>) {
-    runtime::shutdown(py);
+    shutdown::shutdown(py);
 }
 
-/// For the command: no further create request of this process leaves; those in flight run to their end.
+/// For the command: stops the create requests of this process that were not sent yet; those in flight complete.
 #[pyfunction]
-fn _stop_creates() {
-    paid::stop_all();
+fn _stop_create_requests() {
+    paid_calls::stop_all();
+}
+
+/// For the tests: a call that creates a task and panics.
+#[pyfunction]
+fn _panic(py: Python<'_>, videos: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    match videos.cast::<classes::Videos>() {
+        Ok(videos) => calls::panic::<Blocking>(py, &videos.get().client),
+        Err(_) => calls::panic::<Asyncio>(py, &videos.cast::<classes::AsyncVideos>()?.get().client),
+    }
 }
 
 /// The native part of junfeiai. Import names from ``junfeiai``.
@@ -48,8 +77,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", junfeiai::VERSION)?;
     module.add("ERROR_KINDS", errors::kinds())?;
     module.add_function(wrap_pyfunction!(_shutdown, module)?)?;
-    module.add_function(wrap_pyfunction!(_stop_creates, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::_panic, module)?)?;
+    module.add_function(wrap_pyfunction!(_stop_create_requests, module)?)?;
+    module.add_function(wrap_pyfunction!(_panic, module)?)?;
     module.add_class::<classes::Client>()?;
     module.add_class::<classes::Videos>()?;
     module.add_class::<classes::Task>()?;

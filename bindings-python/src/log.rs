@@ -1,8 +1,8 @@
 //! `tracing` to `logging.getLogger("junfeiai")`.
 //!
-//! Events may come from any thread, some of which must not wait for the GIL. So an event is a line in a queue, and whoever
-//! is attached anyway hands the lines on: a waiting thread at each tick and at the end of its call, the courier for async
-//! calls. `logging` is not imported before there is a line for it.
+//! Events may come from any thread, some of which must not wait for the GIL. So an event becomes a line in a queue, and a
+//! thread that holds the GIL anyway hands the lines on: a blocked thread at each tick and at the end of its call, the
+//! `gil_thread` for async calls. `logging` is not imported before there is a line for it.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::interpreter::{call_method_waited_for, may_attach, short};
 
-/// Lines kept while nobody is attached; the oldest go first.
-const MOST_LINES: usize = 10_000;
+/// Lines kept until a thread hands them on; the oldest are dropped first.
+const MAX_LINES: usize = 10_000;
 
 struct Line {
     level: u8,
@@ -29,23 +29,23 @@ struct Line {
 }
 
 static LINES: PerProcess<Mutex<VecDeque<Line>>> = PerProcess::new();
-/// The least level that the Python logger wants, by Python's numbers.
-static LEAST: AtomicU8 = AtomicU8::new(30);
+/// The effective level of the Python logger, by Python's numbers.
+static MIN_LEVEL: AtomicU8 = AtomicU8::new(30);
 static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Takes the events of the core. Called once, when the module is imported.
 pub(crate) fn install() {
-    // Another subscriber cannot be there: this library is the only one in its shared object.
+    // There is no other subscriber: this library is the only one in its shared object.
     let _ = tracing::subscriber::set_global_default(ToQueue);
 }
 
-/// Reads the logger's level, so that what nobody wants is not even written down.
-pub(crate) fn look_at_level(py: Python<'_>) {
+/// Reads the logger's level, so that lines below it are not even formatted.
+pub(crate) fn read_level(py: Python<'_>) {
     let level = logger(py, false).and_then(|logger| {
         let level = call_method_waited_for(logger.bind(py), intern!(py, "getEffectiveLevel"), ()).ok()?;
         level.extract::<i64>().ok()
     });
-    LEAST.store(level.unwrap_or(30).clamp(0, 255) as u8, Ordering::Relaxed);
+    MIN_LEVEL.store(level.unwrap_or(30).clamp(0, 255) as u8, Ordering::Relaxed);
 }
 
 /// True when there are lines to hand on.
@@ -53,12 +53,12 @@ pub(crate) fn is_waiting() -> bool {
     LINES.get().is_some_and(|lines| !lines.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
 }
 
-/// Hands the lines on. What a handler raises is its own affair.
+/// Hands the lines on. What a handler raises is written as unraisable.
 pub(crate) fn drain(py: Python<'_>) {
     let Some(lines) = LINES.get() else { return };
     while is_waiting() {
         let Some(logger) = logger(py, true) else { return };
-        // Once the interpreter ends they are left to the thread that ends it.
+        // During shutdown they are left to the thread that ends the interpreter.
         if !may_attach() {
             return;
         }
@@ -71,7 +71,7 @@ pub(crate) fn drain(py: Python<'_>) {
     }
 }
 
-/// The logger, where `logging` is imported already or may be now.
+/// The logger, if `logging` is imported already or may be imported now.
 fn logger(py: Python<'_>, import: bool) -> Option<&Py<PyAny>> {
     if let Some(logger) = LOGGER.get(py) {
         return Some(logger);
@@ -99,13 +99,13 @@ fn number(level: Level) -> u8 {
 
 impl Subscriber for ToQueue {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // What a dropped call leaves behind is told by `paid`: once, and with Python's names.
-        let wanted = metadata.target().starts_with("junfeiai") && metadata.target() != "junfeiai::tracker";
+        // The core's own report of dropped calls is replaced by that of `paid_calls`: once, and with Python's names.
+        let wanted = metadata.target().starts_with("junfeiai") && metadata.target() != "junfeiai::calls::tracker";
         if wanted { Interest::sometimes() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && number(*metadata.level()) >= LEAST.load(Ordering::Relaxed)
+        metadata.is_event() && number(*metadata.level()) >= MIN_LEVEL.load(Ordering::Relaxed)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -117,12 +117,12 @@ impl Subscriber for ToQueue {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut words = Words::default();
-        event.record(&mut words);
-        let text = words.message + &words.fields;
+        let mut text = EventText::default();
+        event.record(&mut text);
+        let text = text.message + &text.fields;
         let queue = LINES.get_or_init(Mutex::default);
         let mut lines = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() >= MOST_LINES {
+        if lines.len() >= MAX_LINES {
             lines.pop_front();
         }
         lines.push_back(Line { level: number(*event.metadata().level()), text });
@@ -135,12 +135,12 @@ impl Subscriber for ToQueue {
 
 /// The message, then `name=value` for each field.
 #[derive(Default)]
-struct Words {
+struct EventText {
     message: String,
     fields: String,
 }
 
-impl Visit for Words {
+impl Visit for EventText {
     fn record_str(&mut self, field: &Field, value: &str) {
         let _ = write!(self.fields, " {field}={value}");
     }

@@ -1,4 +1,4 @@
-//! A video as a file: `_Reader` behind Python's own `io` classes, `AsyncVideoReader` for asyncio.
+//! A video as a file: `_Reader` behind Python's `io` classes, `AsyncVideoReader` for asyncio.
 
 use std::io::SeekFrom;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,16 +9,16 @@ use junfeiai::{Result, VideoReader};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 
-use crate::classes::immediate;
-use crate::convert::argument;
-use crate::face::{Asyncio, Blocking, Ear, Face, own};
+use crate::asyncio_bridge::immediate;
+use crate::blocking_runtime::PinnedRuntime;
+use crate::call_mode::{Asyncio, Blocking, CallContext, CallMode, of_this_process};
+use crate::convert::{argument, to_bytes};
 use crate::interpreter::short;
-use crate::lane::Home;
 
-/// What one read asks the core for at most.
-const PIECE: usize = 256 * 1024;
+/// The most that one read of the core returns.
+const CHUNK: usize = 256 * 1024;
 
 /// The core's reader, until it is closed.
 #[derive(Clone)]
@@ -33,12 +33,12 @@ impl Shared {
     }
 
     fn get(&self) -> PyResult<Arc<tokio::sync::Mutex<VideoReader>>> {
-        let reader = own(&self.0)?.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reader = of_this_process(&self.0)?.lock().unwrap_or_else(PoisonError::into_inner).clone();
         reader.ok_or_else(|| PyValueError::new_err("I/O operation on closed file."))
     }
 
     fn close(&self) {
-        // A child of `fork()` closes nothing of its parent's.
+        // In a child of `fork()` it is the parent's to close.
         if let Some(slot) = self.0.get() {
             slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
@@ -51,7 +51,7 @@ async fn read(reader: Arc<tokio::sync::Mutex<VideoReader>>, size: Option<usize>)
     let mut whole = BytesMut::new();
     while size.is_none_or(|size| whole.len() < size) {
         let filled = whole.len();
-        let room = size.map_or(PIECE, |size| (size - filled).min(PIECE));
+        let room = size.map_or(CHUNK, |size| (size - filled).min(CHUNK));
         whole.resize(filled + room, 0);
         let length = reader.read(&mut whole[filled..]).await?;
         whole.truncate(filled + length);
@@ -62,7 +62,7 @@ async fn read(reader: Arc<tokio::sync::Mutex<VideoReader>>, size: Option<usize>)
     Ok(whole.freeze())
 }
 
-fn place(offset: i64, whence: i64) -> PyResult<SeekFrom> {
+fn seek_target(offset: i64, whence: i64) -> PyResult<SeekFrom> {
     match (whence, u64::try_from(offset)) {
         (0, Ok(offset)) => Ok(SeekFrom::Start(offset)),
         (0, Err(_)) => Err(PyValueError::new_err(format!("negative seek position {offset}"))),
@@ -72,42 +72,38 @@ fn place(offset: i64, whence: i64) -> PyResult<SeekFrom> {
     }
 }
 
-fn to_bytes(py: Python<'_>, bytes: &Bytes) -> Py<PyAny> {
-    PyBytes::new(py, bytes).into_any().unbind()
-}
-
-fn seek<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared, to: SeekFrom) -> PyResult<Py<PyAny>> {
+fn seek<M: CallMode>(py: Python<'_>, context: &CallContext, shared: &Shared, to: SeekFrom) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, ear, async move { reader.lock().await.seek(to).await }, |py, place| {
-        Ok(place.into_pyobject(py)?.into_any().unbind())
+    M::run(py, context, async move { reader.lock().await.seek(to).await }, |py, position| {
+        Ok(position.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-fn size<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared) -> PyResult<Py<PyAny>> {
+fn size<M: CallMode>(py: Python<'_>, context: &CallContext, shared: &Shared) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, ear, async move { reader.lock().await.size().await }, |py, size| {
+    M::run(py, context, async move { reader.lock().await.size().await }, |py, size| {
         Ok(size.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-fn tell<F: Face>(py: Python<'_>, ear: &Ear, shared: &Shared) -> PyResult<Py<PyAny>> {
+fn tell<M: CallMode>(py: Python<'_>, context: &CallContext, shared: &Shared) -> PyResult<Py<PyAny>> {
     let reader = shared.get()?;
-    F::run(py, ear, async move { Ok(reader.lock().await.position()) }, |py, place| {
-        Ok(place.into_pyobject(py)?.into_any().unbind())
+    M::run(py, context, async move { Ok(reader.lock().await.position()) }, |py, position| {
+        Ok(position.into_pyobject(py)?.into_any().unbind())
     })
 }
 
 /// What `_reader.VideoReader` reads from.
 #[pyclass(frozen, name = "_Reader", module = "junfeiai._native")]
 pub(crate) struct Reader {
-    // Dropped in this order: what is left of the answer before its home.
+    // Dropped in this order: the response before the runtime of its connection.
     shared: Shared,
-    home: Home,
+    pinned: PinnedRuntime,
 }
 
-/// The file object of a video that was opened.
-pub(crate) fn file(py: Python<'_>, reader: VideoReader, home: Home) -> PyResult<Py<PyAny>> {
-    let reader = Py::new(py, Reader { shared: Shared::new(reader), home })?;
+/// The file object of an open video.
+pub(crate) fn file(py: Python<'_>, reader: VideoReader, pinned: PinnedRuntime) -> PyResult<Py<PyAny>> {
+    let reader = Py::new(py, Reader { shared: Shared::new(reader), pinned })?;
     short(py, || {
         py.import(intern!(py, "junfeiai._reader"))?.call_method1(intern!(py, "buffered"), (reader,)).map(Bound::unbind)
     })
@@ -118,26 +114,28 @@ impl Reader {
     /// Up to so many bytes.
     fn read(&self, py: Python<'_>, size: usize) -> PyResult<Py<PyAny>> {
         let reader = self.shared.get()?;
-        Blocking::run(py, &Ear::at(&self.home), read(reader, Some(size)), |py, bytes| Ok(to_bytes(py, &bytes)))
+        Blocking::run(py, &CallContext::pinned_to(&self.pinned), read(reader, Some(size)), |py, bytes| {
+            Ok(to_bytes(py, &bytes))
+        })
     }
 
-    /// Moves to another place.
+    /// Moves to another position.
     fn seek(&self, py: Python<'_>, offset: i64, whence: i64) -> PyResult<Py<PyAny>> {
-        seek::<Blocking>(py, &Ear::at(&self.home), &self.shared, place(offset, whence)?)
+        seek::<Blocking>(py, &CallContext::pinned_to(&self.pinned), &self.shared, seek_target(offset, whence)?)
     }
 
-    /// Where the next read begins.
+    /// The position where the next read starts.
     fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        tell::<Blocking>(py, &Ear::at(&self.home), &self.shared)
+        tell::<Blocking>(py, &CallContext::pinned_to(&self.pinned), &self.shared)
     }
 
-    /// Length of the file.
+    /// Length of the file in bytes.
     fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        size::<Blocking>(py, &Ear::at(&self.home), &self.shared)
+        size::<Blocking>(py, &CallContext::pinned_to(&self.pinned), &self.shared)
     }
 }
 
-/// A video that can be read from any place, without a file. ``AsyncVideo.open`` gives it.
+/// A video open for reading from any position, without a file. ``AsyncVideo.open`` returns it.
 ///
 /// >>> import asyncio
 /// >>> async def main():
@@ -163,29 +161,29 @@ impl AsyncVideoReader {
     fn read(&self, py: Python<'_>, size: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let size: i64 = size.map_or(Ok(-1), |size| argument(&size, "size"))?;
         let reader = self.0.get()?;
-        Asyncio::run(py, &Ear::default(), read(reader, usize::try_from(size).ok()), |py, bytes| {
+        Asyncio::run(py, &CallContext::default(), read(reader, usize::try_from(size).ok()), |py, bytes| {
             Ok(to_bytes(py, &bytes))
         })
     }
 
-    /// Moves to another place and gives it. Costs no request.
+    /// Moves to another position and returns it. Sends no request.
     #[pyo3(signature = (offset, whence = None), text_signature = "($self, offset, whence=0)")]
     fn seek(&self, py: Python<'_>, offset: &Bound<'_, PyAny>, whence: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let whence: i64 = whence.map_or(Ok(0), |whence| argument(&whence, "whence"))?;
-        seek::<Asyncio>(py, &Ear::default(), &self.0, place(argument(offset, "offset")?, whence)?)
+        seek::<Asyncio>(py, &CallContext::default(), &self.0, seek_target(argument(offset, "offset")?, whence)?)
     }
 
-    /// Where the next read begins.
+    /// The position where the next read starts.
     fn tell(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        tell::<Asyncio>(py, &Ear::default(), &self.0)
+        tell::<Asyncio>(py, &CallContext::default(), &self.0)
     }
 
-    /// Length of the file.
+    /// Length of the file in bytes.
     fn size(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        size::<Asyncio>(py, &Ear::default(), &self.0)
+        size::<Asyncio>(py, &CallContext::default(), &self.0)
     }
 
-    /// Ends the reading and its connection.
+    /// Closes the video and its connection.
     fn close(&self) {
         self.0.close();
     }

@@ -1,6 +1,6 @@
-//! The tokio runtime of the async client, and the interpreter's end.
+//! The tokio runtime of the async client.
 //!
-//! Blocking calls have no part in this runtime: see [`lane`](crate::lane).
+//! Blocking calls have no part in it: see [`blocking_runtime`](crate::blocking_runtime).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,11 +10,6 @@ use junfeiai::platform::native::block_sigpipe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
-
-use crate::{courier, interpreter, log, paid};
-
-/// How long the interpreter's end waits for what is in flight to let go.
-const FAREWELL: Duration = Duration::from_millis(300);
 
 struct Running {
     handle: Handle,
@@ -27,7 +22,7 @@ static RUNTIME: PerProcess<Result<Running, String>> = PerProcess::new();
 pub(crate) fn handle() -> PyResult<Handle> {
     let start = || {
         tokio::runtime::Builder::new_multi_thread()
-            // One: a second is woken for every answer, and has nothing to do. What keeps a disk busy is not done here.
+            // One: a second is woken for every response, and has nothing to do. What keeps a disk busy is not done here.
             .worker_threads(1)
             .thread_name("junfeiai")
             // These threads run nothing of the program's, and it may want SIGPIPE for its own pipes.
@@ -43,19 +38,12 @@ pub(crate) fn handle() -> PyResult<Handle> {
     }
 }
 
-/// Called by `atexit`: what is in flight is dropped, and no thread of ours enters the interpreter any more.
-pub(crate) fn shutdown(py: Python<'_>) {
-    interpreter::close();
-    interpreter::detach(py, || {
-        courier::stop();
-        if let Some(Ok(running)) = RUNTIME.get() {
-            let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(runtime) = runtime {
-                runtime.shutdown_timeout(FAREWELL);
-            }
+/// Drops everything that runs there and waits up to `grace` for it. Called with the GIL released.
+pub(crate) fn stop(grace: Duration) {
+    if let Some(Ok(running)) = RUNTIME.get() {
+        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_timeout(grace);
         }
-    });
-    paid::report_all(py);
-    interpreter::wait_for_the_short(py);
-    log::drain(py);
+    }
 }

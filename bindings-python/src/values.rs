@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::convert::json_to_python;
 use crate::errors::raise;
 use crate::interpreter::short;
+use crate::json::json_to_python;
 
 /// A Python string literal.
 pub(crate) fn quoted(py: Python<'_>, text: &str) -> PyResult<String> {
@@ -68,25 +68,25 @@ macro_rules! record {
 }
 
 record! {
-    /// What ``save`` did.
+    /// The result of ``save``.
     Summary {
-        /// Where the video is, as ``pathlib.Path``.
+        /// The path of the video, as ``pathlib.Path``.
         path: FilePath,
-        /// Length of the file.
+        /// Length of the file in bytes.
         bytes: u64,
-        /// Running time in seconds, as the file says.
+        /// Duration in seconds, from the file.
         duration: Option<f64>,
-        /// Width in pixels, as the file says: the size asked for is only advice to the model.
+        /// Width in pixels, from the file: the requested size is only a hint to the model.
         width: Option<u32>,
-        /// Height in pixels, as the file says.
+        /// Height in pixels, from the file.
         height: Option<u32>,
-        /// True when the file was not read in one go: after a cut, or from what a former call left.
+        /// True when the download was resumed, after a broken connection or from an earlier call.
         resumed: bool,
-        /// Requests sent for it.
+        /// Number of requests sent.
         attempts: u32,
         /// Seconds this call took.
         elapsed: f64,
-        /// SHA-256 in hexadecimal, when it was asked for.
+        /// SHA-256 in hexadecimal, if requested.
         sha256: Option<String>,
     }
 }
@@ -108,11 +108,11 @@ impl From<junfeiai::Summary> for Summary {
 }
 
 record! {
-    /// How far a save is.
+    /// Progress of a save.
     SaveProgress {
-        /// Bytes that are there, those of former calls included.
+        /// Bytes saved so far, including those of earlier calls.
         bytes: u64,
-        /// Length of the file, once it is known.
+        /// Length of the file in bytes, once known.
         total: Option<u64>,
         /// Bytes per second over the last second or so.
         rate: f64,
@@ -126,11 +126,11 @@ impl From<&junfeiai::SaveProgress> for SaveProgress {
 }
 
 record! {
-    /// Something that works but is advised against, or that the caller should know.
+    /// A request that works but is not recommended, or something else that the caller should know.
     TaskWarning {
-        /// Which advice it is: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``.
+        /// The kind of warning: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``.
         code: String,
-        /// One line for people.
+        /// One line of text.
         message: String,
     }
 }
@@ -142,17 +142,17 @@ impl From<&junfeiai::Warning> for TaskWarning {
 }
 
 record! {
-    /// What is left on a key.
+    /// The balance of a key.
     Balance {
         /// The key's name at the server.
         name: Option<String>,
-        /// True when the key itself has no limit; the account's balance, which this call does not tell, still has.
+        /// True when the key itself has no limit; the account still has one, which is not reported here.
         unlimited: bool,
-        /// What is left, in USD, never below 0; ``None`` when the key has no limit.
+        /// Remaining USD, at least 0; ``None`` when the key has no limit.
         available_usd: Option<f64>,
-        /// What was used up, in USD.
+        /// Used USD.
         used_usd: f64,
-        /// When the key ends, in unix seconds; ``None`` when it does not.
+        /// When the key expires, in Unix seconds; ``None`` when it does not.
         expires_at: Option<u64>,
     }
 }
@@ -174,11 +174,11 @@ record! {
     CheckStep {
         /// Its stable name: ``dns connect tls answer base_url key clock proxy video_host models balance``.
         name: String,
-        /// How it ended: ``ok``, ``warn``, ``fail`` or ``skipped``.
+        /// The result: ``ok``, ``warn``, ``fail`` or ``skipped``.
         status: String,
         /// What was found, one line.
         detail: String,
-        /// What to do, one line, where something is to be done.
+        /// What to do, one line, if anything.
         advice: Option<String>,
     }
 }
@@ -195,21 +195,22 @@ impl From<&junfeiai::CheckStep> for CheckStep {
 }
 
 record! {
-    /// One entry as the check found it.
+    /// The check of one endpoint.
     EntryCheck {
         /// The base URL.
         endpoint: String,
-        /// True for the entry that calls go to now.
+        /// True for the endpoint that is in use now.
         in_use: bool,
-        /// True when no step failed: tasks can be created here, as far as can be told without creating one.
+        /// True when no step failed: as far as can be checked without creating a task, tasks can be created here.
         ok: bool,
-        /// What was looked at, in order.
+        /// The steps, in order.
         steps: Vec<CheckStep>,
-        /// Seconds from sending the request to the end of the answer, connecting included.
+        /// Seconds from connecting to the end of the response.
         latency: Option<f64>,
-        /// How many seconds this machine's clock is ahead of the server's; ``None`` when the server's is not shown.
+        /// How many seconds this machine's clock is ahead of the server's; ``None`` when the server does not report its
+        /// time.
         clock_skew: Option<i64>,
-        /// The server's request id, for the administrator.
+        /// The server's request id, for support.
         request_id: Option<String>,
     }
 }
@@ -229,32 +230,32 @@ impl From<&junfeiai::EntryCheck> for EntryCheck {
 }
 
 record! {
-    /// Something paid for, or perhaps paid for, that is not over, as the journal says.
+    /// An entry of the journal that is not finished: a task, or a create request that may have been charged.
     Pending {
-        /// ``task``: wait for it, save it. ``unknown``: a create whose answer never came; look into the account, then call
-        /// ``resolve_unknown``.
+        /// ``task``: wait for it and save it. ``unknown``: a create request without a response; check your account's usage
+        /// page, then call ``resolve_unknown``.
         kind: String,
-        /// The task's id; ``None`` for a create whose outcome is unknown.
+        /// The task's id; ``None`` for a create request of unknown outcome.
         task_id: Option<String>,
-        /// The journal's own name of a create whose outcome is unknown.
+        /// The journal's id of a create request of unknown outcome.
         intent: Option<String>,
-        /// The model asked for.
+        /// The requested model.
         model: String,
-        /// The length asked for, where it is known.
+        /// The requested length, if known.
         seconds: Option<String>,
-        /// Unix seconds of its create.
+        /// Unix seconds of the create request.
         created_at: u64,
-        /// How far a task was, ``created`` or ``succeeded``; why there is no answer to a create.
+        /// For a task ``created`` or ``succeeded``; for a create request why its outcome is unknown.
         state: String,
-        /// SHA-256 of the request's body, where it is known.
+        /// SHA-256 of the request's body, if known.
         fingerprint: Option<String>,
-        /// The prompt, where the client was told to keep prompts.
+        /// The prompt, if the client was made with ``journal_prompts``.
         prompt: Option<String>,
     }
 }
 
 impl Pending {
-    /// Kinds that are newer than this binding are left out.
+    /// Kinds that this binding does not know are left out.
     pub(crate) fn new_from(entry: junfeiai::Pending) -> Option<Self> {
         match entry {
             junfeiai::Pending::Task { task_id, model, seconds, created_at, state, fingerprint, prompt, .. } => {
@@ -286,7 +287,7 @@ impl Pending {
     }
 }
 
-/// One pending task that ``resume_pending`` is done with.
+/// The result of ``resume_pending`` for one task.
 #[pyclass(frozen, module = "junfeiai")]
 pub(crate) struct Saved {
     task_id: String,
@@ -306,25 +307,25 @@ impl Saved {
 
 #[pymethods]
 impl Saved {
-    /// The task.
+    /// The task's id.
     #[getter]
     fn task_id(&self) -> &str {
         &self.task_id
     }
 
-    /// What was saved; ``None`` when it failed.
+    /// The saved file; ``None`` on failure.
     #[getter]
     fn summary(&self, py: Python<'_>) -> Option<Py<Summary>> {
         self.summary.as_ref().map(|summary| summary.clone_ref(py))
     }
 
-    /// Why it failed; ``None`` when it was saved.
+    /// Why it failed; ``None`` on success.
     #[getter]
     fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.error.as_ref().map(|error| error.clone_ref(py))
     }
 
-    /// What was saved, or raises why it failed.
+    /// Returns ``summary``, or raises ``error``.
     fn result(&self, py: Python<'_>) -> PyResult<Option<Py<Summary>>> {
         match &self.error {
             Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
@@ -339,7 +340,7 @@ impl Saved {
     }
 }
 
-/// What ``check`` found. ``str()`` gives a readable text of several lines.
+/// The result of ``check``. ``str()`` returns a readable text of several lines.
 #[pyclass(frozen, module = "junfeiai")]
 pub(crate) struct CheckReport {
     report: junfeiai::CheckReport,
@@ -353,7 +354,7 @@ impl From<junfeiai::CheckReport> for CheckReport {
 
 #[pymethods]
 impl CheckReport {
-    /// True when the entry that calls end up at can be used and the video host answers.
+    /// True when the endpoint in use works and the video host responds.
     #[getter]
     fn ok(&self) -> bool {
         self.report.ok
@@ -365,7 +366,7 @@ impl CheckReport {
         self.report.version
     }
 
-    /// Every entry in the order of preference.
+    /// Every endpoint, the preferred one first.
     #[getter]
     fn entries(&self) -> Vec<EntryCheck> {
         self.report.entries.iter().map(EntryCheck::from).collect()
@@ -377,19 +378,19 @@ impl CheckReport {
         self.report.steps.iter().map(CheckStep::from).collect()
     }
 
-    /// The models of this key, where they were asked for and the server tells them.
+    /// The models of this key, if requested and reported by the server.
     #[getter]
     fn models(&self) -> Option<Vec<String>> {
         self.report.models.clone()
     }
 
-    /// What is left on the key, where it was asked for and the server tells it.
+    /// The balance of the key, if requested and reported by the server.
     #[getter]
     fn balance(&self) -> Option<Balance> {
         self.report.balance.as_ref().map(Balance::from)
     }
 
-    /// The report as plain values, for ``json.dumps``.
+    /// The report as a dict, for ``json.dumps``.
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         json_to_python(py, &self.report.to_json())
     }

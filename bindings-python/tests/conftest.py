@@ -18,7 +18,7 @@ from junfeiai import AsyncClient, Client
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-0123456789"
 
-# Started in the background, Python is told to ignore Ctrl-C; some of these tests press it.
+# A background process starts with SIGINT ignored; some of these tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -114,7 +114,7 @@ def async_client(emulator: Emulator) -> AsyncClient:
 
 @pytest.fixture
 def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What a program of a user's finds: key and entry in the environment, an empty folder of its own."""
+    """The environment of a user's program: key and endpoint in variables, and an empty folder."""
     monkeypatch.setenv("JUNFEIAI_API_KEY", KEY)
     monkeypatch.setenv("JUNFEIAI_BASE_URL", emulator.base_url)
     monkeypatch.delenv("JUNFEIAI_LOG", raising=False)

@@ -31,11 +31,11 @@ def test_every_method(emulator: Emulator, tmp_path: Path) -> None:
             seen: list[AsyncTask] = []
             video = await task.wait(on_progress=seen.append)
             assert seen[-1].status == "succeeded"
-            told: list[SaveProgress] = []
-            summary = await video.save(tmp_path / "a.mp4", on_progress=told.append)
+            reported: list[SaveProgress] = []
+            summary = await video.save(tmp_path / "a.mp4", on_progress=reported.append)
             whole = emulator.file(task.id)
             assert summary.path.read_bytes() == whole
-            assert told[-1].bytes == summary.bytes
+            assert reported[-1].bytes == summary.bytes
             assert await video.read() == whole
             assert await video.read_range(4, 8) == whole[4:8]
             assert b"".join([piece async for piece in video.iter_bytes()]) == whole
@@ -103,10 +103,10 @@ def test_a_cancelled_save_lets_go_of_its_file(async_client: AsyncClient, emulato
         for _ in range(3):
             begun = asyncio.Event()
 
-            def told(_: object, begun: asyncio.Event = begun) -> None:
+            def reported(_: object, begun: asyncio.Event = begun) -> None:
                 begun.set()
 
-            saving = asyncio.create_task(video.save(tmp_path / "a.mp4", on_progress=told))
+            saving = asyncio.create_task(video.save(tmp_path / "a.mp4", on_progress=reported))
             await begun.wait()
             saving.cancel()
             with pytest.raises(asyncio.CancelledError):

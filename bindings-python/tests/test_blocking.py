@@ -21,13 +21,13 @@ def test_create_wait_save(client: Client, emulator: Emulator, tmp_path: Path) ->
     video = task.wait(timeout=1800, on_progress=lambda t: seen.append((t.status, t.progress)))
     assert seen[-1] == ("succeeded", 100.0)
     assert len(seen) > 1
-    told: list[SaveProgress] = []
-    summary = video.save(tmp_path / "ball.mp4", connections=2, sha256=True, on_progress=told.append)
+    reported: list[SaveProgress] = []
+    summary = video.save(tmp_path / "ball.mp4", connections=2, sha256=True, on_progress=reported.append)
     assert isinstance(summary, Summary)
     assert summary.path == tmp_path / "ball.mp4"
     assert (summary.width, summary.height, round(summary.duration or 0)) == (1280, 720, 6)
     assert summary.path.read_bytes() == emulator.file(task.id)
-    assert told[-1].bytes == told[-1].total == summary.bytes
+    assert reported[-1].bytes == reported[-1].total == summary.bytes
     assert len(summary.sha256 or "") == 64
     assert emulator.stats()["created_tasks"] == 1
 

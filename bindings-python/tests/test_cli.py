@@ -18,7 +18,7 @@ import pytest
 from conftest import KEY, Emulator
 
 import junfeiai
-from junfeiai._cli import EXIT_CODES, exit_code
+from junfeiai._cli.exit_codes import EXIT_CODES, exit_code
 
 
 def command(*arguments: str) -> list[str]:
@@ -49,7 +49,7 @@ def test_generate(environment: Path, emulator: Emulator) -> None:
     assert "file      out/ball.mp4" in result.stdout
     assert "1280x720" in result.stdout
     assert "sha256" in result.stdout
-    assert "paid for 6 s" in result.stderr
+    assert "billed 6 s" in result.stderr
     assert "status    succeeded" in result.stderr
     assert "\x1b" not in result.stderr, "plain lines where there is no terminal"
     assert emulator.stats()["created_tasks"] == 1

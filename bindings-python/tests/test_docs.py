@@ -54,7 +54,7 @@ def test_everything_is_documented() -> None:
 
 
 def examples() -> list[tuple[str, str]]:
-    """Where it stands, and the example: of every document, by the collector that all languages use."""
+    """The place and the text of every example in the documents, by the collector that all languages use."""
     done = subprocess.run([sys.executable, COLLECTOR, "python"], check=True, stdout=subprocess.PIPE, text=True)
     return [(f"{block['file']}:{block['line']}", block["text"]) for block in json.loads(done.stdout)]
 

@@ -72,7 +72,7 @@ def create_asyncio(emulator: Emulator, _: Client, client: AsyncClient) -> None:
 
 @pytest.fixture
 def busy(emulator: Emulator, client: Client, async_client: AsyncClient) -> Iterator[None]:
-    """A blocking and an asyncio client, each with as many creates in flight as it may have."""
+    """A blocking and an asyncio client, each with as many create requests in flight as allowed."""
     emulator.rule("hang", op="create", times=8, ms=4000)
 
     def loop() -> None:

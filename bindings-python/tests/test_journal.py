@@ -1,4 +1,4 @@
-"""What a process paid for and the next one goes on with."""
+"""Tasks that one process paid for and the next one resumes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_pending_and_resume(emulator: Emulator, tmp_path: Path) -> None:
     assert again.videos.pending() == []
 
 
-def test_failures_are_told_and_stop_nobody(emulator: Emulator, tmp_path: Path) -> None:
+def test_failures_are_reported_and_stop_no_other(emulator: Emulator, tmp_path: Path) -> None:
     client = Client(**emulator.options(journal=tmp_path / "journal"))
     bad = client.videos.create("[fail] x", seconds=4)
     good = client.videos.create("x", seconds=4)

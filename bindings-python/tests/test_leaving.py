@@ -97,8 +97,8 @@ def check_journal(emulator: Emulator, journal: Path, known: list[str]) -> None:
 
 
 BLOCKING: dict[str, Callable[[Client, Any], object]] = {
-    "generate": lambda c, tell: c.videos.generate("x", seconds=4, on_progress=tell),
-    "wait": lambda c, tell: c.videos.create("x", seconds=4).wait(on_progress=tell),
+    "generate": lambda c, notify: c.videos.generate("x", seconds=4, on_progress=notify),
+    "wait": lambda c, notify: c.videos.create("x", seconds=4).wait(on_progress=notify),
     "watch": lambda c, _: list(c.videos.create("x", seconds=4).watch()),
     "generate_many": lambda c, _: list(c.videos.generate_many(["x"])),
 }
@@ -200,13 +200,13 @@ def test_generate_many_left(endless: Emulator, journal: Path, caplog: pytest.Log
 
 
 def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
-    # Both creates leave together; the first task is asked for, and fails, only after a while.
+    # Both create requests are sent together; the first poll, which reports a failure, comes only after a while.
     client = Client(**emulator.options(journal=journal, poll_interval=0.5))
     emulator.scenario(task={"queued_s": 0, "running_s": 0})
     for outcome in client.videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
         assert isinstance(outcome.error, junfeiai.TaskFailedError)
         break
-    assert logged_once(caplog, "a call was left before its end")
+    assert logged_once(caplog, "a call ended early")
 
 
 def test_a_loop_that_is_left_asyncio(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -353,7 +353,7 @@ def test_a_coroutine_that_is_closed(endless: Emulator, journal: Path, caplog: py
 
 
 def test_a_result_that_nobody_takes(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The call is over when it is cancelled, before its coroutine has taken the result."""
+    """The call has ended when it is cancelled, before its coroutine has taken the result."""
 
     async def main() -> None:
         call = async_client.videos.create("x", seconds=4)

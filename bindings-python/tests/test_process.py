@@ -179,7 +179,7 @@ BUSY = {
 @pytest.mark.parametrize("interpreter", interpreters())
 @pytest.mark.parametrize("kind", BUSY)
 def test_the_end_with_busy_callbacks(kind: str, interpreter: str, emulator: Emulator, environment: Path) -> None:
-    """Daemon threads run Python code with Rust code below it, on both faces, while the interpreter is taken down."""
+    """Daemon threads run Python code with Rust code below it, blocking and asyncio, while the interpreter is taken down."""
     task_id = emulator.running()
     rounds = 15 if ALL else 1
     package = Path(junfeiai.__file__).parents[1]
@@ -190,14 +190,14 @@ def test_the_end_with_busy_callbacks(kind: str, interpreter: str, emulator: Emul
         client = Client(poll_interval=0.001)
         busy = threading.Semaphore(0)
         leave = threading.Event()
-        def told(_):
+        def notify(_):
             busy.release()
             {BUSY[kind]}
         def blocking():
-            client.videos.task({task_id!r}).wait(on_progress=told)
+            client.videos.task({task_id!r}).wait(on_progress=notify)
         def loop():
             async def main():
-                await AsyncClient(poll_interval=0.001).videos.task({task_id!r}).wait(on_progress=told)
+                await AsyncClient(poll_interval=0.001).videos.task({task_id!r}).wait(on_progress=notify)
             asyncio.run(main())
         for work in [blocking] * 6 + [loop] * 2:
             threading.Thread(target=work, daemon=True).start()

@@ -153,7 +153,7 @@ def test_refusals_name_the_argument(
 ) -> None:
     client: Any = (AsyncClient if asyncio_ else Client)(**emulator.options())
     given = {"prompt": "x", **arguments} if name != "generate_many" else arguments
-    # When it is called: nothing has to be awaited to be told.
+    # When it is called: nothing has to be awaited for the error.
     with pytest.raises((TypeError, ValueError, OverflowError), match=text):
         getattr(client.videos, name)(**given)
     assert emulator.stats()["posts"] == 0

@@ -1,4 +1,4 @@
-"""The JunFeiAI video API: create a task once, wait politely, end with a verified MP4.
+"""Client for the JunFeiAI video API: creates, waits for and downloads videos safely.
 
 >>> from junfeiai import Client
 >>> with Client() as client:  # the key comes from JUNFEIAI_API_KEY

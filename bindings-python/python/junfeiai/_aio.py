@@ -1,4 +1,4 @@
-"""The coroutines behind the async client. They know nothing of asyncio: what they await does."""
+"""The coroutines behind the async client. They do not import asyncio: what they await does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ async def call(start: Any) -> Any:
     try:
         return await start()
     except BaseException as error:
-        # Cancelled, closed, or ended by a callback: what is known of paid tasks is not lost.
+        # Cancelled, closed, or ended by a callback: keep the ids of paid tasks.
         start.left(error)
         raise
 

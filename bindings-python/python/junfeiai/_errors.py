@@ -1,6 +1,6 @@
-"""The exceptions, one class for each thing a caller may want to do about it.
+"""The exceptions: one class for each way in which a caller may want to handle an error.
 
-Each also is the builtin exception that people would catch. ``KINDS`` says which class belongs to which kind of the core.
+Each is also the matching builtin exception. ``KINDS`` maps the kinds of the core to classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class JunFeiAIError(Exception):
-    """Any failure of this library. Its text is one line that says what happened and what to do next."""
+    """Base class of this library's errors. Its text is one line: what happened and what to do next."""
 
     kind: str = "internal"
     """The stable name of the kind, the same in every language."""
@@ -20,37 +20,37 @@ class JunFeiAIError(Exception):
     phase: str = ""
     """Where it happened: ``config create query wait content save check journal``."""
     message: str = ""
-    """What went wrong, without the advice that ``str()`` adds."""
+    """What happened, without the advice that ``str()`` adds."""
     field: str | None = None
-    """The option or request field at fault, where one is."""
+    """The option or request field that caused the error, if any."""
     status_code: int | None = None
-    """The HTTP status of the answer."""
+    """The HTTP status of the response."""
     code: str | None = None
-    """The server's own code."""
+    """The server's error code."""
     server_message: str | None = None
-    """The server's own message, in its language."""
+    """The server's message, in its language."""
     request_id: str | None = None
-    """The server's request id, for the administrator."""
+    """The server's request id, for support."""
     task_id: str | None = None
-    """The task this is about. Present on every error after a task exists."""
+    """The task concerned. Set on every error after a task exists."""
     last_status: str | None = None
-    """The last status seen of that task."""
+    """The last known status of that task."""
     retry_after: float | None = None
     """Seconds the server asked to wait."""
     attempts: int = 0
-    """How many requests were sent for this call."""
+    """Number of requests sent by this call."""
     maybe_executed: bool = False
-    """True when the request may have been carried out (and charged) although there is no answer."""
+    """True when the request may have been executed (and charged) although no response was received."""
     transient: bool = False
     """True when the same call may succeed later without any change."""
 
 
 class ConfigError(JunFeiAIError, ValueError):
-    """The client cannot be built: no key, a base URL that cannot be one, …"""
+    """Invalid client options: no key, an invalid base URL, …"""
 
 
 class UntrustedHostError(ConfigError):
-    """The key would have left for a host that is not on the list."""
+    """Refused to send the API key to an untrusted host."""
 
 
 class InvalidRequestError(JunFeiAIError, ValueError):
@@ -58,7 +58,7 @@ class InvalidRequestError(JunFeiAIError, ValueError):
 
 
 class APIStatusError(JunFeiAIError):
-    """The server answered, and its answer is no."""
+    """The server responded with an error."""
 
 
 class BadRequestError(APIStatusError):
@@ -90,27 +90,27 @@ class UpstreamError(APIStatusError):
 
 
 class ModelUnavailableError(APIStatusError):
-    """The server offers no such model; trying again does not help."""
+    """The server does not offer this model; a retry does not help."""
 
 
 class UnexpectedResponseError(APIStatusError):
-    """The answer is not one of this API: is /v1 missing from the base URL?"""
+    """The response is not from this API. Check that the base URL ends in /v1."""
 
 
 class NotOfferedError(APIStatusError):
-    """The server does not offer this function, which the service document does not promise either."""
+    """Optional endpoint, not supported by this server."""
 
 
 class APIConnectionError(JunFeiAIError, ConnectionError):
-    """No connection, or it was lost."""
+    """The connection failed or was lost."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """No answer in time."""
+    """No response in time."""
 
 
 class CreateOutcomeUnknownError(JunFeiAIError):
-    """A create was sent and its outcome is not known: a task may exist and may have been charged."""
+    """A create request was sent and its outcome is not known: a task may exist and may have been charged."""
 
 
 class TaskFailedError(JunFeiAIError):
@@ -118,19 +118,19 @@ class TaskFailedError(JunFeiAIError):
 
 
 class WaitTimeoutError(JunFeiAIError, TimeoutError):
-    """The wait ended before the task did. The task goes on: call wait with its id again."""
+    """The wait ended before the task did. The task is still running: call wait with its id again."""
 
 
 class DownloadError(JunFeiAIError):
-    """The video could not be read to its end; what was read is kept for the next try."""
+    """The download was not completed; what was read is kept for the next attempt."""
 
 
 class NotReadyError(DownloadError):
-    """The video is not there yet."""
+    """The video is not available yet."""
 
 
 class IntegrityError(JunFeiAIError):
-    """What was read is not the whole, unchanged video."""
+    """The downloaded file is incomplete or was changed."""
 
 
 class FileError(JunFeiAIError, OSError):
@@ -142,7 +142,7 @@ class TargetExistsError(FileError, FileExistsError):
 
 
 class FileLockedError(FileError):
-    """Another saver is writing the same file."""
+    """Another process or call is saving to the same file."""
 
 
 class NoSpaceError(FileError):
@@ -150,7 +150,7 @@ class NoSpaceError(FileError):
 
 
 class CallCancelledError(JunFeiAIError):
-    """The call was cancelled. A task that exists goes on."""
+    """The call was cancelled. An existing task keeps running and stays charged."""
 
 
 class JournalError(JunFeiAIError):
@@ -193,7 +193,7 @@ KINDS: dict[str, type[JunFeiAIError]] = {
     "internal": InternalError,
 }
 
-# The core's names where Python has its own word for the thing.
+# The core's names that are named otherwise in Python.
 _RENAMED = {"status": "status_code", "retry_after_s": "retry_after"}
 
 
@@ -206,7 +206,7 @@ def from_record(record: dict[str, Any]) -> JunFeiAIError:
 
 
 LOG_LEFT = True
-"""False for a program that tells of unfinished tasks itself."""
+"""False for a program that reports unfinished tasks itself."""
 
 
 def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:
@@ -223,7 +223,7 @@ def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: b
                 error.task_id = task_ids[0]  # type: ignore[attr-defined]
             if maybe_executed:
                 error.maybe_executed = True  # type: ignore[attr-defined]
-        except (AttributeError, TypeError):  # an exception class without room: the log has it
+        except (AttributeError, TypeError):  # a class that allows no attributes: it is only logged
             pass
     if log and LOG_LEFT:
         import logging

@@ -1,4 +1,4 @@
-"""A video as one of Python's own file objects."""
+"""A video as a standard file object."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-# Reads of the buffer ask for so much at a time; the core reads ahead by itself.
+# The buffer reads so much at a time; the core reads ahead on its own.
 _BUFFER = 128 * 1024
 
 
 class VideoReader(io.RawIOBase):
-    """The raw file below what ``Video.open`` gives: ``file.raw``."""
+    """The raw file below what ``Video.open`` returns: ``file.raw``."""
 
     def __init__(self, native: Any) -> None:
         self._native = native
 
     @property
     def size(self) -> int:
-        """Length of the file."""
+        """Length of the file in bytes."""
         self._open()
         size: int = self._native.size()
         return size

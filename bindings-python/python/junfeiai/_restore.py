@@ -1,6 +1,6 @@
-"""Tasks and videos out of a pickle: they hold an id and the entry, never the key.
+"""Unpickling of tasks and videos. A pickle holds an id and the endpoint, never the key.
 
-The key comes from the environment of the process that loads them.
+The key comes from the environment of the process that loads it.
 """
 
 from __future__ import annotations

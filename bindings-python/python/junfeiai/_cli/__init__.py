@@ -6,7 +6,7 @@ JUNFEIAI_VIDEO_BASE_URL, JUNFEIAI_LOG (error, warn, info, debug, trace); HTTPS_P
 Example: junfeiai generate "A small red ball bouncing once" --seconds 6 -o ball.mp4
 
 Exit codes: 0 done, 1 any other failure, 2 wrong usage or options, 3 the task failed, 4 the wait timed out, 5 key, rights
-or balance, 6 network, 7 the outcome of a create is unknown, 130 Ctrl-C.
+or balance, 6 network, 7 a create request of unknown outcome, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,40 +16,10 @@ import os
 import sys
 from pathlib import Path
 
-from .. import (
-    APIConnectionError,
-    AuthenticationError,
-    ConfigError,
-    CreateOutcomeUnknownError,
-    DownloadError,
-    InvalidRequestError,
-    JunFeiAIError,
-    PermissionDeniedError,
-    TaskFailedError,
-    WaitTimeoutError,
-    __version__,
-    _errors,
-)
+from .. import JunFeiAIError, __version__, _errors
 from . import commands
+from .exit_codes import exit_code
 from .output import Output
-
-EXIT_CODES: list[tuple[type[JunFeiAIError], int]] = [
-    (ConfigError, 2),
-    (InvalidRequestError, 2),
-    (TaskFailedError, 3),
-    (WaitTimeoutError, 4),
-    (AuthenticationError, 5),
-    (PermissionDeniedError, 5),
-    (APIConnectionError, 6),
-    (DownloadError, 6),
-    (CreateOutcomeUnknownError, 7),
-]
-
-
-def exit_code(error: BaseException) -> int:
-    """The exit code that tells of this failure."""
-    return next((code for cls, code in EXIT_CODES if isinstance(error, cls)), 1)
-
 
 def _journal() -> str:
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
@@ -57,7 +27,7 @@ def _journal() -> str:
 
 
 class _NotHere(argparse.Action):
-    """The command line can be read by everybody on the machine, and stays in the shell's history."""
+    """Every user of the machine can read a command line, and it stays in the shell's history."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         parser.error("the key is never given on the command line: set JUNFEIAI_API_KEY or use --api-key-file FILE")
@@ -72,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--base-url", metavar="URL", help='"standard", "china" or a base URL; otherwise JUNFEIAI_BASE_URL'
     )
-    group.add_argument("--poll-interval", type=float, metavar="S", help="seconds between two queries of a task (5, growing to 10)")
-    group.add_argument("--journal", metavar="FILE", default=None, help=f"remembers what was paid for ({_journal()}; a batch: always in its folder)")
+    group.add_argument("--poll-interval", type=float, metavar="S", help="delay between polls in seconds (starts at 5, backs off to 10)")
+    group.add_argument("--journal", metavar="FILE", default=None, help=f"records paid tasks ({_journal()}; a batch: always in its folder)")
     group.add_argument("--no-journal", action="store_true", help="keep no journal")
     group.add_argument("--json", action="store_true", help="one JSON object per result, for machines")
     group.add_argument(
@@ -82,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help='a bar needs pip install "junfeiai[cli]"',
     )
-    group.add_argument("-v", "--verbose", action="count", default=0, help="tell what is done; twice: every request")
+    group.add_argument("-v", "--verbose", action="count", default=0, help="log each step; twice: log every request")
 
     request = argparse.ArgumentParser(add_help=False)
     group = request.add_argument_group("the video")
@@ -90,23 +60,23 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--seconds", metavar="N", help="length in seconds; without it the server makes and bills 4 s")
     group.add_argument("--size", metavar="WxH", help="frame size such as 1280x720")
     group.add_argument(
-        "--image", action="append", metavar="URL|FILE", help="image to start from; several are reference images"
+        "--image", action="append", metavar="URL|FILE", help="start image; several are reference images"
     )
     group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
     wait = argparse.ArgumentParser(add_help=False)
-    wait.add_argument("--timeout", type=float, metavar="S", help="longest wait in seconds (1800)")
+    wait.add_argument("--timeout", type=float, metavar="S", help="maximum wait in seconds (1800)")
 
     save = argparse.ArgumentParser(add_help=False)
     group = save.add_argument_group("the file")
     group.add_argument("-o", "--output", metavar="FILE", help="where to save it (TASK_ID.mp4)")
-    group.add_argument("--overwrite", action="store_true", help="replace a file of that name")
+    group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument("--connections", type=int, default=1, metavar="N", help="connections used at once, 1-16 (1)")
     group.add_argument("--sha256", action="store_true", help="compute the hash of the file")
 
     top = argparse.ArgumentParser(
         prog="junfeiai",
-        description="Create videos by the JunFeiAI API: paid once, waited for politely, saved whole.",
+        description="Client for the JunFeiAI video API: creates, waits for and downloads videos safely.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -122,18 +92,18 @@ def parser() -> argparse.ArgumentParser:
     add("create", "create a task and print its id; this costs money", request).add_argument(
         "prompt", help="what the video shows"
     )
-    add("get", "print a task's state").add_argument("task_id")
+    add("get", "print a task's status").add_argument("task_id")
     add("wait", "wait for a task", wait).add_argument("task_id")
-    add("save", "save the video of a task that is done", save).add_argument("task_id")
-    batch = add("batch", "make every video of a list; run it again and it goes on; this costs money", wait)
+    add("save", "save the video of a task that has succeeded", save).add_argument("task_id")
+    batch = add("batch", "make every video of a list; run it again to resume; this costs money", wait)
     batch.add_argument("file", metavar="FILE.jsonl", help='a request per line: {"prompt": "…", "seconds": 6}')
     batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos and the journal")
-    batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks alive at once (4)")
+    batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks at a time (4)")
     batch.add_argument("--connections", type=int, default=1, metavar="N", help="connections for each file (1)")
-    pending = add("pending", "list what was paid for and is not saved; with -o, wait for it and save it")
+    pending = add("pending", "list paid tasks that are not saved; with -o, wait for them and save them")
     pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
-    doctor = add("doctor", "look at entries, key, clock and proxy; creates nothing and costs nothing")
-    doctor.add_argument("--account", action="store_true", help="ask for the models and the balance as well")
+    doctor = add("doctor", "check endpoints, key, clock and proxy; creates nothing and costs nothing")
+    doctor.add_argument("--account", action="store_true", help="query the models and the balance as well")
     return top
 
 
@@ -147,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {output.complaint}", file=sys.stderr)
         return 2
     _logging(options.verbose)
-    # Here it is the output that tells of unfinished tasks.
+    # Here `output` prints how to resume unfinished tasks.
     _errors.LOG_LEFT = False
     try:
         code: int = commands.COMMANDS[options.command](options, output)

@@ -1,7 +1,7 @@
 """``junfeiai batch``: every video of a list, resumable.
 
-A line's video has a name made from the request itself, so that a line whose file exists is done. A line whose task is in
-the folder's journal is resumed; one whose create has an unknown outcome is never sent again by itself. One run at a time
+The file of a line is named after its request, so that a line whose file exists is done. A line whose task is in the
+folder's journal is resumed; a create request of unknown outcome is never sent again automatically. One run at a time
 works in a folder.
 """
 
@@ -38,7 +38,8 @@ from .. import (
     TargetExistsError,
     _native,
 )
-from .commands import client_options, image
+from .client_options import client_options, image
+from .exit_codes import exit_code
 from .output import Output, error_fields, summary_fields
 
 
@@ -53,14 +54,14 @@ class Line:
 
     @property
     def done(self) -> bool:
-        """True when its video is there. A name that no file can have is refused by the check."""
+        """True when its video exists. A name that no file can have is refused by `check`."""
         with contextlib.suppress(OSError, ValueError):
             return self.path.is_file()
         return False
 
 
 def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
-    """Reads and checks the whole list before anything is paid for."""
+    """Reads and checks the whole list before anything is paid."""
     lines: list[Line] = []
     seen: defaultdict[str, int] = defaultdict(int)
     for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
@@ -89,7 +90,7 @@ def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
     return lines
 
 
-# What every further create would meet, too.
+# Errors that every further create request would raise, too.
 _ENDS_ALL = (AuthenticationError, InsufficientBalanceError, NoSpaceError, JournalError, ConfigError)
 
 
@@ -97,12 +98,12 @@ def ends_all(error: JunFeiAIError) -> bool:
     """True when creating more would only fail the same way: the key, the balance, the disk."""
     if isinstance(error, (FileLockedError, TargetExistsError)):
         return False
-    # Another 403 is about the model; this one is about the address.
+    # Other errors with status 403 are about the model; this one is about the client's IP address.
     return isinstance(error, (*_ENDS_ALL, FileError)) or error.code == "access_denied"
 
 
 class Batch:
-    """The list at work."""
+    """One run over the list."""
 
     def __init__(self, client: AsyncClient, lines: list[Line], options: Any, output: Output) -> None:
         self.client = client
@@ -112,13 +113,13 @@ class Batch:
         self.code = 0
         self.stopped = False
         self.refused_models: set[str] = set()
-        # Tasks and intents of the journal that a line of this run stands for.
+        # Tasks and intents of the journal that belong to a line of this run.
         self.claimed: set[str] = set()
-        # Two lines with the same request look into the journal one after the other.
-        self.turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Lines with the same request read the journal one after the other.
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def judge(self) -> None:
-        """Refuses options and files before anything is paid for."""
+    def check_all(self) -> None:
+        """Refuses options and files before anything is paid."""
         self.client.videos.generate_many([], concurrency=self.options.concurrency)
         self.client.videos.task("task_none").wait(timeout=self.options.timeout).close()
         for line in self.lines:
@@ -130,8 +131,8 @@ class Batch:
         self.client.videos.check_save(line.path, connections=self.options.connections, create_parents=True)
 
     async def run(self) -> int:
-        """Makes what is not made yet."""
-        self.judge()
+        """Makes the videos that do not exist yet."""
+        self.check_all()
         waiting = iter(self.lines)
         count = min(self.options.concurrency, len(self.lines))
         workers = [asyncio.create_task(self.work(waiting)) for _ in range(count)]
@@ -141,7 +142,7 @@ class Batch:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
             self.stop()
-            # Each one is awaited to its end; gather would leave at the first.
+            # Each one is awaited to its end; gather would return after the first.
             for worker in workers:
                 worker.cancel()
             await asyncio.wait(workers)
@@ -151,9 +152,9 @@ class Batch:
         return self.code
 
     def stop(self) -> None:
-        """Creates no more; requests that have left run to their end, and so do tasks that exist."""
+        """Stops creating. Requests in flight complete, and tasks that exist keep running."""
         self.stopped = True
-        _native._stop_creates()
+        _native._stop_create_requests()
 
     async def work(self, waiting: Any) -> None:
         """Takes one line after the other."""
@@ -161,8 +162,6 @@ class Batch:
             try:
                 await self.make(line)
             except JunFeiAIError as error:
-                from . import exit_code
-
                 self.code = self.code or exit_code(error)
                 if isinstance(error, PermissionDeniedError) and error.phase == "create":
                     self.refused_models.add(str(line.request.get("model")))
@@ -172,12 +171,12 @@ class Batch:
                 self.output.result(fields, f"line {line.number}: error: {error}")
 
     async def make(self, line: Line) -> None:
-        """One line: done already, under way, of unknown outcome, or new."""
-        async with self.turns[line.fingerprint]:
+        """One line: done already, running, of unknown outcome, or new."""
+        async with self.locks[line.fingerprint]:
             if line.done:
-                self.tell(line, {"path": str(line.path), "state": "exists"}, f"exists already: {line.path}")
+                self.report(line, {"path": str(line.path), "state": "exists"}, f"exists already: {line.path}")
                 return
-            # Now, and not only at the beginning: another program may use this journal.
+            # Now, and not only at the start: another program may use this journal.
             known = await self.known(line)
             if known is None:
                 task = await self.create(line)
@@ -185,20 +184,20 @@ class Batch:
                 task = self.client.videos.task(known.task_id)
             else:
                 self.code = self.code or 7
-                text = "a former create has an unknown outcome: look into the account, then resolve or forget it"
-                self.tell(line, {"state": "unknown"}, text)
+                text = "an earlier create request has an unknown outcome: check your account's usage page, then resolve or forget it"
+                self.report(line, {"state": "unknown"}, text)
                 return
         if task is None:
             self.code = self.code or 1
-            self.tell(line, {"state": "not_begun"}, "not begun")
+            self.report(line, {"state": "not_begun"}, "not begun")
             return
         video = await task.wait(timeout=self.options.timeout)
         summary = await video.save(line.path, connections=self.options.connections, create_parents=True)
         fields = {"task_id": task.id, "state": "saved", **summary_fields(summary)}
-        self.tell(line, fields, f"saved {summary.path} ({summary.bytes} bytes)")
+        self.report(line, fields, f"saved {summary.path} ({summary.bytes} bytes)")
 
     async def known(self, line: Line) -> Pending | None:
-        """What the journal has of this request that no other line stands for."""
+        """The journal's entry of this request that belongs to no other line."""
         for entry in await self.client.videos.pending():
             name = entry.task_id or entry.intent
             if entry.fingerprint == line.fingerprint and name and name not in self.claimed:
@@ -207,8 +206,8 @@ class Batch:
         return None
 
     async def create(self, line: Line) -> AsyncTask | None:
-        """Creates the task, unless creating has ended. A request that has left is awaited to its end even after Ctrl-C:
-        it is paid for in any case.
+        """Creates the task, unless the run was stopped. A request in flight is awaited to its end even after Ctrl-C: it
+        is charged in any case.
         """
         if self.stopped or str(line.request.get("model")) in self.refused_models:
             return None
@@ -224,7 +223,7 @@ class Batch:
         except CallCancelledError:
             return None
         except JunFeiAIError:
-            # What it may have left in the journal is this line's.
+            # Its entries in the journal belong to this line.
             while await self.known(line) is not None:
                 pass
             raise
@@ -232,14 +231,14 @@ class Batch:
         self.output.note(f"line {line.number}: task {task.id}")
         return task
 
-    def tell(self, line: Line, fields: dict[str, Any], text: str) -> None:
-        """The end of a line."""
+    def report(self, line: Line, fields: dict[str, Any], text: str) -> None:
+        """Prints how a line ended."""
         self.output.result({"line": line.number, **fields}, f"line {line.number}: {text}")
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other runs out of the folder. The system releases the lock of a process that ends, however it does."""
+    """Keeps other runs out of the folder. The system releases the lock of a process that ends in any way."""
     path = folder / ".junfeiai-lock"
     with path.open("a+", encoding="utf-8") as file:
         if not _try_lock(file.fileno()):
@@ -255,11 +254,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """False when another process has the lock. A file system without locks is no reason to fail."""
+    """False when another process has the lock. On a file system without locks nothing is locked."""
     if sys.platform == "win32":
         import msvcrt
 
-        # Far behind the text, which others may read.
+        # Far behind the text, so that other processes can read it.
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -282,18 +281,18 @@ def run(options: Any, output: Output) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     options.journal, options.no_journal = str(folder / ".junfeiai-journal"), False
-    output.go_on = ["run the same command again to resume"]
+    output.resume_hints = ["run the same command again to resume"]
 
     async def main() -> int:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def stop() -> None:
-            # The second Ctrl-C waits for nothing.
+            # The second Ctrl-C ends the process at once.
             loop.remove_signal_handler(signal.SIGINT)
             if task is not None:
                 task.cancel()
 
-        # Python 3.10 would cancel every task at once, the creates that are under way too.
+        # Python 3.10 would cancel every task at once, including the create requests in flight.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(signal.SIGINT, stop)
         async with AsyncClient(**client_options(options)) as client:

@@ -1,4 +1,4 @@
-"""One function for each command. They call the library and print; what may be tried again and when is not theirs."""
+"""One function for each command. They call the library and print; retries are up to the library."""
 
 from __future__ import annotations
 
@@ -8,32 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import Client, ConfigError, Task, Video
-from .output import Output, summary_fields, summary_lines
-
-
-def client_options(options: Any) -> dict[str, Any]:
-    """The client's options out of the command's. The key never stands on the command line, where others can read it."""
-    given: dict[str, Any] = {"base_url": options.base_url, "poll_interval": options.poll_interval}
-    if options.api_key_file:
-        try:
-            given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8").strip()
-        except UnicodeDecodeError:
-            raise ConfigError(f"{options.api_key_file} is not a text file: it should hold the key alone") from None
-    if not options.no_journal:
-        try:
-            Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            advice = "name another one by --journal FILE, or use --no-journal"
-            raise ConfigError(f"the journal {options.journal} cannot be written: {error}; {advice}") from error
-        given["journal"] = options.journal
-    return given
-
-
-def image(text: str, folder: Path | None = None) -> str | Path:
-    """A URL as it is, anything else as a file."""
-    is_url = text.startswith(("http://", "https://", "data:"))
-    return text if is_url else (folder or Path()) / text
+from .. import Client, Task, Video
+from .client_options import client_options, image
+from .exit_codes import exit_code
+from .output import Output, error_fields, summary_fields, summary_lines
 
 
 def _request(options: Any) -> dict[str, Any]:
@@ -75,22 +53,22 @@ def _again(options: Any, command: str, task_id: str) -> str:
 
 
 def _created(task: Task, client: Client, output: Output) -> None:
-    billed = "" if task.billed_seconds is None else f" (paid for {task.billed_seconds:g} s)"
-    output.note(f"entry     {client.base_url}")
+    billed = "" if task.billed_seconds is None else f" (billed {task.billed_seconds:g} s)"
+    output.note(f"endpoint  {client.base_url}")
     output.note(f"task      {task.id}{billed}")
 
 
 def _progress(options: Any, output: Output) -> Callable[[Task], None]:
     last: list[str] = []
 
-    def told(state: Task) -> None:
-        output.go_on = _unfinished(options, state.id)
+    def notify(state: Task) -> None:
+        output.resume_hints = _unfinished(options, state.id)
         line = _task_line(state)
         if last != [line]:
             last[:] = [line]
             output.note(line)
 
-    return told
+    return notify
 
 
 def _unfinished(options: Any, task_id: str) -> list[str]:
@@ -111,7 +89,7 @@ def _save_options(options: Any) -> dict[str, Any]:
 
 def _save(video: Video, options: Any, output: Output) -> int:
     if video.task_id:
-        output.go_on = [f"resume the download:  {_again(options, 'save', video.task_id)}"]
+        output.resume_hints = [f"resume the download:  {_again(options, 'save', video.task_id)}"]
     path = Path(options.output or video.file_name)
     summary = video.save(path, **_save_options(options), on_progress=output.save_progress)
     output.result({"task_id": video.task_id, **summary_fields(summary)}, *summary_lines(summary))
@@ -120,17 +98,17 @@ def _save(video: Video, options: Any, output: Output) -> int:
 
 def generate(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        # Before anything is paid for. Without a name it will be that of the task, which nothing has yet.
+        # Before anything is paid. Without --output the file is named after the task, which does not exist yet.
         path = options.output or f"task_{os.urandom(8).hex()}.mp4"
         client.videos.check_save(path, **_save_options(options))
-        told = _progress(options, output)
+        notify = _progress(options, output)
         created: list[Task] = []
 
         def first(task: Task) -> None:
             if not created:
                 created.append(task)
                 _created(task, client, output)
-            told(task)
+            notify(task)
 
         video = client.videos.generate(**_request(options), timeout=options.timeout, on_progress=first)
         return _save(video, options, output)
@@ -156,7 +134,7 @@ def get(options: Any, output: Output) -> int:
 
 def wait(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        output.go_on = _unfinished(options, options.task_id)
+        output.resume_hints = _unfinished(options, options.task_id)
         task = client.videos.task(options.task_id)
         video = task.wait(timeout=options.timeout, on_progress=_progress(options, output))
     fields = {"task_id": video.task_id, "status": "succeeded", "video_url": video.url}
@@ -176,7 +154,7 @@ def pending(options: Any, output: Output) -> int:
         entries = client.videos.pending()
     for entry in entries:
         fields = {name: getattr(entry, name) for name in ("kind", "task_id", "intent", "model", "seconds", "state")}
-        what = entry.task_id or f"create {entry.intent}, outcome unknown: look into the account"
+        what = entry.task_id or f"create request {entry.intent}, outcome unknown: check your account's usage page"
         output.result({**fields, "created_at": entry.created_at}, f"{entry.state:<10} {what}  {entry.model}")
     if not entries:
         output.note("nothing is pending")
@@ -184,11 +162,8 @@ def pending(options: Any, output: Output) -> int:
 
 
 def _resume(client: Client, options: Any, output: Output) -> int:
-    from . import exit_code
-    from .output import error_fields
-
     code = 0
-    output.go_on = ["run the same command again to resume"]
+    output.resume_hints = ["run the same command again to resume"]
     for saved in client.videos.resume_pending(options.output):
         if saved.error is not None:
             code = code or exit_code(saved.error)

@@ -16,8 +16,8 @@ class Output:
     def __init__(self, *, json: bool, progress: str) -> None:
         self.json = json
         self.complaint = ""
-        self.go_on: list[str] = []
-        """How to go on after Ctrl-C, one line each."""
+        self.resume_hints: list[str] = []
+        """How to resume after Ctrl-C, one line each."""
         self._quiet = json or progress == "none"
         self._bar: Any = None
         self._shown: float = 0
@@ -61,7 +61,7 @@ class Output:
                 self._bar.add_task("saving", total=total)
             self._bar.update(self._bar.task_ids[0], completed=progress.bytes)
             return
-        # Without a terminal a line every few seconds is enough.
+        # Without a terminal, a line every few seconds.
         now = time.monotonic()
         if self._in_place or now - self._shown > 5 or progress.bytes == total:
             self._shown = now
@@ -69,7 +69,7 @@ class Output:
             self.note(f"saving    {percent:3d} %  {rate:.1f} MB/s", in_place=True)
 
     def clear(self) -> None:
-        """Takes away what was shown in place."""
+        """Clears the line that was updated in place."""
         if self._bar is not None and self._bar.task_ids:
             self._bar.stop()
             self._bar.remove_task(self._bar.task_ids[0])
@@ -77,29 +77,29 @@ class Output:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def failure(self, error: JunFeiAIError) -> None:
-        """Why it did not work."""
+        """A failure."""
         self.clear()
         if self.json:
             print(json.dumps({"error": error_fields(error)}, ensure_ascii=False), flush=True)
         else:
             print(f"error: {error}", file=sys.stderr)
             if error.task_id:
-                self._how_to_go_on()
+                self._print_resume_hints()
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
         self.clear()
         print("interrupted", file=sys.stderr)
-        self._how_to_go_on()
-        if not self.go_on:
+        self._print_resume_hints()
+        if not self.resume_hints:
             for task_id in getattr(error, "task_ids", ()):
-                print(f"a task was created and paid for; wait for it:  junfeiai wait {task_id}", file=sys.stderr)
+                print(f"a task was created and charged; wait for it:  junfeiai wait {task_id}", file=sys.stderr)
         if getattr(error, "maybe_executed", False):
-            text = "a create was under way and may have been charged: look into the account, and at: junfeiai pending"
+            text = "a create request was in flight and may have been charged: check your account's usage page, and run: junfeiai pending"
             print(text, file=sys.stderr)
 
-    def _how_to_go_on(self) -> None:
-        for line in self.go_on:
+    def _print_resume_hints(self) -> None:
+        for line in self.resume_hints:
             print(line, file=sys.stderr)
 
 
@@ -125,7 +125,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
 
 
 def summary_lines(summary: Summary) -> list[str]:
-    """A saved file for people."""
+    """A saved file as lines of text."""
     lines = [
         f"file      {summary.path}",
         f"bytes     {summary.bytes} in {summary.attempts} request(s), {summary.elapsed:.2f} s",

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! method() ─▶ coroutine ─await▶ start: asyncio.Future + task on our runtime
-//!                                 │ done      ─▶ mailbox of the loop ─▶ future.set_result
-//!                                 │ progress  ─▶ mailbox of the loop ─▶ the callback
+//!                                 │ done      ─▶ queue of the loop ─▶ future.set_result
+//!                                 │ progress  ─▶ queue of the loop ─▶ the callback
 //!                                 └ cancelled ◀─ the future's own done callback
 //! ```
 //!
-//! Nothing begins before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
-//! serves any number of loops. A loop without a mailbox gets the same by the courier. `asyncio` is imported by the first
-//! await, where it has been imported long since.
+//! Nothing starts before the await, as with every coroutine. Each call belongs to the loop that awaits it, so one client
+//! serves any number of loops. A loop without a [`LoopQueue`](crate::loop_queue::LoopQueue) is reached through the
+//! [`gil_thread`]. `asyncio` is imported by the first await, when the program has imported it already.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -23,45 +23,48 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
+use crate::deferred::{DeferredObject, LoopCallback};
 use crate::interpreter::{call, detach, short};
 #[cfg(unix)]
-use crate::mailbox;
-use crate::paid::{Paid, stop_cancelled};
-use crate::{courier, log, runtime};
+use crate::loop_queue;
+use crate::paid_calls::{Awaiter, PaidCall, stop_cancelled};
+use crate::{gil_thread, log, runtime};
 
-/// What a call brings; it becomes a Python object on the thread of its loop.
-pub(crate) type Output = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
-/// A call that has not begun.
-pub(crate) type Call = Pin<Box<dyn Future<Output = Output> + Send>>;
+/// A call that has not started.
+pub(crate) type Call = Pin<Box<dyn Future<Output = DeferredObject> + Send>>;
 
-/// How long a cancelled call may take to let go of its file or its lock before the loop goes on without it.
-const LET_GO: Duration = Duration::from_millis(250);
-const LOOK_AGAIN: Duration = Duration::from_micros(50);
+/// How long the loop waits for a cancelled call to release its file or its lock.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
+const RELEASE_POLL: Duration = Duration::from_micros(50);
 
-/// Where a call finds its loop and its future, once it was begun.
+/// The asyncio future of a call, which exists once the call was started.
 #[derive(Default)]
-pub(crate) struct Link {
-    ends: OnceLock<Ends>,
+pub(crate) struct LoopFuture {
+    started: OnceLock<Started>,
     /// The call itself ended with an error.
     failed: AtomicBool,
 }
 
-struct Ends {
+struct Started {
     event_loop: Py<PyAny>,
     #[cfg(unix)]
-    mailbox: Option<mailbox::Address>,
+    queue: Option<loop_queue::WeakQueue>,
     future: Py<PyAny>,
 }
 
-/// What is done in the thread of a loop.
-pub(crate) type Letter = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
+impl Awaiter for LoopFuture {
+    fn is_cancelled(&self, py: Python<'_>) -> bool {
+        let cancelled = |started: &Started| started.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy();
+        short(py, || self.started.get().is_some_and(|started| cancelled(started).unwrap_or_default()))
+    }
+}
 
-impl Link {
+impl LoopFuture {
     /// Has `callback(argument)` called by the loop. If it raises, the call ends with that exception.
-    pub(crate) fn tell(self: &Arc<Self>, callback: &Arc<Py<PyAny>>, argument: Output) {
+    pub(crate) fn notify(self: &Arc<Self>, callback: &Arc<Py<PyAny>>, argument: DeferredObject) {
         let callback = callback.clone();
         self.send(move |py, future| {
-            // After the end of the call nobody wants to hear of its progress.
+            // Progress is not reported after the end of the call.
             if is_done(py, future)? {
                 return Ok(());
             }
@@ -73,14 +76,14 @@ impl Link {
     }
 
     /// Ends the call.
-    fn deliver(self: &Arc<Self>, output: Output, paid: Option<Arc<Paid>>) {
-        let link = self.clone();
+    fn complete(self: &Arc<Self>, result: DeferredObject, paid: Option<Arc<PaidCall>>) {
+        let this = self.clone();
         self.send(move |py, future| {
-            let result = short(py, || output(py));
+            let result = short(py, || result(py));
             if !is_done(py, future)? {
-                link.failed.store(result.is_err(), Ordering::Relaxed);
+                this.failed.store(result.is_err(), Ordering::Relaxed);
                 // An iterator has further calls.
-                if let Some(paid) = paid.filter(|paid| paid.is_of(&link)) {
+                if let Some(paid) = paid.filter(|paid| paid.is_awaited_by(&this)) {
                     paid.end();
                 }
             }
@@ -88,15 +91,9 @@ impl Link {
         });
     }
 
-    /// True when the future was cancelled.
-    pub(crate) fn is_cancelled(&self, py: Python<'_>) -> bool {
-        let cancelled = |ends: &Ends| ends.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy();
-        short(py, || self.ends.get().is_some_and(|ends| cancelled(ends).unwrap_or_default()))
-    }
-
-    /// What the coroutine is left with when its future was done already: its result, which nobody sees.
+    /// The result of a future that was done when its coroutine ended otherwise, so that the caller does not get it.
     fn lost(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let future = self.ends.get()?.future.bind(py);
+        let future = self.started.get()?.future.bind(py);
         let yes = |name: &str| future.call_method0(name)?.is_truthy();
         if !yes("done").ok()? || yes("cancelled").ok()? || !future.call_method0("exception").ok()?.is_none() {
             return None;
@@ -104,23 +101,24 @@ impl Link {
         future.call_method0("result").ok().map(Bound::unbind)
     }
 
-    /// Has something done with the future in the loop's thread. A loop that was closed meanwhile wants nothing any more.
-    fn send(self: &Arc<Self>, errand: impl FnOnce(Python<'_>, &Py<PyAny>) -> PyResult<()> + Send + 'static) {
-        let link = self.clone();
-        let letter: Letter = Box::new(move |py| link.ends.get().map_or(Ok(()), |ends| errand(py, &ends.future)));
+    /// Has something done with the future in the loop's thread; nothing, if the loop was closed meanwhile.
+    fn send(self: &Arc<Self>, work: impl FnOnce(Python<'_>, &Py<PyAny>) -> PyResult<()> + Send + 'static) {
+        let this = self.clone();
+        let callback: LoopCallback =
+            Box::new(move |py| this.started.get().map_or(Ok(()), |started| work(py, &started.future)));
         #[cfg(unix)]
-        if let Some(mailbox) = self.ends.get().and_then(|ends| ends.mailbox.as_ref()) {
-            if let Some(mailbox) = mailbox.upgrade() {
-                mailbox.post(letter);
+        if let Some(queue) = self.started.get().and_then(|started| started.queue.as_ref()) {
+            if let Some(queue) = queue.upgrade() {
+                queue.push(callback);
             }
             return;
         }
-        let link = self.clone();
-        courier::send(move |py| {
-            let Some(ends) = link.ends.get() else { return };
-            let delivery = Delivery { letter: Mutex::new(Some(letter)) };
+        let this = self.clone();
+        gil_thread::send(move |py| {
+            let Some(started) = this.started.get() else { return };
+            let handle = CallbackHandle { callback: Mutex::new(Some(callback)) };
             short(py, || {
-                let _ = ends.event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (delivery,));
+                let _ = started.event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (handle,));
             });
         });
     }
@@ -140,7 +138,7 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> Py
         Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
         Err(error) => {
             let set = |error: PyErr| future.call_method1(intern!(py, "set_exception"), (error.into_value(py),));
-            // A future takes no StopIteration. The call ends all the same.
+            // A future refuses StopIteration; the call has to end nevertheless.
             set(error.clone_ref(py)).or_else(|_| {
                 let other = PyRuntimeError::new_err("the callback raised StopIteration");
                 other.set_cause(py, Some(error));
@@ -151,21 +149,21 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> Py
     Ok(())
 }
 
-/// A letter that the courier brings.
-#[pyclass(frozen, name = "_Delivery")]
-struct Delivery {
-    letter: Mutex<Option<Letter>>,
+/// A callback for `call_soon_threadsafe`.
+#[pyclass(frozen, name = "_LoopCallback")]
+struct CallbackHandle {
+    callback: Mutex<Option<LoopCallback>>,
 }
 
 #[pymethods]
-impl Delivery {
+impl CallbackHandle {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner).take();
-        letter.map_or(Ok(()), |letter| letter(py))
+        let callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
+        callback.map_or(Ok(()), |callback| callback(py))
     }
 }
 
-/// The future's done callback: what still runs is not wanted any more.
+/// The future's done callback: aborts a call that still runs.
 #[pyclass(frozen, name = "_Canceller")]
 struct Canceller {
     task: AbortHandle,
@@ -177,24 +175,24 @@ impl Canceller {
         if self.task.is_finished() {
             return;
         }
-        // Before anything is dropped: the turn of a create that is dropped would be the next one's.
+        // Before anything is dropped: the slot of a dropped create request would go to the next one.
         stop_cancelled(py);
         self.task.abort();
         detach(py, || {
             // Whoever awaits the cancelled call may save to the same file next.
-            let end = Instant::now() + LET_GO;
+            let end = Instant::now() + RELEASE_TIMEOUT;
             while !self.task.is_finished() && Instant::now() < end {
-                std::thread::sleep(LOOK_AGAIN);
+                std::thread::sleep(RELEASE_POLL);
             }
         });
     }
 }
 
-/// What the coroutine calls at its first step: begins the call and gives the future to await.
+/// What the coroutine calls at its first step: starts the call and returns the future to await.
 #[pyclass(frozen, name = "_Start")]
 struct Start {
-    link: Arc<Link>,
-    paid: Option<Arc<Paid>>,
+    future: Arc<LoopFuture>,
+    paid: Option<Arc<PaidCall>>,
     call: Mutex<Option<Call>>,
 }
 
@@ -204,15 +202,15 @@ impl Start {
         let running = ASYNCIO_LOOP.import(py, "asyncio", "get_running_loop")?;
         let event_loop = running.call0()?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let ends = Ends {
+        let started = Started {
             #[cfg(unix)]
-            mailbox: mailbox::of(&event_loop),
+            queue: loop_queue::of(&event_loop),
             event_loop: event_loop.unbind(),
             future: future.clone().unbind(),
         };
-        let _ = self.link.ends.set(ends);
-        log::look_at_level(py);
-        let task = runtime::handle()?.spawn(run(self.link.clone(), self.paid.clone(), call));
+        let _ = self.future.started.set(started);
+        log::read_level(py);
+        let task = runtime::handle()?.spawn(run(self.future.clone(), self.paid.clone(), call));
         let canceller = Canceller { task: task.abort_handle() };
         future.call_method1(intern!(py, "add_done_callback"), (Py::new(py, canceller)?,))?;
         Ok(future.unbind())
@@ -227,15 +225,15 @@ impl Start {
         short(py, || self.begin(py, call))
     }
 
-    /// Called when the coroutine ends with an exception, which may be anybody's.
+    /// Called when the coroutine ends with an exception, which need not be the call's.
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(paid) = &self.paid else { return Ok(()) };
         short(py, || {
-            // The call's own error says it all.
+            // The call's own error names the task already.
             let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
-            if !(self.link.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
-                let lost = self.link.lost(py).and_then(|result| {
+            if !(self.future.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
+                let lost = self.future.lost(py).and_then(|result| {
                     let result = result.bind(py);
                     let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));
                     id.ok()?.extract().ok()
@@ -244,32 +242,44 @@ impl Start {
             }
             PyResult::Ok(())
         })?;
-        if paid.is_of(&self.link) {
+        if paid.is_awaited_by(&self.future) {
             paid.end();
         }
         Ok(())
     }
 }
 
-async fn run(link: Arc<Link>, paid: Option<Arc<Paid>>, mut call: Call) {
-    let output = poll_fn(|cx| {
+async fn run(future: Arc<LoopFuture>, paid: Option<Arc<PaidCall>>, mut call: Call) {
+    let result = poll_fn(|cx| {
         let polled = call.as_mut().poll(cx);
         if polled.is_pending() && log::is_waiting() {
-            courier::send(log::drain);
+            gil_thread::send(log::drain);
         }
         polled
     })
     .await;
-    // The call's own things (a file, its lock) are gone before anybody hears of its end.
+    // What the call holds (a file, its lock) is released before its end is reported.
     drop(call);
-    link.deliver(output, paid);
+    future.complete(result, paid);
 }
 
 /// A coroutine that runs this call when it is awaited.
-pub(crate) fn coroutine(py: Python<'_>, link: Arc<Link>, paid: Option<Arc<Paid>>, call: Call) -> PyResult<Py<PyAny>> {
+pub(crate) fn coroutine(
+    py: Python<'_>,
+    future: Arc<LoopFuture>,
+    paid: Option<Arc<PaidCall>>,
+    call: Call,
+) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     short(py, || {
         let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
-        wrap.call1((Start { link, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+        wrap.call1((Start { future, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+    })
+}
+
+/// A coroutine that returns this value at once.
+pub(crate) fn immediate(py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    short(py, || {
+        py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "immediate"), (value,)).map(Bound::unbind)
     })
 }

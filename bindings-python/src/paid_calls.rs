@@ -1,7 +1,7 @@
-//! What a call knows of paid tasks, for the ways out of it that bring neither its result nor its own error: Ctrl-C, a
-//! cancelled asyncio task, a callback that raises, a loop that is left, the interpreter's end.
+//! The running calls and what is known of their paid tasks, for calls that end with neither their result nor their own
+//! error: by Ctrl-C, a cancelled asyncio task, a callback that raises, a `break`, the interpreter's end.
 //!
-//! Such a way out is noted on the exception and logged as a warning, so that no task's id is lost.
+//! Such an end is noted on the exception and logged as a warning, so that no task's id is lost.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -17,25 +17,29 @@ use junfeiai::{CreateTracker, Error, ErrorKind, Phase, Result};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::bridge::Link;
-use crate::courier;
 use crate::interpreter::short;
-use crate::log;
+use crate::{gil_thread, log};
+
+/// What awaits a call.
+pub(crate) trait Awaiter: Send + Sync {
+    /// True when the call was cancelled.
+    fn is_cancelled(&self, py: Python<'_>) -> bool;
+}
 
 /// What one call, or one iterator, knows of paid tasks.
-pub(crate) struct Paid {
+pub(crate) struct PaidCall {
     number: u64,
     /// Of a call that creates tasks.
     tracker: Option<CreateTracker>,
     /// Of a call about a task.
     task_id: Option<String>,
-    /// The asyncio future of a call that creates one task.
-    link: OnceLock<Weak<Link>>,
+    /// Of a call that creates one task.
+    awaiter: OnceLock<Weak<dyn Awaiter>>,
     /// What was logged last.
-    told: Mutex<Option<Facts>>,
+    logged: Mutex<Option<Facts>>,
 }
 
-/// Ids of tasks, and whether a create was in flight.
+/// Ids of tasks, and whether a create request was in flight.
 #[derive(Clone, PartialEq, Eq)]
 struct Facts {
     task_ids: Vec<String>,
@@ -43,26 +47,26 @@ struct Facts {
     maybe_executed: bool,
 }
 
-/// The calls under way, by their numbers.
+/// The running calls, by their numbers.
 #[derive(Default)]
-struct Calls {
-    all: BTreeMap<u64, Weak<Paid>>,
-    /// Those whose creates were not stopped.
-    creating: BTreeMap<u64, Weak<Paid>>,
+struct Running {
+    all: BTreeMap<u64, Weak<PaidCall>>,
+    /// Those whose create requests were not stopped.
+    creating: BTreeMap<u64, Weak<PaidCall>>,
 }
 
-static CALLS: PerProcess<Mutex<Calls>> = PerProcess::new();
+static RUNNING: PerProcess<Mutex<Running>> = PerProcess::new();
 
-fn calls() -> MutexGuard<'static, Calls> {
-    CALLS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+fn running() -> MutexGuard<'static, Running> {
+    RUNNING.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// None of them is dropped while the list is locked: the end of one takes it off the list.
-fn alive(calls: &BTreeMap<u64, Weak<Paid>>) -> Vec<Arc<Paid>> {
+/// References for use after the list is unlocked: dropping a call locks the list.
+fn alive(calls: &BTreeMap<u64, Weak<PaidCall>>) -> Vec<Arc<PaidCall>> {
     calls.values().filter_map(Weak::upgrade).collect()
 }
 
-impl Paid {
+impl PaidCall {
     /// For a call that creates tasks.
     pub(crate) fn creating() -> Arc<Self> {
         Self::new(Some(CreateTracker::new()), None)
@@ -76,14 +80,14 @@ impl Paid {
     fn new(tracker: Option<CreateTracker>, task_id: Option<String>) -> Arc<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let (link, told) = (OnceLock::new(), Mutex::default());
-        let paid = Arc::new(Self { number, tracker, task_id, link, told });
-        let mut calls = calls();
-        calls.all.insert(number, Arc::downgrade(&paid));
+        let (awaiter, logged) = (OnceLock::new(), Mutex::default());
+        let paid = Arc::new(Self { number, tracker, task_id, awaiter, logged });
+        let mut running = running();
+        running.all.insert(number, Arc::downgrade(&paid));
         if paid.tracker.is_some() {
-            calls.creating.insert(number, Arc::downgrade(&paid));
+            running.creating.insert(number, Arc::downgrade(&paid));
         }
-        drop(calls);
+        drop(running);
         paid
     }
 
@@ -92,30 +96,30 @@ impl Paid {
         self.tracker.is_some()
     }
 
-    /// What the creates of the call report to.
+    /// What the create requests of the call report to.
     pub(crate) fn tracker(&self) -> CreateTracker {
         self.tracker.clone().unwrap_or_default()
     }
 
-    /// The call is the one of this future, whose end ends it.
-    pub(crate) fn belongs_to(&self, link: &Arc<Link>) {
-        let _ = self.link.set(Arc::downgrade(link));
+    /// Names the one that awaits the call, whose end ends it.
+    pub(crate) fn set_awaiter(&self, awaiter: Weak<dyn Awaiter>) {
+        let _ = self.awaiter.set(awaiter);
     }
 
-    /// True for the future of this call; an iterator has one for each step.
-    pub(crate) fn is_of(&self, link: &Arc<Link>) -> bool {
-        self.link.get().is_some_and(|own| std::ptr::eq(own.as_ptr(), Arc::as_ptr(link)))
+    /// True for the one that awaits the call; an iterator has one for each step.
+    pub(crate) fn is_awaited_by<T: Awaiter>(&self, awaiter: &Arc<T>) -> bool {
+        self.awaiter.get().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), Arc::as_ptr(awaiter)))
     }
 
     /// The call has ended.
     pub(crate) fn end(&self) {
-        let mut calls = calls();
-        calls.all.remove(&self.number);
-        calls.creating.remove(&self.number);
+        let mut running = running();
+        running.all.remove(&self.number);
+        running.creating.remove(&self.number);
     }
 
     fn stop(&self) {
-        calls().creating.remove(&self.number);
+        running().creating.remove(&self.number);
         if let Some(tracker) = &self.tracker {
             tracker.stop();
         }
@@ -136,12 +140,12 @@ impl Paid {
 
     /// True when this was not logged before.
     fn is_new(&self, facts: &Facts) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.replace(facts.clone()).as_ref() != Some(facts)
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.replace(facts.clone()).as_ref() != Some(facts)
     }
 
-    /// Adds what is known to an exception that is not the call's own, and logs it. `lost` is the id of a result that nobody
-    /// will see.
+    /// Adds what is known to an exception that is not the call's own, and logs it. `lost` is the id of a result that the
+    /// caller does not get.
     pub(crate) fn note(&self, py: Python<'_>, error: &Bound<'_, PyAny>, lost: Option<String>) {
         static LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(facts) = self.facts(lost) else { return };
@@ -161,13 +165,13 @@ impl Paid {
         if let Some(facts) = self.facts(None)
             && self.is_new(&facts)
         {
-            tracing::warn!(target: "junfeiai", "a call was left before its end: {facts}");
-            courier::send(log::drain);
+            tracing::warn!(target: "junfeiai", "a call ended early: {facts}");
+            gil_thread::send(log::drain);
         }
     }
 }
 
-impl Drop for Paid {
+impl Drop for PaidCall {
     fn drop(&mut self) {
         self.end();
     }
@@ -185,46 +189,44 @@ impl std::fmt::Display for Facts {
         }
         if self.maybe_executed {
             let and = if self.task_ids.is_empty() { "" } else { "; " };
-            write!(
-                f,
-                "{and}a create request was in flight; it may have been charged: look into the account before creating it again"
-            )?;
+            let advice = "check your account's usage page before creating it again";
+            write!(f, "{and}a create request was in flight and may have been charged: {advice}")?;
         }
         Ok(())
     }
 }
 
-/// No further create request leaves: none of a call that was cancelled, at once for all that were.
+/// Stops the create requests of all cancelled calls at once.
 ///
-/// Cancelled calls are dropped one after the other, and the turn of one would fall to the next.
+/// Cancelled calls are dropped one after the other, and the slot of one would go to the next.
 pub(crate) fn stop_cancelled(py: Python<'_>) {
-    let creating = alive(&calls().creating);
+    let creating = alive(&running().creating);
     for paid in creating {
-        if paid.link.get().and_then(Weak::upgrade).is_some_and(|link| link.is_cancelled(py)) {
+        if paid.awaiter.get().and_then(Weak::upgrade).is_some_and(|awaiter| awaiter.is_cancelled(py)) {
             paid.stop();
         }
     }
 }
 
-/// No further create request of this process leaves; those in flight run to their end.
+/// Stops the create requests of this process that were not sent yet; those in flight complete.
 pub(crate) fn stop_all() {
-    let creating = alive(&calls().creating);
+    let creating = alive(&running().creating);
     for paid in creating {
         paid.stop();
     }
 }
 
-/// Logs what is known of the calls that the interpreter's end leaves.
+/// Logs what is known of the calls that the interpreter's end drops.
 pub(crate) fn report_all(py: Python<'_>) {
-    let all = alive(&calls().all);
+    let all = alive(&running().all);
     for paid in all {
         paid.report();
     }
     log::drain(py);
 }
 
-/// The call, with a panic in it as its error. That carries the task's id, where there is one.
-pub(crate) async fn guarded<T>(call: impl Future<Output = Result<T>>, paid: Option<Arc<Paid>>) -> Result<T> {
+/// The call, with a panic in it as its error, which carries the task's id where there is one.
+pub(crate) async fn guarded<T>(call: impl Future<Output = Result<T>>, paid: Option<Arc<PaidCall>>) -> Result<T> {
     let mut call = pin!(call);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
         Ok(polled) => polled,
@@ -234,7 +236,7 @@ pub(crate) async fn guarded<T>(call: impl Future<Output = Result<T>>, paid: Opti
 }
 
 /// The error with what is known of tasks.
-fn stamped(error: Error, paid: Option<&Paid>) -> Error {
+fn stamped(error: Error, paid: Option<&PaidCall>) -> Error {
     let Some(paid) = paid else { return error };
     match (&paid.tracker, &paid.task_id) {
         (Some(tracker), _) => tracker.stamp(error),

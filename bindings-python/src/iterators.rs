@@ -1,0 +1,123 @@
+//! Streams of the core as iterators of Python.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use junfeiai::Result;
+use junfeiai::async_compat::BoxStream;
+use junfeiai::fork::ForkGuard;
+use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::prelude::*;
+
+use crate::blocking_runtime::{self, PinnedRuntime};
+use crate::call_mode::{Asyncio, CallContext, CallMode, noted, of_this_process};
+use crate::deferred::DeferredObject;
+use crate::errors::raise;
+use crate::interpreter::short;
+use crate::paid_calls::{PaidCall, guarded};
+
+/// A stream of what becomes Python objects.
+pub(crate) type Items = BoxStream<'static, Result<DeferredObject>>;
+
+type Shared = Arc<tokio::sync::Mutex<Option<Items>>>;
+
+/// The next item; after the end, and after an error, there is none.
+async fn next(items: Shared, paid: Option<Arc<PaidCall>>) -> Result<Option<DeferredObject>> {
+    let mut items = items.lock().await;
+    let Some(stream) = items.as_mut() else { return Ok(None) };
+    // A stream that panicked is not polled again.
+    let item = guarded(async { stream.next().await.transpose() }, paid).await;
+    if !matches!(item, Ok(Some(_))) {
+        *items = None;
+    }
+    item
+}
+
+/// The stream of an iterator, and what is known of the paid tasks in it.
+struct Stream {
+    shared: Shared,
+    paid: Option<Arc<PaidCall>>,
+}
+
+impl Stream {
+    fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
+        // The caller of `watch` has the task already: nothing is to be reported when it stops.
+        if let Some(paid) = paid.as_deref().filter(|paid| !paid.creates()) {
+            paid.end();
+        }
+        Self { shared: Arc::new(tokio::sync::Mutex::new(Some(items))), paid }
+    }
+
+    fn next(&self) -> impl Future<Output = Result<Option<DeferredObject>>> + Send + 'static {
+        next(self.shared.clone(), self.paid.clone())
+    }
+}
+
+impl Drop for Stream {
+    /// The loop was left early: log the ids of tasks that were created and not returned.
+    fn drop(&mut self) {
+        let Some(paid) = self.paid.take().filter(|paid| paid.creates()) else { return };
+        // First, so that the create requests in flight have ended.
+        drop(self.shared.try_lock().ok().and_then(|mut items| items.take()));
+        paid.report();
+    }
+}
+
+/// Items as they come; each ``next()`` blocks until there is one.
+#[pyclass(frozen, name = "_Iterator", module = "junfeiai._native")]
+pub(crate) struct Iterator {
+    // Dropped in this order: the stream before the runtime of its connection.
+    items: ForkGuard<Stream>,
+    pinned: PinnedRuntime,
+}
+
+impl Iterator {
+    pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
+        Self { items: ForkGuard::new(Stream::new(items, paid)), pinned: PinnedRuntime::default() }
+    }
+}
+
+#[pymethods]
+impl Iterator {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let items = of_this_process(&self.items)?;
+        // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
+        let ended = short(py, || py.check_signals())
+            .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
+        match noted(py, ended, items.paid.as_deref())? {
+            Ok(item) => item.map(|item| short(py, || item(py))).transpose(),
+            Err(error) => Err(raise(py, &error)),
+        }
+    }
+}
+
+/// Items as they come, for ``async for``.
+#[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
+pub(crate) struct AsyncIterator {
+    items: ForkGuard<Stream>,
+}
+
+impl AsyncIterator {
+    pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
+        Self { items: ForkGuard::new(Stream::new(items, paid)) }
+    }
+}
+
+#[pymethods]
+impl AsyncIterator {
+    fn __aiter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let items = of_this_process(&self.items)?;
+        Asyncio::run(py, &CallContext::step(items.paid.as_ref()), items.next(), |py, item| match item {
+            Some(item) => item(py),
+            None => Err(PyStopAsyncIteration::new_err(())),
+        })
+    }
+}
