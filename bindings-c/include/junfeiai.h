@@ -339,15 +339,15 @@ typedef void (*jfai_summary_done_fn)(void *user,
 typedef void (*jfai_bytes_done_fn)(void *user, struct jfai_bytes *bytes, struct jfai_error *error);
 
 /**
+ * Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
+ */
+typedef void (*jfai_wakeup_fn)(void *user);
+
+/**
  * Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
  * whichever thread works, also by several at a time, and must not call the library.
  */
 typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
-
-/**
- * Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
- */
-typedef void (*jfai_wakeup_fn)(void *user);
 
 /**
  * Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
@@ -672,6 +672,38 @@ JFAI_API const char *jfai_client_endpoint(const struct jfai_client *client);
  * The library's version, such as `"0.1.0"`. The text is constant.
  */
 JFAI_API const char *jfai_version(void);
+
+/**
+ * Makes a queue.
+ */
+JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
+
+/**
+ * Frees a queue. NULL is ignored. Callbacks that wait in it are called now; those of calls that still run will be called on the
+ * library's thread, so cancel and drain these first, or free the client first.
+ */
+JFAI_API
+void jfai_queue_free(struct jfai_queue *queue);
+
+/**
+ * Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
+ * It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
+ */
+JFAI_API
+jfai_status jfai_queue_set_wakeup(const struct jfai_queue *queue,
+                                  jfai_wakeup_fn wakeup,
+                                  void *user,
+                                  struct jfai_error **err);
+
+/**
+ * Calls the callbacks that wait in the queue, on this thread. When there are none it waits for the first, up to
+ * `timeout_ms` milliseconds (0: not at all; `JFAI_FOREVER`). `out_count` (may be NULL) gets how many were called.
+ */
+JFAI_API
+jfai_status jfai_queue_drain(const struct jfai_queue *queue,
+                             uint64_t timeout_ms,
+                             size_t *out_count,
+                             struct jfai_error **err);
 
 /**
  * Frees an error. NULL is ignored.
@@ -1189,38 +1221,6 @@ JFAI_API
 jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *options,
                                                     uint32_t errors,
                                                     struct jfai_error **err);
-
-/**
- * Makes a queue.
- */
-JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
-
-/**
- * Frees a queue. NULL is ignored. Callbacks that wait in it are called now; those of calls that still run will be called on the
- * library's thread, so cancel and drain these first, or free the client first.
- */
-JFAI_API
-void jfai_queue_free(struct jfai_queue *queue);
-
-/**
- * Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
- * It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
- */
-JFAI_API
-jfai_status jfai_queue_set_wakeup(const struct jfai_queue *queue,
-                                  jfai_wakeup_fn wakeup,
-                                  void *user,
-                                  struct jfai_error **err);
-
-/**
- * Calls the callbacks that wait in the queue, on this thread. When there are none it waits for the first, up to
- * `timeout_ms` milliseconds (0: not at all; `JFAI_FOREVER`). `out_count` (may be NULL) gets how many were called.
- */
-JFAI_API
-jfai_status jfai_queue_drain(const struct jfai_queue *queue,
-                             uint64_t timeout_ms,
-                             size_t *out_count,
-                             struct jfai_error **err);
 
 /**
  * Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs

@@ -6,35 +6,35 @@ use std::ptr;
 
 use junfeiai::{Balance, CheckOptions, CheckReport};
 
-use crate::cancel::jfai_cancel;
+use crate::cancel::{jfai_cancel, token};
 use crate::client::jfai_client;
-use crate::engine::token;
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::text::Kept;
 
 /// What a check found.
 pub struct jfai_report {
     report: CheckReport,
-    text: Kept,
-    json: Kept,
+    text: OwnedCStr,
+    json: OwnedCStr,
 }
 
 /// What is left on a key. Beyond the service document: a server need not offer it.
 pub struct jfai_balance {
     balance: Balance,
-    name: Kept,
+    name: OwnedCStr,
 }
 
 /// A list of names.
 pub struct jfai_names {
-    names: Vec<Kept>,
+    names: Vec<OwnedCStr>,
 }
 
 impl jfai_names {
     pub(crate) fn new(names: &[String]) -> Box<Self> {
-        Box::new(Self { names: names.iter().map(|name| Kept::new(name)).collect() })
+        Box::new(Self { names: names.iter().map(|name| OwnedCStr::new(name)).collect() })
     }
 }
 
@@ -51,10 +51,10 @@ pub extern "C" fn jfai_check(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let check = async { Ok(engine.client().check_with(CheckOptions::default().account(account)).await) };
-        let report = engine.run(token(cancel).run(check))?;
-        let (text, json) = (Kept::new(&report.to_string()), Kept::new(&report.to_json().to_string()));
+        let runtime = &need(client, "client")?.runtime;
+        let check = async { Ok(runtime.client().check_with(CheckOptions::default().account(account)).await) };
+        let report = runtime.run(token(cancel).run(check))?;
+        let (text, json) = (OwnedCStr::new(&report.to_string()), OwnedCStr::new(&report.to_json().to_string()));
         out.write(Box::new(jfai_report { report, text, json }));
         Ok(())
     })
@@ -94,8 +94,8 @@ pub extern "C" fn jfai_models(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let models = engine.run(token(cancel).run(engine.client().models()))?;
+        let runtime = &need(client, "client")?.runtime;
+        let models = runtime.run(token(cancel).run(runtime.client().models()))?;
         out.write(jfai_names::new(&models));
         Ok(())
     })
@@ -111,7 +111,7 @@ pub extern "C" fn jfai_names_count(names: Option<&jfai_names>) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_names_at(names: Option<&jfai_names>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => {
-        names.and_then(|names| names.names.get(index)).map_or(ptr::null(), Kept::pointer)
+        names.and_then(|names| names.names.get(index)).map_or(ptr::null(), OwnedCStr::pointer)
     })
 }
 
@@ -132,9 +132,9 @@ pub extern "C" fn jfai_get_balance(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let balance = engine.run(token(cancel).run(engine.client().balance()))?;
-        let name = Kept::maybe(balance.name.as_deref());
+        let runtime = &need(client, "client")?.runtime;
+        let balance = runtime.run(token(cancel).run(runtime.client().balance()))?;
+        let name = OwnedCStr::maybe(balance.name.as_deref());
         out.write(Box::new(jfai_balance { balance, name }));
         Ok(())
     })
@@ -161,7 +161,7 @@ pub extern "C" fn jfai_balance_unlimited(balance: Option<&jfai_balance>) -> bool
 /// When the key ends, in unix seconds; -1 when it does not.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_expires_at(balance: Option<&jfai_balance>) -> i64 {
-    guard_or!(-1 => crate::task::seconds(balance.and_then(|balance| balance.balance.expires_at)))
+    guard_or!(-1 => crate::time::unix_seconds(balance.and_then(|balance| balance.balance.expires_at)))
 }
 
 /// The key's name at the server, or NULL.

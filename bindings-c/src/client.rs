@@ -5,29 +5,30 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::error::jfai_error;
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::client_runtime::ClientRuntime;
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
 use crate::options::jfai_client_options;
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::text::Kept;
 
 /// One object for one key. Any number of threads may use it at the same time.
 pub struct jfai_client {
-    pub(crate) engine: Arc<Engine>,
-    endpoint: Kept,
+    pub(crate) runtime: Arc<ClientRuntime>,
+    endpoint: OwnedCStr,
 }
 
 impl jfai_client {
-    pub(crate) fn new(engine: Arc<Engine>) -> Box<Self> {
-        let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
-        Box::new(Self { engine, endpoint })
+    pub(crate) fn new(runtime: Arc<ClientRuntime>) -> Box<Self> {
+        let endpoint = OwnedCStr::new(&runtime.client().endpoint().base().to_string());
+        Box::new(Self { runtime, endpoint })
     }
 }
 
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let engine = Engine::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
-    Ok(jfai_client::new(engine))
+    let runtime = ClientRuntime::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
+    Ok(jfai_client::new(runtime))
 }
 
 /// Makes a client with these options. Nothing is sent.
@@ -63,7 +64,7 @@ pub extern "C" fn jfai_client_from_env(
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
-        match client.engine.ops().map(|mut ops| ops.end()) {
+        match client.runtime.end_async() {
             Ok(ending) => ending.join(),
             // The sockets and the thread are the parent's.
             Err(_) => std::mem::forget(client),

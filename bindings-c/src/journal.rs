@@ -7,11 +7,13 @@ use std::ptr;
 use junfeiai::{Pending, PendingState};
 
 use crate::client::jfai_client;
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::task::seconds;
-use crate::text::{Kept, text};
+use crate::text::text;
+use crate::time::unix_seconds;
 
 /// A task that was created; its end was not seen.
 pub const JFAI_PENDING_CREATED: i32 = 1;
@@ -28,13 +30,13 @@ pub struct jfai_pending {
 
 struct Item {
     state: i32,
-    task_id: Kept,
-    intent: Kept,
-    model: Kept,
-    seconds: Kept,
-    reason: Kept,
-    fingerprint: Kept,
-    prompt: Kept,
+    task_id: OwnedCStr,
+    intent: OwnedCStr,
+    model: OwnedCStr,
+    seconds: OwnedCStr,
+    reason: OwnedCStr,
+    fingerprint: OwnedCStr,
+    prompt: OwnedCStr,
     at: i64,
 }
 
@@ -46,25 +48,25 @@ impl Item {
                     PendingState::Succeeded => JFAI_PENDING_SUCCEEDED,
                     _ => JFAI_PENDING_CREATED,
                 },
-                task_id: Kept::new(task_id),
-                intent: Kept::default(),
-                model: Kept::new(model),
-                seconds: Kept::maybe(length.as_deref()),
-                reason: Kept::default(),
-                fingerprint: Kept::maybe(fingerprint.as_deref()),
-                prompt: Kept::maybe(prompt.as_deref()),
-                at: seconds(Some(*created_at)),
+                task_id: OwnedCStr::new(task_id),
+                intent: OwnedCStr::default(),
+                model: OwnedCStr::new(model),
+                seconds: OwnedCStr::maybe(length.as_deref()),
+                reason: OwnedCStr::default(),
+                fingerprint: OwnedCStr::maybe(fingerprint.as_deref()),
+                prompt: OwnedCStr::maybe(prompt.as_deref()),
+                at: unix_seconds(Some(*created_at)),
             },
             Pending::Unknown { intent, fingerprint, model, seconds: length, at, reason, prompt, .. } => Self {
                 state: JFAI_PENDING_UNKNOWN,
-                task_id: Kept::default(),
-                intent: Kept::new(intent),
-                model: Kept::new(model),
-                seconds: Kept::maybe(length.as_deref()),
-                reason: Kept::new(reason),
-                fingerprint: Kept::new(fingerprint),
-                prompt: Kept::maybe(prompt.as_deref()),
-                at: seconds(Some(*at)),
+                task_id: OwnedCStr::default(),
+                intent: OwnedCStr::new(intent),
+                model: OwnedCStr::new(model),
+                seconds: OwnedCStr::maybe(length.as_deref()),
+                reason: OwnedCStr::new(reason),
+                fingerprint: OwnedCStr::new(fingerprint),
+                prompt: OwnedCStr::maybe(prompt.as_deref()),
+                at: unix_seconds(Some(*at)),
             },
             _ => return None,
         })
@@ -81,8 +83,8 @@ pub extern "C" fn jfai_list_pending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let pending = engine.run(engine.client().videos().pending())?;
+        let runtime = &need(client, "client")?.runtime;
+        let pending = runtime.run(runtime.client().videos().pending())?;
         out.write(Box::new(jfai_pending { items: pending.iter().filter_map(Item::new).collect() }));
         Ok(())
     })
@@ -98,10 +100,10 @@ pub unsafe extern "C" fn jfai_forget(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?;
-        let found = engine.run(engine.client().videos().forget(id))?;
+        let found = runtime.run(runtime.client().videos().forget(id))?;
         if let Some(out) = out_found {
             out.write(found);
         }
@@ -120,12 +122,12 @@ pub unsafe extern "C" fn jfai_resolve_unknown(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let intent = unsafe { text(intent, "intent") }?;
         // SAFETY: as above.
         let id = if task_id.is_null() { None } else { Some(unsafe { text(task_id, "task_id") }?) };
-        let found = engine.run(engine.client().videos().resolve_unknown(intent, id))?;
+        let found = runtime.run(runtime.client().videos().resolve_unknown(intent, id))?;
         if let Some(out) = out_found {
             out.write(found);
         }

@@ -9,26 +9,30 @@ use futures_util::StreamExt as _;
 use junfeiai::async_compat::BoxStream;
 use junfeiai::{Result, Summary, Video};
 
-use crate::cancel::jfai_cancel;
+use crate::call_context::CallContext;
+use crate::cancel::{jfai_cancel, token};
 use crate::check::jfai_names;
 use crate::client::jfai_client;
-use crate::engine::{Engine, release, token};
-use crate::error::{Setters, jfai_error};
-use crate::guard::{About, Outcome, guard, guard_or, need};
+use crate::client_runtime::{ClientRuntime, release};
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::request::jfai_request;
 use crate::save::jfai_summary;
+use crate::setters::Setters;
 use crate::status::jfai_status;
-use crate::text::{Kept, path, slice, text};
+use crate::text::{path, slice, text};
 use crate::video::jfai_video;
 
 /// How one of many ended: a video or a file, or an error.
 pub struct jfai_result {
     index: usize,
-    task_id: Kept,
+    task_id: OwnedCStr,
     video: Option<Box<jfai_video>>,
     summary: Option<Box<jfai_summary>>,
     error: Option<Box<jfai_error>>,
-    engine: Arc<Engine>,
+    runtime: Arc<ClientRuntime>,
 }
 
 /// What comes out of the core, before it is a handle.
@@ -39,27 +43,27 @@ enum Ended {
 }
 
 impl jfai_result {
-    fn new(ended: Ended, number: usize, engine: &Arc<Engine>) -> Box<Self> {
-        let engine = engine.clone();
+    fn new(ended: Ended, number: usize, runtime: &Arc<ClientRuntime>) -> Box<Self> {
+        let runtime = runtime.clone();
         Box::new(match ended {
             Ended::Video(index, id, result, setters) => {
                 let known = match &result {
                     Ok(video) => video.task_id(),
                     Err(error) => error.task_id(),
                 };
-                let task_id = Kept::maybe(id.as_deref().or(known));
+                let task_id = OwnedCStr::maybe(id.as_deref().or(known));
                 let (video, error) = match result {
-                    Ok(video) => (Some(jfai_video::new(video, engine.clone())), None),
+                    Ok(video) => (Some(jfai_video::new(video, runtime.clone())), None),
                     Err(error) => (None, Some(setters.error(error))),
                 };
-                Self { index, task_id, video, summary: None, error, engine }
+                Self { index, task_id, video, summary: None, error, runtime }
             }
             Ended::Saved(id, result) => {
                 let (summary, error) = match result {
                     Ok(summary) => (Some(jfai_summary::new(summary)), None),
                     Err(error) => (None, Some(Box::new(jfai_error::from(error)))),
                 };
-                Self { index: number, task_id: Kept::new(&id), video: None, summary, error, engine }
+                Self { index: number, task_id: OwnedCStr::new(&id), video: None, summary, error, runtime }
             }
         })
     }
@@ -71,23 +75,23 @@ pub struct jfai_batch {
     stream: Mutex<BoxStream<'static, Ended>>,
     count: usize,
     /// What it created; nothing for a batch that creates nothing.
-    about: About,
-    engine: Arc<Engine>,
+    context: CallContext,
+    runtime: Arc<ClientRuntime>,
 }
 
 impl jfai_batch {
     fn new(
         stream: impl futures_util::Stream<Item = Ended> + Send + 'static,
-        about: About,
-        engine: &Arc<Engine>,
+        context: CallContext,
+        runtime: &Arc<ClientRuntime>,
     ) -> Box<Self> {
-        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, about, engine: engine.clone() })
+        Box::new(Self { stream: Mutex::new(Box::pin(stream)), count: 0, context, runtime: runtime.clone() })
     }
 }
 
 impl Drop for jfai_batch {
     fn drop(&mut self) {
-        let (ids, unknown) = (self.about.tracker.task_ids(), self.about.tracker.maybe_executed());
+        let (ids, unknown) = (self.context.tracker.task_ids(), self.context.tracker.maybe_executed());
         if !ids.is_empty() || unknown {
             tracing::warn!(task_ids = ids.join(" "), unknown, "a batch was freed before these tasks were given out");
         }
@@ -115,21 +119,21 @@ pub unsafe extern "C" fn jfai_wait_all(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        engine.check()?;
+        let runtime = &need(client, "client")?.runtime;
+        runtime.check()?;
         // SAFETY: the header asks for `count` strings.
         let ids = unsafe { ids_of(task_ids, count) }?;
         let known = ids.clone();
         // An id that stands twice is waited for twice: each end takes the next place of that name.
         let mut taken = vec![false; known.len()];
-        let stream = engine.client().videos().as_completed(ids).map(move |(id, result)| {
+        let stream = runtime.client().videos().as_completed(ids).map(move |(id, result)| {
             let place = known.iter().zip(&taken).position(|(known, taken)| *known == id && !taken).unwrap_or_default();
             if let Some(taken) = taken.get_mut(place) {
                 *taken = true;
             }
             Ended::Video(place, Some(id), result, Setters::default())
         });
-        out.write(jfai_batch::new(stream, About::default(), engine));
+        out.write(jfai_batch::new(stream, CallContext::default(), runtime));
         Ok(())
     })
 }
@@ -148,21 +152,21 @@ pub unsafe extern "C" fn jfai_generate_many(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        engine.check()?;
+        let runtime = &need(client, "client")?.runtime;
+        runtime.check()?;
         // SAFETY: the header asks for `count` handles; NULL among them is what `Option` says.
         let requests = unsafe { slice(requests.cast::<Option<&jfai_request>>(), count, "requests") }?;
         let requests = requests.iter().map(|request| Ok(need(*request, "an item of requests")?.clone()));
         let requests = requests.collect::<Outcome<Vec<_>>>()?;
         let (requests, mut setters): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|jfai_request { request, setters }| (request, setters)).unzip();
-        let about = About::default();
-        let stream = engine.client().videos().tracked(&about.tracker).generate_many(requests, concurrency)?;
+        let context = CallContext::default();
+        let stream = runtime.client().videos().tracked(&context.tracker).generate_many(requests, concurrency)?;
         // Each number comes once.
         let stream = stream.map(move |(index, result)| {
             Ended::Video(index, None, result, setters.get_mut(index).map(std::mem::take).unwrap_or_default())
         });
-        out.write(jfai_batch::new(stream, about, engine));
+        out.write(jfai_batch::new(stream, context, runtime));
         Ok(())
     })
 }
@@ -179,12 +183,12 @@ pub unsafe extern "C" fn jfai_resume_pending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let folder = unsafe { path(folder, "folder") }?;
-        let stream = engine.run(engine.client().videos().resume_pending(folder))?;
+        let stream = runtime.run(runtime.client().videos().resume_pending(folder))?;
         let stream = stream.map(|(id, result)| Ended::Saved(id, result));
-        out.write(jfai_batch::new(stream, About::default(), engine));
+        out.write(jfai_batch::new(stream, CallContext::default(), runtime));
         Ok(())
     })
 }
@@ -200,13 +204,13 @@ pub extern "C" fn jfai_batch_next(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_batch { stream, count, about, engine } = need(batch, "batch")?;
+        let jfai_batch { stream, count, context, runtime } = need(batch, "batch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (next, token) = (async { Ok(stream.next().await) }, token(cancel));
-        let ended = engine.run_about(about, token.run(next)).map_err(|failure| failure.of_many(&about.tracker))?;
+        let ended = runtime.run_in(context, token.run(next)).map_err(|failure| failure.of_many(&context.tracker))?;
         out.write(ended.map(|ended| {
             *count += 1;
-            jfai_result::new(ended, *count - 1, engine)
+            jfai_result::new(ended, *count - 1, runtime)
         }));
         Ok(())
     })
@@ -220,7 +224,7 @@ pub extern "C" fn jfai_batch_stop(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(batch, "batch")?.about.tracker.stop();
+        need(batch, "batch")?.context.tracker.stop();
         Ok(())
     })
 }
@@ -235,7 +239,7 @@ pub extern "C" fn jfai_batch_task_ids(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        out.write(jfai_names::new(&need(batch, "batch")?.about.tracker.task_ids()));
+        out.write(jfai_names::new(&need(batch, "batch")?.context.tracker.task_ids()));
         Ok(())
     })
 }
@@ -243,13 +247,13 @@ pub extern "C" fn jfai_batch_task_ids(
 /// True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_maybe_executed(batch: Option<&jfai_batch>) -> bool {
-    guard_or!(false => batch.is_some_and(|batch| batch.about.tracker.maybe_executed()))
+    guard_or!(false => batch.is_some_and(|batch| batch.context.tracker.maybe_executed()))
 }
 
 /// Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_free(batch: Option<Box<jfai_batch>>) {
-    guard_or!(() => release(batch, |batch| &batch.engine));
+    guard_or!(() => release(batch, |batch| &batch.runtime));
 }
 
 /// The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
@@ -289,5 +293,5 @@ fn borrowed<T>(part: Option<&T>) -> *const T {
 /// Frees a result with what belongs to it. NULL is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_result_free(result: Option<Box<jfai_result>>) {
-    guard_or!(() => release(result, |result| &result.engine));
+    guard_or!(() => release(result, |result| &result.runtime));
 }

@@ -7,10 +7,13 @@ use std::time::Duration;
 use junfeiai::ClientBuilder;
 use junfeiai::protocol::{RetryPolicy, WaitPolicy};
 
-use crate::error::{Setters, jfai_error};
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::text::{path, text};
+use crate::time::milliseconds;
 
 type Step = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
@@ -63,11 +66,6 @@ impl jfai_client_options {
         // Last, since the environment fills only what was not set.
         if self.from_env { builder.from_env() } else { builder }
     }
-}
-
-/// Milliseconds of C as a time; `JFAI_FOREVER` is the longest there is.
-pub(crate) fn milliseconds(ms: u64) -> Duration {
-    if ms == u64::MAX { Duration::MAX } else { Duration::from_millis(ms) }
 }
 
 /// Makes options that are all at their defaults.

@@ -6,10 +6,13 @@ use std::ptr;
 
 use junfeiai::{Image, Validate, VideoRequest, Warning};
 
-use crate::error::{Setters, jfai_error};
-use crate::guard::{Failure, Outcome, guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::{Failure, Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
+use crate::setters::Setters;
 use crate::status::jfai_status;
-use crate::text::{Kept, path, slice, text};
+use crate::text::{path, slice, text};
 
 /// What the document requires is refused, what it advises is a warning. The default.
 pub const JFAI_VALIDATE_DEFAULT: i32 = 0;
@@ -39,12 +42,12 @@ impl jfai_request {
 
 /// Advice that a request does not follow, and other things that the caller should know. Nothing failed.
 pub struct jfai_warnings {
-    list: Vec<(Kept, Kept)>,
+    list: Vec<(OwnedCStr, OwnedCStr)>,
 }
 
 impl jfai_warnings {
     pub(crate) fn new(warnings: &[Warning]) -> Self {
-        Self { list: warnings.iter().map(|w| (Kept::new(w.code.name()), Kept::new(&w.message))).collect() }
+        Self { list: warnings.iter().map(|w| (OwnedCStr::new(w.code.name()), OwnedCStr::new(&w.message))).collect() }
     }
 }
 

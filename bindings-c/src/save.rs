@@ -4,20 +4,22 @@ use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::ptr;
-use std::time::Duration;
 
 use junfeiai::{CancelToken, SaveProgress, Summary, Video};
 use serde_json::{Map, Value};
 
-use crate::cancel::jfai_cancel;
-use crate::engine::{cancellable, token};
-use crate::error::{Setters, jfai_error};
-use crate::guard::{About, Outcome, guard, guard_or, need};
-use crate::ops::User;
-use crate::options::milliseconds;
-use crate::pump::Pump;
+use crate::call_context::CallContext;
+use crate::callback::UserData;
+use crate::cancel::{cancellable, jfai_cancel, token};
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
+use crate::progress_call::ProgressCall;
+use crate::setters::Setters;
 use crate::status::jfai_status;
-use crate::text::{Kept, path};
+use crate::text::path;
+use crate::time::{milliseconds, to_milliseconds};
 use crate::video::jfai_video;
 
 /// Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
@@ -43,11 +45,11 @@ impl jfai_save_options {
 
 /// The callback, when there is one.
 #[derive(Default, Clone, Copy)]
-pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, u64, u64, f64) -> c_int, User)>);
+pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, u64, u64, f64) -> c_int, UserData)>);
 
 impl Progress {
-    /// Tells it; false when it wants no more.
-    pub(crate) fn tell(self, progress: SaveProgress) -> bool {
+    /// Calls it; false when the call is to end.
+    pub(crate) fn call(self, progress: SaveProgress) -> bool {
         let Some((callback, user)) = self.0 else { return true };
         // SAFETY: the header asks for a function that may be called until the call has ended.
         unsafe { callback(user.0, progress.bytes, progress.total.unwrap_or(0), progress.rate) == 0 }
@@ -55,18 +57,18 @@ impl Progress {
 }
 
 /// The save as a call with progress. Options that cannot be are refused here, before anything is asked for.
-pub(crate) fn pump(
+pub(crate) fn save_call(
     video: &Video,
     path: PathBuf,
     options: &jfai_save_options,
     token: CancelToken,
-) -> Outcome<Pump<Summary, SaveProgress>> {
+) -> Outcome<ProgressCall<Summary, SaveProgress>> {
     let values = Value::Object(options.values.clone());
     let save = video.save(path).options_json(values).map_err(|error| options.setters.named(error.into()))?;
-    let (video, told) = (video.clone(), options.progress.0.is_some());
-    let about = About::task(video.task_id());
-    Ok(Pump::new(vec![token], &about, move |own, events| async move {
-        let save = if told { save.on_progress(move |progress| events.push(*progress)) } else { save };
+    let (video, watched) = (video.clone(), options.progress.0.is_some());
+    let context = CallContext::task(video.task_id());
+    Ok(ProgressCall::new(vec![token], &context, move |own, events| async move {
+        let save = if watched { save.on_progress(move |progress| events.push(*progress)) } else { save };
         cancellable(&own, video.task_id(), save.into_future()).await
     }))
 }
@@ -74,14 +76,14 @@ pub(crate) fn pump(
 /// What a save brought.
 pub struct jfai_summary {
     summary: Summary,
-    path: Kept,
-    sha256: Kept,
+    path: OwnedCStr,
+    sha256: OwnedCStr,
 }
 
 impl jfai_summary {
     pub(crate) fn new(summary: Summary) -> Box<Self> {
-        let path = Kept::path(&summary.path);
-        let sha256 = Kept::maybe(summary.sha256.as_deref());
+        let path = OwnedCStr::path(&summary.path);
+        let sha256 = OwnedCStr::maybe(summary.sha256.as_deref());
         Box::new(Self { summary, path, sha256 })
     }
 }
@@ -98,14 +100,14 @@ pub unsafe extern "C" fn jfai_save(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         let defaults = jfai_save_options::default();
         let options = options.unwrap_or(&defaults);
-        let pump = pump(video, file, options, token(cancel))?;
-        About::task(video.task_id()).guard(|| {
-            let summary = pump.run(engine, |p| options.progress.tell(p))?;
+        let call = save_call(video, file, options, token(cancel))?;
+        CallContext::task(video.task_id()).guard(|| {
+            let summary = runtime.run_with_progress(call, |p| options.progress.call(p))?;
             if let Some(out) = out {
                 out.write(jfai_summary::new(summary));
             }
@@ -234,7 +236,7 @@ pub unsafe extern "C" fn jfai_save_options_set_progress(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, User(user))));
+        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, UserData(user))));
         Ok(())
     })
 }
@@ -251,14 +253,10 @@ pub extern "C" fn jfai_summary_bytes(summary: Option<&jfai_summary>) -> u64 {
     guard_or!(0 => summary.map_or(0, |summary| summary.summary.bytes))
 }
 
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_duration_ms(summary: Option<&jfai_summary>) -> i64 {
-    guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, ms))
+    guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, to_milliseconds))
 }
 
 /// The width in pixels, as the file says; 0 when it was not checked or does not say.
@@ -288,7 +286,7 @@ pub extern "C" fn jfai_summary_attempts(summary: Option<&jfai_summary>) -> u32 {
 /// How long the call took, in milliseconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_elapsed_ms(summary: Option<&jfai_summary>) -> i64 {
-    guard_or!(0 => summary.map_or(0, |summary| ms(summary.summary.elapsed)))
+    guard_or!(0 => summary.map_or(0, |summary| to_milliseconds(summary.summary.elapsed)))
 }
 
 /// The SHA-256 in hexadecimal, or NULL when it was not asked for.
