@@ -16,8 +16,8 @@ use crate::text::text;
 use crate::video::jfai_video;
 use crate::wait::{Begin, jfai_wait_options, wait_call};
 
-/// Creates a task. **This costs money**, so the order is checked first and sent at most once, unless it provably was not
-/// accepted. When the answer is lost: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
+/// Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it provably was not
+/// accepted. When no response was received: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
 /// `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_create(
@@ -42,7 +42,7 @@ pub extern "C" fn jfai_create(
     })
 }
 
-/// Asks for a task's state. `cancel` may be NULL.
+/// Queries a task's state. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_get(
     client: Option<&jfai_client>,
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn jfai_get(
     })
 }
 
-/// A task by its id, without asking for it: to go on in a later process, for example.
+/// A task by its id, without a query: to resume it in a later process, for example.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_task_by_id(
     client: Option<&jfai_client>,
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn jfai_task_by_id(
     })
 }
 
-/// Asks for the state anew; `out` gets another handle. `cancel` may be NULL.
+/// Queries the state again; `out` gets a new handle. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_refresh(
     task: Option<&jfai_task>,
@@ -100,7 +100,7 @@ pub extern "C" fn jfai_task_refresh(
     })
 }
 
-/// Waits for the end of a task and gives its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
+/// Waits for the end of a task and returns its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
 /// refusal or the deadline end a wait; every error carries the task's id. `options` and `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait(

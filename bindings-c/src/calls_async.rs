@@ -1,4 +1,4 @@
-//! The same calls for those who must not block.
+//! The calls without blocking.
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
@@ -27,16 +27,16 @@ use crate::text::{path, text};
 use crate::video::jfai_video;
 use crate::wait::{Begin, jfai_wait_options, wait_call};
 
-/// Told the end of a call: `task` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `task` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_task_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, task: Option<Box<jfai_task>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `video` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `video` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_video_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, video: Option<Box<jfai_video>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `summary` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `summary` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_summary_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, summary: Option<Box<jfai_summary>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `bytes` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `bytes` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_bytes_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, bytes: Option<Box<jfai_bytes>>, error: Option<Box<jfai_error>>)>;
 
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn jfai_save_async(
     })
 }
 
-/// Reads bytes from `offset` up to, without, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
+/// Reads the bytes from `offset` up to, not including, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_read_range_async(
     video: Option<&jfai_video>,

@@ -55,7 +55,7 @@ pub extern "C" fn jfai_cancel_is_cancelled(cancel: Option<&jfai_cancel>) -> bool
     guard_or!(false => cancel.is_some_and(|cancel| cancel.token.is_cancelled()))
 }
 
-/// Frees a token. NULL is ignored. Calls that have it go on and cannot be cancelled any more.
+/// Frees a token. NULL is ignored. Calls that have it continue and can no longer be cancelled.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_cancel_free(cancel: Option<Box<jfai_cancel>>) {
     guard_or!(() => drop(cancel));

@@ -60,7 +60,7 @@ pub extern "C" fn jfai_client_from_env(
 
 /// Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
 /// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
-/// thread is gone. Tasks, videos and readers stay usable; blocking calls in other threads go on.
+/// thread has ended. Tasks, videos and readers stay usable; blocking calls in other threads continue.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
@@ -72,7 +72,7 @@ pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     });
 }
 
-/// The entry that is used, as a URL.
+/// The endpoint that is used, as a URL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_endpoint(client: Option<&jfai_client>) -> *const c_char {
     guard_or!(ptr::null() => client.map_or(ptr::null(), |client| client.endpoint.pointer()))

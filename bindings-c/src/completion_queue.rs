@@ -106,8 +106,8 @@ pub extern "C" fn jfai_queue_free(queue: Option<Box<jfai_queue>>) {
     });
 }
 
-/// Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
-/// It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
+/// Sets the function that wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for none.
+/// It is called on the library's thread and must not call the library. After this returned, the previous one is no longer called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_queue_set_wakeup(
     queue: Option<&jfai_queue>,

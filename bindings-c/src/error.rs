@@ -32,7 +32,7 @@ pub extern "C" fn jfai_error_phase(error: Option<&jfai_error>) -> *const c_char 
     guard_or!(ptr::null() => error.map_or(ptr::null(), |error| error.phase.pointer()))
 }
 
-/// One line for people: what happened, with its numbers, and what to do next.
+/// One line of text: what happened, with its numbers, and what to do next.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_error_message(error: Option<&jfai_error>) -> *const c_char {
     guard_or!(ptr::null() => error.map_or(ptr::null(), |error| error.message.pointer()))
@@ -50,7 +50,7 @@ pub extern "C" fn jfai_error_field(error: Option<&jfai_error>) -> *const c_char 
     guard_or!(ptr::null() => error.map_or(ptr::null(), |error| error.field.pointer()))
 }
 
-/// The HTTP status of the answer, or 0.
+/// The HTTP status of the response, or 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_error_http_status(error: Option<&jfai_error>) -> i32 {
     guard_or!(0 => error.map_or(0, |error| error.http_status))
@@ -74,7 +74,7 @@ pub extern "C" fn jfai_error_request_id(error: Option<&jfai_error>) -> *const c_
     guard_or!(ptr::null() => error.map_or(ptr::null(), |error| error.request_id.pointer()))
 }
 
-/// The task that it is about, or NULL. Every error after a task exists has it: with it the task can be gone on with.
+/// The task that it is about, or NULL. Every error after a task exists has it: with it the task can be resumed.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_error_task_id(error: Option<&jfai_error>) -> *const c_char {
     guard_or!(ptr::null() => error.map_or(ptr::null(), |error| error.task_id.pointer()))
@@ -114,7 +114,7 @@ pub extern "C" fn jfai_error_attempts(error: Option<&jfai_error>) -> u32 {
     guard_or!(0 => error.map_or(0, |error| error.attempts))
 }
 
-/// True when the request may have been carried out, and charged, although there is no answer. Do not just send it again.
+/// True when the request may have been carried out, and charged, although no response was received. Do not simply send it again.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_error_maybe_executed(error: Option<&jfai_error>) -> bool {
     guard_or!(false => error.is_some_and(|error| error.maybe_executed))

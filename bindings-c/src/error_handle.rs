@@ -62,7 +62,7 @@ impl From<junfeiai::Error> for jfai_error {
     }
 }
 
-/// The line, with something in front of it.
+/// The line with a prefix.
 fn prefixed(prefix: Option<&str>, line: &str) -> String {
     prefix.map_or_else(|| line.to_owned(), |prefix| format!("{prefix}: {line}"))
 }
@@ -105,7 +105,7 @@ impl jfai_error {
         let mut json = error.to_json();
         let mut message = error.to_string();
         if error.task_id().is_none() && !ids.is_empty() {
-            message = format!("{message}; tasks that go on: {}", ids.join(", "));
+            message = format!("{message}; tasks still running: {}", ids.join(", "));
         }
         json["text"] = message.as_str().into();
         json["task_ids"] = ids.into();

@@ -2,7 +2,7 @@
 
 use junfeiai::{CreateTracker, Error};
 
-/// Why a function did not do what it was asked to.
+/// Why a function failed.
 pub(crate) enum Failure {
     /// The core says so.
     Core(Error),
@@ -23,7 +23,7 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The failure of a call that creates many, with what exists of them and was not given out.
+    /// The failure of a call that creates many tasks, with those that exist and were not returned yet.
     pub(crate) fn of_many(self, tracker: &CreateTracker) -> Self {
         match self {
             Self::Core(error) => Self::Many(tracker.stamp(error), tracker.task_ids()),

@@ -23,15 +23,15 @@ use crate::status::jfai_status;
 pub const JFAI_LOG_ERROR: i32 = 1;
 /// Advice that a request does not follow, and the like.
 pub const JFAI_LOG_WARN: i32 = 2;
-/// Tasks made, videos saved.
+/// Tasks created, videos saved.
 pub const JFAI_LOG_INFO: i32 = 3;
 /// Every request.
 pub const JFAI_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const JFAI_LOG_TRACE: i32 = 5;
 
-/// Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
-/// whichever thread works, also by several at a time, and must not call the library.
+/// Log callback: called with a `JFAI_LOG_…` level and one line, which is borrowed. No line has the API key. It is called on
+/// whichever thread works, possibly on several at a time, and must not call the library.
 pub type jfai_log_fn = Option<unsafe extern "C" fn(user: *mut c_void, level: i32, line: *const c_char)>;
 
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ struct Target {
 
 /// Locked while the callback is called, so of each process its own.
 static TARGET: PerProcess<RwLock<Option<Target>>> = PerProcess::new();
-/// What a child of `fork()` begins with. Locked for a moment only; a fork in just that moment begins with nobody.
+/// What a child of `fork()` begins with. Locked for a moment only; a fork in just that moment begins with none.
 static LATEST: RwLock<Option<Target>> = RwLock::new(None);
 
 fn target() -> &'static RwLock<Option<Target>> {
@@ -55,8 +55,8 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
-/// one before is not called any more.
+/// Sets the log callback of every client of this process, up to this `JFAI_LOG_…` level; NULL for none. After this returned, the
+/// previous one is no longer called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_set_log(
     callback: jfai_log_fn,

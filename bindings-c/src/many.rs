@@ -69,7 +69,7 @@ impl jfai_result {
     }
 }
 
-/// Many tasks that are waited for or made, and their results as they end. For one thread at a time.
+/// Many tasks that are waited for or created, and their results as they end. For one thread at a time.
 pub struct jfai_batch {
     // The lock makes the handle one that threads may hand on.
     stream: Mutex<BoxStream<'static, Ended>>,
@@ -107,8 +107,8 @@ unsafe fn ids_of(pointer: *const *const c_char, count: usize) -> Outcome<Vec<Str
     pointers.iter().map(|pointer| Ok(unsafe { text(*pointer, "an item of task_ids") }?.to_owned())).collect()
 }
 
-/// Begins to wait for all these tasks; jfai_batch_next() gives each as soon as it has ended. One failure does not end the other
-/// waits. They share the client's request budget.
+/// Begins to wait for all these tasks; jfai_batch_next() returns each as soon as it has ended. One failure does not end the other
+/// waits. They share the client's rate limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_wait_all(
     client: Option<&jfai_client>,
@@ -138,9 +138,9 @@ pub unsafe extern "C" fn jfai_wait_all(
     })
 }
 
-/// Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
-/// money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
-/// rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist go on, see jfai_batch_task_ids().
+/// Begins to create a task for each request and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
+/// money.** jfai_batch_next() returns each as it ends; nothing is sent before the first call of it. One failure does not stop the
+/// rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist keep running, see jfai_batch_task_ids().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_generate_many(
     client: Option<&jfai_client>,
@@ -171,9 +171,9 @@ pub unsafe extern "C" fn jfai_generate_many(
     })
 }
 
-/// Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() gives
-/// each when it is done. It can itself be killed and called again. Creates whose outcome is unknown are left alone: see
-/// jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
+/// Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() returns
+/// each when it is done. The process may be killed meanwhile and call this again. Create requests whose outcome is unknown are left
+/// alone: see jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_resume_pending(
     client: Option<&jfai_client>,
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn jfai_resume_pending(
 }
 
 /// Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be resumed, and the
-/// error lists the tasks that were created and not given out yet: jfai_error_task_id_at(). `cancel` may be NULL.
+/// error lists the tasks that were created and not returned yet: jfai_error_task_id_at(). `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_next(
     batch: Option<&mut jfai_batch>,
@@ -216,8 +216,8 @@ pub extern "C" fn jfai_batch_next(
     })
 }
 
-/// Stops creating: no further create is sent, and jfai_batch_next() gives the orders that were not sent as `JFAI_ERR_CANCELLED`.
-/// What was sent before is waited for and given as usual. For jfai_generate_many(); other batches create nothing.
+/// Stops creating: no further create request is sent, and jfai_batch_next() returns those that were not sent as
+/// `JFAI_ERR_CANCELLED`. What was sent before is waited for and returned as usual. For jfai_generate_many(); other batches create nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_stop(
     batch: Option<&mut jfai_batch>,
@@ -229,8 +229,8 @@ pub extern "C" fn jfai_batch_stop(
     })
 }
 
-/// The tasks of jfai_generate_many() that exist and were not given out by jfai_batch_next() yet, for jfai_names_free(): what to keep
-/// before the batch is freed early. They go on.
+/// The ids of the tasks of jfai_generate_many() that exist and were not returned by jfai_batch_next() yet, for jfai_names_free(): store
+/// them before the batch is freed early. These tasks keep running.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_task_ids(
     batch: Option<&jfai_batch>,
@@ -244,25 +244,25 @@ pub extern "C" fn jfai_batch_task_ids(
     })
 }
 
-/// True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
+/// True while a create request of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_maybe_executed(batch: Option<&jfai_batch>) -> bool {
     guard_or!(false => batch.is_some_and(|batch| batch.context.tracker.maybe_executed()))
 }
 
-/// Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
+/// Stops and frees a batch. NULL is ignored. No further task is created, and waiting ends; tasks that exist keep running.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_batch_free(batch: Option<Box<jfai_batch>>) {
     guard_or!(() => release(batch, |batch| &batch.runtime));
 }
 
-/// The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
+/// The index of the id or request that was given, from 0; for jfai_resume_pending() the number of the result.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_result_index(result: Option<&jfai_result>) -> usize {
     guard_or!(0 => result.map_or(0, |result| result.index))
 }
 
-/// The task's id; NULL when none came to be.
+/// The task's id; NULL when none was created.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_result_task_id(result: Option<&jfai_result>) -> *const c_char {
     guard_or!(ptr::null() => result.map_or(ptr::null(), |result| result.task_id.pointer()))

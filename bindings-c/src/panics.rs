@@ -25,9 +25,9 @@ const ID: &str = "task_of_the_test";
 /// Where the transport panics.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
-    /// While the answer to the create is waited for.
+    /// While the response to the create request is waited for.
     Create,
-    /// While a state is asked for, when the task exists.
+    /// While a state is queried, when the task exists.
     Query,
 }
 
@@ -38,7 +38,7 @@ impl Transport for Panics {
         let at = self.0;
         Box::pin(async move {
             let creates = request.method == Method::Post;
-            // The request is on its way: its caller is asked again before anything comes of it.
+            // The request is on its way: its caller is polled again before anything comes of it.
             tokio::task::yield_now().await;
             assert_ne!(creates, at == At::Create, "on purpose");
             let body = format!("{{\"id\":\"{ID}\",\"task_id\":\"{ID}\",\"status\":\"queued\"}}");

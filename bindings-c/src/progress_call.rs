@@ -80,7 +80,7 @@ impl<T: Send + 'static, P> ProgressCall<T, P> {
         self.others.push(Box::pin(async move { token.cancelled().await }));
     }
 
-    /// The next progress, or the end; not to be asked again after that.
+    /// The next progress, or the end; not to be called again after that.
     pub(crate) async fn next(&mut self) -> Step<T, P> {
         poll_fn(|cx| {
             let count = self.others.len();

@@ -45,7 +45,7 @@ impl jfai_reader {
 }
 
 /// Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs
-/// one only when the bytes there are not at hand. A connection that breaks is taken up again where it broke. `cancel` may be NULL;
+/// one only when the bytes there are not buffered. A connection that breaks is resumed where it broke. `cancel` may be NULL;
 /// it ends every later call of this reader, too.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_reader_open(
@@ -65,7 +65,7 @@ pub extern "C" fn jfai_reader_open(
     })
 }
 
-/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 behind it.
+/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 past it.
 /// `buffer` may be NULL when `size` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_reader_read(
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn jfai_reader_read(
             let count = match got {
                 Ok(0) => break,
                 Ok(count) => count,
-                // What was read is the caller's; the next call meets the trouble again, or not.
+                // What was read is the caller's; the next call fails with the error, if it persists.
                 Err(_) if total > 0 => break,
                 Err(failure) => return Err(failure),
             };
@@ -109,7 +109,7 @@ impl jfai_reader {
 }
 
 /// Moves to another place, counted from `whence`: `JFAI_SEEK_…`, which are C's `SEEK_…` where these are 0, 1, 2. Costs no request.
-/// `out_position` may be NULL; it gets the new place. Behind the end is allowed: reads there give 0 bytes.
+/// `out_position` may be NULL; it gets the new place. Past the end is allowed: reads there return 0 bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_reader_seek(
     reader: Option<&mut jfai_reader>,

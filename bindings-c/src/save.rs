@@ -22,8 +22,9 @@ use crate::text::path;
 use crate::time::{milliseconds, to_milliseconds};
 use crate::video::jfai_video;
 
-/// Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
-/// per second. 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+/// Progress callback: called at most every 100 ms and once at the end with the bytes that are there, the length of the file (0 until it
+/// is known), and bytes per second. Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+/// function.
 pub type jfai_save_progress_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, bytes: u64, total: u64, bytes_per_second: f64) -> c_int>;
 
@@ -56,7 +57,7 @@ impl Progress {
     }
 }
 
-/// The save as a call with progress. Options that cannot be are refused here, before anything is asked for.
+/// The save as a call with progress. Options that cannot be are refused here, before anything is sent.
 pub(crate) fn save_call(
     video: &Video,
     path: PathBuf,
@@ -73,7 +74,7 @@ pub(crate) fn save_call(
     }))
 }
 
-/// What a save brought.
+/// The result of a save.
 pub struct jfai_summary {
     summary: Summary,
     path: OwnedCStr,
@@ -88,8 +89,8 @@ impl jfai_summary {
     }
 }
 
-/// Saves a video as a file. The bytes go to `NAME.part`; the file gets its name only when it is whole, checked and on the disk. A
-/// save that ends early is gone on with by the next. `options` and `cancel` may be NULL; `out` may be NULL.
+/// Saves a video as a file. The bytes go to `NAME.part`; the final file name appears only after the download is complete,
+/// verified and on the disk. A save that ended early is resumed by the next. `options` and `cancel` may be NULL; `out` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_save(
     video: Option<&jfai_video>,
@@ -128,7 +129,7 @@ pub extern "C" fn jfai_save_options_new(
     })
 }
 
-/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+/// Frees options. NULL is ignored. A call that was started with them does not need them any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_free(options: Option<Box<jfai_save_options>>) {
     guard_or!(() => drop(options));
@@ -147,7 +148,7 @@ pub extern "C" fn jfai_save_options_set_connections(
     })
 }
 
-/// Replaces a file of that name. Default false: it is `JFAI_ERR_FILE_EXISTS`.
+/// Replaces an existing file. Default false: it is `JFAI_ERR_FILE_EXISTS`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_overwrite(
     options: Option<&mut jfai_save_options>,
@@ -160,7 +161,7 @@ pub extern "C" fn jfai_save_options_set_overwrite(
     })
 }
 
-/// Makes missing parent folders. Default false: it is `JFAI_ERR_IO`.
+/// Creates missing parent folders. Default false: it is `JFAI_ERR_IO`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_create_parents(
     options: Option<&mut jfai_save_options>,
@@ -199,7 +200,7 @@ pub extern "C" fn jfai_save_options_set_verify(
     })
 }
 
-/// Sets the longest time for the whole, in milliseconds. Default `JFAI_FOREVER`.
+/// Sets the timeout of the whole save, in milliseconds. Default `JFAI_FOREVER`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_timeout_ms(
     options: Option<&mut jfai_save_options>,
@@ -214,7 +215,7 @@ pub extern "C" fn jfai_save_options_set_timeout_ms(
     })
 }
 
-/// Sets the most bytes per second, 1 at least. Default: as fast as it comes. 0 is refused by the call that gets these options.
+/// Sets the maximum number of bytes per second, at least 1. Default: no limit. 0 is refused by the call that gets these options.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_rate_limit(
     options: Option<&mut jfai_save_options>,
@@ -227,7 +228,7 @@ pub extern "C" fn jfai_save_options_set_rate_limit(
     })
 }
 
-/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+/// Sets the progress callback; NULL for none. `user` is passed to it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_save_options_set_progress(
     options: Option<&mut jfai_save_options>,
@@ -253,7 +254,7 @@ pub extern "C" fn jfai_summary_bytes(summary: Option<&jfai_summary>) -> u64 {
     guard_or!(0 => summary.map_or(0, |summary| summary.summary.bytes))
 }
 
-/// The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
+/// The duration in milliseconds, as the file says; -1 when it was not checked or does not say.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_duration_ms(summary: Option<&jfai_summary>) -> i64 {
     guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, to_milliseconds))
@@ -271,7 +272,7 @@ pub extern "C" fn jfai_summary_height(summary: Option<&jfai_summary>) -> u32 {
     guard_or!(0 => summary.and_then(|summary| summary.summary.height).unwrap_or(0))
 }
 
-/// True when the file was not read in one go: after a cut, or from what a former call left.
+/// True when the download was resumed: after a lost connection, or from what an earlier call left.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_resumed(summary: Option<&jfai_summary>) -> bool {
     guard_or!(false => summary.is_some_and(|summary| summary.summary.resumed))
@@ -289,7 +290,7 @@ pub extern "C" fn jfai_summary_elapsed_ms(summary: Option<&jfai_summary>) -> i64
     guard_or!(0 => summary.map_or(0, |summary| to_milliseconds(summary.summary.elapsed)))
 }
 
-/// The SHA-256 in hexadecimal, or NULL when it was not asked for.
+/// The SHA-256 in hexadecimal, or NULL when it was not computed.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_sha256(summary: Option<&jfai_summary>) -> *const c_char {
     guard_or!(ptr::null() => summary.map_or(ptr::null(), |summary| summary.sha256.pointer()))

@@ -19,7 +19,7 @@ use crate::task_status::{
 };
 use crate::time::unix_seconds;
 
-/// A task as it was last seen. It never changes: asking again gives another handle. Shareable between threads.
+/// A task as it was last seen. It never changes: a query returns a new handle. Shareable between threads.
 pub struct jfai_task {
     pub(crate) task: Task,
     pub(crate) runtime: Arc<ClientRuntime>,
@@ -49,13 +49,13 @@ impl jfai_task {
     }
 }
 
-/// Frees a task handle. NULL is ignored. The task itself goes on.
+/// Frees a task handle. NULL is ignored. The task itself is not affected.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_free(task: Option<Box<jfai_task>>) {
     guard_or!(() => release(task, |task| &task.runtime));
 }
 
-/// Makes a second handle of a task, to keep one that a callback was shown.
+/// Makes a second handle of a task, to keep the one that a callback was called with.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_clone(
     task: Option<&jfai_task>,
@@ -70,7 +70,7 @@ pub extern "C" fn jfai_task_clone(
     })
 }
 
-/// Its id: what to keep to come back to it in a later process.
+/// Its id: store it to resume the task in a later process.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_id(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.id.pointer()))
@@ -94,19 +94,19 @@ pub extern "C" fn jfai_task_status_name(status: i32) -> *const c_char {
     }.as_ptr())
 }
 
-/// The server's own word for the state.
+/// The server's own spelling of the state.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_raw_status(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw_status.pointer()))
 }
 
-/// 0 to 100; -1 when the server does not say it. May stand still or go back.
+/// 0 to 100; -1 when the server does not report it. May stall or go back.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_progress(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.progress()).unwrap_or(-1.0))
 }
 
-/// The seconds of video that the server billed; -1 when it does not say it.
+/// The seconds of video that the server billed; -1 when it does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_billed_seconds(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.billed_seconds()).unwrap_or(-1.0))
@@ -124,37 +124,37 @@ pub extern "C" fn jfai_task_fail_reason(task: Option<&jfai_task>) -> *const c_ch
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.fail_reason.pointer()))
 }
 
-/// The model as the server names it, or NULL. May differ from the one asked for.
+/// The model as the server names it, or NULL. May differ from the requested one.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_model(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.model.pointer()))
 }
 
-/// When it was accepted, in unix seconds; -1 when the server does not say it.
+/// When it was accepted, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_created_at(task: Option<&jfai_task>) -> i64 {
     guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().created_at)))
 }
 
-/// When it was begun, in unix seconds; -1 when the server does not say it.
+/// When it was started, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_started_at(task: Option<&jfai_task>) -> i64 {
     guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().started_at)))
 }
 
-/// When it ended, in unix seconds; -1 when the server does not say it.
+/// When it ended, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_finished_at(task: Option<&jfai_task>) -> i64 {
     guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().finished_at)))
 }
 
-/// The server's last answer, whole, as JSON; empty when it was not asked for yet.
+/// The server's last response, whole, as JSON; empty before the first query.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_raw_json(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw.pointer()))
 }
 
-/// Advice that the request did not follow, and a bill that differs from what was asked. They belong to the task.
+/// Advice that the request did not follow, and a billed length that differs from the requested one. They belong to the task.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_warnings(task: Option<&jfai_task>) -> *const jfai_warnings {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| ptr::from_ref(&task.warnings)))

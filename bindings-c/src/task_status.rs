@@ -2,11 +2,11 @@
 
 use junfeiai::TaskStatus;
 
-/// Not asked for yet, or a word of the server that is not known here: taken as still running.
+/// Not queried yet, or a status of the server that is not known here: treated as still running.
 pub const JFAI_TASK_UNKNOWN: i32 = 0;
-/// Accepted, not begun.
+/// Accepted, not started.
 pub const JFAI_TASK_QUEUED: i32 = 1;
-/// Being made.
+/// In progress.
 pub const JFAI_TASK_IN_PROGRESS: i32 = 2;
 /// Done; the video can be read.
 pub const JFAI_TASK_SUCCEEDED: i32 = 3;

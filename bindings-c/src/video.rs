@@ -19,7 +19,7 @@ use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::text::{fill, room, text};
 
-/// A video of the service. Result links live about a day: save it soon. Shareable between threads.
+/// A video of the service. Result links expire after about a day: save it soon. Shareable between threads.
 pub struct jfai_video {
     pub(crate) video: Video,
     pub(crate) runtime: Arc<ClientRuntime>,
@@ -52,7 +52,7 @@ pub extern "C" fn jfai_task_video(
     })
 }
 
-/// The video of a task that is done, by the task's id: its address is asked for when it is read.
+/// The video of a task that is done, by the task's id: its URL is queried when it is read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_by_id(
     client: Option<&jfai_client>,
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn jfai_video_by_id(
     })
 }
 
-/// A video by its address. The key goes along only when the host is on the list.
+/// A video by its URL. The key is sent only when the host is trusted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_at(
     client: Option<&jfai_client>,
@@ -102,20 +102,20 @@ pub extern "C" fn jfai_video_task_id(video: Option<&jfai_video>) -> *const c_cha
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.task_id.pointer()))
 }
 
-/// Its address, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
+/// Its URL, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_url(video: Option<&jfai_video>) -> *const c_char {
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.url.pointer()))
 }
 
-/// A file name made from the task's id that every system takes, such as `"task_abc.mp4"`.
+/// A file name made from the task's id that is valid on every system, such as `"task_abc.mp4"`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_file_name(video: Option<&jfai_video>) -> *const c_char {
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.file_name.pointer()))
 }
 
 /// Reads part of a video into `buffer`: up to `size` bytes from `offset` on, fewer only at the end of the file. `out_size` gets how many.
-/// Every call is a request of its own: see jfai_reader_open() for reading on. `cancel` may be NULL.
+/// Every call sends a request: see jfai_reader_open() for sequential reads. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_read_range(
     video: Option<&jfai_video>,

@@ -19,8 +19,9 @@ use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::time::milliseconds;
 
-/// Told every state of a task that a poll shows, and the new task first when the call creates it. The task is borrowed: see
-/// jfai_task_clone(). 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+/// Progress callback: called with every state of a task that a poll returns, and with the new task first when the call creates it. The
+/// task is borrowed: see jfai_task_clone(). Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+/// function.
 pub type jfai_task_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, task: *const jfai_task) -> c_int>;
 
 /// How a wait is done. What is not set has the client's value.
@@ -90,7 +91,7 @@ pub(crate) fn wait_call(
     }))
 }
 
-/// Makes options that are all the client's.
+/// Makes options that all have the client's values.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_new(
     out: Option<&mut MaybeUninit<Box<jfai_wait_options>>>,
@@ -102,13 +103,13 @@ pub extern "C" fn jfai_wait_options_new(
     })
 }
 
-/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+/// Frees options. NULL is ignored. A call that was started with them does not need them any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_free(options: Option<Box<jfai_wait_options>>) {
     guard_or!(() => drop(options));
 }
 
-/// Sets the longest wait, in milliseconds; `JFAI_FOREVER` for as long as it takes.
+/// Sets the timeout of the wait, in milliseconds; `JFAI_FOREVER` for no timeout.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_timeout_ms(
     options: Option<&mut jfai_wait_options>,
@@ -121,8 +122,8 @@ pub extern "C" fn jfai_wait_options_set_timeout_ms(
     })
 }
 
-/// Sets the first pause between two polls, in milliseconds, growing to twice of it or to the client's longest pause (10000). Any
-/// host but this machine is asked every 5 s at the most. 0 is refused by the call that gets these options, before anything is sent.
+/// Sets the first delay between polls, in milliseconds, backing off to twice of it or to the client's longest delay (10000). The
+/// minimum is 5000 except for localhost. 0 is refused by the call that gets these options, before anything is sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     options: Option<&mut jfai_wait_options>,
@@ -137,7 +138,7 @@ pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     })
 }
 
-/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+/// Sets the progress callback; NULL for none. `user` is passed to it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_wait_options_set_progress(
     options: Option<&mut jfai_wait_options>,

@@ -64,7 +64,7 @@ pub extern "C" fn jfai_watch_next(
     })
 }
 
-/// Ends watching. NULL is ignored. The task goes on.
+/// Stops watching. NULL is ignored. The task itself is not affected.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_watch_free(watch: Option<Box<jfai_watch>>) {
     guard_or!(() => release(watch, |watch| &watch.runtime));
