@@ -1,4 +1,4 @@
-// Three videos at once: futures, and a loop of one's own that drains a queue.
+// Three videos at once: futures, and your own loop that drains a queue.
 #include <iostream>
 #include <junfeiai.hpp>
 

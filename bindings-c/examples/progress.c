@@ -1,4 +1,4 @@
-/* The same, told step by step; Ctrl-C ends the program, never the task. */
+/* The same, with progress; Ctrl-C ends the program, never the task. */
 #include <junfeiai.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// The same, told step by step.
+// The same, with progress.
 #include <iostream>
 #include <junfeiai.hpp>
 

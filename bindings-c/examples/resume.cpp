@@ -1,4 +1,4 @@
-// Go on with a task by its id, in a later process: resume task_… ball.mp4
+// Resumes a task by its id in a later process: resume task_… ball.mp4
 #include <iostream>
 #include <junfeiai.hpp>
 

@@ -1,6 +1,6 @@
 /**
  * @file junfeiai.h
- * libjunfeiai: creates, waits for and downloads videos safely.
+ * libjunfeiai: creates JunFeiAI videos, waits for them and downloads them safely.
  *
  * The conventions are the first page of bindings-c/README.md. In short:
  *
@@ -121,8 +121,8 @@ enum {
 #define JFAI_PENDING_SUCCEEDED 2
 
 /**
- * A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then call
- * jfai_resolve_unknown(). It is never sent again by the library.
+ * A create request without a response: there may be a task, and it may have been charged. Check your account's usage page for it,
+ * then call jfai_resolve_unknown(). The library never sends it again.
  */
 #define JFAI_PENDING_UNKNOWN 3
 
@@ -137,7 +137,7 @@ enum {
 #define JFAI_LOG_WARN 2
 
 /**
- * Tasks made, videos saved.
+ * Tasks created, videos saved.
  */
 #define JFAI_LOG_INFO 3
 
@@ -167,32 +167,32 @@ enum {
 #define JFAI_SEEK_END 2
 
 /**
- * What the document requires is refused, what it advises is a warning. The default.
+ * Refuses what violates the service document; what it only advises against is a warning. The default.
  */
 #define JFAI_VALIDATE_DEFAULT 0
 
 /**
- * What would be a warning is refused too.
+ * Treats warnings as errors.
  */
 #define JFAI_VALIDATE_STRICT 1
 
 /**
- * Everything goes through as it is.
+ * Sends everything as it is.
  */
 #define JFAI_VALIDATE_OFF 2
 
 /**
- * Not asked for yet, or a word of the server that is not known here: taken as still running.
+ * Not queried yet, or a status of the server that is not known here: treated as still running.
  */
 #define JFAI_TASK_UNKNOWN 0
 
 /**
- * Accepted, not begun.
+ * Accepted, not started.
  */
 #define JFAI_TASK_QUEUED 1
 
 /**
- * Being made.
+ * In progress.
  */
 #define JFAI_TASK_IN_PROGRESS 2
 
@@ -207,12 +207,12 @@ enum {
 #define JFAI_TASK_FAILED 4
 
 /**
- * What is left on a key. Beyond the service document: a server need not offer it.
+ * The balance of a key. Its endpoint is optional: the service document does not have it.
  */
 typedef struct jfai_balance jfai_balance;
 
 /**
- * Many tasks that are waited for or made, and their results as they end. For one thread at a time.
+ * Many tasks that are waited for or created, and their results as they end. For one thread at a time.
  */
 typedef struct jfai_batch jfai_batch;
 
@@ -247,7 +247,7 @@ typedef struct jfai_error jfai_error;
 typedef struct jfai_names jfai_names;
 
 /**
- * What is left to be done of everything that a journal knows.
+ * The unfinished tasks and create requests of a journal.
  */
 typedef struct jfai_pending jfai_pending;
 
@@ -267,7 +267,7 @@ typedef struct jfai_reader jfai_reader;
 typedef struct jfai_report jfai_report;
 
 /**
- * An order for one video. What is not set has its default.
+ * A request for one video. What is not set has its default.
  */
 typedef struct jfai_request jfai_request;
 
@@ -282,17 +282,17 @@ typedef struct jfai_result jfai_result;
 typedef struct jfai_save_options jfai_save_options;
 
 /**
- * What a save brought.
+ * The result of a save.
  */
 typedef struct jfai_summary jfai_summary;
 
 /**
- * A task as it was last seen. It never changes: asking again gives another handle. Shareable between threads.
+ * A task as it was last seen. It never changes: a query returns a new handle. Shareable between threads.
  */
 typedef struct jfai_task jfai_task;
 
 /**
- * A video of the service. Result links live about a day: save it soon. Shareable between threads.
+ * A video of the service. Result links expire after about a day: save it soon. Shareable between threads.
  */
 typedef struct jfai_video jfai_video;
 
@@ -317,32 +317,26 @@ typedef struct jfai_watch jfai_watch;
 typedef int32_t jfai_status;
 
 /**
- * Told the end of a call: `task` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ * Completion callback of a call: `task` or `error` is set, the other is NULL. The callback owns what is set and frees it.
  */
 typedef void (*jfai_task_done_fn)(void *user, struct jfai_task *task, struct jfai_error *error);
 
 /**
- * Told the end of a call: `video` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ * Completion callback of a call: `video` or `error` is set, the other is NULL. The callback owns what is set and frees it.
  */
 typedef void (*jfai_video_done_fn)(void *user, struct jfai_video *video, struct jfai_error *error);
 
 /**
- * Told the end of a call: `summary` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ * Completion callback of a call: `summary` or `error` is set, the other is NULL. The callback owns what is set and frees it.
  */
 typedef void (*jfai_summary_done_fn)(void *user,
                                      struct jfai_summary *summary,
                                      struct jfai_error *error);
 
 /**
- * Told the end of a call: `bytes` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+ * Completion callback of a call: `bytes` or `error` is set, the other is NULL. The callback owns what is set and frees it.
  */
 typedef void (*jfai_bytes_done_fn)(void *user, struct jfai_bytes *bytes, struct jfai_error *error);
-
-/**
- * Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
- * whichever thread works, also by several at a time, and must not call the library.
- */
-typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
 
 /**
  * Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
@@ -350,8 +344,15 @@ typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
 typedef void (*jfai_wakeup_fn)(void *user);
 
 /**
- * Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
- * per second. 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+ * Log callback: called with a `JFAI_LOG_…` level and one line, which is borrowed. No line has the API key. It is called on
+ * whichever thread works, possibly on several at a time, and must not call the library.
+ */
+typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
+
+/**
+ * Progress callback: called at most every 100 ms and once at the end with the bytes that are there, the length of the file (0 until it
+ * is known), and bytes per second. Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+ * function.
  */
 typedef int (*jfai_save_progress_fn)(void *user,
                                      uint64_t bytes,
@@ -359,8 +360,9 @@ typedef int (*jfai_save_progress_fn)(void *user,
                                      double bytes_per_second);
 
 /**
- * Told every state of a task that a poll shows, and the new task first when the call creates it. The task is borrowed: see
- * jfai_task_clone(). 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+ * Progress callback: called with every state of a task that a poll returns, and with the new task first when the call creates it. The
+ * task is borrowed: see jfai_task_clone(). Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+ * function.
  */
 typedef int (*jfai_task_progress_fn)(void *user, const struct jfai_task *task);
 
@@ -384,8 +386,8 @@ JFAI_API size_t jfai_bytes_size(const struct jfai_bytes *bytes);
 JFAI_API void jfai_bytes_free(struct jfai_bytes *bytes);
 
 /**
- * Creates a task. **This costs money**, so the order is checked first and sent at most once, unless it provably was not
- * accepted. When the answer is lost: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
+ * Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it provably was not
+ * accepted. When no response was received: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
  * `cancel` may be NULL.
  */
 JFAI_API
@@ -396,7 +398,7 @@ jfai_status jfai_create(const struct jfai_client *client,
                         struct jfai_error **err);
 
 /**
- * Asks for a task's state. `cancel` may be NULL.
+ * Queries a task's state. `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_get(const struct jfai_client *client,
@@ -406,7 +408,7 @@ jfai_status jfai_get(const struct jfai_client *client,
                      struct jfai_error **err);
 
 /**
- * A task by its id, without asking for it: to go on in a later process, for example.
+ * A task by its id, without a query: to resume it in a later process, for example.
  */
 JFAI_API
 jfai_status jfai_task_by_id(const struct jfai_client *client,
@@ -415,7 +417,7 @@ jfai_status jfai_task_by_id(const struct jfai_client *client,
                             struct jfai_error **err);
 
 /**
- * Asks for the state anew; `out` gets another handle. `cancel` may be NULL.
+ * Queries the state again; `out` gets a new handle. `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_task_refresh(const struct jfai_task *task,
@@ -424,7 +426,7 @@ jfai_status jfai_task_refresh(const struct jfai_task *task,
                               struct jfai_error **err);
 
 /**
- * Waits for the end of a task and gives its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
+ * Waits for the end of a task and returns its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
  * refusal or the deadline end a wait; every error carries the task's id. `options` and `cancel` may be NULL.
  */
 JFAI_API
@@ -509,7 +511,7 @@ jfai_status jfai_save_async(const struct jfai_video *video,
                             struct jfai_error **err);
 
 /**
- * Reads bytes from `offset` up to, without, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
+ * Reads the bytes from `offset` up to, not including, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
  */
 JFAI_API
 jfai_status jfai_video_read_range_async(const struct jfai_video *video,
@@ -538,14 +540,14 @@ void jfai_cancel_now(const struct jfai_cancel *cancel);
 JFAI_API bool jfai_cancel_is_cancelled(const struct jfai_cancel *cancel);
 
 /**
- * Frees a token. NULL is ignored. Calls that have it go on and cannot be cancelled any more.
+ * Frees a token. NULL is ignored. Calls that have it continue and can no longer be cancelled.
  */
 JFAI_API void jfai_cancel_free(struct jfai_cancel *cancel);
 
 /**
- * Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
- * creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
- * that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
+ * Checks every endpoint, the key, the clock, the proxy and the video host, and says what to do about each problem. Costs nothing and
+ * creates nothing; problems are in the report. With `account` it queries the models and the balance, too: a server that reports
+ * the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_check(const struct jfai_client *client,
@@ -555,12 +557,12 @@ jfai_status jfai_check(const struct jfai_client *client,
                        struct jfai_error **err);
 
 /**
- * True when tasks can be created, as far as can be told without creating one.
+ * True when tasks can be created, as far as can be known without creating one.
  */
 JFAI_API bool jfai_report_ok(const struct jfai_report *report);
 
 /**
- * The report for people, in several lines.
+ * The report as text, in several lines.
  */
 JFAI_API const char *jfai_report_text(const struct jfai_report *report);
 
@@ -575,7 +577,7 @@ JFAI_API const char *jfai_report_json(const struct jfai_report *report);
 JFAI_API void jfai_report_free(struct jfai_report *report);
 
 /**
- * The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not tell them. `cancel` may be NULL.
+ * The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not list them. `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_models(const struct jfai_client *client,
@@ -599,7 +601,7 @@ JFAI_API const char *jfai_names_at(const struct jfai_names *names, size_t index)
 JFAI_API void jfai_names_free(struct jfai_names *names);
 
 /**
- * What is left on the key; `JFAI_ERR_NOT_OFFERED` when the server does not tell it. It allows 20 calls in 20 minutes.
+ * The key's balance; `JFAI_ERR_NOT_OFFERED` when the server does not report it. It allows 20 calls in 20 minutes.
  * `cancel` may be NULL.
  */
 JFAI_API
@@ -609,24 +611,24 @@ jfai_status jfai_get_balance(const struct jfai_client *client,
                              struct jfai_error **err);
 
 /**
- * What is left, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
+ * The remaining balance, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
  */
 JFAI_API
 double jfai_balance_available_usd(const struct jfai_balance *balance);
 
 /**
- * What was used up, in USD.
+ * What was spent, in USD.
  */
 JFAI_API double jfai_balance_used_usd(const struct jfai_balance *balance);
 
 /**
- * True when the key itself has no limit; the account's balance still has, and this call does not tell it.
+ * True when the key itself has no limit; the account's balance is still limited, and this call does not report it.
  */
 JFAI_API
 bool jfai_balance_unlimited(const struct jfai_balance *balance);
 
 /**
- * When the key ends, in unix seconds; -1 when it does not.
+ * When the key expires, in unix seconds; -1 when it does not.
  */
 JFAI_API int64_t jfai_balance_expires_at(const struct jfai_balance *balance);
 
@@ -658,13 +660,13 @@ jfai_status jfai_client_from_env(struct jfai_client **out,
 /**
  * Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
  * `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
- * thread is gone. Tasks, videos and readers stay usable; blocking calls in other threads go on.
+ * thread has ended. Tasks, videos and readers stay usable; blocking calls in other threads continue.
  */
 JFAI_API
 void jfai_client_free(struct jfai_client *client);
 
 /**
- * The entry that is used, as a URL.
+ * The endpoint that is used, as a URL.
  */
 JFAI_API const char *jfai_client_endpoint(const struct jfai_client *client);
 
@@ -672,6 +674,38 @@ JFAI_API const char *jfai_client_endpoint(const struct jfai_client *client);
  * The library's version, such as `"0.1.0"`. The text is constant.
  */
 JFAI_API const char *jfai_version(void);
+
+/**
+ * Makes a queue.
+ */
+JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
+
+/**
+ * Frees a queue. NULL is ignored. Callbacks that wait in it are called now; those of calls that still run will be called on the
+ * library's thread, so cancel and drain these first, or free the client first.
+ */
+JFAI_API
+void jfai_queue_free(struct jfai_queue *queue);
+
+/**
+ * Sets the function that wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for none.
+ * It is called on the library's thread and must not call the library. After this returned, the previous one is no longer called.
+ */
+JFAI_API
+jfai_status jfai_queue_set_wakeup(const struct jfai_queue *queue,
+                                  jfai_wakeup_fn wakeup,
+                                  void *user,
+                                  struct jfai_error **err);
+
+/**
+ * Calls the callbacks that wait in the queue, on this thread. When there are none it waits for the first, up to
+ * `timeout_ms` milliseconds (0: not at all; `JFAI_FOREVER`). `out_count` (may be NULL) gets how many were called.
+ */
+JFAI_API
+jfai_status jfai_queue_drain(const struct jfai_queue *queue,
+                             uint64_t timeout_ms,
+                             size_t *out_count,
+                             struct jfai_error **err);
 
 /**
  * Frees an error. NULL is ignored.
@@ -695,7 +729,7 @@ JFAI_API
 const char *jfai_error_phase(const struct jfai_error *error);
 
 /**
- * One line for people: what happened, with its numbers, and what to do next.
+ * One line of text: what happened, with its numbers, and what to do next.
  */
 JFAI_API const char *jfai_error_message(const struct jfai_error *error);
 
@@ -710,7 +744,7 @@ JFAI_API const char *jfai_error_detail(const struct jfai_error *error);
 JFAI_API const char *jfai_error_field(const struct jfai_error *error);
 
 /**
- * The HTTP status of the answer, or 0.
+ * The HTTP status of the response, or 0.
  */
 JFAI_API int32_t jfai_error_http_status(const struct jfai_error *error);
 
@@ -730,7 +764,7 @@ JFAI_API const char *jfai_error_server_message(const struct jfai_error *error);
 JFAI_API const char *jfai_error_request_id(const struct jfai_error *error);
 
 /**
- * The task that it is about, or NULL. Every error after a task exists has it: with it the task can be gone on with.
+ * The task that it is about, or NULL. Every error after a task exists has it: with it the task can be resumed.
  */
 JFAI_API
 const char *jfai_error_task_id(const struct jfai_error *error);
@@ -762,7 +796,7 @@ JFAI_API int64_t jfai_error_retry_after_ms(const struct jfai_error *error);
 JFAI_API uint32_t jfai_error_attempts(const struct jfai_error *error);
 
 /**
- * True when the request may have been carried out, and charged, although there is no answer. Do not just send it again.
+ * True when the request may have been carried out, and charged, although no response was received. Do not simply send it again.
  */
 JFAI_API
 bool jfai_error_maybe_executed(const struct jfai_error *error);
@@ -784,8 +818,8 @@ JFAI_API
 const char *jfai_status_name(jfai_status status);
 
 /**
- * What is left to be done of everything that the client's journal knows, in the order of its beginning. Asks nothing of the
- * server. `JFAI_ERR_CONFIG` when the client has no journal: see jfai_client_options_set_journal().
+ * The unfinished tasks and create requests of the client's journal, oldest first. Sends no request. `JFAI_ERR_CONFIG`
+ * when the client has no journal: see jfai_client_options_set_journal().
  */
 JFAI_API
 jfai_status jfai_list_pending(const struct jfai_client *client,
@@ -793,8 +827,8 @@ jfai_status jfai_list_pending(const struct jfai_client *client,
                               struct jfai_error **err);
 
 /**
- * Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes on. `out_found` may be NULL;
- * it gets false when the task is not on the list.
+ * Removes a task from the journal's list: its video is not wanted, or was saved in another way. The task itself is not affected.
+ * `out_found` may be NULL; it gets false when the task is not on the list.
  */
 JFAI_API
 jfai_status jfai_forget(const struct jfai_client *client,
@@ -803,8 +837,8 @@ jfai_status jfai_forget(const struct jfai_client *client,
                         struct jfai_error **err);
 
 /**
- * Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you found there, or with
- * none when it made none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such create.
+ * Marks a create request whose outcome was unknown as resolved, after you checked the account: with the id of the task that you found
+ * there, or without one when there is none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such request.
  */
 JFAI_API
 jfai_status jfai_resolve_unknown(const struct jfai_client *client,
@@ -814,7 +848,7 @@ jfai_status jfai_resolve_unknown(const struct jfai_client *client,
                                  struct jfai_error **err);
 
 /**
- * How many there are. 0 for NULL.
+ * The number of items. 0 for NULL.
  */
 JFAI_API size_t jfai_pending_count(const struct jfai_pending *pending);
 
@@ -824,24 +858,24 @@ JFAI_API size_t jfai_pending_count(const struct jfai_pending *pending);
 JFAI_API int32_t jfai_pending_state(const struct jfai_pending *pending, size_t index);
 
 /**
- * The task's id; NULL for a create whose outcome is unknown.
+ * The task's id; NULL for a create request whose outcome is unknown.
  */
 JFAI_API const char *jfai_pending_task_id(const struct jfai_pending *pending, size_t index);
 
 /**
- * The journal's own name for a create whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
+ * The journal's id of a create request whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
  */
 JFAI_API
 const char *jfai_pending_intent(const struct jfai_pending *pending,
                                 size_t index);
 
 /**
- * The model asked for.
+ * The requested model.
  */
 JFAI_API const char *jfai_pending_model(const struct jfai_pending *pending, size_t index);
 
 /**
- * The length asked for as it was sent, or NULL.
+ * The requested length as it was sent, or NULL.
  */
 JFAI_API const char *jfai_pending_seconds(const struct jfai_pending *pending, size_t index);
 
@@ -856,12 +890,12 @@ JFAI_API const char *jfai_pending_reason(const struct jfai_pending *pending, siz
 JFAI_API const char *jfai_pending_fingerprint(const struct jfai_pending *pending, size_t index);
 
 /**
- * The prompt, or NULL: it is kept only when the client was told to.
+ * The prompt, or NULL: it is kept only with jfai_client_options_set_journal_prompts().
  */
 JFAI_API const char *jfai_pending_prompt(const struct jfai_pending *pending, size_t index);
 
 /**
- * When it was begun, in unix seconds; -1 past the end.
+ * When it began, in unix seconds; -1 past the end.
  */
 JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, size_t index);
 
@@ -871,8 +905,8 @@ JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, siz
 JFAI_API void jfai_pending_free(struct jfai_pending *pending);
 
 /**
- * Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
- * one before is not called any more.
+ * Sets the log callback of every client of this process, up to this `JFAI_LOG_…` level; NULL for none. After this returned, the
+ * previous one is no longer called.
  */
 JFAI_API
 jfai_status jfai_set_log(jfai_log_fn callback,
@@ -881,8 +915,8 @@ jfai_status jfai_set_log(jfai_log_fn callback,
                          struct jfai_error **err);
 
 /**
- * Begins to wait for all these tasks; jfai_batch_next() gives each as soon as it has ended. One failure does not end the other
- * waits. They share the client's request budget.
+ * Begins to wait for all these tasks; jfai_batch_next() returns each as soon as it has ended. One failure does not end the other
+ * waits. They share the client's rate limit.
  */
 JFAI_API
 jfai_status jfai_wait_all(const struct jfai_client *client,
@@ -892,9 +926,9 @@ jfai_status jfai_wait_all(const struct jfai_client *client,
                           struct jfai_error **err);
 
 /**
- * Begins to create a task for each order and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
- * money.** jfai_batch_next() gives each as it ends; nothing is sent before the first call of it. One failure does not stop the
- * rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist go on, see jfai_batch_task_ids().
+ * Begins to create a task for each request and to wait for its video, with at most `concurrency` tasks alive at a time. **This costs
+ * money.** jfai_batch_next() returns each as it ends; nothing is sent before the first call of it. One failure does not stop the
+ * rest: see jfai_batch_stop(). Freeing the batch stops it at once; tasks that exist keep running, see jfai_batch_task_ids().
  */
 JFAI_API
 jfai_status jfai_generate_many(const struct jfai_client *client,
@@ -905,9 +939,9 @@ jfai_status jfai_generate_many(const struct jfai_client *client,
                                struct jfai_error **err);
 
 /**
- * Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() gives
- * each when it is done. It can itself be killed and called again. Creates whose outcome is unknown are left alone: see
- * jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
+ * Begins to wait for all pending tasks of the client's journal and to save them as `FOLDER/<task id>.mp4`; jfai_batch_next() returns
+ * each when it is done. The process may be killed meanwhile and call this again. Create requests whose outcome is unknown are left
+ * alone: see jfai_list_pending(). `JFAI_ERR_CONFIG` when the client has no journal.
  */
 JFAI_API
 jfai_status jfai_resume_pending(const struct jfai_client *client,
@@ -917,7 +951,7 @@ jfai_status jfai_resume_pending(const struct jfai_client *client,
 
 /**
  * Waits for the next one to end; `out` gets NULL after the last. When `cancel` ends this call, the batch can be resumed, and the
- * error lists the tasks that were created and not given out yet: jfai_error_task_id_at(). `cancel` may be NULL.
+ * error lists the tasks that were created and not returned yet: jfai_error_task_id_at(). `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_batch_next(struct jfai_batch *batch,
@@ -926,16 +960,16 @@ jfai_status jfai_batch_next(struct jfai_batch *batch,
                             struct jfai_error **err);
 
 /**
- * Stops creating: no further create is sent, and jfai_batch_next() gives the orders that were not sent as `JFAI_ERR_CANCELLED`.
- * What was sent before is waited for and given as usual. For jfai_generate_many(); other batches create nothing.
+ * Stops creating: no further create request is sent, and jfai_batch_next() returns those that were not sent as
+ * `JFAI_ERR_CANCELLED`. What was sent before is waited for and returned as usual. For jfai_generate_many(); other batches create nothing.
  */
 JFAI_API
 jfai_status jfai_batch_stop(struct jfai_batch *batch,
                             struct jfai_error **err);
 
 /**
- * The tasks of jfai_generate_many() that exist and were not given out by jfai_batch_next() yet, for jfai_names_free(): what to keep
- * before the batch is freed early. They go on.
+ * The ids of the tasks of jfai_generate_many() that exist and were not returned by jfai_batch_next() yet, for jfai_names_free(): store
+ * them before the batch is freed early. These tasks keep running.
  */
 JFAI_API
 jfai_status jfai_batch_task_ids(const struct jfai_batch *batch,
@@ -943,25 +977,25 @@ jfai_status jfai_batch_task_ids(const struct jfai_batch *batch,
                                 struct jfai_error **err);
 
 /**
- * True while a create of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
+ * True while a create request of the batch was sent and its outcome is not known: a task may exist that jfai_batch_task_ids() does not list.
  */
 JFAI_API
 bool jfai_batch_maybe_executed(const struct jfai_batch *batch);
 
 /**
- * Stops. NULL is ignored. No further task is created, and nobody waits any more; tasks that exist go on.
+ * Stops and frees a batch. NULL is ignored. No further task is created, and waiting ends; tasks that exist keep running.
  */
 JFAI_API
 void jfai_batch_free(struct jfai_batch *batch);
 
 /**
- * The number of the id or order that was given, from 0; for jfai_resume_pending() the number of the result.
+ * The index of the id or request that was given, from 0; for jfai_resume_pending() the number of the result.
  */
 JFAI_API
 size_t jfai_result_index(const struct jfai_result *result);
 
 /**
- * The task's id; NULL when none came to be.
+ * The task's id; NULL when none was created.
  */
 JFAI_API const char *jfai_result_task_id(const struct jfai_result *result);
 
@@ -1013,7 +1047,7 @@ jfai_status jfai_client_options_set_api_key(struct jfai_client_options *options,
                                             struct jfai_error **err);
 
 /**
- * Sets the entry: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
+ * Sets the endpoint: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
  */
 JFAI_API
 jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options,
@@ -1021,8 +1055,8 @@ jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
- * Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
- * nothing is paid for twice. All of them get the key.
+ * Adds an endpoint after those that are set. Another one than the first is used only when no connection can be made, so that
+ * nothing is paid for twice. The key is sent to all of them.
  */
 JFAI_API
 jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options,
@@ -1030,7 +1064,7 @@ jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
- * Sets your own name for the documented video host, as scheme and host.
+ * Sets a custom domain that replaces the official video host, as scheme and host.
  */
 JFAI_API
 jfai_status jfai_client_options_set_video_base_url(struct jfai_client_options *options,
@@ -1038,7 +1072,7 @@ jfai_status jfai_client_options_set_video_base_url(struct jfai_client_options *o
                                                    struct jfai_error **err);
 
 /**
- * Adds a host that may be given the key, as `host` or `host:port`.
+ * Adds a host that the key may be sent to, as `host` or `host:port`.
  */
 JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
@@ -1062,8 +1096,8 @@ jfai_status jfai_client_options_set_ca_file(struct jfai_client_options *options,
                                             struct jfai_error **err);
 
 /**
- * Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
- * after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+ * Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads
+ * are not limited. Default 2 per second in bursts of 4; for a server on localhost 1000 and 1000.
  */
 JFAI_API
 jfai_status jfai_client_options_set_request_rate(struct jfai_client_options *options,
@@ -1072,7 +1106,7 @@ jfai_status jfai_client_options_set_request_rate(struct jfai_client_options *opt
                                                  struct jfai_error **err);
 
 /**
- * Sets how many creates may be in flight at a time; the others wait. Default 4.
+ * Sets how many create requests may be in flight at a time; the others wait. Default 4.
  */
 JFAI_API
 jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
@@ -1080,7 +1114,7 @@ jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_opt
                                                           struct jfai_error **err);
 
 /**
- * Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+ * Keeps a journal in this file, so that a later process can resume what this one paid for: see jfai_list_pending(). Several
  * processes may share the file. Default: none.
  */
 JFAI_API
@@ -1105,7 +1139,7 @@ jfai_status jfai_client_options_set_language(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
- * Sets what calls the library, for the `User-Agent`. Default `"c"`.
+ * Sets the client name in the `User-Agent`. Default `"c"`.
  */
 JFAI_API
 jfai_status jfai_client_options_set_face(struct jfai_client_options *options,
@@ -1113,7 +1147,7 @@ jfai_status jfai_client_options_set_face(struct jfai_client_options *options,
                                          struct jfai_error **err);
 
 /**
- * Sets the longest time for one query, in milliseconds. Default 30000.
+ * Sets the timeout of one query, in milliseconds. Default 30000.
  */
 JFAI_API
 jfai_status jfai_client_options_set_timeout_ms(struct jfai_client_options *options,
@@ -1121,8 +1155,8 @@ jfai_status jfai_client_options_set_timeout_ms(struct jfai_client_options *optio
                                                struct jfai_error **err);
 
 /**
- * Sets the longest time for one create, in milliseconds. Default 180000: the service can take minutes, and a create that
- * was given up is paid all the same.
+ * Sets the timeout of a create request, in milliseconds. Default 180000: the service can take minutes, and after the timeout the
+ * task may still be created and charged.
  */
 JFAI_API
 jfai_status jfai_client_options_set_create_timeout_ms(struct jfai_client_options *options,
@@ -1130,7 +1164,7 @@ jfai_status jfai_client_options_set_create_timeout_ms(struct jfai_client_options
                                                       struct jfai_error **err);
 
 /**
- * Sets the longest time to connect, in milliseconds. Default 10000.
+ * Sets the timeout of connecting, in milliseconds. Default 10000.
  */
 JFAI_API
 jfai_status jfai_client_options_set_connect_timeout_ms(struct jfai_client_options *options,
@@ -1138,7 +1172,7 @@ jfai_status jfai_client_options_set_connect_timeout_ms(struct jfai_client_option
                                                        struct jfai_error **err);
 
 /**
- * Sets the longest silence in the middle of a video, in milliseconds. Default 30000.
+ * Sets the maximum time without data during a download, in milliseconds. Default 30000.
  */
 JFAI_API
 jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *options,
@@ -1146,7 +1180,7 @@ jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *
                                                     struct jfai_error **err);
 
 /**
- * Sets how often one call is tried, the first time included. Default 4. A paid create is tried again only when it provably
+ * Sets how often one call is tried, the first time included. Default 4. A paid create request is tried again only when it provably
  * was not accepted.
  */
 JFAI_API
@@ -1155,7 +1189,7 @@ jfai_status jfai_client_options_set_max_attempts(struct jfai_client_options *opt
                                                  struct jfai_error **err);
 
 /**
- * Sets the pauses between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
+ * Sets the delays between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
  * first attempt to the start of the last (120000).
  */
 JFAI_API
@@ -1166,8 +1200,8 @@ jfai_status jfai_client_options_set_retry_pauses_ms(struct jfai_client_options *
                                                     struct jfai_error **err);
 
 /**
- * Sets the first pause between two polls, in milliseconds. Default 5000, growing to 10000. Any host but this machine is asked
- * every 5 s at the most, whatever is set here.
+ * Sets the first delay between polls, in milliseconds. Default 5000, backing off to 10000. The minimum is 5000, whatever is set
+ * here, except for localhost.
  */
 JFAI_API
 jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options *options,
@@ -1175,7 +1209,7 @@ jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options 
                                                      struct jfai_error **err);
 
 /**
- * Sets the longest wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for as long as it takes.
+ * Sets the timeout of a wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for no timeout.
  */
 JFAI_API
 jfai_status jfai_client_options_set_wait_timeout_ms(struct jfai_client_options *options,
@@ -1183,7 +1217,7 @@ jfai_status jfai_client_options_set_wait_timeout_ms(struct jfai_client_options *
                                                     struct jfai_error **err);
 
 /**
- * Sets how many polls may fail in a row before a wait gives up asking. Default 20.
+ * Sets how many polls may fail in a row before a wait ends with an error. Default 20.
  */
 JFAI_API
 jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *options,
@@ -1191,40 +1225,8 @@ jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *
                                                     struct jfai_error **err);
 
 /**
- * Makes a queue.
- */
-JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
-
-/**
- * Frees a queue. NULL is ignored. Callbacks that wait in it are called now; those of calls that still run will be called on the
- * library's thread, so cancel and drain these first, or free the client first.
- */
-JFAI_API
-void jfai_queue_free(struct jfai_queue *queue);
-
-/**
- * Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
- * It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
- */
-JFAI_API
-jfai_status jfai_queue_set_wakeup(const struct jfai_queue *queue,
-                                  jfai_wakeup_fn wakeup,
-                                  void *user,
-                                  struct jfai_error **err);
-
-/**
- * Calls the callbacks that wait in the queue, on this thread. When there are none it waits for the first, up to
- * `timeout_ms` milliseconds (0: not at all; `JFAI_FOREVER`). `out_count` (may be NULL) gets how many were called.
- */
-JFAI_API
-jfai_status jfai_queue_drain(const struct jfai_queue *queue,
-                             uint64_t timeout_ms,
-                             size_t *out_count,
-                             struct jfai_error **err);
-
-/**
  * Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs
- * one only when the bytes there are not at hand. A connection that breaks is taken up again where it broke. `cancel` may be NULL;
+ * one only when the bytes there are not buffered. A connection that breaks is resumed where it broke. `cancel` may be NULL;
  * it ends every later call of this reader, too.
  */
 JFAI_API
@@ -1234,7 +1236,7 @@ jfai_status jfai_reader_open(const struct jfai_video *video,
                              struct jfai_error **err);
 
 /**
- * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 behind it.
+ * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 past it.
  * `buffer` may be NULL when `size` is 0.
  */
 JFAI_API
@@ -1246,7 +1248,7 @@ jfai_status jfai_reader_read(struct jfai_reader *reader,
 
 /**
  * Moves to another place, counted from `whence`: `JFAI_SEEK_…`, which are C's `SEEK_…` where these are 0, 1, 2. Costs no request.
- * `out_position` may be NULL; it gets the new place. Behind the end is allowed: reads there give 0 bytes.
+ * `out_position` may be NULL; it gets the new place. Past the end is allowed: reads there return 0 bytes.
  */
 JFAI_API
 jfai_status jfai_reader_seek(struct jfai_reader *reader,
@@ -1274,7 +1276,7 @@ JFAI_API uint64_t jfai_reader_position(const struct jfai_reader *reader);
 JFAI_API void jfai_reader_free(struct jfai_reader *reader);
 
 /**
- * Makes an order with this prompt and every default.
+ * Makes a request with this prompt and every default.
  */
 JFAI_API
 jfai_status jfai_request_new(const char *prompt,
@@ -1282,7 +1284,7 @@ jfai_status jfai_request_new(const char *prompt,
                              struct jfai_error **err);
 
 /**
- * Makes an order from a JSON object with the fields `model`, `prompt`, `seconds`, `size`, `image`, `images`, `extra`, `validate`.
+ * Makes a request from a JSON object with the fields `model`, `prompt`, `seconds`, `size`, `image`, `images`, `extra`, `validate`.
  */
 JFAI_API
 jfai_status jfai_request_from_json(const char *json,
@@ -1290,7 +1292,7 @@ jfai_status jfai_request_from_json(const char *json,
                                    struct jfai_error **err);
 
 /**
- * Frees an order. NULL is ignored.
+ * Frees a request. NULL is ignored.
  */
 JFAI_API void jfai_request_free(struct jfai_request *request);
 
@@ -1311,7 +1313,7 @@ jfai_status jfai_request_set_seconds(struct jfai_request *request,
                                      struct jfai_error **err);
 
 /**
- * Sets the frame size such as `"1280x720"`: advice to the model, which may answer with another.
+ * Sets the frame size such as `"1280x720"`: advice to the model, which may use another.
  */
 JFAI_API
 jfai_status jfai_request_set_size(struct jfai_request *request,
@@ -1378,7 +1380,7 @@ jfai_status jfai_request_set_extra_json(struct jfai_request *request,
                                         struct jfai_error **err);
 
 /**
- * Sets how strictly the order is checked before it is sent: `JFAI_VALIDATE_…`.
+ * Sets how strictly the request is checked before it is sent: `JFAI_VALIDATE_…`.
  */
 JFAI_API
 jfai_status jfai_request_set_validate(struct jfai_request *request,
@@ -1386,7 +1388,7 @@ jfai_status jfai_request_set_validate(struct jfai_request *request,
                                       struct jfai_error **err);
 
 /**
- * Checks an order as jfai_create() does, without sending it. `out` (may be NULL) gets the warnings, for jfai_warnings_free().
+ * Checks a request as jfai_create() does, without sending it. `out` (may be NULL) gets the warnings, for jfai_warnings_free().
  */
 JFAI_API
 jfai_status jfai_request_check(const struct jfai_request *request,
@@ -1404,7 +1406,7 @@ JFAI_API size_t jfai_warnings_count(const struct jfai_warnings *warnings);
 JFAI_API const char *jfai_warnings_code(const struct jfai_warnings *warnings, size_t index);
 
 /**
- * A warning in one line for people; NULL past the end.
+ * A warning as one line of text; NULL past the end.
  */
 JFAI_API const char *jfai_warnings_message(const struct jfai_warnings *warnings, size_t index);
 
@@ -1415,8 +1417,8 @@ JFAI_API
 void jfai_warnings_free(struct jfai_warnings *warnings);
 
 /**
- * Saves a video as a file. The bytes go to `NAME.part`; the file gets its name only when it is whole, checked and on the disk. A
- * save that ends early is gone on with by the next. `options` and `cancel` may be NULL; `out` may be NULL.
+ * Saves a video as a file. The bytes go to `NAME.part`; the final file name appears only after the download is complete,
+ * verified and on the disk. A save that ended early is resumed by the next. `options` and `cancel` may be NULL; `out` may be NULL.
  */
 JFAI_API
 jfai_status jfai_save(const struct jfai_video *video,
@@ -1432,7 +1434,7 @@ jfai_status jfai_save(const struct jfai_video *video,
 JFAI_API jfai_status jfai_save_options_new(struct jfai_save_options **out, struct jfai_error **err);
 
 /**
- * Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+ * Frees options. NULL is ignored. A call that was started with them does not need them any more.
  */
 JFAI_API void jfai_save_options_free(struct jfai_save_options *options);
 
@@ -1445,7 +1447,7 @@ jfai_status jfai_save_options_set_connections(struct jfai_save_options *options,
                                               struct jfai_error **err);
 
 /**
- * Replaces a file of that name. Default false: it is `JFAI_ERR_FILE_EXISTS`.
+ * Replaces an existing file. Default false: it is `JFAI_ERR_FILE_EXISTS`.
  */
 JFAI_API
 jfai_status jfai_save_options_set_overwrite(struct jfai_save_options *options,
@@ -1453,7 +1455,7 @@ jfai_status jfai_save_options_set_overwrite(struct jfai_save_options *options,
                                             struct jfai_error **err);
 
 /**
- * Makes missing parent folders. Default false: it is `JFAI_ERR_IO`.
+ * Creates missing parent folders. Default false: it is `JFAI_ERR_IO`.
  */
 JFAI_API
 jfai_status jfai_save_options_set_create_parents(struct jfai_save_options *options,
@@ -1477,7 +1479,7 @@ jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,
                                          struct jfai_error **err);
 
 /**
- * Sets the longest time for the whole, in milliseconds. Default `JFAI_FOREVER`.
+ * Sets the timeout of the whole save, in milliseconds. Default `JFAI_FOREVER`.
  */
 JFAI_API
 jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
@@ -1485,7 +1487,7 @@ jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
                                              struct jfai_error **err);
 
 /**
- * Sets the most bytes per second, 1 at least. Default: as fast as it comes. 0 is refused by the call that gets these options.
+ * Sets the maximum number of bytes per second, at least 1. Default: no limit. 0 is refused by the call that gets these options.
  */
 JFAI_API
 jfai_status jfai_save_options_set_rate_limit(struct jfai_save_options *options,
@@ -1493,7 +1495,7 @@ jfai_status jfai_save_options_set_rate_limit(struct jfai_save_options *options,
                                              struct jfai_error **err);
 
 /**
- * Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+ * Sets the progress callback; NULL for none. `user` is passed to it as it is.
  */
 JFAI_API
 jfai_status jfai_save_options_set_progress(struct jfai_save_options *options,
@@ -1512,7 +1514,7 @@ JFAI_API const char *jfai_summary_path(const struct jfai_summary *summary);
 JFAI_API uint64_t jfai_summary_bytes(const struct jfai_summary *summary);
 
 /**
- * The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
+ * The duration in milliseconds, as the file says; -1 when it was not checked or does not say.
  */
 JFAI_API int64_t jfai_summary_duration_ms(const struct jfai_summary *summary);
 
@@ -1527,7 +1529,7 @@ JFAI_API uint32_t jfai_summary_width(const struct jfai_summary *summary);
 JFAI_API uint32_t jfai_summary_height(const struct jfai_summary *summary);
 
 /**
- * True when the file was not read in one go: after a cut, or from what a former call left.
+ * True when the download was resumed: after a lost connection, or from what an earlier call left.
  */
 JFAI_API bool jfai_summary_resumed(const struct jfai_summary *summary);
 
@@ -1542,7 +1544,7 @@ JFAI_API uint32_t jfai_summary_attempts(const struct jfai_summary *summary);
 JFAI_API int64_t jfai_summary_elapsed_ms(const struct jfai_summary *summary);
 
 /**
- * The SHA-256 in hexadecimal, or NULL when it was not asked for.
+ * The SHA-256 in hexadecimal, or NULL when it was not computed.
  */
 JFAI_API const char *jfai_summary_sha256(const struct jfai_summary *summary);
 
@@ -1552,12 +1554,12 @@ JFAI_API const char *jfai_summary_sha256(const struct jfai_summary *summary);
 JFAI_API void jfai_summary_free(struct jfai_summary *summary);
 
 /**
- * Frees a task handle. NULL is ignored. The task itself goes on.
+ * Frees a task handle. NULL is ignored. The task itself is not affected.
  */
 JFAI_API void jfai_task_free(struct jfai_task *task);
 
 /**
- * Makes a second handle of a task, to keep one that a callback was shown.
+ * Makes a second handle of a task, to keep the one that a callback was called with.
  */
 JFAI_API
 jfai_status jfai_task_clone(const struct jfai_task *task,
@@ -1565,7 +1567,7 @@ jfai_status jfai_task_clone(const struct jfai_task *task,
                             struct jfai_error **err);
 
 /**
- * Its id: what to keep to come back to it in a later process.
+ * Its id: store it to resume the task in a later process.
  */
 JFAI_API const char *jfai_task_id(const struct jfai_task *task);
 
@@ -1581,17 +1583,17 @@ JFAI_API
 const char *jfai_task_status_name(int32_t status);
 
 /**
- * The server's own word for the state.
+ * The server's own spelling of the state.
  */
 JFAI_API const char *jfai_task_raw_status(const struct jfai_task *task);
 
 /**
- * 0 to 100; -1 when the server does not say it. May stand still or go back.
+ * 0 to 100; -1 when the server does not report it. May stall or go back.
  */
 JFAI_API double jfai_task_progress(const struct jfai_task *task);
 
 /**
- * The seconds of video that the server billed; -1 when it does not say it.
+ * The seconds of video that the server billed; -1 when it does not report it.
  */
 JFAI_API double jfai_task_billed_seconds(const struct jfai_task *task);
 
@@ -1606,32 +1608,32 @@ JFAI_API const char *jfai_task_video_url(const struct jfai_task *task);
 JFAI_API const char *jfai_task_fail_reason(const struct jfai_task *task);
 
 /**
- * The model as the server names it, or NULL. May differ from the one asked for.
+ * The model as the server names it, or NULL. May differ from the requested one.
  */
 JFAI_API const char *jfai_task_model(const struct jfai_task *task);
 
 /**
- * When it was accepted, in unix seconds; -1 when the server does not say it.
+ * When it was accepted, in unix seconds; -1 when the server does not report it.
  */
 JFAI_API int64_t jfai_task_created_at(const struct jfai_task *task);
 
 /**
- * When it was begun, in unix seconds; -1 when the server does not say it.
+ * When it was started, in unix seconds; -1 when the server does not report it.
  */
 JFAI_API int64_t jfai_task_started_at(const struct jfai_task *task);
 
 /**
- * When it ended, in unix seconds; -1 when the server does not say it.
+ * When it ended, in unix seconds; -1 when the server does not report it.
  */
 JFAI_API int64_t jfai_task_finished_at(const struct jfai_task *task);
 
 /**
- * The server's last answer, whole, as JSON; empty when it was not asked for yet.
+ * The server's last response, whole, as JSON; empty before the first query.
  */
 JFAI_API const char *jfai_task_raw_json(const struct jfai_task *task);
 
 /**
- * Advice that the request did not follow, and a bill that differs from what was asked. They belong to the task.
+ * Advice that the request did not follow, and a billed length that differs from the requested one. They belong to the task.
  */
 JFAI_API
 const struct jfai_warnings *jfai_task_warnings(const struct jfai_task *task);
@@ -1645,7 +1647,7 @@ jfai_status jfai_task_video(const struct jfai_task *task,
                             struct jfai_error **err);
 
 /**
- * The video of a task that is done, by the task's id: its address is asked for when it is read.
+ * The video of a task that is done, by the task's id: its URL is queried when it is read.
  */
 JFAI_API
 jfai_status jfai_video_by_id(const struct jfai_client *client,
@@ -1654,7 +1656,7 @@ jfai_status jfai_video_by_id(const struct jfai_client *client,
                              struct jfai_error **err);
 
 /**
- * A video by its address. The key goes along only when the host is on the list.
+ * A video by its URL. The key is sent only when the host is trusted.
  */
 JFAI_API
 jfai_status jfai_video_at(const struct jfai_client *client,
@@ -1673,19 +1675,18 @@ JFAI_API void jfai_video_free(struct jfai_video *video);
 JFAI_API const char *jfai_video_task_id(const struct jfai_video *video);
 
 /**
- * Its address, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
+ * Its URL, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
  */
-JFAI_API
-const char *jfai_video_url(const struct jfai_video *video);
+JFAI_API const char *jfai_video_url(const struct jfai_video *video);
 
 /**
- * A file name made from the task's id that every system takes, such as `"task_abc.mp4"`.
+ * A file name made from the task's id that is valid on every system, such as `"task_abc.mp4"`.
  */
 JFAI_API const char *jfai_video_file_name(const struct jfai_video *video);
 
 /**
  * Reads part of a video into `buffer`: up to `size` bytes from `offset` on, fewer only at the end of the file. `out_size` gets how many.
- * Every call is a request of its own: see jfai_reader_open() for reading on. `cancel` may be NULL.
+ * Every call sends a request: see jfai_reader_open() for sequential reads. `cancel` may be NULL.
  */
 JFAI_API
 jfai_status jfai_video_read_range(const struct jfai_video *video,
@@ -1708,17 +1709,17 @@ jfai_status jfai_video_bytes(const struct jfai_video *video,
                              struct jfai_error **err);
 
 /**
- * Makes options that are all the client's.
+ * Makes options that all have the client's values.
  */
 JFAI_API jfai_status jfai_wait_options_new(struct jfai_wait_options **out, struct jfai_error **err);
 
 /**
- * Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+ * Frees options. NULL is ignored. A call that was started with them does not need them any more.
  */
 JFAI_API void jfai_wait_options_free(struct jfai_wait_options *options);
 
 /**
- * Sets the longest wait, in milliseconds; `JFAI_FOREVER` for as long as it takes.
+ * Sets the timeout of the wait, in milliseconds; `JFAI_FOREVER` for no timeout.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
@@ -1726,8 +1727,8 @@ jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
                                              struct jfai_error **err);
 
 /**
- * Sets the first pause between two polls, in milliseconds, growing to twice of it or to the client's longest pause (10000). Any
- * host but this machine is asked every 5 s at the most. 0 is refused by the call that gets these options, before anything is sent.
+ * Sets the first delay between polls, in milliseconds, backing off to twice of it or to the client's longest delay (10000). The
+ * minimum is 5000 except for localhost. 0 is refused by the call that gets these options, before anything is sent.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,
@@ -1735,7 +1736,7 @@ jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *opt
                                                    struct jfai_error **err);
 
 /**
- * Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+ * Sets the progress callback; NULL for none. `user` is passed to it as it is.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_progress(struct jfai_wait_options *options,
@@ -1763,7 +1764,7 @@ jfai_status jfai_watch_next(struct jfai_watch *watch,
                             struct jfai_error **err);
 
 /**
- * Ends watching. NULL is ignored. The task goes on.
+ * Stops watching. NULL is ignored. The task itself is not affected.
  */
 JFAI_API void jfai_watch_free(struct jfai_watch *watch);
 

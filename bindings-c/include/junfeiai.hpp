@@ -2,8 +2,8 @@
  * @file junfeiai.hpp
  * junfeiai.h for C++17: RAII, exceptions or results, std::chrono, std::filesystem, std::future, std::istream.
  *
- * Every call comes in two forms: `client.create(request)` throws junfeiai::error, `client.try_create(request)` gives a
- * junfeiai::result. `…_async` gives a std::future, or calls a function on the library's thread or in a queue's drain().
+ * Every call comes in two forms: `client.create(request)` throws junfeiai::error, `client.try_create(request)` returns a
+ * junfeiai::result. `…_async` returns a std::future, or calls a function on the library's thread or in a queue's drain().
  * Classes are move-only; what C takes as const may be used by several threads at the same time. Texts returned as
  * std::string_view belong to the object they come from. A moved-from object is empty: using it is JFAI_ERR_ARGUMENT.
  *
@@ -49,25 +49,25 @@ inline constexpr milliseconds forever = milliseconds::max();
 
 /** The states of a task. */
 enum class task_status : std::int32_t {
-  unknown = JFAI_TASK_UNKNOWN,         ///< Not asked for yet, or a word that is not known here: still running.
-  queued = JFAI_TASK_QUEUED,           ///< Accepted, not begun.
-  in_progress = JFAI_TASK_IN_PROGRESS, ///< Being made.
+  unknown = JFAI_TASK_UNKNOWN,         ///< Not queried yet, or a status that is not known here: treated as still running.
+  queued = JFAI_TASK_QUEUED,           ///< Accepted, not started.
+  in_progress = JFAI_TASK_IN_PROGRESS, ///< In progress.
   succeeded = JFAI_TASK_SUCCEEDED,     ///< Done; the video can be read.
   failed = JFAI_TASK_FAILED            ///< Ended without a video.
 };
 
 /** How strictly a request is checked before it is sent. */
 enum class validate : std::int32_t {
-  normal = JFAI_VALIDATE_DEFAULT, ///< What the document requires is refused, what it advises is a warning.
-  strict = JFAI_VALIDATE_STRICT,  ///< What would be a warning is refused too.
-  off = JFAI_VALIDATE_OFF         ///< Everything goes through as it is.
+  normal = JFAI_VALIDATE_DEFAULT, ///< Refuses what violates the service document; its advice gives warnings.
+  strict = JFAI_VALIDATE_STRICT,  ///< Treats warnings as errors.
+  off = JFAI_VALIDATE_OFF         ///< Sends everything as it is.
 };
 
 /** The levels of the log. */
 enum class log_level : std::int32_t {
   error = JFAI_LOG_ERROR, ///< Something is wrong.
   warn = JFAI_LOG_WARN,   ///< Advice that a request does not follow, and the like.
-  info = JFAI_LOG_INFO,   ///< Tasks made, videos saved.
+  info = JFAI_LOG_INFO,   ///< Tasks created, videos saved.
   debug = JFAI_LOG_DEBUG, ///< Every request.
   trace = JFAI_LOG_TRACE  ///< Everything.
 };
@@ -117,7 +117,7 @@ class error : public std::runtime_error {
 public:
   /** Takes over an error object of C. */
   explicit error(jfai_error *e) : error(read(detail::handle<jfai_error, jfai_error_free>(e).get())) {}
-  /** Reads an error object of C that belongs to somebody else. */
+  /** Reads an error object of C that the caller keeps. */
   static error copy_of(const jfai_error *e) { return error(read(e)); }
 
   /** The number of its kind: `JFAI_ERR_…`. */
@@ -130,7 +130,7 @@ public:
   const std::string &detail() const noexcept { return record_->detail; }
   /** The option or request field at fault. */
   const std::optional<std::string> &field() const noexcept { return record_->field; }
-  /** The HTTP status of the answer, or 0. */
+  /** The HTTP status of the response, or 0. */
   int http_status() const noexcept { return record_->http_status; }
   /** The server's own code. */
   const std::optional<std::string> &server_code() const noexcept { return record_->server_code; }
@@ -148,7 +148,7 @@ public:
   std::optional<milliseconds> retry_after() const noexcept { return record_->retry_after; }
   /** How many requests were sent for the call. */
   unsigned attempts() const noexcept { return record_->attempts; }
-  /** True when the request may have been carried out, and charged, although there is no answer. */
+  /** True when the request may have been carried out, and charged, although no response was received. */
   bool maybe_executed() const noexcept { return record_->maybe_executed; }
   /** True when the same call may succeed later without any change. */
   bool is_transient() const noexcept { return record_->transient; }
@@ -279,7 +279,7 @@ inline std::uint64_t ms(milliseconds t, const char *name) {
 } // namespace detail
 /** @endcond */
 
-/** What a `try_…` form gives: a value or an error. */
+/** What a `try_…` form returns: a value or an error. */
 template <class T>
 class [[nodiscard]] result {
 public:
@@ -336,7 +336,7 @@ void done(F &&f) {
   check(status, e);
 }
 
-/** A function for progress that may give nothing (go on) or false (end the call). */
+/** A function for progress that may return nothing (continue) or false (end the call). */
 template <class Arg>
 class progress {
 public:
@@ -353,7 +353,7 @@ public:
     }
   }
   explicit operator bool() const noexcept { return static_cast<bool>(f_); }
-  /** For C: 0 goes on. An exception ends the call, which gives it to the caller. */
+  /** For C: 0 continues. An exception ends the call, which hands it to the caller. */
   int tell(Arg a, std::exception_ptr &thrown) const noexcept {
     if (thrown) return 1;
     try {
@@ -398,12 +398,12 @@ inline void set_log(log_function f, log_level level) {
 } // namespace detail
 /** @endcond */
 
-/** Calls `f(log_level, std::string_view)` with what every client of this process does, on whichever thread works. */
+/** Sets the log callback of every client of this process: `f(log_level, std::string_view)` is called on whichever thread works. */
 template <class F>
 void set_log(F f, log_level level = log_level::info) {
   detail::set_log(detail::log_function(std::move(f)), level);
 }
-/** Tells nobody any more. */
+/** Removes the log callback. */
 inline void clear_log() { detail::set_log(nullptr, log_level::error); }
 
 /** Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it. */
@@ -431,7 +431,7 @@ private:
 /** @cond */
 namespace detail {
 inline const jfai_cancel *raw(const cancel_token *c) {
-  // As NULL it would mean that nobody cancels.
+  // As NULL it would mean that nothing cancels.
   if (c != nullptr && c->get() == nullptr) throw errors::argument("cancel is a moved-from cancel_token");
   return c != nullptr ? c->get() : nullptr;
 }
@@ -452,7 +452,7 @@ inline std::vector<std::string> names(jfai_names *n) {
 /** Advice that a request does not follow. */
 struct warning {
   std::string code;    ///< Its stable name.
-  std::string message; ///< One line for people.
+  std::string message; ///< One line of text.
 };
 
 /** @cond */
@@ -466,10 +466,10 @@ inline std::vector<warning> warnings(const jfai_warnings *w) {
 } // namespace detail
 /** @endcond */
 
-/** An order for one video. Setters give the order back, to be chained. */
+/** A request for one video. Setters return the request, to be chained. */
 class request {
 public:
-  /** An order with this prompt and every default. */
+  /** A request with this prompt and every default. */
   explicit request(std::string_view prompt) {
     detail::done([&](jfai_error **e) {
       jfai_request *out = nullptr;
@@ -478,7 +478,7 @@ public:
       return s;
     });
   }
-  /** An order from a JSON object. */
+  /** A request from a JSON object. */
   static request from_json(std::string_view json) {
     jfai_request *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_request_from_json(detail::c_text(json, "json").c_str(), &out, e); });
@@ -532,7 +532,7 @@ public:
         [&](jfai_error **e) { return jfai_request_set_validate(request_.get(), static_cast<std::int32_t>(v), e); });
     return *this;
   }
-  /** Checks it as create() does, without sending it; gives the warnings. */
+  /** Checks it as create() does, without sending it; returns the warnings. */
   std::vector<warning> check() const {
     jfai_warnings *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_request_check(request_.get(), &out, e); });
@@ -558,17 +558,17 @@ private:
   detail::handle<jfai_request, jfai_request_free> request_;
 };
 
-/** How a save went. */
+/** The result of a save. */
 struct summary {
   std::filesystem::path path;                 ///< Where the file is.
   std::uint64_t bytes = 0;                    ///< Its length.
-  std::optional<milliseconds> duration;       ///< Its running time, as the file says.
+  std::optional<milliseconds> duration;       ///< Its duration, as the file says.
   std::optional<std::uint32_t> width;         ///< In pixels, as the file says.
   std::optional<std::uint32_t> height;        ///< In pixels, as the file says.
-  bool resumed = false;                       ///< True when it was not read in one go.
+  bool resumed = false;                       ///< True when the download was resumed.
   unsigned attempts = 0;                      ///< Requests sent for it.
   milliseconds elapsed{0};                    ///< How long the call took.
-  std::optional<std::string> sha256;          ///< In hexadecimal, when it was asked for.
+  std::optional<std::string> sha256;          ///< In hexadecimal, when it was requested.
 
   summary() = default;
   /** Takes over a summary of C. */
@@ -597,15 +597,15 @@ struct save_progress {
 class save_options {
 public:
   unsigned connections = 1;                        ///< Used at once, 1 to 16.
-  bool overwrite = false;                          ///< Replaces a file of that name.
-  bool create_parents = false;                     ///< Makes missing parent folders.
+  bool overwrite = false;                          ///< Replaces an existing file.
+  bool create_parents = false;                     ///< Creates missing parent folders.
   bool sha256 = false;                             ///< Computes the SHA-256.
   bool verify = true;                              ///< Checks the MP4 structure.
-  milliseconds timeout = forever;                  ///< Longest time for the whole.
-  std::optional<std::uint64_t> rate_limit;         ///< Bytes per second, 1 at least; none: as fast as it comes.
+  milliseconds timeout = forever;                  ///< Timeout of the whole save.
+  std::optional<std::uint64_t> rate_limit;         ///< Bytes per second, at least 1; none: no limit.
   detail::progress<const save_progress &> told;    ///< Set by on_progress().
 
-  /** Calls `f(const save_progress &)` while bytes come; it may give false to end the call. */
+  /** Calls `f(const save_progress &)` while bytes come; it may return false to end the call. */
   template <class F>
   save_options &on_progress(F f) {
     told.set(std::move(f));
@@ -613,12 +613,12 @@ public:
   }
 };
 
-/** What one poll showed of a task; belongs to somebody else. */
+/** A task as a poll returned it; borrowed. */
 class task_view {
 public:
-  /** Looks at a task of C. */
+  /** Borrows a task of C. */
   explicit task_view(const jfai_task *t) noexcept : seen_(t) {}
-  /** Its id: what to keep to come back to it. */
+  /** Its id: store it to resume the task later. */
   std::string_view id() const noexcept { return detail::view(jfai_task_id(seen_)); }
   /** Its state. */
   task_status status() const noexcept { return static_cast<task_status>(jfai_task_status(seen_)); }
@@ -626,11 +626,11 @@ public:
   std::string_view status_name() const noexcept {
     return detail::view(jfai_task_status_name(jfai_task_status(seen_)));
   }
-  /** The server's own word for the state. */
+  /** The server's own spelling of the state. */
   std::string_view raw_status() const noexcept { return detail::view(jfai_task_raw_status(seen_)); }
-  /** 0 to 100, where the server says it. */
+  /** 0 to 100, where the server reports it. */
   std::optional<double> progress() const noexcept { return number(jfai_task_progress(seen_)); }
-  /** The seconds of video that the server billed, where it says it. */
+  /** The seconds of video that the server billed, where it reports it. */
   std::optional<double> billed_seconds() const noexcept { return number(jfai_task_billed_seconds(seen_)); }
   /** Where the MP4 is; empty when it is not known. */
   std::string_view video_url() const noexcept { return detail::view(jfai_task_video_url(seen_)); }
@@ -638,21 +638,21 @@ public:
   std::string_view fail_reason() const noexcept { return detail::view(jfai_task_fail_reason(seen_)); }
   /** The model as the server names it. */
   std::string_view model() const noexcept { return detail::view(jfai_task_model(seen_)); }
-  /** When it was accepted, where the server says it. */
+  /** When it was accepted, where the server reports it. */
   auto created_at() const noexcept { return time(jfai_task_created_at(seen_)); }
-  /** When it was begun, where the server says it. */
+  /** When it was started, where the server reports it. */
   auto started_at() const noexcept { return time(jfai_task_started_at(seen_)); }
-  /** When it ended, where the server says it. */
+  /** When it ended, where the server reports it. */
   auto finished_at() const noexcept { return time(jfai_task_finished_at(seen_)); }
-  /** The server's last answer, whole. */
+  /** The server's last response, whole. */
   std::string_view raw_json() const noexcept { return detail::view(jfai_task_raw_json(seen_)); }
-  /** Advice that the request did not follow, and a bill that differs from what was asked. */
+  /** Advice that the request did not follow, and a billed length that differs from the requested one. */
   std::vector<warning> warnings() const { return detail::warnings(jfai_task_warnings(seen_)); }
   /** The handle of C. */
   const jfai_task *get() const noexcept { return seen_; }
 
 protected:
-  /** Looks at another task of C, or at none. */
+  /** Borrows another task of C, or none. */
   void see(const jfai_task *t) noexcept { seen_ = t; }
 
 private:
@@ -669,11 +669,11 @@ private:
 /** How a wait is done. What is not set has the client's value. */
 class wait_options {
 public:
-  std::optional<milliseconds> timeout;       ///< Longest wait.
-  std::optional<milliseconds> poll_interval; ///< First pause between two polls.
+  std::optional<milliseconds> timeout;       ///< Timeout of the wait.
+  std::optional<milliseconds> poll_interval; ///< First delay between polls.
   detail::progress<const task_view &> told;  ///< Set by on_progress().
 
-  /** Calls `f(const task_view &)` with every state that a poll shows; it may give false to end the call. */
+  /** Calls `f(const task_view &)` with every state that a poll returns; it may return false to end the call. */
   template <class F>
   wait_options &on_progress(F f) {
     told.set(std::move(f));
@@ -691,13 +691,13 @@ inline std::shared_ptr<const unhandled_function> unhandled(std::optional<unhandl
   if (next) current = *next ? std::make_shared<const unhandled_function>(std::move(*next)) : nullptr;
   return current;
 }
-/** Tells of an exception that there is nobody to throw to. */
+/** Reports an exception that cannot be thrown to a caller. */
 inline void tell_unhandled(const error &e) noexcept {
   try {
     if (const auto f = unhandled()) (*f)(e);
     else std::fprintf(stderr, "junfeiai: %s\n", e.what());
   } catch (...) {
-    // There is nobody left to be told.
+    // There is nothing left to report it to.
   }
 }
 /** Collects what completion functions throw while this thread drains a queue. */
@@ -717,7 +717,7 @@ public:
     thrown_.erase(thrown_.begin());
     errors::raise(first);
   }
-  /** Gives an error to the drain() of this thread, if there is one. */
+  /** Hands an error to the drain() of this thread, if there is one. */
   static void take(const error &e) noexcept {
     try {
       if (current() != nullptr) current()->thrown_.push_back(e);
@@ -739,8 +739,8 @@ private:
 /** @endcond */
 
 /**
- * Sets who is told when a completion function throws and no drain() is running that could throw it. `f(const error &)` is called
- * on the library's thread. Default, and nullptr: one line on standard error.
+ * Sets the function for what a completion function throws while no drain() is running that could throw it. `f(const error &)` is
+ * called on the library's thread. Default, and nullptr: one line on standard error.
  */
 template <class F>
 void set_unhandled(F f) {
@@ -756,7 +756,7 @@ public:
     queue_.reset(out);
   }
   /**
-   * Calls the callbacks that wait; when there are none it waits for the first up to `timeout`. Gives how many were called. When
+   * Calls the callbacks that wait; when there are none it waits for the first up to `timeout`. Returns how many were called. When
    * completion functions throw, all are called first; then the first of the errors is thrown, and the others are unhandled.
    */
   std::size_t drain(milliseconds timeout = milliseconds(0)) const {
@@ -767,7 +767,7 @@ public:
     thrown.raise();
     return count;
   }
-  /** Sets what wakes the loop; it is called on the library's thread. */
+  /** Sets the function that wakes the loop; it is called on the library's thread. */
   void set_wakeup(jfai_wakeup_fn wakeup, void *user) const {
     detail::done([&](jfai_error **e) { return jfai_queue_set_wakeup(queue_.get(), wakeup, user, e); });
   }
@@ -1019,19 +1019,19 @@ private:
   video_streambuf buffer_;
 };
 
-/** A video of the service that is done. Result links live about a day: save it soon. */
+/** A video of the service that is done. Result links expire after about a day: save it soon. */
 class video {
 public:
   /** Takes over a video of C. */
   explicit video(jfai_video *v) noexcept : video_(v) {}
   /** The id of the task that made it; empty when it is not known. */
   std::string_view task_id() const noexcept { return detail::view(jfai_video_task_id(video_.get())); }
-  /** Its address; empty when it is not known yet. */
+  /** Its URL; empty when it is not known yet. */
   std::string_view url() const noexcept { return detail::view(jfai_video_url(video_.get())); }
   /** A file name made from the task's id. */
   std::string_view file_name() const noexcept { return detail::view(jfai_video_file_name(video_.get())); }
 
-  /** Saves it as a file that has its name only when it is whole. */
+  /** Saves it as a file; the final name appears only after the download is complete and verified. */
   result<summary> try_save(const std::filesystem::path &file, save_options options = {},
                            const cancel_token *cancel = nullptr) const {
     detail::save_state state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))};
@@ -1133,13 +1133,13 @@ public:
     }
     return *this;
   }
-  /** A second handle, to keep what a progress function was shown. */
+  /** A second handle, to keep what a progress function was called with. */
   static task copy_of(const task_view &seen) {
     return detail::made<task, jfai_task>(
                [&](jfai_task **out, jfai_error **e) { return jfai_task_clone(seen.get(), out, e); })
         .value();
   }
-  /** Asks for the state anew. */
+  /** Queries the state again. */
   result<task> try_refresh(const cancel_token *cancel = nullptr) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
       return jfai_task_refresh(get(), detail::raw(cancel), out, e);
@@ -1148,7 +1148,7 @@ public:
   /** try_refresh() that throws. */
   task refresh(const cancel_token *cancel = nullptr) const { return try_refresh(cancel).value(); }
 
-  /** Waits for the end of the task and gives its video. */
+  /** Waits for the end of the task and returns its video. */
   result<junfeiai::video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
@@ -1173,7 +1173,7 @@ public:
     wait_with(std::move(options), std::move(f), cancel, nullptr);
     return std::move(future);
   }
-  /** Calls `f(const task &)` with the states as they come, until the last one; `f` may give false to end it. */
+  /** Calls `f(const task &)` with the states as they come, until the last one; `f` may return false to end it. */
   template <class F>
   void watch(F f, wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
@@ -1217,7 +1217,7 @@ private:
   detail::handle<jfai_task, jfai_task_free> task_;
 };
 
-/** The options of a client. Setters give the options back, to be chained. */
+/** The options of a client. Setters return the options, to be chained. */
 class client_options {
 public:
   client_options() {
@@ -1233,11 +1233,11 @@ public:
   }
   /** Sets the API key. */
   client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
-  /** Sets the entry: "standard", "china", a base URL, or a short host alias. */
+  /** Sets the endpoint: "standard", "china", a base URL, or a short host alias. */
   client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
-  /** Sets your own name for the documented video host. */
+  /** Sets a custom domain that replaces the official video host. */
   client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
-  /** Adds a host that may be given the key. */
+  /** Adds a host that the key may be sent to. */
   client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
   /** Sets a proxy instead of the system's; "" for none at all. */
   client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
@@ -1247,22 +1247,22 @@ public:
   }
   /** Sets the language of the server's messages. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
-  /** Sets what calls the library, for the User-Agent. */
+  /** Sets the client name in the User-Agent. */
   client_options &face(std::string_view v) { return set(jfai_client_options_set_face, "face", v); }
-  /** Sets the longest time for one query. */
+  /** Sets the timeout of one query. */
   client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, "timeout", v); }
-  /** Sets the longest time for one create. */
+  /** Sets the timeout of a create request; after it the task may still be created and charged. */
   client_options &create_timeout(milliseconds v) { return time(jfai_client_options_set_create_timeout_ms, "create_timeout", v); }
-  /** Sets the longest time to connect. */
+  /** Sets the timeout of connecting. */
   client_options &connect_timeout(milliseconds v) { return time(jfai_client_options_set_connect_timeout_ms, "connect_timeout", v); }
-  /** Sets the longest silence in the middle of a video. */
+  /** Sets the maximum time without data during a download. */
   client_options &idle_timeout(milliseconds v) { return time(jfai_client_options_set_idle_timeout_ms, "idle_timeout", v); }
   /** Sets how often one call is tried. */
   client_options &max_attempts(unsigned v) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_attempts(options_.get(), v, e); });
     return *this;
   }
-  /** Sets the pauses between attempts. */
+  /** Sets the delays between attempts. */
   client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
     detail::done([&](jfai_error **e) {
       return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first, "first"),
@@ -1270,23 +1270,23 @@ public:
     });
     return *this;
   }
-  /** Sets the first pause between two polls. */
+  /** Sets the first delay between polls. */
   client_options &poll_interval(milliseconds v) { return time(jfai_client_options_set_poll_interval_ms, "poll_interval", v); }
-  /** Sets the longest wait. */
+  /** Sets the timeout of a wait. */
   client_options &wait_timeout(milliseconds v) { return time(jfai_client_options_set_wait_timeout_ms, "wait_timeout", v); }
   /** Sets how many polls may fail in a row. */
   client_options &max_poll_errors(unsigned v) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_poll_errors(options_.get(), v, e); });
     return *this;
   }
-  /** Adds an entry after those that are set. */
+  /** Adds an endpoint after those that are set. */
   client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
-  /** Sets the request budget that all tasks and threads of the client share: requests per second, and a burst. */
+  /** Sets the rate limit that all tasks and threads of the client share: requests per second, and the burst. */
   client_options &request_rate(double per_second, std::uint32_t burst) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
     return *this;
   }
-  /** Sets how many creates may be in flight at a time. */
+  /** Sets how many create requests may be in flight at a time. */
   client_options &max_in_flight_creates(std::uint32_t v) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_in_flight_creates(options_.get(), v, e); });
     return *this;
@@ -1319,46 +1319,46 @@ private:
 
 /** What a check found. */
 struct report {
-  bool ok = false;  ///< True when tasks can be created, as far as can be told.
-  std::string text; ///< For people, in several lines.
+  bool ok = false;  ///< True when tasks can be created, as far as can be known.
+  std::string text; ///< As text, in several lines.
   std::string json; ///< The same as one JSON object.
 };
 
-/** What is left on a key. */
+/** The balance of a key. */
 struct balance {
-  std::optional<double> available_usd;                              ///< What is left, unless the key has no limit.
-  double used_usd = 0;                                              ///< What was used up.
+  std::optional<double> available_usd;                              ///< The remaining balance, unless the key has no limit.
+  double used_usd = 0;                                              ///< What was spent.
   bool unlimited = false;                                           ///< The key itself has no limit.
-  std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key ends.
+  std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key expires.
   std::optional<std::string> name;                                  ///< The key's name at the server.
 };
 
-/** How far something is that a journal knows of. */
+/** The state of an unfinished item of a journal. */
 enum class pending_state : std::int32_t {
   created = JFAI_PENDING_CREATED,     ///< A task that was created; its end was not seen.
   succeeded = JFAI_PENDING_SUCCEEDED, ///< A task that has a video, which was not saved.
-  unknown = JFAI_PENDING_UNKNOWN      ///< A create whose answer never came.
+  unknown = JFAI_PENDING_UNKNOWN      ///< A create request without a response.
 };
 
-/** Something paid for, or perhaps paid for, that is not over. */
+/** A task or create request that is, or may be, paid for and is unfinished. */
 struct pending {
-  pending_state state = pending_state::created;             ///< How far it is.
+  pending_state state = pending_state::created;             ///< Its state.
   std::optional<std::string> task_id;                       ///< The task; none when the outcome is unknown.
   std::optional<std::string> intent;                        ///< For client::resolve_unknown().
-  std::string model;                                        ///< The model asked for.
-  std::optional<std::string> seconds;                       ///< The length asked for.
+  std::string model;                                        ///< The requested model.
+  std::optional<std::string> seconds;                       ///< The requested length.
   std::optional<std::string> reason;                        ///< Why the outcome is unknown.
   std::optional<std::string> fingerprint;                   ///< The SHA-256 of the request.
-  std::optional<std::string> prompt;                        ///< Where the client was told to keep prompts.
-  std::chrono::system_clock::time_point created_at{};       ///< When it was begun.
+  std::optional<std::string> prompt;                        ///< Where the client has journal_prompts set.
+  std::chrono::system_clock::time_point created_at{};       ///< When it began.
 };
 
 /** How one of many ended. */
 struct batch_result {
-  std::size_t index = 0;                 ///< The number of the id or order that was given.
-  std::optional<std::string> task_id;    ///< None when no task came to be.
+  std::size_t index = 0;                 ///< The index of the id or request that was given.
+  std::optional<std::string> task_id;    ///< None when no task was created.
   bool ok = false;                       ///< True when there is a video or a file.
-  std::string message;                   ///< What went wrong, for people.
+  std::string message;                   ///< What went wrong, as text.
   jfai_status status = JFAI_OK;          ///< What went wrong, as a number.
   std::optional<junfeiai::error> error;  ///< What went wrong, with all that is known.
   /** The handle of C, with its video, file or error. */
@@ -1377,8 +1377,8 @@ struct batch_result {
 };
 
 /**
- * Many tasks that are waited for or made. Destroying it stops at once: no further task is created, and those that exist go on;
- * task_ids() lists those that were not given out.
+ * Many tasks that are waited for or created. Destroying it stops at once: no further task is created, and those that exist keep
+ * running; task_ids() lists those that were not returned yet.
  */
 class batch {
 public:
@@ -1386,7 +1386,7 @@ public:
   explicit batch(jfai_batch *b) noexcept : batch_(b) {}
   /**
    * The next one to end; none after the last. When `cancel` ends this call, the batch can be resumed, and the error lists the tasks
-   * that were created and not given out yet: error::task_ids().
+   * that were created and not returned yet: error::task_ids().
    */
   std::optional<batch_result> next(const cancel_token *cancel = nullptr) {
     jfai_result *out = nullptr;
@@ -1402,17 +1402,17 @@ public:
     if (const auto *e = jfai_result_error(out)) r.error = junfeiai::error::copy_of(e);
     return r;
   }
-  /** Stops creating: next() gives the orders that were not sent as cancelled, and waits for what was sent before. */
+  /** Stops creating: next() returns the requests that were not sent as cancelled, and waits for what was sent before. */
   void stop() {
     detail::done([&](jfai_error **e) { return jfai_batch_stop(batch_.get(), e); });
   }
-  /** The tasks of client::generate_many() that exist and were not given out by next() yet. */
+  /** The tasks of client::generate_many() that exist and were not returned by next() yet. */
   std::vector<std::string> task_ids() const {
     jfai_names *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_batch_task_ids(batch_.get(), &out, e); });
     return detail::names(out);
   }
-  /** True while a create was sent and its outcome is not known: a task may exist that task_ids() does not list. */
+  /** True while a create request was sent and its outcome is not known: a task may exist that task_ids() does not list. */
   bool maybe_executed() const noexcept { return jfai_batch_maybe_executed(batch_.get()); }
 
 private:
@@ -1432,7 +1432,7 @@ public:
   explicit client(std::string_view api_key) : client(client_options().api_key(api_key)) {}
   /** A client from JUNFEIAI_API_KEY, JUNFEIAI_BASE_URL and JUNFEIAI_VIDEO_BASE_URL. */
   static client from_env() { return client(client_options().use_env()); }
-  /** The entry that is used, as a URL. */
+  /** The endpoint that is used, as a URL. */
   std::string_view endpoint() const noexcept { return detail::view(jfai_client_endpoint(client_.get())); }
 
   /** Creates a task. This costs money; it is sent at most once. */
@@ -1456,7 +1456,7 @@ public:
     return std::move(future);
   }
 
-  /** Asks for a task's state. */
+  /** Queries a task's state. */
   result<task> try_get(std::string_view id, const cancel_token *cancel = nullptr) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
       return jfai_get(client_.get(), detail::c_text(id, "id").c_str(), detail::raw(cancel), out, e);
@@ -1475,7 +1475,7 @@ public:
         std::move(f));
     return std::move(future);
   }
-  /** A task by its id, without asking for it. */
+  /** A task by its id, without a query. */
   task task_by_id(std::string_view id) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
              return jfai_task_by_id(client_.get(), detail::c_text(id, "id").c_str(), out, e);
@@ -1517,14 +1517,14 @@ public:
            })
         .value();
   }
-  /** A video by its address. */
+  /** A video by its URL. */
   video video_at(std::string_view url) const {
     return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
              return jfai_video_at(client_.get(), detail::c_text(url, "url").c_str(), out, e);
            })
         .value();
   }
-  /** Looks at the service without creating anything. */
+  /** Checks the service without creating anything. */
   report check(bool account = false, const cancel_token *cancel = nullptr) const {
     jfai_report *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_check(client_.get(), account, detail::raw(cancel), &out, e); });
@@ -1537,7 +1537,7 @@ public:
     detail::done([&](jfai_error **e) { return jfai_models(client_.get(), detail::raw(cancel), &out, e); });
     return detail::names(out);
   }
-  /** What is left on the key. */
+  /** The key's balance. */
   junfeiai::balance balance(const cancel_token *cancel = nullptr) const {
     jfai_balance *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_get_balance(client_.get(), detail::raw(cancel), &out, e); });
@@ -1562,7 +1562,7 @@ public:
     detail::done([&](jfai_error **e) { return jfai_wait_all(client_.get(), raw.data(), raw.size(), &out, e); });
     return batch(out);
   }
-  /** Begins to create a task for each order and to wait for its video, at most `concurrency` at a time. This costs money. */
+  /** Begins to create a task for each request and to wait for its video, at most `concurrency` at a time. This costs money. */
   batch generate_many(const std::vector<request> &requests, std::size_t concurrency) const {
     std::vector<const jfai_request *> raw;
     for (const auto &r : requests) raw.push_back(r.get());
@@ -1571,7 +1571,7 @@ public:
         [&](jfai_error **e) { return jfai_generate_many(client_.get(), raw.data(), raw.size(), concurrency, &out, e); });
     return batch(out);
   }
-  /** What is left to be done of everything that the client's journal knows. */
+  /** The unfinished tasks and create requests of the client's journal. */
   std::vector<pending> list_pending() const {
     jfai_pending *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_list_pending(client_.get(), &out, e); });
@@ -1599,13 +1599,13 @@ public:
         [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder, "folder").c_str(), &out, e); });
     return batch(out);
   }
-  /** Takes a task off the journal's list; false when it is not on it. */
+  /** Removes a task from the journal's list; false when it is not on it. */
   bool forget(std::string_view task_id) const {
     bool found = false;
     detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), detail::c_text(task_id, "task_id").c_str(), &found, e); });
     return found;
   }
-  /** Ends a create whose outcome was unknown, with the task that you found in the account, or none. */
+  /** Marks a create request whose outcome was unknown as resolved, with the task that you found in the account, or none. */
   bool resolve_unknown(std::string_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
     bool found = false;
     detail::done([&](jfai_error **e) {

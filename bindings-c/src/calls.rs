@@ -3,20 +3,21 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
-use crate::cancel::jfai_cancel;
+use crate::call_context::CallContext;
+use crate::cancel::{jfai_cancel, token};
 use crate::client::jfai_client;
-use crate::engine::token;
-use crate::error::jfai_error;
-use crate::guard::{About, guard, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::guard;
 use crate::request::jfai_request;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::text::text;
 use crate::video::jfai_video;
-use crate::wait::{Begin, jfai_wait_options, pump};
+use crate::wait::{Begin, jfai_wait_options, wait_call};
 
-/// Creates a task. **This costs money**, so the order is checked first and sent at most once, unless it provably was not
-/// accepted. When the answer is lost: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
+/// Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it provably was not
+/// accepted. When no response was received: `JFAI_ERR_CREATE_OUTCOME_UNKNOWN`, and jfai_error_maybe_executed() is true.
 /// `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_create(
@@ -28,20 +29,20 @@ pub extern "C" fn jfai_create(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         let jfai_request { request, setters } = need(request, "request")?.clone();
-        let about = About::default();
-        let (videos, token) = (engine.client().videos().tracked(&about.tracker), token(cancel));
-        about.guard(|| {
-            let create = token.run_create(&about.tracker, videos.create(request));
-            let task = engine.run_about(&about, create).map_err(|failure| setters.named(failure))?;
-            out.write(jfai_task::new(task, engine.clone()));
+        let context = CallContext::default();
+        let (videos, token) = (runtime.client().videos().tracked(&context.tracker), token(cancel));
+        context.guard(|| {
+            let create = token.run_create(&context.tracker, videos.create(request));
+            let task = runtime.run_in(&context, create).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_task::new(task, runtime.clone()));
             Ok(())
         })
     })
 }
 
-/// Asks for a task's state. `cancel` may be NULL.
+/// Queries a task's state. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_get(
     client: Option<&jfai_client>,
@@ -52,17 +53,17 @@ pub unsafe extern "C" fn jfai_get(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?;
-        let videos = engine.client().videos();
-        let task = engine.run(token(cancel).run_for(id, videos.get(id)))?;
-        out.write(jfai_task::new(task, engine.clone()));
+        let videos = runtime.client().videos();
+        let task = runtime.run(token(cancel).run_for(id, videos.get(id)))?;
+        out.write(jfai_task::new(task, runtime.clone()));
         Ok(())
     })
 }
 
-/// A task by its id, without asking for it: to go on in a later process, for example.
+/// A task by its id, without a query: to resume it in a later process, for example.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_task_by_id(
     client: Option<&jfai_client>,
@@ -72,16 +73,16 @@ pub unsafe extern "C" fn jfai_task_by_id(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        engine.check()?;
+        let runtime = &need(client, "client")?.runtime;
+        runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
-        let task = engine.client().videos().task(unsafe { text(task_id, "task_id") }?)?;
-        out.write(jfai_task::new(task, engine.clone()));
+        let task = runtime.client().videos().task(unsafe { text(task_id, "task_id") }?)?;
+        out.write(jfai_task::new(task, runtime.clone()));
         Ok(())
     })
 }
 
-/// Asks for the state anew; `out` gets another handle. `cancel` may be NULL.
+/// Queries the state again; `out` gets a new handle. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_refresh(
     task: Option<&jfai_task>,
@@ -91,15 +92,15 @@ pub extern "C" fn jfai_task_refresh(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_task { task, engine, .. } = need(task, "task")?;
-        let about = About::task(Some(task.id()));
-        let seen = engine.run_about(&about, token(cancel).run_for(task.id(), task.refresh()))?;
-        out.write(jfai_task::new(seen, engine.clone()));
+        let jfai_task { task, runtime, .. } = need(task, "task")?;
+        let context = CallContext::task(Some(task.id()));
+        let seen = runtime.run_in(&context, token(cancel).run_for(task.id(), task.refresh()))?;
+        out.write(jfai_task::new(seen, runtime.clone()));
         Ok(())
     })
 }
 
-/// Waits for the end of a task and gives its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
+/// Waits for the end of a task and returns its video. A failed poll is not a failed task: only SUCCESS, FAILURE, a definite
 /// refusal or the deadline end a wait; every error carries the task's id. `options` and `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait(
@@ -111,13 +112,13 @@ pub extern "C" fn jfai_wait(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_task { task, engine, .. } = need(task, "task")?;
+        let jfai_task { task, runtime, .. } = need(task, "task")?;
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let about = About::task(Some(task.id()));
-        let pump = pump(Begin::Task(task.clone()), options, token(cancel), engine, &about)?;
-        about.guard(|| {
-            let video = pump.run(engine, |task| progress.tell(task, engine))?;
-            out.write(jfai_video::new(video, engine.clone()));
+        let context = CallContext::task(Some(task.id()));
+        let call = wait_call(Begin::Task(task.clone()), options, token(cancel), runtime, &context)?;
+        context.guard(|| {
+            let video = runtime.run_with_progress(call, |task| progress.call(task, runtime))?;
+            out.write(jfai_video::new(video, runtime.clone()));
             Ok(())
         })
     })
@@ -135,14 +136,14 @@ pub extern "C" fn jfai_generate(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         let jfai_request { request, setters } = need(request, "request")?.clone();
         let progress = options.map(|options| options.progress).unwrap_or_default();
-        let about = About::default();
-        let pump = pump(Begin::Request(request), options, token(cancel), engine, &about)?;
-        about.guard(|| {
-            let video = pump.run(engine, |task| progress.tell(task, engine)).map_err(|failure| setters.named(failure))?;
-            out.write(jfai_video::new(video, engine.clone()));
+        let context = CallContext::default();
+        let call = wait_call(Begin::Request(request), options, token(cancel), runtime, &context)?;
+        context.guard(|| {
+            let video = runtime.run_with_progress(call, |task| progress.call(task, runtime)).map_err(|failure| setters.named(failure))?;
+            out.write(jfai_video::new(video, runtime.clone()));
             Ok(())
         })
     })

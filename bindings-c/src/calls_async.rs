@@ -1,4 +1,4 @@
-//! The same calls for those who must not block.
+//! The calls without blocking.
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
@@ -8,33 +8,35 @@ use std::sync::Arc;
 use junfeiai::{CancelToken, Result};
 
 use crate::bytes::jfai_bytes;
-use crate::cancel::jfai_cancel;
+use crate::call_context::CallContext;
+use crate::callback::UserData;
+use crate::cancel::{cancellable, jfai_cancel, token};
 use crate::client::jfai_client;
-use crate::engine::{Engine, cancellable, token};
-use crate::error::{Setters, jfai_error};
-use crate::guard::{About, Outcome, guard, need};
-use crate::ops::User;
-use crate::pump::{Events, Pump};
-use crate::queue::{Line, jfai_queue};
+use crate::client_runtime::ClientRuntime;
+use crate::completion_queue::{CompletionQueue, jfai_queue};
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::guard;
+use crate::progress_call::{Events, ProgressCall};
 use crate::request::jfai_request;
-use crate::save::{jfai_save_options, jfai_summary};
+use crate::save::{jfai_save_options, jfai_summary, save_call};
+use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::text::{path, text};
 use crate::video::jfai_video;
-use crate::wait::{Begin, jfai_wait_options};
-use crate::{save, wait};
+use crate::wait::{Begin, jfai_wait_options, wait_call};
 
-/// Told the end of a call: `task` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `task` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_task_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, task: Option<Box<jfai_task>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `video` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `video` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_video_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, video: Option<Box<jfai_video>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `summary` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `summary` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_summary_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, summary: Option<Box<jfai_summary>>, error: Option<Box<jfai_error>>)>;
-/// Told the end of a call: `bytes` or `error` is there, the other is NULL. What is there belongs to the callback, to be freed.
+/// Completion callback of a call: `bytes` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_bytes_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, bytes: Option<Box<jfai_bytes>>, error: Option<Box<jfai_error>>)>;
 
@@ -43,16 +45,21 @@ type Done<T> = unsafe extern "C" fn(user: *mut c_void, value: Option<Box<T>>, er
 /// What is known of a call besides its result.
 #[derive(Default)]
 struct Known {
-    about: About,
+    context: CallContext,
     /// Which functions made its request.
     setters: Setters,
 }
 
 /// What a callback gets for the end of a call. It is called whatever happens: a panic while its handle is made is an error.
-fn finish<V, T>(done: Done<T>, user: User, known: Known, convert: impl FnOnce(V) -> Box<T>) -> impl FnOnce(Result<V>) {
+fn finish<V, T>(
+    done: Done<T>,
+    user: UserData,
+    known: Known,
+    convert: impl FnOnce(V) -> Box<T>,
+) -> impl FnOnce(Result<V>) {
     move |result| {
         let made = result.and_then(|value| {
-            catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(|panic| known.about.panicked(panic))
+            catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(|panic| known.context.panicked(panic))
         });
         let (value, error) = match made {
             Ok(value) => (Some(value), None),
@@ -64,16 +71,16 @@ fn finish<V, T>(done: Done<T>, user: User, known: Known, convert: impl FnOnce(V)
     }
 }
 
-fn line(queue: Option<&jfai_queue>) -> Outcome<Option<Arc<Line>>> {
-    queue.map(|queue| queue.line().cloned()).transpose()
+fn shared(queue: Option<&jfai_queue>) -> Outcome<Option<Arc<CompletionQueue>>> {
+    queue.map(|queue| queue.get().cloned()).transpose()
 }
 
 /// Starts a call that has no progress.
 fn start<V: Send + 'static, T: 'static, F>(
-    engine: &Arc<Engine>,
+    runtime: &Arc<ClientRuntime>,
     queue: Option<&jfai_queue>,
     cancel: Option<&jfai_cancel>,
-    (done, user): (Done<T>, User),
+    (done, user): (Done<T>, UserData),
     known: Known,
     convert: impl FnOnce(V) -> Box<T> + Send + 'static,
     call: impl FnOnce(CancelToken) -> F,
@@ -81,8 +88,8 @@ fn start<V: Send + 'static, T: 'static, F>(
 where
     F: Future<Output = Result<V>> + Send + 'static,
 {
-    let pump = Pump::new(vec![token(cancel)], &known.about, |own, _: Events<()>| call(own));
-    engine.ops()?.start(engine, pump, line(queue)?, |()| true, finish(done, user, known, convert))
+    let call = ProgressCall::new(vec![token(cancel)], &known.context, |own, _: Events<()>| call(own));
+    runtime.start(call, shared(queue)?, |()| true, finish(done, user, known, convert))
 }
 
 /// jfai_create() without blocking. The callback is called once, on the library's thread or, with a `queue`, in
@@ -98,14 +105,14 @@ pub unsafe extern "C" fn jfai_create_async(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let done = (need(done, "done")?, User(user));
-        let engine = &need(client, "client")?.engine;
+        let done = (need(done, "done")?, UserData(user));
+        let runtime = &need(client, "client")?.runtime;
         let jfai_request { request, setters } = need(request, "request")?.clone();
-        let known = Known { about: About::default(), setters };
-        let tracker = known.about.tracker.clone();
-        let videos = engine.client().videos().tracked(&tracker);
-        let of = engine.clone();
-        start(engine, queue, cancel, done, known, |task| jfai_task::new(task, of), |own| async move {
+        let known = Known { context: CallContext::default(), setters };
+        let tracker = known.context.tracker.clone();
+        let videos = runtime.client().videos().tracked(&tracker);
+        let of = runtime.clone();
+        start(runtime, queue, cancel, done, known, |task| jfai_task::new(task, of), |own| async move {
             own.run_create(&tracker, videos.create(request)).await
         })
     })
@@ -123,13 +130,13 @@ pub unsafe extern "C" fn jfai_get_async(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let done = (need(done, "done")?, User(user));
-        let engine = &need(client, "client")?.engine;
+        let done = (need(done, "done")?, UserData(user));
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?.to_owned();
-        let videos = engine.client().videos();
-        let of = engine.clone();
-        start(engine, queue, cancel, done, Known::default(), |task| jfai_task::new(task, of), |own| async move {
+        let videos = runtime.client().videos();
+        let of = runtime.clone();
+        start(runtime, queue, cancel, done, Known::default(), |task| jfai_task::new(task, of), |own| async move {
             own.run_for(&id, videos.get(&id)).await
         })
     })
@@ -148,9 +155,9 @@ pub unsafe extern "C" fn jfai_wait_async(
 ) -> jfai_status {
     guard!(err => {
         let done = need(done, "done")?;
-        let jfai_task { task, engine, .. } = need(task, "task")?;
-        let known = Known { about: About::task(Some(task.id())), ..Known::default() };
-        wait_in_ops(engine, Begin::Task(task.clone()), options, cancel, queue, (done, User(user)), known)
+        let jfai_task { task, runtime, .. } = need(task, "task")?;
+        let known = Known { context: CallContext::task(Some(task.id())), ..Known::default() };
+        start_wait(runtime, Begin::Task(task.clone()), options, cancel, queue, (done, UserData(user)), known)
     })
 }
 
@@ -168,27 +175,27 @@ pub unsafe extern "C" fn jfai_generate_async(
 ) -> jfai_status {
     guard!(err => {
         let done = need(done, "done")?;
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         let jfai_request { request, setters } = need(request, "request")?.clone();
-        let known = Known { about: About::default(), setters };
-        wait_in_ops(engine, Begin::Request(request), options, cancel, queue, (done, User(user)), known)
+        let known = Known { context: CallContext::default(), setters };
+        start_wait(runtime, Begin::Request(request), options, cancel, queue, (done, UserData(user)), known)
     })
 }
 
-fn wait_in_ops(
-    engine: &Arc<Engine>,
+fn start_wait(
+    runtime: &Arc<ClientRuntime>,
     begin: Begin,
     options: Option<&jfai_wait_options>,
     cancel: Option<&jfai_cancel>,
     queue: Option<&jfai_queue>,
-    (done, user): (Done<jfai_video>, User),
+    (done, user): (Done<jfai_video>, UserData),
     known: Known,
 ) -> Outcome {
     let progress = options.map(|options| options.progress).unwrap_or_default();
-    let pump = wait::pump(begin, options, token(cancel), engine, &known.about)?;
-    let (of, shown) = (engine.clone(), engine.clone());
-    let told = move |task| progress.tell(task, &shown);
-    engine.ops()?.start(engine, pump, line(queue)?, told, finish(done, user, known, |video| jfai_video::new(video, of)))
+    let call = wait_call(begin, options, token(cancel), runtime, &known.context)?;
+    let (of, shown) = (runtime.clone(), runtime.clone());
+    let on_progress = move |task| progress.call(task, &shown);
+    runtime.start(call, shared(queue)?, on_progress, finish(done, user, known, |video| jfai_video::new(video, of)))
 }
 
 /// jfai_save() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.
@@ -205,19 +212,19 @@ pub unsafe extern "C" fn jfai_save_async(
 ) -> jfai_status {
     guard!(err => {
         let done = need(done, "done")?;
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         let options = options.cloned().unwrap_or_default();
-        let pump = save::pump(video, file, &options, token(cancel))?;
+        let call = save_call(video, file, &options, token(cancel))?;
         let progress = options.progress;
-        let known = Known { about: About::task(video.task_id()), ..Known::default() };
-        let done = finish(done, User(user), known, jfai_summary::new);
-        engine.ops()?.start(engine, pump, line(queue)?, move |p| progress.tell(p), done)
+        let known = Known { context: CallContext::task(video.task_id()), ..Known::default() };
+        let done = finish(done, UserData(user), known, jfai_summary::new);
+        runtime.start(call, shared(queue)?, move |p| progress.call(p), done)
     })
 }
 
-/// Reads bytes from `offset` up to, without, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
+/// Reads the bytes from `offset` up to, not including, `end`, without blocking; see jfai_create_async(). Fewer only at the end of the file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_read_range_async(
     video: Option<&jfai_video>,
@@ -230,10 +237,10 @@ pub unsafe extern "C" fn jfai_video_read_range_async(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let done = (need(done, "done")?, User(user));
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let done = (need(done, "done")?, UserData(user));
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         let video = video.clone();
-        start(engine, queue, cancel, done, Known::default(), |bytes| Box::new(jfai_bytes { bytes }), |own| async move {
+        start(runtime, queue, cancel, done, Known::default(), |bytes| Box::new(jfai_bytes { bytes }), |own| async move {
             cancellable(&own, video.task_id(), video.read_range(offset..end)).await
         })
     })

@@ -2,15 +2,33 @@
 
 use std::mem::MaybeUninit;
 
-use junfeiai::CancelToken;
+use junfeiai::{CancelToken, Result};
 
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
 use crate::status::jfai_status;
 
 /// Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it.
 pub struct jfai_cancel {
     pub(crate) token: CancelToken,
+}
+
+/// The token of a call: the caller's, or one that nobody cancels.
+pub(crate) fn token(cancel: Option<&jfai_cancel>) -> CancelToken {
+    cancel.map(|cancel| cancel.token.clone()).unwrap_or_default()
+}
+
+/// Cancels for a call that may know its task.
+pub(crate) async fn cancellable<T>(
+    token: &CancelToken,
+    task: Option<&str>,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match task {
+        Some(id) => token.run_for(id, call).await,
+        None => token.run(call).await,
+    }
 }
 
 /// Makes a token; it may be given to any number of calls.
@@ -37,7 +55,7 @@ pub extern "C" fn jfai_cancel_is_cancelled(cancel: Option<&jfai_cancel>) -> bool
     guard_or!(false => cancel.is_some_and(|cancel| cancel.token.is_cancelled()))
 }
 
-/// Frees a token. NULL is ignored. Calls that have it go on and cannot be cancelled any more.
+/// Frees a token. NULL is ignored. Calls that have it continue and can no longer be cancelled.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_cancel_free(cancel: Option<Box<jfai_cancel>>) {
     guard_or!(() => drop(cancel));

@@ -1,4 +1,4 @@
-//! Looking at the service without creating anything.
+//! Checks of the service that create nothing.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
@@ -6,41 +6,41 @@ use std::ptr;
 
 use junfeiai::{Balance, CheckOptions, CheckReport};
 
-use crate::cancel::jfai_cancel;
+use crate::cancel::{jfai_cancel, token};
 use crate::client::jfai_client;
-use crate::engine::token;
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::text::Kept;
 
 /// What a check found.
 pub struct jfai_report {
     report: CheckReport,
-    text: Kept,
-    json: Kept,
+    text: OwnedCStr,
+    json: OwnedCStr,
 }
 
-/// What is left on a key. Beyond the service document: a server need not offer it.
+/// The balance of a key. Its endpoint is optional: the service document does not have it.
 pub struct jfai_balance {
     balance: Balance,
-    name: Kept,
+    name: OwnedCStr,
 }
 
 /// A list of names.
 pub struct jfai_names {
-    names: Vec<Kept>,
+    names: Vec<OwnedCStr>,
 }
 
 impl jfai_names {
     pub(crate) fn new(names: &[String]) -> Box<Self> {
-        Box::new(Self { names: names.iter().map(|name| Kept::new(name)).collect() })
+        Box::new(Self { names: names.iter().map(|name| OwnedCStr::new(name)).collect() })
     }
 }
 
-/// Looks at every entry, the key, the clock, the proxy and the video host, and says what to do where something is wrong. Costs nothing,
-/// creates nothing; what is wrong stands in the report. With `account` it asks for the models and the balance, too: a server
-/// that tells the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
+/// Checks every endpoint, the key, the clock, the proxy and the video host, and says what to do about each problem. Costs nothing and
+/// creates nothing; problems are in the report. With `account` it queries the models and the balance, too: a server that reports
+/// the balance allows 20 calls in 20 minutes. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_check(
     client: Option<&jfai_client>,
@@ -51,22 +51,22 @@ pub extern "C" fn jfai_check(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let check = async { Ok(engine.client().check_with(CheckOptions::default().account(account)).await) };
-        let report = engine.run(token(cancel).run(check))?;
-        let (text, json) = (Kept::new(&report.to_string()), Kept::new(&report.to_json().to_string()));
+        let runtime = &need(client, "client")?.runtime;
+        let check = async { Ok(runtime.client().check_with(CheckOptions::default().account(account)).await) };
+        let report = runtime.run(token(cancel).run(check))?;
+        let (text, json) = (OwnedCStr::new(&report.to_string()), OwnedCStr::new(&report.to_json().to_string()));
         out.write(Box::new(jfai_report { report, text, json }));
         Ok(())
     })
 }
 
-/// True when tasks can be created, as far as can be told without creating one.
+/// True when tasks can be created, as far as can be known without creating one.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_report_ok(report: Option<&jfai_report>) -> bool {
     guard_or!(false => report.is_some_and(|report| report.report.ok))
 }
 
-/// The report for people, in several lines.
+/// The report as text, in several lines.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_report_text(report: Option<&jfai_report>) -> *const c_char {
     guard_or!(ptr::null() => report.map_or(ptr::null(), |report| report.text.pointer()))
@@ -84,7 +84,7 @@ pub extern "C" fn jfai_report_free(report: Option<Box<jfai_report>>) {
     guard_or!(() => drop(report));
 }
 
-/// The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not tell them. `cancel` may be NULL.
+/// The models that the key may use; `JFAI_ERR_NOT_OFFERED` when the server does not list them. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_models(
     client: Option<&jfai_client>,
@@ -94,8 +94,8 @@ pub extern "C" fn jfai_models(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let models = engine.run(token(cancel).run(engine.client().models()))?;
+        let runtime = &need(client, "client")?.runtime;
+        let models = runtime.run(token(cancel).run(runtime.client().models()))?;
         out.write(jfai_names::new(&models));
         Ok(())
     })
@@ -111,7 +111,7 @@ pub extern "C" fn jfai_names_count(names: Option<&jfai_names>) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_names_at(names: Option<&jfai_names>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => {
-        names.and_then(|names| names.names.get(index)).map_or(ptr::null(), Kept::pointer)
+        names.and_then(|names| names.names.get(index)).map_or(ptr::null(), OwnedCStr::pointer)
     })
 }
 
@@ -121,7 +121,7 @@ pub extern "C" fn jfai_names_free(names: Option<Box<jfai_names>>) {
     guard_or!(() => drop(names));
 }
 
-/// What is left on the key; `JFAI_ERR_NOT_OFFERED` when the server does not tell it. It allows 20 calls in 20 minutes.
+/// The key's balance; `JFAI_ERR_NOT_OFFERED` when the server does not report it. It allows 20 calls in 20 minutes.
 /// `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_get_balance(
@@ -132,36 +132,36 @@ pub extern "C" fn jfai_get_balance(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let balance = engine.run(token(cancel).run(engine.client().balance()))?;
-        let name = Kept::maybe(balance.name.as_deref());
+        let runtime = &need(client, "client")?.runtime;
+        let balance = runtime.run(token(cancel).run(runtime.client().balance()))?;
+        let name = OwnedCStr::maybe(balance.name.as_deref());
         out.write(Box::new(jfai_balance { balance, name }));
         Ok(())
     })
 }
 
-/// What is left, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
+/// The remaining balance, in USD, never below 0; `INFINITY` when the key has no limit, see `jfai_balance_unlimited`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_available_usd(balance: Option<&jfai_balance>) -> f64 {
     guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.available_usd.unwrap_or(f64::INFINITY)))
 }
 
-/// What was used up, in USD.
+/// What was spent, in USD.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_used_usd(balance: Option<&jfai_balance>) -> f64 {
     guard_or!(0.0 => balance.map_or(0.0, |balance| balance.balance.used_usd))
 }
 
-/// True when the key itself has no limit; the account's balance still has, and this call does not tell it.
+/// True when the key itself has no limit; the account's balance is still limited, and this call does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_unlimited(balance: Option<&jfai_balance>) -> bool {
     guard_or!(false => balance.is_some_and(|balance| balance.balance.unlimited))
 }
 
-/// When the key ends, in unix seconds; -1 when it does not.
+/// When the key expires, in unix seconds; -1 when it does not.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_expires_at(balance: Option<&jfai_balance>) -> i64 {
-    guard_or!(-1 => crate::task::seconds(balance.and_then(|balance| balance.balance.expires_at)))
+    guard_or!(-1 => crate::time::unix_seconds(balance.and_then(|balance| balance.balance.expires_at)))
 }
 
 /// The key's name at the server, or NULL.

@@ -5,29 +5,30 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::error::jfai_error;
-use crate::guard::{Outcome, guard, guard_or, need};
+use crate::client_runtime::ClientRuntime;
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
 use crate::options::jfai_client_options;
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::text::Kept;
 
 /// One object for one key. Any number of threads may use it at the same time.
 pub struct jfai_client {
-    pub(crate) engine: Arc<Engine>,
-    endpoint: Kept,
+    pub(crate) runtime: Arc<ClientRuntime>,
+    endpoint: OwnedCStr,
 }
 
 impl jfai_client {
-    pub(crate) fn new(engine: Arc<Engine>) -> Box<Self> {
-        let endpoint = Kept::new(&engine.client().endpoint().base().to_string());
-        Box::new(Self { engine, endpoint })
+    pub(crate) fn new(runtime: Arc<ClientRuntime>) -> Box<Self> {
+        let endpoint = OwnedCStr::new(&runtime.client().endpoint().base().to_string());
+        Box::new(Self { runtime, endpoint })
     }
 }
 
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let engine = Engine::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
-    Ok(jfai_client::new(engine))
+    let runtime = ClientRuntime::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
+    Ok(jfai_client::new(runtime))
 }
 
 /// Makes a client with these options. Nothing is sent.
@@ -59,11 +60,11 @@ pub extern "C" fn jfai_client_from_env(
 
 /// Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
 /// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
-/// thread is gone. Tasks, videos and readers stay usable; blocking calls in other threads go on.
+/// thread has ended. Tasks, videos and readers stay usable; blocking calls in other threads continue.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
-        match client.engine.ops().map(|mut ops| ops.end()) {
+        match client.runtime.end_async() {
             Ok(ending) => ending.join(),
             // The sockets and the thread are the parent's.
             Err(_) => std::mem::forget(client),
@@ -71,7 +72,7 @@ pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     });
 }
 
-/// The entry that is used, as a URL.
+/// The endpoint that is used, as a URL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_endpoint(client: Option<&jfai_client>) -> *const c_char {
     guard_or!(ptr::null() => client.map_or(ptr::null(), |client| client.endpoint.pointer()))

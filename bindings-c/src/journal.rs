@@ -1,4 +1,4 @@
-//! What a former process left to be done.
+//! What an earlier process left unfinished.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
@@ -7,34 +7,36 @@ use std::ptr;
 use junfeiai::{Pending, PendingState};
 
 use crate::client::jfai_client;
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
-use crate::task::seconds;
-use crate::text::{Kept, text};
+use crate::text::text;
+use crate::time::unix_seconds;
 
 /// A task that was created; its end was not seen.
 pub const JFAI_PENDING_CREATED: i32 = 1;
 /// A task that has a video, which was not saved.
 pub const JFAI_PENDING_SUCCEEDED: i32 = 2;
-/// A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then call
-/// jfai_resolve_unknown(). It is never sent again by the library.
+/// A create request without a response: there may be a task, and it may have been charged. Check your account's usage page for it,
+/// then call jfai_resolve_unknown(). The library never sends it again.
 pub const JFAI_PENDING_UNKNOWN: i32 = 3;
 
-/// What is left to be done of everything that a journal knows.
+/// The unfinished tasks and create requests of a journal.
 pub struct jfai_pending {
     items: Vec<Item>,
 }
 
 struct Item {
     state: i32,
-    task_id: Kept,
-    intent: Kept,
-    model: Kept,
-    seconds: Kept,
-    reason: Kept,
-    fingerprint: Kept,
-    prompt: Kept,
+    task_id: OwnedCStr,
+    intent: OwnedCStr,
+    model: OwnedCStr,
+    seconds: OwnedCStr,
+    reason: OwnedCStr,
+    fingerprint: OwnedCStr,
+    prompt: OwnedCStr,
     at: i64,
 }
 
@@ -46,33 +48,33 @@ impl Item {
                     PendingState::Succeeded => JFAI_PENDING_SUCCEEDED,
                     _ => JFAI_PENDING_CREATED,
                 },
-                task_id: Kept::new(task_id),
-                intent: Kept::default(),
-                model: Kept::new(model),
-                seconds: Kept::maybe(length.as_deref()),
-                reason: Kept::default(),
-                fingerprint: Kept::maybe(fingerprint.as_deref()),
-                prompt: Kept::maybe(prompt.as_deref()),
-                at: seconds(Some(*created_at)),
+                task_id: OwnedCStr::new(task_id),
+                intent: OwnedCStr::default(),
+                model: OwnedCStr::new(model),
+                seconds: OwnedCStr::maybe(length.as_deref()),
+                reason: OwnedCStr::default(),
+                fingerprint: OwnedCStr::maybe(fingerprint.as_deref()),
+                prompt: OwnedCStr::maybe(prompt.as_deref()),
+                at: unix_seconds(Some(*created_at)),
             },
             Pending::Unknown { intent, fingerprint, model, seconds: length, at, reason, prompt, .. } => Self {
                 state: JFAI_PENDING_UNKNOWN,
-                task_id: Kept::default(),
-                intent: Kept::new(intent),
-                model: Kept::new(model),
-                seconds: Kept::maybe(length.as_deref()),
-                reason: Kept::new(reason),
-                fingerprint: Kept::new(fingerprint),
-                prompt: Kept::maybe(prompt.as_deref()),
-                at: seconds(Some(*at)),
+                task_id: OwnedCStr::default(),
+                intent: OwnedCStr::new(intent),
+                model: OwnedCStr::new(model),
+                seconds: OwnedCStr::maybe(length.as_deref()),
+                reason: OwnedCStr::new(reason),
+                fingerprint: OwnedCStr::new(fingerprint),
+                prompt: OwnedCStr::maybe(prompt.as_deref()),
+                at: unix_seconds(Some(*at)),
             },
             _ => return None,
         })
     }
 }
 
-/// What is left to be done of everything that the client's journal knows, in the order of its beginning. Asks nothing of the
-/// server. `JFAI_ERR_CONFIG` when the client has no journal: see jfai_client_options_set_journal().
+/// The unfinished tasks and create requests of the client's journal, oldest first. Sends no request. `JFAI_ERR_CONFIG`
+/// when the client has no journal: see jfai_client_options_set_journal().
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_list_pending(
     client: Option<&jfai_client>,
@@ -81,15 +83,15 @@ pub extern "C" fn jfai_list_pending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        let pending = engine.run(engine.client().videos().pending())?;
+        let runtime = &need(client, "client")?.runtime;
+        let pending = runtime.run(runtime.client().videos().pending())?;
         out.write(Box::new(jfai_pending { items: pending.iter().filter_map(Item::new).collect() }));
         Ok(())
     })
 }
 
-/// Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes on. `out_found` may be NULL;
-/// it gets false when the task is not on the list.
+/// Removes a task from the journal's list: its video is not wanted, or was saved in another way. The task itself is not affected.
+/// `out_found` may be NULL; it gets false when the task is not on the list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_forget(
     client: Option<&jfai_client>,
@@ -98,10 +100,10 @@ pub unsafe extern "C" fn jfai_forget(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?;
-        let found = engine.run(engine.client().videos().forget(id))?;
+        let found = runtime.run(runtime.client().videos().forget(id))?;
         if let Some(out) = out_found {
             out.write(found);
         }
@@ -109,8 +111,8 @@ pub unsafe extern "C" fn jfai_forget(
     })
 }
 
-/// Ends a create whose outcome was unknown, after you looked into the account: with the id of the task that you found there, or with
-/// none when it made none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such create.
+/// Marks a create request whose outcome was unknown as resolved, after you checked the account: with the id of the task that you found
+/// there, or without one when there is none (`task_id` may be NULL). `out_found` may be NULL; it gets false when there is no such request.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_resolve_unknown(
     client: Option<&jfai_client>,
@@ -120,12 +122,12 @@ pub unsafe extern "C" fn jfai_resolve_unknown(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let engine = &need(client, "client")?.engine;
+        let runtime = &need(client, "client")?.runtime;
         // SAFETY: the header asks for a string or NULL.
         let intent = unsafe { text(intent, "intent") }?;
         // SAFETY: as above.
         let id = if task_id.is_null() { None } else { Some(unsafe { text(task_id, "task_id") }?) };
-        let found = engine.run(engine.client().videos().resolve_unknown(intent, id))?;
+        let found = runtime.run(runtime.client().videos().resolve_unknown(intent, id))?;
         if let Some(out) = out_found {
             out.write(found);
         }
@@ -133,7 +135,7 @@ pub unsafe extern "C" fn jfai_resolve_unknown(
     })
 }
 
-/// How many there are. 0 for NULL.
+/// The number of items. 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_count(pending: Option<&jfai_pending>) -> usize {
     guard_or!(0 => pending.map_or(0, |pending| pending.items.len()))
@@ -149,25 +151,25 @@ pub extern "C" fn jfai_pending_state(pending: Option<&jfai_pending>, index: usiz
     guard_or!(0 => item(pending, index).map_or(0, |item| item.state))
 }
 
-/// The task's id; NULL for a create whose outcome is unknown.
+/// The task's id; NULL for a create request whose outcome is unknown.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_task_id(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.task_id.pointer()))
 }
 
-/// The journal's own name for a create whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
+/// The journal's id of a create request whose outcome is unknown, for jfai_resolve_unknown(); NULL for a task.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_intent(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.intent.pointer()))
 }
 
-/// The model asked for.
+/// The requested model.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_model(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.model.pointer()))
 }
 
-/// The length asked for as it was sent, or NULL.
+/// The requested length as it was sent, or NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_seconds(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.seconds.pointer()))
@@ -185,13 +187,13 @@ pub extern "C" fn jfai_pending_fingerprint(pending: Option<&jfai_pending>, index
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.fingerprint.pointer()))
 }
 
-/// The prompt, or NULL: it is kept only when the client was told to.
+/// The prompt, or NULL: it is kept only with jfai_client_options_set_journal_prompts().
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_prompt(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.prompt.pointer()))
 }
 
-/// When it was begun, in unix seconds; -1 past the end.
+/// When it began, in unix seconds; -1 past the end.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_created_at(pending: Option<&jfai_pending>, index: usize) -> i64 {
     guard_or!(-1 => item(pending, index).map_or(-1, |item| item.at))

@@ -3,10 +3,23 @@
 //! Every function converts, calls the core and converts back; nothing is decided here. The conventions are the first
 //! page of the README; the header `junfeiai.h` is made from these files by `make header`, comments included.
 //!
+//! Arrows point down only, and no two files need each other (`tests/layers.py --circles bindings-c/src`).
+//!
 //! ```text
-//! guard    panics and misuse become statuses       text     strings and slices, in and out
-//! engine   a client with its runtime and process   pump     a call with its progress, one step after the other
-//! ops      the library's thread for `…_async`      queue    completions for the caller's own loop
+//! handles   client request task video reader wait save watch many journal check calls calls_async options log bytes
+//!              │   one file for each kind of handle, or for the calls about it
+//! calls     client_runtime     a client with what drives its calls; every handle of it holds on to this
+//!           async_worker       the library's thread for `…_async`
+//!           completion_queue   completions for the caller's own loop
+//!           progress_call      a call with its progress, one step after the other
+//!           executor           the runtime of one thread, and the process that it belongs to
+//!              │
+//! border    cancel error setters   what C sees of a token and an error; which function set which option
+//!           guard              panics and failures become statuses
+//!           error_handle       the error object
+//!           text               strings and slices, in
+//!              │
+//! ground    failure call_context callback owned_c_str time task_status status
 //! ```
 //!
 //! Ownership is in the types: `Option<&T>` is a handle that is looked at, `Option<Box<T>>` one that is given away,
@@ -22,29 +35,38 @@
 
 mod guard;
 
+mod async_worker;
 mod bytes;
+mod call_context;
+mod callback;
 mod calls;
 mod calls_async;
 mod cancel;
 mod check;
 mod client;
-mod engine;
+mod client_runtime;
+mod completion_queue;
 mod error;
+mod error_handle;
+mod executor;
+mod failure;
 mod journal;
 mod log;
 mod many;
-mod ops;
 mod options;
+mod owned_c_str;
 #[cfg(test)]
 mod panics;
-mod pump;
-mod queue;
+mod progress_call;
 mod reader;
 mod request;
 mod save;
+mod setters;
 mod status;
 mod task;
+mod task_status;
 mod text;
+mod time;
 mod video;
 mod wait;
 mod watch;
@@ -55,17 +77,19 @@ pub use calls_async::*;
 pub use cancel::*;
 pub use check::*;
 pub use client::*;
+pub use completion_queue::*;
 pub use error::*;
+pub use error_handle::*;
 pub use journal::*;
 pub use log::*;
 pub use many::*;
 pub use options::*;
-pub use queue::*;
 pub use reader::*;
 pub use request::*;
 pub use save::*;
 pub use status::*;
 pub use task::*;
+pub use task_status::*;
 pub use video::*;
 pub use wait::*;
 pub use watch::*;

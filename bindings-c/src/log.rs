@@ -1,4 +1,4 @@
-//! What the library says, for the caller's log.
+//! The library's log, for a callback of the caller.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -12,37 +12,38 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::error::jfai_error;
-use crate::guard::{Failure, guard};
-use crate::ops::User;
+use crate::callback::UserData;
+use crate::error_handle::jfai_error;
+use crate::failure::Failure;
+use crate::guard::guard;
+use crate::owned_c_str::owned;
 use crate::status::jfai_status;
-use crate::text::owned;
 
 /// Something is wrong.
 pub const JFAI_LOG_ERROR: i32 = 1;
 /// Advice that a request does not follow, and the like.
 pub const JFAI_LOG_WARN: i32 = 2;
-/// Tasks made, videos saved.
+/// Tasks created, videos saved.
 pub const JFAI_LOG_INFO: i32 = 3;
 /// Every request.
 pub const JFAI_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const JFAI_LOG_TRACE: i32 = 5;
 
-/// Told what the library does: a `JFAI_LOG_…` level and one line, borrowed. The API key is in none of them. It is called on
-/// whichever thread works, also by several at a time, and must not call the library.
+/// Log callback: called with a `JFAI_LOG_…` level and one line, which is borrowed. No line has the API key. It is called on
+/// whichever thread works, possibly on several at a time, and must not call the library.
 pub type jfai_log_fn = Option<unsafe extern "C" fn(user: *mut c_void, level: i32, line: *const c_char)>;
 
 #[derive(Clone, Copy)]
 struct Target {
     callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
-    user: User,
+    user: UserData,
     level: i32,
 }
 
 /// Locked while the callback is called, so of each process its own.
 static TARGET: PerProcess<RwLock<Option<Target>>> = PerProcess::new();
-/// What a child of `fork()` begins with. Locked for a moment only; a fork in just that moment begins with nobody.
+/// What a child of `fork()` begins with. Locked for a moment only; a fork in just that moment begins with none.
 static LATEST: RwLock<Option<Target>> = RwLock::new(None);
 
 fn target() -> &'static RwLock<Option<Target>> {
@@ -50,12 +51,12 @@ fn target() -> &'static RwLock<Option<Target>> {
 }
 
 thread_local! {
-    /// True while this thread is inside the callback: what it causes is not told again.
-    static TELLING: Cell<bool> = const { Cell::new(false) };
+    /// True while this thread is inside the callback: what it causes is not logged again.
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets who is told what every client of this process does, up to this `JFAI_LOG_…` level; NULL for nobody. After this returned, the
-/// one before is not called any more.
+/// Sets the log callback of every client of this process, up to this `JFAI_LOG_…` level; NULL for none. After this returned, the
+/// previous one is no longer called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_set_log(
     callback: jfai_log_fn,
@@ -67,12 +68,12 @@ pub unsafe extern "C" fn jfai_set_log(
         if !(JFAI_LOG_ERROR..=JFAI_LOG_TRACE).contains(&level) {
             return Err(Failure::Argument(format!("level is {level}, not a JFAI_LOG_ number")));
         }
-        if TELLING.get() {
+        if IN_CALLBACK.get() {
             return Err(Failure::Argument("the log cannot be set from its own callback".to_owned()));
         }
         // Only the first call succeeds: there is one for the process, and it stays.
-        let _ = tracing::subscriber::set_global_default(Teller);
-        let target = callback.map(|callback| Target { callback, user: User(user), level });
+        let _ = tracing::subscriber::set_global_default(LogSubscriber);
+        let target = callback.map(|callback| Target { callback, user: UserData(user), level });
         let mut current = self::target().write().unwrap_or_else(PoisonError::into_inner);
         *current = target;
         if let Ok(mut latest) = LATEST.try_write() {
@@ -82,7 +83,7 @@ pub unsafe extern "C" fn jfai_set_log(
     })
 }
 
-struct Teller;
+struct LogSubscriber;
 
 fn number(level: Level) -> i32 {
     match level {
@@ -94,7 +95,7 @@ fn number(level: Level) -> i32 {
     }
 }
 
-impl Subscriber for Teller {
+impl Subscriber for LogSubscriber {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         // The level may change at any time.
         Interest::sometimes()
@@ -104,7 +105,7 @@ impl Subscriber for Teller {
         // Other crates' events may show what is not theirs to show.
         metadata.is_event()
             && metadata.target().starts_with("junfeiai")
-            && !TELLING.get()
+            && !IN_CALLBACK.get()
             && target()
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -121,16 +122,16 @@ impl Subscriber for Teller {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
+        let mut line = LogLine::default();
         event.record(&mut line);
         let line = owned(&format!("{}{}", line.message, line.fields));
         let target = target().read().unwrap_or_else(PoisonError::into_inner);
         if let Some(target) = target.as_ref() {
-            TELLING.set(true);
+            IN_CALLBACK.set(true);
             // SAFETY: the header asks for a function that may be called from any thread until it is replaced, which
             // waits for this lock.
             unsafe { (target.callback)(target.user.0, number(*event.metadata().level()), line.as_ptr()) };
-            TELLING.set(false);
+            IN_CALLBACK.set(false);
         }
     }
 
@@ -141,12 +142,12 @@ impl Subscriber for Teller {
 
 /// The message, then the fields as `name=value`.
 #[derive(Default)]
-struct Line {
+struct LogLine {
     message: String,
     fields: String,
 }
 
-impl Visit for Line {
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = if field.name() == "message" {
             write!(self.message, "{value:?}")

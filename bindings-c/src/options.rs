@@ -7,10 +7,13 @@ use std::time::Duration;
 use junfeiai::ClientBuilder;
 use junfeiai::protocol::{RetryPolicy, WaitPolicy};
 
-use crate::error::{Setters, jfai_error};
-use crate::guard::{guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::text::{path, text};
+use crate::time::milliseconds;
 
 type Step = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
@@ -65,11 +68,6 @@ impl jfai_client_options {
     }
 }
 
-/// Milliseconds of C as a time; `JFAI_FOREVER` is the longest there is.
-pub(crate) fn milliseconds(ms: u64) -> Duration {
-    if ms == u64::MAX { Duration::MAX } else { Duration::from_millis(ms) }
-}
-
 /// Makes options that are all at their defaults.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_new(
@@ -115,7 +113,7 @@ pub unsafe extern "C" fn jfai_client_options_set_api_key(
     })
 }
 
-/// Sets the entry: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
+/// Sets the endpoint: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_set_endpoint(
     options: Option<&mut jfai_client_options>,
@@ -130,8 +128,8 @@ pub unsafe extern "C" fn jfai_client_options_set_endpoint(
     })
 }
 
-/// Adds an entry after those that are set. Another than the first is used only when no connection to it can be made, so that
-/// nothing is paid for twice. All of them get the key.
+/// Adds an endpoint after those that are set. Another one than the first is used only when no connection can be made, so that
+/// nothing is paid for twice. The key is sent to all of them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_add_endpoint(
     options: Option<&mut jfai_client_options>,
@@ -146,7 +144,7 @@ pub unsafe extern "C" fn jfai_client_options_add_endpoint(
     })
 }
 
-/// Sets your own name for the documented video host, as scheme and host.
+/// Sets a custom domain that replaces the official video host, as scheme and host.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_set_video_base_url(
     options: Option<&mut jfai_client_options>,
@@ -161,7 +159,7 @@ pub unsafe extern "C" fn jfai_client_options_set_video_base_url(
     })
 }
 
-/// Adds a host that may be given the key, as `host` or `host:port`.
+/// Adds a host that the key may be sent to, as `host` or `host:port`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_trust_host(
     options: Option<&mut jfai_client_options>,
@@ -206,8 +204,8 @@ pub unsafe extern "C" fn jfai_client_options_set_ca_file(
     })
 }
 
-/// Sets the request budget that all tasks and threads of the client share: requests per second, and how many may leave together
-/// after a quiet time. Default 2 a second in bursts of 4; for a server on this machine 1000 and 1000.
+/// Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads
+/// are not limited. Default 2 per second in bursts of 4; for a server on localhost 1000 and 1000.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_request_rate(
     options: Option<&mut jfai_client_options>,
@@ -221,7 +219,7 @@ pub extern "C" fn jfai_client_options_set_request_rate(
     })
 }
 
-/// Sets how many creates may be in flight at a time; the others wait. Default 4.
+/// Sets how many create requests may be in flight at a time; the others wait. Default 4.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
     options: Option<&mut jfai_client_options>,
@@ -234,7 +232,7 @@ pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
     })
 }
 
-/// Keeps a journal in this file, so that a later process can go on with what this one paid for: see jfai_list_pending(). Several
+/// Keeps a journal in this file, so that a later process can resume what this one paid for: see jfai_list_pending(). Several
 /// processes may share the file. Default: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_set_journal(
@@ -278,7 +276,7 @@ pub unsafe extern "C" fn jfai_client_options_set_language(
     })
 }
 
-/// Sets what calls the library, for the `User-Agent`. Default `"c"`.
+/// Sets the client name in the `User-Agent`. Default `"c"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_set_face(
     options: Option<&mut jfai_client_options>,
@@ -293,7 +291,7 @@ pub unsafe extern "C" fn jfai_client_options_set_face(
     })
 }
 
-/// Sets the longest time for one query, in milliseconds. Default 30000.
+/// Sets the timeout of one query, in milliseconds. Default 30000.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_timeout_ms(
     options: Option<&mut jfai_client_options>,
@@ -306,8 +304,8 @@ pub extern "C" fn jfai_client_options_set_timeout_ms(
     })
 }
 
-/// Sets the longest time for one create, in milliseconds. Default 180000: the service can take minutes, and a create that
-/// was given up is paid all the same.
+/// Sets the timeout of a create request, in milliseconds. Default 180000: the service can take minutes, and after the timeout the
+/// task may still be created and charged.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_create_timeout_ms(
     options: Option<&mut jfai_client_options>,
@@ -320,7 +318,7 @@ pub extern "C" fn jfai_client_options_set_create_timeout_ms(
     })
 }
 
-/// Sets the longest time to connect, in milliseconds. Default 10000.
+/// Sets the timeout of connecting, in milliseconds. Default 10000.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_connect_timeout_ms(
     options: Option<&mut jfai_client_options>,
@@ -333,7 +331,7 @@ pub extern "C" fn jfai_client_options_set_connect_timeout_ms(
     })
 }
 
-/// Sets the longest silence in the middle of a video, in milliseconds. Default 30000.
+/// Sets the maximum time without data during a download, in milliseconds. Default 30000.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_idle_timeout_ms(
     options: Option<&mut jfai_client_options>,
@@ -346,7 +344,7 @@ pub extern "C" fn jfai_client_options_set_idle_timeout_ms(
     })
 }
 
-/// Sets how often one call is tried, the first time included. Default 4. A paid create is tried again only when it provably
+/// Sets how often one call is tried, the first time included. Default 4. A paid create request is tried again only when it provably
 /// was not accepted.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_max_attempts(
@@ -360,7 +358,7 @@ pub extern "C" fn jfai_client_options_set_max_attempts(
     })
 }
 
-/// Sets the pauses between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
+/// Sets the delays between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
 /// first attempt to the start of the last (120000).
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_retry_pauses_ms(
@@ -379,8 +377,8 @@ pub extern "C" fn jfai_client_options_set_retry_pauses_ms(
     })
 }
 
-/// Sets the first pause between two polls, in milliseconds. Default 5000, growing to 10000. Any host but this machine is asked
-/// every 5 s at the most, whatever is set here.
+/// Sets the first delay between polls, in milliseconds. Default 5000, backing off to 10000. The minimum is 5000, whatever is set
+/// here, except for localhost.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_poll_interval_ms(
     options: Option<&mut jfai_client_options>,
@@ -393,7 +391,7 @@ pub extern "C" fn jfai_client_options_set_poll_interval_ms(
     })
 }
 
-/// Sets the longest wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for as long as it takes.
+/// Sets the timeout of a wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for no timeout.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_wait_timeout_ms(
     options: Option<&mut jfai_client_options>,
@@ -406,7 +404,7 @@ pub extern "C" fn jfai_client_options_set_wait_timeout_ms(
     })
 }
 
-/// Sets how many polls may fail in a row before a wait gives up asking. Default 20.
+/// Sets how many polls may fail in a row before a wait ends with an error. Default 20.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_max_poll_errors(
     options: Option<&mut jfai_client_options>,

@@ -12,8 +12,8 @@ use junfeiai::async_compat::BoxFuture;
 use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{Client, ErrorKind, VideoRequest};
 
-use crate::engine::Engine;
-use crate::error::jfai_error;
+use crate::client_runtime::ClientRuntime;
+use crate::error_handle::jfai_error;
 use crate::many::{jfai_batch, jfai_batch_next, jfai_generate_many};
 use crate::request::jfai_request;
 use crate::task::jfai_task;
@@ -25,9 +25,9 @@ const ID: &str = "task_of_the_test";
 /// Where the transport panics.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
-    /// While the answer to the create is waited for.
+    /// While the response to the create request is waited for.
     Create,
-    /// While a state is asked for, when the task exists.
+    /// While a state is queried, when the task exists.
     Query,
 }
 
@@ -38,7 +38,7 @@ impl Transport for Panics {
         let at = self.0;
         Box::pin(async move {
             let creates = request.method == Method::Post;
-            // The request is on its way: its caller is asked again before anything comes of it.
+            // The request is on its way: its caller is polled again before anything comes of it.
             tokio::task::yield_now().await;
             assert_ne!(creates, at == At::Create, "on purpose");
             let body = format!("{{\"id\":\"{ID}\",\"task_id\":\"{ID}\",\"status\":\"queued\"}}");
@@ -54,7 +54,7 @@ impl Transport for Panics {
 fn client(at: At) -> Box<jfai_client> {
     let builder =
         Client::builder().api_key("sk-test").endpoint("http://127.0.0.1:9/v1").transport(Arc::new(Panics(at)));
-    jfai_client::new(Engine::new(builder).unwrap())
+    jfai_client::new(ClientRuntime::new(builder).unwrap())
 }
 
 fn request() -> Box<jfai_request> {
@@ -162,10 +162,10 @@ fn panics_of_asynchronous_calls_reach_their_callbacks_with_the_facts() {
 #[test]
 fn a_panic_in_a_batch_lists_what_exists() {
     let (client, request) = (client(At::Query), request());
-    let orders = [Some(&*request)];
+    let requests = [Some(&*request)];
     let mut batch: MaybeUninit<Box<jfai_batch>> = MaybeUninit::uninit();
     // SAFETY: one handle, as it says.
-    assert_eq!(unsafe { jfai_generate_many(Some(&client), orders.as_ptr().cast(), 1, 1, Some(&mut batch), None) }, 0);
+    assert_eq!(unsafe { jfai_generate_many(Some(&client), requests.as_ptr().cast(), 1, 1, Some(&mut batch), None) }, 0);
     // SAFETY: written, since the call succeeded.
     let mut batch = unsafe { batch.assume_init() };
     let (mut result, mut err) = (MaybeUninit::uninit(), MaybeUninit::uninit());

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use junfeiai::{CancelToken, VideoReader};
 
-use crate::cancel::jfai_cancel;
-use crate::engine::{Engine, cancellable, release, token};
-use crate::error::jfai_error;
-use crate::guard::{Failure, Outcome, guard, guard_or, need};
+use crate::cancel::{cancellable, jfai_cancel, token};
+use crate::client_runtime::{ClientRuntime, release};
+use crate::error_handle::jfai_error;
+use crate::failure::{Failure, Outcome, need};
+use crate::guard::{guard, guard_or};
 use crate::status::jfai_status;
 use crate::text::{fill, room};
 use crate::video::jfai_video;
@@ -30,7 +31,7 @@ pub struct jfai_reader {
     reader: Mutex<VideoReader>,
     id: Option<String>,
     token: CancelToken,
-    engine: Arc<Engine>,
+    runtime: Arc<ClientRuntime>,
 }
 
 impl jfai_reader {
@@ -44,7 +45,7 @@ impl jfai_reader {
 }
 
 /// Opens a video by reading its first bytes. Reading from one end to the other costs one short and one long request; a seek costs
-/// one only when the bytes there are not at hand. A connection that breaks is taken up again where it broke. `cancel` may be NULL;
+/// one only when the bytes there are not buffered. A connection that breaks is resumed where it broke. `cancel` may be NULL;
 /// it ends every later call of this reader, too.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_reader_open(
@@ -55,16 +56,16 @@ pub extern "C" fn jfai_reader_open(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         let token = token(cancel);
         let id = video.task_id().map(str::to_owned);
-        let reader = Mutex::new(engine.run(cancellable(&token, id.as_deref(), video.open()))?);
-        out.write(Box::new(jfai_reader { reader, id, token, engine: engine.clone() }));
+        let reader = Mutex::new(runtime.run(cancellable(&token, id.as_deref(), video.open()))?);
+        out.write(Box::new(jfai_reader { reader, id, token, runtime: runtime.clone() }));
         Ok(())
     })
 }
 
-/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 behind it.
+/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 past it.
 /// `buffer` may be NULL when `size` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_reader_read(
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn jfai_reader_read(
             let count = match got {
                 Ok(0) => break,
                 Ok(count) => count,
-                // What was read is the caller's; the next call meets the trouble again, or not.
+                // What was read is the caller's; the next call fails with the error, if it persists.
                 Err(_) if total > 0 => break,
                 Err(failure) => return Err(failure),
             };
@@ -102,13 +103,13 @@ pub unsafe extern "C" fn jfai_reader_read(
 
 impl jfai_reader {
     fn read(&mut self, piece: &mut [u8]) -> Outcome<usize> {
-        let (id, token, engine) = (self.id.clone(), self.token.clone(), self.engine.clone());
-        engine.run(cancellable(&token, id.as_deref(), self.reader().read(piece)))
+        let (id, token, runtime) = (self.id.clone(), self.token.clone(), self.runtime.clone());
+        runtime.run(cancellable(&token, id.as_deref(), self.reader().read(piece)))
     }
 }
 
 /// Moves to another place, counted from `whence`: `JFAI_SEEK_…`, which are C's `SEEK_…` where these are 0, 1, 2. Costs no request.
-/// `out_position` may be NULL; it gets the new place. Behind the end is allowed: reads there give 0 bytes.
+/// `out_position` may be NULL; it gets the new place. Past the end is allowed: reads there return 0 bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_reader_seek(
     reader: Option<&mut jfai_reader>,
@@ -128,8 +129,8 @@ pub extern "C" fn jfai_reader_seek(
             JFAI_SEEK_END => SeekFrom::End(offset),
             other => return Err(Failure::Argument(format!("whence is {other}, not a JFAI_SEEK_ number"))),
         };
-        let (id, token, engine) = (reader.id.clone(), reader.token.clone(), reader.engine.clone());
-        let place = engine.run(cancellable(&token, id.as_deref(), reader.reader().seek(to)))?;
+        let (id, token, runtime) = (reader.id.clone(), reader.token.clone(), reader.runtime.clone());
+        let place = runtime.run(cancellable(&token, id.as_deref(), reader.reader().seek(to)))?;
         if let Some(out) = out_position {
             out.write(place);
         }
@@ -147,8 +148,8 @@ pub extern "C" fn jfai_reader_size(
     guard!(err => {
         let out_size = need(out_size, "out_size")?;
         let reader = need(reader, "reader")?;
-        let (id, token, engine) = (reader.id.clone(), reader.token.clone(), reader.engine.clone());
-        out_size.write(engine.run(cancellable(&token, id.as_deref(), reader.reader().size()))?);
+        let (id, token, runtime) = (reader.id.clone(), reader.token.clone(), reader.runtime.clone());
+        out_size.write(runtime.run(cancellable(&token, id.as_deref(), reader.reader().size()))?);
         Ok(())
     })
 }
@@ -162,5 +163,5 @@ pub extern "C" fn jfai_reader_position(reader: Option<&jfai_reader>) -> u64 {
 /// Frees a reader. NULL is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_reader_free(reader: Option<Box<jfai_reader>>) {
-    guard_or!(() => release(reader, |reader| &reader.engine));
+    guard_or!(() => release(reader, |reader| &reader.runtime));
 }

@@ -1,4 +1,4 @@
-//! The order for a video.
+//! The request for a video.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
@@ -6,19 +6,22 @@ use std::ptr;
 
 use junfeiai::{Image, Validate, VideoRequest, Warning};
 
-use crate::error::{Setters, jfai_error};
-use crate::guard::{Failure, Outcome, guard, guard_or, need};
+use crate::error_handle::jfai_error;
+use crate::failure::{Failure, Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
+use crate::setters::Setters;
 use crate::status::jfai_status;
-use crate::text::{Kept, path, slice, text};
+use crate::text::{path, slice, text};
 
-/// What the document requires is refused, what it advises is a warning. The default.
+/// Refuses what violates the service document; what it only advises against is a warning. The default.
 pub const JFAI_VALIDATE_DEFAULT: i32 = 0;
-/// What would be a warning is refused too.
+/// Treats warnings as errors.
 pub const JFAI_VALIDATE_STRICT: i32 = 1;
-/// Everything goes through as it is.
+/// Sends everything as it is.
 pub const JFAI_VALIDATE_OFF: i32 = 2;
 
-/// An order for one video. What is not set has its default.
+/// A request for one video. What is not set has its default.
 #[derive(Clone)]
 pub struct jfai_request {
     pub(crate) request: VideoRequest,
@@ -39,16 +42,16 @@ impl jfai_request {
 
 /// Advice that a request does not follow, and other things that the caller should know. Nothing failed.
 pub struct jfai_warnings {
-    list: Vec<(Kept, Kept)>,
+    list: Vec<(OwnedCStr, OwnedCStr)>,
 }
 
 impl jfai_warnings {
     pub(crate) fn new(warnings: &[Warning]) -> Self {
-        Self { list: warnings.iter().map(|w| (Kept::new(w.code.name()), Kept::new(&w.message))).collect() }
+        Self { list: warnings.iter().map(|w| (OwnedCStr::new(w.code.name()), OwnedCStr::new(&w.message))).collect() }
     }
 }
 
-/// Makes an order with this prompt and every default.
+/// Makes a request with this prompt and every default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_request_new(
     prompt: *const c_char,
@@ -66,7 +69,7 @@ pub unsafe extern "C" fn jfai_request_new(
     })
 }
 
-/// Makes an order from a JSON object with the fields `model`, `prompt`, `seconds`, `size`, `image`, `images`, `extra`, `validate`.
+/// Makes a request from a JSON object with the fields `model`, `prompt`, `seconds`, `size`, `image`, `images`, `extra`, `validate`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_request_from_json(
     json: *const c_char,
@@ -82,7 +85,7 @@ pub unsafe extern "C" fn jfai_request_from_json(
     })
 }
 
-/// Frees an order. NULL is ignored.
+/// Frees a request. NULL is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_request_free(request: Option<Box<jfai_request>>) {
     guard_or!(() => drop(request));
@@ -116,7 +119,7 @@ pub extern "C" fn jfai_request_set_seconds(
     })
 }
 
-/// Sets the frame size such as `"1280x720"`: advice to the model, which may answer with another.
+/// Sets the frame size such as `"1280x720"`: advice to the model, which may use another.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_request_set_size(
     request: Option<&mut jfai_request>,
@@ -244,7 +247,7 @@ pub unsafe extern "C" fn jfai_request_set_extra_json(
     })
 }
 
-/// Sets how strictly the order is checked before it is sent: `JFAI_VALIDATE_…`.
+/// Sets how strictly the request is checked before it is sent: `JFAI_VALIDATE_…`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_request_set_validate(
     request: Option<&mut jfai_request>,
@@ -263,7 +266,7 @@ pub extern "C" fn jfai_request_set_validate(
     })
 }
 
-/// Checks an order as jfai_create() does, without sending it. `out` (may be NULL) gets the warnings, for jfai_warnings_free().
+/// Checks a request as jfai_create() does, without sending it. `out` (may be NULL) gets the warnings, for jfai_warnings_free().
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_request_check(
     request: Option<&jfai_request>,
@@ -294,7 +297,7 @@ pub extern "C" fn jfai_warnings_code(warnings: Option<&jfai_warnings>, index: us
     })
 }
 
-/// A warning in one line for people; NULL past the end.
+/// A warning as one line of text; NULL past the end.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_warnings_message(warnings: Option<&jfai_warnings>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => {

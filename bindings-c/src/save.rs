@@ -4,24 +4,27 @@ use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::ptr;
-use std::time::Duration;
 
 use junfeiai::{CancelToken, SaveProgress, Summary, Video};
 use serde_json::{Map, Value};
 
-use crate::cancel::jfai_cancel;
-use crate::engine::{cancellable, token};
-use crate::error::{Setters, jfai_error};
-use crate::guard::{About, Outcome, guard, guard_or, need};
-use crate::ops::User;
-use crate::options::milliseconds;
-use crate::pump::Pump;
+use crate::call_context::CallContext;
+use crate::callback::UserData;
+use crate::cancel::{cancellable, jfai_cancel, token};
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
+use crate::progress_call::ProgressCall;
+use crate::setters::Setters;
 use crate::status::jfai_status;
-use crate::text::{Kept, path};
+use crate::text::path;
+use crate::time::{milliseconds, to_milliseconds};
 use crate::video::jfai_video;
 
-/// Told, at most every 100 ms and once at the end: bytes that are there, the length of the file (0 until it is known), and bytes
-/// per second. 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+/// Progress callback: called at most every 100 ms and once at the end with the bytes that are there, the length of the file (0 until it
+/// is known), and bytes per second. Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+/// function.
 pub type jfai_save_progress_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, bytes: u64, total: u64, bytes_per_second: f64) -> c_int>;
 
@@ -43,51 +46,51 @@ impl jfai_save_options {
 
 /// The callback, when there is one.
 #[derive(Default, Clone, Copy)]
-pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, u64, u64, f64) -> c_int, User)>);
+pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, u64, u64, f64) -> c_int, UserData)>);
 
 impl Progress {
-    /// Tells it; false when it wants no more.
-    pub(crate) fn tell(self, progress: SaveProgress) -> bool {
+    /// Calls it; false when the call is to end.
+    pub(crate) fn call(self, progress: SaveProgress) -> bool {
         let Some((callback, user)) = self.0 else { return true };
         // SAFETY: the header asks for a function that may be called until the call has ended.
         unsafe { callback(user.0, progress.bytes, progress.total.unwrap_or(0), progress.rate) == 0 }
     }
 }
 
-/// The save as a call with progress. Options that cannot be are refused here, before anything is asked for.
-pub(crate) fn pump(
+/// The save as a call with progress. Options that cannot be are refused here, before anything is sent.
+pub(crate) fn save_call(
     video: &Video,
     path: PathBuf,
     options: &jfai_save_options,
     token: CancelToken,
-) -> Outcome<Pump<Summary, SaveProgress>> {
+) -> Outcome<ProgressCall<Summary, SaveProgress>> {
     let values = Value::Object(options.values.clone());
     let save = video.save(path).options_json(values).map_err(|error| options.setters.named(error.into()))?;
-    let (video, told) = (video.clone(), options.progress.0.is_some());
-    let about = About::task(video.task_id());
-    Ok(Pump::new(vec![token], &about, move |own, events| async move {
-        let save = if told { save.on_progress(move |progress| events.push(*progress)) } else { save };
+    let (video, watched) = (video.clone(), options.progress.0.is_some());
+    let context = CallContext::task(video.task_id());
+    Ok(ProgressCall::new(vec![token], &context, move |own, events| async move {
+        let save = if watched { save.on_progress(move |progress| events.push(*progress)) } else { save };
         cancellable(&own, video.task_id(), save.into_future()).await
     }))
 }
 
-/// What a save brought.
+/// The result of a save.
 pub struct jfai_summary {
     summary: Summary,
-    path: Kept,
-    sha256: Kept,
+    path: OwnedCStr,
+    sha256: OwnedCStr,
 }
 
 impl jfai_summary {
     pub(crate) fn new(summary: Summary) -> Box<Self> {
-        let path = Kept::path(&summary.path);
-        let sha256 = Kept::maybe(summary.sha256.as_deref());
+        let path = OwnedCStr::path(&summary.path);
+        let sha256 = OwnedCStr::maybe(summary.sha256.as_deref());
         Box::new(Self { summary, path, sha256 })
     }
 }
 
-/// Saves a video as a file. The bytes go to `NAME.part`; the file gets its name only when it is whole, checked and on the disk. A
-/// save that ends early is gone on with by the next. `options` and `cancel` may be NULL; `out` may be NULL.
+/// Saves a video as a file. The bytes go to `NAME.part`; the final file name appears only after the download is complete,
+/// verified and on the disk. A save that ended early is resumed by the next. `options` and `cancel` may be NULL; `out` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_save(
     video: Option<&jfai_video>,
@@ -98,14 +101,14 @@ pub unsafe extern "C" fn jfai_save(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         let defaults = jfai_save_options::default();
         let options = options.unwrap_or(&defaults);
-        let pump = pump(video, file, options, token(cancel))?;
-        About::task(video.task_id()).guard(|| {
-            let summary = pump.run(engine, |p| options.progress.tell(p))?;
+        let call = save_call(video, file, options, token(cancel))?;
+        CallContext::task(video.task_id()).guard(|| {
+            let summary = runtime.run_with_progress(call, |p| options.progress.call(p))?;
             if let Some(out) = out {
                 out.write(jfai_summary::new(summary));
             }
@@ -126,7 +129,7 @@ pub extern "C" fn jfai_save_options_new(
     })
 }
 
-/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+/// Frees options. NULL is ignored. A call that was started with them does not need them any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_free(options: Option<Box<jfai_save_options>>) {
     guard_or!(() => drop(options));
@@ -145,7 +148,7 @@ pub extern "C" fn jfai_save_options_set_connections(
     })
 }
 
-/// Replaces a file of that name. Default false: it is `JFAI_ERR_FILE_EXISTS`.
+/// Replaces an existing file. Default false: it is `JFAI_ERR_FILE_EXISTS`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_overwrite(
     options: Option<&mut jfai_save_options>,
@@ -158,7 +161,7 @@ pub extern "C" fn jfai_save_options_set_overwrite(
     })
 }
 
-/// Makes missing parent folders. Default false: it is `JFAI_ERR_IO`.
+/// Creates missing parent folders. Default false: it is `JFAI_ERR_IO`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_create_parents(
     options: Option<&mut jfai_save_options>,
@@ -197,7 +200,7 @@ pub extern "C" fn jfai_save_options_set_verify(
     })
 }
 
-/// Sets the longest time for the whole, in milliseconds. Default `JFAI_FOREVER`.
+/// Sets the timeout of the whole save, in milliseconds. Default `JFAI_FOREVER`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_timeout_ms(
     options: Option<&mut jfai_save_options>,
@@ -212,7 +215,7 @@ pub extern "C" fn jfai_save_options_set_timeout_ms(
     })
 }
 
-/// Sets the most bytes per second, 1 at least. Default: as fast as it comes. 0 is refused by the call that gets these options.
+/// Sets the maximum number of bytes per second, at least 1. Default: no limit. 0 is refused by the call that gets these options.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_rate_limit(
     options: Option<&mut jfai_save_options>,
@@ -225,7 +228,7 @@ pub extern "C" fn jfai_save_options_set_rate_limit(
     })
 }
 
-/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+/// Sets the progress callback; NULL for none. `user` is passed to it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_save_options_set_progress(
     options: Option<&mut jfai_save_options>,
@@ -234,7 +237,7 @@ pub unsafe extern "C" fn jfai_save_options_set_progress(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, User(user))));
+        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, UserData(user))));
         Ok(())
     })
 }
@@ -251,14 +254,10 @@ pub extern "C" fn jfai_summary_bytes(summary: Option<&jfai_summary>) -> u64 {
     guard_or!(0 => summary.map_or(0, |summary| summary.summary.bytes))
 }
 
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The running time in milliseconds, as the file says; -1 when it was not checked or does not say.
+/// The duration in milliseconds, as the file says; -1 when it was not checked or does not say.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_duration_ms(summary: Option<&jfai_summary>) -> i64 {
-    guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, ms))
+    guard_or!(-1 => summary.and_then(|summary| summary.summary.duration).map_or(-1, to_milliseconds))
 }
 
 /// The width in pixels, as the file says; 0 when it was not checked or does not say.
@@ -273,7 +272,7 @@ pub extern "C" fn jfai_summary_height(summary: Option<&jfai_summary>) -> u32 {
     guard_or!(0 => summary.and_then(|summary| summary.summary.height).unwrap_or(0))
 }
 
-/// True when the file was not read in one go: after a cut, or from what a former call left.
+/// True when the download was resumed: after a lost connection, or from what an earlier call left.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_resumed(summary: Option<&jfai_summary>) -> bool {
     guard_or!(false => summary.is_some_and(|summary| summary.summary.resumed))
@@ -288,10 +287,10 @@ pub extern "C" fn jfai_summary_attempts(summary: Option<&jfai_summary>) -> u32 {
 /// How long the call took, in milliseconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_elapsed_ms(summary: Option<&jfai_summary>) -> i64 {
-    guard_or!(0 => summary.map_or(0, |summary| ms(summary.summary.elapsed)))
+    guard_or!(0 => summary.map_or(0, |summary| to_milliseconds(summary.summary.elapsed)))
 }
 
-/// The SHA-256 in hexadecimal, or NULL when it was not asked for.
+/// The SHA-256 in hexadecimal, or NULL when it was not computed.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_sha256(summary: Option<&jfai_summary>) -> *const c_char {
     guard_or!(ptr::null() => summary.map_or(ptr::null(), |summary| summary.sha256.pointer()))

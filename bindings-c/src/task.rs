@@ -5,74 +5,57 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
 
-use junfeiai::{Task, TaskStatus};
+use junfeiai::Task;
 
-use crate::engine::{Engine, release};
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::client_runtime::{ClientRuntime, release};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::request::jfai_warnings;
 use crate::status::jfai_status;
-use crate::text::Kept;
+use crate::task_status::{
+    JFAI_TASK_FAILED, JFAI_TASK_IN_PROGRESS, JFAI_TASK_QUEUED, JFAI_TASK_SUCCEEDED, JFAI_TASK_UNKNOWN, task_status,
+};
+use crate::time::unix_seconds;
 
-/// Not asked for yet, or a word of the server that is not known here: taken as still running.
-pub const JFAI_TASK_UNKNOWN: i32 = 0;
-/// Accepted, not begun.
-pub const JFAI_TASK_QUEUED: i32 = 1;
-/// Being made.
-pub const JFAI_TASK_IN_PROGRESS: i32 = 2;
-/// Done; the video can be read.
-pub const JFAI_TASK_SUCCEEDED: i32 = 3;
-/// Ended without a video; the service returns the charge.
-pub const JFAI_TASK_FAILED: i32 = 4;
-
-/// The number of a state.
-pub(crate) fn task_status(status: TaskStatus) -> i32 {
-    match status {
-        TaskStatus::Queued => JFAI_TASK_QUEUED,
-        TaskStatus::InProgress => JFAI_TASK_IN_PROGRESS,
-        TaskStatus::Succeeded => JFAI_TASK_SUCCEEDED,
-        TaskStatus::Failed => JFAI_TASK_FAILED,
-        _ => JFAI_TASK_UNKNOWN,
-    }
-}
-
-/// A task as it was last seen. It never changes: asking again gives another handle. Shareable between threads.
+/// A task as it was last seen. It never changes: a query returns a new handle. Shareable between threads.
 pub struct jfai_task {
     pub(crate) task: Task,
-    pub(crate) engine: Arc<Engine>,
-    id: Kept,
-    raw_status: Kept,
-    video_url: Kept,
-    fail_reason: Kept,
-    model: Kept,
-    raw: Kept,
+    pub(crate) runtime: Arc<ClientRuntime>,
+    id: OwnedCStr,
+    raw_status: OwnedCStr,
+    video_url: OwnedCStr,
+    fail_reason: OwnedCStr,
+    model: OwnedCStr,
+    raw: OwnedCStr,
     warnings: jfai_warnings,
 }
 
 impl jfai_task {
-    pub(crate) fn new(task: Task, engine: Arc<Engine>) -> Box<Self> {
+    pub(crate) fn new(task: Task, runtime: Arc<ClientRuntime>) -> Box<Self> {
         let seen = task.snapshot();
         Box::new(Self {
-            id: Kept::new(task.id()),
-            raw_status: Kept::new(&seen.raw_status),
-            video_url: Kept::maybe(seen.video_url.as_deref()),
-            fail_reason: Kept::maybe(seen.fail_reason.as_deref()),
-            model: Kept::maybe(seen.model.as_deref()),
-            raw: Kept::new(&seen.raw),
+            id: OwnedCStr::new(task.id()),
+            raw_status: OwnedCStr::new(&seen.raw_status),
+            video_url: OwnedCStr::maybe(seen.video_url.as_deref()),
+            fail_reason: OwnedCStr::maybe(seen.fail_reason.as_deref()),
+            model: OwnedCStr::maybe(seen.model.as_deref()),
+            raw: OwnedCStr::new(&seen.raw),
             warnings: jfai_warnings::new(task.warnings()),
             task,
-            engine,
+            runtime,
         })
     }
 }
 
-/// Frees a task handle. NULL is ignored. The task itself goes on.
+/// Frees a task handle. NULL is ignored. The task itself is not affected.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_free(task: Option<Box<jfai_task>>) {
-    guard_or!(() => release(task, |task| &task.engine));
+    guard_or!(() => release(task, |task| &task.runtime));
 }
 
-/// Makes a second handle of a task, to keep one that a callback was shown.
+/// Makes a second handle of a task, to keep the one that a callback was called with.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_clone(
     task: Option<&jfai_task>,
@@ -82,12 +65,12 @@ pub extern "C" fn jfai_task_clone(
     guard!(err => {
         let out = need(out, "out")?;
         let task = need(task, "task")?;
-        out.write(jfai_task::new(task.task.clone(), task.engine.clone()));
+        out.write(jfai_task::new(task.task.clone(), task.runtime.clone()));
         Ok(())
     })
 }
 
-/// Its id: what to keep to come back to it in a later process.
+/// Its id: store it to resume the task in a later process.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_id(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.id.pointer()))
@@ -111,19 +94,19 @@ pub extern "C" fn jfai_task_status_name(status: i32) -> *const c_char {
     }.as_ptr())
 }
 
-/// The server's own word for the state.
+/// The server's own spelling of the state.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_raw_status(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw_status.pointer()))
 }
 
-/// 0 to 100; -1 when the server does not say it. May stand still or go back.
+/// 0 to 100; -1 when the server does not report it. May stall or go back.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_progress(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.progress()).unwrap_or(-1.0))
 }
 
-/// The seconds of video that the server billed; -1 when it does not say it.
+/// The seconds of video that the server billed; -1 when it does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_billed_seconds(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.billed_seconds()).unwrap_or(-1.0))
@@ -141,42 +124,37 @@ pub extern "C" fn jfai_task_fail_reason(task: Option<&jfai_task>) -> *const c_ch
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.fail_reason.pointer()))
 }
 
-/// The model as the server names it, or NULL. May differ from the one asked for.
+/// The model as the server names it, or NULL. May differ from the requested one.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_model(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.model.pointer()))
 }
 
-/// Unix seconds, or -1.
-pub(crate) fn seconds(value: Option<u64>) -> i64 {
-    value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
-}
-
-/// When it was accepted, in unix seconds; -1 when the server does not say it.
+/// When it was accepted, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_created_at(task: Option<&jfai_task>) -> i64 {
-    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().created_at)))
+    guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().created_at)))
 }
 
-/// When it was begun, in unix seconds; -1 when the server does not say it.
+/// When it was started, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_started_at(task: Option<&jfai_task>) -> i64 {
-    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().started_at)))
+    guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().started_at)))
 }
 
-/// When it ended, in unix seconds; -1 when the server does not say it.
+/// When it ended, in unix seconds; -1 when the server does not report it.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_finished_at(task: Option<&jfai_task>) -> i64 {
-    guard_or!(-1 => seconds(task.and_then(|task| task.task.snapshot().finished_at)))
+    guard_or!(-1 => unix_seconds(task.and_then(|task| task.task.snapshot().finished_at)))
 }
 
-/// The server's last answer, whole, as JSON; empty when it was not asked for yet.
+/// The server's last response, whole, as JSON; empty before the first query.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_raw_json(task: Option<&jfai_task>) -> *const c_char {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.raw.pointer()))
 }
 
-/// Advice that the request did not follow, and a bill that differs from what was asked. They belong to the task.
+/// Advice that the request did not follow, and a billed length that differs from the requested one. They belong to the task.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_warnings(task: Option<&jfai_task>) -> *const jfai_warnings {
     guard_or!(ptr::null() => task.map_or(ptr::null(), |task| ptr::from_ref(&task.warnings)))

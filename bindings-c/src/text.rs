@@ -1,10 +1,9 @@
-//! Strings and slices across the border.
+//! Strings and slices that C hands in, and buffers that it wants filled.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
-use std::ptr;
 
-use crate::guard::{Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 
 /// A string of C.
 ///
@@ -92,40 +91,4 @@ pub(crate) fn fill(room: &mut [std::mem::MaybeUninit<u8>], bytes: &[u8]) -> usiz
         place.write(*byte);
     }
     room.len().min(bytes.len())
-}
-
-/// A string for C. A NUL inside, which C would take for the end, becomes U+FFFD.
-pub(crate) fn owned(text: &str) -> CString {
-    CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default())
-}
-
-/// A string that its handle keeps, or NULL.
-#[derive(Default)]
-pub(crate) struct Kept(Option<CString>);
-
-impl Kept {
-    pub(crate) fn new(text: &str) -> Self {
-        Self(Some(owned(text)))
-    }
-
-    pub(crate) fn maybe(text: Option<&str>) -> Self {
-        Self(text.map(owned))
-    }
-
-    /// A path as its system writes it.
-    pub(crate) fn path(path: &std::path::Path) -> Self {
-        #[cfg(unix)]
-        {
-            use std::os::unix::ffi::OsStrExt as _;
-            Self(CString::new(path.as_os_str().as_bytes()).ok())
-        }
-        #[cfg(not(unix))]
-        {
-            Self::new(&path.to_string_lossy())
-        }
-    }
-
-    pub(crate) fn pointer(&self) -> *const c_char {
-        self.0.as_ref().map_or(ptr::null(), |text| text.as_ptr())
-    }
 }

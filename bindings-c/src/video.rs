@@ -8,30 +8,32 @@ use std::sync::Arc;
 use junfeiai::{DEFAULT_MAX_BYTES, Video};
 
 use crate::bytes::jfai_bytes;
-use crate::cancel::jfai_cancel;
+use crate::cancel::{cancellable, jfai_cancel, token};
 use crate::client::jfai_client;
-use crate::engine::{Engine, cancellable, release, token};
-use crate::error::jfai_error;
-use crate::guard::{guard, guard_or, need};
+use crate::client_runtime::{ClientRuntime, release};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
+use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
-use crate::text::{Kept, fill, room, text};
+use crate::text::{fill, room, text};
 
-/// A video of the service. Result links live about a day: save it soon. Shareable between threads.
+/// A video of the service. Result links expire after about a day: save it soon. Shareable between threads.
 pub struct jfai_video {
     pub(crate) video: Video,
-    pub(crate) engine: Arc<Engine>,
-    task_id: Kept,
-    url: Kept,
-    file_name: Kept,
+    pub(crate) runtime: Arc<ClientRuntime>,
+    task_id: OwnedCStr,
+    url: OwnedCStr,
+    file_name: OwnedCStr,
 }
 
 impl jfai_video {
-    pub(crate) fn new(video: Video, engine: Arc<Engine>) -> Box<Self> {
-        let task_id = Kept::maybe(video.task_id());
-        let url = Kept::maybe(video.url());
-        let file_name = Kept::new(&video.file_name());
-        Box::new(Self { video, engine, task_id, url, file_name })
+    pub(crate) fn new(video: Video, runtime: Arc<ClientRuntime>) -> Box<Self> {
+        let task_id = OwnedCStr::maybe(video.task_id());
+        let url = OwnedCStr::maybe(video.url());
+        let file_name = OwnedCStr::new(&video.file_name());
+        Box::new(Self { video, runtime, task_id, url, file_name })
     }
 }
 
@@ -44,13 +46,13 @@ pub extern "C" fn jfai_task_video(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_task { task, engine, .. } = need(task, "task")?;
-        out.write(jfai_video::new(task.video()?, engine.clone()));
+        let jfai_task { task, runtime, .. } = need(task, "task")?;
+        out.write(jfai_video::new(task.video()?, runtime.clone()));
         Ok(())
     })
 }
 
-/// The video of a task that is done, by the task's id: its address is asked for when it is read.
+/// The video of a task that is done, by the task's id: its URL is queried when it is read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_by_id(
     client: Option<&jfai_client>,
@@ -60,16 +62,16 @@ pub unsafe extern "C" fn jfai_video_by_id(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        engine.check()?;
+        let runtime = &need(client, "client")?.runtime;
+        runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
-        let video = engine.client().videos().video(unsafe { text(task_id, "task_id") }?)?;
-        out.write(jfai_video::new(video, engine.clone()));
+        let video = runtime.client().videos().video(unsafe { text(task_id, "task_id") }?)?;
+        out.write(jfai_video::new(video, runtime.clone()));
         Ok(())
     })
 }
 
-/// A video by its address. The key goes along only when the host is on the list.
+/// A video by its URL. The key is sent only when the host is trusted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_at(
     client: Option<&jfai_client>,
@@ -79,11 +81,11 @@ pub unsafe extern "C" fn jfai_video_at(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let engine = &need(client, "client")?.engine;
-        engine.check()?;
+        let runtime = &need(client, "client")?.runtime;
+        runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
-        let video = engine.client().videos().video_at(unsafe { text(url, "url") }?)?;
-        out.write(jfai_video::new(video, engine.clone()));
+        let video = runtime.client().videos().video_at(unsafe { text(url, "url") }?)?;
+        out.write(jfai_video::new(video, runtime.clone()));
         Ok(())
     })
 }
@@ -91,7 +93,7 @@ pub unsafe extern "C" fn jfai_video_at(
 /// Frees a video handle. NULL is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_free(video: Option<Box<jfai_video>>) {
-    guard_or!(() => release(video, |video| &video.engine));
+    guard_or!(() => release(video, |video| &video.runtime));
 }
 
 /// The id of the task that made it, or NULL.
@@ -100,20 +102,20 @@ pub extern "C" fn jfai_video_task_id(video: Option<&jfai_video>) -> *const c_cha
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.task_id.pointer()))
 }
 
-/// Its address, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
+/// Its URL, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_url(video: Option<&jfai_video>) -> *const c_char {
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.url.pointer()))
 }
 
-/// A file name made from the task's id that every system takes, such as `"task_abc.mp4"`.
+/// A file name made from the task's id that is valid on every system, such as `"task_abc.mp4"`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_file_name(video: Option<&jfai_video>) -> *const c_char {
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.file_name.pointer()))
 }
 
 /// Reads part of a video into `buffer`: up to `size` bytes from `offset` on, fewer only at the end of the file. `out_size` gets how many.
-/// Every call is a request of its own: see jfai_reader_open() for reading on. `cancel` may be NULL.
+/// Every call sends a request: see jfai_reader_open() for sequential reads. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_video_read_range(
     video: Option<&jfai_video>,
@@ -126,12 +128,12 @@ pub unsafe extern "C" fn jfai_video_read_range(
 ) -> jfai_status {
     guard!(err => {
         let out_size = need(out_size, "out_size")?;
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         // SAFETY: the header asks for room for `size` bytes or NULL.
         let room = unsafe { room(buffer, size, "buffer") }?;
         let end = offset.saturating_add(room.len() as u64);
         let read = video.read_range(offset..end);
-        let bytes = engine.run(cancellable(&token(cancel), video.task_id(), read))?;
+        let bytes = runtime.run(cancellable(&token(cancel), video.task_id(), read))?;
         out_size.write(fill(room, &bytes));
         Ok(())
     })
@@ -149,9 +151,9 @@ pub extern "C" fn jfai_video_bytes(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_video { video, engine, .. } = need(video, "video")?;
+        let jfai_video { video, runtime, .. } = need(video, "video")?;
         let max = if max_size == 0 { DEFAULT_MAX_BYTES } else { max_size };
-        let bytes = engine.run(cancellable(&token(cancel), video.task_id(), video.bytes_up_to(max)))?;
+        let bytes = runtime.run(cancellable(&token(cancel), video.task_id(), video.bytes_up_to(max)))?;
         out.write(Box::new(jfai_bytes { bytes }));
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! How a wait is done, and who is told.
+//! How a wait is done, and what is called with its progress.
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -7,17 +7,21 @@ use std::time::Duration;
 use junfeiai::protocol::WaitPolicy;
 use junfeiai::{CancelToken, Task, Video, VideoRequest};
 
-use crate::engine::Engine;
-use crate::error::{Setters, jfai_error};
-use crate::guard::{About, Outcome, guard, guard_or, need};
-use crate::ops::User;
-use crate::options::milliseconds;
-use crate::pump::Pump;
+use crate::call_context::CallContext;
+use crate::callback::UserData;
+use crate::client_runtime::ClientRuntime;
+use crate::error_handle::jfai_error;
+use crate::failure::{Outcome, need};
+use crate::guard::{guard, guard_or};
+use crate::progress_call::ProgressCall;
+use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
+use crate::time::milliseconds;
 
-/// Told every state of a task that a poll shows, and the new task first when the call creates it. The task is borrowed: see
-/// jfai_task_clone(). 0 goes on; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any function.
+/// Progress callback: called with every state of a task that a poll returns, and with the new task first when the call creates it. The
+/// task is borrowed: see jfai_task_clone(). Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
+/// function.
 pub type jfai_task_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, task: *const jfai_task) -> c_int>;
 
 /// How a wait is done. What is not set has the client's value.
@@ -31,13 +35,13 @@ pub struct jfai_wait_options {
 
 /// The callback, when there is one.
 #[derive(Default, Clone, Copy)]
-pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, *const jfai_task) -> c_int, User)>);
+pub(crate) struct Progress(Option<(unsafe extern "C" fn(*mut c_void, *const jfai_task) -> c_int, UserData)>);
 
 impl Progress {
-    /// Tells it; false when it wants no more.
-    pub(crate) fn tell(self, task: Task, engine: &std::sync::Arc<Engine>) -> bool {
+    /// Calls it; false when the call is to end.
+    pub(crate) fn call(self, task: Task, runtime: &std::sync::Arc<ClientRuntime>) -> bool {
         let Some((callback, user)) = self.0 else { return true };
-        let task = jfai_task::new(task, engine.clone());
+        let task = jfai_task::new(task, runtime.clone());
         // SAFETY: the header asks for a function that may be called until the call has ended; the task lives longer
         // than it.
         unsafe { callback(user.0, &raw const *task) == 0 }
@@ -46,8 +50,8 @@ impl Progress {
 
 impl jfai_wait_options {
     /// The client's policy with what differs, judged by the core.
-    pub(crate) fn policy(options: Option<&Self>, engine: &Engine) -> Outcome<WaitPolicy> {
-        let mut policy = engine.client().wait_policy().clone();
+    pub(crate) fn policy(options: Option<&Self>, runtime: &ClientRuntime) -> Outcome<WaitPolicy> {
+        let mut policy = runtime.client().wait_policy().clone();
         let Some(options) = options else { return Ok(policy) };
         if let Some(timeout) = options.timeout {
             policy.timeout = (timeout < Duration::MAX).then_some(timeout);
@@ -67,27 +71,27 @@ pub(crate) enum Begin {
 }
 
 /// The wait as a call with progress.
-pub(crate) fn pump(
+pub(crate) fn wait_call(
     begin: Begin,
     options: Option<&jfai_wait_options>,
     token: CancelToken,
-    engine: &Engine,
-    about: &About,
-) -> Outcome<Pump<Video, Task>> {
-    let policy = jfai_wait_options::policy(options, engine)?;
-    let told = options.is_some_and(|options| options.progress.0.is_some());
-    let videos = engine.client().videos().tracked(&about.tracker);
-    Ok(Pump::new(vec![token], about, move |own, events| async move {
+    runtime: &ClientRuntime,
+    context: &CallContext,
+) -> Outcome<ProgressCall<Video, Task>> {
+    let policy = jfai_wait_options::policy(options, runtime)?;
+    let watched = options.is_some_and(|options| options.progress.0.is_some());
+    let videos = runtime.client().videos().tracked(&context.tracker);
+    Ok(ProgressCall::new(vec![token], context, move |own, events| async move {
         let wait = match begin {
             Begin::Task(task) => task.wait(),
             Begin::Request(request) => videos.generate(request),
         };
         let wait = wait.policy(policy).cancel_with(&own);
-        if told { wait.on_progress(move |task| events.push(task.clone())).await } else { wait.await }
+        if watched { wait.on_progress(move |task| events.push(task.clone())).await } else { wait.await }
     }))
 }
 
-/// Makes options that are all the client's.
+/// Makes options that all have the client's values.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_new(
     out: Option<&mut MaybeUninit<Box<jfai_wait_options>>>,
@@ -99,13 +103,13 @@ pub extern "C" fn jfai_wait_options_new(
     })
 }
 
-/// Frees options. NULL is ignored. A call that was begun with them does not need them any more.
+/// Frees options. NULL is ignored. A call that was started with them does not need them any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_free(options: Option<Box<jfai_wait_options>>) {
     guard_or!(() => drop(options));
 }
 
-/// Sets the longest wait, in milliseconds; `JFAI_FOREVER` for as long as it takes.
+/// Sets the timeout of the wait, in milliseconds; `JFAI_FOREVER` for no timeout.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_timeout_ms(
     options: Option<&mut jfai_wait_options>,
@@ -118,8 +122,8 @@ pub extern "C" fn jfai_wait_options_set_timeout_ms(
     })
 }
 
-/// Sets the first pause between two polls, in milliseconds, growing to twice of it or to the client's longest pause (10000). Any
-/// host but this machine is asked every 5 s at the most. 0 is refused by the call that gets these options, before anything is sent.
+/// Sets the first delay between polls, in milliseconds, backing off to twice of it or to the client's longest delay (10000). The
+/// minimum is 5000 except for localhost. 0 is refused by the call that gets these options, before anything is sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     options: Option<&mut jfai_wait_options>,
@@ -134,7 +138,7 @@ pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     })
 }
 
-/// Sets who is told of the progress; NULL for nobody. `user` is handed to it as it is.
+/// Sets the progress callback; NULL for none. `user` is passed to it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_wait_options_set_progress(
     options: Option<&mut jfai_wait_options>,
@@ -143,7 +147,7 @@ pub unsafe extern "C" fn jfai_wait_options_set_progress(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, User(user))));
+        need(options, "options")?.progress = Progress(progress.map(|progress| (progress, UserData(user))));
         Ok(())
     })
 }
@@ -155,9 +159,9 @@ mod tests {
 
     use super::*;
 
-    fn engine(interval: Option<Duration>) -> std::sync::Arc<Engine> {
+    fn runtime(interval: Option<Duration>) -> std::sync::Arc<ClientRuntime> {
         let builder = Client::builder().api_key("sk-test");
-        Engine::new(match interval {
+        ClientRuntime::new(match interval {
             Some(interval) => builder.poll_interval(interval),
             None => builder,
         })
@@ -168,12 +172,12 @@ mod tests {
     fn a_pause_of_one_call_grows_as_that_of_a_client() {
         for ms in [1, 4_000, 5_000, 7_000, 20_000, u64::MAX - 1, u64::MAX] {
             let options = jfai_wait_options { interval: Some(milliseconds(ms)), ..jfai_wait_options::default() };
-            let Ok(policy) = jfai_wait_options::policy(Some(&options), &engine(None)) else { unreachable!("refused") };
-            let of_client = engine(Some(milliseconds(ms)));
+            let Ok(policy) = jfai_wait_options::policy(Some(&options), &runtime(None)) else { unreachable!("refused") };
+            let of_client = runtime(Some(milliseconds(ms)));
             assert_eq!(policy.for_host(false), of_client.client().wait_policy().clone(), "{ms} ms");
         }
         let seven = jfai_wait_options { interval: Some(milliseconds(7_000)), ..jfai_wait_options::default() };
-        let Ok(policy) = jfai_wait_options::policy(Some(&seven), &engine(None)) else { unreachable!("refused") };
+        let Ok(policy) = jfai_wait_options::policy(Some(&seven), &runtime(None)) else { unreachable!("refused") };
         assert_eq!((policy.interval, policy.max_interval), (Duration::from_secs(7), Duration::from_secs(10)));
     }
 }

@@ -7,10 +7,12 @@ use futures_util::StreamExt as _;
 use junfeiai::async_compat::BoxStream;
 use junfeiai::{Result, Task};
 
-use crate::cancel::jfai_cancel;
-use crate::engine::{Engine, release, token};
-use crate::error::jfai_error;
-use crate::guard::{About, guard, guard_or, need};
+use crate::call_context::CallContext;
+use crate::cancel::{jfai_cancel, token};
+use crate::client_runtime::{ClientRuntime, release};
+use crate::error_handle::jfai_error;
+use crate::failure::need;
+use crate::guard::{guard, guard_or};
 use crate::status::jfai_status;
 use crate::task::jfai_task;
 use crate::wait::jfai_wait_options;
@@ -20,7 +22,7 @@ pub struct jfai_watch {
     // A stream is not shareable; the lock makes the handle one that is.
     stream: Mutex<BoxStream<'static, Result<Task>>>,
     id: String,
-    engine: Arc<Engine>,
+    runtime: Arc<ClientRuntime>,
 }
 
 /// Begins to watch a task. `options` may be NULL; its progress callback is not used.
@@ -34,10 +36,10 @@ pub extern "C" fn jfai_watch_new(
     guard!(err => {
         let out = need(out, "out")?;
         let task = need(task, "task")?;
-        task.engine.check()?;
-        let policy = jfai_wait_options::policy(options, &task.engine)?;
+        task.runtime.check()?;
+        let policy = jfai_wait_options::policy(options, &task.runtime)?;
         let stream = Mutex::new(task.task.watch_with(policy));
-        out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), engine: task.engine.clone() }));
+        out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), runtime: task.runtime.clone() }));
         Ok(())
     })
 }
@@ -53,17 +55,17 @@ pub extern "C" fn jfai_watch_next(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_watch { stream, id, engine } = need(watch, "watch")?;
+        let jfai_watch { stream, id, runtime } = need(watch, "watch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         let next = async { stream.next().await.transpose() };
-        let seen = engine.run_about(&About::task(Some(id)), token(cancel).run_for(id, next))?;
-        out.write(seen.map(|task| jfai_task::new(task, engine.clone())));
+        let seen = runtime.run_in(&CallContext::task(Some(id)), token(cancel).run_for(id, next))?;
+        out.write(seen.map(|task| jfai_task::new(task, runtime.clone())));
         Ok(())
     })
 }
 
-/// Ends watching. NULL is ignored. The task goes on.
+/// Stops watching. NULL is ignored. The task itself is not affected.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_watch_free(watch: Option<Box<jfai_watch>>) {
-    guard_or!(() => release(watch, |watch| &watch.engine));
+    guard_or!(() => release(watch, |watch| &watch.runtime));
 }

@@ -218,7 +218,7 @@ static void main_job(const jfai_client *client, const char *folder) {
   EXPECT(JFAI_OK, jfai_save_options_set_progress(save, no_more_bytes, NULL, &err));
   jfai_error *err = NULL;
   const jfai_status stopped = jfai_save(video, path, save, NULL, NULL, &err);
-  /* A small file may be whole before its progress is told. */
+  /* A small file may be whole before progress is reported. */
   CHECK(stopped == JFAI_ERR_CANCELLED || stopped == JFAI_OK);
   CHECK(stopped == JFAI_OK || strcmp(jfai_error_task_id(err), jfai_task_id(task)) == 0);
   jfai_error_free(err);
@@ -329,7 +329,7 @@ static void looking(const jfai_client *client) {
 static void many(const jfai_client *client) {
   const char *ids[] = {"task_life", "task_no_such_thing", "task_life"};
   jfai_request *one = ball(), *two = ball();
-  const jfai_request *orders[] = {one, two};
+  const jfai_request *batch_requests[] = {one, two};
   jfai_batch *batch = NULL;
   jfai_result *result = NULL;
   int videos = 0, errors = 0, places = 0;
@@ -354,8 +354,8 @@ static void many(const jfai_client *client) {
   ids[1] = NULL;
   EXPECT(JFAI_ERR_ARGUMENT, jfai_wait_all(client, ids, 3, &batch, &err));
 
-  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_generate_many(client, orders, 2, 0, &batch, &err));
-  EXPECT(JFAI_OK, jfai_generate_many(client, orders, 2, 2, &batch, &err));
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_generate_many(client, batch_requests, 2, 0, &batch, &err));
+  EXPECT(JFAI_OK, jfai_generate_many(client, batch_requests, 2, 2, &batch, &err));
   jfai_request_free(one);
   jfai_request_free(two);
   for (int i = 0; i < 2; i++) {
@@ -364,9 +364,9 @@ static void many(const jfai_client *client) {
     jfai_result_free(result);
   }
   jfai_batch_free(batch);
-  orders[0] = NULL;
+  batch_requests[0] = NULL;
   batch = NULL;
-  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, orders, 1, 2, &batch, &err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, batch_requests, 1, 2, &batch, &err));
   CHECK(batch == NULL);
 }
 

@@ -191,20 +191,20 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   fs::remove(folder / "queued.mp4");
 
   // A completion function that throws: out of drain(), or to the one who was set for it. Every function is called.
-  std::vector<std::string> untold;
+  std::vector<std::string> unhandled;
   std::mutex lock;
   junfeiai::set_unhandled([&](const junfeiai::error &e) {
     const std::lock_guard<std::mutex> hold(lock);
-    untold.push_back(e.task_id().value_or("") + ": " + e.what());
+    unhandled.push_back(e.task_id().value_or("") + ": " + e.what());
   });
-  int thrown = 0, told = 0;
+  int thrown = 0, notified = 0;
   const auto breaks = [&](auto) {
-    told++;
+    notified++;
     throw mine{};
   };
   client.create_async(ball, breaks, nullptr, &queue);
   client.create_async(ball, breaks, nullptr, &queue);
-  for (int i = 0; told < 2 && i < 600; i++) {
+  for (int i = 0; notified < 2 && i < 600; i++) {
     try {
       queue.drain(100ms);
     } catch (const junfeiai::error &e) {
@@ -212,20 +212,20 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
       CHECK(e.task_id() && e.task_id()->substr(0, 5) == "task_" && e.cause());
     }
   }
-  const auto count_untold = [&] {
+  const auto count_unhandled = [&] {
     const std::lock_guard<std::mutex> hold(lock);
-    return static_cast<int>(untold.size());
+    return static_cast<int>(unhandled.size());
   };
   // Both in one drain(): one of them is thrown, the other one handed over.
-  CHECK(told == 2 && thrown >= 1 && thrown + count_untold() == 2);
-  const int before = count_untold();
+  CHECK(notified == 2 && thrown >= 1 && thrown + count_unhandled() == 2);
+  const int before = count_unhandled();
   client.create_async(ball, [](auto) { throw mine{}; });
-  for (int i = 0; count_untold() == before && i < 6000; i++) std::this_thread::sleep_for(10ms);
-  CHECK(count_untold() == before + 1 && untold.back().substr(0, 5) == "task_" && untold.back().find("mine") != std::string::npos);
+  for (int i = 0; count_unhandled() == before && i < 6000; i++) std::this_thread::sleep_for(10ms);
+  CHECK(count_unhandled() == before + 1 && unhandled.back().substr(0, 5) == "task_" && unhandled.back().find("mine") != std::string::npos);
   junfeiai::set_unhandled(nullptr);
 }
 
-// What can be told to be wrong on this side of C is refused there, and whatever was moved from is empty.
+// What the wrapper can see to be wrong is refused before C is called, and a moved-from object is empty.
 static void misuse(const junfeiai::client &client, const fs::path &folder) {
   const std::string nul("a\0b", 3);
   const auto refused = [](const char *name, auto f) {
@@ -317,9 +317,9 @@ static void cancelling(const junfeiai::client &client) {
 
 static void many(const fs::path &folder) {
   const junfeiai::client client(std::move(options().journal(folder / "journal").journal_prompts(true).request_rate(500, 50).max_in_flight_creates(3)));
-  std::vector<junfeiai::request> orders;
-  for (int i = 0; i < 5; i++) orders.emplace_back("a ball").seconds(4);
-  auto made = client.generate_many(orders, 3);
+  std::vector<junfeiai::request> batch_requests;
+  for (int i = 0; i < 5; i++) batch_requests.emplace_back("a ball").seconds(4);
+  auto made = client.generate_many(batch_requests, 3);
   std::vector<std::string> ids;
   while (auto one = made.next()) {
     CHECK(one->ok && one->index < 5 && one->task_id && one->status == JFAI_OK);
@@ -327,7 +327,7 @@ static void many(const fs::path &folder) {
     if (ids.size() == 1) CHECK(one->save(folder / "one.mp4").bytes > 0);
   }
   CHECK(ids.size() == 5 && made.task_ids().empty() && !made.maybe_executed());
-  auto stopped = client.generate_many(orders, 3);
+  auto stopped = client.generate_many(batch_requests, 3);
   stopped.stop();
   int unsent = 0;
   while (auto one = stopped.next()) unsent += one->status == JFAI_ERR_CANCELLED && !one->task_id && !one->error->maybe_executed();

@@ -1,4 +1,4 @@
-/* What a test asks the emulator itself: how many creates arrived, and how it shall behave. Over a plain socket, so that the
+/* What a test asks the emulator itself: how many create requests arrived, and how it shall behave. Over a plain socket, so that the
    library under test has no part in it. */
 #ifndef EMULATOR_H
 #define EMULATOR_H

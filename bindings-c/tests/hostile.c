@@ -1,4 +1,4 @@
-/* Values that nobody should give, in every setter and argument of every call that pays: what can be refused is refused before
+/* Hostile values in every setter and argument of every call that pays: what can be refused is refused before
    anything is sent, by the name that the caller wrote; what is taken ends with a task whose id is known. The order and the
    harmless options beside the hostile one are random: JUNFEIAI_SEED repeats them. */
 #include "emulator.h"
@@ -262,10 +262,10 @@ static struct outcome pay(int way, const jfai_client *client, const struct all *
     }
     break;
   case MANY: {
-    const jfai_request *orders[1] = {a->request};
+    const jfai_request *batch_requests[1] = {a->request};
     jfai_batch *batch = NULL;
     jfai_result *result = NULL;
-    if (jfai_generate_many(client, orders, 1, a->concurrency, &batch, &error) != JFAI_OK) break;
+    if (jfai_generate_many(client, batch_requests, 1, a->concurrency, &batch, &error) != JFAI_OK) break;
     EXPECT(JFAI_OK, jfai_batch_next(batch, NULL, &result, &err));
     const struct outcome o = see(jfai_result_error(result));
     jfai_result_free(result);
@@ -328,7 +328,7 @@ static void nothing(const jfai_client *client, const jfai_request *request) {
   jfai_task *task = NULL;
   jfai_video *video = NULL;
   jfai_batch *batch = NULL;
-  const jfai_request *orders[2] = {request, NULL};
+  const jfai_request *batch_requests[2] = {request, NULL};
   const long before = posts();
   EXPECT(JFAI_ERR_ARGUMENT, jfai_create(client, request, NULL, NULL, &err));
   EXPECT(JFAI_ERR_ARGUMENT, jfai_create(NULL, request, NULL, &task, &err));
@@ -337,10 +337,10 @@ static void nothing(const jfai_client *client, const jfai_request *request) {
   EXPECT(JFAI_ERR_ARGUMENT, jfai_generate(client, NULL, NULL, NULL, &video, &err));
   EXPECT(JFAI_ERR_ARGUMENT, jfai_create_async(client, request, NULL, NULL, NULL, NULL, &err));
   EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_async(client, request, NULL, NULL, NULL, NULL, NULL, &err));
-  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, orders, 2, 1, &batch, &err));
-  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, orders, SIZE_MAX, 1, &batch, &err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, batch_requests, 2, 1, &batch, &err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, batch_requests, SIZE_MAX, 1, &batch, &err));
   EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, NULL, 1, 1, &batch, &err));
-  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, orders, 1, 1, NULL, &err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_generate_many(client, batch_requests, 1, 1, NULL, &err));
   CHECK(posts() == before);
 }
 
@@ -369,7 +369,7 @@ static void saves(const jfai_client *client, const char *folder) {
   jfai_video_free(video);
 }
 
-/* A journal that cannot be written any more: no create leaves without its entry. */
+/* A journal that can no longer be written: no create request is sent without its record. */
 static void full_journal(const char *folder) {
   char path[512];
   snprintf(path, sizeof path, "%s/hostile.journal", folder);

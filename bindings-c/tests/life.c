@@ -82,7 +82,7 @@ static void forked(const jfai_client *client) {
   int status = -1;
   CHECK(child > 0 && waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  /* The parent goes on, with the connection that it had. */
+  /* The parent continues with the connection that it had. */
   jfai_task *again = NULL;
   EXPECT(JFAI_OK, jfai_task_refresh(task, NULL, &again, &err));
   jfai_task_free(again);

@@ -14,7 +14,7 @@ HEADER = re.compile(r"/\*\*((?:(?!\*/).)*)\*/\s*JFAI_API\s+([^;{]*);", re.S)
 VALID = {
     "const char *": '"x"', "const uint8_t *": "bytes", "uint8_t *": "bytes", "void *": "NULL",
     "size_t": "sizeof bytes", "uint64_t": "1", "int64_t": "1", "uint32_t": "1", "int32_t": "1", "int": "1", "double": "1",
-    "bool": "true", "const char *const *": "texts", "const jfai_request *const *": "orders", "jfai_status": "0",
+    "bool": "true", "const char *const *": "texts", "const jfai_request *const *": "requests", "jfai_status": "0",
 }
 # Functions whose valid call would do something that this test is not about.
 SKIP_VALID = {"jfai_set_log"}
@@ -57,7 +57,7 @@ def main(path):
     table = functions(open(path).read())
     handles = sorted({handle(kind) for _, _, parameters, _ in table for kind, _ in parameters if handle(kind)} - {"jfai_error"})
     lines = ['#include "check.h"', "", "static uint8_t bytes[16];", "static char *huge;", "static const char *texts[16];",
-             "static const jfai_request *orders[16];"]
+             "static const jfai_request *requests[16];"]
     lines += [f"static {name} *a_{name};" for name in handles]
     lines += ["", "#define IS(status, call) CHECK((call) == (status))", ""]
     calls, count = [], 0

@@ -1,4 +1,4 @@
-/* What was paid for, and what perhaps was, is told by whatever ends a call. */
+/* Whatever ends a call reports what was paid for, or may have been. */
 #include "emulator.h"
 
 #include <pthread.h>
@@ -48,7 +48,7 @@ static int ended(void) {
   return count;
 }
 
-/* 30 creates with four in flight, ended by a token or by freeing the client: four POSTs, and only these may have been carried out. */
+/* 30 create requests with four in flight, ended by a token or by freeing the client: four POSTs, and only these may have been carried out. */
 static void many_at_once(bool generate, bool by_free, bool queued) {
   emulator_scenario(SILENT);
   memset(seen, 0, sizeof seen);
@@ -221,12 +221,12 @@ static bool holds(const jfai_names *names, const char *id) {
 
 /* A batch that is left early names every task that it made, and what it did not send never leaves. */
 static void many_left_early(void) {
-  enum { ORDERS = 12, ALIVE = 8 };
+  enum { REQUESTS = 12, ALIVE = 8 };
   emulator_scenario(STUCK);
   jfai_client *client = emulator_client();
   jfai_request *request = ball();
-  const jfai_request *orders[ORDERS];
-  for (int i = 0; i < ORDERS; i++) orders[i] = request;
+  const jfai_request *batch_requests[REQUESTS];
+  for (int i = 0; i < REQUESTS; i++) batch_requests[i] = request;
   jfai_batch *batch = NULL;
   jfai_cancel *cancel = NULL;
   jfai_result *result = NULL;
@@ -235,7 +235,7 @@ static void many_left_early(void) {
   pthread_t thread;
   EXPECT(JFAI_OK, jfai_cancel_new(&cancel, &err));
   EXPECT(JFAI_OK, jfai_set_log(on_line, NULL, JFAI_LOG_INFO, &err));
-  EXPECT(JFAI_OK, jfai_generate_many(client, orders, ORDERS, ALIVE, &batch, &err));
+  EXPECT(JFAI_OK, jfai_generate_many(client, batch_requests, REQUESTS, ALIVE, &batch, &err));
   CHECK(posts() == 0 && !jfai_batch_maybe_executed(batch));
   EXPECT(JFAI_OK, jfai_batch_task_ids(batch, &names, &err));
   CHECK(jfai_names_count(names) == 0);
@@ -253,7 +253,7 @@ static void many_left_early(void) {
   CHECK(!jfai_error_maybe_executed(error) && !jfai_batch_maybe_executed(batch));
   jfai_error_free(error);
 
-  /* Stopped: the four that were not sent are told so, the eight are waited for. */
+  /* Stopped: the four that were not sent end as cancelled, the eight are waited for. */
   EXPECT(JFAI_OK, jfai_batch_stop(batch, &err));
   free(emulator("PUT", "/__emulator/scenario", "{\"time_scale\":600,\"rules\":[{\"match\":{\"op\":\"query\"},\"fault\":{\"kind\":\"error_shape\",\"shape\":\"invalid_token\"}}]}"));
   int with_id = 0, unsent = 0;
@@ -270,7 +270,7 @@ static void many_left_early(void) {
     }
     jfai_result_free(result);
   }
-  CHECK(with_id == ALIVE && unsent == ORDERS - ALIVE);
+  CHECK(with_id == ALIVE && unsent == REQUESTS - ALIVE);
   CHECK(posts() == ALIVE);
   jfai_names_free(names);
   EXPECT(JFAI_OK, jfai_batch_task_ids(batch, &names, &err));
@@ -288,9 +288,9 @@ static void forked(void) {
   emulator_scenario(HEALTHY);
   jfai_client *client = emulator_client();
   jfai_request *request = ball();
-  const jfai_request *orders[1] = {request};
+  const jfai_request *batch_requests[1] = {request};
   jfai_batch *batch = NULL;
-  EXPECT(JFAI_OK, jfai_generate_many(client, orders, 1, 1, &batch, &err));
+  EXPECT(JFAI_OK, jfai_generate_many(client, batch_requests, 1, 1, &batch, &err));
   const pid_t child = fork();
   if (child == 0) {
     passed = failed = 0;
@@ -302,7 +302,7 @@ static void forked(void) {
     EXPECT(JFAI_ERR_FORKED, jfai_generate(client, request, NULL, NULL, &video, &err));
     EXPECT(JFAI_ERR_FORKED, jfai_create_async(client, request, NULL, NULL, on_task, &seen[0], &err));
     EXPECT(JFAI_ERR_FORKED, jfai_generate_async(client, request, NULL, NULL, NULL, on_video, &seen[0], &err));
-    EXPECT(JFAI_ERR_FORKED, jfai_generate_many(client, orders, 1, 1, &other, &err));
+    EXPECT(JFAI_ERR_FORKED, jfai_generate_many(client, batch_requests, 1, 1, &other, &err));
     EXPECT(JFAI_ERR_FORKED, jfai_batch_next(batch, NULL, &result, &err));
     jfai_batch_free(batch);
     _exit(failed != 0);

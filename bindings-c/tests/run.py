@@ -94,7 +94,7 @@ class Emulator:
 def program(emulator, name, command, timeout=120, scenario=None, files=(), **env):
     """A test program that ends with "N passed, M failed", or an example that just succeeds."""
     emulator.fresh(scenario)
-    # The emulator's ids repeat: what another program left of a file is not gone on with.
+    # The emulator's ids repeat: what another program left of a file is not resumed.
     out = WORK / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -216,13 +216,13 @@ def resets(emulator):
 
 def examples(emulator):
     build, out = WORK / "cmake-gcc", WORK / "out"
-    for face in ("c", "cpp"):
+    for language in ("c", "cpp"):
         for name in ("quickstart", "progress"):
-            program(emulator, f"example {face}_{name}", [build / f"{face}_{name}", f"{face}_{name}.mp4"])
-        program(emulator, f"example {face}_resume", [build / f"{face}_resume", "task_life", f"{face}_resume.mp4"])
-        report(f"example {face}_resume wrote its file", (out / f"{face}_resume.mp4").exists())
-        program(emulator, f"example {face}_async_loop", [build / f"{face}_async_loop"])
-        report(f"example {face}_async_loop saved three", len(list(out.glob("task_*.mp4"))) == 3)
+            program(emulator, f"example {language}_{name}", [build / f"{language}_{name}", f"{language}_{name}.mp4"])
+        program(emulator, f"example {language}_resume", [build / f"{language}_resume", "task_life", f"{language}_resume.mp4"])
+        report(f"example {language}_resume wrote its file", (out / f"{language}_resume.mp4").exists())
+        program(emulator, f"example {language}_async_loop", [build / f"{language}_async_loop"])
+        report(f"example {language}_async_loop saved three", len(list(out.glob("task_*.mp4"))) == 3)
     boxes = program(emulator, "example cpp_stream_reader", [build / "cpp_stream_reader", "task_life"])
     report("it lists the boxes", "ftyp" in boxes and "moov" in boxes, boxes)
     if (build / "c_ffmpeg_reader").exists():

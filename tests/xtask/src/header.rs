@@ -16,7 +16,7 @@ mod status;
 const TOP: &str = "\
 /**
  * @file junfeiai.h
- * libjunfeiai: creates, waits for and downloads videos safely.
+ * libjunfeiai: creates JunFeiAI videos, waits for them and downloads them safely.
  *
  * The conventions are the first page of bindings-c/README.md. In short:
  *

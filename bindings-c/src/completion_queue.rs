@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use junfeiai::fork::ForkGuard;
 
-use crate::error::jfai_error;
-use crate::guard::{Failure, Outcome, guard, guard_or, need};
-use crate::ops::{Delivery, User};
-use crate::options::milliseconds;
+use crate::callback::{Delivery, UserData};
+use crate::error_handle::jfai_error;
+use crate::failure::{Failure, Outcome, need};
+use crate::guard::{guard, guard_or};
 use crate::status::jfai_status;
+use crate::time::milliseconds;
 
 /// Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
 pub type jfai_wakeup_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
@@ -20,29 +21,29 @@ pub type jfai_wakeup_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Holds callbacks back until the caller's own loop drains it. Shareable between threads.
 pub struct jfai_queue {
     /// A child of `fork()` leaves it alone: the library's thread of the parent may have held its lock.
-    line: ForkGuard<Arc<Line>>,
+    queue: ForkGuard<Arc<CompletionQueue>>,
 }
 
 impl jfai_queue {
-    pub(crate) fn line(&self) -> Outcome<&Arc<Line>> {
-        self.line.get().ok_or(Failure::Forked)
+    pub(crate) fn get(&self) -> Outcome<&Arc<CompletionQueue>> {
+        self.queue.get().ok_or(Failure::Forked)
     }
 }
 
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct CompletionQueue {
     state: Mutex<State>,
-    came: Condvar,
+    arrived: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Delivery>,
-    wakeup: Option<(unsafe extern "C" fn(*mut c_void), User)>,
+    wakeup: Option<(unsafe extern "C" fn(*mut c_void), UserData)>,
     closed: bool,
 }
 
-impl Line {
+impl CompletionQueue {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,7 +57,7 @@ impl Line {
             return;
         }
         state.waiting.push_back(delivery);
-        self.came.notify_one();
+        self.arrived.notify_one();
         if let Some((wakeup, user)) = state.wakeup {
             // SAFETY: the header asks for a function that may be called from any thread until it is replaced or the
             // queue is freed; both take this lock first.
@@ -72,7 +73,7 @@ impl Line {
             if left.is_zero() {
                 break;
             }
-            state = self.came.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::take(&mut state.waiting)
     }
@@ -85,7 +86,7 @@ pub extern "C" fn jfai_queue_new(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(out, "out")?.write(Box::new(jfai_queue { line: ForkGuard::new(Arc::default()) }));
+        need(out, "out")?.write(Box::new(jfai_queue { queue: ForkGuard::new(Arc::default()) }));
         Ok(())
     })
 }
@@ -94,9 +95,9 @@ pub extern "C" fn jfai_queue_new(
 /// library's thread, so cancel and drain these first, or free the client first.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_queue_free(queue: Option<Box<jfai_queue>>) {
-    guard_or!(() => if let Some(line) = queue.as_ref().and_then(|queue| queue.line.get()) {
+    guard_or!(() => if let Some(queue) = queue.as_ref().and_then(|queue| queue.queue.get()) {
         let rest = {
-            let mut state = line.state();
+            let mut state = queue.state();
             state.closed = true;
             state.wakeup = None;
             std::mem::take(&mut state.waiting)
@@ -105,8 +106,8 @@ pub extern "C" fn jfai_queue_free(queue: Option<Box<jfai_queue>>) {
     });
 }
 
-/// Sets what wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for nothing.
-/// It is called on the library's thread and must not call the library. After this returned, the one before is not called any more.
+/// Sets the function that wakes the loop that drains the queue: it writes to a pipe or an eventfd, or posts a message. NULL for none.
+/// It is called on the library's thread and must not call the library. After this returned, the previous one is no longer called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_queue_set_wakeup(
     queue: Option<&jfai_queue>,
@@ -115,7 +116,7 @@ pub unsafe extern "C" fn jfai_queue_set_wakeup(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        need(queue, "queue")?.line()?.state().wakeup = wakeup.map(|wakeup| (wakeup, User(user)));
+        need(queue, "queue")?.get()?.state().wakeup = wakeup.map(|wakeup| (wakeup, UserData(user)));
         Ok(())
     })
 }
@@ -130,7 +131,7 @@ pub extern "C" fn jfai_queue_drain(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let deliveries = need(queue, "queue")?.line()?.take(milliseconds(timeout_ms));
+        let deliveries = need(queue, "queue")?.get()?.take(milliseconds(timeout_ms));
         let count = deliveries.len();
         for delivery in deliveries {
             delivery.call();

@@ -1,8 +1,6 @@
 //! The library's thread: it drives every `…_async` call of a client, and calls the callbacks between two steps.
 
-use std::ffi::c_void;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -13,110 +11,93 @@ use junfeiai::async_compat::BoxStream;
 use junfeiai::{CancelToken, Error, ErrorKind, Phase, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::engine::Engine;
-use crate::guard::{Failure, Outcome};
-use crate::pump::{Pump, Step};
-use crate::queue::Line;
+use crate::callback::Delivery;
+use crate::completion_queue::CompletionQueue;
+use crate::executor::Executor;
+use crate::failure::{Failure, Outcome, need};
+use crate::progress_call::{ProgressCall, Step};
 
-/// What the caller wants back in its callbacks.
-#[derive(Clone, Copy)]
-pub(crate) struct User(pub(crate) *mut c_void);
-
-// SAFETY: the library never looks behind this pointer; the header says on which thread a callback gets it.
-unsafe impl Send for User {}
-// SAFETY: as above.
-unsafe impl Sync for User {}
-
-/// A call of a callback that is due.
-pub(crate) struct Delivery(Box<dyn FnOnce() + Send>);
-
-impl Delivery {
-    pub(crate) fn call(self) {
-        // A callback is C; what can panic here is our own conversion, and nobody is there to be told.
-        let _ = catch_unwind(AssertUnwindSafe(self.0));
-    }
-}
-
-type Op = BoxStream<'static, Delivery>;
+/// A call as the callbacks that it makes due, one after the other.
+type Operation = BoxStream<'static, Delivery>;
 
 /// The thread, once there is one.
 #[derive(Default)]
-pub(crate) struct Ops {
+pub(crate) struct AsyncWorker {
     thread: Option<Thread>,
     ended: bool,
 }
 
 struct Thread {
-    inbox: UnboundedSender<Op>,
+    inbox: UnboundedSender<Operation>,
     stop: CancelToken,
     handle: JoinHandle<()>,
 }
 
-impl Ops {
-    /// Starts a call. `told` is asked for each progress and answers false to end the call, and is not called again then;
-    /// `done` gets the end.
+impl AsyncWorker {
+    /// Starts a call. `on_progress` is called with each progress and returns false to end the call, after which it is not
+    /// called again; `done` is called with the result. With a queue both are called where it is drained.
     pub(crate) fn start<T: Send + 'static, P: Send + 'static>(
         &mut self,
-        engine: &Arc<Engine>,
-        mut pump: Pump<T, P>,
-        line: Option<Arc<Line>>,
-        told: impl Fn(P) -> bool + Send + Sync + 'static,
+        executor: &Arc<Executor>,
+        mut call: ProgressCall<T, P>,
+        queue: Option<Arc<CompletionQueue>>,
+        on_progress: impl Fn(P) -> bool + Send + Sync + 'static,
         done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Outcome {
-        engine.check()?;
-        let thread = self.thread(engine)?;
-        pump.also(thread.stop.clone());
-        let told = Arc::new((told, AtomicBool::new(false)));
-        let op = stream::unfold(Some((pump, done)), move |state| {
-            let told = told.clone();
+        executor.check()?;
+        let thread = self.thread(executor)?;
+        call.cancel_with(thread.stop.clone());
+        let on_progress = Arc::new((on_progress, AtomicBool::new(false)));
+        let operation = stream::unfold(Some((call, done)), move |state| {
+            let on_progress = on_progress.clone();
             async move {
-                let (mut pump, done) = state?;
-                Some(match pump.next().await {
+                let (mut call, done) = state?;
+                Some(match call.next().await {
                     Step::Progress(event) => {
-                        let own = pump.own().clone();
-                        let call = move || {
-                            let (told, stopped) = &*told;
+                        let token = call.token().clone();
+                        let deliver = move || {
+                            let (on_progress, stopped) = &*on_progress;
                             // A queue may hold several of them.
-                            if !stopped.load(Ordering::Relaxed) && !told(event) {
+                            if !stopped.load(Ordering::Relaxed) && !on_progress(event) {
                                 stopped.store(true, Ordering::Relaxed);
-                                own.cancel();
+                                token.cancel();
                             }
                         };
-                        (Delivery(Box::new(call)), Some((pump, done)))
+                        (Delivery::new(deliver), Some((call, done)))
                     }
-                    Step::Done(result) => (Delivery(Box::new(move || done(result))), None),
+                    Step::Done(result) => (Delivery::new(move || done(result)), None),
                 })
             }
         });
-        let op: Op = match line {
-            None => Box::pin(op),
-            // The caller's loop calls it; the queue lets it pass here.
-            Some(line) => Box::pin(op.map(move |delivery| {
-                let line = line.clone();
-                Delivery(Box::new(move || line.push(delivery)))
+        let operation: Operation = match queue {
+            None => Box::pin(operation),
+            // The thread only puts it into the queue; the caller's loop calls it.
+            Some(queue) => Box::pin(operation.map(move |delivery| {
+                let queue = queue.clone();
+                Delivery::new(move || queue.push(delivery))
             })),
         };
         let gone = |_| Failure::Core(Error::new(ErrorKind::Internal, Phase::Config, "the library's thread is gone"));
-        thread.inbox.send(op).map_err(gone)
+        thread.inbox.send(operation).map_err(gone)
     }
 
-    fn thread(&mut self, engine: &Arc<Engine>) -> Outcome<&Thread> {
+    fn thread(&mut self, executor: &Arc<Executor>) -> Outcome<&Thread> {
         if self.ended {
-            return Err(Failure::Argument("the client was freed: its asynchronous calls are over".to_owned()));
+            return Err(Failure::Argument("the client was freed: its asynchronous calls have ended".to_owned()));
         }
         if self.thread.is_none() {
             let (inbox, receiver) = unbounded_channel();
-            let engine = engine.clone();
+            let executor = executor.clone();
             let handle = thread::Builder::new()
                 .name("junfeiai".to_owned())
-                .spawn(move || work(&engine, receiver))
+                .spawn(move || work(&executor, receiver))
                 .map_err(|error| {
                     let text = format!("the library's thread cannot be started: {error}");
                     Failure::Core(Error::new(ErrorKind::Io, Phase::Config, text))
                 })?;
             self.thread = Some(Thread { inbox, stop: CancelToken::new(), handle });
         }
-        crate::guard::need(self.thread.as_ref(), "the thread")
+        need(self.thread.as_ref(), "the thread")
     }
 
     /// Cancels every call and lets no new one begin.
@@ -149,19 +130,19 @@ fn current() -> ThreadId {
     thread::current().id()
 }
 
-fn work(engine: &Engine, mut inbox: UnboundedReceiver<Op>) {
-    let mut ops: SelectAll<Op> = SelectAll::new();
+fn work(executor: &Executor, mut inbox: UnboundedReceiver<Operation>) {
+    let mut operations: SelectAll<Operation> = SelectAll::new();
     let mut open = true;
     loop {
-        let next = engine.block_on(poll_fn(|cx| {
+        let next = executor.block_on(poll_fn(|cx| {
             while open {
                 match inbox.poll_recv(cx) {
-                    Poll::Ready(Some(op)) => ops.push(op),
+                    Poll::Ready(Some(operation)) => operations.push(operation),
                     Poll::Ready(None) => open = false,
                     Poll::Pending => break,
                 }
             }
-            match ops.poll_next_unpin(cx) {
+            match operations.poll_next_unpin(cx) {
                 Poll::Ready(Some(delivery)) => Poll::Ready(Some(delivery)),
                 Poll::Ready(None) if !open => Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,

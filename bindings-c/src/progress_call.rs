@@ -11,8 +11,9 @@ use std::task::Poll;
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::{CancelToken, Result};
 
-use crate::engine::{Engine, caught};
-use crate::guard::{About, Outcome};
+use crate::call_context::{CallContext, caught};
+use crate::executor::Executor;
+use crate::failure::Outcome;
 
 /// Where a call puts its progress.
 pub(crate) struct Events<P>(Arc<Mutex<VecDeque<P>>>);
@@ -38,79 +39,80 @@ pub(crate) enum Step<T, P> {
     Done(Result<T>),
 }
 
-pub(crate) struct Pump<T, P> {
-    call: BoxFuture<'static, Result<T>>,
+pub(crate) struct ProgressCall<T, P> {
+    future: BoxFuture<'static, Result<T>>,
     events: Events<P>,
     /// Ends this call alone.
-    own: CancelToken,
+    token: CancelToken,
     /// End it too, when they complete.
     others: Vec<BoxFuture<'static, ()>>,
-    ended: Option<Result<T>>,
+    result: Option<Result<T>>,
 }
 
-impl<T: Send + 'static, P> Pump<T, P> {
+impl<T: Send + 'static, P> ProgressCall<T, P> {
     /// The call is made with the token that ends it and the place for its progress. A panic of it is an
     /// error that says what it is about.
     pub(crate) fn new<F>(
         others: Vec<CancelToken>,
-        about: &About,
+        context: &CallContext,
         call: impl FnOnce(CancelToken, Events<P>) -> F,
     ) -> Self
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let own = CancelToken::new();
+        let token = CancelToken::new();
         let events = Events(Arc::default());
-        let call = Box::pin(caught(about.clone(), call(own.clone(), events.clone())));
-        let mut pump = Self { call, events, own, others: Vec::new(), ended: None };
+        let future = Box::pin(caught(context.clone(), call(token.clone(), events.clone())));
+        let mut call = Self { future, events, token, others: Vec::new(), result: None };
         for other in others {
-            pump.also(other);
+            call.cancel_with(other);
         }
-        pump
+        call
     }
 
     /// The token that ends this call.
-    pub(crate) fn own(&self) -> &CancelToken {
-        &self.own
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.token
     }
 
-    pub(crate) fn also(&mut self, token: CancelToken) {
+    /// Lets this token end the call, too.
+    pub(crate) fn cancel_with(&mut self, token: CancelToken) {
         self.others.push(Box::pin(async move { token.cancelled().await }));
     }
 
-    /// The next progress, or the end; not to be asked again after that.
+    /// The next progress, or the end; not to be called again after that.
     pub(crate) async fn next(&mut self) -> Step<T, P> {
         poll_fn(|cx| {
             let count = self.others.len();
             self.others.retain_mut(|other| other.as_mut().poll(cx).is_pending());
             if self.others.len() < count {
-                self.own.cancel();
+                self.token.cancel();
             }
             if let Some(event) = self.events.pop() {
                 return Poll::Ready(Step::Progress(event));
             }
-            if self.ended.is_none()
-                && let Poll::Ready(result) = self.call.as_mut().poll(cx)
+            if self.result.is_none()
+                && let Poll::Ready(result) = self.future.as_mut().poll(cx)
             {
-                self.ended = Some(result);
+                self.result = Some(result);
             }
             if let Some(event) = self.events.pop() {
                 return Poll::Ready(Step::Progress(event));
             }
-            self.ended.take().map_or(Poll::Pending, |result| Poll::Ready(Step::Done(result)))
+            self.result.take().map_or(Poll::Pending, |result| Poll::Ready(Step::Done(result)))
         })
         .await
     }
 
-    /// Carries the call through on this thread. `told` answers false to end it, and is not called again then.
-    pub(crate) fn run(mut self, engine: &Engine, mut told: impl FnMut(P) -> bool) -> Outcome<T> {
+    /// Drives the call to its end on this thread. `on_progress` returns false to end it, after which it is not called again.
+    pub(crate) fn run(mut self, executor: &Executor, mut on_progress: impl FnMut(P) -> bool) -> Outcome<T> {
         let mut stopped = false;
         loop {
-            match engine.block_on(self.next())? {
+            match executor.block_on(self.next())? {
                 Step::Progress(event) => {
-                    if !stopped && !told(event) {
+                    if !stopped && !on_progress(event) {
                         stopped = true;
-                        self.own.cancel();
+                        self.token.cancel();
                     }
                 }
                 Step::Done(result) => return Ok(result?),
