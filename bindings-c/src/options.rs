@@ -51,6 +51,11 @@ impl jfai_client_options {
         self
     }
 
+    /// The same for the endpoints, which the core calls by the way they are given to it.
+    fn endpoints_by(&mut self, function: &'static str) -> &mut Self {
+        self.by("endpoint", function).by("endpoints", function)
+    }
+
     fn step(&mut self, step: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) {
         self.steps.push(Box::new(step));
     }
@@ -61,7 +66,11 @@ impl jfai_client_options {
             Some(interval) => builder.poll_interval(interval),
             None => builder,
         };
-        let builder = if self.endpoints.is_empty() { builder } else { builder.endpoints(&self.endpoints) };
+        let builder = match self.endpoints.as_slice() {
+            [] => builder,
+            [one] => builder.endpoint(one),
+            several => builder.endpoints(several),
+        };
         let builder = self.steps.iter().fold(builder, |builder, step| step(builder));
         // Last, since the environment fills only what was not set.
         if self.from_env { builder.from_env() } else { builder }
@@ -123,7 +132,7 @@ pub unsafe extern "C" fn jfai_client_options_set_endpoint(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
-        need(options, "options")?.by("base_url", "jfai_client_options_set_endpoint").endpoints = vec![endpoint];
+        need(options, "options")?.endpoints_by("jfai_client_options_set_endpoint").endpoints = vec![endpoint];
         Ok(())
     })
 }
@@ -139,7 +148,7 @@ pub unsafe extern "C" fn jfai_client_options_add_endpoint(
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
         let endpoint = unsafe { text(endpoint, "endpoint") }?.to_owned();
-        need(options, "options")?.by("base_url", "jfai_client_options_add_endpoint").endpoints.push(endpoint);
+        need(options, "options")?.endpoints_by("jfai_client_options_add_endpoint").endpoints.push(endpoint);
         Ok(())
     })
 }
