@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,6 +14,18 @@ from conftest import KEY, Emulator
 
 import junfeiai
 from junfeiai import Client, SaveProgress, Summary, Task
+
+
+def test_a_working_folder_that_changes_during_a_save(client: Client, emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.finished(video_bytes=300_000)
+    other = environment / "other"
+    other.mkdir()
+    video = client.videos.video(task_id)
+    summary = video.save("ball.mp4", sha256=True, on_progress=lambda _: os.chdir(other))
+    assert Path.cwd() == other
+    assert summary.sha256 == hashlib.sha256((environment / "ball.mp4").read_bytes()).hexdigest()
+    assert sorted(path.name for path in environment.iterdir()) == ["ball.mp4", "other"]
+    assert not list(other.iterdir())
 
 
 def test_create_wait_save(client: Client, emulator: Emulator, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import {
   constants, linkSync, promises as fs, readFileSync, readlinkSync, renameSync, statSync, unlinkSync, writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { own } from "./calls.js";
 import { call } from "./engine.js";
@@ -46,8 +46,10 @@ export async function saveToFile(
 }
 
 async function save(
-  target: string, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
+  given: string, options: SaveOptions, read: (storage: Storage) => Promise<unknown>,
 ): Promise<Summary> {
+  // The working folder may be another one before the save ends.
+  const target = resolve(given);
   const overwrite = options.overwrite === true;
   await checkTarget(target, overwrite);
   if (options.createParents) await fs.mkdir(dirname(target), { recursive: true });
@@ -67,7 +69,7 @@ async function save(
     await part.close(false);
     await part.name(overwrite);
     return {
-      path: target, bytes: found.bytes, width: found.width, height: found.height, resumed: found.resumed,
+      path: given, bytes: found.bytes, width: found.width, height: found.height, resumed: found.resumed,
       attempts: found.attempts, durationMs: found.duration_s === null ? null : found.duration_s * 1000,
     };
   } finally {
@@ -79,6 +81,9 @@ async function checkTarget(target: string, overwrite: boolean): Promise<void> {
   const seen = await fs.lstat(target).catch(() => undefined);
   if (seen?.isDirectory()) throw refuse("io", `${target} is a folder: name a file in it`);
   if (seen && !overwrite) throw refuse("file_exists", `${target} exists already`);
+  // A pipe or a device is no place that a file can be renamed to. A link is looked through.
+  const there = seen && await fs.stat(target).catch(() => undefined);
+  if (there && !there.isFile()) throw refuse("io", `${target} is not a regular file: name another`);
 }
 
 /** So long nothing was written by a saver that counts as gone although its process cannot be looked up from here. */

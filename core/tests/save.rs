@@ -610,6 +610,26 @@ async fn a_save_at_work_has_a_lock_file_that_names_its_process() {
     case.assert_whole();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_or_a_name_that_is_too_long_is_refused_by_check_and_save_alike() {
+    let case = Case::new(&json!({}));
+    let pipe = case.folder.path().join("pipe.mp4");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let long = case.folder.path().join(format!("{}.mp4", "n".repeat(246)));
+    for (path, why) in [(&pipe, "not a regular file"), (&long, "take a shorter name")] {
+        let save = || case.video().save(path).overwrite(true);
+        for error in [save().check().unwrap_err(), save().await.unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+    assert_eq!(case.names(), ["pipe.mp4"]);
+    // The longest name that there is room for.
+    let longest = case.folder.path().join(format!("{}.mp4", "n".repeat(240)));
+    case.video().save(&longest).await.unwrap();
+}
+
 #[tokio::test]
 async fn half_of_what_a_save_leaves_is_read_anew() {
     for name in ["ball.mp4.part", "ball.mp4.part.state"] {

@@ -229,12 +229,10 @@ impl Save {
 
     async fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
         let total = finished.total.unwrap_or_default();
-        let (overwrite, hashed) = (self.overwrite, self.sha256.then(|| self.path.clone()));
+        let (overwrite, hashed) = (self.overwrite, self.sha256);
         let sha256 = aside(move || {
-            if let Some(part) = part.0.take() {
-                part.finish(total, overwrite)?;
-            }
-            hashed.map(|path| hash(&path)).transpose()
+            let path = part.0.take().map(|part| part.finish(total, overwrite)).transpose()?;
+            path.filter(|_| hashed).map(|path| hash(&path)).transpose()
         })
         .await?;
         if let Some(callback) = &mut self.on_progress {

@@ -51,6 +51,8 @@ impl PartFile {
     ) -> Result<(Self, Option<Progress>)> {
         tidy(target);
         check_target(target, overwrite)?;
+        // The working folder may be another one before the save ends.
+        let target = &std::path::absolute(target).map_err(|error| io_error("the file", target, &error))?;
         if parents && let Some(parent) = target.parent() {
             fs::create_dir_all(parent).map_err(|error| io_error("the folder", parent, &error))?;
         }
@@ -74,7 +76,7 @@ impl PartFile {
             }
         };
         let mut part = Self {
-            target: target.to_owned(),
+            target: target.clone(),
             part_path,
             state_path,
             file,
@@ -211,8 +213,8 @@ impl PartFile {
         }
     }
 
-    /// Gives the whole file its name: durable bytes first, then the name, then the folder.
-    pub(super) fn finish(mut self, total: u64, overwrite: bool) -> Result<()> {
+    /// Gives the whole file its name, which it returns: durable bytes first, then the name, then the folder.
+    pub(super) fn finish(mut self, total: u64, overwrite: bool) -> Result<PathBuf> {
         self.flush()?;
         let durable = self.file.set_len(total).and_then(|()| self.file.sync_all());
         durable.map_err(|error| io_error("the file", &self.part_path, &error))?;
@@ -226,7 +228,7 @@ impl PartFile {
         }
         let _ = fs::remove_file(&self.state_path);
         sync_folder(folder_of(&self.target));
-        Ok(())
+        Ok(self.target)
     }
 
     /// Keeps what is there for a later call.
@@ -307,6 +309,11 @@ pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
             Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is a folder: name a file in it", target.display())))
         }
         Ok(_) if !overwrite => Err(exists(target)),
+        // A pipe or a device is no place that a file can be renamed to. A link is looked through: what it leads to counts.
+        Ok(_) if fs::metadata(target).is_ok_and(|data| !data.is_file()) => {
+            let text = format!("{} is not a regular file: name another", target.display());
+            Err(Error::new(ErrorKind::Io, Phase::Save, text))
+        }
         _ => Ok(()),
     }
 }

@@ -21,5 +21,10 @@ pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
         _ => ErrorKind::Io,
     };
-    Error::new(kind, Phase::Save, format!("{what} {} cannot be used: {error}", path.display()))
+    let advice = match error.kind() {
+        // Most systems take 255 bytes; what is not whole has 11 more.
+        io::ErrorKind::InvalidFilename => ": take a shorter name, of 240 bytes at most",
+        _ => "",
+    };
+    Error::new(kind, Phase::Save, format!("{what} {} cannot be used: {error}{advice}", path.display()))
 }

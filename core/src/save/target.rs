@@ -17,9 +17,6 @@ pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()>
         return Err(refused(format!("\"{}\" holds a NUL character: no file can have this name", shown.escape_debug())));
     }
     check_target(target, overwrite)?;
-    if fs::metadata(target).is_ok_and(|data| !data.is_file()) {
-        return Err(refused(format!("{} is not a regular file", target.display())));
-    }
     let [part, state] = [".part", ".part.state"].map(|suffix| with_suffix(target, suffix));
     for path in [target, &part, &state] {
         match fs::symlink_metadata(path) {
