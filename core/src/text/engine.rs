@@ -10,9 +10,29 @@ const MAX_DEPTH: u32 = 128;
 /// Beyond this size not every whole number is one.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a JSON text.
+/// Reads a JSON text. A whole number that the engine would round becomes a string: it may be an id.
 pub(crate) fn parse(text: &[u8]) -> Option<Value> {
-    value_of(&JSON::parse(std::str::from_utf8(text).ok()?).ok()?)
+    value_of(&JSON::parse(std::str::from_utf8(&exact(text)?).ok()?).ok()?)
+}
+
+/// The text with quotes around whole numbers of more than 15 digits. `None` when it ends within an escape.
+fn exact(mut text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut in_string = false;
+    while let Some(byte) = text.first() {
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Nothing of a number with a sign, a fraction or an exponent.
+        let part = |byte: Option<&u8>| byte.is_some_and(|byte| b"+-.eE".contains(byte));
+        let quoted = !in_string && digits > 15 && !part(out.last()) && !part(text.get(digits));
+        in_string ^= *byte == b'"';
+        let (token, rest) = text.split_at_checked(if *byte == b'\\' { 2 } else { digits.max(1) })?;
+        let quote: &[u8] = if quoted { b"\"" } else { b"" };
+        for piece in [quote, token, quote] {
+            out.extend_from_slice(piece);
+        }
+        text = rest;
+    }
+    Some(out)
 }
 
 /// A plain object, array, string, number, boolean or `null` as a JSON value. `undefined` counts as `null`, and as
@@ -55,7 +75,13 @@ fn read(value: &JsValue, depth: u32) -> Option<Value> {
 
 /// An HTTP date in unix seconds.
 pub(crate) fn http_date(text: &str) -> Option<u64> {
-    // The engine reads much more than the three forms of HTTP, which all but one end so.
-    let milliseconds = if text.ends_with(" GMT") { Date::parse(text) } else { f64::NAN };
+    // The engine reads much more than the three forms of HTTP. The third one (`asctime`) names no zone; it is the only
+    // one with a space behind the name of the day.
+    let asctime = text.len() == 24 && text.as_bytes()[3] == b' ';
+    let milliseconds = match asctime {
+        true => Date::parse(&[text, " GMT"].concat()),
+        false if text.contains(',') && text.ends_with(" GMT") => Date::parse(text),
+        false => f64::NAN,
+    };
     (milliseconds >= 0.0).then_some((milliseconds / 1000.0) as u64)
 }
