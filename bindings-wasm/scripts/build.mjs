@@ -154,7 +154,7 @@ async function bundle() {
   cpSync(join(glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   // One module for both, so that an error of the one is an error of the other.
   const again = (from, list) => `import all from "${from}";\nexport const { ${list.join(", ")} } = all;\n`;
-  writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "playbackOf", "ready"]));
+  writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "__options", "playbackOf", "ready"]));
   writeFileSync(join(dist, "server.js"), again("./server.cjs", ["createProxyHandler", "toNodeHandler"]));
 }
 

@@ -149,11 +149,3 @@ fn read(request: JsValue) -> junfeiai::Result<VideoRequest> {
 pub fn image_of(bytes: &[u8]) -> Result<String, JsValue> {
     Image::bytes(bytes).map(|image| image.as_str().to_owned()).map_err(|error| convert::error(&error))
 }
-
-/// Every kind of error: name, number and what to do next.
-#[wasm_bindgen(js_name = errorKinds)]
-pub fn error_kinds() -> JsValue {
-    let rows: Vec<(&str, u16, &str)> =
-        ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.number(), kind.next_step())).collect();
-    convert::value(&rows)
-}

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use js_sys::{Function, JSON, Reflect};
 use junfeiai::platform::wasm::value_of;
 use junfeiai::{Error, ErrorKind, Phase};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The error's record as a plain object; the TypeScript side makes an `Error` of it.
 pub(crate) fn error(error: &Error) -> JsValue {
@@ -29,9 +31,10 @@ pub(crate) fn refusal(kind: ErrorKind, phase: Phase, field: &str, message: &str)
     value(&record)
 }
 
-/// Plain data as plain objects, `null` for what is not there.
+/// Plain data as plain objects, `null` for what is not there. By way of a text: the core writes JSON anyway, and a second
+/// writer would only have to be loaded.
 pub(crate) fn value(data: &impl Serialize) -> JsValue {
-    data.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::NULL)
+    serde_json::to_string(data).ok().and_then(|text| JSON::parse(&text).ok()).unwrap_or(JsValue::NULL)
 }
 
 /// A plain object as JSON.
@@ -42,13 +45,10 @@ pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, E
     })
 }
 
-/// Seconds as a duration; [`Duration::MAX`] for infinity and everything too long to be one.
-pub(crate) fn duration(seconds: f64, name: &str) -> Result<Duration, JsValue> {
-    if seconds >= 0.0 {
-        return Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
-    }
-    let text = format!("{name} is not a duration: give a number of 0 or more");
-    Err(refusal(ErrorKind::InvalidRequest, Phase::Wait, name, &text))
+/// Seconds as a duration; [`Duration::MAX`] for infinity and everything too long to be one. The TypeScript side lets no
+/// number below zero through.
+pub(crate) fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// A count of bytes that came as a JavaScript number.
@@ -59,4 +59,50 @@ pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, JsValue> {
     }
     let text = format!("{name} must be a whole number of bytes, 0 or more");
     Err(refusal(ErrorKind::InvalidRequest, Phase::Content, name, &text))
+}
+
+/// The caller's callback for bytes that are there, and the length where it is known.
+pub(crate) fn teller(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
+    move |bytes, total| {
+        if let Some(tell) = &tell {
+            let total = total.map_or(JsValue::NULL, |total| (total as f64).into());
+            // What the callback throws is the wrapper's business.
+            let _ = tell.call2(&JsValue::UNDEFINED, &(bytes as f64).into(), &total);
+        }
+    }
+}
+
+/// An error of Node's `fs`, by its `code`, or of whatever else keeps bytes.
+pub(crate) fn io_error(error: &JsValue, phase: Phase) -> Error {
+    let text = |name| Reflect::get(error, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
+    let message = text("message").or_else(|| error.as_string()).unwrap_or_default();
+    if phase == Phase::Save {
+        return Error::from_io_code(text("code").as_deref().unwrap_or_default(), &message);
+    }
+    Error::new(ErrorKind::Io, phase, format!("there is no memory for the video: {message}"))
+}
+
+/// The error for a failure of Node's `fs` while the video of this task is saved, as a plain object.
+#[wasm_bindgen(js_name = ioError)]
+pub fn io_error_record(error: &JsValue, task_id: Option<String>) -> JsValue {
+    record(io_error(error, Phase::Save), task_id)
+}
+
+/// An error that the package finds itself, as a plain object: of its file work, or a value that is none of its type.
+#[wasm_bindgen(js_name = ownError)]
+pub fn own_error(kind: &str, phase: &str, message: &str, field: Option<String>, task_id: Option<String>) -> JsValue {
+    let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
+    let phases = [Phase::Config, Phase::Create, Phase::Query, Phase::Save, Phase::Content, Phase::Check];
+    let phase = phases.into_iter().find(|one| one.name() == phase).unwrap_or(Phase::Wait);
+    match field {
+        Some(field) => refusal(kind, phase, &field, message),
+        None => record(Error::new(kind, phase, message), task_id),
+    }
+}
+
+fn record(error: Error, task_id: Option<String>) -> JsValue {
+    self::error(&match task_id {
+        Some(id) => error.with_task(&id),
+        None => error,
+    })
 }

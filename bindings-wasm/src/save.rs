@@ -5,14 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use js_sys::{Function, Promise, Uint8Array};
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::{Error, ErrorKind, Keep, Phase, Result, Storage, Video};
+use junfeiai::{Keep, Phase, Result, Storage, Video};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::convert;
-use crate::video::teller;
+use crate::convert::{self, io_error, teller};
 
 #[wasm_bindgen]
 extern "C" {
@@ -76,41 +75,6 @@ async fn settled(begun: Result<Promise, JsValue>) -> Result<JsValue> {
         Ok(promise) => JsFuture::from(promise).await.map_err(|error| io_error(&error, Phase::Save)),
         Err(error) => Err(io_error(&error, Phase::Save)),
     }
-}
-
-/// An error of Node's `fs`, by its `code`, or of whatever else keeps bytes.
-pub(crate) fn io_error(error: &JsValue, phase: Phase) -> Error {
-    let text = |name| js_sys::Reflect::get(error, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
-    let message = text("message").or_else(|| error.as_string()).unwrap_or_default();
-    if phase == Phase::Save {
-        return Error::from_io_code(text("code").as_deref().unwrap_or_default(), &message);
-    }
-    Error::new(ErrorKind::Io, phase, format!("there is no memory for the video: {message}"))
-}
-
-/// The error for a failure of Node's `fs` while the video of this task is saved, as a plain object.
-#[wasm_bindgen(js_name = ioError)]
-pub fn io_error_record(error: &JsValue, task_id: Option<String>) -> JsValue {
-    record(io_error(error, Phase::Save), task_id)
-}
-
-/// An error that the package finds itself, as a plain object: of its file work, or a value that is none of its type.
-#[wasm_bindgen(js_name = ownError)]
-pub fn own_error(kind: &str, phase: &str, message: &str, field: Option<String>, task_id: Option<String>) -> JsValue {
-    let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-    let phase = [Phase::Create, Phase::Save, Phase::Content].into_iter().find(|one| one.name() == phase);
-    let phase = phase.unwrap_or(Phase::Wait);
-    match field {
-        Some(field) => convert::refusal(kind, phase, &field, message),
-        None => record(Error::new(kind, phase, message), task_id),
-    }
-}
-
-fn record(error: Error, task_id: Option<String>) -> JsValue {
-    convert::error(&match task_id {
-        Some(id) => error.with_task(&id),
-        None => error,
-    })
 }
 
 pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -> Result<JsValue> {

@@ -29,12 +29,13 @@ impl RawTask {
 pub(crate) fn policy(client: &Client, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, JsValue> {
     let mut policy = client.wait_policy().clone();
     if let Some(seconds) = timeout_s {
-        policy.timeout = Some(convert::duration(seconds, "timeoutMs")?).filter(|timeout| *timeout < Duration::MAX);
+        policy.timeout = Some(convert::duration(seconds)).filter(|timeout| *timeout < Duration::MAX);
     }
     if let Some(seconds) = interval_s {
-        policy.interval = convert::duration(seconds, "pollIntervalMs")?;
+        policy.interval = convert::duration(seconds);
         policy.max_interval = policy.max_interval.min(policy.interval.saturating_mul(2)).max(policy.interval);
     }
+    policy.check().map_err(|error| convert::error(&error))?;
     Ok(policy)
 }
 

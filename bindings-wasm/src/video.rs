@@ -10,9 +10,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
-use crate::convert;
+use crate::convert::{self, io_error, teller};
 use crate::run::{Reading, Watched, promise_for};
-use crate::save::{Handed, io_error, keep};
+use crate::save::{Handed, keep};
 
 /// A video that is done.
 #[wasm_bindgen]
@@ -25,17 +25,6 @@ pub struct RawVideo {
 impl RawVideo {
     pub(crate) fn new(video: Video) -> Self {
         Self { video, total: Rc::default() }
-    }
-}
-
-/// The caller's callback for bytes that are there, and the length where it is known.
-pub(crate) fn teller(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
-    move |bytes, total| {
-        if let Some(tell) = &tell {
-            let total = total.map_or(JsValue::NULL, |total| (total as f64).into());
-            // What the callback throws is the wrapper's business.
-            let _ = tell.call2(&JsValue::UNDEFINED, &(bytes as f64).into(), &total);
-        }
     }
 }
 

@@ -136,7 +136,7 @@ describe("bad input is told before any request", () => {
     refuse({ baseURL: "https://doc.junfeiai.com" }, "config", "documents");
     refuse({ baseURL: "http://example.com/v1" }, "config", "https");
     refuse({ timeoutMs: -1 }, "config", "timeout");
-    refuse({ timeoutMs: NaN }, "config", "timeout must be a number");
+    refuse({ timeoutMs: NaN }, "config", "timeoutMs must be a number");
     refuse({ pollInterval: 5 }, "config", "pollInterval");
     refuse({ apiKey: 5 }, "config", "string");
     refuse({ endpoint: "china" }, "config", "give one of them");

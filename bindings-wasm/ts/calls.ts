@@ -1,10 +1,11 @@
 /** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
 import { RawTracker, ownError } from "#glue";
 import { call, life, tryNow, type About } from "./engine.js";
-import { JunFeiAIError, toError } from "./errors.js";
+import { JunFeiAIError } from "./errors.js";
+import { meant } from "./names.js";
 import type { RawRecord } from "./raw.js";
 
-const NUMBERS: Record<string, number> = { invalid_request: 11, io: 54, cancelled: 60 };
+const NUMBERS: Record<string, number> = { config: 10, invalid_request: 11, io: 54, cancelled: 60 };
 
 /** An error that this side finds. */
 export function own(
@@ -13,31 +14,41 @@ export function own(
   const record = tryNow()
     ? call(() => ownError(kind, phase, message, field, taskId ?? undefined)) as RawRecord
     : { kind, phase, message, field: field ?? null, task_id: taskId ?? null, number: NUMBERS[kind] ?? 70 };
-  return toError(record, cause) as JunFeiAIError;
+  return new JunFeiAIError(record, cause);
 }
 
 const isSignal = (value: { aborted?: unknown; addEventListener?: unknown }): boolean =>
   typeof value === "object" && typeof value.aborted === "boolean" && typeof value.addEventListener === "function";
 
-/** Reads each option once. What has no such name, and what is no signal or no function where one is needed, is refused. */
+/** What is wrong with an option of this name, if anything is. */
+function wrong(field: string, value: unknown, names: readonly string[]): string | undefined {
+  if (!names.includes(field)) {
+    const near = meant(field, names);
+    return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
+  }
+  if (field === "signal" && !isSignal(value as object)) return "signal must be an AbortSignal";
+  if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
+  if (field.endsWith("Ms") && !(typeof value === "number" && value >= 0)) return `${field} must be a number of milliseconds, 0 or more`;
+  return undefined;
+}
+
+/** Reads each option once. What has no such name, and what cannot be a value of its option, is refused. */
 export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string): Partial<T> {
   const taken = Object.create(null) as Record<string, unknown>;
+  const kind = phase === "config" ? phase : "invalid_request";
   let field: string | undefined;
   try {
     if (given === undefined || given === null) return {};
-    if (typeof given !== "object") throw own("invalid_request", phase, "the options must be an object");
+    if (typeof given !== "object") throw own(kind, phase, "the options must be an object");
     for (field of [...names, ...Object.keys(given)]) {
       if (field in taken) continue;
       const value = taken[field] = (given as Record<string, unknown>)[field];
       if (value === undefined || value === null) continue;
-      const wrong = !names.includes(field as never) ? `there is no option ${field}; there are ${names.join(", ")}`
-        : field === "signal" && !isSignal(value) ? "signal must be an AbortSignal"
-        : field.startsWith("on") && typeof value !== "function" ? `${field} must be a function`
-        : undefined;
-      if (wrong !== undefined) throw own("invalid_request", phase, wrong, { field });
+      const why = wrong(field, value, names);
+      if (why !== undefined) throw own(kind, phase, why, { field });
     }
   } catch (error) {
-    throw error instanceof JunFeiAIError ? error : own("invalid_request", phase, `the option ${String(field)} cannot be read`, { field, cause: error });
+    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${String(field)} cannot be read`, { field, cause: error });
   }
   return taken as Partial<T>;
 }

@@ -3,7 +3,8 @@ import { guarded, leave, own, paid, pay, take } from "./calls.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { milliseconds, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
+import { translate } from "./names.js";
+import { seconds, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { Task, WAIT, type WaitOptions } from "./task.js";
 import { Video } from "./video.js";
 
@@ -85,8 +86,8 @@ export class Client {
   async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
     const client = await handleOf(this).ready();
     const { account, signal } = take(options, ["account", "signal"], "check");
-    return guarded(signal, undefined, undefined, (inner) =>
-      run(() => client.check(account === true, inner) as Promise<Record<string, unknown>>, inner));
+    const report = await guarded(signal, undefined, undefined, (inner) => run(() => client.check(account === true, inner), inner));
+    return JSON.parse(JSON.stringify(report), (name, value: unknown) => (name === "advice" && value ? translate(value as string) : value)) as Record<string, unknown>;
   }
 
   /** The models that this key may use. A server need not offer it: the error's code is `not_offered` then. */
@@ -164,7 +165,7 @@ export class Videos {
     return paid((tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const told = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
-        handle.raw().generate(shaped, tracker, milliseconds(timeoutMs), milliseconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+        handle.raw().generate(shaped, tracker, seconds(timeoutMs), seconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
       return new Video(handle, await run(begin, inner, about));
     }));
   }

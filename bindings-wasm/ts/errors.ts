@@ -1,3 +1,4 @@
+import { translated } from "./names.js";
 import type { RawRecord } from "./raw.js";
 
 /** What kind of failure it is. New kinds may come. */
@@ -82,7 +83,7 @@ export function toError(thrown: unknown, cause?: unknown): unknown {
   const record = thrown as RawRecord | null | undefined;
   if (typeof record === "object" && record !== null && typeof record.kind === "string") {
     const chain = record.cause?.reduceRight<Error | undefined>((inner, text) => new Error(text, inner && { cause: inner }), undefined);
-    return new JunFeiAIError(record, cause ?? chain);
+    return new JunFeiAIError(translated(record), cause ?? chain);
   }
   return internal(`unexpected: ${String(thrown)}`);
 }

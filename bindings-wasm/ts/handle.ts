@@ -1,6 +1,7 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import { RawClient } from "#glue";
 import { call, life, ready, tryNow } from "./engine.js";
+import type { RawRecord } from "./raw.js";
 
 export interface Shaped {
   options: Record<string, unknown>;
@@ -31,7 +32,17 @@ export class Handle {
 
   raw(): RawClient {
     if (!this.#raw || this.#life !== life()) {
-      this.#raw = call(() => new RawClient(this.shaped.options, this.shaped.fetch as never, this.shaped.fetch ? undefined : ofCreates as never));
+      const { options, fetch } = this.shaped;
+      this.#raw = call(() => {
+        try {
+          return new RawClient(options, fetch as never, fetch ? undefined : ofCreates as never);
+        } catch (thrown) {
+          // Three options name endpoints, and the core knows one of them by its name.
+          const written = ["endpoints", "endpoint"].find((name) => options[name] !== undefined);
+          if (written && (thrown as RawRecord).field === "base_url") (thrown as RawRecord).field = written;
+          throw thrown;
+        }
+      });
       this.#life = life();
     }
     return this.#raw;

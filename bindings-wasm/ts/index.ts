@@ -7,4 +7,4 @@ export type { SaveOptions, Summary } from "./saver.js";
 export { Task, type WaitOptions, type Warning } from "./task.js";
 export { Video, type Progress, type ReadOptions } from "./video.js";
 /** @internal */
-export { __panicForTests, playbackOf } from "./inner.js";
+export { __options, __panicForTests, playbackOf } from "./inner.js";

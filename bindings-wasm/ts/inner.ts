@@ -1,7 +1,9 @@
 /** What the other entry points of the package need of a client. Not part of its public face. */
 import { panicForTests } from "#glue";
+import { take } from "./calls.js";
 import { call, ready, run, tryNow } from "./engine.js";
 import { handleOf, type Client } from "./client.js";
+import { CLIENT } from "./names.js";
 import { direct, isKeyless, setPlayer, type Player } from "./playback-of.js";
 import type { Video } from "./video.js";
 
@@ -25,6 +27,9 @@ export function playbackOf(client: Client): PlaybackInner {
     set: (player) => { setPlayer(handle, player); },
   };
 }
+
+/** How options are read, and those of a client. @internal */
+export const __options = { take, CLIENT };
 
 /** A defect on purpose, for the tests of what comes of one. @internal */
 export function __panicForTests(later = false): unknown {

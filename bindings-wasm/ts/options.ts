@@ -1,7 +1,8 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
-import { own } from "./calls.js";
+import { own, take } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
+import { CLIENT, inCore, meant } from "./names.js";
 
 export interface ClientOptions {
   /** The API key. In Node the default is `JUNFEIAI_API_KEY`. A key in a page is public: see `junfeiai/server`. */
@@ -68,12 +69,14 @@ function environment(): Record<string, string> {
 
 export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
 
-/** A number of milliseconds as seconds. What is no such number goes over as text, for the core to refuse by name. */
-export function seconds(value: unknown): unknown {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "number" || Number.isNaN(value)) return String(value);
-  return value === Infinity ? Number.MAX_VALUE : value / 1000;
+/** Milliseconds as seconds. JSON has no infinity; the core takes what no clock can hold for it. */
+export function seconds(value: number | null | undefined): number | undefined {
+  return value === undefined || value === null ? undefined : Math.min(value / 1000, Number.MAX_VALUE);
 }
+
+/** Whatever holds several values, as an array. */
+const listed = (value: unknown): unknown =>
+  (typeof value === "object" && value !== null && Symbol.iterator in value ? [...value as Iterable<unknown>] : value);
 
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
 
@@ -86,32 +89,16 @@ function absolute(value: unknown): unknown {
 }
 
 export function shapeOptions(options: ClientOptions, face: string): Shaped {
-  const {
-    apiKey, baseURL, endpoint, endpoints, videoBaseURL, trustedHosts, fetch, timeoutMs, createTimeoutMs, idleTimeoutMs,
-    waitTimeoutMs, pollIntervalMs, maxAttempts, language, dangerouslyAllowBrowser, ...unknown
-  } = options;
+  const given = take(options, CLIENT, "config");
   const env = environment();
-  const shaped: Record<string, unknown> = {
-    // What is not known goes over as it is: the core names it.
-    ...unknown,
-    environment: env,
-    api_key: apiKey,
-    endpoint,
-    endpoints: endpoints === undefined ? undefined : [...endpoints],
-    base_url: absolute(baseURL),
-    video_base_url: absolute(videoBaseURL),
-    trusted_hosts: trustedHosts === undefined ? undefined : [...trustedHosts],
-    timeout: seconds(timeoutMs),
-    create_timeout: seconds(createTimeoutMs),
-    idle_timeout: seconds(idleTimeoutMs),
-    wait_timeout: seconds(waitTimeoutMs),
-    poll_interval: seconds(pollIntervalMs),
-    max_attempts: maxAttempts,
-    language,
-    face,
-  };
-  if ((apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !dangerouslyAllowBrowser) warnOnce();
-  return { options: defined(shaped), fetch };
+  const shaped: Record<string, unknown> = { environment: env, face };
+  for (const name of CLIENT) {
+    const value: unknown = given[name];
+    if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
+    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : name.endsWith("URL") ? absolute(value) : listed(value);
+  }
+  if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
+  return { options: defined(shaped), fetch: given.fetch };
 }
 
 let warned = false;
@@ -128,11 +115,7 @@ export function defined(object: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-/** A number of milliseconds of one call as seconds. What is no number is none: the core refuses it by name. */
-export function milliseconds(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  return typeof value === "number" ? value / 1000 : NaN;
-}
+const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images", "extra", "validate"];
 
 /** The request as the core reads it, read once. Bytes of images become text by way of `encode`. */
 export async function shapeRequest(
@@ -152,6 +135,10 @@ export async function shapeRequest(
     const shaped: Record<string, unknown> = { ...rest, image: one === undefined || one === null ? undefined : await image(one) };
     field = "images";
     shaped["images"] = Array.isArray(several) ? await Promise.all(several.map(image)) : several;
+    for (field of Object.keys(rest)) {
+      const near = FIELDS.includes(field) ? undefined : meant(field, FIELDS);
+      if (near) throw refuse(`there is no field ${field.slice(0, 60)} (did you mean ${near}?)`);
+    }
     field = undefined;
     // A copy that runs no code of the caller's any more, and holds only what JSON can say.
     return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {

@@ -3,7 +3,7 @@ import type { RawTask, RawVideo } from "#glue";
 import { guarded, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
-import { milliseconds } from "./options.js";
+import { seconds } from "./options.js";
 import type { RawSnapshot, TaskStatus } from "./raw.js";
 import { Video } from "./video.js";
 
@@ -93,7 +93,7 @@ export class Task {
     return guarded(signal, onProgress, this.#about, async (inner, tell) => {
       const told = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
       const begin = (): Promise<RawVideo> =>
-        this.#part.get().wait(milliseconds(timeoutMs), milliseconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+        this.#part.get().wait(seconds(timeoutMs), seconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
       return new Video(this.#handle, await run(begin, inner, this.#about));
     });
   }
@@ -102,7 +102,7 @@ export class Task {
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
     await this.#handle.ready();
     const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait");
-    const watch = call(() => this.#part.get().watch(milliseconds(timeoutMs), milliseconds(pollIntervalMs)));
+    const watch = call(() => this.#part.get().watch(seconds(timeoutMs), seconds(pollIntervalMs)));
     try {
       for (;;) {
         const raw = await guarded(signal, undefined, this.#about, (inner) =>

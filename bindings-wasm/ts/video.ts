@@ -69,10 +69,11 @@ export class Video {
 
   /** The bytes as they come, in order; it goes on by itself when a connection breaks. */
   stream(options: { signal?: AbortSignal | null | undefined } = {}): ReadableStream<Uint8Array> {
+    const { signal } = take(options, ["signal"], "content");
     return readable(async () => {
       await this.#handle.ready();
       return call(() => this.#part.get().stream());
-    }, options.signal, this.taskId);
+    }, signal, this.taskId);
   }
 
   /** Bytes from `start` up to, without, `end`, as `Blob.slice` counts; fewer when the file ends before. */
@@ -122,8 +123,8 @@ export class Video {
    * A URL for `<video src>`. With `registerPlayback` of `junfeiai/playback` it plays and seeks at once; a client that goes
    * through your own server gives that server's address; anything else loads the video into memory first.
    */
-  playbackURL(options: { signal?: AbortSignal | null | undefined } = {}): Promise<string> {
-    return playbackURL(this.#handle, this, options.signal);
+  async playbackURL(options: { signal?: AbortSignal | null | undefined } = {}): Promise<string> {
+    return playbackURL(this.#handle, this, take(options, ["signal"], "content").signal);
   }
 
   toJSON(): Record<string, unknown> {

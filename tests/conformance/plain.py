@@ -36,6 +36,14 @@ ERROR_KEYS = ("kind", "number", "phase", "field", "http_status", "code", "server
 TASK_KEYS = ("task_id", "status", "raw_status", "progress", "video_url", "fail_reason", "model", "billed_seconds")
 TASK_TIMES = ("created_at", "started_at", "finished_at")
 SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts", "sha256")
+# Errors call an option what the caller wrote: in JavaScript in camelCase, times in milliseconds.
+_JS_OPTIONS: Names = {
+    "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "timeoutMs": "timeout",
+    "createTimeoutMs": "create_timeout", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
+    "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
+    "taskId": "task_id",
+}
+OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
 PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown", None)}
 
 # The ids of tasks that a scenario creates; those that it puts in have names of their own.
@@ -64,6 +72,10 @@ def seconds(value: dict[str, Any], name: str) -> float | None:
 def error(face: str, value: dict[str, Any]) -> dict[str, Any]:
     record = renamed(value, ERROR_NAMES[face])
     plain = {name: record.get(name) for name in ERROR_KEYS}
+    options = OPTION_NAMES.get(face, {})
+    for name in ("field", "message", "text"):
+        if plain[name] is not None:
+            plain[name] = re.sub(r"\w+", lambda word: options.get(word[0], word[0]), plain[name])
     plain["retry_after_s"] = seconds(record, "retry_after")
     plain["http_status"] = record.get("http_status") or None
     # C has no word for "none was seen" but the one for a state that is not known.

@@ -72,6 +72,9 @@ def mistakes() -> list[str]:
         ("rust", {"kind": "not_found", "status": 404, "code": "x", "maybe_executed": False, "retry_after_s": 1.5, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": 1500, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": -1}))]
+    option = {"code": "config", "message": "pollIntervalMs must be more than zero", "field": "pollIntervalMs"}
+    if (said := plain.error("node", option))["field"] != "poll_interval" or said["text"] != "poll_interval must be more than zero":
+        found.append("the name of an option in JavaScript")
     for outcome in outcomes:
         outcome["steps"][0]["error"]["number"] = 24
     if judge.strays(outcomes[0], outcomes[1], set(), ()):

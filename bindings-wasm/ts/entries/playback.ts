@@ -4,7 +4,7 @@
  * asks the page for it again.
  */
 import type { Client, Video } from "./browser.js";
-import { playbackOf } from "#main";
+import { __options, playbackOf } from "#main";
 import type { PlaybackMode } from "../playback-of.js";
 
 export type { PlaybackMode };
@@ -33,8 +33,9 @@ interface Known {
   url: string | null;
 }
 
-/** Makes `video.playbackURL()` of this client's videos play and seek. Never fails: see `mode` and `reason`. */
+/** Makes `video.playbackURL()` of this client's videos play and seek. Fails for wrong options only: see `mode` and `reason`. */
 export async function registerPlayback(client: Client, options: PlaybackOptions = {}): Promise<Playback> {
+  const given = __options.take(options, ["worker", "scope"], "config");
   const inner = playbackOf(client);
   await inner.ready();
   let playback: Playback;
@@ -42,7 +43,7 @@ export async function registerPlayback(client: Client, options: PlaybackOptions 
     playback = simple("direct", "the client has no key: what stands in front of the service plays as it is", inner.direct);
   } else {
     try {
-      playback = await start(options, inner.options);
+      playback = await start(given, inner.options);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       playback = simple("blob", reason, async (video, signal) => URL.createObjectURL(await video.blob({ signal })));
@@ -58,10 +59,13 @@ function simple(
   return {
     mode,
     reason,
-    url: (video, options) => url(video, options?.signal),
+    url: async (video, options) => url(video, signalOf(options)),
     release: (address) => { if (mode === "blob") URL.revokeObjectURL(address); },
   };
 }
+
+const signalOf = (options: { signal?: AbortSignal | null } | undefined): AbortSignal | null | undefined =>
+  __options.take(options, ["signal"], "content").signal;
 
 async function start(options: PlaybackOptions, client: Record<string, unknown>): Promise<Playback> {
   const container = (globalThis.navigator as Navigator | undefined)?.serviceWorker;
@@ -97,7 +101,8 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
   return {
     mode: "worker",
     reason: null,
-    async url(video) {
+    async url(video, options) {
+      signalOf(options);
       const id = crypto.randomUUID();
       known.set(id, { client, taskId: video.taskId, url: video.url });
       const name = encodeURIComponent(video.taskId ?? "video");

@@ -2,7 +2,7 @@
  * Keeps the key off the page: a handler for your own backend that takes the calls of a client without a key, asks you
  * whether they are allowed, and carries them out with the key.
  */
-import { Client, JunFeiAIError, type ClientOptions, type Task, type Video, type VideoRequest } from "#main";
+import { Client, JunFeiAIError, __options, type ClientOptions, type Task, type Video, type VideoRequest } from "#main";
 
 /** What a page asks for. */
 export interface ProxyCall {
@@ -37,13 +37,13 @@ const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "imag
 
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
 export function createProxyHandler(options: ProxyOptions): ProxyHandler {
-  const { allow, basePath, onCreated, ...clientOptions } = options;
+  const { allow, basePath, onCreated, ...clientOptions } = __options.take(options, ["allow", "basePath", "onCreated", ...__options.CLIENT], "config");
   if (typeof allow !== "function") {
     throw new TypeError("createProxyHandler needs allow: a function that says who may spend your money");
   }
-  if (onCreated !== undefined && typeof onCreated !== "function") throw new TypeError("onCreated must be a function");
+  if (onCreated === null) throw new TypeError("onCreated must be a function");
   if (basePath !== undefined && typeof basePath !== "string") throw new TypeError("basePath must be a string");
-  const client = new Client(clientOptions);
+  const client = new Client(clientOptions as ClientOptions);
   // A video remembers its address and length: a player comes back for the next part at once.
   const videos = new Map<string, Promise<Video>>();
   const videoOf = (id: string): Promise<Video> => {

@@ -1,0 +1,38 @@
+/** Names of options: camelCase and milliseconds here, snake_case and seconds in the core. */
+import type { RawRecord } from "./raw.js";
+
+export const CLIENT = [
+  "apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs", "idleTimeoutMs",
+  "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "language", "dangerouslyAllowBrowser",
+] as const;
+
+/** What the core calls an option. */
+export const inCore = (name: string): string => name.replace(/Ms$/, "").replace(/URL|[A-Z]/g, (part) => `_${part.toLowerCase()}`);
+
+const HERE = new Map([...CLIENT, "maxBytes", "taskId"].map((name) => [inCore(name), name]));
+
+/** A text of the core about this field, with the names of options as the caller writes them. */
+export const translate = (text: string, field?: string | null): string =>
+  text.replace(/\w+/g, (word) => (word === field || word.includes("_") ? HERE.get(word) ?? word : word));
+
+/** An error of the core with the names that the caller writes. Where a server may be quoted, nothing is changed. */
+export function translated(record: RawRecord): RawRecord {
+  const { field, message, text } = record;
+  if (!(Number(record.number) < 20)) return record;
+  return { ...record, field: field ? translate(field, field) : null, message: translate(message, field), ...(text && { text: translate(text, field) }) };
+}
+
+/** The name that was probably meant: written otherwise, with letters too many or too few, or in another order. */
+export function meant(given: string, names: readonly string[]): string | undefined {
+  const plain = (name: string): string => name.toLowerCase().replace(/[^a-z]|ms$/g, "");
+  const within = (short: string, long: string): boolean => {
+    let at = 0;
+    for (const letter of long) if (letter === short[at]) at += 1;
+    return at > 2 && at === short.length;
+  };
+  const sorted = (name: string): string => [...plain(name)].sort().join("");
+  const word = plain(given);
+  const off = (name: string): number => Math.abs(plain(name).length - word.length);
+  return names.filter((name) => within(word, plain(name)) || within(plain(name), word) || sorted(name) === sorted(given))
+    .sort((one, other) => off(one) - off(other))[0];
+}
