@@ -28,7 +28,8 @@ function wrong(field: string, value: unknown, names: readonly string[]): string 
   }
   if (field === "signal" && !isSignal(value as object)) return "signal must be an AbortSignal";
   if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
-  if (field.endsWith("Ms") && !(typeof value === "number" && value >= 0)) return `${field} must be a number of milliseconds, 0 or more`;
+  const number = typeof value === "number";
+  if (field.endsWith("Ms") && !(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;
   return undefined;
 }
 

@@ -1,7 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import { RawClient } from "#glue";
 import { call, life, ready, tryNow } from "./engine.js";
-import type { RawRecord } from "./raw.js";
 
 export interface Shaped {
   options: Record<string, unknown>;
@@ -33,16 +32,7 @@ export class Handle {
   raw(): RawClient {
     if (!this.#raw || this.#life !== life()) {
       const { options, fetch } = this.shaped;
-      this.#raw = call(() => {
-        try {
-          return new RawClient(options, fetch as never, fetch ? undefined : ofCreates as never);
-        } catch (thrown) {
-          // Three options name endpoints, and the core knows one of them by its name.
-          const written = ["endpoints", "endpoint"].find((name) => options[name] !== undefined);
-          if (written && (thrown as RawRecord).field === "base_url") (thrown as RawRecord).field = written;
-          throw thrown;
-        }
-      });
+      this.#raw = call(() => new RawClient(options, fetch as never, fetch ? undefined : ofCreates as never));
       this.#life = life();
     }
     return this.#raw;

@@ -43,6 +43,7 @@ _JS_OPTIONS: Names = {
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
     "taskId": "task_id",
 }
+MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
 PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown", None)}
 
@@ -76,6 +77,7 @@ def error(face: str, value: dict[str, Any]) -> dict[str, Any]:
     for name in ("field", "message", "text"):
         if plain[name] is not None:
             plain[name] = re.sub(r"\w+", lambda word: options.get(word[0], word[0]), plain[name])
+            plain[name] = MILLISECONDS.sub(lambda time: f"a number of seconds, not {float(time[1]) / 1000:g}", plain[name])
     plain["retry_after_s"] = seconds(record, "retry_after")
     plain["http_status"] = record.get("http_status") or None
     # C has no word for "none was seen" but the one for a state that is not known.

@@ -72,8 +72,8 @@ def mistakes() -> list[str]:
         ("rust", {"kind": "not_found", "status": 404, "code": "x", "maybe_executed": False, "retry_after_s": 1.5, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": 1500, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": -1}))]
-    option = {"code": "config", "message": "pollIntervalMs must be more than zero", "field": "pollIntervalMs"}
-    if (said := plain.error("node", option))["field"] != "poll_interval" or said["text"] != "poll_interval must be more than zero":
+    option = {"code": "config", "message": "pollIntervalMs must be a number of milliseconds, not -20", "field": "pollIntervalMs"}
+    if (said := plain.error("node", option))["field"] != "poll_interval" or said["text"] != "poll_interval must be a number of seconds, not -0.02":
         found.append("the name of an option in JavaScript")
     for outcome in outcomes:
         outcome["steps"][0]["error"]["number"] = 24
