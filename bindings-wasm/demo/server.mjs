@@ -25,7 +25,7 @@ export async function serve({ port = 0, service = false, against } = {}) {
   const { createProxyHandler, toNodeHandler } = await import(join(dist, "server.js"));
   const own = service || against ? undefined : await emulator();
   const options = service ? {} : { apiKey: against?.key ?? "sk-demo", baseURL: `${against?.origin ?? own.origin}/v1` };
-  // Everybody who reaches this port may order: it listens to this machine only.
+  // Everybody who reaches this port may create tasks: it listens on localhost only.
   const proxy = toNodeHandler(createProxyHandler({ ...options, basePath: "/api/junfeiai", allow: () => true }));
   const server = createServer((request, response) => {
     const path = new URL(request.url, "http://x").pathname;

@@ -33,7 +33,7 @@ const SMALL = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-deta
 function compile() {
   const target = join(root, "target/wasm");
   const args = ["build", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", "--target", TARGET];
-  // Where it was built is nobody's business.
+  // The paths of this machine stay out of it.
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   const flags = [process.env.RUSTFLAGS, `--remap-path-prefix=${root}=junfeiai`, `--remap-path-prefix=${join(home, "registry/src")}=crates`];
   const env = { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: flags.filter(Boolean).join(" ") };
@@ -68,7 +68,7 @@ function bind(compiled) {
   });
   const optimize = join(here, "node_modules/.bin/wasm-opt");
   run(optimize, [join(glue, "junfeiai_bg.wasm"), "-o", `${made}.long`, "-Oz", "--converge", "--strip-debug", "--strip-producers"]);
-  // The names at the border hold hashes, which do not compress: the glue gets the short ones, too.
+  // The imported and exported names hold hashes, which do not compress: the glue gets the short ones, too.
   const names = execFileSync(optimize, [
     `${made}.long`, "-o", `${made}.part`, "--minify-imports-and-exports-and-modules", "--strip-target-features",
   ], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
@@ -83,7 +83,7 @@ function shorten(text, { imports, exports }) {
   const taken = new Map(exports);
   const rename = (names, long) => {
     const short = names.get(long);
-    if (short === undefined) throw new Error(`the glue has changed: ${long} is not at the border`);
+    if (short === undefined) throw new Error(`the glue has changed: ${long} is neither imported nor exported`);
     return short;
   };
   let count = 0;
@@ -102,7 +102,7 @@ function soften(glue) {
   const changes = [
     // A panic inside of a microtask: the engine catches it.
     [/\bqueueMicrotask\(/g, 'globalThis[Symbol.for("junfeiai.microtask")]('],
-    // A timer of a former life of the module: nobody waits for it any more.
+    // A timer from before a restart of the module: nothing waits for it any more.
     [/throw new Error\('Cannot invoke closure from previous WASM instance'\)/g, "return undefined"],
   ];
   return changes.reduce((text, [from, to]) => {
@@ -166,9 +166,9 @@ function declare() {
   for (const file of readdirSync(types, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
     const text = readFileSync(join(types, file), "utf8");
     const up = dirname(file) === "." ? "./" : "../";
-    // What lies behind the border is nobody's business.
-    const border = (_, list) => list.split(",").map((name) => `type ${name.replace(/\btype\b/, "").trim()} = object;`).join("\n");
-    const local = text.replaceAll('"#main"', `"${up}index.js"`).replaceAll(/import (?:type )?\{([^}]*)\} from "#glue";/g, border);
+    // The types of the module are private.
+    const hidden = (_, list) => list.split(",").map((name) => `type ${name.replace(/\btype\b/, "").trim()} = object;`).join("\n");
+    const local = text.replaceAll('"#main"', `"${up}index.js"`).replaceAll(/import (?:type )?\{([^}]*)\} from "#glue";/g, hidden);
     for (const [folder, ending, body] of [["types", ".d.ts", local], ["cts", ".d.cts", local.replaceAll(/(from "\.[^"]*)\.js"/g, '$1.cjs"')]]) {
       const path = join(dist, folder, file.replace(/\.d\.ts$/, ending));
       mkdirSync(dirname(path), { recursive: true });

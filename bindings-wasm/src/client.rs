@@ -37,7 +37,7 @@ impl RawClient {
         build().map(|client| RawClient { client }).map_err(|error| convert::error(&error))
     }
 
-    /// The entry that is used.
+    /// The endpoint that is used.
     #[wasm_bindgen(getter)]
     pub fn endpoint(&self) -> String {
         self.client.endpoint().to_string()
@@ -53,7 +53,7 @@ impl RawClient {
         promise_create(&tracker.tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
     }
 
-    /// Creates a task and waits for its video. `tell` gets the new task, and a task for every state that a poll shows.
+    /// Creates a task and waits for its video. `tell` is called with the new task, and with a task for every state that a poll shows.
     pub fn generate(
         &self,
         request: JsValue,
@@ -100,7 +100,7 @@ impl RawClient {
             return Err(convert::refusal(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
         let begin = || {
-            // One that cannot be read is told before anything is paid for.
+            // One that cannot be read is refused before anything is paid for.
             let requests = requests.into_iter().map(read).collect::<junfeiai::Result<Vec<_>>>()?;
             let tracker = &tracker.tracker;
             let stream = self.client.videos().tracked(tracker).generate_many(requests, concurrency as usize)?;
@@ -109,7 +109,7 @@ impl RawClient {
         begin().map_err(|error: junfeiai::Error| convert::error(&error))
     }
 
-    /// Looks at entries, key and video host; costs nothing.
+    /// Checks endpoints, key and video host; costs nothing.
     pub fn check(&self, account: bool, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
         let options = CheckOptions::default().account(account);

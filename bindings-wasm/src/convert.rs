@@ -1,4 +1,4 @@
-//! Values on their way over the border.
+//! Values on their way between JavaScript and the core.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, JsValue> {
     Err(refusal(ErrorKind::InvalidRequest, Phase::Content, name, &text))
 }
 
-/// The caller's callback for bytes that are there, and the length where it is known.
+/// The caller's callback for bytes read so far, and the length where it is known.
 pub(crate) fn teller(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
     move |bytes, total| {
         if let Some(tell) = &tell {

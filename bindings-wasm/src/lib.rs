@@ -1,7 +1,7 @@
-//! The JavaScript border of `junfeiai`: it converts and never decides.
+//! The JavaScript binding of `junfeiai`: it converts and never decides.
 //!
-//! Everything here is private to the npm package, whose TypeScript (`bindings-wasm/ts`) gives it its shape. Rules of
-//! the border: a promise owns clones of what it needs, so no borrow is held over an await; errors cross as the plain
+//! Everything here is private to the npm package, whose TypeScript (`bindings-wasm/ts`) gives it its shape. Its
+//! rules: a promise owns clones of what it needs, so no borrow is held over an await; errors cross as the plain
 //! record of `junfeiai::Error::to_json`; durations cross as seconds; a stream is taken out of its cell while it is read.
 //!
 //! On other targets than wasm32 there is nothing in it.
@@ -29,13 +29,13 @@ pub fn panic_for_tests(later: bool) -> js_sys::Promise {
     })
 }
 
-/// Where panics are told before the engine stops the module. The function gets one line of text.
+/// Where panics are reported before the engine stops the module. The function gets one line of text.
 #[wasm_bindgen(js_name = onPanic)]
 pub fn on_panic(tell: js_sys::Function) {
     let tell = run::OneThread(tell);
     std::panic::set_hook(Box::new(move |info| {
         let text = wasm_bindgen::JsValue::from_str(&info.to_string());
-        // Nobody is left to hear of a failure.
+        // There is nothing left to report a failure to.
         let _ = tell.get().call1(&wasm_bindgen::JsValue::UNDEFINED, &text);
     }));
 }

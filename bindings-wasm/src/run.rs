@@ -20,9 +20,9 @@ use crate::convert;
 enum About {
     Nothing,
     Task(Box<str>),
-    /// What its create has come to.
+    /// The outcome of its create request so far.
     Create(CreateTracker),
-    /// What several creates have come to.
+    /// The outcome of several create requests so far.
     Many(CreateTracker),
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn promise_for<T: Into<JsValue>>(
     start(task_id.map_or(About::Nothing, |id| About::Task(id.into())), signal, future)
 }
 
-/// [`promise`] for a paid create: when it is aborted, the error says what the create has come to.
+/// [`promise`] for a paid create: when it is aborted, the error says what became of the create request.
 pub(crate) fn promise_create<T: Into<JsValue>>(
     tracker: &CreateTracker,
     signal: Option<AbortSignal>,
@@ -184,7 +184,7 @@ impl<T: 'static> Reading<T> {
     }
 }
 
-/// What the paid calls that were started with it have come to, for whom they end from outside.
+/// The outcome so far of the paid calls that were started with it, for those that end them from outside.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct RawTracker {

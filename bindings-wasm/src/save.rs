@@ -15,7 +15,7 @@ use crate::convert::{self, io_error, teller};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the package hands over.
+    /// The storage that the package passes.
     #[derive(Clone)]
     pub type Handed;
     #[wasm_bindgen(method, getter)]

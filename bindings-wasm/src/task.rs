@@ -51,12 +51,12 @@ pub(crate) fn told(wait: Wait, tell: Option<Function>) -> Wait {
 
 #[wasm_bindgen]
 impl RawTask {
-    /// Everything that the last answer said, as a plain object.
+    /// Everything that the last response said, as a plain object.
     pub fn snapshot(&self) -> JsValue {
         convert::value(self.task.snapshot())
     }
 
-    /// The server's last answer, whole, as JSON text.
+    /// The server's last response, complete, as JSON text.
     pub fn raw(&self) -> String {
         self.task.snapshot().raw.to_string()
     }
@@ -72,7 +72,7 @@ impl RawTask {
         promise_for(Some(self.task.id()), signal, async move { task.refresh().await.map(RawTask::new) })
     }
 
-    /// Waits for the end. `tell` gets a task for every state that a poll shows.
+    /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.
     pub fn wait(
         &self,
         timeout_s: Option<f64>,

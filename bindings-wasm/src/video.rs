@@ -18,7 +18,7 @@ use crate::save::{Handed, keep};
 #[wasm_bindgen]
 pub struct RawVideo {
     video: Video,
-    /// What a former answer for a player said.
+    /// The length that an earlier response to a player gave.
     total: Rc<Cell<Option<u64>>>,
 }
 
@@ -34,7 +34,7 @@ fn array(bytes: &Bytes) -> JsValue {
 
 #[wasm_bindgen]
 extern "C" {
-    /// Memory of JavaScript's own: what this module once had it never gives back.
+    /// Memory of JavaScript: what this module once took it never gives back.
     pub type Memory;
     #[wasm_bindgen(method, catch)]
     fn write(this: &Memory, at: f64, bytes: Uint8Array, length: Option<f64>) -> Result<(), JsValue>;
@@ -112,7 +112,7 @@ impl RawVideo {
         RawStream { reading: Reading::new(self.video.stream()) }
     }
 
-    /// The answer to a player that sent this `Range` header: `{status, headers, body}`.
+    /// The response to a player that sent this `Range` header: `{status, headers, body}`.
     pub fn serve(&self, range: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let (video, total) = (self.video.clone(), self.total.clone());
         promise_for(self.video.task_id(), signal, async move {
@@ -147,7 +147,7 @@ impl RawStream {
     }
 }
 
-/// An answer for a player.
+/// A response to a player.
 #[wasm_bindgen]
 pub struct RawServed {
     /// 200, 206 or 416.

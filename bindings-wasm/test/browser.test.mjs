@@ -253,7 +253,7 @@ describe("playback", () => {
     assert.deepEqual(page.problems, []);
   });
 
-  test("goes on after the worker was stopped, and after a cut body", async () => {
+  test("resumes after the worker was stopped, and after a cut body", async () => {
     const id = await emulator.add({ state: "finished", seconds: 10, video_bytes: 6 << 20 });
     const { page } = await player(id);
     const { src } = await play(page);
@@ -325,7 +325,7 @@ describe("the demo page", () => {
         const page = await open(browser, demo.origin, context);
         page.on("request", (request) => sent.push([request.url(), JSON.stringify(request.headers())]));
         await page.waitForSelector("[data-ready]", { state: "attached" });
-        // A prompt is needed: it is told beside the field, before any request.
+        // A prompt is needed: it is shown beside the field, before any request.
         await page.click("#create");
         await page.waitForSelector("#prompt-error:not([hidden])");
         assert.equal(await page.getAttribute("#prompt", "aria-invalid"), "true");
@@ -362,7 +362,7 @@ describe("the demo page", () => {
         assert.ok(sent.length > 5);
         assert.ok(sent.every(([url, headers]) => url.startsWith(demo.origin) || url.startsWith("data:") || url.startsWith("blob:") || assert.fail(url)));
         assert.ok(!JSON.stringify(sent).includes(KEY), "the key was in the page");
-        // A failed task is told in words.
+        // A failed task is explained in words.
         await page.click("#language");
         await page.fill("#prompt", "[fail] a ball");
         await page.click("#create");

@@ -1,4 +1,4 @@
-// A create goes on a connection of its own: in Node, Deno and Bun, whatever the pool holds.
+// A create request uses a new connection: in Node, Deno and Bun, whatever the pool holds.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

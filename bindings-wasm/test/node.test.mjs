@@ -108,7 +108,7 @@ describe("the main job", () => {
     assert.equal((await make({ apiKey: "sk-wrong" }).check()).ok, false);
   });
 
-  test("another entry is tried when no connection can be made", async () => {
+  test("another endpoint is tried when no connection can be made", async () => {
     const two = new Client({ apiKey: KEY, endpoints: ["http://127.0.0.1:48999/v1", emulator.baseURL], pollIntervalMs: 20 });
     const task = await two.videos.create("a ball");
     assert.equal(two.endpoint, emulator.baseURL);
@@ -129,7 +129,7 @@ describe("the main job", () => {
   });
 });
 
-describe("bad input is told before any request", () => {
+describe("bad input is refused before any request", () => {
   test("options", () => {
     const refuse = (options, code, text) => assert.throws(() => make(options), (e) => e instanceof JunFeiAIError && e.code === code && e.message.includes(text));
     refuse({ apiKey: "Bearer sk" }, "config", "API key");
@@ -202,7 +202,7 @@ describe("errors", () => {
 });
 
 describe("abort", () => {
-  test("a wait stops, the task goes on", async () => {
+  test("a wait stops, the task keeps running", async () => {
     await emulator.scenario({ task: { outcome: "stuck" } });
     const task = await client.videos.create("a ball");
     const controller = new AbortController();
@@ -250,7 +250,7 @@ describe("abort", () => {
     }, { code: "cancelled" });
     await new Promise((resolve) => setTimeout(resolve, 100));
     const contents = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
-    assert.ok(contents.length >= 2 && contents.every((r) => r.sent_bytes < 4 << 20), "the transfers went on");
+    assert.ok(contents.length >= 2 && contents.every((r) => r.sent_bytes < 4 << 20), "the transfers continued");
   });
 
   test("what a callback throws ends the call", async () => {
@@ -289,7 +289,7 @@ describe("an answer for a player", () => {
     }
   });
 
-  test("goes on when the body is cut", async () => {
+  test("resumes when the body is cut", async () => {
     const id = await finished({ video_bytes: 600_000 });
     await emulator.scenario({ rules: [{ match: { op: "content", nth: [1, 2] }, fault: { kind: "cut_body", after_bytes: 200_000 } }] });
     const answer = await (await client.videos.video(id)).response(new Request("http://x/", { headers: { range: "bytes=10-" } }));
@@ -315,7 +315,7 @@ describe("save", () => {
     await refused(video.save(join(folder, "sub")), "io");
   });
 
-  test("goes on where an aborted, a failed or a killed one stopped", async () => {
+  test("resumes where an aborted, a failed or a killed one stopped", async () => {
     const id = await finished({ video_bytes: 3 << 20 });
     const video = await client.videos.video(id);
     const path = join(folder, "resumed.mp4");

@@ -198,7 +198,7 @@ describe("callbacks", () => {
         if (thrown !== undefined && thrown !== null) assert.equal(error.cause, thrown);
       }
     }
-    // One error for two tasks: each call tells of its own.
+    // One error for two tasks: each call reports its own.
     const [first, second] = [await rejection(client.videos.generate("a", { onProgress() { throw own; } })), await rejection(client.videos.generate("b", { onProgress() { throw own; } }))];
     assert.equal(first, own);
     assert.notEqual(second.taskId, first.taskId);
@@ -270,7 +270,7 @@ describe("left early", () => {
     while ((await postCount()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
-  test("of many creates with one signal those that left say so, and no other leaves", async () => {
+  test("of many create requests with one signal those that left say so, and no other leaves", async () => {
     await emulator.scenario({ api: { create_latency_ms: 60_000 } });
     const stop = new AbortController();
     setMaxListeners(0, stop.signal);
@@ -299,9 +299,9 @@ describe("left early", () => {
     assert.deepEqual([(await call).maybeExecuted, (await call).taskId], [true, null]);
   });
 
-  test("generateMany that is left or aborted tells the tasks it leaves", async () => {
+  test("generateMany that is left or aborted reports the tasks it leaves", async () => {
     const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
-    /** Answers in the process: the second task fails, the others go on. `asked` hears of each query. */
+    /** Answers in the process: the second task fails, the others keep running. `asked` is called with each query. */
     const service = (asked = () => undefined) => {
       let created = 0;
       return make({
@@ -320,7 +320,7 @@ describe("left early", () => {
       }
     });
     assert.equal(lines.length, 1);
-    assert.match(lines[0], /generateMany was left before its end; these tasks exist and go on: task_1, task_3$/);
+    assert.match(lines[0], /generateMany was left before its end; these tasks exist and are still running: task_1, task_3$/);
     const stop = new AbortController();
     const asked = new Set();
     let error;
@@ -334,7 +334,7 @@ describe("left early", () => {
     assert.deepEqual(await warned(() => drain(client.videos.generateMany(["a", "b"]))), []);
   });
 
-  test("a program that ends in the middle says which tasks go on", async () => {
+  test("a program that ends in the middle says which tasks are still running", async () => {
     const script = `import { Client } from "junfeiai";
       const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
       videos.generate("a ball", { onProgress: (task) => { console.log(task.id); setTimeout(() => { throw new Error("elsewhere"); }); } });`;
@@ -344,6 +344,6 @@ describe("left early", () => {
     child.stderr.on("data", (data) => { err += data; });
     const [code] = await once(child, "close");
     assert.equal(code, 1);
-    assert.ok(err.includes(`these tasks exist and go on: ${out.trim()}`), err);
+    assert.ok(err.includes(`these tasks exist and are still running: ${out.trim()}`), err);
   });
 });

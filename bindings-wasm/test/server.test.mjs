@@ -149,7 +149,7 @@ test("a create in flight is never forgotten, however many there are", async () =
   assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 1);
 });
 
-test("a client without a key names each of its creates, one with a key does not", async () => {
+test("a client without a key names each of its create requests, one with a key does not", async () => {
   const seen = async (options) => {
     const names = [];
     const listening = (url, init) => { names.push(new Headers(init.headers).get("idempotency-key")); return fetch(url, init); };

@@ -95,10 +95,10 @@ describe("the vectors", () => {
       const failed = [];
       let count = 0;
       for (const { name, input, expect } of vectors) {
-        const face = of(input);
-        if (!face) continue;
+        const decode = of(input);
+        if (!decode) continue;
         count += 1;
-        const found = differences(expect, await face(input));
+        const found = differences(expect, await decode(input));
         if (found.length > 0) failed.push(`${name}: ${found.join("; ")}`);
       }
       assert.ok(count >= least, `${count} rows of ${file} were compared, at least ${least} are expected`);

@@ -95,7 +95,7 @@ export async function guarded<A extends unknown[], T>(
   }
   try {
     const value = await work(inner.signal, tell);
-    // A callback that has rejected by now is heard; one that is not done is not waited for.
+    // A callback that has rejected by now counts; one that is still pending is not waited for.
     if (open.size > 0) await Promise.race([Promise.all(open), new Promise((resolve) => { setTimeout(resolve, 0); })]);
     if (failed) throw new Error();
     return value;
@@ -129,17 +129,17 @@ function carrying(thrown: unknown, taskId: string | null | undefined): unknown {
 const running = new Set<RawTracker>();
 let listening = false;
 
-/** Says what a paid call leaves behind that nobody will be told of otherwise. */
+/** Logs what a paid call leaves behind and nothing else reports. */
 export function leave(trackers: Iterable<RawTracker>, when: string): void {
   try {
     const left = [...trackers];
     const ids = left.flatMap((tracker) => tracker.taskIds());
-    const maybe = left.some((tracker) => tracker.maybeExecuted()) ? "; a create was under way and may have been charged" : "";
-    if (ids.length > 0 || maybe) console.warn(`junfeiai: ${when}; these tasks exist and go on: ${ids.join(", ") || "none"}${maybe}`);
-  } catch { /* of a former life of the module */ }
+    const maybe = left.some((tracker) => tracker.maybeExecuted()) ? "; a create request was under way and may have been charged" : "";
+    if (ids.length > 0 || maybe) console.warn(`junfeiai: ${when}; these tasks exist and are still running: ${ids.join(", ") || "none"}${maybe}`);
+  } catch { /* of a module that was restarted since */ }
 }
 
-/** A paid call: what it has come to is known whatever ends it. `end` comes last. */
+/** A paid call: its outcome so far is known whatever ends it. `end` is called last. */
 export interface Paid {
   tracker: RawTracker;
   about: About;
@@ -149,10 +149,10 @@ export interface Paid {
 export function pay(): Paid {
   if (!listening) {
     listening = true;
-    const told = (): void => { leave(running, "the program ends while a paid call runs"); };
+    const report = (): void => { leave(running, "the program ends while a paid call runs"); };
     const { process, document } = globalThis as { process?: { on?: (event: string, listener: () => void) => void }; document?: unknown };
-    if (document) addEventListener("pagehide", told);
-    else process?.on?.("exit", told);
+    if (document) addEventListener("pagehide", report);
+    else process?.on?.("exit", report);
   }
   const born = life();
   const tracker = call(() => new RawTracker());

@@ -15,7 +15,7 @@ export interface CallOptions {
 /** What is left on a key. */
 export interface Balance {
   name: string | null;
-  /** True when the key itself has no limit; the account's balance, which is not told, still has. */
+  /** True when the key itself has no limit; the account's balance, which the server does not report, still has. */
   unlimited: boolean;
   /** What is left, never below 0; `null` when the key has no limit. */
   availableUSD: number | null;
@@ -56,10 +56,10 @@ export function handleOf(client: Client): Handle {
   return handle;
 }
 
-let face = "js";
-/** Each entry point says what it is, for the `User-Agent`. */
-export function setFace(name: string): void {
-  face = name;
+let sdkName = "js";
+/** Each entry point gives its name, for the `User-Agent`. */
+export function setSdkName(name: string): void {
+  sdkName = name;
 }
 
 /** A client of the video API. */
@@ -69,19 +69,19 @@ export class Client {
   readonly videos: Videos;
 
   constructor(options: ClientOptions = {}) {
-    const handle = new Handle(shapeOptions(options, face));
+    const handle = new Handle(shapeOptions(options, sdkName));
     handles.set(this, handle);
     this.videos = new Videos(handle);
   }
 
-  /** The entry that is used. Known once the module is loaded: in Node at once, in a page after `await ready()`. */
+  /** The endpoint that is used. Known once the module is loaded: in Node at once, in a page after `await ready()`. */
   get endpoint(): string {
     return call(() => handleOf(this).raw().endpoint);
   }
 
   /**
-   * Looks at every entry, the key and the video host, and says what to do where something is wrong. Costs nothing, creates
-   * nothing and never fails: what is wrong stands in the report. `account` asks for models and balance as well.
+   * Checks every endpoint, the key and the video host, and says what to do where something is wrong. Costs nothing, creates
+   * nothing and never fails: what is wrong is in the report. `account` asks for models and balance as well.
    */
   async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
     const client = await handleOf(this).ready();
@@ -90,14 +90,14 @@ export class Client {
     return JSON.parse(JSON.stringify(report), (name, value: unknown) => (name === "advice" && value ? translate(value as string) : value)) as Record<string, unknown>;
   }
 
-  /** The models that this key may use. A server need not offer it: the error's code is `not_offered` then. */
+  /** The models that this key may use. Optional endpoint: where the server does not support it, the error's code is `not_offered`. */
   async models(options: CallOptions = {}): Promise<string[]> {
     const client = await handleOf(this).ready();
     const { signal } = take(options, ["signal"], "check");
     return guarded(signal, undefined, undefined, (inner) => run(() => client.models(inner) as Promise<string[]>, inner));
   }
 
-  /** What is left on this key. A server need not offer it, and allows 20 calls in 20 minutes where it does. */
+  /** What is left on this key. Optional endpoint, with 20 calls in 20 minutes allowed. */
   async balance(options: CallOptions = {}): Promise<Balance> {
     const client = await handleOf(this).ready();
     const { signal } = take(options, ["signal"], "check");
@@ -131,7 +131,7 @@ export class Videos {
 
   /**
    * Creates a task. **This costs money**: the request is checked first and sent at most once, unless it provably was not
-   * accepted. When the answer is lost or the call is aborted, the error says `maybeExecuted`.
+   * accepted. When no response arrives or the call is aborted, the error has `maybeExecuted`.
    */
   async create(request: VideoRequest | string, options: CallOptions = {}): Promise<Task> {
     const handle = this.#handle;
@@ -154,7 +154,7 @@ export class Videos {
     return new Task(this.#handle, String(id));
   }
 
-  /** Creates a task and waits for its video. `onProgress` is called with the new task first. Every option is checked before. */
+  /** Creates a task and waits for its video. `onProgress` is called with the new task first. Every option is checked first. */
   async generate(
     request: VideoRequest | string, options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {},
   ): Promise<Video> {
@@ -163,9 +163,9 @@ export class Videos {
     const { signal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "onProgress"], "create");
     const shaped = await shapeRequest(request, encode);
     return paid((tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
-      const told = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
+      const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
-        handle.raw().generate(shaped, tracker, seconds(timeoutMs), seconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+        handle.raw().generate(shaped, tracker, seconds(timeoutMs), seconds(pollIntervalMs), notify as never, inner) as Promise<RawVideo>;
       return new Video(handle, await run(begin, inner, about));
     }));
   }
@@ -183,7 +183,7 @@ export class Videos {
 
   /**
    * Creates a task for each request and waits for its video, at most `concurrency` (default 4) alive at a time. **This costs
-   * money.** Every request is read before the first is sent. `break` ends it: no further task is created, those that exist go on.
+   * money.** Every request is read before the first is sent. `break` ends it: no further task is created, those that exist keep running.
    */
   async *generateMany(
     requests: Iterable<VideoRequest | string>, options: CallOptions & { concurrency?: number | undefined } = {},

@@ -1,8 +1,8 @@
 /**
  * The WebAssembly module: loaded at first use, and started over after a panic.
  *
- * A panic stops the module in whatever it was doing, so every call that waits for it is told, the module gets a fresh
- * memory, and clients make themselves anew in it: the next call works.
+ * A panic stops the module in whatever it was doing, so every call that waits for it is rejected, the module gets fresh
+ * memory, and clients are made anew in it: the next call works.
  */
 import * as glue from "#glue";
 import { JunFeiAIError, internal, toError } from "./errors.js";
@@ -22,7 +22,7 @@ let lastWords: string | undefined;
 export type About = () => Pick<RawRecord, "task_id" | "maybe_executed">;
 const waiting = new Map<(error: Error) => void, About | undefined>();
 
-/** Each entry point says how it comes to the wasm file. */
+/** Each entry point sets how the wasm file is loaded. */
 export function setLoader(how: { later?: () => Promise<WasmSource>; now?: () => BufferSource }): void {
   load = how.later;
   loadNow = how.now;
@@ -66,7 +66,7 @@ function begin(): void {
   glue.onPanic((text: string) => { lastWords = text; });
 }
 
-/** Counts the lives of the module: what was made in a former one is gone. */
+/** Counts the restarts of the module: what was made before the last one is gone. */
 export function life(): number {
   return generation;
 }
@@ -102,10 +102,10 @@ export function call<T>(work: () => T): T {
 /** A call into the module that ends later. */
 export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null, about?: About): Promise<T> {
   await ready();
-  let over = (): void => undefined;
+  let end = (): void => undefined;
   try {
     return await new Promise<T>((resolve, reject) => {
-      over = () => { waiting.delete(reject); };
+      end = () => { waiting.delete(reject); };
       waiting.set(reject, about);
       call(work).then(resolve, reject);
     });
@@ -113,7 +113,7 @@ export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null
     const aborted = signal?.aborted && (thrown as RawRecord | null | undefined)?.kind === "cancelled";
     throw toError(thrown, aborted ? signal.reason : undefined);
   } finally {
-    over();
+    end();
   }
 }
 
@@ -121,7 +121,7 @@ export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null
 export function guardedMicrotask(work: () => void): void {
   const life = generation;
   queueMicrotask(() => {
-    // Work of a former life has nothing to do in this one.
+    // Work from before a restart is dropped.
     if (life !== generation) return;
     try {
       work();

@@ -29,9 +29,9 @@ export class JunFeiAIError extends Error {
   readonly number: number;
   /** Where it happened: `config`, `create`, `query`, `wait`, `content`, `save`, … */
   readonly phase: string;
-  /** The HTTP status of the answer. */
+  /** The HTTP status of the response. */
   readonly status: number | null;
-  /** The server's own code and message. */
+  /** The server's code and message. */
   readonly serverCode: string | null;
   readonly serverMessage: string | null;
   /** The server's request id, for the administrator. */
@@ -46,7 +46,7 @@ export class JunFeiAIError extends Error {
   readonly retryAfterMs: number | null;
   /** How many requests were sent for this call. */
   readonly attempts: number;
-  /** True when a create may have been carried out, and charged, although there is no answer. */
+  /** True when a create may have been carried out, and charged, although there is no response. */
   readonly maybeExecuted: boolean;
   /** True when the same call may succeed later without any change. */
   readonly transient: boolean;
@@ -77,7 +77,7 @@ export class JunFeiAIError extends Error {
   }
 }
 
-/** Whatever crossed the border as an error. */
+/** Whatever came out of the module as an error. */
 export function toError(thrown: unknown, cause?: unknown): unknown {
   if (thrown instanceof Error) return thrown;
   const record = thrown as RawRecord | null | undefined;

@@ -1,6 +1,6 @@
 /**
- * A connection of its own for every create. On a kept one, which the server may just be closing, the outcome of a create
- * stays unknown, and Deno sends it again by itself.
+ * A new connection for every create request. On a pooled one, which the server may just be closing, the outcome of a create
+ * request stays unknown, and Deno sends it again by itself.
  */
 
 interface Dispatcher { constructor: new (options: object) => Dispatcher }
@@ -20,7 +20,7 @@ export function forCreates(): object {
     client ??= engine.Deno.createHttpClient?.({ poolMaxIdlePerHost: 0 });
     return client ? { client } : {};
   }
-  // Bun's own way of it; in Node it is the default and means something else.
+  // Bun's option for it; in Node it is the default and means something else.
   const init = { keepalive: false };
   const dispatcher = fresh();
   return dispatcher ? { ...init, dispatcher } : init;
@@ -44,7 +44,7 @@ function copy(from: unknown): Dispatcher | undefined {
     const part = (name: string): unknown => known[Object.getOwnPropertySymbols(known).find((symbol) => symbol.description === name) as never];
     const { name } = known.constructor as { name?: string };
     if (name === "Agent") return new known.constructor({ ...part("options") as object, factory: part("factory"), pipelining: 0 });
-    // Node makes it itself when it is told to take proxies from the environment.
+    // Node makes it itself when it is configured to take proxies from the environment.
     const { execArgv, env } = engine.process ?? {};
     const ofNode = env?.["NODE_USE_ENV_PROXY"] === "1" || execArgv?.includes("--use-env-proxy");
     return name === "EnvHttpProxyAgent" && ofNode ? new known.constructor({ pipelining: 0 }) : undefined;

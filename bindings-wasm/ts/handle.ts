@@ -8,7 +8,7 @@ export interface Shaped {
 }
 
 let ofCreates: (() => object) | undefined;
-/** What an entry point adds to the second argument of `fetch` for a create, unless the caller brings a `fetch`. */
+/** What an entry point adds to the second argument of `fetch` for a create request, unless the caller passes a `fetch`. */
 export function setForCreates(init: () => object): void {
   ofCreates = init;
 }
@@ -20,7 +20,7 @@ export class Handle {
 
   constructor(shaped: Shaped) {
     this.shaped = shaped;
-    // Where the module is there at once, wrong options are told at once.
+    // Where the module is there at once, wrong options are refused at once.
     if (tryNow()) this.raw();
   }
 

@@ -1,4 +1,4 @@
-/** What the other entry points of the package need of a client. Not part of its public face. */
+/** What the other entry points of the package need of a client. Not part of the public API. */
 import { panicForTests } from "#glue";
 import { take } from "./calls.js";
 import { call, ready, run, tryNow } from "./engine.js";

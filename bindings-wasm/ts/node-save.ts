@@ -117,7 +117,7 @@ function lock(target: string): () => void {
     try {
       renameSync(path, aside);
       unlinkSync(aside);
-    } catch { /* another one was faster */ }
+    } catch { /* another saver was faster */ }
   }
   throw refuse("file_locked", `${path} comes and goes: other savers are at work`);
 }
@@ -180,11 +180,11 @@ class PartFile {
   ) {}
 
   static async open(target: string): Promise<PartFile> {
-    // A link in place of our own files would lead the bytes elsewhere.
+    // A symbolic link in place of our files would lead the bytes elsewhere.
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
     const file = await fs.open(`${target}.part`, flags, 0o666);
     try {
-      // Not for appending: Windows lets nobody cut what was opened so.
+      // Not for appending: on Windows a file opened so cannot be truncated.
       const state = await fs.open(`${target}.part.state`, flags, 0o666);
       const text = await state.readFile();
       return new PartFile(target, file, state, text.toString("utf8"), (await file.stat()).size, text.length);

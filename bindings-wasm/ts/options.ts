@@ -7,29 +7,29 @@ import { CLIENT, inCore, meant } from "./names.js";
 export interface ClientOptions {
   /** The API key. In Node the default is `JUNFEIAI_API_KEY`. A key in a page is public: see `junfeiai/server`. */
   apiKey?: string | undefined;
-  /** The entry: a base URL that ends in `/v1`, or in a page a path such as `/api/junfeiai`. */
+  /** The endpoint: a base URL that ends in `/v1`, or in a page a path such as `/api/junfeiai`. */
   baseURL?: string | URL | undefined;
-  /** The entry by name: `standard` (the default) or `china`; a base URL or a host alias will do, too. */
+  /** The endpoint by name: `standard` (the default) or `china`; a base URL or a host alias also works. */
   endpoint?: "standard" | "china" | (string & {}) | undefined;
-  /** Several entries, the preferred one first. Another is tried only when no connection could be made, which browsers do not tell. */
+  /** Several endpoints, the preferred one first. Another is tried only when no connection could be made, which browsers do not report. */
   endpoints?: readonly string[] | undefined;
-  /** Your own name for the documented video host, as scheme and host. */
+  /** A custom domain in place of the documented video host, as scheme and host. */
   videoBaseURL?: string | URL | undefined;
-  /** Further hosts that may be given the key, as `host` or `host:port`. */
+  /** Further hosts that may receive the key, as `host` or `host:port`. */
   trustedHosts?: readonly string[] | undefined;
-  /** A `fetch` of your own. */
+  /** A custom `fetch`. */
   fetch?: typeof globalThis.fetch | undefined;
-  /** Longest time for one query. Default 30 s. */
+  /** Timeout of one query. Default 30 s. */
   timeoutMs?: number | undefined;
-  /** Longest time for one create. Default 180 s. */
+  /** Timeout of a create request; after it the task may still be created and charged. Default 180 s. */
   createTimeoutMs?: number | undefined;
-  /** Longest silence in the middle of a video. Default 30 s. */
+  /** Maximum time without data during a download. Default 30 s. */
   idleTimeoutMs?: number | undefined;
-  /** Longest wait for a task. Default 30 minutes; `Infinity` waits as long as it takes. */
+  /** Timeout of a wait for a task. Default 30 minutes; `Infinity` for none. */
   waitTimeoutMs?: number | undefined;
-  /** First pause between two polls. Default 5 s, which is the least for any host but this machine. */
+  /** Delay between polls: starts at this, backs off to twice as much. Default 5 s, which is the minimum except for localhost. */
   pollIntervalMs?: number | undefined;
-  /** Most attempts of one call. Default 4. A create is sent again only when it provably was not accepted. */
+  /** Maximum attempts of one call. Default 4. A create request is sent again only when it provably was not accepted. */
   maxAttempts?: number | undefined;
   /** `Accept-Language`: the language of the server's messages. */
   language?: string | undefined;
@@ -37,7 +37,7 @@ export interface ClientOptions {
   dangerouslyAllowBrowser?: boolean | undefined;
 }
 
-/** An image: a URL that the service fetches, or PNG, JPEG or WebP bytes that travel inside the request. */
+/** An image: a URL that the service fetches, or PNG, JPEG or WebP bytes that are sent inside the request. */
 export type ImageInput = string | URL | Blob | ArrayBuffer | Uint8Array;
 
 export interface VideoRequest {
@@ -88,10 +88,10 @@ function absolute(value: unknown): unknown {
   return text(value);
 }
 
-export function shapeOptions(options: ClientOptions, face: string): Shaped {
+export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   const given = take(options, CLIENT, "config");
   const env = environment();
-  const shaped: Record<string, unknown> = { environment: env, face };
+  const shaped: Record<string, unknown> = { environment: env, face: sdkName };
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;

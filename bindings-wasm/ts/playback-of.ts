@@ -29,7 +29,7 @@ export async function playbackURL(handle: Handle, video: Video, signal?: AbortSi
   return URL.createObjectURL(await video.blob({ signal }));
 }
 
-/** The address of a task's video at the entry itself. */
+/** The address of a task's video at the endpoint itself. */
 export function direct(handle: Handle, taskId: string): string {
   return `${handle.raw().endpoint}/videos/${encodeURIComponent(taskId)}/content`;
 }

@@ -1,4 +1,4 @@
-/** Plain data as it crosses the border. */
+/** Plain data as it comes out of the module. */
 
 export interface RawRecord {
   kind: string;

@@ -14,7 +14,7 @@ export interface SaveOptions {
   connections?: number | undefined;
 }
 
-/** A save that came to its end. */
+/** The result of a save. */
 export interface Summary {
   path: string;
   bytes: number;
@@ -47,7 +47,7 @@ export type Saver = (
 
 let known: Saver | undefined;
 
-/** The entry point for Node brings one. */
+/** The entry point for Node sets one. */
 export function setSaver(save: Saver): void {
   known = save;
 }

@@ -46,7 +46,7 @@ export class Task {
           billed_seconds: null, created_at: null, started_at: null, finished_at: null,
         };
     this.#warnings = raw ? (call(() => raw.warnings()) as Warning[]) : [];
-    // Where the module is there already, a text that is no id is told at once.
+    // Where the module is there already, a text that is no id is refused at once.
     if (!raw && handle.loaded) this.#part.get();
   }
 
@@ -54,7 +54,7 @@ export class Task {
   get id(): string { return this.#seen.task_id; }
   /** The last seen state; `unknown` for a task that was not asked for yet. */
   get status(): TaskStatus { return this.#seen.status; }
-  /** The server's own word for it. */
+  /** The server's spelling of it. */
   get rawStatus(): string { return this.#seen.raw_status; }
   /** 0–100, where the server says it. May stand still or go back. */
   get progress(): number | null { return this.#seen.progress; }
@@ -71,7 +71,7 @@ export class Task {
   get finishedAt(): Date | null { return date(this.#seen.finished_at); }
   get warnings(): readonly Warning[] { return this.#warnings; }
 
-  /** The server's last answer, whole. */
+  /** The server's last response, complete. */
   get raw(): unknown {
     const text = call(() => this.#part.get().raw());
     return text === "" ? null : JSON.parse(text);
@@ -91,9 +91,9 @@ export class Task {
     await this.#handle.ready();
     const { timeoutMs, pollIntervalMs, signal, onProgress } = take(options, [...WAIT, "onProgress"], "wait");
     return guarded(signal, onProgress, this.#about, async (inner, tell) => {
-      const told = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
+      const notify = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
       const begin = (): Promise<RawVideo> =>
-        this.#part.get().wait(seconds(timeoutMs), seconds(pollIntervalMs), told as never, inner) as Promise<RawVideo>;
+        this.#part.get().wait(seconds(timeoutMs), seconds(pollIntervalMs), notify as never, inner) as Promise<RawVideo>;
       return new Video(this.#handle, await run(begin, inner, this.#about));
     });
   }

@@ -9,7 +9,7 @@ import { saver, type SaveOptions, type Summary } from "./saver.js";
 
 export interface ReadOptions {
   signal?: AbortSignal | null | undefined;
-  /** Called with every piece: bytes that are there, and the length where it is known. */
+  /** Called with every piece: bytes read so far, and the length where it is known. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Largest video that is taken into memory. Default 1 GiB. */
   maxBytes?: number | undefined;
@@ -51,8 +51,8 @@ export class Video {
     const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content");
     const memory = new Memory();
     await guarded(signal, onProgress, this.#about, (inner, tell) => {
-      const told = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-      return run(() => this.#part.get().bytes(memory, maxBytes ?? undefined, told as never, inner), inner, this.#about);
+      const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+      return run(() => this.#part.get().bytes(memory, maxBytes ?? undefined, notify as never, inner), inner, this.#about);
     });
     return memory.take();
   }
@@ -67,7 +67,7 @@ export class Video {
     return (await this.bytes(options)).buffer;
   }
 
-  /** The bytes as they come, in order; it goes on by itself when a connection breaks. */
+  /** The bytes as they come, in order; resumes by itself when a connection breaks. */
   stream(options: { signal?: AbortSignal | null | undefined } = {}): ReadableStream<Uint8Array> {
     const { signal } = take(options, ["signal"], "content");
     return readable(async () => {
@@ -87,7 +87,7 @@ export class Video {
   }
 
   /**
-   * The answer to a player that sent this `Range` header (or this request), exact to the byte whatever the server does:
+   * The response to a player that sent this `Range` header (or this request), exact to the byte whatever the server does:
    * 200, 206 or 416 with everything that a player looks at.
    */
   async response(range?: string | null | Request, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Response> {
@@ -106,22 +106,22 @@ export class Video {
 
   /**
    * Saves the video under this name (Node, Deno, Bun). The bytes go to `NAME.part` and get the final name only when the
-   * file is whole, checked and on the disk; a save that ended early is gone on with by the next.
+   * file is whole, checked and on the disk; the next save resumes one that ended early.
    */
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
     await this.#handle.ready();
     const save = saver(this.taskId);
     const taken = take(options, SAVE, "save");
     return guarded(taken.signal, taken.onProgress, this.#about, (inner, tell) => {
-      const told = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+      const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
       return save(path, taken, this.taskId, (storage) =>
-        run(() => this.#part.get().save(storage as never, told as never, inner), inner, this.#about));
+        run(() => this.#part.get().save(storage as never, notify as never, inner), inner, this.#about));
     });
   }
 
   /**
    * A URL for `<video src>`. With `registerPlayback` of `junfeiai/playback` it plays and seeks at once; a client that goes
-   * through your own server gives that server's address; anything else loads the video into memory first.
+   * through your server gives that server's address; anything else loads the video into memory first.
    */
   async playbackURL(options: { signal?: AbortSignal | null | undefined } = {}): Promise<string> {
     return playbackURL(this.#handle, this, take(options, ["signal"], "content").signal);
@@ -149,24 +149,24 @@ function weakly(target: WeakRef<() => void>): () => void {
   return () => { target.deref()?.(); };
 }
 
-/** A native stream as a web stream: nothing is read before somebody asks for it. */
+/** A native stream as a web stream: nothing is read before it is asked for. */
 function readable(
   open: () => Promise<RawStream>, signal: AbortSignal | null | undefined, taskId: string | null,
 ): ReadableStream<Uint8Array> {
   let stream: RawStream | undefined;
   let raised: (() => void) | undefined;
   let listener: (() => void) | undefined;
-  const over = (): void => {
+  const end = (): void => {
     if (listener) signal?.removeEventListener("abort", listener);
     if (raised) gone.unregister(raised);
-    try { stream?.cancel(); } catch { /* of a former life of the module */ }
+    try { stream?.cancel(); } catch { /* of a module that was restarted since */ }
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
       if (!signal) return;
       raised = () => {
         controller.error(own("cancelled", "content", "the call was cancelled", { taskId, cause: signal.reason }));
-        over();
+        end();
       };
       if (signal.aborted) {
         raised();
@@ -181,16 +181,16 @@ function readable(
         const from = (stream ??= await open());
         const piece = await run(() => from.next() as Promise<Uint8Array | undefined>);
         if (piece === undefined) {
-          over();
+          end();
           controller.close();
         } else {
           controller.enqueue(piece);
         }
       } catch (error) {
-        over();
+        end();
         if (!signal?.aborted) throw error;
       }
     },
-    cancel: over,
+    cancel: end,
   }, { highWaterMark: 0 });
 }

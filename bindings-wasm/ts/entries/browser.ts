@@ -1,8 +1,8 @@
 /** Pages, workers and bundlers: the wasm file lies beside this one. */
-import { setFace } from "../client.js";
+import { setSdkName } from "../client.js";
 import { setLoader } from "../engine.js";
 
-setFace("browser");
+setSdkName("browser");
 setLoader({
   async later() {
     try {

@@ -1,8 +1,8 @@
 /** The wasm file as text inside, for bundlers and places that take JavaScript only. */
 import { wasm } from "#inline";
-import { setFace } from "../client.js";
+import { setSdkName } from "../client.js";
 import { setLoader } from "../engine.js";
 
-setFace("browser");
+setSdkName("browser");
 setLoader({ now: wasm });
 export * from "../index.js";

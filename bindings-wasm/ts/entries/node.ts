@@ -1,14 +1,14 @@
 /** Node (and Bun and Deno by way of their Node layer): the wasm file is read at the first use. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setFace } from "../client.js";
+import { setSdkName } from "../client.js";
 import { setLoader } from "../engine.js";
 import { forCreates } from "../fresh.js";
 import { setForCreates } from "../handle.js";
 import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
 
-setFace("node");
+setSdkName("node");
 setLoader({ now: () => readFileSync(join(__dirname, "junfeiai.wasm")) });
 setSaver(saveToFile);
 setForCreates(forCreates);

@@ -1,7 +1,7 @@
 /// <reference lib="webworker" />
 /**
  * The service worker of `junfeiai/playback`: copy it to your site. It answers `…/junfeiai-playback/<id>/<name>.mp4` and
- * nothing else. The core runs in here as it is: it decides where the key may go, goes on when a body is cut, asks for a
+ * nothing else. The core runs in here as it is: it decides where the key may go, resumes when a body is cut, asks for a
  * fresh link when one has expired. The key is in memory only, so after a restart the worker asks the page for it again.
  */
 import { wasm } from "#inline";

@@ -1,6 +1,6 @@
 /**
  * Playing and seeking in a `<video>` element: a service worker answers addresses of the page's own origin with the bytes
- * of the service, and adds the key where it may go. The key lives in the worker's memory; when the worker was stopped, it
+ * of the service, and adds the key for trusted hosts. The key lives in the worker's memory; when the worker was stopped, it
  * asks the page for it again.
  */
 import type { Client, Video } from "./browser.js";
@@ -12,12 +12,12 @@ export type { PlaybackMode };
 export interface PlaybackOptions {
   /** Where the page's server has `junfeiai/playback-worker.js`. Default `/junfeiai-playback-worker.js`. */
   worker?: string | URL | undefined;
-  /** The part of the site that the worker is for. Default: the worker's own folder. */
+  /** The part of the site that the worker is for. Default: the worker's folder. */
   scope?: string | undefined;
 }
 
 export interface Playback {
-  /** `worker`: plays and seeks through the service worker. `direct`: plays from your own server. `blob`: loads it first. */
+  /** `worker`: plays and seeks through the service worker. `direct`: plays from your server. `blob`: loads it first. */
   readonly mode: PlaybackMode;
   /** Why it is not the worker. */
   readonly reason: string | null;
@@ -83,7 +83,7 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
   const known = new Map<string, Known>();
   container.addEventListener("message", (event: MessageEvent) => {
     const data = event.data as { junfeiai?: string; id?: string } | null;
-    // Only the page's own worker may ask: messages of this container come from nobody else.
+    // Only the page's worker may ask: messages of this container come from no other sender.
     if (data?.junfeiai !== "who" || !data.id) return;
     const found = known.get(data.id);
     if (found) event.ports[0]?.postMessage(found);

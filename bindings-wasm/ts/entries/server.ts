@@ -1,5 +1,5 @@
 /**
- * Keeps the key off the page: a handler for your own backend that takes the calls of a client without a key, asks you
+ * Keeps the key off the page: a handler for your backend that takes the calls of a client without a key, asks you
  * whether they are allowed, and carries them out with the key.
  */
 import { Client, JunFeiAIError, __options, type ClientOptions, type Task, type Video, type VideoRequest } from "#main";
@@ -9,28 +9,28 @@ export interface ProxyCall {
   kind: "create" | "query" | "content";
   /** The task that is meant; `null` for a create. */
   taskId: string | null;
-  /** What a create orders. Change it to narrow it, for example to one model or fewer seconds. */
+  /** The request of a create. Change it to narrow it, for example to one model or fewer seconds. */
   order: VideoRequest | null;
-  /** The page's own request, with its cookies. Its body is read already. */
+  /** The page's HTTP request, with its cookies. Its body is read already. */
   request: Request;
 }
 
 export interface ProxyOptions extends ClientOptions {
   /**
-   * Whether this call may be made: `true`, `false` (403), or a `Response` of your own. Every create costs money, so look
-   * who asks. `() => true` lets everybody.
+   * Whether this call may be made: `true`, `false` (403), or a custom `Response`. Every create request costs money, so
+   * check who asks. `() => true` allows everybody.
    */
   allow: (call: ProxyCall) => boolean | Response | Promise<boolean | Response>;
-  /** The path that the handler is mounted at. Default: whatever stands in front of `/video/generations` and `/videos/…`. */
+  /** The path that the handler is mounted at. Default: whatever comes before `/video/generations` and `/videos/…`. */
   basePath?: string | undefined;
-  /** Called with each task that was created, to note whose it is. What it throws is an answer of 500 that names the task. */
+  /** Called with each task that was created, to note whose it is. When it throws, the page receives a 500 that names the task. */
   onCreated?: ((task: Task, call: ProxyCall) => void | Promise<void>) | undefined;
 }
 
 export type ProxyHandler = (request: Request) => Promise<Response>;
 
-/** Images travel inside the request: a third larger than they are. */
-const LARGEST_ORDER = 32 * 1024 * 1024;
+/** Images are sent inside the request, a third larger than they are. */
+const LARGEST_REQUEST = 32 * 1024 * 1024;
 const KNOWN_VIDEOS = 256;
 const KNOWN_CREATES = 1024;
 const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images"] as const;
@@ -63,7 +63,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     try {
       const refused = await refusedBy(allow, call);
       if (refused) return { response: refused, mayExist: false };
-      // Not with the page's signal: the service finishes, and charges, although the page has gone.
+      // Not with the page's signal: the service finishes, and charges, although the page is closed.
       task = await client.videos.create(call.order ?? "");
       await onCreated?.(task, call);
       return { response: created(task), mayExist: true };
@@ -81,7 +81,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       const method = route.kind === "create" ? "POST" : "GET";
       if (request.method !== method) return refusal(405, "method_not_allowed", `${method} only`, { Allow: method });
       if (route.kind === "create") {
-        const order = await readOrder(request);
+        const order = await readRequest(request);
         if (order instanceof Response) return order;
         return await creates.once(request.headers.get("Idempotency-Key"), order, () => create({ ...route, order, request }));
       }
@@ -103,15 +103,15 @@ async function refusedBy(allow: ProxyOptions["allow"], call: ProxyCall): Promise
   return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
 }
 
-/** What became of a create: its answer, and whether a task may exist. */
+/** The outcome of a create request: its response, and whether a task may exist. */
 interface Carried { response: Response; mayExist: boolean }
 
 /**
- * The latest creates by their `Idempotency-Key`. Chromium sends a POST again by itself when a kept connection closes without
- * an answer, and no script can prevent it; what may have made a task is not carried out again but answered as before.
+ * The latest create requests by their `Idempotency-Key`. Chromium sends a POST again by itself when a kept connection closes without
+ * a response, and no script can prevent it; what may have made a task is not carried out again but answered as before.
  */
 class Creates {
-  /** The order by its digest: images travel inside of it. Only what has ended is ever forgotten, the oldest first. */
+  /** The request by its digest, as images are inside of it. Only what has ended is ever forgotten, the oldest first. */
   readonly #known = new Map<string, { digest: string; carried: Promise<Carried> }>();
   readonly #ended = new Set<string>();
 
@@ -166,7 +166,7 @@ function decode(text: string): string {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-async function readOrder(request: Request): Promise<VideoRequest | Response> {
+async function readRequest(request: Request): Promise<VideoRequest | Response> {
   // A page of another site can send anything but this without being asked first.
   if (!(request.headers.get("content-type") ?? "").toLowerCase().startsWith("application/json")) {
     return refusal(415, "invalid_request", "Content-Type must be application/json");
@@ -192,13 +192,13 @@ async function readCapped(request: Request): Promise<string | null> {
   let length = 0;
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     length += chunk.length;
-    if (length > LARGEST_ORDER) return null;
+    if (length > LARGEST_REQUEST) return null;
     chunks.push(chunk);
   }
   return new TextDecoder().decode(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
-/** The service's own answers, without what they say about your account. */
+/** The service's responses, without what they say about your account. */
 function created(task: Task): Response {
   const billed = task.billedSeconds;
   const { id, rawStatus: status, model } = task;
@@ -219,7 +219,7 @@ function queried(task: Task): Response {
   });
 }
 
-/** `left`: what may exist all the same. An answer with `data: null` says that there is nothing. */
+/** `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
 function failure(error: unknown, left?: { task_id: string | null }): Response {
   if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
   const fallback = error.code === "invalid_request" ? 400 : 502;
@@ -269,7 +269,7 @@ export function toNodeHandler(handler: ProxyHandler): (request: NodeRequest, res
       if (answer.body) await pipe(answer.body, outgoing, gone.signal);
       outgoing.end();
     } catch (error) {
-      // Whatever was sent is not the whole: a cut connection says so.
+      // The response is not complete: cutting the connection shows it.
       outgoing.destroy(gone.signal.aborted || !(error instanceof Error) ? undefined : error);
     }
   };

@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Value> {
     value_of(&JSON::parse(std::str::from_utf8(&exact(text)?).ok()?).ok()?)
 }
 
-/// The text with quotes around whole numbers of more than 15 digits. `None` when it ends within an escape.
+/// The text with quotes around whole numbers beyond [`EXACT`]. `None` when it ends within an escape.
 fn exact(mut text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut in_string = false;
@@ -23,7 +23,8 @@ fn exact(mut text: &[u8]) -> Option<Vec<u8>> {
         let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         // Nothing of a number with a sign, a fraction or an exponent.
         let part = |byte: Option<&u8>| byte.is_some_and(|byte| b"+-.eE".contains(byte));
-        let quoted = !in_string && digits > 15 && !part(out.last()) && !part(text.get(digits));
+        let large = (digits, &text[..digits]) > (16, b"9007199254740992");
+        let quoted = !in_string && large && !part(out.last()) && !part(text.get(digits));
         in_string ^= *byte == b'"';
         let (token, rest) = text.split_at_checked(if *byte == b'\\' { 2 } else { digits.max(1) })?;
         let quote: &[u8] = if quoted { b"\"" } else { b"" };
@@ -78,10 +79,12 @@ pub(crate) fn http_date(text: &str) -> Option<u64> {
     // The engine reads much more than the three forms of HTTP. The third one (`asctime`) names no zone; it is the only
     // one with a space behind the name of the day.
     let asctime = text.len() == 24 && text.as_bytes()[3] == b' ';
-    let milliseconds = match asctime {
-        true => Date::parse(&[text, " GMT"].concat()),
-        false if text.contains(',') && text.ends_with(" GMT") => Date::parse(text),
-        false => f64::NAN,
+    let milliseconds = if asctime {
+        Date::parse(&[text, " GMT"].concat())
+    } else if text.contains(',') && text.ends_with(" GMT") {
+        Date::parse(text)
+    } else {
+        f64::NAN
     };
     (milliseconds >= 0.0).then_some((milliseconds / 1000.0) as u64)
 }
