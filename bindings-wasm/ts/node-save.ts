@@ -93,9 +93,9 @@ const ABANDONED_MS = 600_000;
 interface Holder {
   pid: number;
   /** Where that number means something: this start of the machine, and the container. */
-  place?: string;
+  place?: string | undefined;
   /** When the process began, in the system's ticks. */
-  started?: number;
+  started?: number | undefined;
   name: string;
 }
 
