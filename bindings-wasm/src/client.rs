@@ -14,7 +14,7 @@ use web_sys::AbortSignal;
 use crate::convert;
 use crate::many::RawMany;
 use crate::run::{RawTracker, promise, promise_create, promise_with};
-use crate::task::{RawTask, policy, told};
+use crate::task::{RawTask, policy, with_progress};
 use crate::video::RawVideo;
 
 /// A client.
@@ -65,7 +65,7 @@ impl RawClient {
     ) -> Promise {
         let wait = policy(&self.client, timeout_s, interval_s).and_then(|policy| {
             let request = read(request).map_err(|error| convert::error(&error))?;
-            Ok(told(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell))
+            Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell))
         });
         match wait {
             Ok(wait) => promise_with(signal, |token| {

@@ -62,7 +62,7 @@ pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, JsValue> {
 }
 
 /// The caller's callback for bytes read so far, and the length where it is known.
-pub(crate) fn teller(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
+pub(crate) fn progress_callback(tell: Option<Function>) -> impl FnMut(u64, Option<u64>) + 'static {
     move |bytes, total| {
         if let Some(tell) = &tell {
             let total = total.map_or(JsValue::NULL, |total| (total as f64).into());

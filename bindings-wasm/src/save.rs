@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::convert::{self, io_error, teller};
+use crate::convert::{self, io_error, progress_callback};
 
 #[wasm_bindgen]
 extern "C" {
@@ -84,7 +84,7 @@ pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -
     policy.connections = handed.connections().unwrap_or(policy.connections);
     let (text, length) = (handed.text(), handed.length() as u64);
     let keep = Keep { storage: Arc::new(JsStorage(handed)), text, length, policy };
-    let finished = video.keep(keep, teller(tell)).await?;
+    let finished = video.keep(keep, progress_callback(tell)).await?;
     let info = finished.info.as_ref();
     Ok(convert::value(&json!({
         "bytes": finished.total,

@@ -40,7 +40,7 @@ pub(crate) fn policy(client: &Client, timeout_s: Option<f64>, interval_s: Option
 }
 
 /// The caller's callback for every state of a task. What it throws is the wrapper's business.
-pub(crate) fn told(wait: Wait, tell: Option<Function>) -> Wait {
+pub(crate) fn with_progress(wait: Wait, tell: Option<Function>) -> Wait {
     match tell {
         None => wait,
         Some(tell) => wait.on_progress(move |task| {
@@ -81,7 +81,7 @@ impl RawTask {
         signal: Option<AbortSignal>,
     ) -> Promise {
         let wait = match policy(self.task.client(), timeout_s, interval_s) {
-            Ok(policy) => told(self.task.wait().policy(policy), tell),
+            Ok(policy) => with_progress(self.task.wait().policy(policy), tell),
             Err(error) => return Promise::reject(&error),
         };
         promise_for(Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })

@@ -10,7 +10,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
-use crate::convert::{self, io_error, teller};
+use crate::convert::{self, io_error, progress_callback};
 use crate::run::{Reading, Watched, promise_for};
 use crate::save::{Handed, keep};
 
@@ -89,7 +89,7 @@ impl RawVideo {
         };
         let video = self.video.clone();
         promise_for(self.video.task_id(), signal, async move {
-            video.bytes_into(JsMemory(memory), limit, teller(tell)).await.map(|_| JsValue::UNDEFINED)
+            video.bytes_into(JsMemory(memory), limit, progress_callback(tell)).await.map(|_| JsValue::UNDEFINED)
         })
     }
 
