@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use js_sys::{Function, JSON, Reflect};
+use js_sys::{Function, Reflect};
 use junfeiai::platform::wasm::value_of;
 use junfeiai::{Error, ErrorKind, Phase};
 use serde::Serialize;
@@ -31,10 +31,9 @@ pub(crate) fn refusal(kind: ErrorKind, phase: Phase, field: &str, message: &str)
     value(&record)
 }
 
-/// Plain data as plain objects, `null` for what is not there. By way of a text: the core writes JSON anyway, and a second
-/// writer would only have to be loaded.
+/// Plain data as plain objects, `null` for what is not there.
 pub(crate) fn value(data: &impl Serialize) -> JsValue {
-    serde_json::to_string(data).ok().and_then(|text| JSON::parse(&text).ok()).unwrap_or(JsValue::NULL)
+    data.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::NULL)
 }
 
 /// A plain object as JSON.

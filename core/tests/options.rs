@@ -572,3 +572,17 @@ fn every_field_of_a_request() {
         }
     });
 }
+
+#[test]
+fn a_policy_that_no_wait_can_have_is_refused_before_anything_is_asked() {
+    let (client, clock, service) = connect(Client::builder().api_key("sk-1"), Mood::Good).unwrap();
+    let policy = WaitPolicy { interval: Duration::ZERO, ..WaitPolicy::default() };
+    let task = client.videos().task("task_1").unwrap();
+    let waited = clock.run(task.wait().policy(policy.clone()).into_future()).unwrap();
+    let watched = clock.run(task.watch_with(policy).next()).unwrap().unwrap();
+    for error in [waited.unwrap_err(), watched.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!((error.record().field.as_deref(), error.task_id()), (Some("poll_interval"), Some("task_1")));
+    }
+    assert_eq!(service.posts.load(Ordering::SeqCst) + service.polls.load(Ordering::SeqCst), 0);
+}

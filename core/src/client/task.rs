@@ -111,6 +111,10 @@ impl Task {
 
     /// [`Task::watch`] with a policy of its own.
     pub fn watch_with(&self, policy: WaitPolicy) -> BoxStream<'static, Result<Task>> {
+        if let Err(error) = policy.check() {
+            let error = error.with_task(self.id());
+            return Box::pin(stream::once(async { Err(error) }));
+        }
         let machine = machine(&self.client, self.id(), policy, self.created);
         Box::pin(stream::unfold(Some((self.clone(), machine)), |state| async move {
             let (task, mut machine) = state?;
@@ -255,6 +259,7 @@ impl Waiting {
         Box::pin(async move {
             // Begun here, when somebody awaits it.
             let id = std::mem::take(&mut self.id);
+            policy.check().map_err(|error| error.with_task(&id))?;
             let mut machine = machine(&self.client, &id, *policy, self.created);
             drop(id);
             let mut last = None;
