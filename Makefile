@@ -18,9 +18,9 @@ flaky: ## the suites ROUNDS=10 times on a machine kept busy; names each test tha
 	@tests/setup.sh test
 	@python3 tests/flaky.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED)) $(SUITES)
 
-conformance: ## every scenario on every face, as a matrix (FACE=c,node SCENARIO=create/ for some of it)
+conformance: ## every scenario on every binding, as a matrix (BINDING=c,node SCENARIO=create/ for some of it)
 	@tests/setup.sh test
-	@python3 tests/conformance/run.py $(if $(FACE),--face $(FACE)) $(if $(SCENARIO),--scenario $(SCENARIO))
+	@python3 tests/conformance/run.py $(if $(BINDING),--binding $(BINDING)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 	@target/venv/bin/maturin build --release --locked --quiet -m bindings-python/Cargo.toml --out target/wheels

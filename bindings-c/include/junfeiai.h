@@ -1142,9 +1142,9 @@ jfai_status jfai_client_options_set_language(struct jfai_client_options *options
  * Sets the client name in the `User-Agent`. Default `"c"`.
  */
 JFAI_API
-jfai_status jfai_client_options_set_face(struct jfai_client_options *options,
-                                         const char *face,
-                                         struct jfai_error **err);
+jfai_status jfai_client_options_set_sdk_name(struct jfai_client_options *options,
+                                             const char *sdk_name,
+                                             struct jfai_error **err);
 
 /**
  * Sets the timeout of one query, in milliseconds. Default 30000.

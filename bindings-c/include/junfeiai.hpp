@@ -1224,7 +1224,7 @@ public:
     jfai_client_options *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_client_options_new(&out, e); });
     options_.reset(out);
-    set(jfai_client_options_set_face, "face", "c++");
+    set(jfai_client_options_set_sdk_name, "sdk_name", "c++");
   }
   /** Fills what is not set from the environment, when the client is made. */
   client_options &use_env() {
@@ -1248,7 +1248,7 @@ public:
   /** Sets the language of the server's messages. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
   /** Sets the client name in the User-Agent. */
-  client_options &face(std::string_view v) { return set(jfai_client_options_set_face, "face", v); }
+  client_options &sdk_name(std::string_view v) { return set(jfai_client_options_set_sdk_name, "sdk_name", v); }
   /** Sets the timeout of one query. */
   client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, "timeout", v); }
   /** Sets the timeout of a create request; after it the task may still be created and charged. */

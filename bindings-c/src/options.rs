@@ -31,7 +31,7 @@ pub struct jfai_client_options {
 impl jfai_client_options {
     pub(crate) fn new() -> Self {
         Self {
-            steps: vec![Box::new(|builder| builder.face("c"))],
+            steps: vec![Box::new(|builder| builder.sdk_name("c"))],
             retry: RetryPolicy::default(),
             wait: WaitPolicy::default(),
             interval: None,
@@ -287,15 +287,15 @@ pub unsafe extern "C" fn jfai_client_options_set_language(
 
 /// Sets the client name in the `User-Agent`. Default `"c"`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn jfai_client_options_set_face(
+pub unsafe extern "C" fn jfai_client_options_set_sdk_name(
     options: Option<&mut jfai_client_options>,
-    face: *const c_char,
+    sdk_name: *const c_char,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
         // SAFETY: the header asks for a string or NULL.
-        let face = unsafe { text(face, "face") }?.to_owned();
-        need(options, "options")?.by("face", "jfai_client_options_set_face").step(move |builder| builder.face(face.clone()));
+        let sdk_name = unsafe { text(sdk_name, "sdk_name") }?.to_owned();
+        need(options, "options")?.by("sdk_name", "jfai_client_options_set_sdk_name").step(move |builder| builder.sdk_name(sdk_name.clone()));
         Ok(())
     })
 }

@@ -45,7 +45,7 @@ static void options(void) {
   EXPECT(JFAI_OK, jfai_client_options_trust_host(o, "files.example:8443", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_proxy(o, "", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_language(o, "zh-CN", &err));
-  EXPECT(JFAI_OK, jfai_client_options_set_face(o, "test", &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_sdk_name(o, "test", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_timeout_ms(o, 1000, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_create_timeout_ms(o, JFAI_FOREVER, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_connect_timeout_ms(o, 1000, &err));

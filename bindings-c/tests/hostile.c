@@ -44,7 +44,7 @@ TEXT(client_options_set_proxy, options)
 TEXT(client_options_set_ca_file, options)
 TEXT(client_options_set_journal, options)
 TEXT(client_options_set_language, options)
-TEXT(client_options_set_face, options)
+TEXT(client_options_set_sdk_name, options)
 WHOLE(client_options_set_timeout_ms, options, uint64_t)
 WHOLE(client_options_set_create_timeout_ms, options, uint64_t)
 WHOLE(client_options_set_connect_timeout_ms, options, uint64_t)
@@ -136,8 +136,8 @@ static const struct row {
     T(client_options_set_journal, "/no/such/journal", "/no/such/journal"), T(client_options_set_journal, "/", "/"),
     T(client_options_set_language, NULL, "language"), T(client_options_set_language, BAD_UTF8, "language"),
     T(client_options_set_language, "\x01", "set_language"), T(client_options_set_language, "a\r\nb: c", "set_language"),
-    T(client_options_set_face, NULL, "face"), T(client_options_set_face, BAD_UTF8, "face"),
-    T(client_options_set_face, "a\r\nb: c", NULL), T(client_options_set_face, "", NULL),
+    T(client_options_set_sdk_name, NULL, "sdk_name"), T(client_options_set_sdk_name, BAD_UTF8, "sdk_name"),
+    T(client_options_set_sdk_name, "a\r\nb: c", NULL), T(client_options_set_sdk_name, "", NULL),
 #define TIMES(function)                                                                                                \
   N(function, 0, 0, #function), N(function, 0, UINT64_MAX, NULL), N(function, 0, UINT64_MAX - 1, NULL),                \
       N(function, 0, INT64_MAX, NULL), N(function, 0, (uint64_t)INT64_MAX + 1, NULL)

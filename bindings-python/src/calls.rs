@@ -66,7 +66,7 @@ pub(crate) fn client(py: Python<'_>, mut arguments: Arguments<'_>) -> PyResult<C
     let mut options = arguments.options(&CLIENT_OPTIONS)?;
     arguments.finish()?;
     options.insert("env".to_owned(), true.into());
-    options.insert("face".to_owned(), "python".into());
+    options.insert("sdk_name".to_owned(), "python".into());
     let builder = junfeiai::ClientBuilder::from_json(Value::Object(options));
     builder.and_then(junfeiai::ClientBuilder::build).map_err(|error| raise(py, &error))
 }

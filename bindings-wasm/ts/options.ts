@@ -91,7 +91,7 @@ function absolute(value: unknown): unknown {
 export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   const given = take(options, CLIENT, "config");
   const env = environment();
-  const shaped: Record<string, unknown> = { environment: env, face: sdkName };
+  const shaped: Record<string, unknown> = { environment: env, sdk_name: sdkName };
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;

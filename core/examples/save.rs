@@ -22,7 +22,7 @@ fn run() -> Result<()> {
         std::process::exit(2);
     };
     let connections = args.next().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut builder = Client::builder().from_env().face("bench");
+    let mut builder = Client::builder().from_env().sdk_name("bench");
     // The origin of the URL is the entry here, so that the key goes along.
     let origin: String = url.split('/').take(3).collect::<Vec<_>>().join("/");
     builder = builder.endpoint(origin);

@@ -214,7 +214,7 @@ const CLIENT: [&str; 21] = [
     "request_rate",
     "request_burst",
     "language",
-    "face",
+    "sdk_name",
     "journal_prompts",
     "proxy",
     "env",

@@ -11,14 +11,14 @@ use junfeiai::{Error, Length, Origin, Phase, Url, VideoRequest};
 use serde_json::{Map, Value, json};
 
 /// Runs every vector of a file; says all differences, not the first.
-fn run(file: &str, face: impl Fn(&Value) -> Value) {
+fn run(file: &str, run_one: impl Fn(&Value) -> Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(file);
     let corpus: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let vectors = corpus["vectors"].as_array().unwrap();
     assert!(vectors.len() >= 20, "{file} is too short to be true");
     let mut differences = Vec::new();
     for vector in vectors {
-        let is = face(vector);
+        let is = run_one(vector);
         if let Err(why) = compare(&vector["expect"], &is, file == "requests.json") {
             differences.push(format!("{} ({}): {why}\n    is {is}", vector["name"], vector["source"]));
         }

@@ -23,8 +23,8 @@ STEPS: dict[str, dict[str, bool]] = {
 SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",
        "read_headers", "second", "key_at_second", "without_key", "most_content_at_once"}
 FIELDS = {"name", "about", "rows", "server", "tasks", "files", "lock", "client", "client_error", "steps", "server_saw",
-          "files_after", "faces"}
-FACE_FIELDS = {"why", "not_run", "client", "client_error", "steps", "server_saw", "files_after"}
+          "files_after", "bindings"}
+BINDING_FIELDS = {"why", "not_run", "client", "client_error", "steps", "server_saw", "files_after"}
 
 
 class Mistake(Exception):
@@ -45,11 +45,11 @@ class Scenario:
     steps: list[dict[str, Any]] = field(default_factory=list)
     server_saw: dict[str, Any] = field(default_factory=dict)
     files_after: dict[str, Any] = field(default_factory=dict)
-    faces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def for_face(self, face: str) -> Scenario:
-        """The scenario with what is different on this face."""
-        own = self.faces.get(face, {})
+    def for_binding(self, binding: str) -> Scenario:
+        """The scenario with what is different on this binding."""
+        own = self.bindings.get(binding, {})
         changed = own.get("steps", {})
         steps = [{**step, "expect": changed.get(str(at), step.get("expect", {}))} for at, step in enumerate(self.steps)]
         return Scenario(**{
@@ -67,7 +67,7 @@ class Scenario:
         return [{"error": self.client_error}, *(step["expect"] for step in self.steps)]
 
 
-def check(scenario: dict[str, Any], faces: set[str]) -> None:
+def check(scenario: dict[str, Any], bindings: set[str]) -> None:
     name = scenario.get("name", "?")
 
     def refuse(what: str) -> None:
@@ -96,19 +96,19 @@ def check(scenario: dict[str, Any], faces: set[str]) -> None:
         if unknown := set(step) - {"do", "with", "expect"}:
             refuse(f"{step['do']}: no such field: {', '.join(sorted(unknown))}")
     for place, saw in [("server_saw", scenario.get("server_saw", {})),
-                       *((face, own.get("server_saw", {})) for face, own in scenario.get("faces", {}).items())]:
+                       *((binding, own.get("server_saw", {})) for binding, own in scenario.get("bindings", {}).items())]:
         if unknown := set(saw) - SAW:
             refuse(f"{place}: the log does not tell {', '.join(sorted(unknown))}")
-    for face, own in scenario.get("faces", {}).items():
-        if face not in faces:
-            refuse(f"no such face: {face}")
-        if unknown := set(own) - FACE_FIELDS:
-            refuse(f"{face}: no such field: {', '.join(sorted(unknown))}")
+    for binding, own in scenario.get("bindings", {}).items():
+        if binding not in bindings:
+            refuse(f"no such binding: {binding}")
+        if unknown := set(own) - BINDING_FIELDS:
+            refuse(f"{binding}: no such field: {', '.join(sorted(unknown))}")
         if not own.get("why") and not own.get("not_run"):
-            refuse(f"{face}: `why` it differs, or why it is `not_run`, is missing")
+            refuse(f"{binding}: `why` it differs, or why it is `not_run`, is missing")
 
 
-def read(faces: set[str]) -> list[Scenario]:
+def read(bindings: set[str]) -> list[Scenario]:
     """Every scenario, in the order of files and of their places in them."""
     scenarios: list[Scenario] = []
     for path in sorted(FOLDER.glob("*.json")):
@@ -116,7 +116,7 @@ def read(faces: set[str]) -> list[Scenario]:
             continue
         for value in json.loads(path.read_text(encoding="utf-8")):
             value = {**value, "name": f"{path.stem}/{value.get('name', '?')}"}
-            check(value, faces)
+            check(value, bindings)
             scenarios.append(Scenario(**value))
     names = [scenario.name for scenario in scenarios]
     if twice := {name for name in names if names.count(name) > 1}:

@@ -13,8 +13,8 @@ from service import ROOT
 # Kinds that no scenario can bring about in every language, and where they are tested instead.
 KINDS_ELSEWHERE = {
     "download": "only after eight failures in a row, 70 s of pauses that no option shortens: core/src/protocol/download_tests",
-    "no_space": "needs a full disk: core/tests/save.rs and the tests of the faces",
-    "internal": "a defect; the tests of each face bring about a panic",
+    "no_space": "needs a full disk: core/tests/save.rs and the tests of the bindings",
+    "internal": "a defect; the tests of each binding bring about a panic",
 }
 FAULTS_ELSEWHERE: dict[str, str] = {}
 SHAPES_ELSEWHERE: dict[str, str] = {}

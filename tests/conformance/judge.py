@@ -1,4 +1,4 @@
-"""Whether what came is what was expected, and whether all faces gave the same."""
+"""Whether what came is what was expected, and whether all bindings gave the same."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def file_differences(expected: dict[str, Any], folder: Path, file: File) -> list
 
 
 def comparable(outcome: Any, hidden: tuple[str, ...]) -> Any:
-    """An outcome without what may differ between two good runs, and without what one of the faces is not told."""
+    """An outcome without what may differ between two good runs, and without what one of the bindings is not told."""
     if isinstance(outcome, list):
         return [comparable(part, hidden) for part in outcome]
     if isinstance(outcome, str):
@@ -98,7 +98,7 @@ def comparable(outcome: Any, hidden: tuple[str, ...]) -> Any:
 
 
 def strays(reference: dict[str, Any], outcome: dict[str, Any], own_steps: set[str], hidden: tuple[str, ...]) -> list[str]:
-    """Where a face's outcome is not the reference's, but for the steps that the scenario says are different there."""
+    """Where a binding's outcome is not the reference's, but for the steps that the scenario says are different there."""
     found = []
     for at, (one, other) in enumerate(zip(reference["steps"], outcome["steps"])):
         if str(at) not in own_steps:

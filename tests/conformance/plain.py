@@ -1,4 +1,4 @@
-"""One form for what all faces give: the names of the core, seconds, `None` for what is not there.
+"""One form for what all bindings give: the names of the core, seconds, `None` for what is not there.
 
 Here alone is known what each language calls a thing. A shim hands over what its language gives; `plain` makes it
 comparable, with nothing in it that differs from run to run (ports, folders, ids of new tasks).
@@ -14,7 +14,7 @@ from typing import Any
 
 Names = dict[str, str]
 
-# What a face calls a thing -> what the core calls it. What is not named here has the core's name.
+# What a binding calls a thing -> what the core calls it. What is not named here has the core's name.
 _PYTHON: Names = {"status_code": "http_status", "retry_after": "retry_after_s", "duration": "duration_s", "id": "task_id"}
 _JS: Names = {
     "code": "kind", "message": "text", "status": "http_status", "serverCode": "code", "serverMessage": "server_message",
@@ -70,10 +70,10 @@ def seconds(value: dict[str, Any], name: str) -> float | None:
     return round(float(given) if given is not None else ms / 1000, 3)
 
 
-def error(face: str, value: dict[str, Any]) -> dict[str, Any]:
-    record = renamed(value, ERROR_NAMES[face])
+def error(binding: str, value: dict[str, Any]) -> dict[str, Any]:
+    record = renamed(value, ERROR_NAMES[binding])
     plain = {name: record.get(name) for name in ERROR_KEYS}
-    options = OPTION_NAMES.get(face, {})
+    options = OPTION_NAMES.get(binding, {})
     for name in ("field", "message", "text"):
         if plain[name] is not None:
             plain[name] = re.sub(r"\w+", lambda word: options.get(word[0], word[0]), plain[name])
@@ -133,16 +133,16 @@ def pending(value: dict[str, Any]) -> dict[str, Any]:
             "state": state, "prompt": absent(value.get("prompt"))}
 
 
-def outcome(face: str, value: dict[str, Any]) -> dict[str, Any]:
+def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
     """What came of one step."""
     shapes: dict[str, Callable[[Any], Any]] = {
         "task": task, "summary": summary, "bytes": read, "balance": balance, "report": report,
         "warnings": lambda list_: [warning["code"] for warning in list_],
         "video": lambda video: {name: absent(part) for name, part in video.items()},
-        "error": lambda record: error(face, record),
+        "error": lambda record: error(binding, record),
         "reads": lambda parts: [read(part["bytes"]) for part in parts],
         "pending": lambda list_: [pending(one) for one in list_],
-        "ended": lambda list_: sorted((outcome(face, one) for one in list_), key=lambda one: str(one["key"])),
+        "ended": lambda list_: sorted((outcome(binding, one) for one in list_), key=lambda one: str(one["key"])),
     }
     plain: dict[str, Any] = {}
     for name, part in value.items():

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Gives every scenario of tests/scenarios to every face of the library and compares what came of it and what the server saw.
+"""Gives every scenario of tests/scenarios to every binding of the library and compares what came of it and what the server saw.
 
     run.py                        everything; prints a matrix and `N passed, M failed`
-    run.py --face c,node          only these faces
+    run.py --binding c,node          only these bindings
     run.py --scenario create/     only scenarios whose name contains this
     run.py --list                 what there is
-    run.py --show --scenario …    what each face gave, to write expectations from
+    run.py --show --scenario …    what each binding gave, to write expectations from
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 import book
 import coverage
-import faces
+import bindings
 import judge
 import plain
 import selfcheck
@@ -39,7 +39,7 @@ SETTLE_S = 30
 
 @dataclass
 class Cell:
-    """What became of one scenario on one face."""
+    """What became of one scenario on one binding."""
 
     problems: list[str] = field(default_factory=list)
     not_run: str | None = None
@@ -71,9 +71,9 @@ def lay_out(scenario: book.Scenario, folder: Path) -> None:
     (folder / f"{scenario.lock}.part.lock").write_text(json.dumps(holder) + "\n")
 
 
-def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service, folder: Path, closed: str) -> Cell:
-    """One scenario on one face."""
-    scenario = scenario.for_face(face)
+def play(scenario: book.Scenario, binding: str, shim: bindings.Shim, service: Service, folder: Path, closed: str) -> Cell:
+    """One scenario on one binding."""
+    scenario = scenario.for_binding(binding)
     places = {"{key}": KEY, "{base}": f"{service.origin}/v1", "{origin}": service.origin, "{second}": service.second,
               "{closed}": closed, "{dir}": str(folder), "{port}": service.origin.rsplit(":", 1)[1],
               "{second_port}": service.second.rsplit(":", 1)[1], "{4097 letters}": "a" * 4097}
@@ -92,8 +92,8 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     if not line:
         return Cell([f"the shim died or hung: {shim.said()[-2000:]}"])
     given = json.loads(line)
-    outcome: dict[str, Any] = {"client": plain.outcome(face, given["client"]),
-               "steps": [plain.outcome(face, step) for step in given["steps"]]}
+    outcome: dict[str, Any] = {"client": plain.outcome(binding, given["client"]),
+               "steps": [plain.outcome(binding, step) for step in given["steps"]]}
     ids = [step["task"]["task_id"] for step in outcome["steps"] if "task" in step]
     ids += [step["video"]["task_id"] for step in outcome["steps"] if "video" in step]
 
@@ -108,7 +108,7 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     if outcome["client"] and not scenario.client_error:
         problems.append(f"client: {outcome['client']}")
     elif not scenario.client_error:
-        expected = faces.told(face, [step["expect"] for step in scenario.steps])
+        expected = bindings.told(binding, [step["expect"] for step in scenario.steps])
         problems += judge.differences(expected, outcome["steps"], "steps", file)
         problems += [f"step {at} failed: {got.get('error', got)}" for at, (want, got) in enumerate(zip(expected, outcome["steps"]))
                      if ("error" in got) != ("error" in want) or "thrown" in got]
@@ -117,19 +117,19 @@ def play(scenario: book.Scenario, face: str, shim: faces.Shim, service: Service,
     return Cell(problems, None, outcome)
 
 
-def all_of(face: str, scenarios: list[book.Scenario], command: list[object] | str, closed: str) -> dict[str, Cell]:
-    """Every scenario on one face, one after the other, with a service of its own."""
+def all_of(binding: str, scenarios: list[book.Scenario], command: list[object] | str, closed: str) -> dict[str, Cell]:
+    """Every scenario on one binding, one after the other, with a service of its own."""
     if isinstance(command, str):
         return {scenario.name: Cell(not_run=command) for scenario in scenarios}
-    folder = faces.WORK / face
+    folder = bindings.WORK / binding
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    service, shim = Service(), faces.Shim(face, command, folder)
+    service, shim = Service(), bindings.Shim(binding, command, folder)
     cells = {}
     try:
         for scenario in scenarios:
-            why = faces.cannot(face, scenario)
-            cells[scenario.name] = Cell(not_run=why) if why else play(scenario, face, shim, service, folder / "work", closed)
+            why = bindings.cannot(binding, scenario)
+            cells[scenario.name] = Cell(not_run=why) if why else play(scenario, binding, shim, service, folder / "work", closed)
     finally:
         shim.close()
         service.close()
@@ -138,37 +138,37 @@ def all_of(face: str, scenarios: list[book.Scenario], command: list[object] | st
     return cells
 
 
-def compare_faces(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell]]) -> None:
+def compare_bindings(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell]]) -> None:
     """What no expectation names must still be the same everywhere."""
     for scenario in scenarios:
         reference = table.get(REFERENCE, {}).get(scenario.name)
-        for face, cells in table.items():
+        for binding, cells in table.items():
             cell = cells[scenario.name]
-            if face == REFERENCE or reference is None or reference.outcome is None or cell.outcome is None:
+            if binding == REFERENCE or reference is None or reference.outcome is None or cell.outcome is None:
                 continue
-            own = scenario.faces.get(face, {})
+            own = scenario.bindings.get(binding, {})
             differ = set(own.get("steps", {})) | ({"client_error"} if "client_error" in own else set())
-            cell.problems += judge.strays(reference.outcome, cell.outcome, differ, faces.HIDDEN.get(face, ("", ()))[1])
+            cell.problems += judge.strays(reference.outcome, cell.outcome, differ, bindings.HIDDEN.get(binding, ("", ()))[1])
 
 
 def print_matrix(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell]]) -> tuple[int, int]:
     width = max(len(scenario.name) for scenario in scenarios) + 1
     notes: dict[str, int] = {}
     differs: list[str] = []
-    print(" " * width + "".join(f"{face:>13}" for face in table))
+    print(" " * width + "".join(f"{binding:>13}" for binding in table))
     for scenario in scenarios:
         row = []
-        for face, cells in table.items():
+        for binding, cells in table.items():
             cell = cells[scenario.name]
-            mark = "~" if cell.not_run is None and face in scenario.faces else ""
+            mark = "~" if cell.not_run is None and binding in scenario.bindings else ""
             word = f"({notes.setdefault(cell.not_run, len(notes) + 1)})" if cell.not_run else "FAIL" if cell.problems else "ok"
             row.append(f"{word + mark:>13}")
             if mark:
-                differs.append(f"  {scenario.name} on {face}: {scenario.faces[face]['why']}")
+                differs.append(f"  {scenario.name} on {binding}: {scenario.bindings[binding]['why']}")
         print(f"{scenario.name:<{width}}" + "".join(row))
-    for face, (why, _) in faces.HIDDEN.items():
-        if face in table:
-            print(f"\n{face}: {why}")
+    for binding, (why, _) in bindings.HIDDEN.items():
+        if binding in table:
+            print(f"\n{binding}: {why}")
     if notes:
         print("\nnot run:")
         for why, number in notes.items():
@@ -176,10 +176,10 @@ def print_matrix(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell
     if differs:
         print("\n~ what is expected is different there:")
         print("\n".join(differs))
-    every = [(scenario.name, face, table[face][scenario.name]) for scenario in scenarios for face in table]
-    bad = [(name, face, cell) for name, face, cell in every if cell.problems]
-    for name, face, cell in bad:
-        print(f"\nFAIL {name} on {face}")
+    every = [(scenario.name, binding, table[binding][scenario.name]) for scenario in scenarios for binding in table]
+    bad = [(name, binding, cell) for name, binding, cell in every if cell.problems]
+    for name, binding, cell in bad:
+        print(f"\nFAIL {name} on {binding}")
         for problem in cell.problems[:12]:
             print(f"  {problem}")
     return sum(not cell.problems and not cell.not_run for _, _, cell in every), len(bad)
@@ -187,15 +187,15 @@ def print_matrix(scenarios: list[book.Scenario], table: dict[str, dict[str, Cell
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--face", help="only these, with commas between them")
+    parser.add_argument("--binding", help="only these, with commas between them")
     parser.add_argument("--scenario", default="", help="only those whose name contains this text")
     parser.add_argument("--list", action="store_true", help="show the scenarios and what each is about")
-    parser.add_argument("--show", action="store_true", help="show what each face gave")
+    parser.add_argument("--show", action="store_true", help="show what each binding gave")
     options = parser.parse_args()
-    wanted = options.face.split(",") if options.face else faces.NAMES
-    if unknown := set(wanted) - set(faces.NAMES):
-        parser.error(f"no such face: {', '.join(sorted(unknown))}; there are {', '.join(faces.NAMES)}")
-    every = book.read(set(faces.NAMES))
+    wanted = options.binding.split(",") if options.binding else bindings.NAMES
+    if unknown := set(wanted) - set(bindings.NAMES):
+        parser.error(f"no such binding: {', '.join(sorted(unknown))}; there are {', '.join(bindings.NAMES)}")
+    every = book.read(set(bindings.NAMES))
     scenarios = [scenario for scenario in every if options.scenario in scenario.name]
     if options.list:
         for scenario in scenarios:
@@ -208,33 +208,33 @@ def main() -> int:
         return 1
     gaps = coverage.gaps(every)
 
-    faces.run("cargo", "build", "--locked", "-q", "-p", "junfeiai-emulator")
+    bindings.run("cargo", "build", "--locked", "-q", "-p", "junfeiai-emulator")
     commands: dict[str, list[object] | str] = {}
-    for face in wanted:
+    for binding in wanted:
         try:
-            commands[face] = faces.BUILDS[face]()
-        except faces.Missing as missing:
-            commands[face] = str(missing)
+            commands[binding] = bindings.BUILDS[binding]()
+        except bindings.Missing as missing:
+            commands[binding] = str(missing)
     # A port that is taken and does not listen: whoever connects is refused.
     with socket.socket() as nobody, ThreadPoolExecutor(LANES) as pool:
         nobody.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         begun = time.monotonic()
         # The slowest begin first.
-        order = sorted(wanted, key=lambda face: face not in ("browser", "node"))
-        running = {face: pool.submit(all_of, face, scenarios, commands[face], closed) for face in order}
-        table = {face: running[face].result() for face in wanted}
-    compare_faces(scenarios, table)
+        order = sorted(wanted, key=lambda binding: binding not in ("browser", "node"))
+        running = {binding: pool.submit(all_of, binding, scenarios, commands[binding], closed) for binding in order}
+        table = {binding: running[binding].result() for binding in wanted}
+    compare_bindings(scenarios, table)
     if options.show:
-        for face, cells in table.items():
+        for binding, cells in table.items():
             for name, cell in cells.items():
-                print(f"{name} on {face}: {json.dumps(cell.outcome, indent=1, ensure_ascii=False)}")
+                print(f"{name} on {binding}: {json.dumps(cell.outcome, indent=1, ensure_ascii=False)}")
     passed, failed = print_matrix(scenarios, table)
     if gaps:
         print("\nFAIL coverage")
         for gap in gaps:
             print(f"  {gap}")
-    print(f"\n{len(scenarios)} scenarios, {len(wanted)} faces, {time.monotonic() - begun:.0f} s")
+    print(f"\n{len(scenarios)} scenarios, {len(wanted)} bindings, {time.monotonic() - begun:.0f} s")
     failed += 1 if gaps else 0
     passed += 0 if gaps else 1
     print(f"{passed} passed, {failed} failed")

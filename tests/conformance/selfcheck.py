@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import book
-import faces
+import bindings
 import judge
 import plain
 from service import summary_of
@@ -68,7 +68,7 @@ def mistakes() -> list[str]:
         for files, yes in (({"a": {"of": "t"}}, False), ({"a": None}, True), ({"b": {"of": "t"}}, True), ({"a": "other"}, True)):
             if bool(judge.file_differences(files, folder, lambda _: FILE)) != yes:
                 found.append(f"files against {files!r}")
-    outcomes: list[dict[str, Any]] = [{"client": {}, "steps": [{"error": plain.error(face, record)}]} for face, record in (
+    outcomes: list[dict[str, Any]] = [{"client": {}, "steps": [{"error": plain.error(binding, record)}]} for binding, record in (
         ("rust", {"kind": "not_found", "status": 404, "code": "x", "maybe_executed": False, "retry_after_s": 1.5, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": 1500, "task_id": "t"}),
         ("c", {"kind": "not_found", "http_status": 404, "server_code": "x", "maybe_executed": False, "retry_after_ms": -1}))]
@@ -84,7 +84,7 @@ def mistakes() -> list[str]:
     for broken in ({}, {"name": "n", "about": "a", "rows": ["r"]}, {"name": "n", "about": "a", "rows": ["r"], "steps": [{"do": "get"}]},
                    {"name": "n", "about": "a", "rows": ["r"], "steps": [{"do": "git", "expect": {}}]}):
         try:
-            book.check(broken, set(faces.NAMES))
+            book.check(broken, set(bindings.NAMES))
             found.append(f"the scenario {broken!r}")
         except book.Mistake:
             pass
@@ -94,5 +94,5 @@ def mistakes() -> list[str]:
     if not shown:
         found.append("the guide, which shows no scenario")
     for text in shown:
-        book.check(json.loads(text), set(faces.NAMES))
+        book.check(json.loads(text), set(bindings.NAMES))
     return found

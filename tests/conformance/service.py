@@ -1,4 +1,4 @@
-"""The emulator of the service as a process of one face, and what it saw."""
+"""The emulator of the service as a process of one binding, and what it saw."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import sys
 import tomllib
 
 import defined
-import faces
+import bindings
 import shell
 import truths
 from blocks import ROOT, blocks_of, collect, documents, headings, links, original, read, spans, tables
@@ -153,7 +153,7 @@ def options():
     python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
     expected = [
         ("core/README.md", "client-options", 0, truths.setters("core/src/client/builder.rs", "ClientBuilder")),
-        ("core/README.md", "client-options", 1, faces.options()),
+        ("core/README.md", "client-options", 1, bindings.options()),
         ("core/README.md", "wait-options", 0, truths.setters("core/src/client/task.rs", "Wait")),
         ("core/README.md", "wait-options", 1, truths.json_options("Wait", "options_json")),
         ("core/README.md", "save-options", 0, truths.setters("core/src/save/file.rs", "Save")),
@@ -192,10 +192,10 @@ def error_rows(document, kinds):
     if document != original(document):
         words = {name: (row[3], row[4]) for row in tables("core/README.zh-CN.md")["errors"] for name in spans(row[1])}
     classes = truths.python_classes()
-    face = document.split("/")[0]
+    binding = document.split("/")[0]
     for kind in kinds:
         own = {"core": [f"`{kind.name}`", f"`{kind.variant}`"], "bindings-python": [f"`{kind.name}`", f"`{classes[kind.name]}`"],
-               "bindings-wasm": [f"`{kind.name}`"], "bindings-c": [f"`{kind.constant}`"]}[face]
+               "bindings-wasm": [f"`{kind.name}`"], "bindings-c": [f"`{kind.constant}`"]}[binding]
         yield [str(kind.number), *own, *(word.replace("|", "\\|") for word in words[kind.name])]
 
 
@@ -210,8 +210,8 @@ def errors(write):
     in_chinese = set(first_names("core/README.zh-CN.md", "errors", 1))
     missing = [kind.name for kind in kinds if kind.name not in in_chinese or kind.name not in truths.python_classes()]
     yield from (f"core/README.zh-CN.md: the table of errors needs a row for {name}" for name in missing if name not in in_chinese)
-    for face in ("core", "bindings-python", "bindings-wasm", "bindings-c") if not missing else ():
-        for document in (f"{face}/README.md", f"{face}/README.zh-CN.md"):
+    for binding in ("core", "bindings-python", "bindings-wasm", "bindings-c") if not missing else ():
+        for document in (f"{binding}/README.md", f"{binding}/README.zh-CN.md"):
             rows = [f"| {' | '.join(row)} |" for row in error_rows(document, kinds)]
             text = read(document)
             head, table = re.search(r"(<!-- table: errors -->\n\|.*\n\|.*\n)((?:\|.*\n)*)", text).groups()
@@ -249,7 +249,7 @@ def crate():
 def main(write):
     report("the tables of errors are those of the sources", errors(write))
     report("the tables of options are those of the sources", options())
-    report("every face has what the core has", faces.problems())
+    report("every binding has what the core has", bindings.problems())
     report("every block has somebody who tests it", untested())
     report("both languages have the same headings, blocks, tables and links", translations())
     report("every link leads somewhere", dead_links())

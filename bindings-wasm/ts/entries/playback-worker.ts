@@ -57,7 +57,7 @@ async function answer(id: string, request: Request, client: string): Promise<Res
 }
 
 function open(known: Known): Video {
-  const handle = new Handle({ options: { ...known.client, face: "playback" }, fetch: undefined });
+  const handle = new Handle({ options: { ...known.client, sdk_name: "playback" }, fetch: undefined });
   const raw: RawClient = handle.raw();
   return new Video(handle, call(() => raw.video(known.taskId ?? undefined, known.url ?? undefined)));
 }

@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
-    pub(crate) face: String,
+    pub(crate) sdk_name: String,
     pub(crate) names: OptionNames,
 }
 
@@ -93,7 +93,7 @@ impl Default for Options {
             request_rate: None,
             max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
             language: None,
-            face: "rust".to_owned(),
+            sdk_name: "rust".to_owned(),
             names: OptionNames::default(),
         }
     }
@@ -230,7 +230,8 @@ impl Config {
         {
             return Err(Error::config("language", "language is an Accept-Language value such as \"en\" or \"zh-CN\""));
         }
-        let face: String = options.face.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
+        let sdk_name: String =
+            options.sdk_name.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
         let connect_timeout = options.connect_limit();
         let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
         let schedule = schedule(&options, loopback)?;
@@ -251,7 +252,7 @@ impl Config {
             wait,
             schedule,
             language: options.language,
-            user_agent: format!("junfeiai/{VERSION} ({face})"),
+            user_agent: format!("junfeiai/{VERSION} ({sdk_name})"),
         })
     }
 }

@@ -254,8 +254,8 @@ impl ClientBuilder {
 
     /// What calls the library, for the `User-Agent`. Default `rust`; the bindings set theirs.
     #[must_use]
-    pub fn face(mut self, face: impl Into<String>) -> Self {
-        self.options.face = face.into();
+    pub fn sdk_name(mut self, sdk_name: impl Into<String>) -> Self {
+        self.options.sdk_name = sdk_name.into();
         self
     }
 

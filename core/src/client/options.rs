@@ -86,8 +86,8 @@ impl ClientBuilder {
             }
         };
         options.language = fields.text("language")?;
-        if let Some(face) = fields.text("face")? {
-            options.face = face;
+        if let Some(sdk_name) = fields.text("sdk_name")? {
+            options.sdk_name = sdk_name;
         }
         #[cfg(feature = "journal")]
         {

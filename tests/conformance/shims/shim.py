@@ -197,9 +197,9 @@ def at_once(work: Any) -> Any:
 
 
 def main() -> None:
-    face, run = (junfeiai.AsyncClient, asyncio.run) if sys.argv[1:] == ["async"] else (junfeiai.Client, at_once)
+    binding, run = (junfeiai.AsyncClient, asyncio.run) if sys.argv[1:] == ["async"] else (junfeiai.Client, at_once)
     for line in sys.stdin:
-        print(json.dumps(run(Shim(face).run(json.loads(line))), default=str), flush=True)
+        print(json.dumps(run(Shim(binding).run(json.loads(line))), default=str), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* Prints everything that the C face can say, for ../run.py to search: every text of every object and error, the log at its
+/* Prints everything that the C binding can say, for ../run.py to search: every text of every object and error, the log at its
  * lowest level, and what a panic leaves on standard error. Its arguments: the folder for its files, and how many
  * milliseconds it waits for a task. */
 #include <junfeiai.h>

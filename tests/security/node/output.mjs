@@ -1,4 +1,4 @@
-// Provokes everything that the JavaScript face can print or leave behind in Node, and searches all of it for the key.
+// Provokes everything that the JavaScript binding can print or leave behind in Node, and searches all of it for the key.
 //
 // Started by ../run.py with the emulator's program and the package's folder as its arguments. Says "N passed, M failed".
 import { spawn, spawnSync } from "node:child_process";

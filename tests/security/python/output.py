@@ -1,4 +1,4 @@
-"""Provokes everything that the Python face can print or leave behind, and searches all of it for the key.
+"""Provokes everything that the Python binding can print or leave behind, and searches all of it for the key.
 
 Started by ../run.py with the interpreter of target/venv and the emulator's program as its argument. Says
 ``N passed, M failed`` at the end.
@@ -128,7 +128,7 @@ def echoes(emulator, options, folder):
 
 
 def raising(emulator, options, folder):
-    """Callbacks and handlers that raise, in both faces."""
+    """Callbacks and handlers that raise, in both bindings."""
     class Broken(logging.Handler):
         def emit(self, record):
             raise ValueError("the handler's own")

@@ -1,4 +1,4 @@
-"""Every face has what the core has. What one cannot have, or has under another name, is listed here and nowhere else."""
+"""Every binding has what the core has. What one cannot have, or has under another name, is listed here and nowhere else."""
 
 import re
 
@@ -7,10 +7,10 @@ from truths import between, source
 
 # Not for users: the bindings set them themselves, each in its own way.
 INTERNAL_OPTIONS = {"environment"}
-# Not for users of this face: `env` and `face` are set by the binding itself.
-PYTHON_OPTIONS = {"env", "face"}
+# Not for users of this binding: `env` and `sdk_name` are set by the binding itself.
+PYTHON_OPTIONS = {"env", "sdk_name"}
 # Node and browsers bring connections, proxies and certificates of their own; there is no journal in JavaScript, and no own budget.
-TYPESCRIPT_OPTIONS = {"env", "face", "connect_timeout", "request_rate", "request_burst", "max_in_flight_creates", "journal", "journal_prompts",
+TYPESCRIPT_OPTIONS = {"env", "sdk_name", "connect_timeout", "request_rate", "request_burst", "max_in_flight_creates", "journal", "journal_prompts",
                       "proxy", "ca_file"}
 C_OPTIONS = {"env": "use_env", "base_url": "set_endpoint", "endpoints": "add_endpoint", "trusted_hosts": "trust_host", "request_burst": "set_request_rate"}
 C_FIELDS = {"prompt": "new", "duration": "set_seconds", "image": "set_image_url", "images": "add_reference_url", "extra": "set_extra_json"}

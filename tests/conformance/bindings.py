@@ -1,4 +1,4 @@
-"""The faces of the library: how each is built, how its shim is started, and what it cannot do."""
+"""The bindings of the library: how each is built, how its shim is started, and what it cannot do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JS_JOURNAL = "JavaScript keeps no journal"
 STREAM = "C and C++ read with a reader, not with a stream"
 CANCEL = "Python cancels by its own means, Ctrl-C and asyncio's cancel(), which are not this library's errors"
 READER = "JavaScript has no reader: readRange and response serve for it"
-# What a face has no call for. Each is said in the matrix, with its reason.
+# What a binding has no call for. Each is said in the matrix, with its reason.
 CANNOT: dict[str, dict[str, str]] = {
     "node": {"open": READER, **dict.fromkeys(("pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
     "browser": {"open": READER, "save": "there are no files in a page",
@@ -36,7 +36,7 @@ CANNOT: dict[str, dict[str, str]] = {
     "python-async": {"cancel": CANCEL},
 }
 
-# What a face is never told, and why. It must not be there, whatever a scenario expects of it.
+# What a binding is never told, and why. It must not be there, whatever a scenario expects of it.
 HIDDEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "browser": ("the server exposes no header to pages: request id (where the text has it not), Retry-After, bill and clock",
                 ("billed_seconds", "retry_after_s", "request_id", "clock")),
@@ -44,7 +44,7 @@ HIDDEN: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 class Missing(Exception):
-    """A face that cannot be run on this machine, and why."""
+    """A binding that cannot be run on this machine, and why."""
 
 
 def run(*command: object, **options: Any) -> None:
@@ -124,30 +124,30 @@ BUILDS: dict[str, Callable[[], list[object]]] = {
 NAMES = list(BUILDS)
 
 
-def cannot(face: str, scenario: Any) -> str | None:
-    """Why this face does not run this scenario; `None` when it does."""
-    own = scenario.faces.get(face, {})
+def cannot(binding: str, scenario: Any) -> str | None:
+    """Why this binding does not run this scenario; `None` when it does."""
+    own = scenario.bindings.get(binding, {})
     if "not_run" in own:
         return str(own["not_run"])
     wanted = scenario.verbs() | {"cancel" for step in scenario.steps if "cancel" in step.get("with", {})}
-    return next((why for verb, why in CANNOT.get(face, {}).items() if verb in wanted), None)
+    return next((why for verb, why in CANNOT.get(binding, {}).items() if verb in wanted), None)
 
 
-def told(face: str, expected: Any) -> Any:
-    """What is expected on a face that is not told everything."""
-    hidden = HIDDEN.get(face, ("", ()))[1]
+def told(binding: str, expected: Any) -> Any:
+    """What is expected on a binding that is not told everything."""
+    hidden = HIDDEN.get(binding, ("", ()))[1]
     if isinstance(expected, dict):
         # The request id may still stand in the server's message.
-        return {name: None if name in hidden else told(face, part) for name, part in expected.items()
+        return {name: None if name in hidden else told(binding, part) for name, part in expected.items()
                 if not (name == "request_id" and name in hidden)}
-    return [told(face, part) for part in expected] if isinstance(expected, list) else expected
+    return [told(binding, part) for part in expected] if isinstance(expected, list) else expected
 
 
 class Shim:
-    """A face's shim at work: one line in, one line out, for all scenarios."""
+    """A binding's shim at work: one line in, one line out, for all scenarios."""
 
-    def __init__(self, face: str, command: list[object], folder: Path) -> None:
-        self.face, self.command, self.folder = face, command, folder
+    def __init__(self, binding: str, command: list[object], folder: Path) -> None:
+        self.binding, self.command, self.folder = binding, command, folder
         self.stderr = folder / "stderr.txt"
         self.process: subprocess.Popen[str] | None = None
         self.lines: queue.Queue[str] = queue.Queue()
@@ -200,4 +200,4 @@ class Shim:
             self.process.wait(timeout=20)
         except (OSError, subprocess.TimeoutExpired):
             self.process.kill()
-            print(f"conformance: the shim of {self.face} did not end by itself", file=sys.stderr)
+            print(f"conformance: the shim of {self.binding} did not end by itself", file=sys.stderr)
