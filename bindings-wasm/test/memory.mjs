@@ -21,9 +21,16 @@ export async function growth({ Client }, heap, { queries, tasks }) {
     }
     return heap();
   };
+  // What each call leaves behind is there after every round; compiled code and a heap that is laid out anew, after one.
   const measured = async (work, times) => {
-    const before = await many(work, 2000);
-    return Math.max(0, (await many(work, times)) - before) / times;
+    let before = await many(work, 2000);
+    let least = Infinity;
+    for (let round = 0; round < 5 && least >= MOST / 2; round += 1) {
+      const after = await many(work, times);
+      least = Math.min(least, (after - before) / times);
+      before = after;
+    }
+    return Math.max(0, least);
   };
   return { query: await measured(query, queries), task: await measured(task, tasks), stream: await measured(stream, tasks) };
 }

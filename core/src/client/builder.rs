@@ -274,7 +274,7 @@ impl ClientBuilder {
     }
 
     /// Keeps a journal in this file, so that a later process can resume what this one paid for: see
-    /// [`Videos::pending`] and [`FileJournal`](crate::FileJournal). Several processes may share the file. Default: none.
+    /// [`Videos::pending`](crate::Videos::pending) and [`FileJournal`](crate::FileJournal). Several processes may share the file. Default: none.
     #[cfg(feature = "native")]
     #[must_use]
     pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {

@@ -26,7 +26,7 @@ use crate::protocol::{Balance, WaitPolicy};
 
 /// A client of the video API: one for a key is enough. Clones share everything and cost nothing, and any number of
 /// threads and tasks may use them at once. With the built-in transport its calls need a tokio runtime; without one take
-/// [`blocking::Client`](crate::client::blocking::Client).
+/// [`blocking::Client`].
 ///
 /// **Fork.** A process made by `fork()` may use the clients that it inherits: it gets connections, a request budget and
 /// a choice of endpoint of its own, and shares the journal. Calls, streams and readers that were begun before the fork

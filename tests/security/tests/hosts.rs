@@ -342,8 +342,8 @@ async fn only_the_documented_video_host_is_replaced_by_ones_own() {
 #[test]
 fn an_entry_that_the_http_stack_does_not_take_is_refused() {
     for (entry, video, name) in [
-        ("https://xn--a.example/v1", None, "base_url"),
-        ("https://[::ffff:10.0.0.1]/v1", None, "base_url"),
+        ("https://xn--a.example/v1", None, "endpoint"),
+        ("https://[::ffff:10.0.0.1]/v1", None, "endpoint"),
         ("standard", Some("https://xn--a.example"), "video_base_url"),
     ] {
         let mut builder = Client::builder().api_key(KEY).endpoint(entry);
