@@ -109,7 +109,11 @@ function lock(target: string): () => void {
         try { if (readFileSync(path, "utf8") === mine) unlinkSync(path); } catch { /* it is gone already */ }
       };
     } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
+      if (codeOf(error) !== "EEXIST") {
+        // A full disk, for example: a file without a line would lock everybody out for a while.
+        try { if (mine.startsWith(readFileSync(path, "utf8"))) unlinkSync(path); } catch { /* it was not made */ }
+        throw error;
+      }
     }
     if (isHeld(path, target)) throw refuse("file_locked", `${path} is held by another saver of this file`);
     // Moved aside, not removed: only one of several can do that.

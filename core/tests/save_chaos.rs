@@ -303,13 +303,19 @@ fn a_full_disk_is_said_and_what_was_read_is_kept() {
     }
     let order = json!({ "base_url": emulator.base_url(), "id": id, "path": path }).to_string();
     let exe = std::env::current_exe().unwrap();
-    let limited = format!(
-        "trap '' XFSZ; ulimit -f 2000; exec '{}' --exact a_full_disk_is_said_and_what_was_read_is_kept",
-        exe.display()
-    );
-    let output = Command::new("sh").args(["-c", &limited]).env("JUNFEIAI_TEST_CHILD", order).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(!path.exists());
+    let limited = |blocks: u32| {
+        let command = format!(
+            "trap '' XFSZ; ulimit -f {blocks}; exec '{}' --exact a_full_disk_is_said_and_what_was_read_is_kept",
+            exe.display()
+        );
+        let output = Command::new("sh").args(["-c", &command]).env("JUNFEIAI_TEST_CHILD", &order).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(!path.exists());
+        // Without the line that says whose it is, it would lock everybody out.
+        assert!(!folder.path().join("v.mp4.part.lock").exists(), "{blocks} blocks");
+    };
+    limited(0);
+    limited(2000);
     let there = kept(&path).covered();
     assert!(there > 900_000, "{there}");
     emulator.clear_requests();

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::image::Image;
-use crate::error::{ErrorKind, Phase};
+use crate::error::{ErrorKind, Phase, Result};
 use crate::text::decimal;
 use crate::text::fields::Fields;
 
@@ -141,7 +141,7 @@ impl VideoRequest {
     ///
     /// # Errors
     /// `invalid_request` naming an unknown field or one of a wrong type.
-    pub fn from_json(value: Value) -> crate::Result<Self> {
+    pub fn from_json(value: Value) -> Result<Self> {
         let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Create, "the request")?;
         let length = |value: Option<Value>| {
             value.map(|value| match value {

@@ -66,7 +66,7 @@ fn unverified() -> DownloadPolicy {
     DownloadPolicy { verify: false, ..DownloadPolicy::default() }
 }
 
-type Asked = Option<(u64, Option<u64>)>;
+type Requested = Option<(u64, Option<u64>)>;
 
 /// A machine, and a clock that stands still unless the machine waits.
 struct Bench {
@@ -104,7 +104,7 @@ impl Bench {
     }
 
     /// The next request.
-    fn open(&mut self) -> (usize, String, Asked) {
+    fn open(&mut self) -> (usize, String, Requested) {
         match self.next() {
             DownloadStep::Open { lane, url, range } => (lane, url.to_string(), range),
             step => panic!("a request was expected, not {step:?}"),
@@ -112,7 +112,7 @@ impl Bench {
     }
 
     /// The next request, for this range.
-    fn asks(&mut self, range: Asked) -> usize {
+    fn asks(&mut self, range: Requested) -> usize {
         let (lane, _, asked) = self.open();
         assert_eq!(asked, range);
         lane

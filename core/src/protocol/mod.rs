@@ -38,7 +38,7 @@ pub use download::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, MAX_CONNECTIONS, Place, Progress,
 };
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
-pub use player::Asked;
+pub use player::RangeRequest;
 pub use probe::{
     CheckStep, IMPOSSIBLE_TASK, KeyDoubt, ProbeFacts, Probed, StepStatus, judge_key_without_right, judge_probe,
     judge_refused_key,

@@ -1,21 +1,21 @@
 //! What a media player asks for with its `Range` header, and which part of the file that is.
 //!
 //! ```
-//! use junfeiai::protocol::Asked;
+//! use junfeiai::protocol::RangeRequest;
 //!
 //! // Safari asks for two bytes first and plays nothing when the answer is not exact.
-//! assert_eq!(Asked::read(Some("bytes=0-1")).place(1000), Some(0..2));
-//! assert_eq!(Asked::read(Some("bytes=500-")).place(1000), Some(500..1000));
-//! assert_eq!(Asked::read(Some("bytes=-100")).place(1000), Some(900..1000));
-//! assert_eq!(Asked::read(Some("bytes=1000-")).place(1000), None); // 416
-//! assert_eq!(Asked::read(None), Asked::Whole);
+//! assert_eq!(RangeRequest::read(Some("bytes=0-1")).place(1000), Some(0..2));
+//! assert_eq!(RangeRequest::read(Some("bytes=500-")).place(1000), Some(500..1000));
+//! assert_eq!(RangeRequest::read(Some("bytes=-100")).place(1000), Some(900..1000));
+//! assert_eq!(RangeRequest::read(Some("bytes=1000-")).place(1000), None); // 416
+//! assert_eq!(RangeRequest::read(None), RangeRequest::Whole);
 //! ```
 
 use std::ops::Range;
 
 /// A `Range` header as it was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RangeRequest {
     /// The whole file: no header, one that is not understood, or several ranges (which a server may ignore).
     Whole,
     /// From here on, up to and without `end`.
@@ -29,7 +29,7 @@ pub enum Asked {
     Last(u64),
 }
 
-impl Asked {
+impl RangeRequest {
     /// Reads a `Range` header (RFC 9110 §14.2). What it does not allow is as if the header were not there.
     pub fn read(header: Option<&str>) -> Self {
         header.and_then(Self::parse).unwrap_or(Self::Whole)
@@ -77,17 +77,17 @@ mod tests {
         for odd in
             ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,5-9", "items=0-1", "bytes=a-b", "bytes=+1-2"]
         {
-            assert_eq!(Asked::read(Some(odd)), Asked::Whole, "{odd}");
+            assert_eq!(RangeRequest::read(Some(odd)), RangeRequest::Whole, "{odd}");
         }
     }
 
     #[test]
     fn ends_are_cut_to_the_file() {
-        assert_eq!(Asked::read(Some("bytes=10-99999999999999999999999")).place(100), Some(10..100));
-        assert_eq!(Asked::read(Some("Bytes = 7 - 7")).place(100), Some(7..8));
-        assert_eq!(Asked::read(Some("bytes=-500")).place(100), Some(0..100));
-        assert_eq!(Asked::read(Some("bytes=-0")).place(100), None);
-        assert_eq!(Asked::read(Some("bytes=0-")).place(0), None);
-        assert_eq!(Asked::Whole.place(0), Some(0..0));
+        assert_eq!(RangeRequest::read(Some("bytes=10-99999999999999999999999")).place(100), Some(10..100));
+        assert_eq!(RangeRequest::read(Some("Bytes = 7 - 7")).place(100), Some(7..8));
+        assert_eq!(RangeRequest::read(Some("bytes=-500")).place(100), Some(0..100));
+        assert_eq!(RangeRequest::read(Some("bytes=-0")).place(100), None);
+        assert_eq!(RangeRequest::read(Some("bytes=0-")).place(0), None);
+        assert_eq!(RangeRequest::Whole.place(0), Some(0..0));
     }
 }

@@ -334,7 +334,7 @@ impl ScheduleMachine {
 
     /// An entry that is likely to wait longest from now, other than this one.
     pub fn last_in_line(&self, but: SlotId) -> Option<SlotId> {
-        [&self.sleeping, &self.ready, &self.creates].into_iter().find_map(|agenda| agenda.last_but(but))
+        [&self.sleeping, &self.ready, &self.creates].into_iter().find_map(|queue| queue.last_but(but))
     }
 
     /// Who gets the next token, and whether that is by deadline.
@@ -356,7 +356,7 @@ impl ScheduleMachine {
 
     /// The next time at which something can change by itself.
     fn wait(&self, token: Option<Time>) -> ScheduleStep {
-        let first = |agenda: &DueQueue| agenda.first().map(|(at, _)| at);
+        let first = |queue: &DueQueue| queue.first().map(|(at, _)| at);
         // Leases matter to those only who wait for one.
         let lease = first(&self.leases).filter(|_| !self.creates.is_empty());
         let overdue = first(&self.urgent).map(|deadline| deadline + GRACE);

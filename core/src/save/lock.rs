@@ -62,7 +62,11 @@ impl SaveLock {
         for _ in 0..8 {
             match File::create_new(&path) {
                 Ok(mut file) => {
-                    file.write_all(line.as_bytes()).map_err(|error| io_error("the file", &path, &error))?;
+                    if let Err(error) = file.write_all(line.as_bytes()) {
+                        // A full disk, for example: a file without a line would lock everybody out for a while.
+                        let _ = fs::remove_file(&path);
+                        return Err(io_error("the file", &path, &error));
+                    }
                     return Ok(Self { state, path, holder, process: Pid::current() });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => take_over(&path, target, Some(&state))?,

@@ -13,7 +13,7 @@ use futures_core::Stream;
 
 use crate::async_compat::BoxStream;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::protocol::{Asked, DownloadPolicy};
+use crate::protocol::{DownloadPolicy, RangeRequest};
 use crate::video::fetch::{ByteStream, Fetch};
 
 /// An answer for a player.
@@ -40,18 +40,18 @@ pub(crate) async fn serve(
     range: Option<&str>,
     known_total: Option<u64>,
 ) -> Result<Served> {
-    let asked = Asked::read(range);
+    let asked = RangeRequest::read(range);
     let mut total = known_total;
     loop {
         let part = match (asked, total) {
-            (Asked::Whole, _) => None,
+            (RangeRequest::Whole, _) => None,
             (_, Some(total)) => match asked.place(total) {
                 Some(part) => Some(part),
                 None => return Ok(unsatisfiable(total)),
             },
             // The length has to be found out first: what an open end leaves is what its answer says.
-            (Asked::From { start, .. }, None) => Some(start..u64::MAX),
-            (Asked::Last(_), None) => Some(0..u64::MAX),
+            (RangeRequest::From { start, .. }, None) => Some(start..u64::MAX),
+            (RangeRequest::Last(_), None) => Some(0..u64::MAX),
         };
         let policy = DownloadPolicy { wanted: part.clone(), verify: false, ..DownloadPolicy::default() };
         let mut stream = ByteStream::new(fetch(policy));
@@ -63,9 +63,10 @@ pub(crate) async fn serve(
             return Ok(whole(first, stream, None));
         };
         match (asked, part) {
-            (Asked::Whole, _) => return Ok(whole(first, stream, Some(total))),
+            (RangeRequest::Whole, _) => return Ok(whole(first, stream, Some(total))),
             // What began at the front began at the wrong place.
-            (Asked::Last(_), Some(part)) if learned && asked.place(total).is_none_or(|p| p.start != part.start) => {}
+            (RangeRequest::Last(_), Some(part))
+                if learned && asked.place(total).is_none_or(|p| p.start != part.start) => {}
             _ => match asked.place(total) {
                 Some(part) => return Ok(partial(first, stream, &part, total)),
                 None => return Ok(unsatisfiable(total)),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
+use crate::client;
 use crate::client::builder::ClientBuilder;
 use crate::client::pending::Pending;
 use crate::client::task::Task;
@@ -35,7 +36,7 @@ pub use reader::Reader;
 /// Not for use inside an async runtime: take [`crate::Client`] there.
 #[derive(Debug, Clone)]
 pub struct Client {
-    client: crate::Client,
+    client: client::Client,
     runtime: Arc<BlockingRuntime>,
 }
 
@@ -77,7 +78,7 @@ impl Client {
     /// # Errors
     /// `config` when the key cannot be one.
     pub fn new(api_key: impl Into<String>) -> Result<Self> {
-        Self::build(crate::Client::builder().api_key(api_key))
+        Self::build(client::Client::builder().api_key(api_key))
     }
 
     /// A client from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` and `JUNFEIAI_VIDEO_BASE_URL`.
@@ -85,7 +86,7 @@ impl Client {
     /// # Errors
     /// `config` when the key is missing or a URL cannot be used.
     pub fn from_env() -> Result<Self> {
-        Self::build(crate::Client::builder().from_env())
+        Self::build(client::Client::builder().from_env())
     }
 
     /// A client with these options.
@@ -98,7 +99,7 @@ impl Client {
     }
 
     /// The async client behind this one, whose futures [`Client::run`] takes.
-    pub fn inner(&self) -> &crate::Client {
+    pub fn inner(&self) -> &client::Client {
         &self.client
     }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use crate::VideoReader;
 use crate::client::blocking::BlockingRuntime;
 use crate::error::Result;
+use crate::video::reader::VideoReader;
 
 /// A video that can be read from any place, for every crate that takes `Read + Seek`. Made by
 /// [`Client::open`](super::Client::open); how it reads is described at [`VideoReader`].

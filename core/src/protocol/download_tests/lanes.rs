@@ -18,7 +18,7 @@ pub(super) fn reading(connections: u32) -> Bench {
 }
 
 #[allow(clippy::unnecessary_wraps)] // it is compared with what a request asks for
-pub(super) fn mib(from: u64, to: u64) -> Asked {
+pub(super) fn mib(from: u64, to: u64) -> Requested {
     Some((from * MIB, Some(to * MIB)))
 }
 
