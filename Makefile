@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test test-all flaky conformance wheel npm web header install-c bench soak fuzz coverage setup clean
+.PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -55,6 +55,10 @@ web: npm ## the demo page against the emulator (PORT=8787)
 
 setup:
 	@tests/setup.sh
+
+options: ## anew what every language says about options, from core/options.toml, and the header after it
+	@cargo run -q -p xtask --no-default-features -- options
+	@cargo run -q -p xtask -- header
 
 header: ## bindings-c/include/junfeiai.h anew
 	@cargo run -q -p xtask -- header

@@ -53,6 +53,8 @@ def suites():
         "format": ["cargo", "fmt", "--all", "--check"],
         "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
         "pure-core": [sys.executable, __file__, "--pure-core"],
+        # Beside what is written from the table of options, what is written by hand of it.
+        "options": ["cargo", "run", "-q", "--locked", "-p", "xtask", "--no-default-features", "--", "options", "--check"],
         "layers": [sys.executable, "tests/layers.py"],
         # A workspace of its own, which nothing else would build.
         "fuzz-build": ["cargo", "check", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"],

@@ -10,8 +10,7 @@ int main(int count, char **arguments) try {
         std::cout << task.id() << "  " << task.status_name() << ' ' << task.progress().value_or(0) << " %\n";
       }));
   junfeiai::save_options options;
-  options.overwrite = true;
-  options.on_progress([](const junfeiai::save_progress &p) { std::cout << p.bytes << " of " << p.total << " bytes\n"; });
+  options.overwrite(true).on_progress([](const junfeiai::save_progress &p) { std::cout << p.bytes << " of " << p.total << " bytes\n"; });
   video.save(count > 1 ? arguments[1] : "ball.mp4", options);
 } catch (const junfeiai::error &e) {
   std::cerr << "error: " << e.what() << '\n';

@@ -676,6 +676,157 @@ JFAI_API const char *jfai_client_endpoint(const struct jfai_client *client);
 JFAI_API const char *jfai_version(void);
 
 /**
+ * The API key; optional when your reverse proxy adds it. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_api_key(struct jfai_client_options *options,
+                                            const char *api_key,
+                                            struct jfai_error **err);
+
+/**
+ * The endpoint: `"standard"`, `"china"`, a base URL ending in `/v1`, or a short host alias. Default: `"standard"`.
+ * Source: service document §1.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options,
+                                             const char *endpoint,
+                                             struct jfai_error **err);
+
+/**
+ * A custom domain in place of the documented video host, as scheme and host. Default: none. Source: service document
+ * §1.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_video_base_url(struct jfai_client_options *options,
+                                                   const char *video_base_url,
+                                                   struct jfai_error **err);
+
+/**
+ * Timeout of one query. In milliseconds. Default: 30 000. Zero is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_timeout_ms(struct jfai_client_options *options,
+                                               uint64_t ms,
+                                               struct jfai_error **err);
+
+/**
+ * Timeout of a create request: the service can take minutes, and after the timeout the task may still be created and
+ * charged. In milliseconds. Default: 180 000. Zero is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_create_timeout_ms(struct jfai_client_options *options,
+                                                      uint64_t ms,
+                                                      struct jfai_error **err);
+
+/**
+ * Timeout of connecting; at most 5 000 with several endpoints. In milliseconds. Default: 10 000. Zero is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_connect_timeout_ms(struct jfai_client_options *options,
+                                                       uint64_t ms,
+                                                       struct jfai_error **err);
+
+/**
+ * Maximum time without data during a download. In milliseconds. Default: 30 000. Zero is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *options,
+                                                    uint64_t ms,
+                                                    struct jfai_error **err);
+
+/**
+ * Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
+ * except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options *options,
+                                                     uint64_t ms,
+                                                     struct jfai_error **err);
+
+/**
+ * Timeout of one wait for a task; `JFAI_FOREVER` for no limit. In milliseconds. Default: 1 800 000.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_wait_timeout_ms(struct jfai_client_options *options,
+                                                    uint64_t ms,
+                                                    struct jfai_error **err);
+
+/**
+ * Attempts of one call, the first included. A create request is sent again only when it provably was not accepted.
+ * Default: 4. 0 is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_attempts(struct jfai_client_options *options,
+                                                 uint32_t max_attempts,
+                                                 struct jfai_error **err);
+
+/**
+ * Polls that may fail in a row before a wait ends with an error. Default: 20.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *options,
+                                                    uint32_t max_poll_errors,
+                                                    struct jfai_error **err);
+
+/**
+ * Concurrent create requests; the others wait. Default: 4. 0 is refused.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
+                                                          uint32_t max_in_flight_creates,
+                                                          struct jfai_error **err);
+
+/**
+ * `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the
+ * server's.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_language(struct jfai_client_options *options,
+                                             const char *language,
+                                             struct jfai_error **err);
+
+/**
+ * A file that records paid tasks, so that a later process can resume them. Several processes may share it. Default:
+ * none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal(struct jfai_client_options *options,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_journal_prompts(struct jfai_client_options *options,
+                                                    bool yes,
+                                                    struct jfai_error **err);
+
+/**
+ * A proxy instead of the one in `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`; `""` for no proxy. Default: the system's.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_proxy(struct jfai_client_options *options,
+                                          const char *proxy,
+                                          struct jfai_error **err);
+
+/**
+ * Further root certificates as a PEM file, besides the system's and `SSL_CERT_FILE`. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_ca_file(struct jfai_client_options *options,
+                                            const char *file,
+                                            struct jfai_error **err);
+
+/**
+ * The client name in the `User-Agent`. Default: `"c"`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_sdk_name(struct jfai_client_options *options,
+                                             const char *sdk_name,
+                                             struct jfai_error **err);
+
+/**
  * Makes a queue.
  */
 JFAI_API jfai_status jfai_queue_new(struct jfai_queue **out, struct jfai_error **err);
@@ -1039,22 +1190,6 @@ jfai_status jfai_client_options_use_env(struct jfai_client_options *options,
                                         struct jfai_error **err);
 
 /**
- * Sets the API key.
- */
-JFAI_API
-jfai_status jfai_client_options_set_api_key(struct jfai_client_options *options,
-                                            const char *api_key,
-                                            struct jfai_error **err);
-
-/**
- * Sets the endpoint: `"standard"` (the default), `"china"`, a base URL ending in `/v1`, or a short host alias.
- */
-JFAI_API
-jfai_status jfai_client_options_set_endpoint(struct jfai_client_options *options,
-                                             const char *endpoint,
-                                             struct jfai_error **err);
-
-/**
  * Adds an endpoint after those that are set. Another one than the first is used only when no connection can be made, so that
  * nothing is paid for twice. The key is sent to all of them.
  */
@@ -1064,36 +1199,12 @@ jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
- * Sets a custom domain that replaces the official video host, as scheme and host.
- */
-JFAI_API
-jfai_status jfai_client_options_set_video_base_url(struct jfai_client_options *options,
-                                                   const char *url,
-                                                   struct jfai_error **err);
-
-/**
  * Adds a host that the key may be sent to, as `host` or `host:port`.
  */
 JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
                                            const char *host,
                                            struct jfai_error **err);
-
-/**
- * Sets a proxy instead of the system's; `""` for none at all.
- */
-JFAI_API
-jfai_status jfai_client_options_set_proxy(struct jfai_client_options *options,
-                                          const char *url,
-                                          struct jfai_error **err);
-
-/**
- * Sets a PEM file of further root certificates, besides the system's.
- */
-JFAI_API
-jfai_status jfai_client_options_set_ca_file(struct jfai_client_options *options,
-                                            const char *file,
-                                            struct jfai_error **err);
 
 /**
  * Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads
@@ -1106,89 +1217,6 @@ jfai_status jfai_client_options_set_request_rate(struct jfai_client_options *opt
                                                  struct jfai_error **err);
 
 /**
- * Sets how many create requests may be in flight at a time; the others wait. Default 4.
- */
-JFAI_API
-jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
-                                                          uint32_t count,
-                                                          struct jfai_error **err);
-
-/**
- * Keeps a journal in this file, so that a later process can resume what this one paid for: see jfai_list_pending(). Several
- * processes may share the file. Default: none.
- */
-JFAI_API
-jfai_status jfai_client_options_set_journal(struct jfai_client_options *options,
-                                            const char *file,
-                                            struct jfai_error **err);
-
-/**
- * Writes prompts into the journal. Default false: a SHA-256 of the request stands in their place.
- */
-JFAI_API
-jfai_status jfai_client_options_set_journal_prompts(struct jfai_client_options *options,
-                                                    bool yes,
-                                                    struct jfai_error **err);
-
-/**
- * Sets `Accept-Language`, which decides the language of the server's messages, such as `"en"` or `"zh-CN"`.
- */
-JFAI_API
-jfai_status jfai_client_options_set_language(struct jfai_client_options *options,
-                                             const char *language,
-                                             struct jfai_error **err);
-
-/**
- * Sets the client name in the `User-Agent`. Default `"c"`.
- */
-JFAI_API
-jfai_status jfai_client_options_set_sdk_name(struct jfai_client_options *options,
-                                             const char *sdk_name,
-                                             struct jfai_error **err);
-
-/**
- * Sets the timeout of one query, in milliseconds. Default 30000.
- */
-JFAI_API
-jfai_status jfai_client_options_set_timeout_ms(struct jfai_client_options *options,
-                                               uint64_t ms,
-                                               struct jfai_error **err);
-
-/**
- * Sets the timeout of a create request, in milliseconds. Default 180000: the service can take minutes, and after the timeout the
- * task may still be created and charged.
- */
-JFAI_API
-jfai_status jfai_client_options_set_create_timeout_ms(struct jfai_client_options *options,
-                                                      uint64_t ms,
-                                                      struct jfai_error **err);
-
-/**
- * Sets the timeout of connecting, in milliseconds. Default 10000.
- */
-JFAI_API
-jfai_status jfai_client_options_set_connect_timeout_ms(struct jfai_client_options *options,
-                                                       uint64_t ms,
-                                                       struct jfai_error **err);
-
-/**
- * Sets the maximum time without data during a download, in milliseconds. Default 30000.
- */
-JFAI_API
-jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *options,
-                                                    uint64_t ms,
-                                                    struct jfai_error **err);
-
-/**
- * Sets how often one call is tried, the first time included. Default 4. A paid create request is tried again only when it provably
- * was not accepted.
- */
-JFAI_API
-jfai_status jfai_client_options_set_max_attempts(struct jfai_client_options *options,
-                                                 uint32_t attempts,
-                                                 struct jfai_error **err);
-
-/**
  * Sets the delays between attempts, in milliseconds: the first (default 500), the longest (20000), and the time from the
  * first attempt to the start of the last (120000).
  */
@@ -1197,31 +1225,6 @@ jfai_status jfai_client_options_set_retry_pauses_ms(struct jfai_client_options *
                                                     uint64_t first_ms,
                                                     uint64_t longest_ms,
                                                     uint64_t budget_ms,
-                                                    struct jfai_error **err);
-
-/**
- * Sets the first delay between polls, in milliseconds. Default 5000, backing off to 10000. The minimum is 5000, whatever is set
- * here, except for localhost.
- */
-JFAI_API
-jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options *options,
-                                                     uint64_t ms,
-                                                     struct jfai_error **err);
-
-/**
- * Sets the timeout of a wait, in milliseconds. Default 30 minutes; `JFAI_FOREVER` for no timeout.
- */
-JFAI_API
-jfai_status jfai_client_options_set_wait_timeout_ms(struct jfai_client_options *options,
-                                                    uint64_t ms,
-                                                    struct jfai_error **err);
-
-/**
- * Sets how many polls may fail in a row before a wait ends with an error. Default 20.
- */
-JFAI_API
-jfai_status jfai_client_options_set_max_poll_errors(struct jfai_client_options *options,
-                                                    uint32_t errors,
                                                     struct jfai_error **err);
 
 /**
@@ -1439,54 +1442,6 @@ JFAI_API jfai_status jfai_save_options_new(struct jfai_save_options **out, struc
 JFAI_API void jfai_save_options_free(struct jfai_save_options *options);
 
 /**
- * Sets how many connections are used at once, 1 to 16. Default 1. Other numbers are refused by the call that gets these options.
- */
-JFAI_API
-jfai_status jfai_save_options_set_connections(struct jfai_save_options *options,
-                                              uint32_t connections,
-                                              struct jfai_error **err);
-
-/**
- * Replaces an existing file. Default false: it is `JFAI_ERR_FILE_EXISTS`.
- */
-JFAI_API
-jfai_status jfai_save_options_set_overwrite(struct jfai_save_options *options,
-                                            bool yes,
-                                            struct jfai_error **err);
-
-/**
- * Creates missing parent folders. Default false: it is `JFAI_ERR_IO`.
- */
-JFAI_API
-jfai_status jfai_save_options_set_create_parents(struct jfai_save_options *options,
-                                                 bool yes,
-                                                 struct jfai_error **err);
-
-/**
- * Computes the SHA-256 of the file. Default false.
- */
-JFAI_API
-jfai_status jfai_save_options_set_sha256(struct jfai_save_options *options,
-                                         bool yes,
-                                         struct jfai_error **err);
-
-/**
- * Checks the MP4 structure at the end. Default true.
- */
-JFAI_API
-jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,
-                                         bool yes,
-                                         struct jfai_error **err);
-
-/**
- * Sets the timeout of the whole save, in milliseconds. Default `JFAI_FOREVER`.
- */
-JFAI_API
-jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
-                                             uint64_t ms,
-                                             struct jfai_error **err);
-
-/**
  * Sets the maximum number of bytes per second, at least 1. Default: no limit. 0 is refused by the call that gets these options.
  */
 JFAI_API
@@ -1552,6 +1507,55 @@ JFAI_API const char *jfai_summary_sha256(const struct jfai_summary *summary);
  * Frees a summary. NULL is ignored.
  */
 JFAI_API void jfai_summary_free(struct jfai_summary *summary);
+
+/**
+ * Connections used at once, 1–16; more than one helps where each connection is slow. Default: 1. Other numbers are
+ * refused.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_connections(struct jfai_save_options *options,
+                                              uint32_t connections,
+                                              struct jfai_error **err);
+
+/**
+ * Replaces an existing file; otherwise it is an error. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_overwrite(struct jfai_save_options *options,
+                                            bool yes,
+                                            struct jfai_error **err);
+
+/**
+ * Creates missing folders; otherwise it is an error. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_create_parents(struct jfai_save_options *options,
+                                                 bool yes,
+                                                 struct jfai_error **err);
+
+/**
+ * Computes the SHA-256 of the file. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_sha256(struct jfai_save_options *options,
+                                         bool yes,
+                                         struct jfai_error **err);
+
+/**
+ * Checks the MP4 structure at the end. Default: `true`.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,
+                                         bool yes,
+                                         struct jfai_error **err);
+
+/**
+ * Timeout of the whole save. In milliseconds. Default: none. Zero is refused.
+ */
+JFAI_API
+jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
+                                             uint64_t ms,
+                                             struct jfai_error **err);
 
 /**
  * Frees a task handle. NULL is ignored. The task itself is not affected.
@@ -1719,23 +1723,6 @@ JFAI_API jfai_status jfai_wait_options_new(struct jfai_wait_options **out, struc
 JFAI_API void jfai_wait_options_free(struct jfai_wait_options *options);
 
 /**
- * Sets the timeout of the wait, in milliseconds; `JFAI_FOREVER` for no timeout.
- */
-JFAI_API
-jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
-                                             uint64_t ms,
-                                             struct jfai_error **err);
-
-/**
- * Sets the first delay between polls, in milliseconds, backing off to twice of it or to the client's longest delay (10000). The
- * minimum is 5000 except for localhost. 0 is refused by the call that gets these options, before anything is sent.
- */
-JFAI_API
-jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,
-                                                   uint64_t ms,
-                                                   struct jfai_error **err);
-
-/**
  * Sets the progress callback; NULL for none. `user` is passed to it as it is.
  */
 JFAI_API
@@ -1743,6 +1730,23 @@ jfai_status jfai_wait_options_set_progress(struct jfai_wait_options *options,
                                            jfai_task_progress_fn progress,
                                            void *user,
                                            struct jfai_error **err);
+
+/**
+ * Timeout of the wait; `JFAI_FOREVER` for no limit. In milliseconds. Default: the client's.
+ */
+JFAI_API
+jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
+                                             uint64_t ms,
+                                             struct jfai_error **err);
+
+/**
+ * Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
+ * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5.
+ */
+JFAI_API
+jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,
+                                                   uint64_t ms,
+                                                   struct jfai_error **err);
 
 /**
  * Begins to watch a task. `options` may be NULL; its progress callback is not used.

@@ -593,24 +593,74 @@ struct save_progress {
   double bytes_per_second; ///< Of this call, over the last second or so.
 };
 
+/** @cond */
+namespace detail {
+struct wait_state;
+struct save_state;
+} // namespace detail
+/** @endcond */
+
 /** How a video is saved. */
 class save_options {
 public:
-  unsigned connections = 1;                        ///< Used at once, 1 to 16.
-  bool overwrite = false;                          ///< Replaces an existing file.
-  bool create_parents = false;                     ///< Creates missing parent folders.
-  bool sha256 = false;                             ///< Computes the SHA-256.
-  bool verify = true;                              ///< Checks the MP4 structure.
-  milliseconds timeout = forever;                  ///< Timeout of the whole save.
-  std::optional<std::uint64_t> rate_limit;         ///< Bytes per second, at least 1; none: no limit.
-  detail::progress<const save_progress &> told;    ///< Set by on_progress().
+  // Written from core/options.toml by `make options`. options: save
+  /** Connections used at once, 1–16; more than one helps where each connection is slow. Default: 1. Other numbers are
+   * refused. */
+  save_options &connections(std::uint32_t v) {
+    connections_ = v;
+    return *this;
+  }
+  /** Replaces an existing file; otherwise it is an error. Default: `false`. */
+  save_options &overwrite(bool v) {
+    overwrite_ = v;
+    return *this;
+  }
+  /** Creates missing folders; otherwise it is an error. Default: `false`. */
+  save_options &create_parents(bool v) {
+    create_parents_ = v;
+    return *this;
+  }
+  /** Computes the SHA-256 of the file. Default: `false`. */
+  save_options &sha256(bool v) {
+    sha256_ = v;
+    return *this;
+  }
+  /** Checks the MP4 structure at the end. Default: `true`. */
+  save_options &verify(bool v) {
+    verify_ = v;
+    return *this;
+  }
+  /** Timeout of the whole save. Default: none. Zero is refused. */
+  save_options &timeout(milliseconds v) {
+    timeout_ = detail::ms(v, "timeout");
+    return *this;
+  }
+  /** Maximum number of bytes per second. Default: none. 0 is refused. */
+  save_options &rate_limit(std::uint64_t v) {
+    rate_limit_ = v;
+    return *this;
+  }
+  // options: end
 
   /** Calls `f(const save_progress &)` while bytes come; it may return false to end the call. */
   template <class F>
   save_options &on_progress(F f) {
-    told.set(std::move(f));
+    progress_.set(std::move(f));
     return *this;
   }
+
+private:
+  friend struct detail::save_state;
+  detail::progress<const save_progress &> progress_;
+  // Written from core/options.toml by `make options`. options: save fields
+  std::optional<std::uint32_t> connections_;
+  std::optional<bool> overwrite_;
+  std::optional<bool> create_parents_;
+  std::optional<bool> sha256_;
+  std::optional<bool> verify_;
+  std::optional<std::uint64_t> timeout_;
+  std::optional<std::uint64_t> rate_limit_;
+  // options: end
 };
 
 /** A task as a poll returned it; borrowed. */
@@ -669,16 +719,34 @@ private:
 /** How a wait is done. What is not set has the client's value. */
 class wait_options {
 public:
-  std::optional<milliseconds> timeout;       ///< Timeout of the wait.
-  std::optional<milliseconds> poll_interval; ///< First delay between polls.
-  detail::progress<const task_view &> told;  ///< Set by on_progress().
+  // Written from core/options.toml by `make options`. options: wait
+  /** Timeout of the wait; `junfeiai::forever` for no limit. Default: the client's. */
+  wait_options &timeout(milliseconds v) {
+    timeout_ = detail::ms(v, "timeout");
+    return *this;
+  }
+  /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
+   * except for localhost. Default: the client's. Zero is refused. Source: service document §5. */
+  wait_options &poll_interval(milliseconds v) {
+    poll_interval_ = detail::ms(v, "poll_interval");
+    return *this;
+  }
+  // options: end
 
   /** Calls `f(const task_view &)` with every state that a poll returns; it may return false to end the call. */
   template <class F>
   wait_options &on_progress(F f) {
-    told.set(std::move(f));
+    progress_.set(std::move(f));
     return *this;
   }
+
+private:
+  friend struct detail::wait_state;
+  detail::progress<const task_view &> progress_;
+  // Written from core/options.toml by `make options`. options: wait fields
+  std::optional<std::uint64_t> timeout_;
+  std::optional<std::uint64_t> poll_interval_;
+  // options: end
 };
 
 /** @cond */
@@ -795,21 +863,21 @@ struct wait_state {
   wait_options options;
   std::exception_ptr thrown;
   std::optional<std::string> about{};
-  static int told(void *user, const jfai_task *t) {
+  static int notify(void *user, const jfai_task *t) {
     auto *self = static_cast<wait_state *>(user);
-    return self->options.told.tell(task_view(t), self->thrown);
+    return self->options.progress_.tell(task_view(t), self->thrown);
   }
   c_wait_options c() {
     jfai_wait_options *out = nullptr;
     done([&](jfai_error **e) { return jfai_wait_options_new(&out, e); });
     c_wait_options o(out);
-    if (options.timeout)
-      done([&](jfai_error **e) { return jfai_wait_options_set_timeout_ms(out, ms(*options.timeout, "timeout"), e); });
-    if (options.poll_interval)
-      done([&](jfai_error **e) {
-        return jfai_wait_options_set_poll_interval_ms(out, ms(*options.poll_interval, "poll_interval"), e);
-      });
-    if (options.told) done([&](jfai_error **e) { return jfai_wait_options_set_progress(out, &told, this, e); });
+    // Written from core/options.toml by `make options`. options: wait to C
+    if (options.timeout_)
+      done([&](jfai_error **e) { return jfai_wait_options_set_timeout_ms(out, *options.timeout_, e); });
+    if (options.poll_interval_)
+      done([&](jfai_error **e) { return jfai_wait_options_set_poll_interval_ms(out, *options.poll_interval_, e); });
+    // options: end
+    if (options.progress_) done([&](jfai_error **e) { return jfai_wait_options_set_progress(out, &notify, this, e); });
     return o;
   }
 };
@@ -818,23 +886,31 @@ struct save_state {
   save_options options;
   std::exception_ptr thrown;
   std::optional<std::string> about{}; // the task, which a summary does not name
-  static int told(void *user, std::uint64_t bytes, std::uint64_t total, double rate) {
+  static int notify(void *user, std::uint64_t bytes, std::uint64_t total, double rate) {
     auto *self = static_cast<save_state *>(user);
-    return self->options.told.tell(save_progress{bytes, total, rate}, self->thrown);
+    return self->options.progress_.tell(save_progress{bytes, total, rate}, self->thrown);
   }
   c_save_options c() {
     jfai_save_options *out = nullptr;
     done([&](jfai_error **e) { return jfai_save_options_new(&out, e); });
     c_save_options o(out);
-    done([&](jfai_error **e) { return jfai_save_options_set_connections(out, options.connections, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_overwrite(out, options.overwrite, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_create_parents(out, options.create_parents, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_sha256(out, options.sha256, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_verify(out, options.verify, e); });
-    done([&](jfai_error **e) { return jfai_save_options_set_timeout_ms(out, ms(options.timeout, "timeout"), e); });
-    if (options.rate_limit)
-      done([&](jfai_error **e) { return jfai_save_options_set_rate_limit(out, *options.rate_limit, e); });
-    if (options.told) done([&](jfai_error **e) { return jfai_save_options_set_progress(out, &told, this, e); });
+    // Written from core/options.toml by `make options`. options: save to C
+    if (options.connections_)
+      done([&](jfai_error **e) { return jfai_save_options_set_connections(out, *options.connections_, e); });
+    if (options.overwrite_)
+      done([&](jfai_error **e) { return jfai_save_options_set_overwrite(out, *options.overwrite_, e); });
+    if (options.create_parents_)
+      done([&](jfai_error **e) { return jfai_save_options_set_create_parents(out, *options.create_parents_, e); });
+    if (options.sha256_)
+      done([&](jfai_error **e) { return jfai_save_options_set_sha256(out, *options.sha256_, e); });
+    if (options.verify_)
+      done([&](jfai_error **e) { return jfai_save_options_set_verify(out, *options.verify_, e); });
+    if (options.timeout_)
+      done([&](jfai_error **e) { return jfai_save_options_set_timeout_ms(out, *options.timeout_, e); });
+    if (options.rate_limit_)
+      done([&](jfai_error **e) { return jfai_save_options_set_rate_limit(out, *options.rate_limit_, e); });
+    // options: end
+    if (options.progress_) done([&](jfai_error **e) { return jfai_save_options_set_progress(out, &notify, this, e); });
     return o;
   }
 };
@@ -1231,38 +1307,11 @@ public:
     detail::done([&](jfai_error **e) { return jfai_client_options_use_env(options_.get(), e); });
     return *this;
   }
-  /** Sets the API key. */
-  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
-  /** Sets the endpoint: "standard", "china", a base URL, or a short host alias. */
-  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
-  /** Sets a custom domain that replaces the official video host. */
-  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
-  /** Adds a host that the key may be sent to. */
+  /** Adds an endpoint after those that are set; it is used only when no connection can be made to those before it. */
+  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
+  /** Adds a host that the key may be sent to, as host or host:port. */
   client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
-  /** Sets a proxy instead of the system's; "" for none at all. */
-  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
-  /** Sets a PEM file of further root certificates. */
-  client_options &ca_file(const std::filesystem::path &v) {
-    return set(jfai_client_options_set_ca_file, "ca_file", detail::path(v, "ca_file"));
-  }
-  /** Sets the language of the server's messages. */
-  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
-  /** Sets the client name in the User-Agent. */
-  client_options &sdk_name(std::string_view v) { return set(jfai_client_options_set_sdk_name, "sdk_name", v); }
-  /** Sets the timeout of one query. */
-  client_options &timeout(milliseconds v) { return time(jfai_client_options_set_timeout_ms, "timeout", v); }
-  /** Sets the timeout of a create request; after it the task may still be created and charged. */
-  client_options &create_timeout(milliseconds v) { return time(jfai_client_options_set_create_timeout_ms, "create_timeout", v); }
-  /** Sets the timeout of connecting. */
-  client_options &connect_timeout(milliseconds v) { return time(jfai_client_options_set_connect_timeout_ms, "connect_timeout", v); }
-  /** Sets the maximum time without data during a download. */
-  client_options &idle_timeout(milliseconds v) { return time(jfai_client_options_set_idle_timeout_ms, "idle_timeout", v); }
-  /** Sets how often one call is tried. */
-  client_options &max_attempts(unsigned v) {
-    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_attempts(options_.get(), v, e); });
-    return *this;
-  }
-  /** Sets the delays between attempts. */
+  /** Sets the delays between attempts: the first, the longest, and the time from the first attempt to the start of the last. */
   client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
     detail::done([&](jfai_error **e) {
       return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first, "first"),
@@ -1270,36 +1319,53 @@ public:
     });
     return *this;
   }
-  /** Sets the first delay between polls. */
-  client_options &poll_interval(milliseconds v) { return time(jfai_client_options_set_poll_interval_ms, "poll_interval", v); }
-  /** Sets the timeout of a wait. */
-  client_options &wait_timeout(milliseconds v) { return time(jfai_client_options_set_wait_timeout_ms, "wait_timeout", v); }
-  /** Sets how many polls may fail in a row. */
-  client_options &max_poll_errors(unsigned v) {
-    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_poll_errors(options_.get(), v, e); });
-    return *this;
-  }
-  /** Adds an endpoint after those that are set. */
-  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
   /** Sets the rate limit that all tasks and threads of the client share: requests per second, and the burst. */
   client_options &request_rate(double per_second, std::uint32_t burst) {
     detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
     return *this;
   }
-  /** Sets how many create requests may be in flight at a time. */
-  client_options &max_in_flight_creates(std::uint32_t v) {
-    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_in_flight_creates(options_.get(), v, e); });
-    return *this;
-  }
-  /** Keeps a journal in this file. */
-  client_options &journal(const std::filesystem::path &v) {
-    return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal"));
-  }
-  /** Writes prompts into the journal. */
-  client_options &journal_prompts(bool v) {
-    detail::done([&](jfai_error **e) { return jfai_client_options_set_journal_prompts(options_.get(), v, e); });
-    return *this;
-  }
+  // Written from core/options.toml by `make options`. options: client
+  /** The API key; optional when your reverse proxy adds it. Default: none. */
+  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
+  /** The endpoint: `"standard"`, `"china"`, a base URL ending in `/v1`, or a short host alias. Default: `"standard"`.
+   * Source: service document §1. */
+  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
+  /** A custom domain in place of the documented video host, as scheme and host. Default: none. Source: service document §1. */
+  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
+  /** Timeout of one query. Default: 30 000. Zero is refused. */
+  client_options &timeout(milliseconds v) { return value(jfai_client_options_set_timeout_ms, detail::ms(v, "timeout")); }
+  /** Timeout of a create request: the service can take minutes, and after the timeout the task may still be created and
+   * charged. Default: 180 000. Zero is refused. */
+  client_options &create_timeout(milliseconds v) { return value(jfai_client_options_set_create_timeout_ms, detail::ms(v, "create_timeout")); }
+  /** Timeout of connecting; at most 5 000 with several endpoints. Default: 10 000. Zero is refused. */
+  client_options &connect_timeout(milliseconds v) { return value(jfai_client_options_set_connect_timeout_ms, detail::ms(v, "connect_timeout")); }
+  /** Maximum time without data during a download. Default: 30 000. Zero is refused. */
+  client_options &idle_timeout(milliseconds v) { return value(jfai_client_options_set_idle_timeout_ms, detail::ms(v, "idle_timeout")); }
+  /** Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
+   * except for localhost. Default: 5 000. Zero is refused. Source: service document §5. */
+  client_options &poll_interval(milliseconds v) { return value(jfai_client_options_set_poll_interval_ms, detail::ms(v, "poll_interval")); }
+  /** Timeout of one wait for a task; `junfeiai::forever` for no limit. Default: 1 800 000. */
+  client_options &wait_timeout(milliseconds v) { return value(jfai_client_options_set_wait_timeout_ms, detail::ms(v, "wait_timeout")); }
+  /** Attempts of one call, the first included. A create request is sent again only when it provably was not accepted.
+   * Default: 4. 0 is refused. */
+  client_options &max_attempts(std::uint32_t v) { return value(jfai_client_options_set_max_attempts, v); }
+  /** Polls that may fail in a row before a wait ends with an error. Default: 20. */
+  client_options &max_poll_errors(std::uint32_t v) { return value(jfai_client_options_set_max_poll_errors, v); }
+  /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
+  client_options &max_in_flight_creates(std::uint32_t v) { return value(jfai_client_options_set_max_in_flight_creates, v); }
+  /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
+  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
+  /** A file that records paid tasks, so that a later process can resume them. Several processes may share it. Default: none. */
+  client_options &journal(const std::filesystem::path &v) { return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal")); }
+  /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
+  client_options &journal_prompts(bool v) { return value(jfai_client_options_set_journal_prompts, v); }
+  /** A proxy instead of the one in `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`; `""` for no proxy. Default: the system's. */
+  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
+  /** Further root certificates as a PEM file, besides the system's and `SSL_CERT_FILE`. Default: none. */
+  client_options &ca_file(const std::filesystem::path &v) { return set(jfai_client_options_set_ca_file, "ca_file", detail::path(v, "ca_file")); }
+  /** The client name in the `User-Agent`. Default: `"c"`. */
+  client_options &sdk_name(std::string_view v) { return set(jfai_client_options_set_sdk_name, "sdk_name", v); }
+  // options: end
   /** The handle of C. */
   const jfai_client_options *get() const noexcept { return options_.get(); }
 
@@ -1309,9 +1375,9 @@ private:
     detail::done([&](jfai_error **e) { return f(options_.get(), detail::c_text(v, name).c_str(), e); });
     return *this;
   }
-  template <class F>
-  client_options &time(F f, const char *name, milliseconds v) {
-    detail::done([&](jfai_error **e) { return f(options_.get(), detail::ms(v, name), e); });
+  template <class F, class V>
+  client_options &value(F f, V v) {
+    detail::done([&](jfai_error **e) { return f(options_.get(), v, e); });
     return *this;
   }
   detail::handle<jfai_client_options, jfai_client_options_free> options_;

@@ -27,7 +27,7 @@ impl jfai_client {
 }
 
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
-    let runtime = ClientRuntime::new(options.builder()).map_err(|error| options.setters.named(error.into()))?;
+    let runtime = ClientRuntime::new(options.builder()?).map_err(|error| options.values.named(error))?;
     Ok(jfai_client::new(runtime))
 }
 

@@ -15,6 +15,7 @@
 //!           executor           the runtime of one thread, and the process that it belongs to
 //!              │
 //! border    cancel error setters   what C sees of a token and an error; which function set which option
+//!           option_values      what was set, as the core reads it; the setters themselves (`…_setters`) are written from the table
 //!           guard              panics and failures become statuses
 //!           error_handle       the error object
 //!           text               strings and slices, in
@@ -45,6 +46,7 @@ mod cancel;
 mod check;
 mod client;
 mod client_runtime;
+mod client_setters;
 mod completion_queue;
 mod error;
 mod error_handle;
@@ -53,6 +55,7 @@ mod failure;
 mod journal;
 mod log;
 mod many;
+mod option_values;
 mod options;
 mod owned_c_str;
 #[cfg(test)]
@@ -61,6 +64,7 @@ mod progress_call;
 mod reader;
 mod request;
 mod save;
+mod save_setters;
 mod setters;
 mod status;
 mod task;
@@ -69,6 +73,7 @@ mod text;
 mod time;
 mod video;
 mod wait;
+mod wait_setters;
 mod watch;
 
 pub use bytes::*;
@@ -77,6 +82,7 @@ pub use calls_async::*;
 pub use cancel::*;
 pub use check::*;
 pub use client::*;
+pub use client_setters::*;
 pub use completion_queue::*;
 pub use error::*;
 pub use error_handle::*;
@@ -87,9 +93,11 @@ pub use options::*;
 pub use reader::*;
 pub use request::*;
 pub use save::*;
+pub use save_setters::*;
 pub use status::*;
 pub use task::*;
 pub use task_status::*;
 pub use video::*;
 pub use wait::*;
+pub use wait_setters::*;
 pub use watch::*;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::ptr;
 
 use junfeiai::{CancelToken, SaveProgress, Summary, Video};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::call_context::CallContext;
 use crate::callback::UserData;
@@ -14,12 +14,12 @@ use crate::cancel::{cancellable, jfai_cancel, token};
 use crate::error_handle::jfai_error;
 use crate::failure::{Outcome, need};
 use crate::guard::{guard, guard_or};
+use crate::option_values::OptionValues;
 use crate::owned_c_str::OwnedCStr;
 use crate::progress_call::ProgressCall;
-use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::text::path;
-use crate::time::{milliseconds, to_milliseconds};
+use crate::time::to_milliseconds;
 use crate::video::jfai_video;
 
 /// Progress callback: called at most every 100 ms and once at the end with the bytes that are there, the length of the file (0 until it
@@ -31,16 +31,13 @@ pub type jfai_save_progress_fn =
 /// How a video is saved. What is not set has its default.
 #[derive(Default, Clone)]
 pub struct jfai_save_options {
-    /// By the core's names, which it judges when a call is made with them.
-    values: Map<String, Value>,
-    setters: Setters,
+    pub(crate) values: OptionValues,
     pub(crate) progress: Progress,
 }
 
 impl jfai_save_options {
-    fn set(&mut self, option: &'static str, function: &'static str, value: impl Into<Value>) {
-        self.values.insert(option.to_owned(), value.into());
-        self.setters.note(option, function);
+    pub(crate) fn set(&mut self, option: &'static str, function: &'static str, value: impl Into<Value>) {
+        self.values.set(option, function, value);
     }
 }
 
@@ -64,8 +61,7 @@ pub(crate) fn save_call(
     options: &jfai_save_options,
     token: CancelToken,
 ) -> Outcome<ProgressCall<Summary, SaveProgress>> {
-    let values = Value::Object(options.values.clone());
-    let save = video.save(path).options_json(values).map_err(|error| options.setters.named(error.into()))?;
+    let save = video.save(path).options_json(options.values.json()).map_err(|error| options.values.named(error))?;
     let (video, watched) = (video.clone(), options.progress.0.is_some());
     let context = CallContext::task(video.task_id());
     Ok(ProgressCall::new(vec![token], &context, move |own, events| async move {
@@ -133,86 +129,6 @@ pub extern "C" fn jfai_save_options_new(
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_free(options: Option<Box<jfai_save_options>>) {
     guard_or!(() => drop(options));
-}
-
-/// Sets how many connections are used at once, 1 to 16. Default 1. Other numbers are refused by the call that gets these options.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_connections(
-    options: Option<&mut jfai_save_options>,
-    connections: u32,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.set("connections", "jfai_save_options_set_connections", connections);
-        Ok(())
-    })
-}
-
-/// Replaces an existing file. Default false: it is `JFAI_ERR_FILE_EXISTS`.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_overwrite(
-    options: Option<&mut jfai_save_options>,
-    yes: bool,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.set("overwrite", "jfai_save_options_set_overwrite", yes);
-        Ok(())
-    })
-}
-
-/// Creates missing parent folders. Default false: it is `JFAI_ERR_IO`.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_create_parents(
-    options: Option<&mut jfai_save_options>,
-    yes: bool,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.set("create_parents", "jfai_save_options_set_create_parents", yes);
-        Ok(())
-    })
-}
-
-/// Computes the SHA-256 of the file. Default false.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_sha256(
-    options: Option<&mut jfai_save_options>,
-    yes: bool,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.set("sha256", "jfai_save_options_set_sha256", yes);
-        Ok(())
-    })
-}
-
-/// Checks the MP4 structure at the end. Default true.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_verify(
-    options: Option<&mut jfai_save_options>,
-    yes: bool,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.set("verify", "jfai_save_options_set_verify", yes);
-        Ok(())
-    })
-}
-
-/// Sets the timeout of the whole save, in milliseconds. Default `JFAI_FOREVER`.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_save_options_set_timeout_ms(
-    options: Option<&mut jfai_save_options>,
-    ms: u64,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        // Seconds, as the core takes them; the longest is no limit.
-        let seconds = milliseconds(ms).as_secs_f64();
-        need(options, "options")?.set("timeout", "jfai_save_options_set_timeout_ms", seconds);
-        Ok(())
-    })
 }
 
 /// Sets the maximum number of bytes per second, at least 1. Default: no limit. 0 is refused by the call that gets these options.

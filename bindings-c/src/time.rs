@@ -7,6 +7,11 @@ pub(crate) fn milliseconds(ms: u64) -> Duration {
     if ms == u64::MAX { Duration::MAX } else { Duration::from_millis(ms) }
 }
 
+/// Milliseconds of C as seconds, as the core reads them in JSON; `JFAI_FOREVER` is more than any time.
+pub(crate) fn seconds(ms: u64) -> f64 {
+    milliseconds(ms).as_secs_f64()
+}
+
 /// A time as milliseconds of C.
 pub(crate) fn to_milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

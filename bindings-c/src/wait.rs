@@ -2,10 +2,10 @@
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
-use std::time::Duration;
 
 use junfeiai::protocol::WaitPolicy;
 use junfeiai::{CancelToken, Task, Video, VideoRequest};
+use serde_json::Value;
 
 use crate::call_context::CallContext;
 use crate::callback::UserData;
@@ -13,11 +13,10 @@ use crate::client_runtime::ClientRuntime;
 use crate::error_handle::jfai_error;
 use crate::failure::{Outcome, need};
 use crate::guard::{guard, guard_or};
+use crate::option_values::OptionValues;
 use crate::progress_call::ProgressCall;
-use crate::setters::Setters;
 use crate::status::jfai_status;
 use crate::task::jfai_task;
-use crate::time::milliseconds;
 
 /// Progress callback: called with every state of a task that a poll returns, and with the new task first when the call creates it. The
 /// task is borrowed: see jfai_task_clone(). Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
@@ -27,10 +26,8 @@ pub type jfai_task_progress_fn = Option<unsafe extern "C" fn(user: *mut c_void, 
 /// How a wait is done. What is not set has the client's value.
 #[derive(Default)]
 pub struct jfai_wait_options {
-    timeout: Option<Duration>,
-    interval: Option<Duration>,
+    values: OptionValues,
     pub(crate) progress: Progress,
-    setters: Setters,
 }
 
 /// The callback, when there is one.
@@ -49,17 +46,16 @@ impl Progress {
 }
 
 impl jfai_wait_options {
+    pub(crate) fn set(&mut self, option: &'static str, function: &'static str, value: impl Into<Value>) {
+        self.values.set(option, function, value);
+    }
+
     /// The client's policy with what differs, judged by the core.
     pub(crate) fn policy(options: Option<&Self>, runtime: &ClientRuntime) -> Outcome<WaitPolicy> {
         let mut policy = runtime.client().wait_policy().clone();
-        let Some(options) = options else { return Ok(policy) };
-        if let Some(timeout) = options.timeout {
-            policy.timeout = (timeout < Duration::MAX).then_some(timeout);
+        if let Some(options) = options {
+            policy.set_options(options.values.json()).map_err(|error| options.values.named(error))?;
         }
-        if let Some(interval) = options.interval {
-            policy.set_poll_interval(interval);
-        }
-        policy.check().map_err(|error| options.setters.named(error.into()))?;
         Ok(policy)
     }
 }
@@ -109,35 +105,6 @@ pub extern "C" fn jfai_wait_options_free(options: Option<Box<jfai_wait_options>>
     guard_or!(() => drop(options));
 }
 
-/// Sets the timeout of the wait, in milliseconds; `JFAI_FOREVER` for no timeout.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_wait_options_set_timeout_ms(
-    options: Option<&mut jfai_wait_options>,
-    ms: u64,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        need(options, "options")?.timeout = Some(milliseconds(ms));
-        Ok(())
-    })
-}
-
-/// Sets the first delay between polls, in milliseconds, backing off to twice of it or to the client's longest delay (10000). The
-/// minimum is 5000 except for localhost. 0 is refused by the call that gets these options, before anything is sent.
-#[unsafe(no_mangle)]
-pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
-    options: Option<&mut jfai_wait_options>,
-    ms: u64,
-    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
-) -> jfai_status {
-    guard!(err => {
-        let options = need(options, "options")?;
-        options.setters.note("poll_interval", "jfai_wait_options_set_poll_interval_ms");
-        options.interval = Some(milliseconds(ms));
-        Ok(())
-    })
-}
-
 /// Sets the progress callback; NULL for none. `user` is passed to it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_wait_options_set_progress(
@@ -155,9 +122,12 @@ pub unsafe extern "C" fn jfai_wait_options_set_progress(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use junfeiai::Client;
 
     use super::*;
+    use crate::time::{milliseconds, seconds};
 
     fn runtime(interval: Option<Duration>) -> std::sync::Arc<ClientRuntime> {
         let builder = Client::builder().api_key("sk-test");
@@ -168,15 +138,21 @@ mod tests {
         .unwrap()
     }
 
+    fn with_interval(ms: u64) -> jfai_wait_options {
+        let mut options = jfai_wait_options::default();
+        options.set("poll_interval", "jfai_wait_options_set_poll_interval_ms", seconds(ms));
+        options
+    }
+
     #[test]
     fn a_pause_of_one_call_grows_as_that_of_a_client() {
         for ms in [1, 4_000, 5_000, 7_000, 20_000, u64::MAX - 1, u64::MAX] {
-            let options = jfai_wait_options { interval: Some(milliseconds(ms)), ..jfai_wait_options::default() };
+            let options = with_interval(ms);
             let Ok(policy) = jfai_wait_options::policy(Some(&options), &runtime(None)) else { unreachable!("refused") };
             let of_client = runtime(Some(milliseconds(ms)));
             assert_eq!(policy.for_host(false), of_client.client().wait_policy().clone(), "{ms} ms");
         }
-        let seven = jfai_wait_options { interval: Some(milliseconds(7_000)), ..jfai_wait_options::default() };
+        let seven = with_interval(7_000);
         let Ok(policy) = jfai_wait_options::policy(Some(&seven), &runtime(None)) else { unreachable!("refused") };
         assert_eq!((policy.interval, policy.max_interval), (Duration::from_secs(7), Duration::from_secs(10)));
     }

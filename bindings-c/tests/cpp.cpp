@@ -90,9 +90,7 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
 
   int states = 0;
   junfeiai::wait_options wait;
-  wait.timeout = 20s;
-  wait.poll_interval = 10ms;
-  wait.on_progress([&](const junfeiai::task_view &seen) {
+  wait.timeout(20s).poll_interval(10ms).on_progress([&](const junfeiai::task_view &seen) {
     states++;
     CHECK(seen.id() == task.id() && !seen.status_name().empty());
   });
@@ -110,7 +108,7 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   CHECK(watched == 1);
 
   junfeiai::save_options save;
-  save.sha256 = save.create_parents = save.overwrite = true;
+  save.sha256(true).create_parents(true).overwrite(true);
   std::uint64_t last = 0;
   save.on_progress([&](const junfeiai::save_progress &p) { last = p.bytes; });
   const auto path = folder / fs::u8path("cpp \xc3\xa4") / video.file_name();
@@ -150,8 +148,7 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   const auto tried = client.try_generate(ball, broken);
   CHECK(!tried && tried.error().status() == JFAI_ERR_CANCELLED && tried.error().task_id() && tried.error().cause());
   junfeiai::save_options broken_save;
-  broken_save.overwrite = true;
-  broken_save.on_progress([](const junfeiai::save_progress &) { throw mine{}; });
+  broken_save.overwrite(true).on_progress([](const junfeiai::save_progress &) { throw mine{}; });
   nested("progress", [&] { video.save(path, broken_save); });
   junfeiai::wait_options stop;
   stop.on_progress([](const junfeiai::task_view &) { return false; });
@@ -165,7 +162,7 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   auto task = client.create_async(ball).get();
   auto video = task.wait_async().get();
   junfeiai::save_options save;
-  save.overwrite = true;
+  save.overwrite(true);
   CHECK(video.save_async(folder / "async.mp4", save).get().bytes > 0);
   fs::remove(folder / "async.mp4");
   CHECK(client.get_async(task.id()).get().status() == junfeiai::task_status::succeeded);
@@ -259,14 +256,14 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   refused("id", [&] { client.task_by_id(nul); });
   refused("ids", [&] { client.wait_all({"task_1", nul}); });
   junfeiai::wait_options wait;
-  wait.timeout = -1ms;
-  refused("timeout", [&] { client.generate(ball, wait); });
-  refused("timeout", [&] { client.generate_async(ball, wait).get(); });
-  wait.timeout = std::nullopt;
-  wait.poll_interval = -1ms;
-  refused("poll_interval", [&] { client.generate(ball, wait); });
+  refused("timeout", [&] { wait.timeout(-1ms); });
+  refused("poll_interval", [&] { wait.poll_interval(-1ms); });
+  wait.poll_interval(0ms);
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.generate(ball, wait); });
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.generate_async(ball, wait).get(); });
   junfeiai::save_options save;
-  save.rate_limit = 0;
+  refused("timeout", [&] { save.timeout(-1ms); });
+  save.rate_limit(0);
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.video_by_id("task_1").save(folder / "no.mp4", save); });
 
   junfeiai::cancel_token cancel;
@@ -304,8 +301,7 @@ static void cancelling(const junfeiai::client &client) {
   const auto task = client.create(junfeiai::request("a ball"));
   const junfeiai::cancel_token cancel;
   junfeiai::wait_options slow;
-  slow.poll_interval = 60s;
-  slow.timeout = junfeiai::forever;
+  slow.poll_interval(60s).timeout(junfeiai::forever);
   std::thread thread([&] {
     std::this_thread::sleep_for(100ms);
     cancel.cancel();

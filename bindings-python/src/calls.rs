@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 
 use crate::blocking_runtime::PinnedRuntime;
 use crate::call_mode::{CallContext, CallMode};
-use crate::convert::{Arguments, Callable, Kind, to_bytes};
+use crate::convert::{Arguments, Callable, to_bytes};
 use crate::deferred::DeferredObject;
 use crate::errors::raise;
 use crate::interpreter::detach;
 use crate::iterators::Items;
 use crate::paid_calls::PaidCall;
+use crate::signatures::{CLIENT_OPTIONS, SAVE_OPTIONS, WAIT_OPTIONS};
 use crate::values;
 
 type CallResult = PyResult<Py<PyAny>>;
@@ -37,34 +38,9 @@ pub(crate) trait ResultClasses: CallMode {
     fn iterator(py: Python<'_>, items: Items, paid: Option<Arc<PaidCall>>) -> CallResult;
 }
 
-const CLIENT_OPTIONS: [(&str, Kind); 21] = [
-    ("api_key", Kind::Text),
-    ("base_url", Kind::Text),
-    ("endpoint", Kind::Text),
-    ("endpoints", Kind::Texts),
-    ("video_base_url", Kind::Text),
-    ("trusted_hosts", Kind::Texts),
-    ("timeout", Kind::Number),
-    ("create_timeout", Kind::Number),
-    ("connect_timeout", Kind::Number),
-    ("idle_timeout", Kind::Number),
-    ("poll_interval", Kind::Number),
-    ("wait_timeout", Kind::Number),
-    ("max_attempts", Kind::Int),
-    ("request_rate", Kind::Number),
-    ("request_burst", Kind::Int),
-    ("max_in_flight_creates", Kind::Int),
-    ("language", Kind::Text),
-    ("journal", Kind::Path),
-    ("journal_prompts", Kind::Bool),
-    ("proxy", Kind::Text),
-    ("ca_file", Kind::Path),
-];
-
 /// A client with these options; options that are not given come from the environment.
 pub(crate) fn client(py: Python<'_>, mut arguments: Arguments<'_>) -> PyResult<Client> {
-    let mut options = arguments.options(&CLIENT_OPTIONS)?;
-    arguments.finish()?;
+    let mut options = arguments.options(CLIENT_OPTIONS)?;
     options.insert("env".to_owned(), true.into());
     options.insert("sdk_name".to_owned(), "python".into());
     let builder = junfeiai::ClientBuilder::from_json(Value::Object(options));
@@ -73,7 +49,6 @@ pub(crate) fn client(py: Python<'_>, mut arguments: Arguments<'_>) -> PyResult<C
 
 pub(crate) fn check<M: ResultClasses>(py: Python<'_>, client: &Client, mut arguments: Arguments<'_>) -> CallResult {
     let options = CheckOptions::default().account(arguments.take("account")?.unwrap_or(false));
-    arguments.finish()?;
     let client = client.clone();
     M::run(py, &CallContext::default(), async move { Ok(client.check_with(options).await) }, |py, report| {
         Ok(Py::new(py, values::CheckReport::from(report))?.into_any())
@@ -158,8 +133,8 @@ pub(crate) struct WaitArguments {
 }
 
 impl WaitArguments {
-    pub(crate) fn take(arguments: &mut Arguments<'_>) -> PyResult<Self> {
-        let options = arguments.options(&[("timeout", Kind::Number)])?;
+    pub(crate) fn take(mut arguments: Arguments<'_>) -> PyResult<Self> {
+        let options = arguments.options(WAIT_OPTIONS)?;
         Ok(Self { options, on_progress: arguments.take("on_progress")? })
     }
 }
@@ -171,19 +146,8 @@ pub(crate) fn watch<M: ResultClasses>(py: Python<'_>, task: &Task) -> CallResult
     M::iterator(py, states, PaidCall::about(Some(task.id())))
 }
 
-const SAVE_OPTIONS: [(&str, Kind); 7] = [
-    ("connections", Kind::Int),
-    ("overwrite", Kind::Bool),
-    ("create_parents", Kind::Bool),
-    ("sha256", Kind::Bool),
-    ("verify", Kind::Bool),
-    ("timeout", Kind::Number),
-    ("rate_limit", Kind::Number),
-];
-
 pub(crate) fn check_save(py: Python<'_>, client: &Client, path: &Path, mut arguments: Arguments<'_>) -> PyResult<()> {
-    let options = arguments.options(&SAVE_OPTIONS)?;
-    arguments.finish()?;
+    let options = arguments.options(SAVE_OPTIONS)?;
     let videos = client.videos();
     detach(py, || videos.check_save(path, Value::Object(options))).map_err(|error| raise(py, &error))
 }
@@ -194,9 +158,8 @@ pub(crate) fn save<M: ResultClasses>(
     path: PathBuf,
     mut arguments: Arguments<'_>,
 ) -> CallResult {
-    let options = arguments.options(&SAVE_OPTIONS)?;
+    let options = arguments.options(SAVE_OPTIONS)?;
     let callback = arguments.take("on_progress")?;
-    arguments.finish()?;
     let save = video.save(path).options_json(Value::Object(options)).map_err(|error| raise(py, &error))?;
     let context = CallContext::about(video.task_id()).on_progress(callback);
     let sender = context.progress_sender::<M, SaveProgress>(|progress| {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
 use crate::asyncio_bridge::immediate;
 use crate::blocking_runtime::{self, PinnedRuntime};
@@ -17,6 +17,7 @@ use crate::interpreter::short;
 use crate::iterators::{AsyncIterator, Items, Iterator};
 use crate::paid_calls::PaidCall;
 use crate::reader::{self, AsyncVideoReader};
+use crate::signatures::with_signatures;
 use crate::values::{TaskWarning, quoted};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
@@ -29,8 +30,24 @@ fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyRes
     Ok((restore, arguments.into_pyobject(py)?.unbind()))
 }
 
+/// An argument as it was given. It is read below, where the interpreter's end waits for code of the argument's own.
+type Argument<'py> = Option<Bound<'py, PyAny>>;
+
+/// Arguments by their names.
+macro_rules! arguments {
+    ($($name:ident)*) => {
+        Arguments::new([$((stringify!($name), $name)),*])
+    };
+}
+
 macro_rules! classes {
     (
+        client: [$($client_option:ident)*] $client_signature:literal;
+        request: [$($request_field:ident)*] $request_signature:literal;
+        generate: [$($wait_option:ident)*] $generate_signature:literal;
+        wait: $wait_signature:literal;
+        save: [$($save_option:ident)*] $save_signature:literal;
+        check_save: [$($check_save_option:ident)*] $check_save_signature:literal;
         $Mode:ty;
         $(#[$client_doc:meta])* $Client:ident { $($client_own:tt)* }
         $(#[$videos_doc:meta])* $Videos:ident
@@ -99,13 +116,10 @@ macro_rules! classes {
         #[pymethods]
         impl $Client {
             #[new]
-            #[pyo3(signature = (**options), text_signature = "(*, api_key=None, base_url=None, endpoint=None, endpoints=None, \
-                video_base_url=None, trusted_hosts=None, timeout=None, create_timeout=None, connect_timeout=None, \
-                idle_timeout=None, poll_interval=None, wait_timeout=None, max_attempts=None, request_rate=None, \
-                request_burst=None, max_in_flight_creates=None, language=None, journal=None, journal_prompts=False, \
-                proxy=None, ca_file=None)")]
-            fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
-                let client = calls::client(py, Arguments::new(stringify!($Client), options))?;
+            #[pyo3(signature = (*, $($client_option = None),*), text_signature = $client_signature)]
+            #[allow(clippy::too_many_arguments)]
+            fn new(py: Python<'_>, $($client_option: Argument<'_>),*) -> PyResult<Self> {
+                let client = calls::client(py, arguments!($($client_option)*))?;
                 Ok(Self { endpoint: client.endpoint().to_string(), client: Mutex::new(Some(client)) })
             }
 
@@ -129,9 +143,9 @@ macro_rules! classes {
 
             /// Checks every endpoint, the key, the clock, the proxy and the video host, and gives advice for what is
             /// wrong. Costs nothing and creates nothing. ``account`` queries the models and the balance as well.
-            #[pyo3(signature = (**options), text_signature = "($self, *, account=False)")]
-            fn check(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                calls::check::<$Mode>(py, &self.open()?, Arguments::new("check", options))
+            #[pyo3(signature = (*, account = None), text_signature = "($self, *, account=False)")]
+            fn check(&self, py: Python<'_>, account: Argument<'_>) -> PyResult<Py<PyAny>> {
+                calls::check::<$Mode>(py, &self.open()?, arguments!(account))
             }
 
             /// The models that this key may use. Optional endpoint: raises ``NotOfferedError`` if the server does not
@@ -170,36 +184,35 @@ macro_rules! classes {
             ///
             /// Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
             /// was received, and an ``APIStatusError`` when the server refuses the request.
-            #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
-                seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None)")]
+            #[pyo3(signature = (prompt = None, *, $($request_field = None),*), text_signature = $request_signature)]
+            #[allow(clippy::too_many_arguments)]
             fn create(
                 &self,
                 py: Python<'_>,
-                prompt: Option<Bound<'_, PyAny>>,
-                options: Option<Bound<'_, PyDict>>,
+                prompt: Argument<'_>,
+                $($request_field: Argument<'_>),*
             ) -> PyResult<Py<PyAny>> {
-                let mut arguments = Arguments::with(py, "create", options, "prompt", prompt)?;
-                let request = request(py, &mut arguments)?;
-                arguments.finish()?;
+                let request = request(py, &mut arguments!(prompt $($request_field)*))?;
                 calls::create::<$Mode>(py, &self.client, request)
             }
 
             /// Creates a task, waits for it and returns its video. **This costs money.**
             ///
             /// ``on_progress`` is called with the new task first, and then with the result of every poll.
-            #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
-                seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, \
-                timeout=None, on_progress=None)")]
+            #[pyo3(
+                signature = (prompt = None, *, $($request_field = None,)* $($wait_option = None),*),
+                text_signature = $generate_signature
+            )]
+            #[allow(clippy::too_many_arguments)]
             fn generate(
                 &self,
                 py: Python<'_>,
-                prompt: Option<Bound<'_, PyAny>>,
-                options: Option<Bound<'_, PyDict>>,
+                prompt: Argument<'_>,
+                $($request_field: Argument<'_>,)*
+                $($wait_option: Argument<'_>),*
             ) -> PyResult<Py<PyAny>> {
-                let mut arguments = Arguments::with(py, "generate", options, "prompt", prompt)?;
-                let request = request(py, &mut arguments)?;
-                let wait = WaitArguments::take(&mut arguments)?;
-                arguments.finish()?;
+                let request = request(py, &mut arguments!(prompt $($request_field)*))?;
+                let wait = WaitArguments::take(arguments!($($wait_option)*))?;
                 calls::generate::<$Mode>(py, &self.client, request, wait)
             }
 
@@ -229,16 +242,16 @@ macro_rules! classes {
             /// Checks the arguments of ``save`` without a download: raises for wrong options, a file that exists, a folder
             /// that cannot be written or a full disk. Call it before ``create``, which costs money. Sends no request and
             /// leaves no file behind.
-            #[pyo3(signature = (path, **options), text_signature = "($self, path, *, connections=1, overwrite=False, \
-                create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None)")]
+            #[pyo3(signature = (path, *, $($check_save_option = None),*), text_signature = $check_save_signature)]
+            #[allow(clippy::too_many_arguments)]
             fn check_save(
                 &self,
                 py: Python<'_>,
                 path: Bound<'_, PyAny>,
-                options: Option<Bound<'_, PyDict>>,
+                $($check_save_option: Argument<'_>),*
             ) -> PyResult<()> {
                 let path: std::path::PathBuf = argument(&path, "path")?;
-                calls::check_save(py, &self.client, &path, Arguments::new("check_save", options))
+                calls::check_save(py, &self.client, &path, arguments!($($check_save_option)*))
             }
 
             /// A byte range of a task's video, see ``read_range`` of the video.
@@ -271,32 +284,28 @@ macro_rules! classes {
             /// video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
             /// All requests are checked before the first is sent; a failure does not stop the others. Break out of the
             /// loop to stop.
-            #[pyo3(signature = (requests, **options), text_signature = "($self, requests, *, concurrency=4)")]
+            #[pyo3(signature = (requests, *, concurrency = None), text_signature = "($self, requests, *, concurrency=4)")]
             fn generate_many(
                 &self,
                 py: Python<'_>,
                 requests: Bound<'_, PyAny>,
-                options: Option<Bound<'_, PyDict>>,
+                concurrency: Argument<'_>,
             ) -> PyResult<Py<PyAny>> {
-                let mut arguments = Arguments::new("generate_many", options);
-                let concurrency = arguments.int("concurrency")?.unwrap_or(4);
-                arguments.finish()?;
+                let concurrency = arguments!(concurrency).int("concurrency")?.unwrap_or(4);
                 calls::generate_many::<$Mode>(py, &self.client, self::requests(&requests, "requests")?, concurrency)
             }
 
             /// SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
             /// Checks the request as ``create`` does and sends nothing.
-            #[pyo3(signature = (prompt = None, **options), text_signature = "($self, prompt='', *, model=None, \
-                seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None)")]
+            #[pyo3(signature = (prompt = None, *, $($request_field = None),*), text_signature = $request_signature)]
+            #[allow(clippy::too_many_arguments)]
             fn fingerprint(
                 &self,
                 py: Python<'_>,
-                prompt: Option<Bound<'_, PyAny>>,
-                options: Option<Bound<'_, PyDict>>,
+                prompt: Argument<'_>,
+                $($request_field: Argument<'_>),*
             ) -> PyResult<String> {
-                let mut arguments = Arguments::with(py, "fingerprint", options, "prompt", prompt)?;
-                let request = request(py, &mut arguments)?;
-                arguments.finish()?;
+                let request = request(py, &mut arguments!(prompt $($request_field)*))?;
                 request.prepare().map(|prepared| prepared.fingerprint()).map_err(|error| raise(py, &error))
             }
 
@@ -332,9 +341,9 @@ macro_rules! classes {
             }
 
             /// The same as the client's ``check``.
-            #[pyo3(signature = (**options), text_signature = "($self, *, account=False)")]
-            fn check(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                calls::check::<$Mode>(py, &self.client, Arguments::new("check", options))
+            #[pyo3(signature = (*, account = None), text_signature = "($self, *, account=False)")]
+            fn check(&self, py: Python<'_>, account: Argument<'_>) -> PyResult<Py<PyAny>> {
+                calls::check::<$Mode>(py, &self.client, arguments!(account))
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -452,11 +461,9 @@ macro_rules! classes {
             ///
             /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
             /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
-            #[pyo3(signature = (**options), text_signature = "($self, *, timeout=None, on_progress=None)")]
-            fn wait(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                let mut arguments = Arguments::new("wait", options);
-                let wait = WaitArguments::take(&mut arguments)?;
-                arguments.finish()?;
+            #[pyo3(signature = (*, $($wait_option = None),*), text_signature = $wait_signature)]
+            fn wait(&self, py: Python<'_>, $($wait_option: Argument<'_>),*) -> PyResult<Py<PyAny>> {
+                let wait = WaitArguments::take(arguments!($($wait_option)*))?;
                 calls::wait::<$Mode>(py, &self.task, wait)
             }
 
@@ -530,24 +537,22 @@ macro_rules! classes {
             /// existing file, ``create_parents`` creates missing folders, ``sha256`` computes the hash, ``verify``
             /// checks the MP4 structure, ``timeout`` is in seconds, ``rate_limit`` in bytes per second.
             /// ``on_progress`` is called with a ``SaveProgress`` at most every 100 ms, and once at the end.
-            #[pyo3(signature = (path, **options), text_signature = "($self, path, *, connections=1, overwrite=False, \
-                create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None, on_progress=None)")]
+            #[pyo3(signature = (path, *, $($save_option = None),*), text_signature = $save_signature)]
+            #[allow(clippy::too_many_arguments)]
             fn save(
                 &self,
                 py: Python<'_>,
                 path: Bound<'_, PyAny>,
-                options: Option<Bound<'_, PyDict>>,
+                $($save_option: Argument<'_>),*
             ) -> PyResult<Py<PyAny>> {
                 let path = argument(&path, "path")?;
-                calls::save::<$Mode>(py, &self.video, path, Arguments::new("save", options))
+                calls::save::<$Mode>(py, &self.video, path, arguments!($($save_option)*))
             }
 
             /// The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB).
-            #[pyo3(signature = (**options), text_signature = "($self, *, max_bytes=None)")]
-            fn read(&self, py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-                let mut arguments = Arguments::new("read", options);
-                let max_bytes = arguments.int("max_bytes")?;
-                arguments.finish()?;
+            #[pyo3(signature = (*, max_bytes = None))]
+            fn read(&self, py: Python<'_>, max_bytes: Argument<'_>) -> PyResult<Py<PyAny>> {
+                let max_bytes = arguments!(max_bytes).int("max_bytes")?;
                 calls::read::<$Mode>(py, &self.video, max_bytes)
             }
 
@@ -675,7 +680,7 @@ macro_rules! classes {
     };
 }
 
-classes! {
+with_signatures! {
     Blocking;
     /// The synchronous client. One per program is enough: threads may share it, and so may the children of
     /// ``os.fork()``.
@@ -746,7 +751,7 @@ classes! {
     ""
 }
 
-classes! {
+with_signatures! {
     Asyncio;
     /// A client for asyncio: the same names as ``Client``, with ``await``, ``async for`` and ``async with``.
     ///

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use crate::errors::raise;
 use crate::interpreter::{detach, short};
 use crate::json::json_object;
+use crate::parameter_kind::Kind;
+use crate::signatures::REQUEST_FIELDS;
 
 /// `int | float | str`: a length in seconds.
 pub(crate) struct Seconds(pub(crate) Length);
@@ -119,40 +121,24 @@ pub(crate) fn argument<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>
     })
 }
 
-/// Keyword arguments, taken one by one. `None` counts as not given.
-pub(crate) struct Arguments<'py> {
-    function: &'static str,
-    given: Option<Bound<'py, PyDict>>,
-}
+/// Arguments by name, taken one by one. `None` counts as not given.
+pub(crate) struct Arguments<'py>(Vec<(&'static str, Option<Bound<'py, PyAny>>)>);
 
 impl<'py> Arguments<'py> {
-    pub(crate) fn new(function: &'static str, given: Option<Bound<'py, PyDict>>) -> Self {
-        Self { function, given }
+    pub(crate) fn new(given: impl IntoIterator<Item = (&'static str, Option<Bound<'py, PyAny>>)>) -> Self {
+        Self(given.into_iter().collect())
     }
 
-    /// With one argument that may also be given by position.
-    pub(crate) fn with(
-        py: Python<'py>,
-        function: &'static str,
-        given: Option<Bound<'py, PyDict>>,
-        name: &str,
-        value: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Self> {
-        let given = given.unwrap_or_else(|| PyDict::new(py));
-        if let Some(value) = value {
-            given.set_item(name, value)?;
-        }
-        Ok(Self { function, given: Some(given) })
+    fn given(&mut self, name: &str) -> Option<&mut Option<Bound<'py, PyAny>>> {
+        self.0.iter_mut().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     pub(crate) fn take<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
         &mut self,
         name: &str,
     ) -> PyResult<Option<T>> {
-        let Some(given) = &self.given else { return Ok(None) };
-        let Some(value) = given.get_item(name)? else { return Ok(None) };
-        given.del_item(name)?;
-        if value.is_none() { Ok(None) } else { argument(&value, name).map(Some) }
+        let value = self.given(name).and_then(Option::take).filter(|value| !value.is_none());
+        value.map(|value| argument(&value, name)).transpose()
     }
 
     /// Takes an int. A bool is one for Python, but here it is a mistake.
@@ -164,10 +150,9 @@ impl<'py> Arguments<'py> {
         self.take(name)
     }
 
-    fn refuse_bool(&self, name: &str, expected: &str) -> PyResult<()> {
-        let Some(given) = &self.given else { return Ok(()) };
-        match given.get_item(name)? {
-            Some(value) if value.is_instance_of::<PyBool>() => {
+    fn refuse_bool(&mut self, name: &str, expected: &str) -> PyResult<()> {
+        match self.given(name) {
+            Some(Some(value)) if value.is_instance_of::<PyBool>() => {
                 Err(PyTypeError::new_err(format!("argument '{name}': expected {expected}, got bool")))
             }
             _ => Ok(()),
@@ -195,35 +180,6 @@ impl<'py> Arguments<'py> {
         }
         Ok(options)
     }
-
-    /// Nothing may be left.
-    pub(crate) fn finish(self) -> PyResult<()> {
-        let rest = self.given.and_then(|given| given.keys().iter().next());
-        match rest {
-            None => Ok(()),
-            Some(name) => {
-                let text = format!("{}() got an unexpected keyword argument '{name}'", self.function);
-                Err(PyTypeError::new_err(text))
-            }
-        }
-    }
-}
-
-/// The type of an option.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    /// `str`
-    Text,
-    /// A sequence of `str`
-    Texts,
-    /// `str` or `os.PathLike`
-    Path,
-    /// `int`
-    Int,
-    /// `float`
-    Number,
-    /// `bool`
-    Bool,
 }
 
 /// Takes the arguments that describe a video.
@@ -263,10 +219,15 @@ fn request_item(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
     };
     let copy = PyDict::new(value.py());
     short(value.py(), || copy.update(fields))?;
-    let mut arguments = Arguments::new("create", Some(copy));
-    let request = request(value.py(), &mut arguments)?;
-    arguments.finish()?;
-    Ok(request)
+    for name in copy.keys() {
+        let Ok(name) = name.cast::<PyString>() else { return Err(wrong_type(&name, "str as the name of an argument")) };
+        let name = name.to_string_lossy();
+        if !REQUEST_FIELDS.contains(&name.as_ref()) {
+            return Err(PyTypeError::new_err(format!("create() got an unexpected keyword argument '{name}'")));
+        }
+    }
+    let given: PyResult<Vec<_>> = REQUEST_FIELDS.iter().map(|name| Ok((*name, copy.get_item(name)?))).collect();
+    request(value.py(), &mut Arguments::new(given?))
 }
 
 /// Several requests. A mapping is refused: iterating it would take the field names of one request for prompts.

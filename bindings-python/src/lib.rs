@@ -39,10 +39,12 @@ mod log;
 #[cfg(unix)]
 mod loop_queue;
 mod paid_calls;
+mod parameter_kind;
 mod progress;
 mod reader;
 mod runtime;
 mod shutdown;
+mod signatures;
 mod values;
 
 use pyo3::prelude::*;

@@ -58,12 +58,11 @@ impl RawClient {
         &self,
         request: JsValue,
         tracker: &RawTracker,
-        timeout_s: Option<f64>,
-        interval_s: Option<f64>,
+        options: JsValue,
         tell: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Promise {
-        let wait = policy(&self.client, timeout_s, interval_s).and_then(|policy| {
+        let wait = policy(&self.client, options).and_then(|policy| {
             let request = read(request).map_err(|error| convert::error(&error))?;
             Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell))
         });

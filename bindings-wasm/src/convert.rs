@@ -1,7 +1,5 @@
 //! Values on their way between JavaScript and the core.
 
-use std::time::Duration;
-
 use js_sys::{Function, Reflect};
 use junfeiai::platform::wasm::value_of;
 use junfeiai::{Error, ErrorKind, Phase};
@@ -42,12 +40,6 @@ pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, E
         let kind = if phase == Phase::Config { ErrorKind::Config } else { ErrorKind::InvalidRequest };
         Error::new(kind, phase, "the argument must be a plain object of strings, numbers, booleans and arrays")
     })
-}
-
-/// Seconds as a duration; [`Duration::MAX`] for infinity and everything too long to be one. The TypeScript side lets no
-/// number below zero through.
-pub(crate) fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// A count of bytes that came as a JavaScript number.

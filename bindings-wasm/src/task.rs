@@ -1,10 +1,8 @@
 //! A task on its way to a video.
 
-use std::time::Duration;
-
 use js_sys::{Function, Promise};
 use junfeiai::protocol::WaitPolicy;
-use junfeiai::{Client, Task, Wait};
+use junfeiai::{Client, Phase, Task, Wait};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
@@ -25,18 +23,11 @@ impl RawTask {
     }
 }
 
-/// The client's policy with what the caller wants otherwise. A timeout of infinity waits as long as it takes.
-pub(crate) fn policy(client: &Client, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<WaitPolicy, JsValue> {
+/// The client's policy with what the caller wants otherwise.
+pub(crate) fn policy(client: &Client, options: JsValue) -> Result<WaitPolicy, JsValue> {
     let mut policy = client.wait_policy().clone();
-    if let Some(seconds) = timeout_s {
-        policy.timeout = Some(convert::duration(seconds)).filter(|timeout| *timeout < Duration::MAX);
-    }
-    if let Some(seconds) = interval_s {
-        policy.interval = convert::duration(seconds);
-        policy.max_interval = policy.max_interval.min(policy.interval.saturating_mul(2)).max(policy.interval);
-    }
-    policy.check().map_err(|error| convert::error(&error))?;
-    Ok(policy)
+    let read = convert::json(options, Phase::Wait).and_then(|options| policy.set_options(options));
+    read.map(|()| policy).map_err(|error| convert::error(&error))
 }
 
 /// The caller's callback for every state of a task. What it throws is the wrapper's business.
@@ -73,14 +64,8 @@ impl RawTask {
     }
 
     /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.
-    pub fn wait(
-        &self,
-        timeout_s: Option<f64>,
-        interval_s: Option<f64>,
-        tell: Option<Function>,
-        signal: Option<AbortSignal>,
-    ) -> Promise {
-        let wait = match policy(self.task.client(), timeout_s, interval_s) {
+    pub fn wait(&self, options: JsValue, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
+        let wait = match policy(self.task.client(), options) {
             Ok(policy) => with_progress(self.task.wait().policy(policy), tell),
             Err(error) => return Promise::reject(&error),
         };
@@ -88,8 +73,8 @@ impl RawTask {
     }
 
     /// The states as they come.
-    pub fn watch(&self, timeout_s: Option<f64>, interval_s: Option<f64>) -> Result<RawWatch, JsValue> {
-        let policy = policy(self.task.client(), timeout_s, interval_s)?;
+    pub fn watch(&self, options: JsValue) -> Result<RawWatch, JsValue> {
+        let policy = policy(self.task.client(), options)?;
         Ok(RawWatch { task_id: self.task.id().into(), reading: Reading::new(self.task.watch_with(policy)) })
     }
 

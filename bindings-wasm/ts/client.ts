@@ -4,8 +4,9 @@ import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { translate } from "./names.js";
-import { seconds, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
-import { Task, WAIT, type WaitOptions } from "./task.js";
+import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
+import { WAIT } from "./option-types.js";
+import { Task, waitOptions, type WaitOptions } from "./task.js";
 import { Video } from "./video.js";
 
 export interface CallOptions {
@@ -165,7 +166,7 @@ export class Videos {
     return paid((tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
-        handle.raw().generate(shaped, tracker, seconds(timeoutMs), seconds(pollIntervalMs), notify as never, inner) as Promise<RawVideo>;
+        handle.raw().generate(shaped, tracker, waitOptions({ timeoutMs, pollIntervalMs }), notify as never, inner) as Promise<RawVideo>;
       return new Video(handle, await run(begin, inner, about));
     }));
   }

@@ -3,7 +3,7 @@ import { panicForTests } from "#glue";
 import { take } from "./calls.js";
 import { call, ready, run, tryNow } from "./engine.js";
 import { handleOf, type Client } from "./client.js";
-import { CLIENT } from "./names.js";
+import { CLIENT } from "./option-types.js";
 import { direct, isKeyless, setPlayer, type Player } from "./playback-of.js";
 import type { Video } from "./video.js";
 

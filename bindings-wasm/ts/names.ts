@@ -1,10 +1,6 @@
 /** Names of options: camelCase and milliseconds here, snake_case and seconds in the core. */
+import { CLIENT } from "./option-types.js";
 import type { RawRecord } from "./raw.js";
-
-export const CLIENT = [
-  "apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs", "idleTimeoutMs",
-  "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "language", "dangerouslyAllowBrowser",
-] as const;
 
 /** What the core calls an option. */
 export const inCore = (name: string): string => name.replace(/Ms$/, "").replace(/URL|[A-Z]/g, (part) => `_${part.toLowerCase()}`);

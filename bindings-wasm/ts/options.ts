@@ -2,63 +2,13 @@
 import { own, take } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
-import { CLIENT, inCore, meant } from "./names.js";
+import { inCore, meant } from "./names.js";
+import { CLIENT, REQUEST, type ClientOptions, type VideoRequest } from "./option-types.js";
 
-export interface ClientOptions {
-  /** The API key. In Node the default is `JUNFEIAI_API_KEY`. A key in a page is public: see `junfeiai/server`. */
-  apiKey?: string | undefined;
-  /** The endpoint: a base URL that ends in `/v1`, or in a page a path such as `/api/junfeiai`. */
-  baseURL?: string | URL | undefined;
-  /** The endpoint by name: `standard` (the default) or `china`; a base URL or a host alias also works. */
-  endpoint?: "standard" | "china" | (string & {}) | undefined;
-  /** Several endpoints, the preferred one first. Another is tried only when no connection could be made, which browsers do not report. */
-  endpoints?: readonly string[] | undefined;
-  /** A custom domain in place of the documented video host, as scheme and host. */
-  videoBaseURL?: string | URL | undefined;
-  /** Further hosts that may receive the key, as `host` or `host:port`. */
-  trustedHosts?: readonly string[] | undefined;
-  /** A custom `fetch`. */
-  fetch?: typeof globalThis.fetch | undefined;
-  /** Timeout of one query. Default 30 s. */
-  timeoutMs?: number | undefined;
-  /** Timeout of a create request; after it the task may still be created and charged. Default 180 s. */
-  createTimeoutMs?: number | undefined;
-  /** Maximum time without data during a download. Default 30 s. */
-  idleTimeoutMs?: number | undefined;
-  /** Timeout of a wait for a task. Default 30 minutes; `Infinity` for none. */
-  waitTimeoutMs?: number | undefined;
-  /** Delay between polls: starts at this, backs off to twice as much. Default 5 s, which is the minimum except for localhost. */
-  pollIntervalMs?: number | undefined;
-  /** Maximum attempts of one call. Default 4. A create request is sent again only when it provably was not accepted. */
-  maxAttempts?: number | undefined;
-  /** `Accept-Language`: the language of the server's messages. */
-  language?: string | undefined;
-  /** Keeps the client from warning about a key in a browser. */
-  dangerouslyAllowBrowser?: boolean | undefined;
-}
+export type { ClientOptions, VideoRequest } from "./option-types.js";
 
 /** An image: a URL that the service fetches, or PNG, JPEG or WebP bytes that are sent inside the request. */
 export type ImageInput = string | URL | Blob | ArrayBuffer | Uint8Array;
-
-export interface VideoRequest {
-  /** Default `grok-image-video`. */
-  model?: "grok-image-video" | "grok-video-1.5" | (string & {}) | undefined;
-  prompt?: string | undefined;
-  /** Length in seconds. Without it the server makes and bills 4 s. */
-  seconds?: number | string | undefined;
-  /** The same under its other name; give one of the two. */
-  duration?: number | string | undefined;
-  /** Frame size such as `1280x720`: advice to the model. */
-  size?: string | undefined;
-  /** The one image to start from; `grok-video-1.5` needs it. */
-  image?: ImageInput | undefined;
-  /** Up to 7 reference images, for `grok-image-video`. */
-  images?: readonly ImageInput[] | undefined;
-  /** Further JSON fields, passed on to the model as they are. */
-  extra?: Record<string, unknown> | undefined;
-  /** How strictly the request is checked before it is sent. Default `default`. */
-  validate?: "strict" | "default" | "off" | undefined;
-}
 
 /** The variables that set options; the core judges them, and names them. */
 function environment(): Record<string, string> {
@@ -115,8 +65,6 @@ export function defined(object: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images", "extra", "validate"];
-
 /** The request as the core reads it, read once. Bytes of images become text by way of `encode`. */
 export async function shapeRequest(
   request: VideoRequest | string, encode: (bytes: Uint8Array) => string,
@@ -136,7 +84,7 @@ export async function shapeRequest(
     field = "images";
     shaped["images"] = Array.isArray(several) ? await Promise.all(several.map(image)) : several;
     for (field of Object.keys(rest)) {
-      const near = FIELDS.includes(field) ? undefined : meant(field, FIELDS);
+      const near = (REQUEST as readonly string[]).includes(field) ? undefined : meant(field, REQUEST);
       if (near) throw refuse(`there is no field ${field.slice(0, 60)} (did you mean ${near}?)`);
     }
     field = undefined;

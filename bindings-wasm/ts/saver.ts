@@ -1,18 +1,7 @@
 import { own } from "./calls.js";
-import type { Progress } from "./video.js";
+import type { SaveOptions } from "./option-types.js";
 
-export interface SaveOptions {
-  signal?: AbortSignal | null | undefined;
-  onProgress?: ((progress: Progress) => unknown) | undefined;
-  /** Replaces a file of that name. Default: it is an error. */
-  overwrite?: boolean | undefined;
-  /** Makes missing parent folders. Default: it is an error. */
-  createParents?: boolean | undefined;
-  /** Checks the MP4 structure at the end. Default yes. */
-  verify?: boolean | undefined;
-  /** Connections used at once, 1–16. Default 1. */
-  connections?: number | undefined;
-}
+export type { SaveOptions } from "./option-types.js";
 
 /** The result of a save. */
 export interface Summary {

@@ -3,18 +3,12 @@ import type { RawTask, RawVideo } from "#glue";
 import { guarded, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
-import { seconds } from "./options.js";
+import { WAIT, type WaitOptions } from "./option-types.js";
+import { defined, seconds } from "./options.js";
 import type { RawSnapshot, TaskStatus } from "./raw.js";
 import { Video } from "./video.js";
 
-export interface WaitOptions {
-  /** Longest wait. Default 30 minutes, or the client's; `Infinity` waits as long as it takes. */
-  timeoutMs?: number | undefined;
-  /** First pause between two polls. */
-  pollIntervalMs?: number | undefined;
-  /** Stops the waiting, never the task. */
-  signal?: AbortSignal | null | undefined;
-}
+export type { WaitOptions } from "./option-types.js";
 
 /** Advice that the request does not follow, or a bill that differs from what was asked. */
 export interface Warning {
@@ -22,8 +16,10 @@ export interface Warning {
   message: string;
 }
 
-/** @internal */
-export const WAIT = ["timeoutMs", "pollIntervalMs", "signal"] as const;
+/** Options of a wait as the core reads them. @internal */
+export const waitOptions = ({ timeoutMs, pollIntervalMs }: WaitOptions): unknown =>
+  defined({ timeout: seconds(timeoutMs), poll_interval: seconds(pollIntervalMs) });
+
 const date = (unix: number | null): Date | null => (unix === null ? null : new Date(unix * 1000));
 
 /** A task as it was last seen. Looking at it costs no request. */
@@ -93,7 +89,7 @@ export class Task {
     return guarded(signal, onProgress, this.#about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
       const begin = (): Promise<RawVideo> =>
-        this.#part.get().wait(seconds(timeoutMs), seconds(pollIntervalMs), notify as never, inner) as Promise<RawVideo>;
+        this.#part.get().wait(waitOptions({ timeoutMs, pollIntervalMs }), notify as never, inner) as Promise<RawVideo>;
       return new Video(this.#handle, await run(begin, inner, this.#about));
     });
   }
@@ -102,7 +98,7 @@ export class Task {
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
     await this.#handle.ready();
     const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait");
-    const watch = call(() => this.#part.get().watch(seconds(timeoutMs), seconds(pollIntervalMs)));
+    const watch = call(() => this.#part.get().watch(waitOptions({ timeoutMs, pollIntervalMs })));
     try {
       for (;;) {
         const raw = await guarded(signal, undefined, this.#about, (inner) =>

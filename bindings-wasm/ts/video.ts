@@ -5,6 +5,7 @@ import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
 import { playbackURL } from "./playback-of.js";
+import { SAVE } from "./option-types.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
 export interface ReadOptions {
@@ -136,8 +137,6 @@ export class Video {
     this.#part.free();
   }
 }
-
-const SAVE = ["signal", "onProgress", "overwrite", "createParents", "verify", "connections"] as const;
 
 /** Takes listeners off a signal when the stream that they were for is gone. */
 const gone = new FinalizationRegistry<{ signal: AbortSignal; listener: () => void }>(({ signal, listener }) => {

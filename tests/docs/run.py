@@ -87,7 +87,70 @@ def untested():
 
 def manifests():
     """Dependencies as a user with a clone beside the project would write them: the place is ours, the features are there."""
-    features = tomllib.loads(read("core/Cargo.toml"))["features"]
+    known = tomllib.loads(read("core/Cargo.toml"))["features"]
+    for block in collect("toml"):
+        entry = tomllib.loads(block.text).get("dependencies", {}).get("junfeiai", {})
+        wrong = [name for name in entry.get("features", []) if name not in features]
+        if entry.get("path") != "../junfeiai/core" or wrong:
+            yield f"{block.file}:{block.line}: {entry}"
+
+
+def translations():
+    for name in documents():
+        english = original(name)
+        if english == name:
+            continue
+        if [level for level, _ in headings(name)] != [level for level, _ in headings(english)]:
+            yield f"{name}: the headings are not those of {english}"
+        ours, theirs = ([(block.language, block.more, block.text) for block in blocks_of(one)] for one in (name, english))
+        if ours != theirs:
+            yield f"{name}: the blocks are not those of {english}"
+        ours, theirs = ({title: [spans(" ".join(row)) for row in rows] for title, rows in tables(one).items()} for one in (name, english))
+        for title in theirs.keys() | ours.keys():
+            if ours.get(title) != theirs.get(title):
+                yield f"{name}: the names in {title} are not those of {english}"
+        ours, theirs = ({original(link).split("#")[0] for link in links(one)} - {"README.md"} for one in (name, english))
+        if ours != theirs:
+            yield f"{name}: the links are not those of {english}: {ours ^ theirs}"
+
+
+def dead_links():
+    for name in documents():
+        for link in links(name):
+            path, _, part = link.partition("#")
+            target = ((ROOT / name).parent / path) if path else ROOT / name
+            if "://" in link:
+                continue
+            if not target.exists():
+                yield f"{name}: {link} is not there"
+            elif part and part not in {anchor(text) for _, text in headings(str(target.resolve().relative_to(ROOT)))}:
+                yield f"{name}: {link} has no such heading"
+
+
+def anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def names_that_are_nothing():
+    """Paths and names of items in the documents for those who change the code."""
+    files, known = defined.files(), defined.definitions()
+    for document in WITH_NAMES:
+        for span in spans(re.sub(r"```.*?```", "", read(document), flags=re.S)):
+            if re.fullmatch(r"[\w./-]+", span) and ("/" in span or re.search(r"\.(rs|py|md|json|toml|sh|h|hpp|ts|mjs)$", span)):
+                if span.split("/")[0] not in ("target", "NAME") and not any(f"/{span.strip('/')}/" in f"/{name}/" for name in files):
+                    yield f"{document}: there is no {span}"
+            elif re.fullmatch(r"(?:\w+::)*\w+(?:\(\))?", span):
+                yield from (f"{document}: nothing in the sources is called {part}" for part in re.findall(r"\w+", span)
+                            if part not in known)
+
+
+def first_names(document, table, column=0):
+    return [name for row in tables(document)[table] for name in spans(row[column])]
+
+
+def features():
+    """The rows of the table of features are the features that there are."""
+    known = tomllib.loads(read("core/Cargo.toml"))["features"]
     for block in collect("toml"):
         entry = tomllib.loads(block.text).get("dependencies", {}).get("junfeiai", {})
         wrong = [name for name in entry.get("features", []) if name not in features]
@@ -182,8 +245,8 @@ def options():
         for what, lot in (("has no row for", set(names) - set(shown)), ("has a row for what is not there:", set(shown) - set(names))):
             if lot:
                 yield f"{document}: {table} {what} {', '.join(sorted(lot))}"
-    features = tomllib.loads(read("core/Cargo.toml"))["features"]
-    yield from (f"core/README.md: there is no feature {name}" for name in first_names("core/README.md", "features") if name not in features)
+    known = tomllib.loads(read("core/Cargo.toml"))["features"]
+    yield from (f"core/README.md: there is no feature {name}" for name in first_names("core/README.md", "features") if name not in known)
 
 
 def error_rows(document, kinds):
@@ -248,7 +311,7 @@ def crate():
 
 def main(write):
     report("the tables of errors are those of the sources", errors(write))
-    report("the tables of options are those of the sources", options())
+    report("the table of features is that of the manifest", features())
     report("every binding has what the core has", bindings.problems())
     report("every block has somebody who tests it", untested())
     report("both languages have the same headings, blocks, tables and links", translations())

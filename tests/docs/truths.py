@@ -1,4 +1,4 @@
-"""What the sources say about options and errors, read from the one place of each."""
+"""What the sources say about errors, read from the one place of each."""
 
 import ast
 import re
@@ -42,43 +42,8 @@ def python_classes():
     raise AssertionError("KINDS is not found")
 
 
-def json_options(owner, function):
-    """The fields that a reader of options in JSON asks for."""
-    body = between(between(source("core/src/client/options.rs"), f"impl {owner} {{", "\n}"), f"fn {function}(", "\n    }")
-    return list(dict.fromkeys(re.findall(r'(?:fields\.(?!end)\w+\(|&mut fields, |flag\(|^ *\()"(\w+)"', body, re.M)))
-
-
-def request_fields():
-    return re.findall(r"^    pub (\w+): ", between(source("core/src/model/request.rs"), "pub struct VideoRequest {", "\n}"), re.M)
-
-
-def setters(path, impl):
-    """The setters of a builder: what takes `self` and gives it back."""
-    body = between(source(path), f"impl {impl} {{", "\n}")
-    return re.findall(r"pub fn (\w+)(?:<[^(]*>)?\(mut self", body)
-
-
-def python_arguments(cls, function):
-    """The keyword arguments of a function, as the stubs say, which other tests compare with the module."""
-    body = between(source("bindings-python/python/junfeiai/_native.pyi"), f"\nclass {cls}:", "\n@final")
-    line = re.search(rf"    def {function}\((.*?)\) -> ", body)[1]
-    node = ast.parse(f"def f({line}): ...").body[0].args
-    return [argument.arg for argument in [*node.args, *node.kwonlyargs] if argument.arg not in ("self", "cls")]
-
-
-def typescript_fields(path, interface):
-    body = between(source(path), f"export interface {interface} {{", "\n}")
-    return re.findall(r"^  (\w+)\??: ", body, re.M)
-
-
 def typescript_codes():
     return re.findall(r'"(\w+)"', between(source("bindings-wasm/ts/errors.ts"), "export type ErrorCode =", ";"))
-
-
-def c_setters(prefix):
-    """What sets an option: every function on the builder but those that make, free and fill it."""
-    names = re.findall(rf"\b({prefix}_\w+)\(", source("bindings-c/include/junfeiai.h"))
-    return [name for name in dict.fromkeys(names) if not name.endswith(("_new", "_free", "_use_env"))]
 
 
 def c_statuses():

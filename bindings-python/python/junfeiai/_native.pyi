@@ -308,7 +308,7 @@ class Client:
     >>> summary.width, summary.height
     (1280, 720)
     """
-    def __new__(cls, *, api_key: str | None = None, base_url: str | None = None, endpoint: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = None, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = None, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
     @property
     def videos(self) -> Videos:
         """The calls about videos."""
@@ -318,7 +318,7 @@ class Client:
     @property
     def closed(self) -> bool:
         """True after ``close``."""
-    def check(self, *, account: bool = False) -> CheckReport:
+    def check(self, *, account: bool | None = False) -> CheckReport:
         """Checks every endpoint, the key, the clock, the proxy and the video host, and gives advice for what is
         wrong. Costs nothing and creates nothing. ``account`` queries the models and the balance as well.
         """
@@ -356,7 +356,7 @@ class Videos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -369,7 +369,7 @@ class Videos:
         """The video of a task that has succeeded, without a request."""
     def video_at(self, url: str) -> Video:
         """A video by its URL. The key is sent only to trusted hosts."""
-    def check_save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
+    def check_save(self, path: str | os.PathLike[str], *, connections: int | None = 1, overwrite: bool | None = False, create_parents: bool | None = False, sha256: bool | None = False, verify: bool | None = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
         """Checks the arguments of ``save`` without a download: raises for wrong options, a file that exists, a folder
         that cannot be written or a full disk. Call it before ``create``, which costs money. Sends no request and
         leaves no file behind.
@@ -382,7 +382,7 @@ class Videos:
         """Waits for all these tasks and returns their outcomes in order. A failure does not end the other waits."""
     def as_completed(self, task_ids: Iterable[str]) -> Iterator[Outcome]:
         """The outcomes of these tasks as they end. All tasks are polled together."""
-    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int = 4) -> Iterator[Outcome]:
+    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int | None = 4) -> Iterator[Outcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
@@ -407,7 +407,7 @@ class Videos:
         """Waits for all pending tasks of the journal and saves them as ``FOLDER/<task id>.mp4``; yields a ``Saved``
         for each. If it is interrupted, call it again.
         """
-    def check(self, *, account: bool = False) -> CheckReport:
+    def check(self, *, account: bool | None = False) -> CheckReport:
         """The same as the client's ``check``."""
 
 @final
@@ -466,7 +466,7 @@ class Task:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Task:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
 
@@ -502,7 +502,7 @@ class Video:
     @property
     def file_name(self) -> str:
         """A file name made from the task id that is valid on every system, such as ``task_abc.mp4``."""
-    def save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None, on_progress: Callable[[SaveProgress], object] | None = None) -> Summary:
+    def save(self, path: str | os.PathLike[str], *, connections: int | None = 1, overwrite: bool | None = False, create_parents: bool | None = False, sha256: bool | None = False, verify: bool | None = True, timeout: float | None = None, rate_limit: float | None = None, on_progress: Callable[[SaveProgress], object] | None = None) -> Summary:
         """Saves the video. The bytes are written to ``PATH.part``; the final file name appears only after the
         download is complete, verified and synced to disk. An interrupted save is resumed by the next one.
 
@@ -573,7 +573,7 @@ class AsyncClient:
     >>> asyncio.run(main()).width
     1280
     """
-    def __new__(cls, *, api_key: str | None = None, base_url: str | None = None, endpoint: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = None, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = None, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
     @property
     def videos(self) -> AsyncVideos:
         """The calls about videos."""
@@ -583,7 +583,7 @@ class AsyncClient:
     @property
     def closed(self) -> bool:
         """True after ``close``."""
-    def check(self, *, account: bool = False) -> Coroutine[Any, Any, CheckReport]:
+    def check(self, *, account: bool | None = False) -> Coroutine[Any, Any, CheckReport]:
         """Checks every endpoint, the key, the clock, the proxy and the video host, and gives advice for what is
         wrong. Costs nothing and creates nothing. ``account`` queries the models and the balance as well.
         """
@@ -624,7 +624,7 @@ class AsyncVideos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -637,7 +637,7 @@ class AsyncVideos:
         """The video of a task that has succeeded, without a request."""
     def video_at(self, url: str) -> AsyncVideo:
         """A video by its URL. The key is sent only to trusted hosts."""
-    def check_save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
+    def check_save(self, path: str | os.PathLike[str], *, connections: int | None = 1, overwrite: bool | None = False, create_parents: bool | None = False, sha256: bool | None = False, verify: bool | None = True, timeout: float | None = None, rate_limit: float | None = None) -> None:
         """Checks the arguments of ``save`` without a download: raises for wrong options, a file that exists, a folder
         that cannot be written or a full disk. Call it before ``create``, which costs money. Sends no request and
         leaves no file behind.
@@ -650,7 +650,7 @@ class AsyncVideos:
         """Waits for all these tasks and returns their outcomes in order. A failure does not end the other waits."""
     def as_completed(self, task_ids: Iterable[str]) -> AsyncIterator[AsyncOutcome]:
         """The outcomes of these tasks as they end. All tasks are polled together."""
-    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int = 4) -> AsyncIterator[AsyncOutcome]:
+    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int | None = 4) -> AsyncIterator[AsyncOutcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
@@ -675,7 +675,7 @@ class AsyncVideos:
         """Waits for all pending tasks of the journal and saves them as ``FOLDER/<task id>.mp4``; yields a ``Saved``
         for each. If it is interrupted, call it again.
         """
-    def check(self, *, account: bool = False) -> Coroutine[Any, Any, CheckReport]:
+    def check(self, *, account: bool | None = False) -> Coroutine[Any, Any, CheckReport]:
         """The same as the client's ``check``."""
 
 @final
@@ -737,7 +737,7 @@ class AsyncTask:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Coroutine[Any, Any, AsyncTask]:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
 
@@ -774,7 +774,7 @@ class AsyncVideo:
     @property
     def file_name(self) -> str:
         """A file name made from the task id that is valid on every system, such as ``task_abc.mp4``."""
-    def save(self, path: str | os.PathLike[str], *, connections: int = 1, overwrite: bool = False, create_parents: bool = False, sha256: bool = False, verify: bool = True, timeout: float | None = None, rate_limit: float | None = None, on_progress: Callable[[SaveProgress], object] | None = None) -> Coroutine[Any, Any, Summary]:
+    def save(self, path: str | os.PathLike[str], *, connections: int | None = 1, overwrite: bool | None = False, create_parents: bool | None = False, sha256: bool | None = False, verify: bool | None = True, timeout: float | None = None, rate_limit: float | None = None, on_progress: Callable[[SaveProgress], object] | None = None) -> Coroutine[Any, Any, Summary]:
         """Saves the video. The bytes are written to ``PATH.part``; the final file name appears only after the
         download is complete, verified and synced to disk. An interrupted save is resumed by the next one.
 

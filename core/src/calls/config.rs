@@ -107,7 +107,7 @@ impl Options {
 
     /// Longest wait for a task; [`Duration::MAX`] is for ever.
     pub(crate) fn set_wait_timeout(&mut self, timeout: Duration) {
-        self.wait.timeout = (timeout < Duration::MAX).then_some(timeout);
+        self.wait.set_timeout(timeout);
     }
 
     /// Longest time to connect: an endpoint that does not answer must not keep a call from the next one for long.
@@ -122,6 +122,11 @@ impl WaitPolicy {
     pub fn set_poll_interval(&mut self, interval: Duration) {
         self.interval = interval;
         self.max_interval = interval.saturating_mul(2).min(self.max_interval.max(interval));
+    }
+
+    /// Sets the longest wait; [`Duration::MAX`] is for ever.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = (timeout < Duration::MAX).then_some(timeout);
     }
 
     /// Refuses what no wait can be done with, for a policy that is made for one call: a client's is judged when the
@@ -209,12 +214,7 @@ impl Config {
         }
         let video_base = options.video_base_url.as_deref().map(parse_video_base).transpose()?;
         let trust = Trust::new(&endpoints, video_base.as_ref(), &options.trusted_hosts)?;
-        for (name, duration) in [
-            ("timeout", options.timeout),
-            ("create_timeout", options.create_timeout),
-            ("connect_timeout", options.connect_timeout),
-            ("idle_timeout", options.idle_timeout),
-        ] {
+        for (name, duration) in options.times_above_zero() {
             if duration.is_zero() {
                 return Err(Error::config(name, format!("{name} must be more than zero")));
             }
@@ -222,8 +222,10 @@ impl Config {
         if let Some(name) = options.wait.without_time() {
             return Err(Error::config(name, format!("{name} must be more than zero")));
         }
-        if options.retry.max_attempts == 0 {
-            return Err(Error::config("max_attempts", "max_attempts must be at least 1"));
+        for (name, count) in options.counts_above_zero() {
+            if count == 0 {
+                return Err(Error::config(name, format!("{name} must be at least 1")));
+            }
         }
         if let Some(language) = &options.language
             && !language.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
@@ -270,9 +272,6 @@ fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {
     }
     if burst == 0 {
         return Err(Error::config("request_rate", "the burst of request_rate must be at least 1"));
-    }
-    if options.max_in_flight_creates == 0 {
-        return Err(Error::config("max_in_flight_creates", "max_in_flight_creates must be at least 1"));
     }
     let max_in_flight_creates = options.max_in_flight_creates;
     Ok(SchedulePolicy { rate, burst, max_in_flight_creates, create_lease: options.create_timeout })

@@ -8,5 +8,6 @@ pub(crate) mod create;
 pub(crate) mod create_log;
 #[cfg(not(feature = "journal"))]
 mod no_create_log;
+mod option_ranges;
 pub(crate) mod scheduler;
 pub(crate) mod tracker;

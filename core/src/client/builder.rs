@@ -60,11 +60,11 @@ pub struct ClientBuilder {
     #[cfg(feature = "journal")]
     journal: Option<Arc<dyn Journal>>,
     #[cfg(feature = "journal")]
-    journal_prompts: bool,
+    pub(super) journal_prompts: bool,
     #[cfg(feature = "native")]
-    journal_path: Option<std::path::PathBuf>,
+    pub(super) journal_path: Option<std::path::PathBuf>,
     #[cfg(feature = "native")]
-    http: crate::platform::native::HttpOptions,
+    pub(super) http: crate::platform::native::HttpOptions,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -74,12 +74,21 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
+/// What sets an option in another way than by a field, and what takes something of the caller's own. The other setters are
+/// in `setters.rs`.
 impl ClientBuilder {
-    /// The API key. Default: none, which only your own proxy in front of the service accepts.
-    #[must_use]
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.options.api_key = Some(Zeroizing::new(key.into()));
-        self
+    pub(crate) fn set_api_key(&mut self, key: String) {
+        self.options.api_key = Some(Zeroizing::new(key));
+    }
+
+    pub(crate) fn set_endpoint(&mut self, endpoint: String) {
+        self.options.endpoints = vec![endpoint];
+        self.options.names.endpoints = Some("endpoint");
+    }
+
+    pub(crate) fn set_endpoints(&mut self, endpoints: Vec<String>) {
+        self.options.endpoints = endpoints;
+        self.options.names.endpoints = Some("endpoints");
     }
 
     /// Fills what is not set yet from `JUNFEIAI_API_KEY`, `JUNFEIAI_BASE_URL` (one endpoint, or several with commas between
@@ -122,66 +131,11 @@ impl ClientBuilder {
         self
     }
 
-    /// The endpoint: `standard`, `china`, a base URL, or a short host alias. Default `standard`.
-    #[must_use]
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.options.endpoints = vec![endpoint.into()];
-        self.options.names.endpoints = Some("endpoint");
-        self
-    }
-
-    /// Several endpoints, the preferred one first: `["standard", "china"]`. Another is tried only when no connection could
-    /// be made (DNS, TCP, TLS, or 5 s without one), so that nothing is paid for twice; it is then kept, and the preferred
-    /// one is looked at again after 5 minutes. Task ids are valid on all of them, and all of them get the key.
-    #[must_use]
-    pub fn endpoints<E: Into<String>>(mut self, endpoints: impl IntoIterator<Item = E>) -> Self {
-        self.options.endpoints = endpoints.into_iter().map(Into::into).collect();
-        self.options.names.endpoints = Some("endpoints");
-        self
-    }
-
-    /// A custom domain in place of the documented video host (service document §1), as scheme and host. Default: none, the
-    /// documented one.
-    #[must_use]
-    pub fn video_base_url(mut self, url: impl Into<String>) -> Self {
-        self.options.video_base_url = Some(url.into());
-        self
-    }
-
     /// A further host that may be given the key, as `host` or `host:port`; call it again for more. Default: the endpoints
     /// and the documented hosts, see [`Trust`](crate::net::endpoint::Trust).
     #[must_use]
     pub fn trust_host(mut self, host: impl Into<String>) -> Self {
         self.options.trusted_hosts.push(host.into());
-        self
-    }
-
-    /// Timeout of a query. Default 30 s.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = timeout;
-        self
-    }
-
-    /// Timeout of a create request. Default 180 s: the upstream can take minutes, and after it the task may still be
-    /// created and charged.
-    #[must_use]
-    pub fn create_timeout(mut self, timeout: Duration) -> Self {
-        self.options.create_timeout = timeout;
-        self
-    }
-
-    /// Longest time to connect. Default 10 s; with several endpoints 5 s at the most.
-    #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.options.connect_timeout = timeout;
-        self
-    }
-
-    /// Maximum time without data during a download. Default 30 s.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.options.idle_timeout = timeout;
         self
     }
 
@@ -193,19 +147,20 @@ impl ClientBuilder {
         self
     }
 
+    /// The delays between attempts: the first, the longest, and the time from the first attempt to the start of the last.
+    /// Default 0.5 s, 20 s and 2 minutes.
+    #[must_use]
+    pub fn retry_pauses(mut self, first: Duration, longest: Duration, budget: Duration) -> Self {
+        let retry = &mut self.options.retry;
+        (retry.base, retry.cap, retry.budget) = (first, longest, budget);
+        self
+    }
+
     /// How tasks are waited for. Default: every 5 s, growing to 10 s, for 30 minutes. Any host but this machine is asked
     /// every 5 s at the most (service document §5).
     #[must_use]
     pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
         self.options.wait = policy;
-        self
-    }
-
-    /// Delay between polls: starts at 5 s, backs off to 10 s; at least 5 s except for localhost
-    /// (service document §5).
-    #[must_use]
-    pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.options.set_poll_interval(interval);
         self
     }
 
@@ -219,43 +174,6 @@ impl ClientBuilder {
     #[must_use]
     pub fn request_rate(mut self, per_second: f64, burst: u32) -> Self {
         self.options.request_rate = Some((per_second, burst));
-        self
-    }
-
-    /// How many create requests may be in flight at a time; the others wait. Default 4. Less for a while after a 429.
-    ///
-    /// 0 is refused by [`ClientBuilder::build`].
-    #[must_use]
-    pub fn max_in_flight_creates(mut self, count: u32) -> Self {
-        self.options.max_in_flight_creates = count;
-        self
-    }
-
-    /// Longest wait for a task. Default 30 minutes; [`Duration::MAX`] waits for ever.
-    #[must_use]
-    pub fn wait_timeout(mut self, timeout: Duration) -> Self {
-        self.options.set_wait_timeout(timeout);
-        self
-    }
-
-    /// Most attempts of one call, the first included. Default 4.
-    #[must_use]
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.options.retry.max_attempts = attempts;
-        self
-    }
-
-    /// `Accept-Language`, which decides the language of the server's messages. Default: none, the server chooses.
-    #[must_use]
-    pub fn language(mut self, language: impl Into<String>) -> Self {
-        self.options.language = Some(language.into());
-        self
-    }
-
-    /// What calls the library, for the `User-Agent`. Default `rust`; the bindings set theirs.
-    #[must_use]
-    pub fn sdk_name(mut self, sdk_name: impl Into<String>) -> Self {
-        self.options.sdk_name = sdk_name.into();
         self
     }
 
@@ -273,45 +191,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Keeps a journal in this file, so that a later process can resume what this one paid for: see
-    /// [`Videos::pending`](crate::Videos::pending) and [`FileJournal`](crate::FileJournal). Several processes may share the file. Default: none.
-    #[cfg(feature = "native")]
-    #[must_use]
-    pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.journal_path = Some(path.into());
-        self
-    }
-
     /// Keeps the journal in a place of your own; goes before [`ClientBuilder::journal`]. Default: none.
     #[cfg(feature = "journal")]
     #[must_use]
     pub fn journal_with(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
-        self
-    }
-
-    /// Writes prompts into the journal. Default no: a SHA-256 of the request stands in their place.
-    #[cfg(feature = "journal")]
-    #[must_use]
-    pub fn journal_prompts(mut self, yes: bool) -> Self {
-        self.journal_prompts = yes;
-        self
-    }
-
-    /// A proxy instead of the system's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); empty for none at all.
-    /// Plain http to this machine goes through no proxy but one given here that is on this machine as well.
-    #[cfg(feature = "native")]
-    #[must_use]
-    pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.proxy = Some(url.into());
-        self
-    }
-
-    /// Further root certificates, as a PEM file, besides the system's and `SSL_CERT_FILE`. Default: none.
-    #[cfg(feature = "native")]
-    #[must_use]
-    pub fn ca_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.http.ca_file = Some(path.into());
         self
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod pending;
 mod resume;
 #[cfg(feature = "native")]
 mod saving;
+pub(crate) mod setters;
 pub(crate) mod task;
 pub(crate) mod video;
 pub(crate) mod videos;

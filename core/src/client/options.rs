@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use zeroize::Zeroizing;
 
-use crate::calls::config::Options;
 use crate::client::builder::ClientBuilder;
+#[cfg(feature = "journal")]
+use crate::client::setters::CLIENT_FLAGS;
+#[cfg(feature = "native")]
+use crate::client::setters::CLIENT_PATHS;
+use crate::client::setters::{CLIENT_COUNTS, CLIENT_SECONDS, CLIENT_TEXTS, WAIT_SECONDS};
 use crate::client::task::Wait;
 use crate::error::{ErrorKind, Phase, Result};
 #[cfg(feature = "native")]
+use crate::protocol::DownloadPolicy;
+use crate::protocol::WaitPolicy;
+#[cfg(feature = "native")]
 use crate::save::file::Save;
+#[cfg(feature = "native")]
+use crate::save::setters::{SAVE_FLAGS, SAVE_SECONDS};
 use crate::text::decimal::Decimal;
-use crate::text::fields::Fields;
-
-type SetDuration = fn(&mut Options, Duration);
+use crate::text::fields::{Fields, read};
 
 impl ClientBuilder {
     /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
@@ -35,49 +41,25 @@ impl ClientBuilder {
     pub fn from_json(value: Value) -> Result<Self> {
         let mut fields = Fields::of(value, ErrorKind::Config, Phase::Config, "the options")?;
         let mut builder = Self::default();
-        let options = &mut builder.options;
         let env = fields.flag("env")?.unwrap_or_default();
         let environment = fields.object("environment")?;
-        options.api_key = fields.text("api_key")?.map(Zeroizing::new);
-        options.endpoints = match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
-            (None, None, None) => Vec::new(),
-            (Some(one), None, None) => {
-                options.names.endpoints = Some("endpoint");
-                vec![one]
-            }
-            (None, Some(one), None) => vec![one],
-            (None, None, Some(several)) => {
-                options.names.endpoints = Some("endpoints");
-                several
-            }
+        match (fields.text("endpoint")?, fields.text("base_url")?, fields.texts("endpoints")?) {
+            (None, None, None) => {}
+            (Some(one), None, None) => builder.set_endpoint(one),
+            (None, Some(one), None) => builder.options.endpoints = vec![one],
+            (None, None, Some(several)) => builder.set_endpoints(several),
             _ => {
                 let text = "endpoint, base_url and endpoints are one option; give one of them";
                 return Err(fields.refuse("endpoints", text));
             }
-        };
-        options.video_base_url = fields.text("video_base_url")?;
-        options.trusted_hosts = fields.texts("trusted_hosts")?.unwrap_or_default();
-        let durations: [(&'static str, SetDuration); 6] = [
-            ("timeout", |options, value| options.timeout = value),
-            ("create_timeout", |options, value| options.create_timeout = value),
-            ("connect_timeout", |options, value| options.connect_timeout = value),
-            ("idle_timeout", |options, value| options.idle_timeout = value),
-            ("poll_interval", Options::set_poll_interval),
-            ("wait_timeout", Options::set_wait_timeout),
-        ];
-        for (name, set) in durations {
-            if let Some(value) = duration(&mut fields, name)? {
-                set(options, value);
-            }
         }
-        if let Some(attempts) = count(&mut fields, "max_attempts")? {
-            options.retry.max_attempts = attempts;
-        }
-        if let Some(creates) = count(&mut fields, "max_in_flight_creates")? {
-            options.max_in_flight_creates = creates;
-        }
-        options.request_rate = match (fields.number("request_rate")?, count(&mut fields, "request_burst")?) {
+        builder.options.trusted_hosts = fields.texts("trusted_hosts")?.unwrap_or_default();
+        read(&mut builder, CLIENT_TEXTS, |name| fields.text(name))?;
+        read(&mut builder, CLIENT_SECONDS, |name| duration(&mut fields, name))?;
+        read(&mut builder, CLIENT_COUNTS, |name| count(&mut fields, name))?;
+        builder.options.request_rate = match (fields.number("request_rate")?, count(&mut fields, "request_burst")?) {
             (None, None) => None,
+            (Some(_), Some(0)) => return Err(fields.refuse("request_burst", "request_burst must be at least 1")),
             (Some(rate), Some(burst)) => Some((rate, burst)),
             // The usual burst is twice the usual rate.
             (Some(rate), None) => Some((rate, (rate * 2.0).max(1.0) as u32)),
@@ -85,47 +67,38 @@ impl ClientBuilder {
                 return Err(fields.refuse("request_burst", "request_burst needs request_rate: give both"));
             }
         };
-        options.language = fields.text("language")?;
-        if let Some(sdk_name) = fields.text("sdk_name")? {
-            options.sdk_name = sdk_name;
-        }
         #[cfg(feature = "journal")]
-        {
-            builder = builder.journal_prompts(fields.flag("journal_prompts")?.unwrap_or_default());
-        }
+        read(&mut builder, CLIENT_FLAGS, |name| fields.flag(name))?;
         #[cfg(feature = "native")]
-        {
-            if let Some(path) = fields.text("journal")? {
-                builder = builder.journal(path);
-            }
-            if let Some(proxy) = fields.text("proxy")? {
-                builder = builder.proxy(proxy);
-            }
-            if let Some(path) = fields.text("ca_file")? {
-                builder = builder.ca_file(path);
-            }
-        }
+        read(&mut builder, CLIENT_PATHS, |name| Ok(fields.text(name)?.map(Into::into)))?;
         fields.end("options")?;
         let builder = builder.fill_from(|name| environment.get(name)?.as_str().map(str::to_owned));
         Ok(if env { builder.from_env() } else { builder })
     }
 }
 
-impl Wait {
-    /// Sets options from a JSON object, as the bindings hand them over: `timeout` in seconds, where anything beyond
-    /// what a clock can hold means for ever. `null` is the client's own.
+impl WaitPolicy {
+    /// Sets options from a JSON object, as the bindings hand them over: `timeout` and `poll_interval` in seconds, where a
+    /// timeout beyond what a clock can hold means for ever. `null` leaves what is set.
     ///
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
-    pub fn options_json(self, value: Value) -> Result<Self> {
+    pub fn set_options(&mut self, value: Value) -> Result<()> {
         let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Wait, "the options")?;
-        let timeout = duration(&mut fields, "timeout")?;
+        read(self, WAIT_SECONDS, |name| duration(&mut fields, name))?;
         fields.end("options")?;
-        Ok(match timeout {
-            None => self,
-            Some(Duration::MAX) => self.no_timeout(),
-            Some(timeout) => self.timeout(timeout),
-        })
+        self.check()
+    }
+}
+
+impl Wait {
+    /// Sets options from a JSON object, see [`WaitPolicy::set_options`].
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that is unknown or cannot be used.
+    pub fn options_json(mut self, value: Value) -> Result<Self> {
+        self.policy.set_options(value)?;
+        Ok(self)
     }
 }
 
@@ -136,31 +109,35 @@ impl Save {
     ///
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
-    pub fn options_json(self, value: Value) -> Result<Self> {
+    pub fn options_json(mut self, value: Value) -> Result<Self> {
         let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
-        let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
-        let mut save =
-            self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
+        read(&mut self, SAVE_FLAGS, |name| fields.flag(name))?;
+        read(&mut self, SAVE_SECONDS, |name| duration(&mut fields, name))?;
         if let Some(connections) = fields.whole("connections")? {
             // What is no number of that size is none of the numbers that are taken.
-            save = save.connections(u32::try_from(connections).unwrap_or(0));
+            self = self.connections(u32::try_from(connections).unwrap_or(0));
         }
-        if let Some(yes) = fields.flag("verify")? {
-            save = save.verify(yes);
-        }
-        if let Some(timeout) = duration(&mut fields, "timeout")?
-            && timeout < Duration::MAX
-        {
-            save = save.timeout(timeout);
-        }
-        match fields.number("rate_limit")? {
-            None => {}
-            // What is not a number, or less than 1, ends as 0.
-            Some(rate) => save = save.rate_limit(rate as u64),
+        // What is not a number, or less than 1, ends as 0.
+        if let Some(rate) = fields.number("rate_limit")? {
+            self = self.rate_limit(rate as u64);
         }
         fields.end("options")?;
-        save.check_options()?;
-        Ok(save)
+        self.check_options()?;
+        Ok(self)
+    }
+}
+
+#[cfg(feature = "native")]
+impl DownloadPolicy {
+    /// Sets whether the file must begin like an MP4 and have an MP4's structure.
+    pub(crate) fn set_verify(&mut self, yes: bool) {
+        self.verify = yes;
+        self.first_bytes = yes;
+    }
+
+    /// Sets the longest time for the whole; [`Duration::MAX`] is for ever.
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = (timeout < Duration::MAX).then_some(timeout);
     }
 }
 
@@ -180,8 +157,8 @@ fn count(fields: &mut Fields, name: &'static str) -> Result<Option<u32>> {
     match fields.whole(name)? {
         None => Ok(None),
         // More than can be counted is as good as no limit.
-        Some(count) if count >= 1 => Ok(Some(u32::try_from(count).unwrap_or(u32::MAX))),
-        Some(_) => Err(fields.refuse(name, format!("{name} must be at least 1"))),
+        Some(count) if count >= 0 => Ok(Some(u32::try_from(count).unwrap_or(u32::MAX))),
+        Some(_) => Err(fields.refuse(name, format!("{name} must not be negative"))),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream;
 
@@ -165,7 +164,7 @@ enum Begin {
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct Wait {
     begin: Begin,
-    policy: WaitPolicy,
+    pub(super) policy: WaitPolicy,
     cancel: Option<CancelToken>,
     on_progress: Option<BoxCallback<Task>>,
 }
@@ -180,12 +179,6 @@ impl Wait {
         let policy = client.core.config.wait.clone();
         let begin = Begin::Create(client.clone(), tracker.cloned(), Box::new(request));
         Self { begin, policy, cancel: None, on_progress: None }
-    }
-
-    /// Longest wait. Default 30 minutes.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.policy.timeout = Some(timeout);
-        self
     }
 
     /// Waits as long as it takes.

@@ -69,10 +69,10 @@ pub struct Save {
     core: Arc<ClientCore>,
     source: Source,
     path: PathBuf,
-    policy: DownloadPolicy,
-    overwrite: bool,
-    parents: bool,
-    sha256: bool,
+    pub(super) policy: DownloadPolicy,
+    pub(super) overwrite: bool,
+    pub(super) parents: bool,
+    pub(super) sha256: bool,
     rate_limit: Option<u64>,
     on_progress: Option<BoxCallback<SaveProgress>>,
 }
@@ -90,44 +90,6 @@ impl Save {
             rate_limit: None,
             on_progress: None,
         }
-    }
-
-    /// Connections used at once, 1–16; anything else is refused. Default 1; more is worth it where each connection is
-    /// slow or far away.
-    pub fn connections(mut self, connections: u32) -> Self {
-        self.policy.connections = connections;
-        self
-    }
-
-    /// Replaces a file of that name. Default: it is an error.
-    pub fn overwrite(mut self, yes: bool) -> Self {
-        self.overwrite = yes;
-        self
-    }
-
-    /// Makes missing parent folders. Default: it is an error.
-    pub fn create_parents(mut self, yes: bool) -> Self {
-        self.parents = yes;
-        self
-    }
-
-    /// Computes the SHA-256 of the file. Default no.
-    pub fn sha256(mut self, yes: bool) -> Self {
-        self.sha256 = yes;
-        self
-    }
-
-    /// Checks the MP4 structure at the end. Default yes.
-    pub fn verify(mut self, yes: bool) -> Self {
-        self.policy.verify = yes;
-        self.policy.first_bytes = yes;
-        self
-    }
-
-    /// Longest time for the whole; zero is refused. Default: as long as bytes keep coming.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.policy.timeout = Some(timeout);
-        self
     }
 
     /// Bytes per second at most; 0 is refused. Default: as fast as it comes.

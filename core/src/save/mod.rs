@@ -14,6 +14,8 @@ pub(crate) mod meter;
 pub(crate) mod part_file;
 #[cfg(feature = "native")]
 mod refusals;
+#[cfg(feature = "native")]
+pub(crate) mod setters;
 pub(crate) mod storage;
 #[cfg(feature = "native")]
 mod target;

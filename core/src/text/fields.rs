@@ -118,6 +118,23 @@ impl Fields {
     }
 }
 
+/// The name of an option, and what sets it.
+pub(crate) type Setter<T, V> = (&'static str, fn(&mut T, V));
+
+/// Reads options of one type: each by its name, and hands what is given to its setter.
+pub(crate) fn read<T, V>(
+    target: &mut T,
+    options: &[Setter<T, V>],
+    mut take: impl FnMut(&'static str) -> Result<Option<V>>,
+) -> Result<()> {
+    for (name, set) in options {
+        if let Some(value) = take(name)? {
+            set(target, value);
+        }
+    }
+    Ok(())
+}
+
 const fn name_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

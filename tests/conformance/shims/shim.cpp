@@ -179,13 +179,13 @@ private:
 
   static jf::save_options save_options_of(const json &with) {
     jf::save_options o;
-    o.overwrite = with.value("overwrite", o.overwrite);
-    o.create_parents = with.value("create_parents", o.create_parents);
-    o.sha256 = with.value("sha256", o.sha256);
-    o.verify = with.value("verify", o.verify);
-    o.connections = with.value("connections", o.connections);
-    if (with.contains("timeout")) o.timeout = ms(with["timeout"]);
-    if (with.contains("rate_limit")) o.rate_limit = with["rate_limit"].get<std::uint64_t>();
+    if (with.contains("overwrite")) o.overwrite(with["overwrite"]);
+    if (with.contains("create_parents")) o.create_parents(with["create_parents"]);
+    if (with.contains("sha256")) o.sha256(with["sha256"]);
+    if (with.contains("verify")) o.verify(with["verify"]);
+    if (with.contains("connections")) o.connections(with["connections"]);
+    if (with.contains("timeout")) o.timeout(ms(with["timeout"]));
+    if (with.contains("rate_limit")) o.rate_limit(with["rate_limit"].get<std::uint64_t>());
     return o;
   }
 
@@ -210,7 +210,7 @@ private:
     json states = json::array();
     const auto cancel = cancel_of(with);
     jf::wait_options o;
-    if (with.contains("timeout")) o.timeout = ms(with["timeout"]);
+    if (with.contains("timeout")) o.timeout(ms(with["timeout"]));
     o.on_progress([&](const jf::task_view &t) {
       states.push_back(t.raw_status());
       if (cancel) cancel->cancel();

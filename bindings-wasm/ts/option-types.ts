@@ -1,0 +1,120 @@
+/** Written from core/options.toml by `make options`; do not edit. */
+import type { ImageInput } from "./options.js";
+import type { Progress } from "./video.js";
+
+/** Options of a client. */
+export interface ClientOptions {
+  /** The API key; optional when your reverse proxy adds it. A key in a page is public: see `junfeiai/server`. Default: the
+   * environment's. */
+  apiKey?: string | undefined;
+  /** The endpoint: `"standard"`, `"china"`, a base URL ending in `/v1`, a short host alias, or in a page a path on your
+   * server. Default: `"standard"`. Source: service document §1. */
+  endpoint?: "standard" | "china" | (string & {}) | undefined;
+  /** Another name of `endpoint`; give one of the two. In a page a path such as `/api/junfeiai` names a place on your server. */
+  baseURL?: string | URL | undefined;
+  /** Several endpoints, the preferred one first; another is tried only when no connection can be made, which browsers do not
+   * report. */
+  endpoints?: readonly string[] | undefined;
+  /** A custom domain in place of the documented video host, as scheme and host. Default: the environment's. Source: service
+   * document §1. */
+  videoBaseURL?: string | URL | undefined;
+  /** Further hosts that may receive the key, as `host` or `host:port`. Default: none. */
+  trustedHosts?: readonly string[] | undefined;
+  /** A custom `fetch`. Default: the global one. */
+  fetch?: typeof globalThis.fetch | undefined;
+  /** Timeout of one query. In milliseconds. Default: 30 000. Zero is refused. */
+  timeoutMs?: number | undefined;
+  /** Timeout of a create request: the service can take minutes, and after the timeout the task may still be created and
+   * charged. In milliseconds. Default: 180 000. Zero is refused. */
+  createTimeoutMs?: number | undefined;
+  /** Maximum time without data during a download. In milliseconds. Default: 30 000. Zero is refused. */
+  idleTimeoutMs?: number | undefined;
+  /** Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
+   * except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5. */
+  pollIntervalMs?: number | undefined;
+  /** Timeout of one wait for a task; `Infinity` for no limit. In milliseconds. Default: 1 800 000. */
+  waitTimeoutMs?: number | undefined;
+  /** Attempts of one call, the first included. A create request is sent again only when it provably was not accepted.
+   * Default: 4. 0 is refused. */
+  maxAttempts?: number | undefined;
+  /** Polls that may fail in a row before a wait ends with an error. Default: 20. */
+  maxPollErrors?: number | undefined;
+  /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
+  language?: string | undefined;
+  /** No warning about an API key in a page. Default: `false`. */
+  dangerouslyAllowBrowser?: boolean | undefined;
+}
+
+/** @internal */
+export const CLIENT = [
+  "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
+  "createTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts", "maxPollErrors",
+  "language", "dangerouslyAllowBrowser",
+] as const;
+
+/** What the video is to be; a string is a prompt. */
+export interface VideoRequest {
+  /** What the video shows; known models take up to 4096 characters. */
+  prompt?: string | undefined;
+  /** The model: `"grok-image-video"`, or `"grok-video-1.5"`, which needs one image. Default: `"grok-image-video"`. Source:
+   * service document §2. */
+  model?: "grok-image-video" | "grok-video-1.5" | (string & {}) | undefined;
+  /** Length in seconds; 1–15 for known models, 10 at most with several reference images. Default: the server's 4. */
+  seconds?: number | string | undefined;
+  /** Frame size such as `"1280x720"`: a hint to the model. Default: the model's. */
+  size?: string | undefined;
+  /** The start image: a URL that the service fetches, or a `Blob` or the bytes of a PNG, JPEG or WebP. Default: none. */
+  image?: ImageInput | undefined;
+  /** Up to 7 reference images. Default: none. */
+  images?: readonly ImageInput[] | undefined;
+  /** Another name of `seconds`; give one of the two. */
+  duration?: number | string | undefined;
+  /** Further JSON fields for the model. Default: none. */
+  extra?: Record<string, unknown> | undefined;
+  /** How strictly the request is checked before it is sent; `"strict"`: treat warnings as errors; `"off"`: no checks.
+   * Default: `"default"`. */
+  validate?: "strict" | "default" | "off" | undefined;
+}
+
+/** @internal */
+export const REQUEST = [
+  "prompt", "model", "seconds", "size", "image", "images", "duration", "extra", "validate",
+] as const;
+
+/** Options of a wait. */
+export interface WaitOptions {
+  /** Timeout of the wait; `Infinity` for no limit. In milliseconds. Default: the client's. */
+  timeoutMs?: number | undefined;
+  /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
+   * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5. */
+  pollIntervalMs?: number | undefined;
+  /** Stops waiting; the task keeps running and stays charged. Default: none. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** @internal */
+export const WAIT = [
+  "timeoutMs", "pollIntervalMs", "signal",
+] as const;
+
+/** Options of a save. */
+export interface SaveOptions {
+  /** Connections used at once, 1–16; more than one helps where each connection is slow. Default: 1. Other numbers are
+   * refused. */
+  connections?: number | undefined;
+  /** Replaces an existing file; otherwise it is an error. Default: `false`. */
+  overwrite?: boolean | undefined;
+  /** Creates missing folders; otherwise it is an error. Default: `false`. */
+  createParents?: boolean | undefined;
+  /** Checks the MP4 structure at the end. Default: `true`. */
+  verify?: boolean | undefined;
+  /** Called at most every 100 ms while bytes come, and once at the end. Default: none. */
+  onProgress?: ((progress: Progress) => unknown) | undefined;
+  /** Ends the call; what was read is kept. Default: none. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** @internal */
+export const SAVE = [
+  "connections", "overwrite", "createParents", "verify", "onProgress", "signal",
+] as const;
