@@ -129,7 +129,7 @@ static const struct row {
     T(client_options_set_video_base_url, "x y", "set_video_base_url"),
     T(client_options_trust_host, "", "trust_host"), T(client_options_trust_host, "*.example.com", "trust_host"),
     T(client_options_trust_host, NULL, "host"), T(client_options_trust_host, "a:99999", "trust_host"),
-    T(client_options_set_proxy, "::", "set_proxy"), T(client_options_set_proxy, NULL, "url"),
+    T(client_options_set_proxy, "::", "set_proxy"), T(client_options_set_proxy, NULL, "proxy"),
     T(client_options_set_ca_file, "", "file"), T(client_options_set_ca_file, NULL, "file"),
     T(client_options_set_ca_file, "/no/such.pem", "set_ca_file"), T(client_options_set_ca_file, "/", "set_ca_file"),
     T(client_options_set_journal, "", "file"), T(client_options_set_journal, NULL, "file"),

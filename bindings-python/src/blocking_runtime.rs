@@ -9,6 +9,9 @@
 //! No other thread takes part: a call costs no wake-up and no thread switch, and a thread that writes a file, or whose
 //! callback is slow, holds up nobody else. Each runtime has its own connections. The one put back last is taken first, so a
 //! program of one thread has one, and its connections are reused from call to call.
+//!
+//! A plain `Runtime::block_on` with the GIL released costs the same (0.93–1.05 of its CPU, 3,000 calls of `get` in three rounds,
+//! 2026-11-28), but Ctrl-C waits there until the call ends.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
