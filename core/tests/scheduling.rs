@@ -11,7 +11,7 @@ use junfeiai::protocol::{
     Collected, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, Time, WaitPolicy,
 };
 use junfeiai::{Client, ClientBuilder, ErrorKind, TaskStatus, VideoRequest};
-use junfeiai_emulator::{Emulator, Outcome, RateLimit, RetryAfter, Scenario, TaskPlan, TaskSpec, TaskState};
+use junfeiai_emulator::{Emulator, Outcome, TaskPlan, TaskSpec, TaskState};
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Virtual time: the machine against a server that limits.
