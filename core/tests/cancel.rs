@@ -100,3 +100,25 @@ async fn one_token_may_stand_behind_many_calls() {
     assert!(results.iter().all(|result| result.as_ref().unwrap_err().kind() == ErrorKind::Cancelled));
     assert_eq!(polls.into_inner(), 200, "calls must not wake each other");
 }
+
+/// A call that is dropped outside of its runtime, at the moment when its answer is there and not taken yet: the connection goes
+/// back to the pool then, for which the HTTP stack needs the runtime.
+#[test]
+fn a_call_dropped_outside_of_its_runtime_does_not_panic() {
+    let emulator = Emulator::builder().api_key("sk-test").start().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = client(&emulator);
+    let videos = client.videos();
+    let mut get = Box::pin(videos.get("task_1"));
+    runtime.block_on(async {
+        while emulator.requests().is_empty() {
+            poll_fn(|cx| Poll::Ready(drop(get.as_mut().poll(cx)))).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The task of the connection reads the answer meanwhile.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    });
+    drop(get);
+    // The next call finds everything in order.
+    assert_eq!(runtime.block_on(videos.get("task_1")).unwrap_err().kind(), ErrorKind::NotFound);
+}

@@ -177,7 +177,7 @@ impl std::fmt::Debug for NativeTransport {
 impl Transport for NativeTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let clients = self.clients(self.way(&request.url));
-        Box::pin(async move {
+        let sending = async move {
             let clients =
                 clients.map_err(|error| TransportError::new(Failure::Connect, error.record().message.clone()))?;
             let client = if request.fresh_connection { &clients.fresh } else { &clients.pooled };
@@ -212,7 +212,36 @@ impl Transport for NativeTransport {
                 .collect();
             let body = Body { stream: Box::pin(response.bytes_stream()), place };
             Ok(HttpResponse { status, headers, body: Box::pin(body) })
-        })
+        };
+        Box::pin(DroppedInRuntime { future: Some(Box::pin(sending)), runtime: None })
+    }
+}
+
+/// A future that may be dropped anywhere. A request that is dropped with its answer there, and not taken, gives the connection
+/// back, for which the HTTP stack starts a task of the runtime: outside of one that is a panic.
+struct DroppedInRuntime<F> {
+    /// Always there; an option so that `drop` can take it.
+    future: Option<Pin<Box<F>>>,
+    /// The runtime that polled it first.
+    runtime: Option<Handle>,
+}
+
+impl<F: Future> Future for DroppedInRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if self.runtime.is_none() {
+            self.runtime = Handle::try_current().ok();
+        }
+        self.future.as_mut().map_or(Poll::Pending, |future| future.as_mut().poll(cx))
+    }
+}
+
+impl<F> Drop for DroppedInRuntime<F> {
+    fn drop(&mut self) {
+        let entered = self.runtime.as_ref().map(Handle::enter);
+        self.future = None;
+        drop(entered);
     }
 }
 
