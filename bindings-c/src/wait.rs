@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 
-use junfeiai::protocol::WaitPolicy;
+use junfeiai::WaitPolicy;
 use junfeiai::{CancelToken, Task, Video, VideoRequest};
 use serde_json::Value;
 

@@ -78,7 +78,7 @@ async fn settled(begun: Result<Promise, JsValue>) -> Result<JsValue> {
 }
 
 pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -> Result<JsValue> {
-    let mut policy = junfeiai::protocol::DownloadPolicy::default();
+    let mut policy = junfeiai::DownloadPolicy::default();
     policy.verify = handed.verify();
     policy.first_bytes = handed.verify();
     policy.connections = handed.connections().unwrap_or(policy.connections);

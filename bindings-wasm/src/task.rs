@@ -1,7 +1,7 @@
 //! A task on its way to a video.
 
 use js_sys::{Function, Promise};
-use junfeiai::protocol::WaitPolicy;
+use junfeiai::WaitPolicy;
 use junfeiai::{Client, Phase, Task, Wait};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;

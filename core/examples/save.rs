@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use junfeiai::protocol::DownloadPolicy;
+use junfeiai::DownloadPolicy;
 use junfeiai::{Client, Result};
 
 fn main() -> ExitCode {

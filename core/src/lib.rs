@@ -66,12 +66,14 @@ mod calls;
 mod check;
 mod client;
 pub mod error;
+#[doc(hidden)]
 pub mod fork;
 #[cfg(feature = "journal")]
 pub mod journal;
 mod model;
 mod net;
 pub mod platform;
+#[doc(hidden)]
 pub mod protocol;
 mod save;
 mod status;
@@ -103,7 +105,7 @@ pub use net::{endpoint, transport};
 #[cfg(feature = "native")]
 pub use platform::native::FileJournal;
 pub use protocol::blocks::ReaderOptions;
-pub use protocol::{Balance, CheckStep, StepStatus};
+pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy};
 #[cfg(feature = "native")]
 pub use save::file::{Save, Summary};
 #[cfg(feature = "native")]

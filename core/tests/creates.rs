@@ -15,8 +15,8 @@ mod clock;
 use bytes::Bytes;
 use clock::Clock;
 use futures_util::StreamExt as _;
+use junfeiai::WaitPolicy;
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::protocol::WaitPolicy;
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
 use junfeiai::{
     CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,

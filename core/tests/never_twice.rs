@@ -157,11 +157,7 @@ async fn nobody_there_says_that_nothing_was_sent() {
     let client = Client::builder()
         .api_key("sk-test")
         .endpoint(format!("http://{}", taken.local_addr().unwrap()))
-        .retry(junfeiai::protocol::RetryPolicy {
-            max_attempts: 2,
-            base: Duration::from_millis(10),
-            ..Default::default()
-        })
+        .retry(junfeiai::RetryPolicy { max_attempts: 2, base: Duration::from_millis(10), ..Default::default() })
         .build()
         .unwrap();
     let error = client.videos().create("a red ball").await.unwrap_err();

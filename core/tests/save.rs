@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use junfeiai::protocol::DownloadPolicy;
+use junfeiai::DownloadPolicy;
 use junfeiai::{Client, ErrorKind, Save, Video};
 use junfeiai_emulator::{Emulator, RecordedRequest, TaskSpec};
 use serde_json::{Value, json};

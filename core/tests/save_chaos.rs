@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use junfeiai::protocol::DownloadPolicy;
+use junfeiai::DownloadPolicy;
 use junfeiai::protocol::ranges::RangeSet;
 use junfeiai::{Client, Error, ErrorKind, Summary};
 use junfeiai_emulator::{Emulator, TaskSpec};

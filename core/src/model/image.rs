@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 
 /// The image types that the models take (observed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ImageType {
     /// `image/png`
     Png,

@@ -95,6 +95,7 @@ impl fmt::Debug for Length {
 /// # Ok::<(), junfeiai::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct VideoRequest {
     /// The model (service document §2). Default `grok-image-video`.
     pub model: String,

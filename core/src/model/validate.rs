@@ -57,6 +57,7 @@ impl WarningCode {
 
 /// Something that works but is advised against, or that the caller should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Warning {
     /// Which advice it is.
     pub code: WarningCode,
@@ -72,6 +73,7 @@ impl fmt::Display for Warning {
 
 /// A request that was found in order, ready to be sent.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The JSON body.
     pub body: Bytes,

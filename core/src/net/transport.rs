@@ -34,6 +34,7 @@ impl Method {
 
 /// One request, ready to be sent.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct HttpRequest {
     /// Method.
     pub method: Method,
@@ -106,6 +107,7 @@ pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
 
 /// How far a request got before it failed: what decides whether a paid call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Failure {
     /// The host name has no address. Nothing was sent.
     Dns,

@@ -9,6 +9,7 @@ use std::fmt;
 
 /// Why a text is not taken as a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UrlError(&'static str);
 
 impl fmt::Display for UrlError {

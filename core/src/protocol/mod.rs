@@ -3,6 +3,9 @@
 //! A machine is asked [`step(now)`](CallMachine::step) and answers what to do next; when that was done it is told by
 //! `input(now, …)`. Time is handed in, so half an hour of waiting with faults is a test of microseconds, and the same
 //! code runs under tokio, in a browser, or behind a C call.
+//!
+//! Not a promise: it is public for the tests, fuzz targets and benches of this repository, and may change with every release. What is
+//! promised of it stands at the root of the crate.
 
 mod account;
 mod backoff;

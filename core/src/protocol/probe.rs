@@ -24,6 +24,7 @@ const MAX_SKEW: i64 = 60;
 /// How a step of a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum StepStatus {
     /// As it should be.
     Ok,

@@ -17,6 +17,7 @@ use crate::protocol::{DownloadPolicy, RangeRequest};
 use crate::video::fetch::{ByteStream, Fetch};
 
 /// An answer for a player.
+#[non_exhaustive]
 pub struct Served {
     /// 200, 206 or 416.
     pub status: u16,

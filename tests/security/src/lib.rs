@@ -23,9 +23,12 @@ pub fn emulator(scenario: &Value) -> Emulator {
 
 /// A client that does not wait long for anything.
 pub fn builder(base_url: &str) -> ClientBuilder {
-    Client::builder().api_key(KEY).endpoint(base_url).poll_interval(Duration::from_millis(20)).max_attempts(2).retry(
-        junfeiai::protocol::RetryPolicy { max_attempts: 2, base: Duration::from_millis(1), ..Default::default() },
-    )
+    Client::builder()
+        .api_key(KEY)
+        .endpoint(base_url)
+        .poll_interval(Duration::from_millis(20))
+        .max_attempts(2)
+        .retry(junfeiai::RetryPolicy { max_attempts: 2, base: Duration::from_millis(1), ..Default::default() })
 }
 
 /// Whether the key came along with the requests at the second host, which is on no list.
