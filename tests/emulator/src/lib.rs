@@ -50,7 +50,9 @@ pub use fault::Fault;
 pub use log::{KeySeen, RecordedRequest};
 pub use plan::{ContentPlan, Envelope, EtagPlan, Outcome, RangePlan, ResultField, TaskPlan};
 pub use rules::{HostName, Match, Rule};
-pub use scenario::{ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError};
+pub use scenario::{
+    AccountSpec, ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError, Version,
+};
 pub use state::Stats;
 pub use task_spec::{TaskSpec, TaskState};
 
