@@ -20,6 +20,8 @@ pub(crate) struct Delivery {
     pub(crate) cut: Option<(u64, bool)>,
     /// The body has no length: where it is cut its end looks like the whole's.
     pub(crate) chunked: bool,
+    /// Its end is the end of the connection.
+    pub(crate) until_close: bool,
     /// It breaks off all the same.
     pub(crate) breaks: bool,
     /// Pause after so many bytes, for so many milliseconds or for ever.

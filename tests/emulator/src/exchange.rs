@@ -6,7 +6,7 @@ use axum::{Router, body::Body, response::Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Method, Request, StatusCode,
+    Method, Request, StatusCode, Version,
     body::{Body as _, Incoming},
     header::{self, HeaderName, HeaderValue},
     http::request::Parts,
@@ -51,12 +51,16 @@ pub(crate) async fn serve(
     state: Arc<State>,
     router: Router,
     host: HostName,
+    misplaced: bool,
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> io::Result<Response> {
     if request.uri().path().starts_with("/__emulator/") {
         let answer = router.oneshot(request.map(Body::new)).await;
         return Ok(answer.unwrap_or_else(|never| match never {}));
+    }
+    if misplaced {
+        return Ok(errors::answer(400, Some("text/plain"), "Client sent an HTTP request to an HTTPS server.\n"));
     }
     let (head, body) = request.into_parts();
     let op = classify(&head.method, head.uri.path());
@@ -194,6 +198,7 @@ impl Exchange {
                 delivery.breaks = !clean;
             }
             Fault::StallBody { after_bytes, ms } => delivery.stall = Some((*after_bytes, *ms)),
+            Fault::UntilClose {} => delivery.until_close = true,
             Fault::ExtraBytes { bytes } => delivery.extra = *bytes,
             Fault::WrongContentRange { shift, total } => {
                 self.context.tweaks.shift = *shift;
@@ -307,7 +312,11 @@ fn announce(response: &mut Response, length: Option<u64>, delivery: &mut Deliver
     // The file handler's mark; the server itself writes the header of a chunked body.
     let chunked = headers.remove(header::TRANSFER_ENCODING).is_some();
     delivery.chunked = chunked;
-    if let (Some(length), false) = (length, chunked || bodiless) {
+    if delivery.until_close {
+        headers.remove(header::CONTENT_LENGTH);
+        // Of that version there are no chunks: the end of the connection is the end of the body.
+        *response.version_mut() = Version::HTTP_10;
+    } else if let (Some(length), false) = (length, chunked || bodiless) {
         let said = (length + delivery.extra).saturating_add_signed(delivery.promise);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(said));
     }

@@ -136,6 +136,8 @@ pub enum Fault {
         #[serde(default = "yes")]
         clean: bool,
     },
+    /// The right answer without a length, whole: the end of the connection is its end.
+    UntilClose {},
     /// The right answer with a pause in it.
     StallBody {
         /// After this many bytes.

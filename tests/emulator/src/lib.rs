@@ -41,6 +41,7 @@ mod state;
 mod synthetic;
 mod task_spec;
 mod tasks;
+mod tls;
 mod video;
 
 pub use chaos::{Chaos, ContentChaos, QueryChaos};
@@ -55,6 +56,7 @@ pub use scenario::{
 };
 pub use state::Stats;
 pub use task_spec::{TaskSpec, TaskState};
+pub use tls::{Certificate, TlsPlan};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

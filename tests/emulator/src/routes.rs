@@ -48,6 +48,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/__emulator/requests", delete(control::clear_requests))
         .route("/__emulator/stats", get(control::stats))
         .route("/__emulator/tasks", post(control::add_task))
+        .route("/__emulator/ca", get(control::ca))
         .route("/__emulator/reset", post(control::reset))
         .route("/__emulator/video/{id}", get(control::video))
         .fallback(elsewhere)

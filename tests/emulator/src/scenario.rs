@@ -8,6 +8,7 @@ use crate::{
     chaos::Chaos,
     plan::{ContentPlan, TaskPlan},
     rules::Rule,
+    tls::TlsPlan,
 };
 
 /// How the emulated service behaves. `Scenario::default()` is a healthy one.
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub content: ContentPlan,
     /// When to answer 429.
     pub rate_limit: Option<RateLimit>,
+    /// How connections are secured, where the emulator was started with TLS.
+    pub tls: TlsPlan,
     /// Faults for chosen requests, tried in order.
     pub rules: Vec<Rule>,
     /// Faults by chance.
@@ -56,6 +59,7 @@ impl Default for Scenario {
             api: ApiPlan::default(),
             content: ContentPlan::default(),
             rate_limit: None,
+            tls: TlsPlan::default(),
             rules: Vec::new(),
             chaos: Chaos::default(),
         }

@@ -23,6 +23,7 @@ use crate::{
     scenario::{KeySpec, Op, RateLimit, Scenario},
     task_spec::{TaskSpec, TaskState, parse_size},
     tasks::{Phase, Task},
+    tls::Certificates,
     video::{VideoFile, mix},
 };
 
@@ -63,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) log_rows: Vec<LogRow>,
     /// Calls of the helper paths that have a budget, in service time.
     pub(crate) helper_calls: Vec<f64>,
+    /// Handshakes that are still to fail.
+    pub(crate) handshake_failures: u32,
     pub(crate) tasks: BTreeMap<String, Task>,
     next_row: u64,
     bucket: Option<(f64, f64)>,
@@ -76,6 +79,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) origin: String,
     pub(crate) second: Option<String>,
+    /// Where TLS is spoken.
+    pub(crate) certificates: Option<Certificates>,
     pub(crate) pacer: Arc<Pacer>,
     key: String,
     video_bytes: Option<u64>,
@@ -91,6 +96,7 @@ impl State {
     pub(crate) fn new(
         origin: String,
         second: Option<String>,
+        certificates: Option<Certificates>,
         key: String,
         time_scale: f64,
         video_bytes: Option<u64>,
@@ -103,6 +109,7 @@ impl State {
             log: Log::default(),
             origin,
             second,
+            certificates,
             pacer: Arc::default(),
             key,
             video_bytes,
@@ -116,6 +123,7 @@ impl State {
                 accounts: BTreeMap::new(),
                 log_rows: Vec::new(),
                 helper_calls: Vec::new(),
+                handshake_failures: 0,
                 tasks: BTreeMap::new(),
                 next_row: 1,
                 bucket: None,
@@ -134,6 +142,12 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is to be given as the CA of the certificate that is shown now.
+    pub(crate) fn ca_pem(&self) -> Option<String> {
+        let certificate = self.lock().scenario.tls.certificate;
+        Some(self.certificates.as_ref()?.ca_pem(certificate).to_owned())
+    }
+
     /// Takes a scenario: counters of rules start anew, tasks stay, keys and accounts stay unless it lists some.
     pub(crate) fn set_scenario(&self, scenario: Scenario) {
         if let Some(scale) = scenario.time_scale {
@@ -144,6 +158,7 @@ impl State {
         inner.rules = Rules::new(&scenario.rules, inner.seed);
         inner.counts.clear();
         inner.bucket = None;
+        inner.handshake_failures = scenario.tls.failures;
         if inner.keys.is_empty() || !scenario.keys.is_empty() || !scenario.accounts.is_empty() {
             let own = KeySpec { key: self.key.clone(), ..KeySpec::default() };
             (inner.keys, inner.accounts) = all_of(&scenario, own);

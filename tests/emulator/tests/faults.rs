@@ -196,6 +196,10 @@ fn bodies_that_end_too_soon() {
     assert!(answer.took.as_millis() >= 250 && answer.body == bytes);
     let (answer, ..) = file_with(r#"{"kind":"stall_body","after_bytes":1000}"#);
     assert_eq!((answer.end, answer.body.len()), (End::Timeout, 1000));
+    // Whole, though only the end of the connection says so.
+    let (answer, bytes, emu, _) = file_with(r#"{"kind":"until_close"}"#);
+    assert_eq!((answer.announced(), answer.header("transfer-encoding"), answer.end), (None, None, End::Eof));
+    assert!(answer.body == bytes && emu.requests()[0].complete);
     // JSON answers can be cut too.
     let emu = with_fault("create", r#"{"kind":"cut_body","after_bytes":10}"#);
     let answer = post(&emu, &wish());
