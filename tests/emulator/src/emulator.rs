@@ -121,7 +121,7 @@ impl Builder {
         let address = first.local_addr()?;
         let second_address = second.as_ref().map(TcpListener::local_addr).transpose()?;
         let scheme = if self.tls { "https" } else { "http" };
-        let certificates = self.tls.then(Certificates::new).transpose()?;
+        let certificates = self.tls.then(|| Certificates::new(self.host)).transpose()?;
         let state = State::new(
             format!("{scheme}://{address}"),
             second_address.map(|address| format!("{scheme}://{address}")),

@@ -1,6 +1,6 @@
 //! TLS: certificates made at the start, and what may be wrong with them.
 
-use std::{error::Error, io, sync::Arc};
+use std::{error::Error, io, net::IpAddr, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::{
@@ -42,7 +42,7 @@ impl Default for TlsPlan {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Certificate {
-    /// Of the emulator's own CA, for `localhost`, `127.0.0.1` and `::1`.
+    /// Of the emulator's own CA, for `localhost`, `127.0.0.1`, `::1` and the address that it listens at.
     #[default]
     Valid,
     /// The same, past its date.
@@ -90,12 +90,13 @@ fn named(name: &str, hosts: &[&str]) -> Result<CertificateParams, rcgen::Error> 
 }
 
 impl Certificates {
-    pub(crate) fn new() -> io::Result<Self> {
-        Self::make().map_err(io::Error::other)
+    /// For this machine's own names, and the address that is listened at.
+    pub(crate) fn new(host: IpAddr) -> io::Result<Self> {
+        Self::make(&host.to_string()).map_err(io::Error::other)
     }
 
-    fn make() -> Result<Self, Box<dyn Error + Send + Sync>> {
-        const HERE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+    fn make(host: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let here = ["localhost", "127.0.0.1", "::1", host];
         let mut ca = named("junfeiai-emulator CA", &[])?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -111,13 +112,13 @@ impl Certificates {
             let key = KeyPair::generate()?;
             Ok(Identity::new(&params.signed_by(&key, &issuer)?, &key))
         };
-        let mut own = named("junfeiai-emulator by itself", &HERE)?;
+        let mut own = named("junfeiai-emulator by itself", &here)?;
         own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let own_key = KeyPair::generate()?;
         Ok(Self {
             ca_pem,
-            valid: leaf("junfeiai-emulator", &HERE, 2099)?,
-            expired: leaf("junfeiai-emulator, expired", &HERE, 2021)?,
+            valid: leaf("junfeiai-emulator", &here, 2099)?,
+            expired: leaf("junfeiai-emulator, expired", &here, 2021)?,
             wrong_name: leaf("junfeiai-emulator, elsewhere", &["elsewhere.example"], 2099)?,
             self_signed: Identity::new(&own.self_signed(&own_key)?, &own_key),
         })
