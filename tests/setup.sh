@@ -28,7 +28,6 @@ if [[ ${1:-} == test ]]; then
     have g++ || need+=(g++)
     have cmake || need+=(cmake)
     have pkg-config || need+=(pkg-config)
-    have openssl || need+=(openssl)
     # Where these are missing, the C suite says which of its tests were not run.
     if ! have clang || ! clang -fsanitize=address -x c - -o /dev/null <<<'int main(void) { return 0; }' 2>/dev/null; then
         want+=("clang libclang-rt-dev")

@@ -207,7 +207,9 @@ def resets(emulator):
     """Programs with the default disposition of SIGPIPE, and a server that resets every connection."""
     folder = WORK / "resets"
     folder.mkdir(exist_ok=True)
-    server = subprocess.Popen([sys.executable, ROOT / "tests" / "tls_reset.py", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    (folder / "resets.json").write_text(json.dumps({"rules": [{"fault": {"kind": "drop_before_accept", "rst": True}}]}))
+    command = [TARGET / "debug" / "junfeiai-emulator", "--tls-ca", folder / "ca.pem", "--scenario", folder / "resets.json", "--quiet", "--exit-with-stdin"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     origin = server.stdout.readline().split()[-1]
     for name in ("sigpipe", "sigpipe_cpp"):
         program(emulator, f"{name}: a reset connection does not end the process", [WORK / "cmake-gcc" / name, f"{origin}/v1", folder / "ca.pem", "20"])

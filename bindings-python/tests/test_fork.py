@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Emulator
+from conftest import Emulator
 
 from junfeiai import AsyncClient, Client
 
@@ -182,11 +183,11 @@ def test_what_was_begun_stays_with_the_parent(emulator: Emulator, client: Client
 @pytest.fixture
 def resetting(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Base URL and CA of an https server that resets every connection."""
-    command = [sys.executable, str(ROOT / "tests" / "tls_reset.py"), str(tmp_path)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    yield server.stdout.readline().split()[-1] + "/v1", tmp_path / "ca.pem"
-    server.communicate()
+    rule = {"fault": {"kind": "drop_before_accept", "rst": True}}
+    (tmp_path / "resets.json").write_text(json.dumps({"rules": [rule]}))
+    server = Emulator("--tls-ca", str(tmp_path / "ca.pem"), "--scenario", str(tmp_path / "resets.json"))
+    yield server.base_url, tmp_path / "ca.pem"
+    server.close()
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="has no signal masks")

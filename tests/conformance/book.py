@@ -22,7 +22,10 @@ STEPS: dict[str, dict[str, bool]] = {
 }
 SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",
        "read_headers", "second", "key_at_second", "without_key", "most_content_at_once"}
-FIELDS = {"name", "about", "rows", "server", "tasks", "files", "lock", "client", "client_error", "steps", "server_saw",
+# Faults that end a connection: what they look like over TLS is another thing than over TCP.
+ENDINGS = {"cut_body", "stall_body", "wrong_length", "until_close", "drop_before_accept", "drop_after_accept", "reset_after_accept",
+           "die_after_charge", "hang"}
+FIELDS = {"name", "about", "rows", "https", "server", "tasks", "files", "lock", "client", "client_error", "steps", "server_saw",
           "files_after", "bindings"}
 BINDING_FIELDS = {"why", "not_run", "client", "client_error", "steps", "server_saw", "files_after"}
 
@@ -36,6 +39,7 @@ class Scenario:
     name: str
     about: str
     rows: list[str]
+    https: bool = False
     server: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -58,6 +62,11 @@ class Scenario:
             "server_saw": {**self.server_saw, **own.get("server_saw", {})},
             "files_after": {**self.files_after, **own.get("files_after", {})},
         })
+
+    def is_about_endings(self) -> bool:
+        """Lost answers and cut bodies."""
+        kinds = {rule["fault"]["kind"] for rule in self.server.get("rules", [])}
+        return self.name.startswith("lost/") or bool(kinds & ENDINGS) or "cut_after_s" in self.server.get("content", {})
 
     def verbs(self) -> set[str]:
         return {step["do"] for step in self.steps}
@@ -117,7 +126,10 @@ def read(bindings: set[str]) -> list[Scenario]:
         for value in json.loads(path.read_text(encoding="utf-8")):
             value = {**value, "name": f"{path.stem}/{value.get('name', '?')}"}
             check(value, bindings)
-            scenarios.append(Scenario(**value))
+            scenario = Scenario(**value)
+            scenarios.append(scenario)
+            if scenario.is_about_endings() and not scenario.https:
+                scenarios.append(Scenario(**{**scenario.__dict__, "name": f"{scenario.name}+https", "https": True}))
     names = [scenario.name for scenario in scenarios]
     if twice := {name for name in names if names.count(name) > 1}:
         raise Mistake(f"two scenarios have the name {', '.join(sorted(twice))}")

@@ -50,7 +50,7 @@ PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown
 # The ids of tasks that a scenario creates; those that it puts in have names of their own.
 NEW_ID = re.compile(r"task_(?!0{32})[0-9A-Za-z]{32}\b")
 SIGNATURE = re.compile(r"exp=\d+&sig=\w+")
-REQUEST_ID = re.compile(r"\b\d{10}[0-9a-f]{16}\b")
+REQUEST_ID = re.compile(r"\b20\d{21}[0-9a-f]{8}[0-9A-Za-z]{8}\b")
 
 
 def renamed(value: dict[str, Any], names: Names) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def play(scenario: book.Scenario, binding: str, shim: bindings.Shim, service: Se
     lay_out(scenario, folder)
     service.prepare(plain.filled(scenario.server, {"{key}": KEY}), scenario.tasks)
     client = {"api_key": "{key}", "base_url": "{base}", "poll_interval": 0.02, **scenario.client}
+    if scenario.https and binding in bindings.CA_OPTION:
+        client = {"ca_file": str(service.ca), **client}
     steps = [{"do": step["do"], "with": {**step.get("with", {}), "into": f"{{dir}}/.read-{at}"}}
              if step["do"] in ("bytes", "stream", "read_range", "open")
              else {"do": step["do"], "with": ({**client, **step.get("with", {})} if step["do"] == "new_client"
@@ -124,15 +126,20 @@ def all_of(binding: str, scenarios: list[book.Scenario], command: list[object] |
     folder = bindings.WORK / binding
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    service, shim = Service(), bindings.Shim(binding, command, folder)
+    ca = folder / "ca.pem"
+    # Over TCP and over TLS; the shim is started when the CA is there.
+    services = {False: Service(), True: Service(ca)}
+    shim = bindings.Shim(binding, command, folder, ca)
     cells = {}
     try:
         for scenario in scenarios:
             why = bindings.cannot(binding, scenario)
-            cells[scenario.name] = Cell(not_run=why) if why else play(scenario, binding, shim, service, folder / "work", closed)
+            cells[scenario.name] = Cell(not_run=why) if why else play(
+                scenario, binding, shim, services[scenario.https], folder / "work", closed)
     finally:
         shim.close()
-        service.close()
+        for service in services.values():
+            service.close()
     if KEY in shim.said():
         next(iter(cells.values())).problems.append("the API key stands on standard error")
     return cells

@@ -19,9 +19,11 @@ TIME_SCALE = 1000
 class Service:
     """Ends with us, however we end: it watches its standard input."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca: Path | None = None) -> None:
+        """With the path of a CA file it speaks TLS, and that file holds the CA."""
         command = [str(TARGET / "debug" / "junfeiai-emulator"), "--port", "0", "--second-port", "0", "--api-key", KEY,
-                   "--exit-with-stdin", "--quiet"]
+                   "--exit-with-stdin", "--quiet", *(["--tls-ca", str(ca)] if ca else [])]
+        self.ca = ca
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.origin = self.process.stdout.readline().split()[-1]
@@ -32,7 +34,8 @@ class Service:
 
     def _ask(self, method: str, path: str, body: Any = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.origin}/__emulator/{path}", data, method=method)
+        # It is steered without TLS, whatever its certificate is.
+        request = urllib.request.Request(f"http://{self.origin.split('://')[1]}/__emulator/{path}", data, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=60) as answer:
             return bytes(answer.read())
@@ -41,6 +44,9 @@ class Service:
         """As after a start, with this scenario, and these tasks in it."""
         self._ask("POST", "reset")
         self._ask("PUT", "scenario", {"seed": 7, "time_scale": TIME_SCALE, **scenario})
+        if self.ca:
+            # What a user would take for the CA of the certificate that is shown now.
+            self.ca.write_bytes(self._ask("GET", "ca"))
         for name, task in tasks.items():
             self._ask("POST", "tasks", {"id": name, **task})
 

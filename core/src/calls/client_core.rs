@@ -276,6 +276,7 @@ impl ClientCore {
                 let answer = self.answer(status, response.headers, &body);
                 match broken {
                     None => CallEvent::Answered(answer),
+                    Some(_) if answer.ends_by_itself() => CallEvent::Answered(answer),
                     Some(error) => CallEvent::Broken(answer, error),
                 }
             };

@@ -57,6 +57,12 @@ impl ApiResponse {
         self.json.as_ref()
     }
 
+    /// True for an answer without a length that is a whole object of JSON: a server that ends such a connection without
+    /// the end of TLS has still said everything.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        self.json.is_some() && self.headers.get("content-length").is_none()
+    }
+
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }

@@ -22,7 +22,7 @@ pub(crate) struct Context {
     pub(crate) host: HostName,
     pub(crate) lang: Lang,
     pub(crate) request_id: String,
-    /// The bearer key, where one came.
+    /// The key, where one came.
     pub(crate) key: Option<String>,
     pub(crate) tweaks: Tweaks,
 }
@@ -47,7 +47,9 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
 /// What a request is for.
 pub(crate) fn classify(method: &Method, path: &str) -> Op {
     let is_file = path.starts_with("/v1/videos/") && path.ends_with("/content");
-    if method == Method::POST && path == "/v1/video/generations" {
+    let is_create = matches!(path, "/v1/video/generations" | "/v1/videos")
+        || (path.starts_with("/v1/videos/") && path.ends_with("/remix"));
+    if method == Method::POST && is_create {
         Op::Create
     } else if is_file || ["/video/grok/", "/redirect/", "/v1/files/"].iter().any(|start| path.starts_with(start)) {
         Op::Content
@@ -58,10 +60,14 @@ pub(crate) fn classify(method: &Method, path: &str) -> Op {
     }
 }
 
+/// The key of a request: the gateway takes it without the word "Bearer", too.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
-    let value = text(headers, &header::AUTHORIZATION)?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+    let value = text(headers, &header::AUTHORIZATION)?.trim();
+    let key = match value.split_once(' ') {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
+        _ => value,
+    };
+    (!key.is_empty()).then(|| key.to_owned())
 }
 
 pub(crate) fn range_start(headers: &HeaderMap) -> Option<u64> {
@@ -76,7 +82,7 @@ pub(crate) fn record(
     connection: u64,
 ) -> RecordedRequest {
     let seen = match key {
-        Some(key) if state.lock().accounts.contains_key(key) => KeySeen::Valid,
+        Some(key) if state.lock().keys.contains_key(key) => KeySeen::Valid,
         Some(_) => KeySeen::Other,
         None if head.headers.contains_key(header::AUTHORIZATION) => KeySeen::Other,
         None => KeySeen::None,

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures_util::stream;
 use hyper::{
-    HeaderMap, Method,
+    HeaderMap,
     header::{self, HeaderValue},
 };
 use tokio::time::{Instant, sleep};
@@ -26,6 +26,7 @@ use crate::{
     plan::{ContentPlan, EtagPlan, RangePlan},
     query::signature,
     rules::HostName,
+    scenario::Version,
     state::State,
     synthetic,
     tasks::{Phase, Task},
@@ -37,13 +38,9 @@ pub(crate) async fn content(
     Shared(state): Shared<Arc<State>>,
     Extension(context): Extension<Context>,
     Path(id): Path<String>,
-    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    if method == Method::HEAD {
-        return errors::answer(404, None, "");
-    }
-    let plan = state.lock().scenario.content.clone();
+    let plan = plan(&state);
     if let (HostName::First, Some(template)) = (context.host, &plan.redirect) {
         return synthetic::redirect(302, &fill_in(&state, template, &id));
     }
@@ -53,7 +50,7 @@ pub(crate) async fn content(
             Err(shape) => return shape.answer(context.lang, &context.request_id),
         };
         if state.lock().tasks.get(&id).is_some_and(|task| task.account != owner) {
-            return Shape::Proxy404.answer(context.lang, &context.request_id);
+            return Shape::ContentNotFound.answer(context.lang, &context.request_id);
         }
     }
     serve(&state, &context, &plan, &id, &headers).await
@@ -76,7 +73,7 @@ pub(crate) async fn signed(
     if state.clock.unix(state.clock.now()) > expires {
         return errors::proxy(403, "link expired");
     }
-    let plan = state.lock().scenario.content.clone();
+    let plan = plan(&state);
     serve(&state, &context, &plan, &id, &headers).await
 }
 
@@ -98,6 +95,17 @@ pub(crate) async fn unusable(Extension(context): Extension<Context>) -> Response
     Shape::RequestBlocked.answer(context.lang, &context.request_id)
 }
 
+/// How files are served now, with what depends on the version filled in.
+fn plan(state: &State) -> ContentPlan {
+    let inner = state.lock();
+    let mut plan = inner.scenario.content.clone();
+    if plan.range == RangePlan::Version {
+        let older = inner.scenario.api.version == Version::Older;
+        plan.range = if older { RangePlan::Honour } else { RangePlan::Ignore };
+    }
+    plan
+}
+
 /// The file of a finished task, or why there is none.
 async fn serve(state: &Arc<State>, context: &Context, plan: &ContentPlan, id: &str, headers: &HeaderMap) -> Response {
     let started = Instant::now();
@@ -107,7 +115,7 @@ async fn serve(state: &Arc<State>, context: &Context, plan: &ContentPlan, id: &s
     let task = {
         let mut inner = state.lock();
         let Some(task) = inner.tasks.get_mut(id) else {
-            return shaped(Shape::Proxy404);
+            return shaped(Shape::ContentNotFound);
         };
         task.settle(now);
         task.file_version += u32::from(context.tweaks.change_file);
@@ -200,16 +208,26 @@ fn part(
         common(response.headers_mut(), plan);
         return response;
     };
-    let Ok((first, last)) = asked else {
-        let mut response = if plan.past_end == 416 {
+    let (first, last) = match asked {
+        Asked::Part(first, last) => (first, last),
+        Asked::PastEnd if plan.past_end == 416 => {
             let mut response = Shape::Plain416.answer(context.lang, &context.request_id);
             response.headers_mut().insert(header::CONTENT_RANGE, header_value(&format!("bytes */{length}")));
-            response
-        } else {
-            Shape::Proxy416.answer(context.lang, &context.request_id)
-        };
-        response.headers_mut().remove(header::CACHE_CONTROL);
-        return response;
+            return response;
+        }
+        Asked::PastEnd => return Shape::Proxy416.answer(context.lang, &context.request_id),
+        // The gateway passes it on, and the upstream may make anything of it.
+        Asked::Reversed(first, last) => {
+            let part = plan.reversed_range == 206;
+            let mut response = whole(file, 0, if part { 0 } else { length }, task);
+            common(response.headers_mut(), plan);
+            if part {
+                *response.status_mut() = hyper::StatusCode::PARTIAL_CONTENT;
+                let value = header_value(&format!("bytes {first}-{last}/{length}"));
+                response.headers_mut().insert(header::CONTENT_RANGE, value);
+            }
+            return response;
+        }
     };
     let shift = context.tweaks.shift + i64::from(plan.range == RangePlan::WrongStart) * 7;
     let size = last - first + 1;
@@ -254,40 +272,56 @@ fn whole(file: &Arc<VideoFile>, from: u64, to: u64, task: &Task) -> Response {
     response
 }
 
-/// First and last byte of a single range: `None` when the header is to be ignored, `Some(Err)` when it lies past the end.
-fn parse_range(value: &str, length: u64) -> Option<Result<(u64, u64), ()>> {
+/// What a `Range` header asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// First and last byte.
+    Part(u64, u64),
+    PastEnd,
+    /// It ends before it begins.
+    Reversed(u64, u64),
+}
+
+/// A single range; `None` when the header is to be ignored.
+fn parse_range(value: &str, length: u64) -> Option<Asked> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     if last.contains(',') {
         return None;
     }
-    let range = if first.is_empty() {
+    let end = length.saturating_sub(1);
+    let (first, last) = if first.is_empty() {
         let suffix: u64 = last.parse().ok()?;
-        if suffix == 0 { Err(()) } else { Ok((length.saturating_sub(suffix), length.saturating_sub(1))) }
+        if suffix == 0 { (length, end) } else { (length.saturating_sub(suffix), end) }
     } else {
         let first: u64 = first.parse().ok()?;
         let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
         if last < first {
-            return None;
+            return Some(Asked::Reversed(first, last));
         }
-        Ok((first, last.min(length.saturating_sub(1))))
+        (first, last.min(end))
     };
-    Some(range.and_then(|(first, last)| if first < length { Ok((first, last)) } else { Err(()) }))
+    Some(if first < length { Asked::Part(first, last) } else { Asked::PastEnd })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse_range;
+    use super::{Asked, parse_range};
 
     #[test]
     fn ranges() {
-        assert_eq!(parse_range("bytes=0-9", 100), Some(Ok((0, 9))));
-        assert_eq!(parse_range("bytes=90-", 100), Some(Ok((90, 99))));
-        assert_eq!(parse_range("bytes=90-500", 100), Some(Ok((90, 99))));
-        assert_eq!(parse_range("bytes=-10", 100), Some(Ok((90, 99))));
-        assert_eq!(parse_range("bytes=-500", 100), Some(Ok((0, 99))));
-        assert_eq!(parse_range("bytes=100-", 100), Some(Err(())));
-        assert_eq!(parse_range("bytes=-0", 100), Some(Err(())));
-        for ignored in ["bytes=0-1,5-6", "bytes=9-1", "bytes=a-b", "items=0-1", "bytes=", "bytes=-"] {
+        for (value, asked) in [
+            ("bytes=0-9", Asked::Part(0, 9)),
+            ("bytes=90-", Asked::Part(90, 99)),
+            ("bytes=90-500", Asked::Part(90, 99)),
+            ("bytes=-10", Asked::Part(90, 99)),
+            ("bytes=-500", Asked::Part(0, 99)),
+            ("bytes=100-", Asked::PastEnd),
+            ("bytes=-0", Asked::PastEnd),
+            ("bytes=9-1", Asked::Reversed(9, 1)),
+        ] {
+            assert_eq!(parse_range(value, 100), Some(asked), "{value}");
+        }
+        for ignored in ["bytes=0-1,5-6", "bytes=a-b", "items=0-1", "bytes=", "bytes=-"] {
             assert_eq!(parse_range(ignored, 100), None, "{ignored}");
         }
     }

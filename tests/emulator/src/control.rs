@@ -59,6 +59,13 @@ pub(crate) async fn add_task(Shared(state): Shared<Arc<State>>, body: String) ->
     }
 }
 
+pub(crate) async fn ca(Shared(state): Shared<Arc<State>>) -> Response {
+    match state.ca_pem() {
+        Some(pem) => answer(200, Some("application/x-pem-file"), pem),
+        None => json_answer(404, &json!({ "error": "the emulator was started without TLS" })),
+    }
+}
+
 pub(crate) async fn reset(Shared(state): Shared<Arc<State>>) -> Response {
     state.reset();
     answer(204, None, "")

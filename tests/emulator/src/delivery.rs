@@ -18,6 +18,12 @@ use crate::{io::Connection, log::Entry, state::InFlight, video::CHUNK};
 pub(crate) struct Delivery {
     /// End the connection after so many bytes, by RST or FIN.
     pub(crate) cut: Option<(u64, bool)>,
+    /// The body has no length: where it is cut its end looks like the whole's.
+    pub(crate) chunked: bool,
+    /// Its end is the end of the connection.
+    pub(crate) until_close: bool,
+    /// It breaks off all the same.
+    pub(crate) breaks: bool,
     /// Pause after so many bytes, for so many milliseconds or for ever.
     pub(crate) stall: Option<(u64, Option<u64>)>,
     /// End the connection at a moment.
@@ -94,6 +100,7 @@ impl Sender {
         if let Some(deadline) = self.delivery.deadline {
             match tokio::time::timeout_at(deadline, self.piece()).await {
                 Ok(piece) => piece,
+                Err(_) if self.ends_cleanly(false) => None,
                 Err(_) => Some(Err(self.cut(false).await)),
             }
         } else {
@@ -114,7 +121,7 @@ impl Sender {
         if let Some((at, rst)) = self.delivery.cut
             && self.sent >= at
         {
-            return Some(Err(self.cut(rst).await));
+            return if self.ends_cleanly(rst) { None } else { Some(Err(self.cut(rst).await)) };
         }
         // Where less is promised than there is, the server would drop the connection rather than send a part.
         let promised = match (self.delivery.expected, self.delivery.promise) {
@@ -171,6 +178,11 @@ impl Sender {
         if self.delivery.expected == Some(self.sent) {
             self.entry.set_complete();
         }
+    }
+
+    /// A body without a length that the upstream breaks off: the gateway ends it as if it were whole.
+    fn ends_cleanly(&self, rst: bool) -> bool {
+        self.delivery.chunked && !self.delivery.breaks && !rst
     }
 
     /// Waits until what was handed over has left, then makes the error that ends the connection: without the wait the

@@ -13,7 +13,7 @@ use tokio::{runtime, sync::oneshot};
 
 use crate::{
     RecordedRequest, Scenario, ScenarioError, Stats, TaskSpec, routes::router, rules::HostName, server, state::State,
-    video::CHUNK,
+    tls::Certificates, video::CHUNK,
 };
 
 /// How to start an [`Emulator`].
@@ -25,6 +25,7 @@ pub struct Builder {
     api_key: String,
     time_scale: f64,
     video_bytes: Option<u64>,
+    tls: bool,
     scenario: Scenario,
 }
 
@@ -37,6 +38,7 @@ impl Default for Builder {
             api_key: "sk-test".into(),
             time_scale: 60.0,
             video_bytes: None,
+            tls: false,
             scenario: Scenario::default(),
         }
     }
@@ -92,6 +94,14 @@ impl Builder {
         self
     }
 
+    /// Speak TLS on every port, with certificates of a CA made at the start: [`Emulator::ca_pem`]. Only `/__emulator/` can be
+    /// asked without it as well.
+    #[must_use]
+    pub fn tls(mut self, yes: bool) -> Self {
+        self.tls = yes;
+        self
+    }
+
     /// The scenario to start with.
     #[must_use]
     pub fn scenario(mut self, scenario: Scenario) -> Self {
@@ -110,9 +120,12 @@ impl Builder {
         let second = self.second_port.map(|port| listen(self.host, port)).transpose()?;
         let address = first.local_addr()?;
         let second_address = second.as_ref().map(TcpListener::local_addr).transpose()?;
+        let scheme = if self.tls { "https" } else { "http" };
+        let certificates = self.tls.then(|| Certificates::new(self.host)).transpose()?;
         let state = State::new(
-            format!("http://{address}"),
-            second_address.map(|address| format!("http://{address}")),
+            format!("{scheme}://{address}"),
+            second_address.map(|address| format!("{scheme}://{address}")),
+            certificates,
             self.api_key,
             self.time_scale,
             self.video_bytes,
@@ -157,12 +170,18 @@ impl Emulator {
         Builder::default()
     }
 
-    /// The base URL for clients: `http://127.0.0.1:PORT/v1`.
+    /// The base URL for clients: `http://127.0.0.1:PORT/v1`, or with `https`.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.state.origin)
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// What a client that is to trust the emulator has to be given as its CA, with TLS: the CA made at the start, or the
+    /// certificate itself where the scenario has one that is signed by itself.
+    pub fn ca_pem(&self) -> Option<String> {
+        self.state.ca_pem()
+    }
+
+    /// `http://127.0.0.1:PORT`, or with `https`.
     pub fn origin(&self) -> String {
         self.state.origin.clone()
     }

@@ -5,6 +5,8 @@ use hyper::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::accounts::UNITS;
+
 /// The language of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lang {
@@ -84,6 +86,9 @@ pub enum Shape {
     /// 413 as HTML.
     #[serde(rename = "html_413")]
     Html413,
+    /// 429 as HTML: the limit of a proxy in front. The gateway itself limits neither creates nor queries.
+    #[serde(rename = "html_429")]
+    Html429,
     /// 502 as HTML.
     #[serde(rename = "html_502")]
     Html502,
@@ -105,9 +110,11 @@ pub enum Shape {
     /// A plain 416.
     #[serde(rename = "plain_416")]
     Plain416,
-    /// 404 of the MP4 proxy.
+    /// 502 of the MP4 proxy where the upstream has no such file.
     #[serde(rename = "proxy_404")]
     Proxy404,
+    /// 404 of the MP4 proxy: no such task.
+    ContentNotFound,
     /// 403 of the MP4 proxy: its own trouble.
     RequestBlocked,
     /// 400 of the MP4 proxy just after the end of the task.
@@ -149,7 +156,7 @@ impl Shape {
         };
         match self {
             Self::InvalidToken => gate(401, "Invalid token", "无效的令牌", ""),
-            Self::NoModelRight => gate(403, "This token has no access to the model", "该令牌无权访问该模型", ""),
+            Self::NoModelRight => no_model_right(lang, request_id, "grok-video-1.5"),
             Self::Banned => gate(403, "User has been banned", "用户已被封禁", ""),
             Self::IpDenied => gate(
                 403,
@@ -165,12 +172,9 @@ impl Shape {
             Self::InvalidSeconds => task_layer(400, "invalid_seconds", &lang.say("seconds is invalid", "seconds 无效")),
             Self::TaskNotExist => task_layer(400, "task_not_exist", "task_not_exist"),
             Self::TaskNotExist404 => task_layer(404, "task_not_exist", "task_not_exist"),
-            Self::InsufficientUserQuota => {
-                task_layer(403, "insufficient_user_quota", &lang.say("user quota is not enough", "用户额度不足"))
-            }
+            Self::InsufficientUserQuota => task_layer(403, "insufficient_user_quota", &no_money_on_account(0, 150_000)),
             Self::PreConsumeTokenQuotaFailed => {
-                let text = lang.say("token quota is not enough", "令牌额度不足");
-                task_layer(403, "pre_consume_token_quota_failed", &text)
+                task_layer(403, "pre_consume_token_quota_failed", &no_money_on_key(5_000, 150_000))
             }
             Self::FailToFetchTask => upstream(400, r#"{"error":"the prompt was refused"}"#),
             Self::Upstream401 => upstream(401, r#"{"error":{"message":"Incorrect API key provided"}}"#),
@@ -187,6 +191,7 @@ impl Shape {
             Self::SuccessFalse => json_answer(200, &json!({ "success": false, "message": lang.say("failed", "失败") })),
             Self::Empty500 => answer(500, None, ""),
             Self::Html413 => html(413),
+            Self::Html429 => html(429),
             Self::Html502 => html(502),
             Self::Html503 => html(503),
             Self::Html504 => html(504),
@@ -194,12 +199,8 @@ impl Shape {
             Self::Proxy502 => proxy(502, "Upstream service returned status 500"),
             Self::Proxy416 => proxy(502, "Upstream service returned status 416"),
             Self::Plain416 => answer(416, None, ""),
-            Self::Proxy404 => {
-                let mut response = proxy(404, "Task not found");
-                let week = header::HeaderValue::from_static("public, max-age=604800");
-                response.headers_mut().insert(header::CACHE_CONTROL, week);
-                response
-            }
+            Self::Proxy404 => proxy(502, "Upstream service returned status 404"),
+            Self::ContentNotFound => refused_file(404, "Task not found"),
             Self::RequestBlocked => proxy(403, "request blocked: the address is not allowed"),
             Self::NotCompleted => not_completed("IN_PROGRESS"),
         }
@@ -212,24 +213,84 @@ pub(crate) fn gate(status: u16, text: &str, request_id: &str, code: &str) -> Res
     json_answer(status, &json!({ "error": { "message": message, "type": "new_api_error", "code": code } }))
 }
 
+/// 403 of the gate: the key's list of models does not have this one.
+pub(crate) fn no_model_right(lang: Lang, request_id: &str, model: &str) -> Response {
+    let text = lang.say(&format!("This token has no access to model {model}"), &format!("该令牌无权访问模型 {model}"));
+    gate(403, &text, request_id, "")
+}
+
+/// What the gateway says of an account with too little on it; the text is Chinese in every language.
+pub(crate) fn no_money_on_account(left: i64, cost: u64) -> String {
+    if left <= 0 {
+        format!("用户额度不足, 剩余额度: {}", dollars(left))
+    } else {
+        format!("预扣费额度失败, 用户剩余额度: {}, 需要预扣费额度: {}", dollars(left), dollars(cost.cast_signed()))
+    }
+}
+
+/// What it says of a key with too little on it; the text is English in every language.
+pub(crate) fn no_money_on_key(left: i64, cost: u64) -> String {
+    let cost = dollars(cost.cast_signed());
+    format!("token quota is not enough, token remain quota: {}, need quota: {cost}", dollars(left))
+}
+
+fn dollars(units: i64) -> String {
+    format!("＄{:.6}", units as f64 / UNITS)
+}
+
 /// The task layer's shape.
 pub(crate) fn task_layer(status: u16, code: &str, message: &str) -> Response {
     json_answer(status, &json!({ "code": code, "message": message, "data": null }))
 }
 
-/// The MP4 proxy's shape.
+/// The MP4 proxy's shape for trouble with the upstream.
 pub(crate) fn proxy(status: u16, message: &str) -> Response {
     json_answer(status, &json!({ "error": { "message": message, "type": "server_error" } }))
 }
 
+/// The MP4 proxy's shape for what is the caller's affair.
+pub(crate) fn refused_file(status: u16, message: &str) -> Response {
+    json_answer(status, &json!({ "error": { "message": message, "type": "invalid_request_error" } }))
+}
+
 /// The MP4 proxy's answer while a task runs, or after it failed.
 pub(crate) fn not_completed(status: &str) -> Response {
-    proxy(400, &format!("Task is not completed yet, current status: {status}"))
+    refused_file(400, &format!("Task is not completed yet, current status: {status}"))
+}
+
+/// The shape of a path that the gateway does not have.
+pub(crate) fn no_such_path(method: &str, path: &str) -> Response {
+    let message = format!("Invalid URL ({method} {path})");
+    json_answer(
+        404,
+        &json!({ "error": { "message": message, "type": "invalid_request_error", "param": "", "code": "" } }),
+    )
+}
+
+/// The shape of the helper paths.
+pub(crate) fn helper(status: u16, message: &str) -> Response {
+    json_answer(status, &json!({ "message": message, "success": false }))
+}
+
+/// JSON as the gateway's encoder writes it: what could be markup is escaped, quoted pages of the upstream among them.
+pub(crate) fn escaped(value: &Value) -> String {
+    const ESCAPED: [(char, &str); 5] =
+        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    ESCAPED.iter().fold(value.to_string(), |text, (letter, escape)| text.replace(*letter, escape))
 }
 
 /// Any JSON.
 pub(crate) fn json_answer(status: u16, value: &Value) -> Response {
-    answer(status, Some("application/json; charset=utf-8"), value.to_string())
+    answer(status, Some("application/json; charset=utf-8"), escaped(value))
+}
+
+/// What an answer lacks of the headers that the gateway puts on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lacks {
+    /// A page of the gateway's web interface: it has a request id, and no CORS headers.
+    Cors,
+    /// A proxy in front, or the router before anything else had its turn: neither.
+    RequestIdAndCors,
 }
 
 /// A page of a proxy in front.
@@ -239,7 +300,9 @@ pub(crate) fn html(status: u16) -> Response {
         "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
          <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     );
-    answer(status, Some("text/html"), page)
+    let mut response = answer(status, Some("text/html"), page);
+    response.extensions_mut().insert(Lacks::RequestIdAndCors);
+    response
 }
 
 /// A response from its parts.

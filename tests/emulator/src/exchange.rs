@@ -6,7 +6,7 @@ use axum::{Router, body::Body, response::Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Method, Request, StatusCode,
+    Method, Request, StatusCode, Version,
     body::{Body as _, Incoming},
     header::{self, HeaderName, HeaderValue},
     http::request::Parts,
@@ -17,11 +17,13 @@ use tower::ServiceExt;
 use crate::{
     arrival::{Context, Tweaks, bearer, classify, range_start, record, text},
     chaos::Strike,
+    create,
     delivery::{Delivery, deliver},
-    errors::{self, Lang},
+    errors::{self, Lacks, Lang, Shape},
     fault::Fault,
     io::Connection,
     log::Entry,
+    routes,
     rules::{Facts, HostName},
     scenario::{Op, RetryAfter},
     state::{InFlight, State},
@@ -49,12 +51,16 @@ pub(crate) async fn serve(
     state: Arc<State>,
     router: Router,
     host: HostName,
+    misplaced: bool,
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> io::Result<Response> {
     if request.uri().path().starts_with("/__emulator/") {
         let answer = router.oneshot(request.map(Body::new)).await;
         return Ok(answer.unwrap_or_else(|never| match never {}));
+    }
+    if misplaced {
+        return Ok(errors::answer(400, Some("text/plain"), "Client sent an HTTP request to an HTTPS server.\n"));
     }
     let (head, body) = request.into_parts();
     let op = classify(&head.method, head.uri.path());
@@ -130,7 +136,7 @@ impl Exchange {
             Some(Strike::Stall { at: share, ms }) => delivery.stall = Some((at(share), Some(ms))),
             _ => {}
         }
-        announce(&mut response, length, &delivery);
+        announce(&mut response, length, &mut delivery);
         delivery.expected = length.map(|length| length + delivery.extra);
         Ok(response.map(|body| deliver(body, delivery, self.connection, self.entry, in_flight)))
     }
@@ -143,7 +149,13 @@ impl Exchange {
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = self.head.headers.clone();
         request.extensions_mut().insert(self.context.clone());
-        let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        // The router would let HEAD read: the gateway has no route for it.
+        let mut answer = if self.head.method == Method::HEAD {
+            routes::elsewhere(request).await.map(|_| Body::empty())
+        } else {
+            self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        };
+        answer.headers_mut().remove(header::ALLOW);
         let wait = match self.op {
             Op::Create => plan.create_latency_ms,
             Op::Query => plan.query_latency_ms,
@@ -165,6 +177,10 @@ impl Exchange {
                 self.act().await;
                 return Err(gone(&self.connection, true));
             }
+            Fault::DieAfterCharge { rst } => {
+                create::charge_only(&self.state, &self.context, &self.head.headers, &self.body);
+                return Err(gone(&self.connection, *rst));
+            }
             Fault::Hang { act, ms } => {
                 let early = if *act { Some(self.act().await) } else { None };
                 match ms {
@@ -177,8 +193,12 @@ impl Exchange {
                 });
             }
             Fault::SlowHeaders { ms_per_byte, bytes } => self.connection.drip(*bytes, *ms_per_byte),
-            Fault::CutBody { after_bytes, rst } => delivery.cut = Some((*after_bytes, *rst)),
+            Fault::CutBody { after_bytes, rst, clean } => {
+                delivery.cut = Some((*after_bytes, *rst));
+                delivery.breaks = !clean;
+            }
             Fault::StallBody { after_bytes, ms } => delivery.stall = Some((*after_bytes, *ms)),
+            Fault::UntilClose {} => delivery.until_close = true,
             Fault::ExtraBytes { bytes } => delivery.extra = *bytes,
             Fault::WrongContentRange { shift, total } => {
                 self.context.tweaks.shift = *shift;
@@ -200,7 +220,12 @@ impl Exchange {
                 if synthetic::acts(made_up) {
                     self.act().await;
                 }
-                return Ok(synthetic::answer(made_up, self.context.lang, &self.context.request_id));
+                let mut response = synthetic::answer(made_up, self.context.lang, &self.context.request_id);
+                let before = matches!(made_up, Fault::ErrorShape { shape: Shape::InvalidResponse, .. });
+                if let Some(ratios) = create::ratios_of(&self.state, &self.body).filter(|_| before) {
+                    response.headers_mut().insert(create::RATIOS, header_value(&ratios));
+                }
+                return Ok(response);
             }
         }
         let mut response = self.act().await;
@@ -240,19 +265,25 @@ impl Exchange {
 
     /// Request id and CORS, on everything but pages of proxies in front.
     fn finish_headers(&self, response: &mut Response) {
-        if text(response.headers(), &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
+        let lacks = response.extensions_mut().remove::<Lacks>();
+        let html = text(response.headers(), &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+        if lacks == Some(Lacks::RequestIdAndCors) || (html && lacks.is_none()) {
             return;
         }
-        let twice = self.state.lock().scenario.api.duplicate_request_id;
+        // A file comes from the upstream with the upstream's own id; ours is the first.
+        let upstream = response.extensions().get::<IsFile>().map(|_| self.state.request_id());
+        let again = self.state.lock().scenario.api.duplicate_request_id.then(|| self.context.request_id.clone());
         let headers = response.headers_mut();
         if !headers.contains_key(REQUEST_ID) {
-            let value = header_value(&self.context.request_id);
-            if twice {
-                headers.append(REQUEST_ID, value.clone());
+            headers.append(REQUEST_ID, header_value(&self.context.request_id));
+            if let Some(second) = upstream.or(again) {
+                headers.append(REQUEST_ID, header_value(&second));
             }
-            headers.append(REQUEST_ID, value);
         }
-        headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+        if lacks.is_none() && routes::foreign_origin(&self.head.headers).is_some() {
+            headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+            headers.entry(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).or_insert(HeaderValue::from_static("true"));
+        }
     }
 
     /// Rates and the cut that belong to every file response.
@@ -275,12 +306,17 @@ impl Exchange {
 }
 
 /// Says the length of the body, unless the body is to be chunked.
-fn announce(response: &mut Response, length: Option<u64>, delivery: &Delivery) {
+fn announce(response: &mut Response, length: Option<u64>, delivery: &mut Delivery) {
     let bodiless = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     // The file handler's mark; the server itself writes the header of a chunked body.
     let chunked = headers.remove(header::TRANSFER_ENCODING).is_some();
-    if let (Some(length), false) = (length, chunked || bodiless) {
+    delivery.chunked = chunked;
+    if delivery.until_close {
+        headers.remove(header::CONTENT_LENGTH);
+        // Of that version there are no chunks: the end of the connection is the end of the body.
+        *response.version_mut() = Version::HTTP_10;
+    } else if let (Some(length), false) = (length, chunked || bodiless) {
         let said = (length + delivery.extra).saturating_add_signed(delivery.promise);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(said));
     }

@@ -25,6 +25,12 @@ pub enum Fault {
     },
     /// The request is carried out, the connection reset.
     ResetAfterAccept {},
+    /// A create is charged, and then the gateway dies: no task, no row in the log, no refund, no answer.
+    DieAfterCharge {
+        /// By RST instead of FIN.
+        #[serde(default)]
+        rst: bool,
+    },
     /// No answer, or a late one.
     Hang {
         /// Carry the request out before the wait instead of after it.
@@ -125,7 +131,13 @@ pub enum Fault {
         /// By RST instead of FIN.
         #[serde(default)]
         rst: bool,
+        /// A body without a length ends as if it were whole, as the gateway does where the upstream breaks off. `false`: the
+        /// connection breaks, as where a proxy in front does it.
+        #[serde(default = "yes")]
+        clean: bool,
     },
+    /// The right answer without a length, whole: the end of the connection is its end.
+    UntilClose {},
     /// The right answer with a pause in it.
     StallBody {
         /// After this many bytes.
@@ -168,7 +180,7 @@ pub enum Fault {
         #[serde(default = "video_type")]
         content_type: String,
     },
-    /// 429.
+    /// 429 in JSON, as some proxies in front make it: the gateway itself limits neither creates nor queries.
     RateLimited {
         /// The form of `Retry-After`.
         #[serde(default)]
@@ -177,7 +189,7 @@ pub enum Fault {
         #[serde(default = "one")]
         seconds: u64,
     },
-    /// 200 to a create without any id.
+    /// 200 to a create without any id; the task is made. This gateway answers `invalid_response` in its place and refunds.
     NoId {},
     /// 202 `fail_to_fetch_task` to a create: refunded, no task.
     #[serde(rename = "accepted_202")]

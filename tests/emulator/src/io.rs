@@ -1,4 +1,4 @@
-//! A TCP stream that counts what is written, can drip, and can end in a reset.
+//! A stream that counts what is written, can drip, and can end in a reset, whether it is secured or not.
 
 use std::{
     future::Future,
@@ -17,6 +17,7 @@ use tokio::{
     net::TcpStream,
     time::Sleep,
 };
+use tokio_rustls::server::TlsStream;
 
 /// What the request side of a connection may ask of its stream.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Connection {
     pub(crate) number: u64,
     written: AtomicU64,
     reset: AtomicBool,
+    silent_end: AtomicBool,
     drip_bytes: AtomicU64,
     drip_ms: AtomicU64,
 }
@@ -34,7 +36,7 @@ impl Connection {
         Self { number, ..Self::default() }
     }
 
-    /// Bytes that the kernel took so far.
+    /// Bytes of HTTP that the kernel, or TLS in front of it, took so far.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
@@ -44,6 +46,11 @@ impl Connection {
         self.reset.store(true, Ordering::Release);
     }
 
+    /// End without the notice that TLS asks for.
+    pub(crate) fn end_silently(&self) {
+        self.silent_end.store(true, Ordering::Release);
+    }
+
     /// Let the next bytes out one by one.
     pub(crate) fn drip(&self, bytes: u64, ms: u64) {
         self.drip_ms.store(ms, Ordering::Release);
@@ -51,17 +58,99 @@ impl Connection {
     }
 }
 
+/// The TCP stream below everything.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    tcp: TcpStream,
+    shared: Arc<Connection>,
+}
+
+impl Tcp {
+    pub(crate) fn new(tcp: TcpStream, shared: Arc<Connection>) -> Self {
+        Self { tcp, shared }
+    }
+
+    /// Looks at the first byte that comes without taking it: TLS begins with a handshake record.
+    pub(crate) async fn begins_with_tls(&self) -> io::Result<bool> {
+        let mut first = [0];
+        Ok(self.tcp.peek(&mut first).await? == 1 && first[0] == 0x16)
+    }
+}
+
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        if self.shared.reset.load(Ordering::Acquire) {
+            // Where this fails the peer sees an orderly end, which is the nearest thing.
+            let _ = self.tcp.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// What HTTP is spoken over.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Plain(Tcp),
+    Secure(Box<TlsStream<Tcp>>),
+}
+
+impl Wire {
+    fn ends_silently(&self) -> bool {
+        matches!(self, Self::Secure(stream) if stream.get_ref().0.shared.silent_end.load(Ordering::Acquire))
+    }
+}
+
+macro_rules! either {
+    ($wire:expr, $stream:ident => $call:expr) => {
+        match $wire {
+            Wire::Plain($stream) => $call,
+            Wire::Secure($stream) => $call,
+        }
+    };
+}
+
 /// The stream itself.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    tcp: TcpStream,
+    wire: Wire,
     shared: Arc<Connection>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, shared: Arc<Connection>) -> Self {
-        Self { tcp, shared, pause: None }
+    pub(crate) fn new(wire: Wire, shared: Arc<Connection>) -> Self {
+        Self { wire, shared, pause: None }
     }
 
     fn wrote(&self, result: &io::Result<usize>) {
@@ -71,18 +160,9 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if self.shared.reset.load(Ordering::Acquire) {
-            // Where this fails the peer sees an orderly end, which is the nearest thing.
-            let _ = self.tcp.set_zero_linger();
-        }
-    }
-}
-
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        either!(&mut self.wire, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -94,7 +174,7 @@ impl AsyncWrite for Stream {
         }
         let left = self.shared.drip_bytes.load(Ordering::Acquire);
         let part = if left > 0 { &buf[..buf.len().min(1)] } else { buf };
-        let result = ready!(Pin::new(&mut self.tcp).poll_write(cx, part));
+        let result = ready!(either!(&mut self.wire, stream => Pin::new(stream).poll_write(cx, part)));
         self.wrote(&result);
         if left > 0 && result.is_ok() {
             self.shared.drip_bytes.store(left - 1, Ordering::Release);
@@ -113,7 +193,7 @@ impl AsyncWrite for Stream {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }
-        let result = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs));
+        let result = ready!(either!(&mut self.wire, stream => Pin::new(stream).poll_write_vectored(cx, bufs)));
         self.wrote(&result);
         Poll::Ready(result)
     }
@@ -123,10 +203,14 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        either!(&mut self.wire, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        let silent = self.wire.ends_silently();
+        match &mut self.wire {
+            Wire::Secure(stream) if silent => Pin::new(stream.get_mut().0).poll_shutdown(cx),
+            wire => either!(wire, stream => Pin::new(stream).poll_shutdown(cx)),
+        }
     }
 }

@@ -41,6 +41,7 @@ mod state;
 mod synthetic;
 mod task_spec;
 mod tasks;
+mod tls;
 mod video;
 
 pub use chaos::{Chaos, ContentChaos, QueryChaos};
@@ -50,9 +51,12 @@ pub use fault::Fault;
 pub use log::{KeySeen, RecordedRequest};
 pub use plan::{ContentPlan, Envelope, EtagPlan, Outcome, RangePlan, ResultField, TaskPlan};
 pub use rules::{HostName, Match, Rule};
-pub use scenario::{ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError};
+pub use scenario::{
+    AccountSpec, ApiPlan, CreateId, KeySpec, KeyState, Op, RateLimit, RetryAfter, Scenario, ScenarioError, Version,
+};
 pub use state::Stats;
 pub use task_spec::{TaskSpec, TaskState};
+pub use tls::{Certificate, TlsPlan};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

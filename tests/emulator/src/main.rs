@@ -39,6 +39,12 @@ struct Options {
     /// Size of every file in bytes
     #[arg(long, value_name = "N")]
     video_bytes: Option<u64>,
+    /// Speak TLS on every port, with a CA made for this run; its certificate is printed behind the listening lines
+    #[arg(long)]
+    tls: bool,
+    /// The same, with the CA's certificate (PEM) in this file in place of the output
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// End when standard input is closed
     #[arg(long)]
     exit_with_stdin: bool,
@@ -77,7 +83,8 @@ fn start(options: Options) -> Result<(Emulator, bool), String> {
         .host(options.host)
         .port(options.port)
         .api_key(options.api_key)
-        .time_scale(options.time_scale);
+        .time_scale(options.time_scale)
+        .tls(options.tls || options.tls_ca.is_some());
     if let Some(path) = &options.scenario {
         builder = builder.scenario(read_scenario(path)?);
     }
@@ -88,11 +95,18 @@ fn start(options: Options) -> Result<(Emulator, bool), String> {
         builder = builder.video_bytes(bytes);
     }
     let emulator = builder.start().map_err(|error| format!("cannot start: {error}"))?;
+    let ca = emulator.ca_pem();
+    if let (Some(path), Some(pem)) = (&options.tls_ca, &ca) {
+        fs::write(path, pem).map_err(|error| format!("--tls-ca {}: {error}", path.display()))?;
+    }
     let mut out = std::io::stdout().lock();
     // A reader that has gone already does not keep the emulator from serving.
     let _ = writeln!(out, "listening on {}", emulator.origin());
     if let Some(second) = emulator.second_origin() {
         let _ = writeln!(out, "second host on {second}");
+    }
+    if let (None, Some(pem)) = (&options.tls_ca, &ca) {
+        let _ = write!(out, "{pem}");
     }
     let _ = out.flush();
     Ok((emulator, options.exit_with_stdin))

@@ -31,6 +31,8 @@ pub struct TaskPlan {
     pub result_field: ResultField,
     /// The shape of a query's answer.
     pub envelope: Envelope,
+    /// The gateway keeps the upstream's first answer in `data.data` and never a later one.
+    pub stale_data: bool,
     /// Service seconds for which a new task is unknown to queries.
     pub visible_after_s: f64,
     /// Service seconds after the end for which the file answers "not completed yet".
@@ -63,6 +65,7 @@ impl Default for TaskPlan {
             result_url: "content".into(),
             result_field: ResultField::ResultUrl,
             envelope: Envelope::Data,
+            stale_data: false,
             visible_after_s: 0.0,
             not_ready_s: 0.0,
             incomplete_s: 0.0,
@@ -183,6 +186,8 @@ pub struct ContentPlan {
     pub content_length: bool,
     /// Status for a range past the end: 502 as the proxy does, or 416.
     pub past_end: u16,
+    /// What the upstream makes of a range that ends before it begins: 200 with everything, or 206 with nothing.
+    pub reversed_range: u16,
     /// The second host asks for the key too.
     pub second_needs_key: bool,
 }
@@ -190,7 +195,7 @@ pub struct ContentPlan {
 impl Default for ContentPlan {
     fn default() -> Self {
         Self {
-            range: RangePlan::Honour,
+            range: RangePlan::Version,
             etag: EtagPlan::Strong,
             etag_changes_after_bytes: None,
             last_modified: true,
@@ -203,6 +208,7 @@ impl Default for ContentPlan {
             content_type: "video/mp4".into(),
             content_length: true,
             past_end: 502,
+            reversed_range: 200,
             second_needs_key: false,
         }
     }
@@ -213,8 +219,10 @@ impl Default for ContentPlan {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RangePlan {
-    /// 206 with the right bytes.
+    /// As the version of the gateway does: the older one honours it, the newer one ignores it.
     #[default]
+    Version,
+    /// 206 with the right bytes.
     Honour,
     /// 200 with everything, though `Accept-Ranges: bytes` is said.
     Ignore,

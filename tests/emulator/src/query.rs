@@ -7,11 +7,12 @@ use axum::{
     extract::{Path, State as Shared},
     response::Response,
 };
+use serde_json::Value;
 
 use crate::{
     accounts::gate,
     arrival::Context,
-    errors::{self, Lang, Shape, json_answer},
+    errors::{self, Shape},
     exchange::fill_in,
     state::State,
     tasks::{Phase, Task},
@@ -30,13 +31,7 @@ impl Hidden {
     fn answer(self, context: &Context) -> Response {
         match self {
             Self::Shape(shape) => shape.answer(context.lang, &context.request_id),
-            Self::Model(model) => {
-                let text = match context.lang {
-                    Lang::English => format!("This token has no access to model {model}"),
-                    Lang::Chinese => format!("该令牌无权访问模型 {model}"),
-                };
-                errors::gate(403, &text, &context.request_id, "")
-            }
+            Self::Model(model) => errors::no_model_right(context.lang, &context.request_id, &model),
         }
     }
 }
@@ -48,7 +43,7 @@ fn look_up(state: &State, context: &Context, id: &str) -> Result<Task, Hidden> {
     let (key, owner) = gate(&inner, context).map_err(Hidden::Shape)?;
     let visible = |task: &&Task| task.account == owner && now >= task.created + task.plan.visible_after_s;
     let model = inner.tasks.get(id).filter(visible).map(|task| task.model.clone());
-    if !inner.accounts[&key].may_use(model.as_deref().unwrap_or_default()) {
+    if !inner.keys[&key].may_use(model.as_deref().unwrap_or_default()) {
         return Err(Hidden::Model(model.unwrap_or_default()));
     }
     let unknown =
@@ -67,13 +62,17 @@ pub(crate) async fn query(
     Path(id): Path<String>,
 ) -> Response {
     match look_up(&state, &context, &id) {
-        Ok(task) => {
-            let now = state.clock.now();
-            let url = result_url(&state, &task, now);
-            json_answer(200, &task.shown(now, url.as_deref(), &|at| state.clock.unix(at)))
-        }
+        Ok(task) => shown(&task.enveloped(data_of(&state, &task))),
         Err(hidden) => hidden.answer(&context),
     }
+}
+
+/// A task as its queries and its account's list show it.
+pub(crate) fn data_of(state: &State, task: &Task) -> Value {
+    let now = state.clock.now();
+    let version = state.lock().scenario.api.version;
+    let url = result_url(state, task, now);
+    task.shown(now, version, url.as_deref(), &|at| state.clock.unix(at))
 }
 
 /// `GET /v1/videos/{id}`.
@@ -85,11 +84,17 @@ pub(crate) async fn video(
     match look_up(&state, &context, &id) {
         Ok(task) => {
             let now = state.clock.now();
+            let version = state.lock().scenario.api.version;
             let url = result_url(&state, &task, now);
-            json_answer(200, &task.shown_as_video(now, url.as_deref(), &|at| state.clock.unix(at)))
+            shown(&task.shown_as_video(now, version, url.as_deref(), &|at| state.clock.unix(at)))
         }
         Err(hidden) => hidden.answer(&context),
     }
+}
+
+/// The gateway hands on what it has stored, and says of it no more than that it is JSON.
+fn shown(value: &Value) -> Response {
+    errors::answer(200, Some("application/json"), errors::escaped(value))
 }
 
 /// The address that a finished task shows; a signed one is new at every query.

@@ -1,15 +1,18 @@
 //! The scenario: one JSON value that says how the service behaves. Every field is optional, an unknown one is an error.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     chaos::Chaos,
     plan::{ContentPlan, TaskPlan},
     rules::Rule,
+    tls::TlsPlan,
 };
 
 /// How the emulated service behaves. `Scenario::default()` is a healthy one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// Makes task ids and every random choice repeatable.
@@ -18,8 +21,14 @@ pub struct Scenario {
     pub time_scale: Option<f64>,
     /// Keys beside the one given at the start (or in its place, where the text is the same).
     pub keys: Vec<KeySpec>,
+    /// The accounts behind the keys; one that is not listed is rich.
+    pub accounts: Vec<AccountSpec>,
     /// Models that exist; `None` means the documented ones.
     pub models: Option<Vec<String>>,
+    /// USD for one second of video, by model; the others have prices of the emulator's own.
+    pub prices: BTreeMap<String, f64>,
+    /// What a group of accounts pays of the price; the others pay all of it.
+    pub group_ratios: BTreeMap<String, f64>,
     /// How new tasks live and end.
     pub task: TaskPlan,
     /// Details of the JSON answers.
@@ -28,10 +37,33 @@ pub struct Scenario {
     pub content: ContentPlan,
     /// When to answer 429.
     pub rate_limit: Option<RateLimit>,
+    /// How connections are secured, where the emulator was started with TLS.
+    pub tls: TlsPlan,
     /// Faults for chosen requests, tried in order.
     pub rules: Vec<Rule>,
     /// Faults by chance.
     pub chaos: Chaos,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            seed: None,
+            time_scale: None,
+            keys: Vec::new(),
+            accounts: Vec::new(),
+            models: None,
+            prices: BTreeMap::new(),
+            group_ratios: [("default".to_owned(), 1.0), ("vip".to_owned(), 0.55)].into(),
+            task: TaskPlan::default(),
+            api: ApiPlan::default(),
+            content: ContentPlan::default(),
+            rate_limit: None,
+            tls: TlsPlan::default(),
+            rules: Vec::new(),
+            chaos: Chaos::default(),
+        }
+    }
 }
 
 /// Why a scenario or a task description was refused: names the field.
@@ -67,6 +99,19 @@ impl Scenario {
             if !key.balance.is_finite() {
                 return fail(&format!("keys[{index}].balance"), "must be a number");
             }
+        }
+        for (index, account) in self.accounts.iter().enumerate() {
+            if !account.balance.is_finite() {
+                return fail(&format!("accounts[{index}].balance"), "must be a number");
+            }
+        }
+        for (field, values) in [("prices", &self.prices), ("group_ratios", &self.group_ratios)] {
+            if let Some((name, _)) = values.iter().find(|(_, value)| !value.is_finite() || **value < 0.0) {
+                return fail(&format!("{field}.{name}"), "must be zero or more");
+            }
+        }
+        if self.api.usage_batch_s.is_some_and(|every| !every.is_finite() || every <= 0.0) {
+            return fail("api.usage_batch_s", "must be a positive number");
         }
         if let Some(limit) = &self.rate_limit {
             if !limit.requests_per_s.is_finite() || limit.requests_per_s <= 0.0 {
@@ -115,13 +160,13 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ScenarioEr
 pub struct KeySpec {
     /// The key itself.
     pub key: String,
-    /// Money on it, in USD.
+    /// What it may use, in USD.
     pub balance: f64,
     /// Models it may use; `None` means all.
     pub models: Option<Vec<String>>,
     /// It counts as used up after this many tasks.
     pub used_up_after_creates: Option<u32>,
-    /// The key has no limit of its own; `balance` is then its account's.
+    /// The key has no limit of its own; `balance` is then its account's, where `accounts` does not list that.
     pub unlimited: bool,
     /// Whether the gate lets it in at all.
     pub state: KeyState,
@@ -141,6 +186,40 @@ impl Default for KeySpec {
             account: "default".into(),
         }
     }
+}
+
+/// The account behind keys: the money, and what its owner may see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountSpec {
+    /// What keys call it.
+    pub name: String,
+    /// Money on it, in USD. Without any, nothing can be created, and everything else goes on.
+    pub balance: f64,
+    /// Its group, which decides the price.
+    pub group: String,
+    /// The token of its owner, for `/api/task/self`; without one that path is closed.
+    pub access_token: Option<String>,
+    /// Its number, which the older version wants beside the token.
+    pub user_id: u64,
+}
+
+impl Default for AccountSpec {
+    fn default() -> Self {
+        Self { name: "default".into(), balance: 1_000_000.0, group: "default".into(), access_token: None, user_id: 1 }
+    }
+}
+
+/// One of the two versions of the gateway that were observed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Version {
+    /// The one with additions of its own.
+    #[default]
+    Older,
+    /// The newer one.
+    Newer,
 }
 
 /// What the gate thinks of a key.
@@ -167,6 +246,16 @@ pub enum KeyState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiPlan {
+    /// Which version of the gateway answers, where they differ.
+    pub version: Version,
+    /// Consumption is logged; without it `/api/log/token` is empty.
+    pub log: bool,
+    /// Everybody may see `/api/pricing`; otherwise 403.
+    pub pricing: bool,
+    /// What keys have used is written in batches, every so many service seconds.
+    pub usage_batch_s: Option<f64>,
+    /// Real milliseconds between the look at a key's quota and the taking of it.
+    pub quota_window_ms: u64,
     /// Send `X-New-Api-Other-Ratios` with the billed seconds.
     pub billing_header: bool,
     /// Send `X-Oneapi-Request-Id` twice.
@@ -192,6 +281,11 @@ pub struct ApiPlan {
 impl Default for ApiPlan {
     fn default() -> Self {
         Self {
+            version: Version::Older,
+            log: true,
+            pricing: true,
+            usage_batch_s: None,
+            quota_window_ms: 0,
             billing_header: true,
             duplicate_request_id: false,
             unknown_task_status: 400,
@@ -267,7 +361,7 @@ pub enum RetryAfter {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Op {
-    /// `POST /v1/video/generations`.
+    /// `POST /v1/video/generations` and its siblings.
     Create,
     /// `GET` of a task.
     Query,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    accounts::Account,
+    accounts::{Account, Key, LogRow, all_of},
     chaos::Strike,
     clock::Clock,
     delivery::Pacer,
@@ -23,6 +23,7 @@ use crate::{
     scenario::{KeySpec, Op, RateLimit, Scenario},
     task_spec::{TaskSpec, TaskState, parse_size},
     tasks::{Phase, Task},
+    tls::Certificates,
     video::{VideoFile, mix},
 };
 
@@ -58,7 +59,13 @@ pub(crate) struct Inner {
     pub(crate) seed: u64,
     rules: Rules,
     counts: HashMap<Op, u64>,
+    pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) log_rows: Vec<LogRow>,
+    /// Calls of the helper paths that have a budget, in service time.
+    pub(crate) helper_calls: Vec<f64>,
+    /// Handshakes that are still to fail.
+    pub(crate) handshake_failures: u32,
     pub(crate) tasks: BTreeMap<String, Task>,
     next_row: u64,
     bucket: Option<(f64, f64)>,
@@ -72,6 +79,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) origin: String,
     pub(crate) second: Option<String>,
+    /// Where TLS is spoken.
+    pub(crate) certificates: Option<Certificates>,
     pub(crate) pacer: Arc<Pacer>,
     key: String,
     video_bytes: Option<u64>,
@@ -87,6 +96,7 @@ impl State {
     pub(crate) fn new(
         origin: String,
         second: Option<String>,
+        certificates: Option<Certificates>,
         key: String,
         time_scale: f64,
         video_bytes: Option<u64>,
@@ -99,6 +109,7 @@ impl State {
             log: Log::default(),
             origin,
             second,
+            certificates,
             pacer: Arc::default(),
             key,
             video_bytes,
@@ -108,7 +119,11 @@ impl State {
                 seed: entropy,
                 rules: Rules::default(),
                 counts: HashMap::new(),
+                keys: BTreeMap::new(),
                 accounts: BTreeMap::new(),
+                log_rows: Vec::new(),
+                helper_calls: Vec::new(),
+                handshake_failures: 0,
                 tasks: BTreeMap::new(),
                 next_row: 1,
                 bucket: None,
@@ -127,7 +142,13 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a scenario: counters of rules start anew, tasks stay, accounts stay unless the scenario lists keys.
+    /// What is to be given as the CA of the certificate that is shown now.
+    pub(crate) fn ca_pem(&self) -> Option<String> {
+        let certificate = self.lock().scenario.tls.certificate;
+        Some(self.certificates.as_ref()?.ca_pem(certificate).to_owned())
+    }
+
+    /// Takes a scenario: counters of rules start anew, tasks stay, keys and accounts stay unless it lists some.
     pub(crate) fn set_scenario(&self, scenario: Scenario) {
         if let Some(scale) = scenario.time_scale {
             self.clock.set_scale(scale);
@@ -137,12 +158,12 @@ impl State {
         inner.rules = Rules::new(&scenario.rules, inner.seed);
         inner.counts.clear();
         inner.bucket = None;
-        if inner.accounts.is_empty() || !scenario.keys.is_empty() {
+        inner.handshake_failures = scenario.tls.failures;
+        if inner.keys.is_empty() || !scenario.keys.is_empty() || !scenario.accounts.is_empty() {
             let own = KeySpec { key: self.key.clone(), ..KeySpec::default() };
-            inner.accounts = std::iter::once(own)
-                .chain(scenario.keys.iter().cloned())
-                .map(|spec| (spec.key.clone(), Account::new(spec)))
-                .collect();
+            (inner.keys, inner.accounts) = all_of(&scenario, own);
+            inner.log_rows.clear();
+            inner.helper_calls.clear();
         }
         inner.scenario = scenario;
     }
@@ -151,7 +172,7 @@ impl State {
     pub(crate) fn reset(&self) {
         {
             let mut inner = self.lock();
-            inner.accounts.clear();
+            inner.keys.clear();
             inner.tasks.clear();
             inner.stats = Stats { open_connections: inner.stats.open_connections, ..Stats::default() };
             inner.next_row = 1;
@@ -160,11 +181,14 @@ impl State {
         self.log.clear();
     }
 
-    /// A fresh request id in the gateway's form.
+    /// A fresh request id in the gateway's form: the moment to the second, its nanoseconds, eight hexadecimal digits and
+    /// eight letters and digits.
     pub(crate) fn request_id(&self) -> String {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let word = mix(self.entropy ^ number);
-        format!("{}{word:016x}", self.clock.unix(self.clock.now()))
+        let moment = date_and_time(self.clock.unix(self.clock.now()));
+        let tail = letters(mix(word), 8);
+        format!("{moment}{:09}{:08x}{tail}", mix(number ^ word) % 1_000_000_000, word >> 32)
     }
 
     /// The fault for a request, if any, with its name for the log.
@@ -204,7 +228,7 @@ impl State {
     pub(crate) fn redact(&self, text: &str) -> String {
         let inner = self.lock();
         let mut text = text.to_owned();
-        for key in inner.accounts.keys().filter(|key| !key.is_empty()) {
+        for key in inner.keys.keys().filter(|key| !key.is_empty()) {
             if text.contains(key.as_str()) {
                 text = text.replace(key.as_str(), "[key]");
             }
@@ -233,11 +257,15 @@ impl State {
         let task = Task {
             id: id.clone(),
             row,
+            user: inner.accounts.get(&spec.account).map_or(0, |account| account.spec.user_id),
+            group: inner.accounts.get(&spec.account).map_or("default".into(), |account| account.spec.group.clone()),
             account: spec.account,
             key: None,
             model: spec.model,
             prompt: spec.prompt,
             seconds: spec.seconds,
+            billed: spec.seconds,
+            size_ratio: 1.0,
             size,
             plan,
             created,
@@ -308,13 +336,7 @@ impl Inner {
 
     /// A task id in the service's form: `task_` and 32 letters and digits.
     pub(crate) fn new_task_id(&self) -> String {
-        const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        let mut word = mix(self.seed ^ mix(self.next_row));
-        let mut id = String::from("task_");
-        for _ in 0..32 {
-            id.push(char::from(LETTERS[(word % 62) as usize]));
-            word = mix(word);
-        }
+        let id = format!("task_{}", letters(mix(self.seed ^ mix(self.next_row)), 32));
         self.scenario.api.task_id.replace("{id}", &id).replace("{n}", &self.next_row.to_string())
     }
 
@@ -325,17 +347,41 @@ impl Inner {
             task.settle(now);
             if task.cost > 0 && !task.refunded && task.phase(now) == Phase::Failed {
                 task.refunded = true;
-                back.push((task.key.clone(), task.cost));
+                back.push(task.clone());
             }
         }
-        for (key, cost) in back {
-            self.stats.quota_refunded += cost;
-            if let Some(account) = key.and_then(|key| self.accounts.get_mut(&key)) {
-                account.units += cost.cast_signed();
-                account.used = account.used.saturating_sub(cost);
-            }
+        for task in back {
+            let at = task.ended.unwrap_or(now);
+            self.give_back(at, task.key.as_deref(), &task.account, task.cost);
+            self.log_refund(&task, at);
         }
     }
+}
+
+/// So many letters and digits, from a random word.
+fn letters(mut word: u64, count: usize) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut text = String::new();
+    for _ in 0..count {
+        text.push(char::from(LETTERS[(word % 62) as usize]));
+        word = mix(word);
+    }
+    text
+}
+
+/// `YYYYMMDDhhmmss` of a moment, in UTC.
+fn date_and_time(unix: u64) -> String {
+    let (days, second) = (unix / 86_400, unix % 86_400);
+    // Howard Hinnant's civil_from_days, with years that begin in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}{:02}{:02}{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
 /// Marks a request as running.
@@ -349,5 +395,22 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.state.running.fetch_sub(1, Ordering::AcqRel);
         self.state.running_content.fetch_sub(self.content, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date_and_time;
+
+    #[test]
+    fn dates() {
+        for (unix, text) in [
+            (0, "19700101000000"),
+            (951_782_400, "20000229000000"),
+            (1_795_896_061, "20261128200101"),
+            (4_107_542_399, "21000228235959"),
+        ] {
+            assert_eq!(date_and_time(unix), text);
+        }
     }
 }

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 use crate::{
     mp4,
     plan::{Envelope, Outcome, ResultField, TaskPlan},
+    scenario::Version,
     video::mix,
 };
 
 /// Longest video that is drawn; longer wishes are billed but not fulfilled.
 const LONGEST: u32 = 3_600;
+/// How often the gateway itself asks the upstream, in service seconds.
+const GATEWAY_ASKS_S: f64 = 15.0;
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +34,15 @@ pub(crate) struct Task {
     pub(crate) id: String,
     pub(crate) row: u64,
     pub(crate) account: String,
+    pub(crate) user: u64,
+    pub(crate) group: String,
     pub(crate) key: Option<String>,
     pub(crate) model: String,
     pub(crate) prompt: String,
     pub(crate) seconds: u32,
+    pub(crate) billed: u32,
+    /// What the size multiplied the price by.
+    pub(crate) size_ratio: f64,
     pub(crate) size: (u32, u32),
     pub(crate) plan: TaskPlan,
     pub(crate) created: f64,
@@ -130,32 +138,79 @@ impl Task {
         self.plan.fail_reason.clone().unwrap_or_else(|| default.into())
     }
 
+    /// What kind of work the gateway calls it.
+    pub(crate) fn action(&self) -> &'static str {
+        let pictures = self.request.get("image").is_some() || self.request.get("images").is_some();
+        if pictures { "generate" } else { "textGenerate" }
+    }
+
+    /// Length and size as they were sent, where they were sent: the upstream repeats them.
+    pub(crate) fn echo(&self, answer: &mut Value) {
+        for name in ["seconds", "size"] {
+            if let Some(value) =
+                self.request.get(name).filter(|value| value.as_str().is_some_and(|text| !text.is_empty()))
+            {
+                answer[name] = value.clone();
+            }
+        }
+    }
+
+    /// The moment at which the gateway, which asks the upstream every 15 s, first found the task running.
+    fn seen_running(&self, now: f64) -> Option<f64> {
+        let seen = self.created + GATEWAY_ASKS_S * (self.plan.queued_s / GATEWAY_ASKS_S).ceil().max(1.0);
+        (seen <= now && self.ended.is_none_or(|ended| seen < ended)).then_some(seen)
+    }
+
+    /// The upstream's last answer, as the gateway keeps it.
+    fn upstream(&self, now: f64) -> Value {
+        let id = format!("up_{:016x}", mix(self.row));
+        if self.plan.stale_data {
+            // Its first answer, never refreshed: a reader who trusts it waits for ever.
+            return json!({ "id": id, "status": "processing", "progress": 1, "video": null });
+        }
+        let mut answer = json!({
+            "id": id, "object": "video", "model": self.model, "status": self.video_status(now), "progress": self.percent(now),
+        });
+        match self.phase(now) {
+            Phase::Succeeded => answer["video"] = json!({ "url": format!("https://upstream.example/{id}.mp4") }),
+            Phase::Failed => answer["error"] = json!({ "message": self.fail_reason() }),
+            Phase::Queued | Phase::Running => {}
+        }
+        answer
+    }
+
+    fn video_status(&self, now: f64) -> &'static str {
+        match self.phase(now) {
+            Phase::Queued => "queued",
+            Phase::Running => "in_progress",
+            Phase::Succeeded => "completed",
+            Phase::Failed => "failed",
+        }
+    }
+
     /// What a query answers. `url` is the video's address, already made up; `unix` turns service time into dates.
-    pub(crate) fn shown(&self, now: f64, url: Option<&str>, unix: &dyn Fn(f64) -> u64) -> Value {
+    pub(crate) fn shown(&self, now: f64, version: Version, url: Option<&str>, unix: &dyn Fn(f64) -> u64) -> Value {
         let phase = self.phase(now);
-        let started = now >= self.created + self.plan.queued_s || self.ended.is_some();
-        let start_time = if started { unix(self.created + self.plan.queued_s) } else { 0 };
+        let quota = if self.refunded && version == Version::Newer { 0 } else { self.cost };
         let mut data = json!({
             "id": self.row,
             "created_at": unix(self.created),
             "updated_at": unix(self.ended.unwrap_or(now)),
             "task_id": self.id,
-            "platform": "48",
-            "user_id": 1,
-            "group": "default",
+            "platform": "55",
+            "user_id": self.user,
+            "group": self.group,
             "channel_id": 3,
-            "quota": self.cost,
-            "action": if self.request.get("image").is_some() || self.request.get("images").is_some() { "generate" } else { "textGenerate" },
+            "quota": quota,
+            "action": self.action(),
             "status": self.status(now),
             "fail_reason": "",
-            "result_url": "",
             "submit_time": unix(self.created),
-            "start_time": start_time,
+            "start_time": self.seen_running(now).map_or(0, unix),
             "finish_time": self.ended.map_or(0, unix),
             "progress": self.progress(now),
             "properties": { "input": "", "upstream_model_name": self.model, "origin_model_name": self.model },
-            // The upstream's first answer, never refreshed: a reader who trusts it waits for ever.
-            "data": { "id": format!("up_{:016x}", mix(self.row)), "status": "processing", "progress": 1, "video": null },
+            "data": self.upstream(now),
         });
         match phase {
             Phase::Failed => {
@@ -172,6 +227,11 @@ impl Task {
             },
             Phase::Queued | Phase::Running => {}
         }
+        data
+    }
+
+    /// The task in the envelope of a query's answer.
+    pub(crate) fn enveloped(&self, mut data: Value) -> Value {
         match self.plan.envelope {
             Envelope::Data => json!({ "code": "success", "message": "", "data": data }),
             Envelope::Flat => {
@@ -182,28 +242,40 @@ impl Task {
     }
 
     /// What the sibling path `/v1/videos/{id}` answers.
-    pub(crate) fn shown_as_video(&self, now: f64, url: Option<&str>, unix: &dyn Fn(f64) -> u64) -> Value {
+    pub(crate) fn shown_as_video(
+        &self,
+        now: f64,
+        version: Version,
+        url: Option<&str>,
+        unix: &dyn Fn(f64) -> u64,
+    ) -> Value {
         let mut video = json!({
             "id": self.id,
-            "task_id": self.id,
             "object": "video",
             "model": self.model,
-            "status": match self.phase(now) {
-                Phase::Queued => "queued",
-                Phase::Running => "in_progress",
-                Phase::Succeeded => "completed",
-                Phase::Failed => "failed",
-            },
+            "status": self.video_status(now),
             "progress": self.percent(now),
             "created_at": unix(self.created),
-            "seconds": self.seconds.to_string(),
-            "size": format!("{}x{}", self.size.0, self.size.1),
         });
+        if version == Version::Older {
+            video["task_id"] = json!(self.id);
+        }
+        if now < self.created + GATEWAY_ASKS_S && self.ended.is_none() {
+            // Of the upstream's first answer; the later ones do not repeat it.
+            self.echo(&mut video);
+        }
         if let Some(ended) = self.ended {
             video["completed_at"] = json!(unix(ended));
         }
         match self.phase(now) {
-            Phase::Succeeded => video["metadata"] = json!({ "url": url }),
+            Phase::Succeeded => {
+                video["metadata"] = json!({ "url": url });
+                if version == Version::Older {
+                    video["url"] = json!(url);
+                    video["result_url"] = json!(url);
+                    video["video"] = json!({ "url": url });
+                }
+            }
             Phase::Failed => {
                 video["error"] = json!({ "message": self.fail_reason(), "code": "generation_failed" });
             }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::{Command, Output, Stdio},
 };
 
@@ -55,6 +55,34 @@ fn it_says_where_it_listens_and_ends_with_its_input() {
     stdin.write_all(b"still here\n").unwrap();
     drop(stdin);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn with_tls_it_says_whom_to_trust() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----";
+    let start = |args: &[&str]| {
+        let mut child = program()
+            .args(["--exit-with-stdin", "--quiet"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut first).unwrap();
+        drop(child.stdin.take());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert!(child.wait().unwrap().success() && first.starts_with("listening on https://127.0.0.1:"), "{first}");
+        rest
+    };
+    assert!(start(&["--tls"]).starts_with(PEM));
+    let path = std::env::temp_dir().join(format!("junfeiai-emulator-{}.pem", std::process::id()));
+    assert_eq!(start(&["--tls-ca", path.to_str().unwrap()]), "");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with(PEM));
+    std::fs::remove_file(&path).unwrap();
+    assert!(refused(&["--tls-ca", "/no/such/folder/ca.pem"]).contains("--tls-ca"));
 }
 
 #[cfg(unix)]

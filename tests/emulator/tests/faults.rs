@@ -30,6 +30,8 @@ fn connections_that_end_without_an_answer() {
         (r#"{"kind":"drop_after_accept"}"#, 1, Some(End::Eof)),
         (r#"{"kind":"drop_after_accept","rst":true}"#, 1, Some(End::Reset)),
         (r#"{"kind":"reset_after_accept"}"#, 1, Some(End::Reset)),
+        (r#"{"kind":"die_after_charge"}"#, 0, None),
+        (r#"{"kind":"die_after_charge","rst":true}"#, 0, Some(End::Reset)),
         (r#"{"kind":"hang"}"#, 0, Some(End::Timeout)),
         (r#"{"kind":"hang","act":true}"#, 1, Some(End::Timeout)),
     ] {
@@ -143,7 +145,7 @@ fn every_error_shape_can_be_asked_for() {
         ("fail_to_fetch_task", 400, "the prompt was refused"),
         ("upstream_401", 401, "fail_to_fetch_task"),
         ("upstream_404", 404, "fail_to_fetch_task"),
-        ("upstream_html", 502, "<html>"),
+        ("upstream_html", 502, r"\u003chtml\u003e"),
         ("upstream_429", 429, "fail_to_fetch_task"),
         ("do_request_failed", 500, "do_request_failed"),
         ("upstream_unreadable", 500, "unmarshal_response_body_failed"),
@@ -151,6 +153,7 @@ fn every_error_shape_can_be_asked_for() {
         ("success_false", 200, "false"),
         ("empty_500", 500, ""),
         ("html_413", 413, "nginx"),
+        ("html_429", 429, "nginx"),
         ("html_502", 502, "nginx"),
         ("html_503", 503, "nginx"),
         ("html_504", 504, "nginx"),
@@ -158,7 +161,8 @@ fn every_error_shape_can_be_asked_for() {
         ("proxy_502", 502, "server_error"),
         ("proxy_416", 502, "Upstream service returned status 416"),
         ("plain_416", 416, ""),
-        ("proxy_404", 404, "server_error"),
+        ("proxy_404", 502, "Upstream service returned status 404"),
+        ("content_not_found", 404, "invalid_request_error"),
         ("request_blocked", 403, "request blocked"),
         ("not_completed", 400, "not completed yet"),
     ] {
@@ -192,6 +196,10 @@ fn bodies_that_end_too_soon() {
     assert!(answer.took.as_millis() >= 250 && answer.body == bytes);
     let (answer, ..) = file_with(r#"{"kind":"stall_body","after_bytes":1000}"#);
     assert_eq!((answer.end, answer.body.len()), (End::Timeout, 1000));
+    // Whole, though only the end of the connection says so.
+    let (answer, bytes, emu, _) = file_with(r#"{"kind":"until_close"}"#);
+    assert_eq!((answer.announced(), answer.header("transfer-encoding"), answer.end), (None, None, End::Eof));
+    assert!(answer.body == bytes && emu.requests()[0].complete);
     // JSON answers can be cut too.
     let emu = with_fault("create", r#"{"kind":"cut_body","after_bytes":10}"#);
     let answer = post(&emu, &wish());

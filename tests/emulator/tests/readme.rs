@@ -48,3 +48,23 @@ fn compare(at: &str, full: &serde_json::Value, example: &serde_json::Value) {
         _ => {}
     }
 }
+
+/// The table of what was observed: every row, each with a test that there is.
+#[test]
+fn every_row_of_what_was_observed_names_its_test() {
+    let (readme, tests) = (include_str!("../README.md"), include_str!("truth.rs"));
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+        .map(|line| line.split(" | ").collect())
+        .collect();
+    let numbers: Vec<String> = rows.iter().map(|row| row[0].trim_start_matches("| ").to_owned()).collect();
+    assert_eq!(numbers, (1..=38).map(|number| number.to_string()).collect::<Vec<_>>());
+    for row in rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        for name in row[3].split('`').skip(1).step_by(2) {
+            assert!(tests.contains(&format!("#[test]\nfn {name}()")), "{row:?}");
+        }
+        assert!(row[3].contains('`'), "{row:?}");
+    }
+}

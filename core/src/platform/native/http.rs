@@ -291,24 +291,15 @@ fn classify(error: &reqwest::Error, place: &str) -> TransportError {
     let failure = if error.is_builder() {
         Failure::Connect
     } else if error.is_connect() {
-        let mut cause = error.source();
-        let mut failure = Failure::Connect;
-        while let Some(inner) = cause {
-            if inner.downcast_ref::<rustls::Error>().is_some() {
-                failure = Failure::Tls;
-            }
+        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        if tls::error_in(error).is_some() {
+            Failure::Tls
+        } else if causes.any(|cause| cause.to_string() == "dns error") {
             // hyper-util names the step in its message; its type is private.
-            if inner.to_string() == "dns error" {
-                failure = Failure::Dns;
-            }
-            if let Some(io) = inner.downcast_ref::<std::io::Error>()
-                && io.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-            {
-                failure = Failure::Tls;
-            }
-            cause = inner.source();
+            Failure::Dns
+        } else {
+            Failure::Connect
         }
-        failure
     } else if error.is_timeout() {
         Failure::Timeout
     } else {
@@ -323,7 +314,15 @@ fn describe(error: &reqwest::Error, place: &str) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let text = if error.source().is_none() { "the request failed".to_owned() } else { cause.to_string() };
+    let text = match tls::error_in(error).and_then(tls::explained) {
+        Some(why) => format!("{cause} ({why})"),
+        None if error.source().is_none() => "the request failed".to_owned(),
+        // Whoever reads it is helped by no manual of a library.
+        None if cause.to_string().contains("close_notify") => {
+            "the connection was closed without the end of TLS".to_owned()
+        }
+        None => cause.to_string(),
+    };
     if error.is_timeout() && error.is_connect() {
         format!("{place}: no connection in time")
     } else {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -50,4 +50,40 @@ pub(super) fn no_roots() -> Result<ClientConfig> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::config("ca_file", format!("TLS cannot be set up: {error}")))?;
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// The TLS error in an error, however deep: IO errors hide what they wrap from `source`, and wrap each other.
+pub(super) fn error_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map_or_else(|| inner.source(), |wrapped| Some(wrapped));
+    }
+    None
+}
+
+/// What is wrong with a certificate, and what to do about it.
+pub(super) fn explained(error: &rustls::Error) -> Option<&'static str> {
+    let rustls::Error::InvalidCertificate(why) = error else { return None };
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some("the server has to renew it, or this machine's date is wrong")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Some("this machine's date is wrong, or the server's")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("it is for another host: correct the base URL")
+        }
+        CertificateError::UnknownIssuer => Some("it is signed by no known CA: give the CA that signed it as ca_file"),
+        // The type of it is a private dependency's.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Some(
+            "the server's own certificate is marked as a CA, so it cannot be trusted by itself: make it with \
+             basicConstraints=CA:FALSE, or sign it with a CA and give that CA as ca_file",
+        ),
+        _ => None,
+    }
 }

@@ -88,6 +88,18 @@ pub(crate) fn send(port: u16, method: &str, path: &str, headers: &[(&str, &str)]
     parse(&raw, end, started.elapsed())
 }
 
+/// The bytes of an answer as they came, with the key.
+pub(crate) fn raw(port: u16, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-test\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut raw = Vec::new();
+    // A reset ends it, too.
+    stream.read_to_end(&mut raw).ok();
+    raw
+}
+
 fn parse(raw: &[u8], end: End, took: Duration) -> Answer {
     let mut answer = Answer { status: 0, headers: BTreeMap::new(), body: Vec::new(), end, took };
     let Some(split) = raw.windows(4).position(|window| window == b"\r\n\r\n") else { return answer };
@@ -132,6 +144,17 @@ pub(crate) fn get_range(emulator: &Emulator, path: &str, range: &str) -> Answer 
 pub(crate) fn post(emulator: &Emulator, body: &Value) -> Answer {
     let headers = [("authorization", "Bearer sk-test"), ("content-type", "application/json")];
     send(emulator.port(), "POST", CREATE, &headers, &body.to_string())
+}
+
+/// A create request with another key.
+pub(crate) fn post_as(emulator: &Emulator, key: &str, body: &Value) -> Answer {
+    let headers = [("authorization", key), ("content-type", "application/json")];
+    send(emulator.port(), "POST", CREATE, &headers, &body.to_string())
+}
+
+/// With another key.
+pub(crate) fn get_as(emulator: &Emulator, key: &str, path: &str) -> Answer {
+    send(emulator.port(), "GET", path, &[("authorization", key)], "")
 }
 
 /// A good create request.
