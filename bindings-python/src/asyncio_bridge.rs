@@ -11,7 +11,7 @@
 //! serves any number of loops. A loop without a [`LoopQueue`](crate::loop_queue::LoopQueue) is reached through the
 //! [`gil_thread`]. `asyncio` is imported by the first await, when the program has imported it already.
 //!
-//! **Why not `pyo3-async-runtimes`.** Measured beside its 0.30 (`future_into_py` over the same core, release builds, CPython 3.11, three
+//! **Why not `pyo3-async-runtimes`.** Measured beside its 0.30 (`future_into_py` over the same core, release builds, `CPython` 3.11, three
 //! rounds each in turn, 2026-11-28): one awaited `get` took 0.70–0.94 of its CPU, a hundred at once 0.70–0.76, 1,000 waiting tasks
 //! 0.79–0.89; the latency of one was equal within the noise. After `fork()` a child's first await never ended there (its one runtime
 //! belongs to the parent); here it works. It also has no progress callbacks, and does not wait for a cancelled call to release its file.
