@@ -2,94 +2,224 @@
 
 use std::time::Duration;
 
-use super::window::Bytes;
-use super::{Header, LastEntry, Mp4Check, Stop, malformed};
+use super::tables::{Fragment, Of, Sum, Table};
+use super::window::{Bytes, Lens};
+use super::{Header, Job, MAX_TRACKS, Mp4Check, ROOT, Stop, malformed};
 
 impl Mp4Check {
-    /// Takes what is of interest from a box that holds no boxes.
-    pub(super) fn leaf(&mut self, parent: [u8; 4], header: &Header) -> Result<(), Stop> {
+    /// Takes what is of interest from a box that holds no boxes. Where the first entry of an `stsd` holds some, it says
+    /// where they begin.
+    pub(super) fn leaf(&mut self, parent: [u8; 4], header: &Header) -> Result<Option<u64>, Stop> {
         let want = match (&parent, &header.kind) {
-            (b"moov", b"mvhd") => 32,
+            (b"moov", b"mvhd") => 72,
             (b"trak", b"tkhd") => 96,
+            (b"mdia", b"mdhd") => 32,
             (b"stbl", b"stsd") => 44,
-            (b"stbl", b"stco" | b"co64") => 8,
-            (b"mvex", b"mehd") | (b"mdia", b"hdlr") | (b"stbl", b"stsz") => 12,
-            _ => return Ok(()),
+            (b"mdia", b"hdlr") | (b"mvex", b"mehd") | (b"stbl", b"stsz" | b"stz2") | (b"traf", b"tfdt") => 12,
+            (b"minf", b"vmhd" | b"smhd") | (b"stbl", b"stts" | b"stsc" | b"stco" | b"co64") | (b"pict", b"pasp") => 8,
+            (b"mvex", b"trex") | (b"edts", b"elst") => 20,
+            (b"traf", b"tfhd") => 36,
+            (b"traf", b"trun") | (b"mfra", b"tfra") => 16,
+            (&ROOT, b"sidx") => 32,
+            _ => return Ok(None),
         };
-        let body = self.read(header.body, want.min(header.end - header.body))?;
-        self.read_leaf(header, body).unwrap_or_else(|| Err(malformed(header, "it is too short")))
+        let body = self.read(Lens::Boxes, header.body, want.min(header.end - header.body), want)?;
+        if self.read_leaf(header, body).is_none() {
+            return Err(malformed(header, "it is too short"));
+        }
+        match &header.kind {
+            // Behind the header of the entry and the fixed part of a picture's.
+            b"stsd" if &self.track.handler == b"vide" && header.end - header.body > 8 + 86 => {
+                Ok(Some(header.body + 8 + 86))
+            }
+            b"tfra" => self.tfra(header, body).map(|()| None),
+            _ => Ok(None),
+        }
     }
 
     /// `None` where the body ends before a field.
-    fn read_leaf(&mut self, header: &Header, body: Bytes) -> Option<Result<(), Stop>> {
+    fn read_leaf(&mut self, header: &Header, body: Bytes) -> Option<()> {
         // In full boxes of version 1 times and durations have 64 bits.
         let wide = body.be(0, 1)? == 1;
+        let flags = body.be(1, 3)?;
+        let track = &mut self.track;
         match &header.kind {
             b"mvhd" => {
-                let (timescale, duration) = if wide {
-                    (body.be(20, 4)?, known(body.be(24, 8)?, u64::MAX))
-                } else {
-                    (body.be(12, 4)?, known(body.be(16, 4)?, 0xFFFF_FFFF))
-                };
-                self.movie.seen_mvhd = true;
+                let (timescale, ticks) = scaled(body, wide)?;
                 self.movie.timescale = timescale;
-                self.movie.duration = duration.and_then(|ticks| seconds(ticks, timescale));
+                self.movie.duration =
+                    Some(ticks).filter(|ticks| *ticks > 0).and_then(|ticks| seconds(ticks, timescale));
+                self.movie.matrix = matrix(body, if wide { 48 } else { 36 });
             }
-            b"mehd" => {
-                self.movie.fragments_duration =
-                    if wide { known(body.be(4, 8)?, u64::MAX) } else { known(body.be(4, 4)?, 0xFFFF_FFFF) };
+            b"mehd" => self.movie.fragments_duration = Some(ticks(body, 4, wide)?).filter(|ticks| *ticks > 0),
+            b"mdhd" => {
+                (track.timescale, track.duration) = scaled(body, wide)?;
             }
             b"tkhd" => {
-                let matrix = if wide { 52 } else { 40 };
-                self.track.rotation =
-                    rotation([0, 4, 12, 16].map(|cell| body.be(matrix + cell, 4).unwrap_or(0) as u32));
+                track.id = body.be(if wide { 20 } else { 12 }, 4)?;
+                let cells = if wide { 52 } else { 40 };
+                track.matrix = matrix(body, cells).unwrap_or_default();
                 // 16.16 fixed point.
                 let pixels = |at| Some(((body.be(at, 4)? + 0x8000) >> 16) as u32);
-                self.track.shown = some_area(pixels(matrix + 36)?, pixels(matrix + 40)?);
+                track.shown = some_area(pixels(cells + 36)?, pixels(cells + 40)?);
             }
-            b"hdlr" => self.track.handler = body.fourcc(8)?,
-            b"stsd" => {
-                if body.be(4, 4)? == 0 {
-                    return Some(Ok(()));
-                }
-                self.track.codec = Some(body.fourcc(12)?);
+            // Where in the media the film begins: what is before it is never shown.
+            b"elst" if body.be(4, 4)? > 0 => {
+                track.skipped = if wide { None } else { body.be(12, 4) }.filter(|at| *at < 1 << 31).unwrap_or(0);
+            }
+            b"hdlr" => track.handler = body.fourcc(8)?,
+            // Where no `hdlr` says what it is, these do.
+            b"vmhd" if track.handler == [0; 4] => track.handler = *b"vide",
+            b"smhd" if track.handler == [0; 4] => track.handler = *b"soun",
+            b"stsd" if body.be(4, 4)? > 0 => {
+                track.codec = Some(body.fourcc(12)?);
                 // Only in video entries these are a size; whether it is one is known at the end.
                 let coded = |at| body.be(at, 2).unwrap_or(0) as u32;
-                self.track.coded = some_area(coded(40), coded(42));
+                track.coded = some_area(coded(40), coded(42));
             }
-            b"stsz" => match body.be(4, 4)? {
-                0 => return self.last_entry(header, body.be(8, 4)?, 12, 4, false),
-                same_for_all => self.track.last_sample_size = Some(same_for_all),
+            b"pasp" => track.pixel = some_area(body.be(0, 4)? as u32, body.be(4, 4)? as u32),
+            b"stts" => track.times = table(header, body.be(4, 4)?, 8, 64),
+            b"stsc" => track.runs = table(header, body.be(4, 4)?, 8, 96),
+            b"stco" => track.offsets = table(header, body.be(4, 4)?, 8, 32),
+            b"co64" => track.offsets = table(header, body.be(4, 4)?, 8, 64),
+            b"stsz" => {
+                let (fixed, count) = (body.be(4, 4)?, body.be(8, 4)?);
+                let listed = table(header, count, 12, 32);
+                track.sizes = if fixed > 0 { Table { count, fixed, ..listed } } else { listed };
+            }
+            b"stz2" => match body.be(7, 1)? {
+                bits @ (4 | 8 | 16) => track.sizes = table(header, body.be(8, 4)?, 12, bits),
+                _ => return None,
             },
-            b"stco" => return self.last_entry(header, body.be(4, 4)?, 8, 4, true),
-            b"co64" => return self.last_entry(header, body.be(4, 4)?, 8, 8, true),
+            b"trex" if self.defaults.len() < MAX_TRACKS => {
+                self.defaults.push((body.be(4, 4)?, (body.be(12, 4)?, body.be(16, 4)?)));
+            }
+            b"tfhd" => self.tfhd(flags, body)?,
+            b"tfdt" => {
+                let at = ticks(body, 4, wide)?;
+                if let Some(track) = self.tracks.get_mut(self.fragment.track) {
+                    track.begin = track.begin.or(Some(at));
+                    track.end = at;
+                }
+            }
+            b"trun" => self.trun(header, flags, body)?,
+            b"sidx" => {
+                let (first, rest) = if wide { (body.be(20, 8)?, 28) } else { (body.be(16, 4)?, 20) };
+                let of = Of::Index { from: header.end.saturating_add(first), of: header.kind };
+                self.add_up(header, of, body.be(rest + 2, 2)?, rest as u64 + 4, 12, (Some(0), None))?;
+            }
             _ => {}
         }
-        Some(Ok(()))
+        Some(())
     }
 
-    /// Notes that the last of `count` entries must be read; `None` if the box has no room for them.
-    fn last_entry(
+    fn tfhd(&mut self, flags: u64, body: Bytes) -> Option<()> {
+        let id = body.be(4, 4)?;
+        self.fragment.track = self.tracks.iter().position(|track| track.id == id).unwrap_or(usize::MAX);
+        let defaults = self.defaults.iter().find(|(track, _)| *track == id);
+        let (mut duration, mut size) = defaults.map_or((0, 0), |(_, defaults)| *defaults);
+        let mut at = 8;
+        let mut field = |flag, width| {
+            let there = flags & flag != 0;
+            at += if there { width } else { 0 };
+            if there { body.be(at - width, width).map(Some) } else { Some(None) }
+        };
+        let base = field(0x1, 8)?;
+        field(0x2, 4)?;
+        duration = field(0x8, 4)?.unwrap_or(duration);
+        size = field(0x10, 4)?.unwrap_or(size);
+        let Fragment { start, next, .. } = self.fragment;
+        // Without a word about it the data of a track follow those of the one before.
+        let implied = if flags & 0x2_0000 != 0 { start } else { next };
+        self.fragment.base = base.unwrap_or(implied);
+        self.fragment.next = self.fragment.base;
+        self.fragment.defaults = (duration, size);
+        Some(())
+    }
+
+    fn trun(&mut self, header: &Header, flags: u64, body: Bytes) -> Option<()> {
+        let samples = body.be(4, 4)?;
+        let mut from = self.fragment.next;
+        let mut at = 8;
+        if flags & 0x1 != 0 {
+            from = self.fragment.base.saturating_add_signed(i64::from((body.be(8, 4)? as u32).cast_signed()));
+            at += 4;
+        }
+        at += flags & 0x4;
+        let column = |flag: u64| (flags & flag != 0).then(|| 4 * u64::from((flags & (flag - 1) & 0xF00).count_ones()));
+        let stride = 4 * u64::from((flags & 0xF00).count_ones());
+        let (durations, sizes) = (column(0x100), column(0x200));
+        self.add_up(header, Of::Run { from, samples }, samples, at, stride, (sizes, durations))
+    }
+
+    /// Begins a sum; `None` if the box has no room for so many entries.
+    fn add_up(
         &mut self,
         header: &Header,
+        of: Of,
         count: u64,
         table: u64,
-        width: u64,
-        is_chunk: bool,
-    ) -> Option<Result<(), Stop>> {
-        let end = header.body + table + count * width; // count < 2^32
-        if end > header.end {
+        stride: u64,
+        (sizes, durations): (Option<u64>, Option<u64>),
+    ) -> Option<()> {
+        let at = header.body.saturating_add(table);
+        if at.saturating_add(count.saturating_mul(stride)) > header.end {
             return None;
         }
-        if count > 0 {
-            self.entry = Some(LastEntry { at: end - width, width: width as usize, is_chunk });
+        let (each_duration, each_size) = self.fragment.defaults;
+        let fixed = |column: Option<u64>, each: u64| if column.is_none() { each.saturating_mul(count) } else { 0 };
+        self.job = Job::Sum(Sum {
+            of,
+            at,
+            left: if stride > 0 { count } else { 0 },
+            stride,
+            sizes,
+            durations,
+            size: fixed(sizes, each_size),
+            duration: fixed(durations, each_duration),
+            last: if sizes.is_none() && count > 0 { each_size } else { 0 },
+        });
+        Some(())
+    }
+
+    /// The last fragment that an index at the end names must be there.
+    fn tfra(&mut self, header: &Header, body: Bytes) -> Result<(), Stop> {
+        let wide = body.be(0, 1) == Some(1);
+        let (lengths, count) = (body.be(8, 4).unwrap_or(0), body.be(12, 4).unwrap_or(0));
+        let numbers = 3 + (lengths & 3) + (lengths >> 2 & 3) + (lengths >> 4 & 3);
+        let width = if wide { 8 } else { 4 };
+        let stride = 2 * width + numbers;
+        let end = header.body + 16 + count * stride;
+        if count == 0 || end > header.end {
+            return Ok(());
         }
-        Some(Ok(()))
+        let at = end - stride + width;
+        // Through a window of its own, as the walk comes back to this header.
+        match self.entry(Lens::Offsets, at, width as usize, at + width) {
+            Ok(moof) if moof > self.top.last_moof => Err(malformed(header, "it names a fragment that is not there")),
+            Ok(_) | Err(Stop::Unchecked) => Ok(()),
+            Err(stop) => Err(stop),
+        }
     }
 }
 
-fn known(ticks: u64, unknown: u64) -> Option<u64> {
-    (ticks != unknown).then_some(ticks)
+/// A table of at most `count` entries of `bits` that begin at `from`. A box that is too short has fewer: what that
+/// means is known when the other tables are.
+fn table(header: &Header, count: u64, from: u64, bits: u64) -> Table {
+    let room = (header.end - header.body).saturating_sub(from) * 8 / bits;
+    Table { at: header.body + from, count: count.min(room), bits, fixed: 0 }
+}
+
+/// Timescale and duration of `mvhd` and `mdhd`.
+fn scaled(body: Bytes, wide: bool) -> Option<(u64, u64)> {
+    let at = if wide { 20 } else { 12 };
+    Some((body.be(at, 4)?, ticks(body, at + 4, wide)?))
+}
+
+/// A time of 32 or 64 bits; 0 where it is unknown, for which all ones stand as well.
+fn ticks(body: Bytes, at: usize, wide: bool) -> Option<u64> {
+    let (ticks, unknown) = if wide { (body.be(at, 8)?, u64::MAX) } else { (body.be(at, 4)?, 0xFFFF_FFFF) };
+    Some(if ticks == unknown { 0 } else { ticks })
 }
 
 fn some_area(width: u32, height: u32) -> Option<(u32, u32)> {
@@ -103,14 +233,8 @@ pub(super) fn seconds(ticks: u64, timescale: u64) -> Option<Duration> {
     Some(Duration::new(whole, nanos as u32))
 }
 
-/// The turn that the cells a, b, c, d of the track's matrix describe; other transformations are 0.
-fn rotation([a, b, c, d]: [u32; 4]) -> u16 {
-    const ONE: u32 = 0x0001_0000;
-    const MINUS: u32 = ONE.wrapping_neg();
-    match [a, b, c, d] {
-        [0, ONE, MINUS, 0] => 90,
-        [MINUS, 0, 0, MINUS] => 180,
-        [0, MINUS, ONE, 0] => 270,
-        _ => 0,
-    }
+/// The cells a, b, c, d of a matrix.
+fn matrix(body: Bytes, at: usize) -> Option<[u32; 4]> {
+    let cell = |cell| body.be(at + cell, 4).map(|cell| cell as u32);
+    Some([cell(0)?, cell(4)?, cell(12)?, cell(16)?])
 }
