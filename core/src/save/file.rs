@@ -17,7 +17,7 @@ use crate::journal::Event;
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::meter::{Meter, SaveProgress};
 use crate::save::part_file::{PartFile, hash};
-use crate::save::{during_save, target};
+use crate::save::{during_save, refused, target};
 use crate::time::Time;
 use crate::video::fetch::{Fetch, FetchEvent, Source};
 
@@ -220,8 +220,13 @@ impl Save {
                 FetchEvent::Verify { total } => {
                     let result = file.verify(total)?;
                     fetch.verified(result);
+                    // What is refused stays, with its length: a later call can take it as it is.
+                    file.describe(fetch.machine().validators(), fetch.machine().source())?;
                 }
-                FetchEvent::Done(result) => break result?,
+                FetchEvent::Done(result) => {
+                    let kept = |error| refused(error, &format!("what was read is in {}", file.part_path().display()));
+                    break result.map_err(kept)?;
+                }
             }
         };
         self.complete(part, &finished, &mut meter).await

@@ -64,7 +64,7 @@ impl VideoReader {
         // Nothing is asked for before the first part is chosen.
         let policy = DownloadPolicy { wanted: Some(0..0), verify: false, ..DownloadPolicy::default() };
         let mut reader = Self {
-            fetch: fetch(policy),
+            fetch: fetch(policy).counting(),
             blocks: BlockReader::new(options),
             position: 0,
             keep: Progress::default(),
