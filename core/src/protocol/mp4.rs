@@ -88,7 +88,7 @@ const ENTRY: [u8; 4] = *b"pict";
 /// files `moov`, `mdat`, `free`, `skip`, `wide`, `pnot`, `uuid`) and its size one that such a box can have.
 pub fn looks_like_mp4(first: &[u8]) -> Option<bool> {
     let head = Bytes::copy(first);
-    let (Some(size), Some(kind)) = (head.be(0, 4), head.fourcc(4)) else {
+    let (Some(size), Some(kind)) = (head.get(0, 4), head.fourcc(4)) else {
         return None;
     };
     Some(match &kind {
@@ -175,9 +175,10 @@ struct Top {
 struct Movie {
     duration: Option<Duration>,
     timescale: u64,
-    matrix: Option<[u32; 4]>,
-    /// Of the whole fragmented movie, in units of `timescale`.
-    fragments_duration: Option<u64>,
+    /// All zero where there is none.
+    matrix: [u32; 4],
+    /// Of the whole fragmented movie, in units of `timescale`; 0 when it is not told.
+    fragments_duration: u64,
     mvex: bool,
     tracks: u32,
     /// How far the samples reach.
@@ -302,7 +303,7 @@ impl Mp4Check {
         let head = self.read(Lens::Boxes, self.pos, want, ahead)?;
         if self.pos == 0 {
             // An MP4 of under 8 bytes cannot be told apart by type, but no first box has 16 MiB.
-            if looks_like_mp4(head.all()).map_or(left < 8 && head.be(0, 1) > Some(0), |is| !is) {
+            if looks_like_mp4(head.all()).map_or(left < 8 && head.be(0, 1) > 0, |is| !is) {
                 let first = head.all().get(..16).unwrap_or(head.all()).to_vec();
                 return Err(Stop::Fault(Mp4Fault::NotMp4 { first }));
             }
@@ -338,10 +339,10 @@ impl Mp4Check {
         let (root, left) = (parent.kind == ROOT, parent.end - self.pos);
         let kind = head.fourcc(4).unwrap_or(UNKNOWN);
         let mut header = Header { kind, start: self.pos, body: self.pos.saturating_add(8), end: parent.end };
-        let size = match head.be(0, 4) {
+        let size = match head.get(0, 4) {
             Some(1) => {
                 header.body = self.pos.saturating_add(16);
-                head.be(8, 8)
+                head.get(8, 8)
             }
             Some(0) if kind != [0; 4] => Some(left),
             size => size,

@@ -63,7 +63,8 @@ fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::r
 ///
 /// # Errors
 /// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
-/// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
+/// `integrity` when the file changed twice or is not a whole MP4 (then `field` is `verify`, the bytes are kept, and a
+/// save with [`Save::verify`] off takes them without a request); and what the server refuses.
 #[must_use = "a save does nothing until it is awaited"]
 pub struct Save {
     core: Arc<ClientCore>,
@@ -117,7 +118,7 @@ impl Save {
         self
     }
 
-    /// Checks the MP4 structure at the end. Default yes.
+    /// Checks the MP4 structure at the end. Default yes. Without, a file that was refused and kept is taken as it is.
     pub fn verify(mut self, yes: bool) -> Self {
         self.policy.verify = yes;
         self.policy.first_bytes = yes;

@@ -62,7 +62,7 @@ impl Mp4Check {
             let header = Header { kind: *b"mdat", start, body: start, end: start };
             return Err(malformed(&header, "nothing says what is in it: the fragment behind it is missing"));
         }
-        let said = self.movie.fragments_duration.and_then(|ticks| seconds(ticks, self.movie.timescale));
+        let said = seconds(self.movie.fragments_duration, self.movie.timescale);
         let counted = said.filter(|said| !said.is_zero() && top.fragments > 0 && !self.movie.unchecked);
         if let Some(said) = counted {
             // One that is missing is about as long as the others.
@@ -120,7 +120,7 @@ impl Mp4Check {
         let fragmented = self.movie.mvex || top.fragments > 0;
         let duration = if top.fragments > 0 {
             // `mvhd` counts only what is outside of the fragments, usually nothing.
-            let said = self.movie.fragments_duration.and_then(|ticks| seconds(ticks, self.movie.timescale));
+            let said = seconds(self.movie.fragments_duration, self.movie.timescale);
             let counted = self.fragments_duration().filter(|_| !self.movie.unchecked);
             said.filter(|said| !said.is_zero()).or(counted)
         } else {
@@ -170,12 +170,12 @@ fn scaled(length: u32, by: u32, of: u32) -> u32 {
 }
 
 /// The cells of the track's matrix, turned by the movie's. 16.16 fixed point.
-fn turned(track: [u32; 4], movie: Option<[u32; 4]>) -> [i64; 4] {
+fn turned(track: [u32; 4], movie: [u32; 4]) -> [i64; 4] {
     let signed = |cells: [u32; 4]| cells.map(|cell| i64::from(cell.cast_signed()));
-    let own = signed(track);
-    let Some(movie) = movie.map(signed).filter(|movie| *movie != [0; 4]) else {
+    let (own, movie) = (signed(track), signed(movie));
+    if movie == [0; 4] {
         return own;
-    };
+    }
     // Each sum of products of two 32-bit numbers fits.
     let cell = |row: usize, column: usize| (own[row] * movie[column] + own[row + 1] * movie[column + 2]) >> 16;
     [cell(0, 0), cell(0, 1), cell(2, 0), cell(2, 1)]

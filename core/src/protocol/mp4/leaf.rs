@@ -4,27 +4,45 @@ use std::time::Duration;
 
 use super::tables::{Fragment, Of, Sum, Table};
 use super::window::{Bytes, Lens};
-use super::{Header, Job, MAX_TRACKS, Mp4Check, ROOT, Stop, malformed};
+use super::{ENTRY, Header, Job, MAX_TRACKS, Mp4Check, ROOT, Stop, malformed};
+
+/// The boxes that are read: in what, how much of their body, and how much of that must be there. What is behind it is 0
+/// where it is missing. (A table is smaller than the code for it.)
+const LEAVES: [(&[u8; 4], &[u8; 4], u8, u8); 22] = [
+    (b"moov", b"mvhd", 72, 20),
+    (b"trak", b"tkhd", 96, 84),
+    (b"edts", b"elst", 20, 8),
+    (b"mdia", b"mdhd", 32, 20),
+    (b"mdia", b"hdlr", 12, 12),
+    (b"minf", b"vmhd", 8, 0),
+    (b"minf", b"smhd", 8, 0),
+    (b"stbl", b"stsd", 44, 8),
+    (&ENTRY, b"pasp", 8, 8),
+    (b"stbl", b"stts", 8, 8),
+    (b"stbl", b"stsc", 8, 8),
+    (b"stbl", b"stsz", 12, 12),
+    (b"stbl", b"stz2", 12, 12),
+    (b"stbl", b"stco", 8, 8),
+    (b"stbl", b"co64", 8, 8),
+    (b"mvex", b"mehd", 12, 8),
+    (b"mvex", b"trex", 20, 20),
+    (b"traf", b"tfhd", 36, 8),
+    (b"traf", b"tfdt", 12, 8),
+    (b"traf", b"trun", 16, 8),
+    (b"mfra", b"tfra", 16, 16),
+    (&ROOT, b"sidx", 32, 24),
+];
 
 impl Mp4Check {
     /// Takes what is of interest from a box that holds no boxes. Where the first entry of an `stsd` holds some, it says
     /// where they begin.
     pub(super) fn leaf(&mut self, parent: [u8; 4], header: &Header) -> Result<Option<u64>, Stop> {
-        let want = match (&parent, &header.kind) {
-            (b"moov", b"mvhd") => 72,
-            (b"trak", b"tkhd") => 96,
-            (b"mdia", b"mdhd") => 32,
-            (b"stbl", b"stsd") => 44,
-            (b"mdia", b"hdlr") | (b"mvex", b"mehd") | (b"stbl", b"stsz" | b"stz2") | (b"traf", b"tfdt") => 12,
-            (b"minf", b"vmhd" | b"smhd") | (b"stbl", b"stts" | b"stsc" | b"stco" | b"co64") | (b"pict", b"pasp") => 8,
-            (b"mvex", b"trex") | (b"edts", b"elst") => 20,
-            (b"traf", b"tfhd") => 36,
-            (b"traf", b"trun") | (b"mfra", b"tfra") => 16,
-            (&ROOT, b"sidx") => 32,
-            _ => return Ok(None),
+        let wanted = LEAVES.iter().find(|(of, kind, ..)| *of == &parent && *kind == &header.kind);
+        let Some((want, least)) = wanted.map(|(_, _, want, least)| (u64::from(*want), u64::from(*least))) else {
+            return Ok(None);
         };
         let body = self.read(Lens::Boxes, header.body, want.min(header.end - header.body), want)?;
-        if self.read_leaf(header, body).is_none() {
+        if header.end - header.body < least || !self.read_leaf(header, &body) {
             return Err(malformed(header, "it is too short"));
         }
         match &header.kind {
@@ -32,117 +50,117 @@ impl Mp4Check {
             b"stsd" if &self.track.handler == b"vide" && header.end - header.body > 8 + 86 => {
                 Ok(Some(header.body + 8 + 86))
             }
-            b"tfra" => self.tfra(header, body).map(|()| None),
+            b"tfra" => self.tfra(header, &body).map(|()| None),
             _ => Ok(None),
         }
     }
 
-    /// `None` where the body ends before a field.
-    fn read_leaf(&mut self, header: &Header, body: Bytes) -> Option<()> {
+    /// False where the body is too short for what it says of itself.
+    fn read_leaf(&mut self, header: &Header, body: &Bytes) -> bool {
         // In full boxes of version 1 times and durations have 64 bits.
-        let wide = body.be(0, 1)? == 1;
-        let flags = body.be(1, 3)?;
+        let wide = body.be(0, 1) == 1;
+        let flags = body.be(1, 3);
+        let [second, third] = [body.be(4, 4), body.be(8, 4)];
         let track = &mut self.track;
         match &header.kind {
             b"mvhd" => {
-                let (timescale, ticks) = scaled(body, wide)?;
+                let (timescale, ticks) = scaled(body, wide);
                 self.movie.timescale = timescale;
-                self.movie.duration =
-                    Some(ticks).filter(|ticks| *ticks > 0).and_then(|ticks| seconds(ticks, timescale));
+                self.movie.duration = if ticks > 0 { seconds(ticks, timescale) } else { None };
                 self.movie.matrix = matrix(body, if wide { 48 } else { 36 });
             }
-            b"mehd" => self.movie.fragments_duration = Some(ticks(body, 4, wide)?).filter(|ticks| *ticks > 0),
-            b"mdhd" => {
-                (track.timescale, track.duration) = scaled(body, wide)?;
-            }
+            b"mehd" => self.movie.fragments_duration = ticks(body, 4, wide),
+            b"mdhd" => (track.timescale, track.duration) = scaled(body, wide),
             b"tkhd" => {
-                track.id = body.be(if wide { 20 } else { 12 }, 4)?;
+                track.id = body.be(if wide { 20 } else { 12 }, 4);
                 let cells = if wide { 52 } else { 40 };
-                track.matrix = matrix(body, cells).unwrap_or_default();
+                track.matrix = matrix(body, cells);
                 // 16.16 fixed point.
-                let pixels = |at| Some(((body.be(at, 4)? + 0x8000) >> 16) as u32);
-                track.shown = some_area(pixels(cells + 36)?, pixels(cells + 40)?);
+                let pixels = |at| ((body.be(at, 4) + 0x8000) >> 16) as u32;
+                track.shown = some_area(pixels(cells + 36), pixels(cells + 40));
             }
             // Where in the media the film begins: what is before it is never shown.
-            b"elst" if body.be(4, 4)? > 0 => {
-                track.skipped = if wide { None } else { body.be(12, 4) }.filter(|at| *at < 1 << 31).unwrap_or(0);
-            }
-            b"hdlr" => track.handler = body.fourcc(8)?,
+            b"elst" if second > 0 && !wide && body.be(12, 4) < 1 << 31 => track.skipped = body.be(12, 4),
+            b"hdlr" => track.handler = body.fourcc(8).unwrap_or_default(),
             // Where no `hdlr` says what it is, these do.
             b"vmhd" if track.handler == [0; 4] => track.handler = *b"vide",
             b"smhd" if track.handler == [0; 4] => track.handler = *b"soun",
-            b"stsd" if body.be(4, 4)? > 0 => {
-                track.codec = Some(body.fourcc(12)?);
+            b"stsd" if second > 0 => {
+                track.codec = body.fourcc(12);
                 // Only in video entries these are a size; whether it is one is known at the end.
-                let coded = |at| body.be(at, 2).unwrap_or(0) as u32;
-                track.coded = some_area(coded(40), coded(42));
+                track.coded = some_area(body.be(40, 2) as u32, body.be(42, 2) as u32);
             }
-            b"pasp" => track.pixel = some_area(body.be(0, 4)? as u32, body.be(4, 4)? as u32),
-            b"stts" => track.times = table(header, body.be(4, 4)?, 8, 64),
-            b"stsc" => track.runs = table(header, body.be(4, 4)?, 8, 96),
-            b"stco" => track.offsets = table(header, body.be(4, 4)?, 8, 32),
-            b"co64" => track.offsets = table(header, body.be(4, 4)?, 8, 64),
+            b"pasp" => track.pixel = some_area(body.be(0, 4) as u32, second as u32),
+            b"stts" => track.times = table(header, second, 8, 64),
+            b"stsc" => track.runs = table(header, second, 8, 96),
+            b"stco" => track.offsets = table(header, second, 8, 32),
+            b"co64" => track.offsets = table(header, second, 8, 64),
             b"stsz" => {
-                let (fixed, count) = (body.be(4, 4)?, body.be(8, 4)?);
-                let listed = table(header, count, 12, 32);
-                track.sizes = if fixed > 0 { Table { count, fixed, ..listed } } else { listed };
+                track.sizes = table(header, third, 12, 32);
+                if second > 0 {
+                    (track.sizes.count, track.sizes.fixed) = (third, second);
+                }
             }
-            b"stz2" => match body.be(7, 1)? {
-                bits @ (4 | 8 | 16) => track.sizes = table(header, body.be(8, 4)?, 12, bits),
-                _ => return None,
-            },
+            b"stz2" => {
+                let bits = second & 0xFF;
+                if !matches!(bits, 4 | 8 | 16) {
+                    return false;
+                }
+                track.sizes = table(header, third, 12, bits);
+            }
             b"trex" if self.defaults.len() < MAX_TRACKS => {
-                self.defaults.push((body.be(4, 4)?, (body.be(12, 4)?, body.be(16, 4)?)));
+                self.defaults.push((second, (body.be(12, 4), body.be(16, 4))));
             }
-            b"tfhd" => self.tfhd(flags, body)?,
+            b"tfhd" => self.tfhd(flags, body),
             b"tfdt" => {
-                let at = ticks(body, 4, wide)?;
+                let at = ticks(body, 4, wide);
                 if let Some(track) = self.tracks.get_mut(self.fragment.track) {
                     track.begin = track.begin.or(Some(at));
                     track.end = at;
                 }
             }
-            b"trun" => self.trun(header, flags, body)?,
+            b"trun" => return self.trun(header, flags, body),
             b"sidx" => {
-                let (first, rest) = if wide { (body.be(20, 8)?, 28) } else { (body.be(16, 4)?, 20) };
+                let (first, rest) = if wide { (body.be(20, 8), 28) } else { (body.be(16, 4), 20) };
                 let of = Of::Index { from: header.end.saturating_add(first), of: header.kind };
-                self.add_up(header, of, body.be(rest + 2, 2)?, rest as u64 + 4, 12, (Some(0), None))?;
+                return self.add_up(header, of, body.be(rest + 2, 2), rest as u64 + 4, 12, (Some(0), None));
             }
             _ => {}
         }
-        Some(())
+        true
     }
 
-    fn tfhd(&mut self, flags: u64, body: Bytes) -> Option<()> {
-        let id = body.be(4, 4)?;
+    fn tfhd(&mut self, flags: u64, body: &Bytes) {
+        let id = body.be(4, 4);
         self.fragment.track = self.tracks.iter().position(|track| track.id == id).unwrap_or(usize::MAX);
         let defaults = self.defaults.iter().find(|(track, _)| *track == id);
         let (mut duration, mut size) = defaults.map_or((0, 0), |(_, defaults)| *defaults);
-        let mut at = 8;
-        let mut field = |flag, width| {
-            let there = flags & flag != 0;
-            at += if there { width } else { 0 };
-            if there { body.be(at - width, width).map(Some) } else { Some(None) }
-        };
-        let base = field(0x1, 8)?;
-        field(0x2, 4)?;
-        duration = field(0x8, 4)?.unwrap_or(duration);
-        size = field(0x10, 4)?.unwrap_or(size);
         let Fragment { start, next, .. } = self.fragment;
         // Without a word about it the data of a track follow those of the one before.
-        let implied = if flags & 0x2_0000 != 0 { start } else { next };
-        self.fragment.base = base.unwrap_or(implied);
-        self.fragment.next = self.fragment.base;
+        let mut base = if flags & 0x2_0000 != 0 { start } else { next };
+        let mut at = 8;
+        for (flag, width) in [(0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4)] {
+            if flags & flag != 0 {
+                let value = body.be(at, width);
+                match flag {
+                    0x1 => base = value,
+                    0x8 => duration = value,
+                    0x10 => size = value,
+                    _ => {}
+                }
+                at += width;
+            }
+        }
+        (self.fragment.base, self.fragment.next) = (base, base);
         self.fragment.defaults = (duration, size);
-        Some(())
     }
 
-    fn trun(&mut self, header: &Header, flags: u64, body: Bytes) -> Option<()> {
-        let samples = body.be(4, 4)?;
+    fn trun(&mut self, header: &Header, flags: u64, body: &Bytes) -> bool {
+        let samples = body.be(4, 4);
         let mut from = self.fragment.next;
         let mut at = 8;
         if flags & 0x1 != 0 {
-            from = self.fragment.base.saturating_add_signed(i64::from((body.be(8, 4)? as u32).cast_signed()));
+            from = self.fragment.base.saturating_add_signed(i64::from((body.be(8, 4) as u32).cast_signed()));
             at += 4;
         }
         at += flags & 0x4;
@@ -152,7 +170,7 @@ impl Mp4Check {
         self.add_up(header, Of::Run { from, samples }, samples, at, stride, (sizes, durations))
     }
 
-    /// Begins a sum; `None` if the box has no room for so many entries.
+    /// Begins a sum; false if the box has no room for so many entries.
     fn add_up(
         &mut self,
         header: &Header,
@@ -161,10 +179,10 @@ impl Mp4Check {
         table: u64,
         stride: u64,
         (sizes, durations): (Option<u64>, Option<u64>),
-    ) -> Option<()> {
+    ) -> bool {
         let at = header.body.saturating_add(table);
         if at.saturating_add(count.saturating_mul(stride)) > header.end {
-            return None;
+            return false;
         }
         let (each_duration, each_size) = self.fragment.defaults;
         let fixed = |column: Option<u64>, each: u64| if column.is_none() { each.saturating_mul(count) } else { 0 };
@@ -179,13 +197,13 @@ impl Mp4Check {
             duration: fixed(durations, each_duration),
             last: if sizes.is_none() && count > 0 { each_size } else { 0 },
         });
-        Some(())
+        true
     }
 
     /// The last fragment that an index at the end names must be there.
-    fn tfra(&mut self, header: &Header, body: Bytes) -> Result<(), Stop> {
-        let wide = body.be(0, 1) == Some(1);
-        let (lengths, count) = (body.be(8, 4).unwrap_or(0), body.be(12, 4).unwrap_or(0));
+    fn tfra(&mut self, header: &Header, body: &Bytes) -> Result<(), Stop> {
+        let wide = body.be(0, 1) == 1;
+        let (lengths, count) = (body.be(8, 4), body.be(12, 4));
         let numbers = 3 + (lengths & 3) + (lengths >> 2 & 3) + (lengths >> 4 & 3);
         let width = if wide { 8 } else { 4 };
         let stride = 2 * width + numbers;
@@ -211,15 +229,15 @@ fn table(header: &Header, count: u64, from: u64, bits: u64) -> Table {
 }
 
 /// Timescale and duration of `mvhd` and `mdhd`.
-fn scaled(body: Bytes, wide: bool) -> Option<(u64, u64)> {
+fn scaled(body: &Bytes, wide: bool) -> (u64, u64) {
     let at = if wide { 20 } else { 12 };
-    Some((body.be(at, 4)?, ticks(body, at + 4, wide)?))
+    (body.be(at, 4), ticks(body, at + 4, wide))
 }
 
 /// A time of 32 or 64 bits; 0 where it is unknown, for which all ones stand as well.
-fn ticks(body: Bytes, at: usize, wide: bool) -> Option<u64> {
-    let (ticks, unknown) = if wide { (body.be(at, 8)?, u64::MAX) } else { (body.be(at, 4)?, 0xFFFF_FFFF) };
-    Some(if ticks == unknown { 0 } else { ticks })
+fn ticks(body: &Bytes, at: usize, wide: bool) -> u64 {
+    let (ticks, unknown) = if wide { (body.be(at, 8), u64::MAX) } else { (body.be(at, 4), 0xFFFF_FFFF) };
+    if ticks == unknown { 0 } else { ticks }
 }
 
 fn some_area(width: u32, height: u32) -> Option<(u32, u32)> {
@@ -234,7 +252,6 @@ pub(super) fn seconds(ticks: u64, timescale: u64) -> Option<Duration> {
 }
 
 /// The cells a, b, c, d of a matrix.
-fn matrix(body: Bytes, at: usize) -> Option<[u32; 4]> {
-    let cell = |cell| body.be(at + cell, 4).map(|cell| cell as u32);
-    Some([cell(0)?, cell(4)?, cell(12)?, cell(16)?])
+fn matrix(body: &Bytes, at: usize) -> [u32; 4] {
+    [0, 4, 12, 16].map(|cell| body.be(at + cell, 4) as u32)
 }

@@ -69,7 +69,7 @@ impl Mp4Check {
     /// One entry of a table whose last byte is before `end`.
     pub(super) fn entry(&mut self, lens: Lens, at: u64, width: usize, end: u64) -> Result<u64, Stop> {
         let bytes = self.read(lens, at, width as u64, end.saturating_sub(at))?;
-        Ok(bytes.be(0, width).unwrap_or_default())
+        Ok(bytes.be(0, width))
     }
 
     pub(super) fn missing(&self) -> (u64, usize) {
@@ -106,9 +106,15 @@ impl Bytes {
     }
 
     /// A big-endian number of `width` bytes (at most 8); `None` if it is not all there.
-    pub(super) fn be(&self, at: usize, width: usize) -> Option<u64> {
+    pub(super) fn get(&self, at: usize, width: usize) -> Option<u64> {
         let field = self.all().get(at..)?.get(..width)?;
         Some(field.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
+    }
+
+    /// The same where it must be there; else 0.
+    #[inline(never)] // it is called all over, and small where it is called
+    pub(super) fn be(&self, at: usize, width: usize) -> u64 {
+        self.get(at, width).unwrap_or(0)
     }
 
     pub(super) fn fourcc(&self, at: usize) -> Option<[u8; 4]> {
