@@ -30,6 +30,8 @@ struct Server {
     no_length: bool,
     ignores_range: bool,
     content_type: Option<&'static str>,
+    /// Bodies come byte by byte.
+    crumbs: bool,
     /// The tag of an answer, by its number.
     etag: Option<fn(usize) -> String>,
     seen: Seen,
@@ -66,7 +68,7 @@ impl Transport for Server {
         }
         body.truncate(self.brings.unwrap_or(usize::MAX));
         let seen = self.seen.clone();
-        let pieces: Vec<Bytes> = body.chunks(1000).map(Bytes::copy_from_slice).collect();
+        let pieces: Vec<Bytes> = body.chunks(if self.crumbs { 1 } else { 1000 }).map(Bytes::copy_from_slice).collect();
         let pieces = stream::iter(pieces).map(move |piece| {
             seen.lock().unwrap()[number].1 += piece.len();
             Ok(piece)
@@ -156,14 +158,20 @@ fn the_length_of_a_refused_file_may_have_been_found_out() {
 fn a_wrong_content_type_alone_refuses_nothing() {
     let bytes = file("ok_plain.mp4");
     let server = || Server { file: bytes.clone(), content_type: Some("text/html"), ..Server::default() };
-    for brings in [None, Some(7000)] {
-        let case = Case::new(Server { brings, ..server() });
+    for (brings, crumbs) in [(None, false), (Some(7000), false), (None, true)] {
+        let case = Case::new(Server { brings, crumbs, ..server() });
         case.run(case.save()).unwrap();
         assert_eq!(case.saved(), bytes);
     }
     let page = b"<html>no</html>".to_vec();
-    for (file, verify) in [(page.clone(), true), (page, false), (b"{}".to_vec(), false), (Vec::new(), false)] {
-        let case = Case::new(Server { file, ..server() });
+    for (file, verify, crumbs) in [
+        (page.clone(), true, false),
+        (page.clone(), false, false),
+        (page, false, true),
+        (b"{}".to_vec(), false, false),
+        (Vec::new(), false, false),
+    ] {
+        let case = Case::new(Server { file, crumbs, ..server() });
         let error = case.run(case.save().verify(verify)).unwrap_err();
         // The task was asked for another link, which this server answers with its page as well.
         assert_eq!(error.kind(), ErrorKind::UnexpectedResponse, "{error}");

@@ -107,13 +107,12 @@ impl DownloadMachine {
             self.validators = Validators::default();
             self.announced = 0;
         }
-        let error = match other_type {
-            Some((status, kind)) => not_video(status, format!("the answer is {kind}, not a video")),
+        let error = if let Some((status, kind)) = other_type {
+            not_video(status, format!("the answer is {kind}, not a video"))
+        } else {
+            let why = "the answer is not an MP4 by its first bytes; a save with verify off takes it as it is";
             // Seen just after SUCCESS, so it may pass.
-            None => {
-                Error::new(ErrorKind::UnexpectedResponse, Phase::Content, "the answer is not an MP4 by its first bytes")
-                    .with(|record| record.transient = true)
-            }
+            Error::new(ErrorKind::UnexpectedResponse, Phase::Content, why).with(|record| record.transient = true)
         };
         self.source_unusable(now, error);
     }

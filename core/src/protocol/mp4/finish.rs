@@ -66,7 +66,7 @@ impl Mp4Check {
         let counted = said.filter(|said| !said.is_zero() && top.fragments > 0 && !self.movie.unchecked);
         if let Some(said) = counted {
             // One that is missing is about as long as the others.
-            let there = self.fragments_duration().unwrap_or_default();
+            let there = self.fragments_duration(true).unwrap_or_default();
             let each = there / u32::try_from(top.fragments).unwrap_or(u32::MAX).max(1);
             let slack = (each / 2).clamp(Duration::from_millis(50), Duration::from_millis(250));
             if there + slack < said {
@@ -88,9 +88,11 @@ impl Mp4Check {
         }
     }
 
-    fn fragments_duration(&self) -> Option<Duration> {
+    /// How long the longest track is, with or without what an edit list skips.
+    fn fragments_duration(&self, all: bool) -> Option<Duration> {
         let of = |track: &Track| {
-            seconds(track.end.saturating_sub(track.begin?).saturating_sub(track.skipped), track.timescale)
+            let skipped = if all { 0 } else { track.skipped };
+            seconds(track.end.saturating_sub(track.begin?).saturating_sub(skipped), track.timescale)
         };
         self.tracks.iter().filter_map(of).max().filter(|duration| !duration.is_zero())
     }
@@ -121,7 +123,7 @@ impl Mp4Check {
         let duration = if top.fragments > 0 {
             // `mvhd` counts only what is outside of the fragments, usually nothing.
             let said = seconds(self.movie.fragments_duration, self.movie.timescale);
-            let counted = self.fragments_duration().filter(|_| !self.movie.unchecked);
+            let counted = self.fragments_duration(false).filter(|_| !self.movie.unchecked);
             said.filter(|said| !said.is_zero()).or(counted)
         } else {
             self.movie.duration
