@@ -625,7 +625,8 @@ public:
     sha256_ = v;
     return *this;
   }
-  /** Checks the MP4 structure at the end. Default: `true`. */
+  /** Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request. Default:
+   * `true`. */
   save_options &verify(bool v) {
     verify_ = v;
     return *this;

@@ -64,7 +64,8 @@ pub extern "C" fn jfai_save_options_set_sha256(
     })
 }
 
-/// Checks the MP4 structure at the end. Default: `true`.
+/// Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
+/// Default: `true`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_verify(
     options: Option<&mut jfai_save_options>,

@@ -107,7 +107,8 @@ export interface SaveOptions {
   overwrite?: boolean | undefined;
   /** Creates missing folders; otherwise it is an error. Default: `false`. */
   createParents?: boolean | undefined;
-  /** Checks the MP4 structure at the end. Default: `true`. */
+  /** Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request. Default:
+   * `true`. */
   verify?: boolean | undefined;
   /** Called at most every 100 ms while bytes come, and once at the end. Default: none. */
   onProgress?: ((progress: Progress) => unknown) | undefined;

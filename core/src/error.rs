@@ -403,6 +403,18 @@ impl Error {
             {
                 Cow::Owned(format!("the task is still running: call wait(\"{}\")", one_line(id)))
             }
+            // The check refused the file: reading it again brings the same bytes.
+            (_, ErrorKind::Integrity) if record.field.as_deref() == Some("verify") => {
+                Cow::Borrowed(if record.phase == Phase::Save {
+                    "to have the file as it is, save with verify off, which sends no request; \
+                     to read it anew, remove the .part file"
+                } else {
+                    "to have the video as it is, save it with verify off, or read it as a stream"
+                })
+            }
+            (_, ErrorKind::Download) if !record.transient => {
+                Cow::Borrowed("saving again cannot help: contact support with the task id")
+            }
             (None, ErrorKind::Cancelled) if record.maybe_executed => {
                 Cow::Borrowed(ErrorKind::CreateOutcomeUnknown.next_step())
             }

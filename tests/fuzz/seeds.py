@@ -79,21 +79,43 @@ def box(kind, body=b""):
     return (8 + len(body)).to_bytes(4, "big") + kind + body
 
 
+def words(*numbers):
+    return b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+def movie(at, fragments=b""):
+    """A movie box whose one picture has six bytes at this place; none where fragments bring them."""
+    count = 0 if fragments else 1
+    entry = bytes(24) + (1280).to_bytes(2, "big") + (720).to_bytes(2, "big") + bytes(50) + box(b"pasp", words(1, 1))
+    stbl = box(b"stsd", words(0, 1) + box(b"avc1", entry)) + box(b"stts", words(0, count, 1, 6000)[:8 + 8 * count])
+    stbl += box(b"stsc", words(0, count, 1, 1, 1)[:8 + 12 * count]) + box(b"stsz", words(0, 0, count, 6)[:12 + 4 * count])
+    stbl += box(b"stco", words(0, count, at)[:8 + 4 * count])
+    mdia = box(b"mdhd", words(0, 0, 0, 1000, 6000, 0)) + box(b"hdlr", words(0, 0) + b"vide" + bytes(13))
+    mdia += box(b"minf", box(b"vmhd", words(1, 0, 0)) + box(b"stbl", stbl))
+    unity = words(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    tkhd = box(b"tkhd", words(7, 0, 0, 1, 0, 6000, 0, 0, 0, 0) + unity + words(1280 << 16, 720 << 16))
+    mvhd = box(b"mvhd", words(0, 0, 0, 1000, 6000, 0x10000, 0x1000000, 0, 0) + unity + bytes(28))
+    return box(b"moov", mvhd + box(b"trak", tkhd + box(b"mdia", mdia)) + fragments)
+
+
 def mp4():
-    ftyp = box(b"ftyp", b"isom\0\0\2\0isommp41")
-    mvhd = box(b"mvhd", bytes(12) + (1000).to_bytes(4, "big") + (6000).to_bytes(4, "big") + bytes(80))
-    track = box(b"trak", box(b"tkhd", bytes(76) + (1280 << 16).to_bytes(4, "big") + (720 << 16).to_bytes(4, "big")))
-    moov, mdat = box(b"moov", mvhd + track), box(b"mdat", b"frames")
+    ftyp, mdat = box(b"ftyp", b"isom\0\0\2\0isommp41"), box(b"mdat", b"frames")
+    front = len(ftyp) + len(movie(0)) + 8
     long = (1).to_bytes(4, "big") + b"mdat" + (22).to_bytes(8, "big") + b"frames"
     rest = (0).to_bytes(4, "big") + b"mdat" + b"frames"
-    fragment = box(b"moof", box(b"mfhd", bytes(8)) + box(b"traf", box(b"tfhd", bytes(8))))
-    yield "front", ftyp + moov + mdat
-    yield "back", ftyp + box(b"free", bytes(9)) + mdat + moov
-    yield "long", ftyp + moov + long
-    yield "to-the-end", ftyp + moov + rest
-    yield "fragments", ftyp + moov + fragment + mdat + fragment + mdat
-    yield "cut", (ftyp + moov + mdat)[:-3]
-    yield "wide-mvhd", ftyp + box(b"moov", box(b"mvhd", b"\1" + bytes(111))) + mdat
+    traf = box(b"tfhd", words(0x20000, 1)) + box(b"trun", words(0x301, 1, 84, 500, 6))
+    moof = box(b"moof", box(b"mfhd", words(0, 1)) + box(b"traf", traf))
+    mvex = box(b"mvex", box(b"mehd", words(0, 1000)) + box(b"trex", words(0, 1, 1, 0, 0, 0)))
+    tfra = box(b"tfra", words(0, 1, 0, 1, 0, len(ftyp) + len(movie(0, mvex))) + bytes([1, 1, 1]))
+    sidx = box(b"sidx", words(0, 1, 1000, 0, 0, 1, len(moof) + len(mdat), 1000, 0))
+    yield "front", ftyp + movie(front) + mdat
+    yield "back", ftyp + box(b"free", bytes(9)) + mdat + movie(len(ftyp) + 17 + 8)
+    yield "long", ftyp + movie(front + 8) + long
+    yield "to-the-end", ftyp + movie(front) + rest
+    yield "fragments", ftyp + movie(0, mvex) + moof + mdat + moof + mdat + box(b"mfra", tfra)
+    yield "index", ftyp + movie(0, mvex) + sidx + moof + mdat + moof + mdat
+    yield "cut", (ftyp + movie(front) + mdat)[:-3]
+    yield "tail", ftyp + movie(front) + mdat + bytes(9)
     yield "page", b"<!doctype html><title>502</title>"
 
 

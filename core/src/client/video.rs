@@ -80,7 +80,8 @@ impl Video {
     }
 
     /// The bytes as they come, in order, as a stream that resumes by itself when a connection breaks. Its length is
-    /// checked; its structure cannot be, since nothing is kept.
+    /// checked; where the server does not say it, the stream must not end inside of a box of the MP4. More of its structure
+    /// cannot be checked, since nothing is kept.
     pub fn stream(&self) -> BoxStream<'static, Result<Bytes>> {
         let policy = DownloadPolicy { verify: false, ..DownloadPolicy::default() };
         Box::pin(ByteStream::new(self.fetch(policy)))

@@ -5,7 +5,7 @@
 //!   │ Asking  │ ────────────────▶ │ Reading │ ──────────────────▶ │ Verifying │ ───────▶ Done(Ok)
 //!   │ the task│ ◀──────────────── │ 1–16    │ ◀────────────────── │           │
 //!   └─────────┘  link unusable    │ lanes   │  cut, or not whole  └───────────┘
-//!                                 └─────────┘  yet: read on or anew
+//!                                 └─────────┘  yet: read on, or look again
 //!                                   │     ▲
 //!                 wrong start, other │     │ Reset (once)
 //!                 total, other ETag  ▼     │
@@ -48,11 +48,14 @@ use crate::text::decimal::Seconds;
 mod head;
 mod lanes;
 mod part;
+mod refusal;
 mod terms;
 mod trouble;
 
 pub use head::{Head, HeadVerdict};
 use lanes::Lane;
+pub use lanes::OVERLAP;
+use refusal::Doubt;
 pub use terms::{DownloadPolicy, Finished, Progress};
 
 /// Most connections for one file.
@@ -158,6 +161,22 @@ pub struct DownloadMachine {
     settle_backoff: Backoff,
     not_ready_since: Option<Time>,
     restarts: u32,
+    /// The tags of the answers differ all the time: whether they are of one file is seen by the bytes that two of them
+    /// have in common.
+    by_content: bool,
+    /// A content type that is not a video's, although the bytes were.
+    false_type: Option<String>,
+    /// A head said how long the file is.
+    length_told: bool,
+    /// Bytes of several answers are there that nothing showed to be of one file.
+    mixed: bool,
+    /// The body of a file of unknown length ended a second time in the same place.
+    ended_here_again: bool,
+    /// Where a connection ended without a new byte, and how often in a row.
+    stuck: (u64, u32),
+    /// What the check found last, and in how many bytes.
+    last_fault: Option<(Mp4Fault, u64)>,
+    doubt: Option<Doubt>,
     attempts: u32,
     resumed: bool,
     started: Time,
@@ -197,6 +216,14 @@ impl DownloadMachine {
             settle_backoff,
             not_ready_since: None,
             restarts: 0,
+            by_content: false,
+            false_type: None,
+            length_told: false,
+            mixed: false,
+            ended_here_again: false,
+            stuck: (0, 0),
+            last_fault: None,
+            doubt: None,
             attempts: 0,
             resumed: false,
             started: now,
@@ -284,11 +311,13 @@ impl DownloadMachine {
             State::Querying if in_time => return DownloadStep::Wait(self.deadline()),
             State::Querying | State::Reading => {}
         }
-        if let Some(total) = self.complete() {
+        if self.doubt.is_none()
+            && let Some(total) = self.complete()
+        {
             for lane in 0..self.lanes.len() {
                 self.close(lane);
             }
-            if self.policy.verify && self.policy.wanted.is_none() {
+            if self.checks_structure() {
                 self.state = State::Verifying;
                 self.queue.push_back(DownloadStep::Verify { total });
             } else {
@@ -318,7 +347,8 @@ impl DownloadMachine {
             self.finish(Err(error.unwrap_or_else(none)));
             return self.step(now);
         };
-        if let Some((lane, range)) = self.assign(now) {
+        let next = if self.doubt.is_some() { self.look(now) } else { self.assign(now) };
+        if let Some((lane, range)) = next {
             self.attempts += 1;
             return DownloadStep::Open { lane, url, range };
         }
@@ -331,22 +361,27 @@ impl DownloadMachine {
             return;
         }
         self.state = State::Reading;
-        let fault = match result {
-            Ok(info) => return self.succeed(Some(info)),
-            Err(fault) => fault,
-        };
-        let error = Error::new(ErrorKind::Integrity, Phase::Content, format!("the file is not a whole MP4: {fault}"));
-        if self.guess.take().is_some_and(|guess| !guess.confirmed) {
+        let total = self.file_end().unwrap_or_default();
+        let unsure = self.guess.take().is_some_and(|guess| !guess.confirmed);
+        let cut = match result {
+            // No structure tells that another fragment was to come: where the length was only guessed, a look behind it
+            // does.
+            Ok(info) if unsure && (info.fragmented || info.loose_end) => "the file may be longer".to_owned(),
+            Ok(info) => {
+                self.guess = Some(Guess { at: total, confirmed: true });
+                return self.succeed(Some(info));
+            }
+            Err(fault) if !unsure => return self.doubt(now, total, fault),
             // The body had no length and simply ended: it was cut. Read on behind it.
-            self.resumed = true;
-            return self.failure(now, error);
-        }
-        if now.since(self.started) < self.policy.settle {
-            // Seen for 5–15 s after SUCCESS: an incomplete file with status 200.
-            self.reset();
-            return self.settle(now, self.started, error);
-        }
-        self.start_over(now, error);
+            Err(fault) => format!("the file is not a whole MP4: {fault}"),
+        };
+        self.resumed = true;
+        self.failure(now, Error::new(ErrorKind::Integrity, Phase::Content, cut));
+    }
+
+    /// Whether the MP4 structure is checked at the end.
+    pub fn checks_structure(&self) -> bool {
+        self.policy.verify && self.policy.wanted.is_none()
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -32,6 +32,7 @@ fn info() -> Mp4Info {
         rotation: 0,
         moov_at_end: false,
         fragmented: false,
+        loose_end: false,
         video_codec: Some(*b"avc1"),
         audio_codec: None,
         tracks: 1,

@@ -38,7 +38,8 @@ pub use backoff::Backoff;
 pub use call::{CallEvent, CallMachine, CallStep, RetryPolicy, Safety};
 pub use create::{Created, parse_create};
 pub use download::{
-    DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, MAX_CONNECTIONS, Place, Progress,
+    DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, MAX_CONNECTIONS, OVERLAP, Place,
+    Progress,
 };
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
 pub use player::RangeRequest;

@@ -1,20 +1,22 @@
 //! Is this MP4 whole? A checker that pulls the few bytes it needs.
 //!
 //! Observed: for some seconds after a task succeeded the file may be incomplete although the answer
-//! is 200 and its length is consistent. So a finished download is believed only when its box structure
-//! (ISO/IEC 14496-12) holds: the boxes add up to exactly the length of the file; `ftyp`, `moov` and
-//! `mdat` are there; the sample tables do not point beyond the end. On the way the duration and the real
-//! frame size are read out (the `size` of a task is only advice, the file knows better).
+//! is 200 and its length is consistent. So a finished download is believed only when its structure
+//! (ISO/IEC 14496-12) holds: there is a track with complete tables, and every sample that any table or
+//! fragment names lies inside of the file. What players do not mind is no fault: bytes behind the last box that
+//! taggers and block devices leave, a box that claims more than there is without a sample in it, odd first boxes.
+//! On the way the duration and the real frame size are read out (the `size` of a task is only advice, the file knows
+//! better).
 //!
 //! [`Mp4Check`] does no IO. It names the bytes that it wants, so the same code checks a `.part` file,
 //! a buffer, and a remote file through `Range` requests:
 //!
 //! ```text
-//!            ┌───────────── input(bytes) ─────────────┐
-//!            ▼                                        │
-//!   Top: headers of the boxes ──▶ Moov: headers of its children ──▶ Done(Ok(Mp4Info))
-//!            │                                        │
-//!            └────────────────────┴──────────────────▶ Done(Err(Mp4Fault))
+//!            ┌───────────────────── input(bytes) ──────────────────────┐
+//!            ▼                                                         │
+//!   Walk: headers of boxes ◀──▶ Sum, Chunks: the tables of a track ──▶ Probe: ends of samples ──▶ Done(Ok(Mp4Info))
+//!            │                          or a fragment                  │
+//!            └────────────────────────────┴────────────────────────────┴──▶ Done(Err(Mp4Fault))
 //! ```
 //!
 //! ```
@@ -33,25 +35,32 @@
 //! assert_eq!(fault.to_string(), r#"not an MP4: it begins with "<!DOCTYPE html><""#);
 //! ```
 //!
-//! What boxes cannot show: wrong bytes inside of `mdat`, a box of size 0 ("to the end") cut after its
-//! last chunk began, and a fragmented file cut exactly between two fragments.
+//! What it cannot show: wrong bytes inside of a sample (only zeros at the end of a track are looked for), and a
+//! fragmented file cut exactly between two fragments where no `mehd`, `sidx` or `tfra` counts them. Tables are read in
+//! pieces of [`MAX_NEED`]; behind [`MAX_TABLES`] bytes of them the rest is taken on trust.
 
 use std::time::Duration;
 
+mod counter;
+mod finish;
 mod found;
 mod leaf;
+mod tables;
 mod window;
 
+pub use counter::BoxCounter;
 pub use found::{Mp4Fault, Mp4Info, Mp4Step};
-use leaf::seconds;
-use window::{Bytes, Window};
+use tables::{Chunks, Fragment, Sum, Track};
+use window::{Bytes, Lens, Window};
 
-/// Largest `moov` that is accepted, in bytes. It is walked, not loaded; hours of video stay below this.
+/// Largest `moov` or `moof` that is accepted, in bytes. It is walked, not loaded; hours of video stay below this.
 pub const MAX_MOOV: u64 = 64 << 20;
-/// Most boxes that are looked at, on the top level and inside of `moov` each.
-pub const MAX_BOXES: u32 = 100_000;
+/// Most boxes that are looked at.
+pub const MAX_BOXES: u32 = 200_000;
 /// Most bytes that one [`Mp4Step::Need`] asks for.
 pub const MAX_NEED: usize = 64 << 10;
+/// Most bytes of sample tables that are read. What further ones say is not checked.
+pub const MAX_TABLES: u64 = 64 << 20;
 
 /// Up to this size `moov` is read in windows of [`MAX_NEED`], which for the usual video means in one
 /// read. Beyond, almost all of it is sample tables, and only the headers are fetched.
@@ -61,31 +70,33 @@ const TOP_AHEAD: u64 = 64;
 /// A long header and the longest part of a body that [`Mp4Check::leaf`] reads. They are fetched in one
 /// window: a second fetch would lose the first, and the walk would never get on.
 const HEAD_AND_LEAF: u64 = 16 + 96;
+/// The same on the top level.
+const TOP_LEAF: u64 = 16 + 32;
+/// Tracks that fragments and the search for zeros know. More are checked, and then forgotten.
+const MAX_TRACKS: usize = 64;
 /// Stands in a fault when the data end before the type of the box.
 const UNKNOWN: [u8; 4] = *b"????";
+/// The whole file, as the container of the top-level boxes.
+const ROOT: [u8; 4] = *b"root";
+/// The first entry of a video track's `stsd`, whatever its type.
+const ENTRY: [u8; 4] = *b"pict";
 
 /// Whether data that begin with `first` can be an MP4; `None` means that more bytes are needed
-/// (at most 12).
+/// (at most 8).
 ///
-/// Looks at the first box only: its type must be one that files begin with (`ftyp`, `styp`, or in old
-/// files `moov`, `mdat`, `free`, `skip`, `wide`) and its size one that such a box can have.
+/// Looks at the first box only: its type must be one that files begin with (`ftyp`, `styp`, or in old and odd
+/// files `moov`, `mdat`, `free`, `skip`, `wide`, `pnot`, `uuid`) and its size one that such a box can have.
 pub fn looks_like_mp4(first: &[u8]) -> Option<bool> {
     let head = Bytes::copy(first);
-    let (Some(size), Some(kind)) = (head.be(0, 4), head.fourcc(4)) else {
+    let (Some(size), Some(kind)) = (head.get(0, 4), head.fourcc(4)) else {
         return None;
     };
-    match &kind {
-        // Type, brand and version, then a list of compatible brands.
-        b"ftyp" | b"styp" => {
-            if !(16..=0xFFFF).contains(&size) {
-                return Some(false);
-            }
-            // A brand is four printable letters in every registered case.
-            head.fourcc(8).map(is_printable)
-        }
-        b"moov" | b"mdat" | b"free" | b"skip" | b"wide" => Some(!(2..8).contains(&size)),
-        _ => Some(false),
-    }
+    Some(match &kind {
+        // Type, brand and version, then a list of compatible brands. 1 is a long header.
+        b"ftyp" | b"styp" => size == 1 || (16..=0xFFFF).contains(&size),
+        b"moov" | b"mdat" | b"free" | b"skip" | b"wide" | b"pnot" | b"uuid" => !(2..8).contains(&size),
+        _ => false,
+    })
 }
 
 /// Checks a whole MP4 in memory.
@@ -111,66 +122,69 @@ pub fn check_slice(bytes: &[u8]) -> Result<Mp4Info, Mp4Fault> {
 #[derive(Debug, Clone)]
 pub struct Mp4Check {
     total: u64,
-    window: Window,
-    phase: Phase,
+    windows: [Window; 4],
+    wants: Lens,
+    /// How much of the tables may still be read.
+    table_bytes: u64,
+    job: Job,
     /// Where the next box header is.
     pos: u64,
     boxes: u32,
     top: Top,
-    /// The containers around `pos`, outermost first. As deep as [`is_container`] allows: five.
+    /// The containers around `pos`, outermost first. As deep as [`is_container`] allows: seven.
     stack: Vec<Open>,
     movie: Movie,
     track: Track,
-    /// Offsets of the last entry of a table, still to be read.
-    entry: Option<LastEntry>,
+    tracks: Vec<Track>,
+    /// From `trex`, by track: duration and size of samples in fragments that do not say.
+    defaults: Vec<(u64, (u64, u64))>,
+    fragment: Fragment,
     done: Option<Result<Mp4Info, Mp4Fault>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Top,
-    Moov,
+#[derive(Debug, Clone, Copy)]
+enum Job {
+    Walk,
+    Sum(Sum),
+    Chunks(Chunks),
+    /// The end of the last sample of this track.
+    Probe(usize),
 }
 
 /// What the walk over the top level has found.
 #[derive(Debug, Clone, Copy, Default)]
 struct Top {
-    ftyp: bool,
     moov: Option<Header>,
-    mdat: bool,
-    moof: bool,
-    /// A `moof` that waits for its `mdat`.
-    moof_open: bool,
     moov_at_end: bool,
+    media: bool,
+    /// Where the last box with media begins that is not empty, and where it ends.
+    last_media: Option<(u64, u64)>,
+    fragments: u64,
+    last_moof: u64,
+    /// A box that stands before a fragment, and none came behind it yet.
+    announced: Option<Header>,
+    /// A box that claims more than there is, and how long the file would have to be for it.
+    overrun: Option<(Header, u64)>,
+    /// Where bytes begin behind the last box that are no box.
+    trailing: Option<u64>,
+    /// How far the boxes must reach by the word of an index.
+    indexed: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Movie {
-    seen_mvhd: bool,
     duration: Option<Duration>,
     timescale: u64,
-    /// Of the whole fragmented movie, in units of `timescale`.
-    fragments_duration: Option<u64>,
+    /// All zero where there is none.
+    matrix: [u32; 4],
+    /// Of the whole fragmented movie, in units of `timescale`; 0 when it is not told.
+    fragments_duration: u64,
     mvex: bool,
     tracks: u32,
-    video: Option<Track>,
-    audio_codec: Option<[u8; 4]>,
-    /// How far the media of all tracks reach at least.
+    /// How far the samples reach.
     media_end: u64,
-}
-
-/// Collected between the start of a `trak` and its end.
-#[derive(Debug, Clone, Copy, Default)]
-struct Track {
-    handler: [u8; 4],
-    codec: Option<[u8; 4]>,
-    /// From `tkhd`: how large the picture is meant to be shown.
-    shown: Option<(u32, u32)>,
-    /// From `stsd`: how large it is encoded.
-    coded: Option<(u32, u32)>,
-    rotation: u16,
-    last_chunk: Option<u64>,
-    last_sample_size: Option<u64>,
+    /// Some tables were too much to read.
+    unchecked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -179,14 +193,7 @@ struct Open {
     end: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct LastEntry {
-    at: u64,
-    width: usize,
-    is_chunk: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     kind: [u8; 4],
     start: u64,
@@ -198,6 +205,8 @@ struct Header {
 enum Stop {
     /// The window has noted which bytes are missing.
     Need,
+    /// The tables are more than may be read.
+    Unchecked,
     Fault(Mp4Fault),
 }
 
@@ -206,15 +215,19 @@ impl Mp4Check {
     pub fn new(total: u64) -> Self {
         Self {
             total,
-            window: Window::default(),
-            phase: Phase::Top,
+            windows: Default::default(),
+            wants: Lens::Boxes,
+            table_bytes: MAX_TABLES,
+            job: Job::Walk,
             pos: 0,
             boxes: 0,
             top: Top::default(),
-            stack: Vec::new(),
+            stack: vec![Open { kind: ROOT, end: total }],
             movie: Movie::default(),
             track: Track::default(),
-            entry: None,
+            tracks: Vec::new(),
+            defaults: Vec::new(),
+            fragment: Fragment::default(),
             done: None,
         }
     }
@@ -226,16 +239,27 @@ impl Mp4Check {
                 return Mp4Step::Done(result.clone());
             }
             // Each round takes one of the bounded number of boxes, leaves a container that one of them
-            // opened, or finishes the entry that one of them left: so the loop ends.
-            let stop = match self.phase {
-                Phase::Top => self.walk_top(),
-                Phase::Moov => self.walk_moov(),
+            // opened, or finishes the tables that one of them left: so the loop ends.
+            let stop = match self.job {
+                Job::Walk => self.walk(),
+                Job::Sum(mut sum) => {
+                    let result = self.sum(&mut sum);
+                    self.job = Job::Sum(sum);
+                    result.and_then(|()| self.summed(&sum))
+                }
+                Job::Chunks(mut chunks) => {
+                    let result = self.chunks(&mut chunks);
+                    self.job = Job::Chunks(chunks);
+                    result.and_then(|()| self.placed(&chunks))
+                }
+                Job::Probe(track) => self.probe(track),
             };
             match stop {
                 Ok(()) => {}
                 Err(Stop::Fault(fault)) => self.done = Some(Err(fault)),
+                Err(Stop::Unchecked) => self.pass(),
                 Err(Stop::Need) => {
-                    let (offset, len) = self.window.missing();
+                    let (offset, len) = self.missing();
                     return Mp4Step::Need { offset, len };
                 }
             }
@@ -247,222 +271,165 @@ impl Mp4Check {
     /// Fewer bytes are fine, the next step asks for the rest; what is too much is ignored. An **empty**
     /// input says that the data end there: the check ends with [`Mp4Fault::Truncated`].
     pub fn input(&mut self, bytes: &[u8]) {
-        let (offset, len) = self.window.missing();
+        let (offset, len) = self.missing();
         if self.done.is_some() || len == 0 {
             return;
         }
         if bytes.is_empty() {
-            self.done = Some(Err(Mp4Fault::Truncated {
-                box_type: self.stack.last().map_or(UNKNOWN, |open| open.kind),
-                needs: offset.saturating_add(len as u64),
-                has: offset,
-            }));
+            let kind = self.stack.get(1..).and_then(<[Open]>::last).map_or(UNKNOWN, |open| open.kind);
+            let needs = offset.saturating_add(len as u64);
+            self.done = Some(Err(Mp4Fault::Truncated { box_type: kind, needs, has: offset }));
             return;
         }
-        self.window.bytes.extend(bytes.iter().take(len));
+        self.fill(bytes);
     }
 
-    fn walk_top(&mut self) -> Result<(), Stop> {
-        let left = self.total - self.pos;
-        if left == 0 && self.pos > 0 {
-            return self.finish_top();
-        }
-        let head = self.window.read(self.pos, left.min(16), left.min(TOP_AHEAD))?;
-        if self.pos == 0 {
-            let first = self.window.bytes.get(..16).unwrap_or(&self.window.bytes);
-            // An MP4 of under 8 bytes cannot be told apart by type, but no first box has 16 MiB.
-            let alien = looks_like_mp4(first).map_or(left < 8 && head.be(0, 1) > Some(0), |is| !is);
-            if alien {
-                let first = first.to_vec();
-                return Err(Stop::Fault(Mp4Fault::NotMp4 { first }));
-            }
-        }
-        let header = self.header(head, self.total)?;
-        if !is_printable(header.kind) {
-            return Err(malformed(&header, "this is not a box type"));
-        }
-        match &header.kind {
-            b"ftyp" => self.top.ftyp = true,
-            b"moov" if self.top.moov.is_none() => {
-                self.top.moov = Some(header);
-                self.top.moov_at_end = self.top.mdat;
-            }
-            b"mdat" => {
-                self.top.mdat = true;
-                self.top.moof_open = false;
-            }
-            b"moof" => {
-                self.top.moof = true;
-                self.top.moof_open = true;
-            }
-            _ => {}
-        }
-        self.pos = header.end;
-        Ok(())
-    }
-
-    fn finish_top(&mut self) -> Result<(), Stop> {
-        let missing = |what| Err(Stop::Fault(Mp4Fault::Missing { what }));
-        if !self.top.ftyp {
-            return missing("ftyp");
-        }
-        let Some(moov) = self.top.moov else {
-            return missing("moov");
-        };
-        if !self.top.mdat || self.top.moof_open {
-            return missing("mdat");
-        }
-        if moov.end - moov.body > MAX_MOOV {
-            return Err(malformed(&moov, "larger than 64 MiB"));
-        }
-        self.phase = Phase::Moov;
-        self.pos = moov.body;
-        self.boxes = 0;
-        self.stack.push(Open { kind: moov.kind, end: moov.end });
-        Ok(())
-    }
-
-    fn walk_moov(&mut self) -> Result<(), Stop> {
-        if let Some(entry) = self.entry {
-            let value = self.read(entry.at, entry.width as u64)?.be(0, entry.width);
-            if entry.is_chunk {
-                self.track.last_chunk = value;
-            } else {
-                self.track.last_sample_size = value;
-            }
-            self.entry = None;
-            return Ok(());
-        }
+    /// Takes the box at `pos`, or leaves the container that ends there.
+    fn walk(&mut self) -> Result<(), Stop> {
         let Some(&parent) = self.stack.last() else {
             return self.finish();
         };
-        let left = parent.end - self.pos;
-        // QuickTime ends some lists of boxes with four zero bytes; less than a header is no box.
-        if left < 8 {
-            self.stack.pop();
-            self.pos = parent.end;
-            if &parent.kind == b"trak" {
-                self.finish_track();
-            }
-            return Ok(());
+        let (root, left) = (parent.kind == ROOT, parent.end - self.pos);
+        if left == 0 && self.pos > 0 || left < 8 && !root {
+            return self.leave(parent);
         }
-        let head = self.read(self.pos, left.min(HEAD_AND_LEAF))?;
-        let header = self.header(head, parent.end)?;
-        if header.kind == [0; 4] {
-            return Err(malformed(&header, "zeros where a box should be"));
-        }
-        if is_container(parent.kind, header.kind) {
-            match &header.kind {
-                b"trak" => self.track = Track::default(),
-                b"mvex" => self.movie.mvex = true,
-                _ => {}
+        let (want, ahead) = match self.stack.get(1) {
+            None => (left.min(TOP_LEAF), left.min(TOP_AHEAD)),
+            Some(outer) => {
+                let want = left.min(HEAD_AND_LEAF);
+                (want, if outer.end - self.pos <= SMALL_MOOV { outer.end - self.pos } else { want })
             }
-            self.pos = header.body;
-            self.stack.push(Open { kind: header.kind, end: header.end });
-            return Ok(());
-        }
-        self.leaf(parent.kind, &header)?;
-        self.pos = header.end;
-        Ok(())
-    }
-
-    /// Reads the header at `pos`, whose bytes (as many as there are, at most 16) are in `head`.
-    fn header(&mut self, head: Bytes, limit: u64) -> Result<Header, Stop> {
-        let left = limit - self.pos;
-        let kind = head.fourcc(4).unwrap_or(UNKNOWN);
-        let mut header = Header { kind, start: self.pos, body: self.pos.saturating_add(8), end: limit };
-        let size = match head.be(0, 4) {
-            Some(1) => {
-                header.body = self.pos.saturating_add(16);
-                head.be(8, 8)
-            }
-            Some(0) => Some(left),
-            size => size,
         };
-        let needs = match size {
-            _ if header.body > limit => header.body,
-            Some(size) if size < header.body - self.pos => {
-                return Err(malformed(&header, "its size is smaller than its header"));
+        let head = self.read(Lens::Boxes, self.pos, want, ahead)?;
+        if self.pos == 0 {
+            // An MP4 of under 8 bytes cannot be told apart by type, but no first box has 16 MiB.
+            if looks_like_mp4(head.all()).map_or(left < 8 && head.be(0, 1) > 0, |is| !is) {
+                let first = head.all().get(..16).unwrap_or(head.all()).to_vec();
+                return Err(Stop::Fault(Mp4Fault::NotMp4 { first }));
             }
-            Some(size) => self.pos.saturating_add(size),
-            None => header.body,
-        };
-        if needs > limit {
-            if self.phase == Phase::Moov {
-                return Err(malformed(&header, "it is larger than the box around it"));
-            }
-            return Err(Stop::Fault(Mp4Fault::Truncated { box_type: kind, needs, has: self.total }));
         }
-        self.boxes = self.boxes.saturating_add(1);
+        let Some(header) = self.header(head, parent)? else {
+            return self.leave(parent);
+        };
+        self.boxes += 1;
         if self.boxes > MAX_BOXES {
             return Err(malformed(&header, "there are too many boxes"));
         }
-        header.end = needs;
-        Ok(header)
-    }
-
-    fn finish_track(&mut self) {
-        let track = self.track;
-        self.movie.tracks += 1; // bounded by MAX_BOXES
-        match &track.handler {
-            b"vide" if self.movie.video.is_none() => self.movie.video = Some(track),
-            b"soun" if self.movie.audio_codec.is_none() => self.movie.audio_codec = track.codec,
-            _ => {}
+        if root {
+            self.note(&header);
         }
-        // The last sample lies in the last chunk, so at least this much must be there. (Not the sum of
-        // the chunk's samples: some writers leave the last chunk shorter than `stsc` claims, and a
-        // sound file must never be refused.)
-        if let Some(chunk) = track.last_chunk {
-            let end = chunk.saturating_add(track.last_sample_size.unwrap_or(1));
-            self.movie.media_end = self.movie.media_end.max(end);
+        if is_container(parent.kind, header.kind) {
+            if header.end - header.body > MAX_MOOV {
+                return Err(malformed(&header, "larger than 64 MiB"));
+            }
+            self.enter(&header);
+            return Ok(());
         }
-    }
-
-    fn finish(&mut self) -> Result<(), Stop> {
-        let Movie { seen_mvhd, duration, timescale, fragments_duration, mvex, tracks, video, audio_codec, media_end } =
-            self.movie;
-        if let (false, Some(moov)) = (seen_mvhd, self.top.moov) {
-            return Err(malformed(&moov, "it has no 'mvhd'"));
+        let entry = self.leaf(parent.kind, &header)?;
+        self.pos = entry.unwrap_or(header.end);
+        if entry.is_some() {
+            self.stack.push(Open { kind: ENTRY, end: header.end });
         }
-        if media_end > self.total {
-            return Err(Stop::Fault(Mp4Fault::Truncated { box_type: *b"mdat", needs: media_end, has: self.total }));
-        }
-        let fragmented = mvex || self.top.moof;
-        let duration = if fragmented {
-            // `mvhd` counts only what is outside of the fragments, usually nothing.
-            fragments_duration
-                .and_then(|ticks| seconds(ticks, timescale))
-                .or(duration)
-                .filter(|duration| !duration.is_zero())
-        } else {
-            duration
-        };
-        let rotation = video.map_or(0, |video| video.rotation);
-        let size = video.and_then(|video| video.shown.or(video.coded)).map(|(width, height)| match rotation {
-            90 | 270 => (height, width),
-            _ => (width, height),
-        });
-        self.done = Some(Ok(Mp4Info {
-            duration,
-            width: size.map(|size| size.0),
-            height: size.map(|size| size.1),
-            rotation,
-            moov_at_end: self.top.moov_at_end,
-            fragmented,
-            video_codec: video.and_then(|video| video.codec),
-            audio_codec,
-            tracks,
-        }));
         Ok(())
     }
 
-    /// Reads inside of `moov`, with read-ahead if it is small.
-    fn read(&mut self, at: u64, len: u64) -> Result<Bytes, Stop> {
-        let ahead = match self.top.moov {
-            Some(moov) if moov.end - moov.body <= SMALL_MOOV => moov.end - at,
-            _ => len,
+    /// Reads the header at `pos`, whose bytes (as many as there are) are in `head`. `None` where the boxes end: what
+    /// is left of the container is no box.
+    fn header(&mut self, head: Bytes, parent: Open) -> Result<Option<Header>, Stop> {
+        let (root, left) = (parent.kind == ROOT, parent.end - self.pos);
+        let kind = head.fourcc(4).unwrap_or(UNKNOWN);
+        let mut header = Header { kind, start: self.pos, body: self.pos.saturating_add(8), end: parent.end };
+        let size = match head.get(0, 4) {
+            Some(1) => {
+                header.body = self.pos.saturating_add(16);
+                head.get(8, 8)
+            }
+            Some(0) if kind != [0; 4] => Some(left),
+            size => size,
         };
-        self.window.read(at, len, ahead)
+        // Nothing is left out in a fragment: behind a hole in it nobody would miss the samples.
+        let strict = root || self.stack.get(1).is_some_and(|outer| &outer.kind == b"moof");
+        let size = size.filter(|_| header.body <= parent.end);
+        let Some(size) = size.filter(|size| *size >= header.body - self.pos) else {
+            // Padding in the movie box ends a container. Behind the last box only what taggers and block devices leave is
+            // passed over; anything else may be the rest of a box.
+            if !strict {
+                return Ok(None);
+            }
+            if is_trailer(head.all()) && self.pos > 0 && root {
+                self.top.trailing = Some(self.pos);
+                return Ok(None);
+            }
+            if size.is_some() {
+                return Err(malformed(&header, "its size is smaller than its header"));
+            }
+            let (needs, has) = (header.body, self.total);
+            return Err(Stop::Fault(Mp4Fault::Truncated { box_type: kind, needs, has }));
+        };
+        if strict && kind.contains(&0) && !is_trailer(head.all()) {
+            return Err(malformed(&header, "this is not a box type"));
+        }
+        let needs = self.pos.saturating_add(size);
+        if needs > parent.end && root {
+            // Whether it is cut or only says so is known when all samples are.
+            let passes = matches!(&kind, b"mdat" | b"imda" | b"free" | b"skip" | b"wide");
+            if !passes && is_trailer(head.all()) {
+                self.top.trailing = Some(self.pos);
+                return Ok(None);
+            }
+            if !passes {
+                return Err(Stop::Fault(Mp4Fault::Truncated { box_type: kind, needs, has: self.total }));
+            }
+            self.top.overrun = Some((header, needs));
+        }
+        header.end = needs.min(parent.end);
+        Ok(Some(header))
+    }
+
+    /// Notes what a top-level box says about the file.
+    fn note(&mut self, header: &Header) {
+        let top = &mut self.top;
+        match &header.kind {
+            b"moov" if top.moov.is_none() => {
+                top.moov = Some(*header);
+                top.moov_at_end = top.media;
+            }
+            b"mdat" | b"imda" => {
+                top.media = true;
+                if header.end > header.body {
+                    top.last_media = Some((header.start, header.end));
+                }
+            }
+            b"moof" => {
+                top.fragments += 1;
+                top.last_moof = header.start;
+                top.announced = None;
+            }
+            b"sidx" | b"styp" | b"prft" | b"emsg" if self.pos > 0 => top.announced = Some(*header),
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, header: &Header) {
+        // Of two movies players take the first.
+        if &header.kind == b"moov" && self.top.moov != Some(*header) {
+            self.pos = header.end;
+            return;
+        }
+        match &header.kind {
+            b"trak" => self.track = Track { start: header.start, ..Track::default() },
+            b"mvex" => self.movie.mvex = true,
+            b"moof" => self.fragment = Fragment { start: header.start, next: header.start, ..Fragment::default() },
+            _ => {}
+        }
+        self.pos = header.body;
+        self.stack.push(Open { kind: header.kind, end: header.end });
+    }
+
+    fn leave(&mut self, container: Open) -> Result<(), Stop> {
+        self.stack.pop();
+        self.pos = container.end;
+        if &container.kind == b"trak" { self.finish_track() } else { Ok(()) }
     }
 }
 
@@ -474,12 +441,20 @@ fn malformed(header: &Header, why: &'static str) -> Stop {
 fn is_container(parent: [u8; 4], kind: [u8; 4]) -> bool {
     matches!(
         (&parent, &kind),
-        (b"moov", b"trak" | b"mvex") | (b"trak", b"mdia") | (b"mdia", b"minf") | (b"minf", b"stbl")
+        (&ROOT, b"moov" | b"moof" | b"mfra")
+            | (b"moov", b"trak" | b"mvex")
+            | (b"trak", b"mdia" | b"edts")
+            | (b"mdia", b"minf")
+            | (b"minf", b"stbl")
+            | (b"moof", b"traf")
     )
 }
 
-fn is_printable(kind: [u8; 4]) -> bool {
-    kind.iter().all(|byte| (0x20..0x7F).contains(byte))
+/// What is found behind the last box of files that are whole: zeros, the end of a line, a tag of music players.
+fn is_trailer(rest: &[u8]) -> bool {
+    let tag = [&b"TAG"[..], b"ID3", b"3DI", b"APETAG", b"LYRICS"];
+    rest.iter().take(16).all(|byte| matches!(byte, 0 | b'\t' | b'\r' | b'\n' | b' '))
+        || tag.iter().any(|tag| rest.starts_with(tag))
 }
 
 #[cfg(test)]

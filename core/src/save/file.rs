@@ -17,7 +17,7 @@ use crate::journal::Event;
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::meter::{Meter, SaveProgress};
 use crate::save::part_file::{PartFile, hash};
-use crate::save::{during_save, target};
+use crate::save::{during_save, refused, target};
 use crate::time::Time;
 use crate::video::fetch::{Fetch, FetchEvent, Source};
 
@@ -63,7 +63,8 @@ fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::r
 ///
 /// # Errors
 /// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;
-/// `integrity` when the file changed twice or is not a whole MP4; and what the server refuses.
+/// `integrity` when the file changed twice or is not a whole MP4 (then `field` is `verify`, the bytes are kept, and a
+/// save with [`Save::verify`] off takes them without a request); and what the server refuses.
 #[must_use = "a save does nothing until it is awaited"]
 pub struct Save {
     core: Arc<ClientCore>,
@@ -182,8 +183,13 @@ impl Save {
                 FetchEvent::Verify { total } => {
                     let result = file.verify(total)?;
                     fetch.verified(result);
+                    // What is refused stays, with its length: a later call can take it as it is.
+                    file.describe(fetch.machine().validators(), fetch.machine().source())?;
                 }
-                FetchEvent::Done(result) => break result?,
+                FetchEvent::Done(result) => {
+                    let kept = |error| refused(error, &format!("what was read is in {}", file.part_path().display()));
+                    break result.map_err(kept)?;
+                }
             }
         };
         self.complete(part, &finished, &mut meter).await

@@ -27,3 +27,12 @@ fn during_save(error: Error, task_id: Option<&str>) -> Error {
     let error = error.about(task_id);
     error.with(|record| record.phase = if record.phase == Phase::Content { Phase::Save } else { record.phase })
 }
+
+/// Adds to the refusal of a check where the bytes are that it refused.
+fn refused(error: Error, kept: &str) -> Error {
+    if error.record().field.as_deref() != Some("verify") {
+        return error;
+    }
+    let text = format!("{}; {kept}", error.record().message);
+    error.with(|record| record.message = text)
+}

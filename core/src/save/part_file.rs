@@ -182,6 +182,11 @@ impl PartFile {
         Ok(())
     }
 
+    /// Where the bytes are while they are not whole.
+    pub(super) fn part_path(&self) -> &Path {
+        &self.part_path
+    }
+
     /// Throws away what is there.
     pub(super) fn reset(&mut self) -> Result<()> {
         self.gathered.clear();

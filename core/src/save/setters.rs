@@ -33,7 +33,8 @@ impl Save {
         self
     }
 
-    /// Checks the MP4 structure at the end. Default: `true`.
+    /// Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
+    /// Default: `true`.
     pub fn verify(mut self, value: bool) -> Self {
         self.policy.set_verify(value);
         self

@@ -12,7 +12,7 @@ use crate::error::{Phase, Result};
 use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
 use crate::protocol::part::PartState;
 use crate::protocol::{DownloadPolicy, Finished};
-use crate::save::during_save;
+use crate::save::{during_save, refused};
 use crate::video::fetch::{Fetch, FetchEvent, Source, Tell};
 
 /// Small pieces are gathered up to this size before they are written.
@@ -94,11 +94,16 @@ async fn read_into(core: Arc<ClientCore>, source: &Source, keep: Keep, mut tell:
             FetchEvent::Verify { total } => {
                 let verdict = writer.verify(total).await?;
                 fetch.verified(verdict);
+                // What is refused stays, with its length: a later call can take it as it is.
+                let machine = fetch.machine();
+                if let Some(line) = writer.known.describe(machine.validators(), machine.source()) {
+                    writer.storage.note(line).await?;
+                }
             }
             FetchEvent::Done(result) => {
                 // What came before a failure is kept for the next call.
                 writer.flush().await?;
-                return result;
+                return result.map_err(|error| refused(error, "what was read is kept in the .part file"));
             }
         }
     }

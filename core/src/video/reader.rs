@@ -22,7 +22,8 @@ const LEAST_BLOCK: usize = 4096;
 ///
 /// Reading from one end to the other costs one short and one long request; a seek costs a request only when the bytes
 /// there are neither in the cache (2 MiB by default) nor near in the running answer. A connection that breaks is taken
-/// up again where it broke. The length is checked, the MP4 structure is not.
+/// up again where it broke. The length is checked; where the server does not say it, the end must not lie inside of a
+/// box, as far as all before it was read. More of the MP4 structure is not checked.
 ///
 /// Every answer is compared with the first (`ETag`, date, length): when the file changes while it is read, that is an
 /// `integrity` error, now and at every later read. After any other error the next read tries again.
@@ -64,7 +65,7 @@ impl VideoReader {
         // Nothing is asked for before the first part is chosen.
         let policy = DownloadPolicy { wanted: Some(0..0), verify: false, ..DownloadPolicy::default() };
         let mut reader = Self {
-            fetch: fetch(policy),
+            fetch: fetch(policy).counting(),
             blocks: BlockReader::new(options),
             position: 0,
             keep: Progress::default(),
@@ -94,7 +95,7 @@ impl VideoReader {
     /// Reads some bytes, as many as are at hand, and moves on; 0 at the end of the file or for an empty buffer.
     ///
     /// # Errors
-    /// `integrity` when the file changed since it was opened, `download`, and whatever the server refuses.
+    /// `integrity` when the file changed since it was opened or ends inside of a box, `download`, and whatever the server refuses.
     pub async fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         poll_fn(|cx| self.poll_read_some(cx, buf)).await
     }

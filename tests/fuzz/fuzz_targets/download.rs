@@ -30,6 +30,7 @@ enum Event {
         no_length: bool,
         no_content_range: bool,
         other_etag: bool,
+        page: bool,
         shift: u8,
     },
     Data {
@@ -126,7 +127,7 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
         let pick = |lane: u8| usize::from(lane) % lanes.len();
         match Event::arbitrary(u)? {
-            Event::Head { lane, ignore_range, no_length, no_content_range, other_etag, shift } => {
+            Event::Head { lane, ignore_range, no_length, no_content_range, other_etag, page, shift } => {
                 let lane = pick(lane);
                 let Lane::Opening(start, end, ranged) = lanes[lane] else { continue };
                 let partial = ranged && !ignore_range && start < length;
@@ -137,7 +138,7 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                     status: if partial { 206 } else { 200 },
                     length: (!no_length).then_some(to - from),
                     content_range: (partial && !no_content_range).then(|| format!("bytes {said}-{}/{length}", to - 1)),
-                    content_type: None,
+                    content_type: page.then(|| "text/html".to_owned()),
                     etag: Some(if other_etag { "\"b\"" } else { "\"a\"" }.to_owned()),
                     last_modified: None,
                 };
@@ -149,6 +150,11 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             Event::Data { lane, bytes } => {
                 let lane = pick(lane);
                 let Lane::Body(mut pos) = lanes[lane] else { continue };
+                if bytes % 5 > 0 {
+                    machine.is_a_video(lane);
+                } else if machine.compares() {
+                    machine.differs();
+                }
                 let mut left = u64::from(bytes % 3_000_000).min(length.saturating_sub(pos));
                 while left > 0 {
                     let place = machine.data(lane, left);
@@ -214,12 +220,9 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     }
 }
 
-/// The structure of the smallest file that passes.
+/// The structure of a file that passes.
 fn sample() -> junfeiai::protocol::mp4::Mp4Info {
-    let mvhd = [[0, 0, 0, 108].as_slice(), b"mvhd", &[0; 100]].concat();
-    let moov = [[0, 0, 0, 116].as_slice(), b"moov", &mvhd].concat();
-    let file = [[0, 0, 0, 16].as_slice(), b"ftypisom\0\0\0\0", &moov, &[0, 0, 0, 9], b"mdat", b"x"].concat();
-    check_slice(&file).expect("the sample is whole")
+    check_slice(include_bytes!("../../../core/tests/mp4/ok_plain.mp4")).expect("the sample is whole")
 }
 
 fuzz_target!(|data: &[u8]| {

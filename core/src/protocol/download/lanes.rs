@@ -16,6 +16,9 @@ const FAR: Duration = Duration::from_millis(20);
 /// Long parts begin at multiples of this, which disks and caches like.
 const ALIGN: u64 = 64 * 1024;
 
+/// So many bytes of two answers are compared where their tags cannot be.
+pub const OVERLAP: u64 = 4 * 1024;
+
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     pub(super) activity: Activity,
@@ -23,6 +26,10 @@ pub(super) struct Lane {
     pub(super) gained: u64,
     /// Where in the file its body began.
     pub(super) from: u64,
+    /// Its answer has nothing in common with what is there that would name the version of the file.
+    pub(super) unnamed: bool,
+    /// Status and content type of an answer that calls itself something else than a video.
+    pub(super) other_type: Option<(u16, String)>,
     /// When its request was sent.
     pub(super) asked: Time,
     /// When the head of its answer came.
@@ -108,6 +115,7 @@ impl DownloadMachine {
         }
         let free = self.lanes.iter().position(|lane| matches!(lane.activity, Activity::Idle))?;
         let part = self.unclaimed().or_else(|| self.steal(now, limit))?;
+        let part = part.start - self.overlap(part.start)..part.end;
         let whole = part.start == 0 && (part.end == u64::MAX || Some(part.end) == self.validators.total);
         let end = (part.end != u64::MAX).then_some(part.end);
         // The plain request is what every server understands; it brings the length as well.
@@ -118,6 +126,12 @@ impl DownloadMachine {
             lane.asked = now;
         }
         Some((free, range))
+    }
+
+    /// So many bytes before this place are asked for again, to be compared with those that are there.
+    fn overlap(&self, start: u64) -> u64 {
+        let before = self.have.iter().find(|run| run.end == start).filter(|_| self.by_content);
+        before.map_or(0, |run| (run.end - run.start).min(OVERLAP))
     }
 
     /// The first part that is neither there nor asked for.
@@ -179,6 +193,11 @@ impl DownloadMachine {
         self.lanes.get(lane).is_some_and(|lane| matches!(lane.activity, Activity::Reading { pos: 0, .. }))
     }
 
+    /// True when nothing is wanted from this place on.
+    pub fn wants_less_than(&self, end: u64) -> bool {
+        self.policy.wanted.as_ref().is_some_and(|wanted| wanted.end < end)
+    }
+
     /// Tells that a piece of this length has come on this lane, and learns where it belongs. What is left of the piece
     /// behind [`Place::skip`] and [`Place::write`] is told again.
     pub fn data(&mut self, lane: usize, length: u64) -> Place {
@@ -221,6 +240,7 @@ impl DownloadMachine {
                 self.side_backoff.reset();
             }
             lane.gained += gained;
+            self.mixed |= lane.unnamed && gained > 0;
             lane.activity = Activity::Reading { pos, end, body_end };
         }
         if place.finished {
@@ -246,8 +266,27 @@ impl DownloadMachine {
         self.have.iter().last().map_or(0, |run| run.end).max(self.announced)
     }
 
+    /// Whether the bytes of [`Place::skip`] have to be compared with those that are there.
+    pub fn compares(&self) -> bool {
+        self.by_content
+    }
+
+    /// Whether bytes have to be kept, in case that they have to be compared.
+    pub fn may_compare(&self) -> bool {
+        self.restarts > 0 && self.policy.wanted.is_none()
+    }
+
+    /// The bytes of an answer are not those that are there.
+    pub fn differs(&mut self) {
+        let why = "the file changed while it was read: its tags differ from answer to answer, and so do its bytes";
+        self.finish(Err(Error::new(ErrorKind::Integrity, Phase::Content, why)));
+    }
+
     /// The lane's body came to its regular end.
     pub fn ended(&mut self, now: Time, lane: usize) {
+        if self.look_failed(now, lane, None) {
+            return;
+        }
         let Some(Lane { activity: Activity::Reading { pos, end, body_end }, gained, from, .. }) = self.lanes.get(lane)
         else {
             return self.lost(now, lane, "the answer ended before its body");
@@ -265,7 +304,8 @@ impl DownloadMachine {
         // not looked at, the end is believed when it is seen a second time.
         if self.validators.total.is_none() && body_end.is_none() && pos > from && pos >= self.least_end() {
             let confirmed = self.clean_end.replace(pos) == Some(pos);
-            if confirmed || self.policy.verify && self.policy.wanted.is_none() {
+            self.ended_here_again |= confirmed && self.ranges_honoured == Some(false);
+            if confirmed || self.checks_structure() {
                 self.release(lane);
                 self.guess = Some(Guess { at: pos, confirmed });
                 return;

@@ -20,6 +20,9 @@ impl DownloadMachine {
         self.guess = None;
         self.announced = 0;
         self.clean_end = None;
+        self.ended_here_again = false;
+        self.mixed = false;
+        self.stuck = (0, 0);
         self.alone_until = None;
         self.not_ready_since = None;
         self.know(known.validators, known.source);

@@ -25,8 +25,8 @@ pub struct DownloadPolicy {
     pub cap: Duration,
     /// Longest time for the whole; `None` (the default) as long as bytes keep coming.
     pub timeout: Option<Duration>,
-    /// How long "not ready" (from its first time) and an incomplete file (from the begin of the download) are believed
-    /// to pass: a file settles some seconds after SUCCESS. Default 90 s.
+    /// How long "not ready" (from its first time) and an incomplete file (from the begin of the download, and 30 s at most
+    /// where it does not change) are believed to pass: a file settles some seconds after SUCCESS. Default 90 s.
     pub settle: Duration,
     /// Whether the MP4 structure is checked at the end. Default yes.
     pub verify: bool,

@@ -1,6 +1,6 @@
 //! What a failure means: again, elsewhere, anew, or the end.
 
-use super::lanes::Activity;
+use super::lanes::{Activity, Lane};
 use super::{DownloadMachine, DownloadStep, Guess, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::url::Url;
@@ -29,6 +29,7 @@ impl DownloadMachine {
                 self.queried = true;
                 self.source_changed();
             }
+            Err(error) if self.doubt.is_some() => self.look_later(now, error.retry_after()),
             Err(error) if error.is_transient() => {
                 self.query_due = true;
                 self.failure(now, error);
@@ -48,6 +49,9 @@ impl DownloadMachine {
             return self.release(lane);
         };
         let start = *start;
+        if self.look_failed(now, lane, Some(&error)) {
+            return;
+        }
         self.release(lane);
         let past_the_end = error.status() == Some(416)
             || error.status() == Some(502)
@@ -85,11 +89,18 @@ impl DownloadMachine {
 
     /// The lane's exchange broke.
     pub fn lost(&mut self, now: Time, lane: usize, why: &str) {
-        let gained = match self.lanes.get(lane) {
-            Some(lane) if !matches!(lane.activity, Activity::Idle) => lane.gained,
+        if self.look_failed(now, lane, None) {
+            return;
+        }
+        let (gained, pos) = match self.lanes.get(lane) {
+            Some(Lane { activity: Activity::Reading { pos, .. }, gained, .. }) => (*gained, Some(*pos)),
+            Some(Lane { activity: Activity::Opening { .. }, .. }) => (0, None),
             _ => return,
         };
         self.release(lane);
+        if gained == 0 && pos.is_some_and(|pos| self.is_stuck(pos)) {
+            return;
+        }
         if gained > 0 {
             self.gained(now, gained);
         } else {
@@ -102,6 +113,9 @@ impl DownloadMachine {
     /// first again.
     pub fn unreachable(&mut self, now: Time, lane: usize, why: &str) {
         if self.lanes.get(lane).is_none_or(|lane| matches!(lane.activity, Activity::Idle)) {
+            return;
+        }
+        if self.look_failed(now, lane, None) {
             return;
         }
         self.release(lane);
@@ -256,6 +270,8 @@ impl DownloadMachine {
             return self.finish(Err(error));
         }
         self.reset();
+        // One connection reads one file.
+        self.lane_limit = 1;
         self.pause(now + self.policy.base);
         self.last_error = Some(error);
     }
@@ -270,6 +286,11 @@ impl DownloadMachine {
         self.announced = 0;
         self.clean_end = None;
         self.resumed = false;
+        self.by_content = false;
+        self.mixed = false;
+        self.ended_here_again = false;
+        self.stuck = (0, 0);
+        self.length_told = false;
         self.queue.push_back(DownloadStep::Reset);
     }
 }

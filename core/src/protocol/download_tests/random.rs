@@ -63,6 +63,7 @@ fn wild(seed: u64) {
         content_range: rng.bool(),
         content_length: rng.u8(..4) != 0,
         etag: rng.bool(),
+        alternates: rng.u8(..8) == 0,
         weakens: rng.bool(),
         modified: rng.bool(),
         past_end: if rng.bool() { 416 } else { 502 },
@@ -129,6 +130,8 @@ fn mild(seed: u64) {
         content_range: rng.bool(),
         content_length,
         etag: true,
+        // Two nodes of one service, or one that says what changed.
+        alternates: policy.wanted.is_none() && lengths.len() == 1 && rng.u8(..4) == 0,
         weakens: rng.bool(),
         modified: rng.bool(),
         past_end: if rng.bool() { 416 } else { 502 },
@@ -140,6 +143,8 @@ fn mild(seed: u64) {
     simulation.can_query = rng.bool();
     match simulation.run() {
         Ok((disk, finished)) => simulation.check(&disk, &finished),
+        // By chance three connections broke at the same byte.
+        Err(error) if error.to_string().contains("so that no save can finish") => {}
         Err(error) => panic!("{error}\n{}", simulation.tail()),
     }
 }
@@ -155,6 +160,7 @@ fn cuts(seed: u64) {
         content_range: rng.bool(),
         content_length: true,
         etag: rng.bool(),
+        alternates: false,
         weakens: false,
         modified: rng.bool(),
         past_end: 416,

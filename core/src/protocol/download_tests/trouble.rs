@@ -40,13 +40,33 @@ fn new_bytes_fill_the_budget_again() {
 #[test]
 fn bytes_that_are_there_already_are_no_progress() {
     let mut bench = Bench::plain().after_a_cut(4);
-    for _ in 0..9 {
+    for round in 0..9 {
         let lane = bench.asks(Some((4, Some(10))));
         bench.head(lane, &ok(10));
-        assert_eq!(bench.machine.data(lane, 4).skip, 4);
+        let length = 3 - round % 2;
+        assert_eq!(bench.machine.data(lane, length).skip, length);
         bench.lost(lane);
     }
     bench.fails(ErrorKind::Download);
+}
+
+#[test]
+fn where_every_connection_begins_anew_and_ends_in_the_same_place_no_save_can_finish() {
+    let mut bench = Bench::plain().after_a_cut(4);
+    for _ in 0..2 {
+        let lane = bench.asks(Some((4, Some(10))));
+        bench.head(lane, &ok(10));
+        assert_eq!(bench.machine.data(lane, 4).skip, 4);
+        bench.machine.ended(bench.now, lane);
+    }
+    let error = bench.fails(ErrorKind::Download);
+    assert!(!error.is_transient());
+    let shown = error.to_string();
+    assert!(
+        shown.contains("ignores Range and ends every connection after 4 bytes, so that no save can finish"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("saving again cannot help: contact support with the task id"), "{shown}");
 }
 
 #[test]
@@ -115,45 +135,113 @@ fn not_ready_has_its_time_from_the_first_time_on() {
 }
 
 #[test]
-fn an_incomplete_file_is_read_anew_until_it_is_whole() {
+fn an_incomplete_file_is_read_anew_when_there_is_another() {
+    let of = |length: u64| Head { etag: Some(format!("\"{length}\"")), ..ok(length) };
     let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
-    for length in [10, 10, 20] {
+    let lane = bench.asks(None);
+    bench.head(lane, &of(10));
+    bench.reads(lane, 0, 10);
+    bench.verifies(10);
+    bench.machine.verified(bench.now, Err(cut_mp4()));
+    // The same one still: not a byte of it is read again.
+    for _ in 0..2 {
         let lane = bench.asks(None);
-        bench.head(lane, &Head { etag: Some(format!("\"{length}\"")), ..ok(length) });
-        bench.reads(lane, 0, length);
-        bench.verifies(length);
-        if length == 10 {
-            bench.machine.verified(bench.now, Err(cut_mp4()));
-            bench.resets();
-        }
+        bench.drops(lane, &of(10));
+        assert_eq!(bench.machine.covered(), 10);
     }
+    let lane = bench.asks(None);
+    bench.head(lane, &of(20));
+    bench.resets();
+    bench.reads(lane, 0, 20);
+    bench.verifies(20);
     bench.machine.verified(bench.now, Ok(info()));
     let finished = bench.done();
-    assert_eq!((finished.total, finished.attempts, finished.resumed), (Some(20), 3, false));
+    assert_eq!((finished.total, finished.attempts, finished.resumed), (Some(20), 4, false));
     assert!(bench.elapsed() > Duration::from_secs(2), "it was given no time: {:?}", bench.elapsed());
 }
 
-#[test]
-fn a_file_that_stays_incomplete_is_an_error() {
-    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
-    let mut late = 0;
-    let error = loop {
+/// Drives a refused file of ten bytes to its end, and gives how often it was read.
+fn refused_to_the_end(bench: &mut Bench, head: impl Fn(u32) -> Head) -> (Error, u32) {
+    let (mut requests, mut read) = (0, 0);
+    loop {
         match bench.next() {
             DownloadStep::Open { lane, .. } => {
-                bench.head(lane, &ok(10));
-                bench.reads(lane, 0, 10);
+                requests += 1;
+                if bench.machine.head(bench.now, lane, &head(requests)) == HeadVerdict::Read {
+                    if let DownloadStep::Reset = bench.machine.step(bench.now) {
+                        assert_eq!(bench.machine.covered(), 0);
+                    }
+                    read += 1;
+                    bench.reads(lane, 0, 10);
+                }
             }
-            DownloadStep::Verify { .. } => {
-                late += u32::from(bench.elapsed() >= Duration::from_secs(90));
-                bench.machine.verified(bench.now, Err(cut_mp4()));
-            }
+            DownloadStep::Verify { .. } => bench.machine.verified(bench.now, Err(cut_mp4())),
             DownloadStep::Reset => {}
-            DownloadStep::Done(result) => break result.unwrap_err(),
+            DownloadStep::Done(result) => return (result.unwrap_err(), read),
             step => panic!("{step:?}"),
         }
-    };
-    assert_eq!((error.kind(), late), (ErrorKind::Integrity, 2));
-    assert!(error.record().attempts <= 14, "it was fetched {} times", error.record().attempts);
+    }
+}
+
+#[test]
+fn a_file_that_stays_incomplete_is_read_once() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    let (error, read) = refused_to_the_end(&mut bench, |_| ok(10));
+    assert_eq!((error.kind(), read), (ErrorKind::Integrity, 1));
+    assert!(error.record().attempts <= 7, "it was asked for {} times", error.record().attempts);
+    assert!((15..=30).contains(&bench.elapsed().as_secs()), "{:?}", bench.elapsed());
+    assert_eq!(error.record().field.as_deref(), Some("verify"));
+    let shown = error.to_string();
+    assert!(shown.contains("at least 20 bytes are needed, 10 are there"), "{shown}");
+    assert!(shown.contains("save it with verify off"), "{shown}");
+    // Tags that change all the time look like another file: the second time it fails the same way, and that is it.
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    let (_, read) = refused_to_the_end(&mut bench, |n| Head { etag: Some(format!("\"{n}\"")), ..ok(10) });
+    assert_eq!(read, 2);
+    // What the bytes are is known by now: unchecked they need no request.
+    let progress = bench.machine.progress();
+    let mut bench = Bench::plain();
+    bench.machine = bench.machine.resume(progress.clone());
+    assert_eq!(bench.done().attempts, 0);
+    // Checked they need one look.
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false);
+    bench.machine = bench.machine.resume(progress);
+    let (_, read) = refused_to_the_end(&mut bench, |_| Head { etag: Some("\"2\"".into()), ..ok(10) });
+    assert_eq!((read, bench.elapsed()), (0, Duration::ZERO));
+}
+
+#[test]
+fn a_look_that_fails_throws_nothing_away() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], true);
+    let lane = bench.asks(None);
+    bench.head(lane, &ok(10));
+    bench.reads(lane, 0, 10);
+    bench.verifies(10);
+    bench.machine.verified(bench.now, Err(cut_mp4()));
+    let lane = bench.asks(None);
+    bench.refused(lane, ErrorKind::PermissionDenied, 403);
+    let lane = bench.asks(None);
+    bench.lost(lane);
+    let lane = bench.asks(None);
+    bench.drops(lane, &Head { content_type: Some("text/html".into()), ..ok(77) });
+    assert_eq!((bench.machine.covered(), bench.machine.total()), (10, Some(10)));
+    while let DownloadStep::Open { lane, .. } = bench.next() {
+        bench.machine.unreachable(bench.now, lane, "refused");
+    }
+    assert!(bench.elapsed() <= Duration::from_secs(30));
+}
+
+#[test]
+fn parts_that_nothing_ties_together_are_read_anew_once() {
+    let mut bench = Bench::new(DownloadPolicy::default(), &[C], false).after_a_cut(4);
+    let lane = bench.asks(Some((4, Some(10))));
+    bench.head(lane, &part("4-9/10"));
+    bench.reads(lane, 4, 6);
+    bench.verifies(10);
+    bench.machine.verified(bench.now, Err(cut_mp4()));
+    bench.resets();
+    let (_, read) = refused_to_the_end(&mut bench, |_| ok(10));
+    assert_eq!(read, 1);
 }
 
 #[test]

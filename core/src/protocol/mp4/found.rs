@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What a sound MP4 says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mp4Info {
-    /// Length in time; `None` if the file does not say (live and some fragmented files).
+    /// Length in time; `None` if the file does not say. Of fragments that nobody counted, what is there.
     pub duration: Option<Duration>,
     /// Width in pixels as a player shows it: a quarter turn ([`rotation`](Self::rotation)) is applied.
     pub width: Option<u32>,
@@ -18,6 +18,9 @@ pub struct Mp4Info {
     pub moov_at_end: bool,
     /// The media come in fragments (`moof`), or the file announces them (`mvex`).
     pub fragmented: bool,
+    /// Something stands behind the last whole box, or a box claims more than there is. No sample is missing, but where
+    /// the length of the file was only guessed more may follow.
+    pub loose_end: bool,
     /// Sample format of the first video track, such as `avc1` or `hvc1`.
     pub video_codec: Option<[u8; 4]>,
     /// Sample format of the first audio track, such as `mp4a`.
@@ -45,7 +48,7 @@ pub enum Mp4Fault {
     },
     /// A box without which nothing can be played is not there.
     Missing {
-        /// `"ftyp"`, `"moov"` or `"mdat"`.
+        /// `"moov"`, `"mdat"` or `"moof"`.
         what: &'static str,
     },
     /// A box contradicts the format.

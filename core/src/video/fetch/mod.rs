@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{BodyStream, HttpResponse};
 use crate::net::url::Url;
-use crate::protocol::mp4::{Mp4Fault, Mp4Info, looks_like_mp4};
+use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::range::range_header;
-use crate::protocol::{DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, Progress, classify};
+use crate::protocol::{
+    DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, OVERLAP, Progress, classify,
+};
 use crate::text::decimal::Seconds;
 use crate::time::Time;
 
@@ -73,6 +75,12 @@ pub(crate) struct Fetch {
     query: Option<BoxFuture<'static, Result<Vec<Url>>>>,
     alarm: Option<(Time, BoxFuture<'static, ()>)>,
     check_first_bytes: bool,
+    /// The first bytes of a body, while they are too few to be judged.
+    beginning: Option<(usize, Vec<u8>)>,
+    /// Counts boxes, where no check at the end does.
+    boxes: Option<BoxCounter>,
+    /// The last bytes that were handed on, and where they end: to be compared with another answer's.
+    tail: (u64, Vec<u8>),
     rate_limit: Option<u64>,
     max_bytes: u64,
     /// The bandwidth limit is used up to this time.
@@ -100,6 +108,9 @@ impl Fetch {
             query: None,
             alarm: None,
             check_first_bytes,
+            beginning: None,
+            boxes: None,
+            tail: (0, Vec::new()),
             rate_limit: None,
             max_bytes,
             paid_until: now,
@@ -113,10 +124,17 @@ impl Fetch {
         self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
     }
 
+    /// Counts the boxes that go past: where the length of the file was never told, an end inside of one is an error.
+    pub(crate) fn counting(mut self) -> Self {
+        self.boxes = (!self.machine.checks_structure()).then(BoxCounter::default);
+        self
+    }
+
     /// Drops what is in progress and begins with another part; see [`DownloadMachine::next_part`].
     pub(crate) fn next_part(&mut self, wanted: Range<u64>, known: Progress) {
         self.lanes.fill_with(|| Lane::Idle);
         self.piece = None;
+        self.beginning = None;
         self.query = None;
         self.alarm = None;
         self.machine.next_part(self.core.now(), wanted, known);
@@ -168,10 +186,15 @@ impl Fetch {
                     self.query = Some(query(self.core.clone(), self.task_id.clone()));
                     continue;
                 }
-                DownloadStep::Reset => return Poll::Ready(FetchEvent::Reset),
+                DownloadStep::Reset => {
+                    self.tail.1.clear();
+                    self.boxes = self.boxes.take().map(|_| BoxCounter::default());
+                    return Poll::Ready(FetchEvent::Reset);
+                }
                 DownloadStep::Verify { total } => return Poll::Ready(FetchEvent::Verify { total }),
                 DownloadStep::Done(result) => {
                     let task = self.task_id.as_deref();
+                    let result = result.and_then(|finished| self.not_cut(&finished).map_or(Ok(finished), Err));
                     return Poll::Ready(FetchEvent::Done(result.map_err(|error| error.about(task))));
                 }
                 DownloadStep::Wait(until) => until,
@@ -244,7 +267,12 @@ impl Fetch {
                         return true;
                     }
                     Poll::Ready(None) => {
+                        let short = self.beginning.as_ref().is_some_and(|(lane, _)| *lane == at);
                         self.set(at, Lane::Idle);
+                        if short {
+                            self.machine.not_a_video(self.core.now(), at);
+                            return true;
+                        }
                         self.machine.ended(self.core.now(), at);
                         return true;
                     }
@@ -303,24 +331,94 @@ impl Fetch {
             let seconds = piece.len() as f64 / rate as f64;
             self.paid_until = self.paid_until.max(now) + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         }
-        self.piece = Some((lane, piece));
+        self.piece = self.judgeable(lane, piece).map(|piece| (lane, piece));
+    }
+
+    /// The piece, unless it is the begin of the file and too short to be judged: then the next one is waited for.
+    fn judgeable(&mut self, lane: usize, piece: Bytes) -> Option<Bytes> {
+        let judges = self.check_first_bytes || self.machine.doubts_type(lane);
+        if !judges || !self.machine.expects_beginning(lane) || self.machine.wants_less_than(8) {
+            return Some(piece);
+        }
+        let mut begun = self.beginning.take().filter(|(of, _)| *of == lane).map(|(_, bytes)| bytes).unwrap_or_default();
+        if begun.is_empty() && looks_like_mp4(&piece).is_some() {
+            return Some(piece);
+        }
+        begun.extend_from_slice(&piece);
+        if looks_like_mp4(&begun).is_some() {
+            return Some(begun.into());
+        }
+        self.beginning = Some((lane, begun));
+        None
+    }
+
+    /// What is wrong with the end of a file whose length was never told: it lies inside of a box.
+    fn not_cut(&self, finished: &Finished) -> Option<Error> {
+        let end = finished.total.filter(|_| self.machine.total().is_none())?;
+        let (kind, needs) = self.boxes.as_ref()?.cut_at(end)?;
+        let box_type = kind.escape_ascii();
+        let mut why =
+            format!("the video ends in its '{box_type}' box: {end} bytes came, and at least {needs} are needed");
+        if !self.machine.ranges_honoured() {
+            why.push_str("; the server ignores Range and ends every connection there");
+        }
+        Some(Error::new(ErrorKind::Integrity, Phase::Content, why))
+    }
+
+    /// Keeps the last bytes that are there and compares those that come again. False when they differ.
+    fn compare(&mut self, skipped: &[u8], at: u64, new: &[u8]) -> bool {
+        let (end, tail) = &mut self.tail;
+        if self.machine.compares() {
+            let (from, to) = (at - skipped.len() as u64, at);
+            let begin = *end - tail.len() as u64;
+            let (first, last) = (from.max(begin), to.min(*end));
+            let part = |bytes: &[u8], start: u64| {
+                bytes.get((first - start) as usize..(last - start) as usize).map(<[u8]>::to_vec)
+            };
+            if first < last && part(tail, begin) != part(skipped, from) {
+                return false;
+            }
+        }
+        if self.machine.may_compare() && !new.is_empty() {
+            if *end != at {
+                tail.clear();
+            }
+            tail.extend_from_slice(new);
+            *end = at + new.len() as u64;
+            let too_many = tail.len().saturating_sub(OVERLAP as usize);
+            tail.drain(..too_many);
+        }
+        true
     }
 
     /// Finds out where the piece belongs; what is left of it waits for the next round.
     fn place(&mut self, lane: usize, mut piece: Bytes) -> Option<FetchEvent> {
-        if self.check_first_bytes && self.machine.expects_beginning(lane) && looks_like_mp4(&piece) == Some(false) {
-            self.set(lane, Lane::Idle);
-            self.machine.not_a_video(self.core.now(), lane);
-            return None;
+        let doubted = self.machine.doubts_type(lane);
+        if (self.check_first_bytes || doubted) && self.machine.expects_beginning(lane) {
+            if looks_like_mp4(&piece) == Some(false) {
+                self.set(lane, Lane::Idle);
+                self.machine.not_a_video(self.core.now(), lane);
+                return None;
+            }
+            self.machine.is_a_video(lane);
         }
         let place = self.machine.data(lane, piece.len() as u64);
         if place.finished {
             self.set(lane, Lane::Idle);
         }
-        piece.advance((place.skip as usize).min(piece.len()));
+        let skipped = piece.split_to((place.skip as usize).min(piece.len()));
         let bytes = piece.split_to((place.write as usize).min(piece.len()));
         if !place.finished && !piece.is_empty() && place.skip + place.write > 0 {
             self.piece = Some((lane, piece));
+        }
+        if !self.compare(&skipped, place.at, &bytes) {
+            self.piece = None;
+            self.machine.differs();
+            return None;
+        }
+        if let Some(boxes) = &mut self.boxes {
+            boxes.pass(place.at - skipped.len() as u64, &skipped);
+            boxes.pass(place.at, &bytes);
         }
         // Where the length is known, whoever keeps the bytes can judge it.
         let needed = if self.machine.total().is_some() { 0 } else { place.at + bytes.len() as u64 };
@@ -344,6 +442,7 @@ impl Fetch {
     }
 
     fn set(&mut self, lane: usize, state: Lane) {
+        self.beginning = self.beginning.take().filter(|(of, _)| *of != lane);
         if let Some(lane) = self.lanes.get_mut(lane) {
             *lane = state;
         }

@@ -67,6 +67,7 @@ pub(crate) fn to_memory<M: MemorySink + 'static>(
     mut memory: M,
 ) -> BoxFuture<'static, Result<M>> {
     Box::pin(async move {
+        fetch = fetch.counting();
         loop {
             match fetch.next().await {
                 FetchEvent::Reset => memory.clear(),
@@ -117,7 +118,7 @@ pub(crate) struct ByteStream {
 
 impl ByteStream {
     pub(crate) fn new(fetch: Fetch) -> Self {
-        Self { fetch, sent: 0, done: false }
+        Self { fetch: fetch.counting(), sent: 0, done: false }
     }
 
     /// Length of the whole file, once an answer has said it.
