@@ -19,6 +19,7 @@ pub mod mp4;
 pub mod part;
 mod player;
 mod probe;
+pub mod process;
 mod query;
 pub mod range;
 pub mod ranges;
