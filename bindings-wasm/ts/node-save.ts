@@ -1,5 +1,5 @@
 /** Node's files for a save. Which operations come when is decided in the core (`core/src/save`); here is only how. */
-import { constants, promises as fs, readFileSync, readlinkSync } from "node:fs";
+import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JunFeiAIError } from "./errors.js";
@@ -54,8 +54,8 @@ class NodeStorage implements Storage {
   }
 
   stat(suffix: string, follow: boolean): Promise<FileStat | undefined> {
-    const look = follow ? fs.stat : fs.lstat;
-    return this.#queue(() => look(this.display(suffix), { bigint: true }).then(statOf, absent));
+    const how = { bigint: true } as const;
+    return this.#queue(() => (follow ? fs.stat(this.display(suffix), how) : fs.lstat(this.display(suffix), how)).then(statOf, absent));
   }
 
   open(suffix: string, write: boolean, create: boolean): Promise<FileStat | undefined> {
@@ -176,7 +176,7 @@ class NodeStorage implements Storage {
   }
 }
 
-function statOf(stat: { isFile(): boolean; isDirectory(): boolean; size: bigint; mtimeMs: bigint; dev: bigint; ino: bigint }): FileStat {
+function statOf(stat: BigIntStats): FileStat {
   return {
     isFile: stat.isFile(), isFolder: stat.isDirectory(), length: Number(stat.size), ageMs: Date.now() - Number(stat.mtimeMs),
     // Elsewhere an open file keeps its name, and there is nothing to tell apart.

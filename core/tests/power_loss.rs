@@ -1,4 +1,5 @@
 //! A disk that loses any part of what was not synced, at any operation: the save that comes after ends with the right bytes.
+//! And one that stalls: nobody else waits for it.
 //!
 //! `JUNFEIAI_SEED` repeats a run, `JUNFEIAI_CASES` makes it longer. A failure names its seed.
 #![cfg(feature = "native")]
@@ -8,6 +9,7 @@ mod clock;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,6 +23,7 @@ use junfeiai::protocol::process::ProcessTable;
 use junfeiai::storage::{Access, FileStat, Renamed, Storage, SystemLock};
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Transport, TransportError};
 use junfeiai::{Client, Result, SaveOptions};
+use tokio::sync::Semaphore;
 
 /// An operation on a file that is not on the disk yet.
 enum Change {
@@ -85,10 +88,16 @@ struct Machine {
     process: u32,
     /// The process ends before the next operation after so many.
     left: usize,
+    /// Writes are reported when this gives them a place.
+    gate: Option<Arc<Semaphore>>,
     rng: fastrand::Rng,
 }
 
 impl Machine {
+    fn new(knows_boots: bool, rng: fastrand::Rng) -> Self {
+        Self { files: BTreeMap::new(), boot: 1, knows_boots, process: 1, left: usize::MAX, gate: None, rng }
+    }
+
     /// Bytes are written only when no line that was taken back can return: chance would find a mixture once in a million.
     fn check_old_claims(&self) {
         let Some(state) = self.files.get(".part.state") else { return };
@@ -204,13 +213,20 @@ impl Storage for Disk {
     }
 
     fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>> {
-        self.run(|machine| {
+        let gate = self.machine().gate.clone();
+        let written = self.run(|machine| {
             if suffix == ".part" {
                 machine.check_old_claims();
             }
             let change = Change::Write(at as usize, pieces.concat());
             machine.files.get_mut(suffix).unwrap().change(change);
             Ok(())
+        });
+        Box::pin(async {
+            if let Some(gate) = gate {
+                gate.acquire_owned().await.unwrap().forget();
+            }
+            written.await
         })
     }
 
@@ -391,14 +407,7 @@ fn save(
 fn case(seed: u64) -> bool {
     let mut rng = fastrand::Rng::with_seed(seed);
     let length = rng.usize(1..900_000);
-    let machine = Machine {
-        files: BTreeMap::new(),
-        boot: 1,
-        knows_boots: rng.u8(..4) != 0,
-        process: 1,
-        left: 0,
-        rng: rng.fork(),
-    };
+    let machine = Machine::new(rng.u8(..4) != 0, rng.fork());
     let disk = Disk(Arc::new(Mutex::new(machine)));
     let (mut version, mut rebooted, mut resumed) = (0, false, false);
     for attempt in 0.. {
@@ -441,4 +450,64 @@ fn what_was_not_synced_may_be_lost_and_is_not_believed() {
     }
     println!("{resumed} resumed after a loss of power");
     assert!(resumed > count as u32 / 10 || count < 50, "what was synced is of no use");
+}
+
+/// A video that comes as fast as it is read.
+struct Fast {
+    content: Bytes,
+    read: Arc<AtomicUsize>,
+}
+
+impl Transport for Fast {
+    fn send(&self, _: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        let (content, read) = (self.content.clone(), self.read.clone());
+        let headers = Headers::from_iter([("Content-Length", content.len().to_string())]);
+        let pieces = (0..content.len()).step_by(65_536).map(move |at| {
+            read.fetch_add(1, Ordering::SeqCst);
+            Ok(content.slice(at..content.len().min(at + 65_536)))
+        });
+        Box::pin(async { Ok(HttpResponse { status: 200, headers, body: Box::pin(stream::iter(pieces)) }) })
+    }
+}
+
+#[tokio::test]
+async fn while_a_write_stalls_other_tasks_go_on_and_reading_waits() {
+    const MIB: usize = 1024 * 1024;
+    let read = Arc::new(AtomicUsize::new(0));
+    let content = content(1, 24 * MIB);
+    let transport = Arc::new(Fast { content: content.clone(), read: read.clone() });
+    let client = Client::builder().api_key("sk-1").transport(transport).build().unwrap();
+    let video = client.videos().video_of("task_1", "https://junfeiai.com/v1/videos/task_1/content").unwrap();
+    let disk = Disk(Arc::new(Mutex::new(Machine::new(true, fastrand::Rng::with_seed(1)))));
+    let gate = Arc::new(Semaphore::new(0));
+    disk.machine().gate = Some(gate.clone());
+    let mut options = SaveOptions::default();
+    options.policy = DownloadPolicy { verify: false, first_bytes: false, ..DownloadPolicy::default() };
+    let save = video.save_to(Arc::new(disk.clone()), options, |_, _| {});
+    // On the same thread.
+    let other = async {
+        // The first write is the line that says what the bytes are from.
+        while disk.content(".part.state").is_none_or(|text| text.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+        let waits = async |before: usize| {
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            read.load(Ordering::SeqCst) == before
+        };
+        loop {
+            let before = read.load(Ordering::SeqCst);
+            if waits(before).await && before > 1 {
+                break;
+            }
+        }
+        let held = read.load(Ordering::SeqCst) * 65_536;
+        assert!((2 * MIB..12 * MIB).contains(&held), "{held} bytes in memory");
+        gate.add_permits(1_000_000);
+    };
+    let both = async { tokio::join!(save, other).0 };
+    tokio::time::timeout(Duration::from_secs(120), both).await.expect("it hangs").unwrap();
+    assert!(disk.content("").unwrap() == content);
 }

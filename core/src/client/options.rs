@@ -137,6 +137,11 @@ impl Save {
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(self, value: Value) -> Result<Self> {
+        let task_id = self.task_id().map(str::to_owned);
+        self.read_options(value).map_err(|error| error.about(task_id.as_deref()))
+    }
+
+    fn read_options(self, value: Value) -> Result<Self> {
         let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
         let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
         let mut save =

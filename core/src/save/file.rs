@@ -167,9 +167,14 @@ impl Save {
         self.stamp(result)
     }
 
+    /// The task whose video it is, when it is known.
+    pub(crate) fn task_id(&self) -> Option<&str> {
+        self.source.task_id.as_deref()
+    }
+
     /// The task's id on every error.
-    pub(crate) fn stamp<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.about(self.source.task_id.as_deref()))
+    fn stamp<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.about(self.task_id()))
     }
 
     /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
