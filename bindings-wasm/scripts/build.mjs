@@ -239,7 +239,7 @@ const page = sizes();
 console.log(relative(process.cwd(), tarball));
 // 120 KB is wanted. What is there is larger; this keeps it from growing unseen. Without the library's source every panic
 // carries its text, and nothing is to be measured.
-const LIMIT = 164_000;
+const LIMIT = 156_400;
 if (small && page.gzip > LIMIT) {
   console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
   process.exit(1);

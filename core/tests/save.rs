@@ -726,6 +726,32 @@ fn another_working_folder_changes_nothing() {
     }
 }
 
+/// As a machine that lost power may leave it: another boot, and more bytes than were synced.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn after_a_boot_of_the_machine_only_what_was_synced_is_believed() {
+    for synced in [true, false] {
+        let case = Case::new(&json!({}));
+        begin(&case).await;
+        let there = fs::metadata(case.part()).unwrap().len();
+        let text = fs::read_to_string(case.state()).unwrap();
+        let (head, claim) = text.split_at(text.find("synced ").unwrap());
+        assert_eq!(claim, format!("synced 0-{}\n", there - 1));
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let text = format!("{}{}", head.replace(boot.trim(), "another"), if synced { claim } else { "" });
+        assert!(text.contains("another"), "{text}");
+        fs::write(case.state(), text).unwrap();
+        let mut part = fs::File::options().append(true).open(case.part()).unwrap();
+        std::io::Write::write_all(&mut part, &[0; 1000]).unwrap();
+        case.emulator.set_scenario_json("{}").unwrap();
+        case.emulator.clear_requests();
+        assert_eq!(case.save().await.unwrap().resumed, synced);
+        case.assert_whole();
+        let from = synced.then(|| format!("bytes={there}-{}", SIZE - 1));
+        assert_eq!(case.content()[0].range, from);
+    }
+}
+
 /// In a runtime of several threads a dropped save keeps what was read as well, the batch that is being written included.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_save_keeps_what_was_read_where_a_thread_of_its_own_writes() {

@@ -180,12 +180,13 @@ impl PartFile {
         // The other saver may have ended between our first look and the lock.
         check_target(&*storage, overwrite).await?;
         self.had_text |= storage.stat(PART, false).await?.is_some();
-        let part = open(&*storage, PART, Access::Create).await?.unwrap_or_default();
-        self.stage = Stage::Open;
-        // With a lock of the system it is open already.
+        // With a lock of the system it is open already. Before the other: until that is open, nothing but what is ours is
+        // removed when the save is refused.
         if !storage.has_system_locks() {
             open(&*storage, STATE, Access::Create).await?;
         }
+        let part = open(&*storage, PART, Access::Create).await?.unwrap_or_default();
+        self.stage = Stage::Open;
         let kept = self.load(part.length).await?;
         if kept.is_none() {
             self.reset().await?;
