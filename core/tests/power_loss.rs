@@ -507,7 +507,7 @@ async fn while_a_write_stalls_other_tasks_go_on_and_reading_waits() {
         assert!((2 * MIB..12 * MIB).contains(&held), "{held} bytes in memory");
         gate.add_permits(1_000_000);
     };
-    let both = async { tokio::join!(save, other).0 };
+    let both = Box::pin(async { tokio::join!(save, other).0 });
     tokio::time::timeout(Duration::from_secs(120), both).await.expect("it hangs").unwrap();
     assert!(disk.content("").unwrap() == content);
 }

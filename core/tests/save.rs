@@ -482,6 +482,8 @@ async fn what_a_killed_saver_left_beside_a_whole_file_is_removed() {
             let case = Case::new(&json!({}));
             fs::write(case.path(), "whole").unwrap();
             fs::write(case.state(), state).unwrap();
+            // It had just taken over the lock of another one.
+            fs::write(case.folder.path().join("ball.mp4.part.stale"), "{}").unwrap();
             let result = case.save().overwrite(overwrite).await;
             assert_eq!(result.err().map(|error| error.kind()), (!overwrite).then_some(ErrorKind::FileExists));
             assert_eq!(case.names(), ["ball.mp4"], "{state:?}");
@@ -741,8 +743,7 @@ async fn after_a_boot_of_the_machine_only_what_was_synced_is_believed() {
         let text = format!("{}{}", head.replace(boot.trim(), "another"), if synced { claim } else { "" });
         assert!(text.contains("another"), "{text}");
         fs::write(case.state(), text).unwrap();
-        let mut part = fs::File::options().append(true).open(case.part()).unwrap();
-        std::io::Write::write_all(&mut part, &[0; 1000]).unwrap();
+        fs::File::options().write(true).open(case.part()).unwrap().set_len(there + 1000).unwrap();
         case.emulator.set_scenario_json("{}").unwrap();
         case.emulator.clear_requests();
         assert_eq!(case.save().await.unwrap().resumed, synced);

@@ -24,7 +24,7 @@ pub(crate) async fn whole(path: &Path, seed: u64, now: impl Fn() -> Time) -> Res
     let checked = check_structure(&*storage, TARGET, opened.length).await?;
     storage.close(TARGET).await?;
     let Ok(info) = checked else { return Ok(None) };
-    PartFile::new(storage, None, seed, begun).tidy().await?;
+    PartFile::new(storage, None, seed, begun).only_tidy().await?;
     Ok(Some(Summary {
         path: path.to_owned(),
         bytes: opened.length,

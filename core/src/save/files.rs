@@ -12,6 +12,9 @@ pub(super) const PART: &str = ".part";
 pub(super) const STATE: &str = ".part.state";
 /// Who is at work.
 pub(super) const LOCK: &str = ".part.lock";
+/// Where the lock file of a saver that is gone is moved before it is removed. No longer than the longest of the others, so
+/// that there is room for it.
+pub(super) const STALE: &str = ".part.stale";
 
 /// A link in place of our own files would lead the bytes elsewhere.
 pub(super) async fn refuse_other_than_file(storage: &dyn Storage, suffix: &str) -> Result<()> {

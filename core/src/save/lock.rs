@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::part::STATE_START;
 use crate::protocol::process::{self, Process};
-use crate::save::files::{LOCK, PART, STATE, open, read_file};
+use crate::save::files::{LOCK, PART, STALE, STATE, open, read_file};
 use crate::storage::{Access, Storage, SystemLock};
 
 /// So long nothing was written by a saver that counts as gone although its process cannot be looked up from here.
@@ -53,10 +53,10 @@ pub(super) async fn acquire(storage: &dyn Storage, line: &str) -> Result<()> {
     // A look first: taking the lock of the system makes the state file, which a refused saver must not leave.
     check(storage).await?;
     let state = if storage.has_system_locks() { lock_state(storage, Access::Create).await? } else { None };
-    for attempt in 0..TRIES {
+    for _ in 0..TRIES {
         match storage.create(LOCK, line.to_owned()).await {
             Ok(true) => return Ok(()),
-            Ok(false) => take_over(storage, state, &aside(line, attempt)).await?,
+            Ok(false) => take_over(storage, state).await?,
             Err(error) => {
                 // A full disk, for example: a file without a line would lock everybody out for a while.
                 let left = read_file(storage, LOCK, MAX_LINE).await.ok().flatten();
@@ -76,6 +76,8 @@ pub(super) async fn acquire(storage: &dyn Storage, line: &str) -> Result<()> {
 /// Gives both locks back.
 pub(super) async fn release(storage: &dyn Storage, line: &str) {
     if is_ours(storage, line).await {
+        // A saver may have been killed while it took over.
+        let _ = storage.remove(STALE).await;
         let _ = storage.remove(LOCK).await;
     }
     let _ = storage.close(STATE).await;
@@ -119,24 +121,24 @@ pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
 }
 
 /// Removes the lock file of a saver that is gone; an error where it is not.
-async fn take_over(storage: &dyn Storage, state: Option<SystemLock>, aside: &str) -> Result<()> {
+async fn take_over(storage: &dyn Storage, state: Option<SystemLock>) -> Result<()> {
     let text = match judge(storage, state).await? {
         None => return Ok(()),
         Some((true, _)) => return Err(held_by_another(storage, LOCK)),
         Some((false, text)) => text,
     };
     // Moved aside, not removed: only one of several can do that.
-    if storage.rename(LOCK, aside).await.is_err() {
+    if storage.rename(LOCK, STALE).await.is_err() {
         return Ok(());
     }
-    let moved = read_file(storage, aside, MAX_LINE).await?;
+    let moved = read_file(storage, STALE, MAX_LINE).await?;
     if moved.is_some_and(|moved| moved != text) {
         // Another saver was faster: this is its lock.
-        let _ = storage.link(aside, LOCK).await;
-        let _ = storage.remove(aside).await;
+        let _ = storage.link(STALE, LOCK).await;
+        let _ = storage.remove(STALE).await;
         return Err(held_by_another(storage, LOCK));
     }
-    storage.remove(aside).await
+    storage.remove(STALE).await
 }
 
 /// Whether the lock file's saver may still be at work, and what the file says; `None` when there is no such file. `state` is
@@ -175,12 +177,6 @@ async fn lock_state(storage: &dyn Storage, access: Access) -> Result<Option<Syst
         storage.close(STATE).await?;
     }
     Err(busy(storage, STATE))
-}
-
-/// Where a lock file is moved before it is removed: as long as the longest of our names, so that there is room for it.
-fn aside(line: &str, attempt: u32) -> String {
-    let name = line.rsplit('"').nth(1).unwrap_or_default();
-    format!(".part.{}{attempt}", name.get(..4).unwrap_or_default())
 }
 
 fn held_by_another(storage: &dyn Storage, suffix: &str) -> Error {

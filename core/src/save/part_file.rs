@@ -25,7 +25,7 @@ use crate::protocol::part::{KeptPart, PartState};
 use crate::protocol::range::Validators;
 use crate::protocol::{MAX_CONNECTIONS, Progress};
 use crate::save::files::{
-    LOCK, PART, STATE, TARGET, check_structure, check_target, exists, open, refuse_other_than_file,
+    LOCK, PART, STALE, STATE, TARGET, check_structure, check_target, exists, open, refuse_other_than_file,
 };
 use crate::save::lock;
 use crate::storage::{Access, Renamed, Storage};
@@ -226,16 +226,24 @@ impl PartFile {
         Ok(Some(progress))
     }
 
+    /// [`PartFile::tidy`], and nothing else.
+    #[cfg(feature = "native")]
+    pub(super) async fn only_tidy(mut self) -> Result<()> {
+        let result = self.tidy().await;
+        self.stage = if result.is_ok() { Stage::Over } else { self.stage };
+        result
+    }
+
     /// Removes what a saver left beside a whole file when it was killed before it had tidied up. Does nothing while there is
     /// no file of that name, or while another saver is at work.
-    pub(super) async fn tidy(&mut self) -> Result<()> {
+    async fn tidy(&mut self) -> Result<()> {
         let storage = &*self.storage;
         // A target that cannot be looked at is refused by what comes next.
         let Some(target) = storage.stat(TARGET, false).await.ok().flatten().filter(|stat| stat.is_file) else {
             return Ok(());
         };
         let mut left = false;
-        for suffix in [PART, STATE, LOCK] {
+        for suffix in [PART, STATE, LOCK, STALE] {
             left |= storage.stat(suffix, false).await?.is_some();
         }
         if !left {
