@@ -138,34 +138,33 @@ impl Save {
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(self, value: Value) -> Result<Self> {
         let task_id = self.task_id().map(str::to_owned);
-        self.read_options(value).map_err(|error| error.about(task_id.as_deref()))
-    }
-
-    fn read_options(self, value: Value) -> Result<Self> {
-        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
-        let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
-        let mut save =
-            self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
-        if let Some(connections) = fields.whole("connections")? {
-            // What is no number of that size is none of the numbers that are taken.
-            save = save.connections(u32::try_from(connections).unwrap_or(0));
-        }
-        if let Some(yes) = fields.flag("verify")? {
-            save = save.verify(yes);
-        }
-        if let Some(timeout) = duration(&mut fields, "timeout")?
-            && timeout < Duration::MAX
-        {
-            save = save.timeout(timeout);
-        }
-        match fields.number("rate_limit")? {
-            None => {}
-            // What is not a number, or less than 1, ends as 0.
-            Some(rate) => save = save.rate_limit(rate as u64),
-        }
-        fields.end("options")?;
-        save.check_options()?;
-        Ok(save)
+        let read = move || -> Result<Self> {
+            let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
+            let mut flag = |name| fields.flag(name).map(Option::unwrap_or_default);
+            let mut save =
+                self.overwrite(flag("overwrite")?).create_parents(flag("create_parents")?).sha256(flag("sha256")?);
+            if let Some(connections) = fields.whole("connections")? {
+                // What is no number of that size is none of the numbers that are taken.
+                save = save.connections(u32::try_from(connections).unwrap_or(0));
+            }
+            if let Some(yes) = fields.flag("verify")? {
+                save = save.verify(yes);
+            }
+            if let Some(timeout) = duration(&mut fields, "timeout")?
+                && timeout < Duration::MAX
+            {
+                save = save.timeout(timeout);
+            }
+            match fields.number("rate_limit")? {
+                None => {}
+                // What is not a number, or less than 1, ends as 0.
+                Some(rate) => save = save.rate_limit(rate as u64),
+            }
+            fields.end("options")?;
+            save.check_options()?;
+            Ok(save)
+        };
+        read().map_err(|error| error.about(task_id.as_deref()))
     }
 }
 
