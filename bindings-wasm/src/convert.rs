@@ -73,12 +73,6 @@ pub(crate) fn io_error(error: &JsValue, phase: Phase) -> Error {
     Error::new(ErrorKind::Io, phase, format!("there is no memory for the video: {message}"))
 }
 
-/// The error for a failure of Node's `fs` while the video of this task is saved, as a plain object.
-#[wasm_bindgen(js_name = ioError)]
-pub fn io_error_record(error: &JsValue, task_id: Option<String>) -> JsValue {
-    record(io_error(error, Phase::Save), task_id)
-}
-
 /// An error that the package finds itself, as a plain object: of its file work, or a value that is none of its type.
 #[wasm_bindgen(js_name = ownError)]
 pub fn own_error(kind: &str, phase: &str, message: &str, field: Option<String>, task_id: Option<String>) -> JsValue {

@@ -13,6 +13,7 @@ mod client;
 mod convert;
 mod many;
 mod run;
+#[cfg(feature = "save")]
 mod save;
 mod task;
 mod video;

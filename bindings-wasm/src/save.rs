@@ -1,90 +1,255 @@
 //! Saving through functions of JavaScript: the package brings those of Node's `fs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use js_sys::{Function, Promise, Uint8Array};
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::{Keep, Phase, Result, Storage, Video};
+use junfeiai::protocol::process::ProcessTable;
+use junfeiai::storage::{Access, FileStat, Renamed, Storage, SystemLock};
+use junfeiai::{CancelToken, Phase, Result, SaveOptions, Video};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::AbortSignal;
 
 use crate::convert::{self, io_error, progress_callback};
+use crate::run::promise_with;
+use crate::video::RawVideo;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The storage that the package passes.
-    #[derive(Clone)]
-    pub type Handed;
+    /// The storage that the package passes: see `bindings-wasm/ts/saver.ts`.
+    pub type JsStorage;
+    #[wasm_bindgen(method)]
+    fn display(this: &JsStorage, suffix: &str) -> String;
     #[wasm_bindgen(method, getter)]
-    fn text(this: &Handed) -> String;
+    fn pid(this: &JsStorage) -> u32;
+    #[wasm_bindgen(method, getter, js_name = bootId)]
+    fn boot_id(this: &JsStorage) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = pidSpace)]
+    fn pid_space(this: &JsStorage) -> Option<String>;
+    #[wasm_bindgen(method, js_name = procStat)]
+    fn proc_stat(this: &JsStorage, pid: Option<u32>) -> Option<String>;
+    #[wasm_bindgen(method, js_name = processExists)]
+    fn process_exists(this: &JsStorage, pid: u32) -> Option<bool>;
+    #[wasm_bindgen(method)]
+    fn stat(this: &JsStorage, suffix: &str, follow: bool) -> Promise;
+    #[wasm_bindgen(method)]
+    fn open(this: &JsStorage, suffix: &str, write: bool, create: bool) -> Promise;
+    #[wasm_bindgen(method)]
+    fn close(this: &JsStorage, suffix: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn read(this: &JsStorage, suffix: &str, at: f64, length: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn write(this: &JsStorage, suffix: &str, at: f64, bytes: Uint8Array) -> Promise;
+    #[wasm_bindgen(method)]
+    fn truncate(this: &JsStorage, suffix: &str, length: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn sync(this: &JsStorage, suffix: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn create(this: &JsStorage, suffix: &str, text: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn rename(this: &JsStorage, from: &str, to: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn link(this: &JsStorage, from: &str, to: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn remove(this: &JsStorage, suffix: &str) -> Promise;
+    #[wasm_bindgen(method, js_name = createFolders)]
+    fn create_folders(this: &JsStorage) -> Promise;
+    #[wasm_bindgen(method, js_name = syncFolder)]
+    fn sync_folder(this: &JsStorage) -> Promise;
+    #[wasm_bindgen(method, js_name = freeSpace)]
+    fn free_space(this: &JsStorage) -> Promise;
+
+    /// What a name leads to.
+    type JsFileStat;
+    #[wasm_bindgen(method, getter, js_name = isFile)]
+    fn is_file(this: &JsFileStat) -> bool;
+    #[wasm_bindgen(method, getter, js_name = isFolder)]
+    fn is_folder(this: &JsFileStat) -> bool;
     #[wasm_bindgen(method, getter)]
-    fn length(this: &Handed) -> f64;
+    fn length(this: &JsFileStat) -> f64;
+    #[wasm_bindgen(method, getter, js_name = ageMs)]
+    fn age_ms(this: &JsFileStat) -> f64;
     #[wasm_bindgen(method, getter)]
-    fn verify(this: &Handed) -> bool;
+    fn id(this: &JsFileStat) -> Option<String>;
+
+    /// The caller's options.
+    pub type JsSaveOptions;
     #[wasm_bindgen(method, getter)]
-    fn connections(this: &Handed) -> Option<u32>;
-    #[wasm_bindgen(method, catch)]
-    fn write(this: &Handed, at: f64, bytes: Uint8Array) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn note(this: &Handed, lines: &str) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn reset(this: &Handed) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn read(this: &Handed, at: f64, length: f64) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = cutText)]
-    fn cut_text(this: &Handed, length: f64) -> Result<Promise, JsValue>;
+    fn overwrite(this: &JsSaveOptions) -> bool;
+    #[wasm_bindgen(method, getter, js_name = createParents)]
+    fn create_parents(this: &JsSaveOptions) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn verify(this: &JsSaveOptions) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn connections(this: &JsSaveOptions) -> Option<u32>;
 }
 
-struct JsStorage(Handed);
+/// Node's files. A promise of theirs begins when it is made, and they are carried out one after the other.
+struct NodeStorage(JsStorage);
 
-impl Storage for JsStorage {
-    fn write(&self, at: u64, bytes: Bytes) -> BoxFuture<'_, Result<()>> {
-        Box::pin(done(self.0.write(at as f64, Uint8Array::from(bytes.as_ref()))))
+/// What a promise of the storage brings.
+fn settled<T>(promise: Promise, convert: impl FnOnce(JsValue) -> T + 'static) -> BoxFuture<'static, Result<T>> {
+    let promise = JsFuture::from(promise);
+    Box::pin(async move { promise.await.map(convert).map_err(|error| io_error(&error, Phase::Save)) })
+}
+
+fn file_stat(value: JsValue) -> Option<FileStat> {
+    let stat: JsFileStat = (!value.is_undefined()).then(|| value.unchecked_into())?;
+    Some(FileStat {
+        is_file: stat.is_file(),
+        is_folder: stat.is_folder(),
+        length: stat.length() as u64,
+        age: Duration::try_from_secs_f64((stat.age_ms() / 1000.0).max(0.0)).ok(),
+        id: stat.id(),
+    })
+}
+
+impl ProcessTable for NodeStorage {
+    fn pid(&self) -> u32 {
+        self.0.pid()
     }
 
-    fn note(&self, lines: String) -> BoxFuture<'_, Result<()>> {
-        Box::pin(done(self.0.note(&lines)))
+    fn boot_id(&self) -> Option<String> {
+        self.0.boot_id()
     }
 
-    fn reset(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(done(self.0.reset()))
+    fn pid_space(&self) -> Option<String> {
+        self.0.pid_space()
     }
 
-    fn read(&self, at: u64, length: usize) -> BoxFuture<'_, Result<Bytes>> {
-        let read = self.0.read(at as f64, length as f64);
-        Box::pin(async move {
-            let value = settled(read).await?;
-            Ok(value.dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec().into()).unwrap_or_default())
+    fn proc_stat(&self, pid: Option<u32>) -> Option<String> {
+        self.0.proc_stat(pid)
+    }
+
+    fn process_exists(&self, pid: u32) -> Option<bool> {
+        self.0.process_exists(pid)
+    }
+}
+
+impl Storage for NodeStorage {
+    fn display(&self, suffix: &str) -> String {
+        self.0.display(suffix)
+    }
+
+    fn has_system_locks(&self) -> bool {
+        false
+    }
+
+    fn stat(&self, suffix: &str, follow: bool) -> BoxFuture<'static, Result<Option<FileStat>>> {
+        settled(self.0.stat(suffix, follow), file_stat)
+    }
+
+    fn open(&self, suffix: &str, access: Access) -> BoxFuture<'static, Result<Option<FileStat>>> {
+        settled(self.0.open(suffix, access != Access::Read, access == Access::Create), file_stat)
+    }
+
+    fn lock(&self, _: &str) -> BoxFuture<'static, Result<SystemLock>> {
+        Box::pin(async { Ok(SystemLock::Unsupported) })
+    }
+
+    fn close(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.close(suffix), drop)
+    }
+
+    fn read(&self, suffix: &str, at: u64, length: usize) -> BoxFuture<'static, Result<Bytes>> {
+        settled(self.0.read(suffix, at as f64, length as f64), |value| {
+            value.dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec().into()).unwrap_or_default()
         })
     }
 
-    fn cut_text(&self, length: usize) -> BoxFuture<'_, Result<()>> {
-        Box::pin(done(self.0.cut_text(length as f64)))
+    fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>> {
+        let bytes = Uint8Array::new_with_length(pieces.iter().map(|piece| piece.len() as u32).sum());
+        let mut end = 0;
+        for piece in pieces {
+            let begin = end;
+            end += piece.len() as u32;
+            bytes.subarray(begin, end).copy_from(&piece);
+        }
+        settled(self.0.write(suffix, at as f64, bytes), drop)
+    }
+
+    fn truncate(&self, suffix: &str, length: u64) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.truncate(suffix, length as f64), drop)
+    }
+
+    fn sync(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.sync(suffix), drop)
+    }
+
+    fn create(&self, suffix: &str, text: String) -> BoxFuture<'static, Result<bool>> {
+        settled(self.0.create(suffix, &text), |made| made.is_truthy())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.rename(from, to), drop)
+    }
+
+    fn rename_new(&self, _: &str, _: &str) -> BoxFuture<'static, Result<Renamed>> {
+        Box::pin(async { Ok(Renamed::Unsupported) })
+    }
+
+    fn link(&self, from: &str, to: &str) -> BoxFuture<'static, Result<Renamed>> {
+        settled(self.0.link(from, to), |renamed| match renamed.as_string().as_deref() {
+            Some("done") => Renamed::Done,
+            Some("exists") => Renamed::Exists,
+            _ => Renamed::Unsupported,
+        })
+    }
+
+    fn remove(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.remove(suffix), drop)
+    }
+
+    fn create_folders(&self) -> BoxFuture<'static, Result<()>> {
+        settled(self.0.create_folders(), drop)
+    }
+
+    fn sync_folder(&self) -> BoxFuture<'static, ()> {
+        let synced = settled(self.0.sync_folder(), drop);
+        Box::pin(async { drop(synced.await) })
+    }
+
+    fn free_space(&self) -> BoxFuture<'static, Option<u64>> {
+        let free = settled(self.0.free_space(), |free| free.as_f64().map(|free| free as u64));
+        Box::pin(async { free.await.ok().flatten() })
     }
 }
 
-async fn done(begun: Result<Promise, JsValue>) -> Result<()> {
-    settled(begun).await.map(|_| ())
-}
-
-async fn settled(begun: Result<Promise, JsValue>) -> Result<JsValue> {
-    match begun {
-        Ok(promise) => JsFuture::from(promise).await.map_err(|error| io_error(&error, Phase::Save)),
-        Err(error) => Err(io_error(&error, Phase::Save)),
+#[wasm_bindgen]
+impl RawVideo {
+    /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
+    pub fn save(
+        &self,
+        storage: JsStorage,
+        options: &JsSaveOptions,
+        notify: Option<Function>,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        let mut save = SaveOptions::default();
+        save.overwrite = options.overwrite();
+        save.create_parents = options.create_parents();
+        save.policy.verify = options.verify();
+        save.policy.first_bytes = options.verify();
+        save.policy.connections = options.connections().unwrap_or(save.policy.connections);
+        let video = self.video().clone();
+        promise_with(signal, |token| run(video, storage, save, token.clone(), notify))
     }
 }
 
-pub(crate) async fn keep(video: Video, handed: Handed, tell: Option<Function>) -> Result<JsValue> {
-    let mut policy = junfeiai::DownloadPolicy::default();
-    policy.verify = handed.verify();
-    policy.first_bytes = handed.verify();
-    policy.connections = handed.connections().unwrap_or(policy.connections);
-    let (text, length) = (handed.text(), handed.length() as u64);
-    let keep = Keep { storage: Arc::new(JsStorage(handed)), text, length, policy };
-    let finished = video.keep(keep, progress_callback(tell)).await?;
+async fn run(
+    video: Video,
+    storage: JsStorage,
+    mut options: SaveOptions,
+    token: CancelToken,
+    notify: Option<Function>,
+) -> Result<JsValue> {
+    options.cancel = Some(token);
+    let finished = video.save_to(Arc::new(NodeStorage(storage)), options, progress_callback(notify)).await?;
     let info = finished.info.as_ref();
     Ok(convert::value(&json!({
         "bytes": finished.total,

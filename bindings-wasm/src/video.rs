@@ -12,7 +12,6 @@ use web_sys::AbortSignal;
 
 use crate::convert::{self, io_error, progress_callback};
 use crate::run::{Reading, Watched, promise_for};
-use crate::save::{Handed, keep};
 
 /// A video that is done.
 #[wasm_bindgen]
@@ -25,6 +24,12 @@ pub struct RawVideo {
 impl RawVideo {
     pub(crate) fn new(video: Video) -> Self {
         Self { video, total: Rc::default() }
+    }
+
+    /// What a save reads.
+    #[cfg(feature = "save")]
+    pub(crate) fn video(&self) -> &Video {
+        &self.video
     }
 }
 
@@ -120,11 +125,6 @@ impl RawVideo {
             total.set(served.total.or(total.get()));
             Ok(RawServed::new(served))
         })
-    }
-
-    /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
-    pub fn save(&self, storage: Handed, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
-        promise_for(self.video.task_id(), signal, keep(self.video.clone(), storage, tell))
     }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -378,8 +378,90 @@ describe("save", () => {
     const video = await client.videos.video(id);
     const path = join(folder, "lanes.mp4");
     const first = video.save(path, { connections: 4 });
+    while (!existsSync(`${path}.part.lock`)) await new Promise((resolve) => { setTimeout(resolve, 1); });
     await refused(video.save(path), "file_locked");
     await first;
+    assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(id));
+  });
+
+  test("a lock file that cannot be written does not stay", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "full.mp4");
+    const { promises } = require("node:fs");
+    const { writeFile: write } = promises;
+    // A full disk: the file is made, and takes a part of its line.
+    promises.writeFile = async (name, text, options) => {
+      await write(name, text.slice(0, 20), options);
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
+    };
+    try {
+      const error = await refused(video.save(path), "no_space");
+      assert.equal(error.taskId, video.taskId);
+      assert.equal(error.cause.code, "ENOSPC");
+    } finally {
+      promises.writeFile = write;
+    }
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("full")), []);
+    await video.save(path);
+  });
+
+  test("what is no file in place of our own is refused, and waited for by nobody", { skip: process.platform === "win32" && "no pipes" }, async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    for (const suffix of ["", ".part", ".part.state", ".part.lock"]) {
+      const place = await mkdtemp(join(folder, "trap-"));
+      const path = join(place, "ball.mp4");
+      const { execFileSync } = require("node:child_process");
+      execFileSync("mkfifo", [path + suffix]);
+      const error = await refused(video.save(path, { overwrite: true }), "io");
+      assert.match(error.message, /is not a regular file/);
+      await rm(path + suffix);
+      await writeFile(join(place, "victim"), "precious");
+      await symlink(join(place, "victim"), path + suffix);
+      if (suffix === "") await video.save(path, { overwrite: true });
+      else await refused(video.save(path), "io");
+      assert.equal(await readFile(join(place, "victim"), "utf8"), "precious");
+      assert.equal((await readdir(place)).length, 2, suffix);
+    }
+  });
+
+  test("names without room for what stands beside them, and another working folder", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const place = await mkdtemp(join(folder, "names-"));
+    for (const length of [245, 248, 250, 251, 256]) {
+      const error = await refused(video.save(join(place, "n".repeat(length))), "io");
+      assert.match(error.message, /take a shorter name/, String(length));
+      assert.equal(error.taskId, video.taskId);
+    }
+    assert.deepEqual(await readdir(place), []);
+    const before = process.cwd();
+    try {
+      process.chdir(place);
+      const summary = await video.save("n".repeat(244), { onProgress: () => process.chdir(before) });
+      assert.equal(summary.path.length, 244);
+    } finally {
+      process.chdir(before);
+    }
+    assert.deepEqual(await readdir(place), ["n".repeat(244)]);
+  });
+
+  test("after a boot of the machine only what was synced is believed", async () => {
+    const id = await finished({ video_bytes: 3 << 20 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "rebooted.mp4");
+    await emulator.scenario({ content: { rate_bytes_per_s: 4 << 20 } });
+    const controller = new AbortController();
+    await refused(video.save(path, { signal: controller.signal, onProgress: (p) => { if (p.bytes > 1 << 20) controller.abort(); } }), "cancelled");
+    const synced = (await stat(`${path}.part`)).size;
+    const state = await readFile(`${path}.part.state`, "utf8");
+    assert.ok(state.endsWith(`synced 0-${synced - 1}\n`), state);
+    // As a machine that lost power may leave it: another boot, and more bytes than were synced.
+    await writeFile(`${path}.part.state`, state.replace(/"machine_boot":("[^"]*"|null)/, '"machine_boot":"another"'));
+    await writeFile(`${path}.part`, new Uint8Array(1 << 20), { flag: "a" });
+    await emulator.forget();
+    await emulator.scenario({ content: {} });
+    assert.equal((await video.save(path)).resumed, true);
+    const [request] = (await emulator.requests()).filter((r) => r.path.endsWith("/content"));
+    assert.match(request.range, new RegExp(`^bytes=${synced}-`));
     assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(id));
   });
 

@@ -65,7 +65,7 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js"]) {
       assert.ok(files.includes(needed), needed);
     }
     assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|dist\/.*)$/.test(name)), files.join("\n"));

@@ -17,22 +17,52 @@ export interface Summary {
   attempts: number;
 }
 
-/** What the native side asks of a storage. */
-export interface Storage {
-  text: string;
+/** What a name leads to. */
+export interface FileStat {
+  isFile: boolean;
+  isFolder: boolean;
   length: number;
-  verify: boolean;
-  connections: number | undefined;
-  write(at: number, bytes: Uint8Array): Promise<void>;
-  note(lines: string): Promise<void>;
-  reset(): Promise<void>;
-  read(at: number, length: number): Promise<Uint8Array>;
-  cutText(length: number): Promise<void>;
+  /** How long ago it was written to. */
+  ageMs: number;
+  /** Tells two files apart, and two names of one file. */
+  id: string | undefined;
 }
 
-export type Saver = (
-  path: string | URL, options: SaveOptions, taskId: string | null, read: (storage: Storage) => Promise<unknown>,
-) => Promise<Summary>;
+/** What a save is made of: `Storage` in `core/src/storage.rs`. Each suffix is what is appended to the target's name. */
+export interface Storage {
+  display(suffix: string): string;
+  stat(suffix: string, follow: boolean): Promise<FileStat | undefined>;
+  open(suffix: string, write: boolean, create: boolean): Promise<FileStat | undefined>;
+  close(suffix: string): Promise<void>;
+  read(suffix: string, at: number, length: number): Promise<Uint8Array>;
+  write(suffix: string, at: number, bytes: Uint8Array): Promise<void>;
+  truncate(suffix: string, length: number): Promise<void>;
+  sync(suffix: string): Promise<void>;
+  create(suffix: string, text: string): Promise<boolean>;
+  rename(from: string, to: string): Promise<void>;
+  link(from: string, to: string): Promise<"done" | "exists" | "unsupported">;
+  remove(suffix: string): Promise<void>;
+  createFolders(): Promise<unknown>;
+  syncFolder(): Promise<void>;
+  freeSpace(): Promise<number | undefined>;
+  readonly pid: number;
+  readonly bootId: string | undefined;
+  readonly pidSpace: string | undefined;
+  procStat(pid: number | undefined): string | undefined;
+  processExists(pid: number): boolean | undefined;
+}
+
+/** What is known of a whole video. */
+export interface Saved {
+  bytes: number;
+  attempts: number;
+  resumed: boolean;
+  duration_s: number | null;
+  width: number | null;
+  height: number | null;
+}
+
+export type Saver = (path: string | URL, options: SaveOptions, save: (storage: Storage) => Promise<unknown>) => Promise<Summary>;
 
 let known: Saver | undefined;
 

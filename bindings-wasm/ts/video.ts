@@ -115,8 +115,9 @@ export class Video {
     const taken = take(options, SAVE, "save");
     return guarded(taken.signal, taken.onProgress, this.#about, (inner, tell) => {
       const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-      return save(path, taken, this.taskId, (storage) =>
-        run(() => this.#part.get().save(storage as never, notify as never, inner), inner, this.#about));
+      const how = { ...taken, overwrite: taken.overwrite === true, createParents: taken.createParents === true, verify: taken.verify !== false };
+      return save(path, taken, (storage) =>
+        run(() => this.#part.get().save(storage as never, how as never, notify as never, inner), inner, this.#about));
     });
   }
 

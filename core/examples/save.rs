@@ -1,4 +1,5 @@
-//! Saves one video by its address: `save URL PATH [CONNECTIONS]`. What `make bench` measures.
+//! Saves one video by its address: `save URL PATH [CONNECTIONS]`. What `make bench` measures. With `BENCH_THREADS` in a runtime of
+//! several threads, where a thread of its own writes the file.
 
 use std::process::ExitCode;
 
@@ -31,9 +32,19 @@ fn run() -> Result<()> {
     }
     let client = junfeiai::blocking::Client::build(builder)?;
     let video = client.inner().videos().video_at(&url)?;
+    let threads = std::env::var_os("BENCH_THREADS").and_then(|text| text.to_str()?.parse().ok());
     let verify = std::env::var_os("BENCH_NO_VERIFY").is_none();
     let policy = DownloadPolicy { connections, verify, first_bytes: verify, ..DownloadPolicy::default() };
-    let summary = client.run(video.save(path).overwrite(true).policy(policy))?;
+    let save = video.save(path).overwrite(true).policy(policy);
+    let summary = match threads {
+        None => client.run(save)?,
+        Some(threads) => {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            #[allow(clippy::expect_used)] // a measurement that cannot begin
+            let runtime = runtime.worker_threads(threads).enable_all().build().expect("a runtime");
+            runtime.block_on(save.into_future())?
+        }
+    };
     println!("{} bytes in {:.3} s, {} requests", summary.bytes, summary.elapsed.as_secs_f64(), summary.attempts);
     Ok(())
 }

@@ -348,13 +348,17 @@ impl Error {
         self
     }
 
+    /// Most systems take 255 bytes; what is not whole has 11 more.
+    pub(crate) const SHORTER_NAME: &str = ": take a shorter name, of 240 bytes at most";
+
     /// An error of a foreign file system by the name of its error number (`ENOSPC`, `EACCES`, …).
     pub fn from_io_code(code: &str, message: &str) -> Self {
         let kind = match code {
             "ENOSPC" | "EDQUOT" | "EFBIG" => ErrorKind::NoSpace,
             _ => ErrorKind::Io,
         };
-        Self::new(kind, Phase::Save, format!("the file cannot be used: {message}"))
+        let advice = if code == "ENAMETOOLONG" { Self::SHORTER_NAME } else { "" };
+        Self::new(kind, Phase::Save, format!("the file cannot be used: {message}{advice}"))
     }
 
     /// [`Error::with_task`], where the task is known.

@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::Result;
 pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
@@ -17,9 +19,16 @@ pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, Sta
 pub trait Journal: MaybeSend + MaybeSync {
     /// Keeps a record: when the future is done, the record is durable. One that changes nothing (see
     /// [`Ledger::apply`](crate::protocol::ledger::Ledger::apply)) need not be kept.
-    ///
-    /// A create whose caller drops it notes that by polling this future once, without waiting for its end.
     fn append(&self, record: Record) -> BoxFuture<'_, Result<()>>;
+
+    /// Keeps a record for a caller that cannot wait: a create that was dropped. Default: polls [`Journal::append`] once,
+    /// without waiting for its end.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`], where they are known at once.
+    fn append_now(&self, record: Record) -> Result<()> {
+        self.append(record).now_or_never().unwrap_or(Ok(()))
+    }
 
     /// What is not over, in the order of its beginning, with the records of other processes.
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>>;

@@ -77,6 +77,7 @@ pub mod platform;
 pub mod protocol;
 mod save;
 mod status;
+pub mod storage;
 mod text;
 mod time;
 mod video;
@@ -110,7 +111,7 @@ pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, 
 pub use save::file::{Save, Summary};
 #[cfg(feature = "native")]
 pub use save::meter::SaveProgress;
-pub use save::storage::{Keep, Storage};
+pub use save::saver::SaveOptions;
 pub use status::TaskStatus;
 pub use video::fetch::MemorySink;
 pub use video::range_response::Served;

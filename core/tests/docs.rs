@@ -69,7 +69,8 @@ async fn the_journal_of_the_architecture_page_is_one() {
 
 #[test]
 fn the_part_file_of_the_architecture_page_is_one() {
-    let kept = PartState::read(Some("task_abc"), &blocks(ARCHITECTURE, "text part")[0], 550).unwrap();
+    let text = &blocks(ARCHITECTURE, "text part")[0];
+    let kept = PartState::read(Some("task_abc"), Some("5f0c…"), text.as_bytes(), 550).unwrap();
     assert_eq!(kept.progress.ranges.to_string(), "0-99,500-549");
     assert_eq!(kept.progress.validators.total, Some(1000));
 }

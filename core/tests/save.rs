@@ -482,6 +482,8 @@ async fn what_a_killed_saver_left_beside_a_whole_file_is_removed() {
             let case = Case::new(&json!({}));
             fs::write(case.path(), "whole").unwrap();
             fs::write(case.state(), state).unwrap();
+            // It had just taken over the lock of another one.
+            fs::write(case.folder.path().join("ball.mp4.part.stale"), "{}").unwrap();
             let result = case.save().overwrite(overwrite).await;
             assert_eq!(result.err().map(|error| error.kind()), (!overwrite).then_some(ErrorKind::FileExists));
             assert_eq!(case.names(), ["ball.mp4"], "{state:?}");
@@ -628,6 +630,143 @@ async fn a_pipe_or_a_name_that_is_too_long_is_refused_by_check_and_save_alike() 
     // The longest name that there is room for.
     let longest = case.folder.path().join(format!("{}.mp4", "n".repeat(240)));
     case.video().save(&longest).await.unwrap();
+}
+
+/// The folder stays what it was, even where the name is too long for what stands beside it.
+#[cfg(unix)]
+#[tokio::test]
+async fn names_that_leave_no_room_for_a_save_are_refused_and_leave_nothing() {
+    let case = Case::new(&json!({}));
+    for length in 245..=256 {
+        let path = case.folder.path().join("n".repeat(length));
+        for error in [case.video().save(&path).check().unwrap_err(), case.video().save(&path).await.unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Io, "{length}: {error}");
+            assert!(error.to_string().contains("take a shorter name"), "{length}: {error}");
+            assert_eq!(error.task_id(), Some(case.id.as_str()));
+        }
+    }
+    assert!(case.names().is_empty(), "{:?}", case.names());
+    // There is room for a lock that has to be moved aside, too.
+    let longest = case.folder.path().join("n".repeat(244));
+    let lock = format!("{}.part.lock", longest.display());
+    fs::write(&lock, "torn").unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().write(true).open(&lock).unwrap().set_modified(long_ago).unwrap();
+    case.video().save(&longest).await.unwrap();
+    assert_eq!(case.names().len(), 1);
+}
+
+/// A pipe or a folder in place of our own files is refused, and waited for by nobody.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_file_in_place_of_our_own_is_refused() {
+    for suffix in [".part", ".part.state", ".part.lock"] {
+        for make in ["mkfifo", "mkdir"] {
+            let case = Case::new(&json!({}));
+            let trap = PathBuf::from(format!("{}{suffix}", case.path().display()));
+            assert!(std::process::Command::new(make).arg(&trap).status().unwrap().success());
+            let error = case.save().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io, "{make} {suffix}: {error}");
+            assert!(error.to_string().contains("is not a regular file"), "{make} {suffix}: {error}");
+            assert_eq!(case.names().len(), 1, "{make} {suffix}: {:?}", case.names());
+        }
+    }
+}
+
+/// Another saver's lock, or options that cannot be used: the save is refused with the task's id and leaves nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_refused_save_leaves_nothing_and_names_its_task() {
+    let case = Case::new(&json!({}));
+    let lock = case.folder.path().join("ball.mp4.part.lock");
+    fs::write(&lock, lock_file(std::process::id(), None, started(std::process::id()), false)).unwrap();
+    let error = case.save().await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::FileLocked, Some(case.id.as_str())));
+    assert_eq!(case.names(), ["ball.mp4.part.lock"]);
+    let save = || case.video().save(case.path());
+    for error in [
+        save().check().unwrap_err(),
+        save().connections(0).check().unwrap_err(),
+        save().connections(0).await.unwrap_err(),
+        save().rate_limit(0).await.unwrap_err(),
+        save().options_json(json!({ "connections": 99 })).unwrap_err(),
+        save().options_json(json!({ "nobody": 1 })).unwrap_err(),
+        save().options_json(json!(1)).unwrap_err(),
+    ] {
+        assert_eq!(error.task_id(), Some(case.id.as_str()), "{error}");
+    }
+}
+
+/// The folder in which a relative path was given is the one that counts. In a process of its own, whose folder it changes.
+#[test]
+fn another_working_folder_changes_nothing() {
+    if std::env::var_os("JUNFEIAI_TEST_CHILD").is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "another_working_folder_changes_nothing"]).env("JUNFEIAI_TEST_CHILD", "1");
+        assert!(child.status().unwrap().success());
+        return;
+    }
+    for threads in [0, 2] {
+        let runtime = if threads == 0 {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()
+        } else {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+        };
+        runtime.unwrap().block_on(async {
+            let (case, elsewhere) = (Case::new(&json!({})), tempfile::tempdir().unwrap());
+            std::env::set_current_dir(case.folder.path()).unwrap();
+            let other = elsewhere.path().to_owned();
+            let save = case.video().save("ball.mp4").policy(quick());
+            let leave = move |_: &junfeiai::SaveProgress| std::env::set_current_dir(&other).unwrap();
+            let summary = save.sha256(true).on_progress(leave).await.unwrap();
+            assert_eq!(summary.path, Path::new("ball.mp4"));
+            assert_eq!(summary.sha256.unwrap().len(), 64);
+            case.assert_whole();
+            assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+            std::env::set_current_dir("/").unwrap();
+        });
+    }
+}
+
+/// As a machine that lost power may leave it: another boot, and more bytes than were synced.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn after_a_boot_of_the_machine_only_what_was_synced_is_believed() {
+    for synced in [true, false] {
+        let case = Case::new(&json!({}));
+        begin(&case).await;
+        let there = fs::metadata(case.part()).unwrap().len();
+        let text = fs::read_to_string(case.state()).unwrap();
+        let (head, claim) = text.split_at(text.find("synced ").unwrap());
+        assert_eq!(claim, format!("synced 0-{}\n", there - 1));
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let text = format!("{}{}", head.replace(boot.trim(), "another"), if synced { claim } else { "" });
+        assert!(text.contains("another"), "{text}");
+        fs::write(case.state(), text).unwrap();
+        fs::File::options().write(true).open(case.part()).unwrap().set_len(there + 1000).unwrap();
+        case.emulator.set_scenario_json("{}").unwrap();
+        case.emulator.clear_requests();
+        assert_eq!(case.save().await.unwrap().resumed, synced);
+        case.assert_whole();
+        let from = synced.then(|| format!("bytes={there}-{}", SIZE - 1));
+        assert_eq!(case.content()[0].range, from);
+    }
+}
+
+/// In a runtime of several threads a dropped save keeps what was read as well, the batch that is being written included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_save_keeps_what_was_read_where_a_thread_of_its_own_writes() {
+    let case = Case::new(&json!({}));
+    begin(&case).await;
+    let there = fs::metadata(case.part()).unwrap().len();
+    assert_eq!(case.names(), ["ball.mp4.part", "ball.mp4.part.state"], "the lock is released");
+    let state = fs::read_to_string(case.state()).unwrap();
+    assert!(state.ends_with(&format!("synced 0-{}\n", there - 1)), "{there}: {state}");
+    case.emulator.set_scenario_json("{}").unwrap();
+    case.emulator.clear_requests();
+    assert!(case.save().await.unwrap().resumed);
+    case.assert_whole();
+    assert_eq!(case.content()[0].range.as_deref(), Some(format!("bytes={there}-{}", SIZE - 1).as_str()));
 }
 
 #[tokio::test]

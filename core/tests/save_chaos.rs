@@ -79,8 +79,14 @@ fn save(
     max_failures: u32,
     idle: Duration,
 ) -> Result<Summary, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    // Of several threads, where the files are written by a thread of their own, and of one, where they are not.
+    let mut runtime = match connections % 2 {
+        0 => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    let (base_url, id, path) = (base_url.to_owned(), id.to_owned(), path.to_owned());
+    let save = async move {
         let client = Client::builder()
             .api_key("sk-test")
             .endpoint(base_url)
@@ -88,8 +94,9 @@ fn save(
             .timeout(Duration::from_secs(60))
             .build()
             .unwrap();
-        client.videos().video(id).unwrap().save(path).policy(policy(connections, max_failures)).await
-    })
+        client.videos().video(&id)?.save(path).policy(policy(connections, max_failures)).await
+    };
+    runtime.block_on(async { tokio::spawn(save).await.unwrap() })
 }
 
 #[test]

@@ -9,7 +9,7 @@ import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
 
 setSdkName("node");
-setLoader({ now: () => readFileSync(join(__dirname, "junfeiai.wasm")) });
+setLoader({ now: () => readFileSync(join(__dirname, "junfeiai-node.wasm")) });
 setSaver(saveToFile);
 setForCreates(forCreates);
 export * from "../index.js";

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::calls::client_core::ClientCore;
@@ -79,12 +78,14 @@ impl ClientCore {
             until: now.map(|now| now.saturating_add(life).saturating_add(MARGIN)),
             process: recorder.journal.process(),
         };
+        // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
+        open.recorder = Some(recorder.clone());
         let written = self.append(Event::Intent { intent: open.intent.clone(), order }).await;
         written.map_err(|error| {
+            open.recorder = None;
             let text = format!("nothing was sent, because the journal cannot be written: {}", error.record().message);
             Error::new(ErrorKind::Journal, Phase::Create, text).with_source(error)
         })?;
-        open.recorder = Some(recorder.clone());
         Ok(open)
     }
 
@@ -183,7 +184,7 @@ impl Drop for OpenIntent {
         } else {
             Event::Refused { intent, reason }
         };
-        if let Some(Err(error)) = recorder.journal.append(Record::new(self.core.unix(), event)).now_or_never() {
+        if let Err(error) = recorder.journal.append_now(Record::new(self.core.unix(), event)) {
             tracing::error!(%error, "a create was given up, and the journal could not be written");
         }
     }

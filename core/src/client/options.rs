@@ -18,7 +18,7 @@ use crate::protocol::WaitPolicy;
 #[cfg(feature = "native")]
 use crate::save::file::Save;
 #[cfg(feature = "native")]
-use crate::save::setters::{SAVE_FLAGS, SAVE_SECONDS};
+use crate::save::setters::{SAVE_COUNTS, SAVE_FLAGS, SAVE_SECONDS};
 use crate::text::decimal::Decimal;
 use crate::text::fields::{Fields, read};
 
@@ -120,20 +120,24 @@ impl Save {
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(mut self, value: Value) -> Result<Self> {
-        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
-        read(&mut self, SAVE_FLAGS, |name| fields.flag(name))?;
-        read(&mut self, SAVE_SECONDS, |name| duration(&mut fields, name))?;
-        if let Some(connections) = fields.whole("connections")? {
-            // What is no number of that size is none of the numbers that are taken.
-            self = self.connections(u32::try_from(connections).unwrap_or(0));
+        match self.read_options(value) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error.about(self.task_id())),
         }
+    }
+
+    fn read_options(&mut self, value: Value) -> Result<()> {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Save, "the options")?;
+        read(self, SAVE_FLAGS, |name| fields.flag(name))?;
+        read(self, SAVE_SECONDS, |name| duration(&mut fields, name))?;
+        // What is no number of that size is none of the numbers that are taken.
+        read(self, SAVE_COUNTS, |name| Ok(fields.whole(name)?.map(|count| u32::try_from(count).unwrap_or(0))))?;
         // What is not a number, or less than 1, ends as 0.
         if let Some(rate) = fields.number("rate_limit")? {
-            self = self.rate_limit(rate as u64);
+            self.set_rate_limit(rate as u64);
         }
         fields.end("options")?;
-        self.check_options()?;
-        Ok(self)
+        self.check_options()
     }
 }
 

@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::save::existing::whole;
 use crate::save::file::{Summary, note_saved};
 use crate::save::file_name::safe_file_name;
-use crate::save::part_file::tidy;
 
 /// Videos that are read at once.
 const SAVES: usize = 4;
@@ -62,8 +61,8 @@ impl Videos {
     }
 
     async fn resume(&self, id: &str, state: PendingState, path: PathBuf, saves: &Semaphore) -> Result<Summary> {
-        if let Some(summary) = whole(&path, || self.client.core.now())? {
-            tidy(&path);
+        let core = &self.client.core;
+        if let Some(summary) = whole(&path, core.timer.seed(), || core.now()).await? {
             note_saved(&self.client.core, id, &summary).await;
             return Ok(summary);
         }

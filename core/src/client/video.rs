@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,7 +11,8 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::protocol::blocks::ReaderOptions;
 use crate::protocol::{DownloadPolicy, Finished};
-use crate::save::storage::{self, Keep};
+use crate::save::saver::{Reached, SaveOptions, save};
+use crate::storage::Storage;
 use crate::video::fetch::{ByteStream, Fetch, MemorySink, Source, Tell, to_memory};
 use crate::video::range_response::{self, Served};
 use crate::video::reader::VideoReader;
@@ -136,14 +138,20 @@ impl Video {
         range_response::serve(|policy| self.fetch(policy), range, known_total).await
     }
 
-    /// Reads the video into a storage, resuming where a former call stopped. When it returns, the first `total` bytes are
-    /// the whole, checked video; giving them their name is the storage's business. `tell` is called with how many bytes are
-    /// there, and the length where it is known.
+    /// Saves the video into a storage of the caller's, resuming where an earlier save stopped. `notify` is called with how
+    /// many bytes are there, and the length where it is known.
     ///
     /// # Errors
-    /// Those of the storage, and `not_ready`, `download`, `integrity`, and what the server refuses.
-    pub async fn keep(&self, keep: Keep, tell: impl FnMut(u64, Option<u64>) + MaybeSend + 'static) -> Result<Finished> {
-        storage::keep(self.client.core.clone(), &self.source, keep, tell).await
+    /// `invalid_request` for a policy that cannot be used; those of the storage, `file_exists`, `file_locked`, `no_space`; `not_ready`,
+    /// `download`, `integrity`, and what the server refuses.
+    pub async fn save_to(
+        &self,
+        storage: Arc<dyn Storage>,
+        options: SaveOptions,
+        mut notify: impl FnMut(u64, Option<u64>) + MaybeSend,
+    ) -> Result<Finished> {
+        let notify = |reached: Reached| notify(reached.bytes, reached.total);
+        save(self.client.core.clone(), &self.source, storage, options, notify).await
     }
 
     pub(crate) fn fetch(&self, policy: DownloadPolicy) -> Fetch {

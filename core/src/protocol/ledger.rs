@@ -26,8 +26,9 @@ mod record;
 use std::collections::{BTreeMap, HashMap};
 
 use self::record::parse;
-pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, Process, Record, VERSION};
+pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, Record, VERSION};
 use crate::net::endpoint::is_task_id;
+pub use crate::protocol::process::Process;
 
 /// How the text that was read ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ pub mod mp4;
 pub mod part;
 mod player;
 mod probe;
+pub mod process;
 mod query;
 pub mod range;
 pub mod ranges;

@@ -7,19 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::async_compat::{BoxCallback, BoxFuture};
 use crate::calls::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fork::Pid;
 use crate::journal::Event;
-use crate::protocol::{DownloadPolicy, Finished};
+use crate::platform::native::storage::FileStorage;
+use crate::protocol::DownloadPolicy;
 use crate::save::meter::{Meter, SaveProgress};
-use crate::save::part_file::{PartFile, hash};
-use crate::save::{during_save, refused, target};
-use crate::time::Time;
-use crate::video::fetch::{Fetch, FetchEvent, Source};
+use crate::save::saver::{SaveOptions, during_save, save};
+use crate::save::target;
+use crate::video::fetch::Source;
 
 /// A save that came to its end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -95,8 +93,12 @@ impl Save {
 
     /// Bytes per second at most; 0 is refused. Default: as fast as it comes.
     pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
-        self.rate_limit = Some(bytes_per_second);
+        self.set_rate_limit(bytes_per_second);
         self
+    }
+
+    pub(crate) fn set_rate_limit(&mut self, bytes_per_second: u64) {
+        self.rate_limit = Some(bytes_per_second);
     }
 
     /// Most bytes that are taken of a file whose length the server does not say. Default 16 GiB: a body without an end
@@ -123,11 +125,23 @@ impl Save {
     /// # Errors
     /// `invalid_request`, naming the option.
     pub(crate) fn check_options(&self) -> Result<()> {
-        if self.rate_limit == Some(0) {
+        let result = if self.rate_limit == Some(0) {
             let text = "rate_limit must be at least 1 byte per second";
-            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text));
-        }
-        self.policy.check(Phase::Save)
+            Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text))
+        } else {
+            self.policy.check(Phase::Save)
+        };
+        self.stamp(result)
+    }
+
+    /// The task whose video it is, when it is known.
+    pub(crate) fn task_id(&self) -> Option<&str> {
+        self.source.task_id.as_deref()
+    }
+
+    /// The task's id on every error.
+    fn stamp<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.about(self.task_id()))
     }
 
     /// Judges options and target without reading anything of the video: what is refused here, the save itself would refuse before
@@ -139,70 +153,41 @@ impl Save {
     /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
     pub fn check(&self) -> Result<()> {
         self.check_options()?;
-        target::check(&self.path, self.overwrite, self.parents)
+        self.stamp(target::check(&self.path, self.overwrite, self.parents))
     }
 
     async fn run(mut self) -> Result<Summary> {
-        let begun = self.core.now();
         let task_id = self.source.task_id.clone();
-        let result = self.save(begun).await;
+        let result = self.save().await;
         if let (Ok(summary), Some(id)) = (&result, &task_id) {
             note_saved(&self.core, id, summary).await;
         }
         result.map_err(|error| during_save(error, task_id.as_deref()))
     }
 
-    async fn save(&mut self, begun: Time) -> Result<Summary> {
+    async fn save(&mut self) -> Result<Summary> {
         self.check_options()?;
-        let (part, kept) = PartFile::open(&self.path, self.source.task_id.as_deref(), self.overwrite, self.parents)?;
-        // A dropped future keeps what is there, too.
-        let mut part = Keeper(Some(part), Pid::current());
-        let mut fetch = Fetch::new(self.core.clone(), &self.source, self.policy.clone(), kept);
-        fetch.limit_rate(self.rate_limit);
-        let mut meter = Meter::new(begun, fetch.machine().covered());
-        let mut room_checked = false;
-        let finished = loop {
-            let event = fetch.next().await;
-            let file = part.file()?;
-            match event {
-                FetchEvent::Write { at, bytes } => {
-                    let machine = fetch.machine();
-                    if !room_checked && let Some(total) = machine.total() {
-                        room_checked = true;
-                        file.check_room(total, machine.covered() - bytes.len() as u64)?;
-                    }
-                    file.describe(machine.validators(), machine.source())?;
-                    file.write(at, &bytes)?;
-                    if let Some(callback) = &mut self.on_progress
-                        && let Some(progress) = meter.tick(self.core.now(), machine.covered(), machine.total())
-                    {
-                        callback(&progress);
-                    }
-                }
-                FetchEvent::Reset => file.reset()?,
-                FetchEvent::Verify { total } => {
-                    let result = file.verify(total)?;
-                    fetch.verified(result);
-                    // What is refused stays, with its length: a later call can take it as it is.
-                    file.describe(fetch.machine().validators(), fetch.machine().source())?;
-                }
-                FetchEvent::Done(result) => {
-                    let kept = |error| refused(error, &format!("what was read is in {}", file.part_path().display()));
-                    break result.map_err(kept)?;
-                }
+        let begun = self.core.now();
+        let storage = FileStorage::new(&self.path)?;
+        let options = SaveOptions {
+            policy: self.policy.clone(),
+            overwrite: self.overwrite,
+            create_parents: self.parents,
+            rate_limit: self.rate_limit,
+            cancel: None,
+        };
+        let (core, on_progress) = (self.core.clone(), &mut self.on_progress);
+        let mut meter = Meter::new(begun);
+        let notify = |reached| {
+            if let Some(callback) = on_progress
+                && let Some(progress) = meter.tick(core.now(), reached)
+            {
+                callback(&progress);
             }
         };
-        self.complete(part, &finished, &mut meter).await
-    }
-
-    async fn complete(&mut self, mut part: Keeper, finished: &Finished, meter: &mut Meter) -> Result<Summary> {
+        let finished = save(self.core.clone(), &self.source, storage.clone(), options, notify).await?;
         let total = finished.total.unwrap_or_default();
-        let (overwrite, hashed) = (self.overwrite, self.sha256);
-        let sha256 = aside(move || {
-            let path = part.0.take().map(|part| part.finish(total, overwrite)).transpose()?;
-            path.filter(|_| hashed).map(|path| hash(&path)).transpose()
-        })
-        .await?;
+        let sha256 = if self.sha256 { Some(storage.sha256().await?) } else { None };
         if let Some(callback) = &mut self.on_progress {
             callback(&meter.last(self.core.now(), total));
         }
@@ -216,7 +201,7 @@ impl Save {
             height: info.and_then(|info| info.height),
             resumed: finished.resumed,
             attempts: finished.attempts,
-            elapsed: self.core.now().since(meter.begun),
+            elapsed: self.core.now().since(begun),
             sha256,
         })
     }
@@ -242,45 +227,4 @@ pub(crate) async fn note_saved(core: &ClientCore, task_id: &str, summary: &Summa
     let path = std::path::absolute(&summary.path).unwrap_or_else(|_| summary.path.clone());
     let path = path.to_string_lossy().into_owned();
     core.note(Event::Saved { task_id: task_id.to_owned(), path, bytes: summary.bytes }).await;
-}
-
-/// Keeps what was read when the save ends early, however it ends.
-struct Keeper(Option<PartFile>, Pid);
-
-impl Keeper {
-    fn file(&mut self) -> Result<&mut PartFile> {
-        let gone = || Error::new(ErrorKind::Internal, Phase::Save, "the part file was given away too early");
-        self.0.as_mut().ok_or_else(gone)
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        if let Some(part) = self.0.take() {
-            if self.1.is_current() {
-                part.keep();
-            } else {
-                // In a child of `fork()`: the parent continues writing, and a file's position is common to both.
-                std::mem::forget(part);
-            }
-        }
-    }
-}
-
-/// Work that may keep a disk busy for seconds. A runtime whose threads serve others too does it on a thread of its own;
-/// one of a single caller, who waits for just that, needs none. Dropping it lets what has begun come to its end.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let shared = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if !shared {
-        return work();
-    }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => {
-                Err(Error::new(ErrorKind::Cancelled, Phase::Save, "the runtime was ended; what was read is kept"))
-            }
-        },
-    }
 }

@@ -1,44 +1,33 @@
 //! Keeps two savers of one video apart, whatever language they are written in.
 //!
-//! Natively that is a lock on `NAME.part.state`, which the system ends with its process. Node has no such locks, so there is a
-//! file as well: `NAME.part.lock`, made only where it is not there, with a line that says which process holds it. Each saver
+//! Natively that is a lock of the system on `NAME.part.state`, which ends with its process. Node has no such locks, so there is
+//! a file as well: `NAME.part.lock`, made only where it is not there, with a line that says which process holds it. Each saver
 //! writes and honours both; Node, which cannot ask for the first, the second alone.
 //!
 //! ```text
-//! {"pid":4711,"place":"<start of the machine> <number space>","started":81234,"native":true,"name":"5d1f0c6b2a9e4873"}
+//! {"pid":4711,"place":"<boot of the machine> <number space>","started":81234,"native":true,"name":"5d1f0c6b2a9e4873"}
 //! ```
 //!
 //! A saver that was killed leaves the file. It is taken over as soon as its process is known to be gone: by number, time of
-//! beginning, start of the machine and container, since in containers every process may be number 1. Where that cannot be
+//! beginning, boot of the machine and container, since in containers every process may be number 1. Where that cannot be
 //! known (another container or machine), a file of which nothing was written for [`ABANDONED`] is taken over.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::fork::Pid;
-use crate::platform::native::files::{age, random_name, same_file, with_suffix};
-use crate::platform::native::lock::{Locked, lockable};
-use crate::platform::native::process;
-use crate::protocol::ledger::Process;
-use crate::save::refusals::{io_error, refuse_link};
+use crate::protocol::part::STATE_START;
+use crate::protocol::process::{self, Process};
+use crate::save::files::{LOCK, PART, STALE, STATE, open, read_file};
+use crate::storage::{Access, Storage, SystemLock};
 
 /// So long nothing was written by a saver that counts as gone although its process cannot be looked up from here.
 const ABANDONED: Duration = Duration::from_secs(600);
 /// Longest line that is one of ours.
-const MAX_LINE: u64 = 4096;
-
-/// Both locks of a save.
-pub(super) struct SaveLock {
-    state: Locked,
-    path: PathBuf,
-    holder: Holder,
-    process: Pid,
-}
+const MAX_LINE: usize = 4096;
+/// How often a lock that others release and take is tried for.
+const TRIES: u32 = 8;
 
 /// Who holds `NAME.part.lock`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,122 +41,150 @@ struct Holder {
     name: String,
 }
 
-impl SaveLock {
-    /// Locks the save to this target.
-    pub(super) fn acquire(target: &Path) -> Result<Self> {
-        let state = lock_state(&with_suffix(target, ".part.state"))?;
-        let path = with_suffix(target, ".part.lock");
-        let holder = Holder { process: process::current(), native: true, name: random_name() };
-        let line = serde_json::to_string(&holder).unwrap_or_default() + "\n";
-        for _ in 0..8 {
-            match File::create_new(&path) {
-                Ok(mut file) => {
-                    if let Err(error) = file.write_all(line.as_bytes()) {
-                        // A full disk, for example: a file without a line would lock everybody out for a while.
-                        let _ = fs::remove_file(&path);
-                        return Err(io_error("the file", &path, &error));
-                    }
-                    return Ok(Self { state, path, holder, process: Pid::current() });
+/// The line of a saver of this process. `name` is nobody else's.
+pub(super) fn line_of(storage: &dyn Storage, name: u64) -> String {
+    let holder =
+        Holder { process: process::current(storage), native: storage.has_system_locks(), name: format!("{name:016x}") };
+    serde_json::to_string(&holder).unwrap_or_default() + "\n"
+}
+
+/// Takes both locks of a save. Whatever comes of it, [`release`] gives back what was taken.
+pub(super) async fn acquire(storage: &dyn Storage, line: &str) -> Result<()> {
+    // A look first: taking the lock of the system makes the state file, which a refused saver must not leave.
+    check(storage).await?;
+    let state = if storage.has_system_locks() { lock_state(storage, Access::Create).await? } else { None };
+    for _ in 0..TRIES {
+        match storage.create(LOCK, line.to_owned()).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => take_over(storage, state).await?,
+            Err(error) => {
+                // A full disk, for example: a file without a line would lock everybody out for a while.
+                let left = read_file(storage, LOCK, MAX_LINE).await.ok().flatten();
+                if left.is_some_and(|text| line.starts_with(&text)) {
+                    let _ = storage.remove(LOCK).await;
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => take_over(&path, target, Some(&state))?,
-                Err(error) => return Err(io_error("the file", &path, &error)),
+                if state == Some(SystemLock::Exclusive) {
+                    let _ = remove_orphan(storage).await;
+                }
+                return Err(error);
             }
         }
-        Err(busy(&path))
     }
-
-    /// Refuses a target that another saver is writing. Leaves no lock behind.
-    pub(super) fn check(target: &Path) -> Result<()> {
-        let (state, path) = (with_suffix(target, ".part.state"), with_suffix(target, ".part.lock"));
-        // The lock makes the file that it is about: what is not there is not locked.
-        let state = state.exists().then(|| lock_state(&state)).transpose()?;
-        if path.exists() && is_held(&path, target, state.as_ref())? {
-            return Err(held(&path));
-        }
-        Ok(())
-    }
-
-    /// The state file.
-    pub(super) fn state(&mut self) -> &mut File {
-        &mut self.state
-    }
+    Err(busy(storage, LOCK))
 }
 
-impl Drop for SaveLock {
-    fn drop(&mut self) {
-        // In a child of `fork()` it is the parent's.
-        if self.process.is_current() && read(&self.path).is_some_and(|holder| holder == self.holder) {
-            let _ = fs::remove_file(&self.path);
-        }
+/// Gives both locks back.
+pub(super) async fn release(storage: &dyn Storage, line: &str) {
+    if is_ours(storage, line).await {
+        // A saver may have been killed while it took over.
+        let _ = storage.remove(STALE).await;
+        let _ = storage.remove(LOCK).await;
     }
+    let _ = storage.close(STATE).await;
 }
 
-/// Removes the lock file of a saver that is gone.
-pub(super) fn clear_lock(target: &Path, state: Option<&Locked>) {
-    let path = with_suffix(target, ".part.lock");
-    if path.exists() {
-        let _ = take_over(&path, target, state);
+/// Whether the lock file is of the saver with this line.
+pub(super) async fn is_ours(storage: &dyn Storage, line: &str) -> bool {
+    read_file(storage, LOCK, MAX_LINE).await.ok().flatten().is_some_and(|text| text == line)
+}
+
+/// Removes the state file of a saver that was killed right behind the rename, and one that is there only because we locked
+/// it: it is ours, and there are no bytes that it could be about. Whoever asks holds the locks.
+pub(super) async fn remove_orphan(storage: &dyn Storage) -> Result<()> {
+    if storage.stat(PART, false).await?.is_some() {
+        return Ok(());
+    }
+    if !storage.has_system_locks() && open(storage, STATE, Access::Read).await?.is_none() {
+        return Ok(());
+    }
+    let start = storage.read(STATE, 0, STATE_START.len()).await?;
+    if STATE_START.as_bytes().starts_with(&start) { storage.remove(STATE).await } else { Ok(()) }
+}
+
+/// Refuses a target that another saver is writing. Leaves no lock behind, and makes no file.
+pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
+    let state = if storage.has_system_locks() {
+        // The lock makes the file that it is about: what is not there is not locked, and every native saver makes it before
+        // its lock file.
+        lock_state(storage, Access::Write).await?.or(Some(SystemLock::Exclusive))
+    } else {
+        None
+    };
+    let held = judge(storage, state).await;
+    if state.is_some() {
+        storage.close(STATE).await?;
+    }
+    match held? {
+        Some((true, _)) => Err(held_by_another(storage, LOCK)),
+        _ => Ok(()),
     }
 }
 
 /// Removes the lock file of a saver that is gone; an error where it is not.
-fn take_over(path: &Path, target: &Path, state: Option<&Locked>) -> Result<()> {
-    if is_held(path, target, state)? {
-        return Err(held(path));
-    }
+async fn take_over(storage: &dyn Storage, state: Option<SystemLock>) -> Result<()> {
+    let text = match judge(storage, state).await? {
+        None => return Ok(()),
+        Some((true, _)) => return Err(held_by_another(storage, LOCK)),
+        Some((false, text)) => text,
+    };
     // Moved aside, not removed: only one of several can do that.
-    let aside = with_suffix(path, &format!(".{}", random_name()));
-    if fs::rename(path, &aside).is_ok() {
-        let _ = fs::remove_file(aside);
+    if storage.rename(LOCK, STALE).await.is_err() {
+        return Ok(());
     }
-    Ok(())
+    let moved = read_file(storage, STALE, MAX_LINE).await?;
+    if moved.is_some_and(|moved| moved != text) {
+        // Another saver was faster: this is its lock.
+        let _ = storage.link(STALE, LOCK).await;
+        let _ = storage.remove(STALE).await;
+        return Err(held_by_another(storage, LOCK));
+    }
+    storage.remove(STALE).await
 }
 
-/// Whether the lock file's saver may still be at work. `state` is the caller's lock on the state file; `None` when there is no
-/// such file, which every native saver makes before its lock file.
-fn is_held(path: &Path, target: &Path, state: Option<&Locked>) -> Result<bool> {
-    refuse_link(path)?;
-    let holder = read(path);
-    if holder.as_ref().is_some_and(|holder| holder.native) && state.is_none_or(Locked::is_exclusive) {
+/// Whether the lock file's saver may still be at work, and what the file says; `None` when there is no such file. `state` is
+/// the caller's lock on the state file, `None` where there are no such locks.
+async fn judge(storage: &dyn Storage, state: Option<SystemLock>) -> Result<Option<(bool, String)>> {
+    let Some(text) = read_file(storage, LOCK, MAX_LINE).await? else { return Ok(None) };
+    let holder = serde_json::from_str::<Holder>(&text).ok();
+    let held = if holder.as_ref().is_some_and(|holder| holder.native) && state == Some(SystemLock::Exclusive) {
         // Alive, it would hold the lock that the caller has.
-        return Ok(false);
-    }
-    if let Some(runs) = holder.and_then(|holder| process::runs(&holder.process)) {
-        return Ok(runs);
-    }
-    let ages = [path.to_owned(), with_suffix(target, ".part")].map(|path| age(&path));
-    Ok(ages.into_iter().flatten().min().is_some_and(|age| age < ABANDONED))
-}
-
-fn read(path: &Path) -> Option<Holder> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_LINE).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-/// Locks the state file, which is made where it is not there.
-pub(super) fn lock_state(path: &Path) -> Result<Locked> {
-    refuse_link(path)?;
-    for _ in 0..8 {
-        let file = lockable().open(path);
-        let file = file.map_err(|error| io_error("the file", path, &error))?;
-        let Some(file) = Locked::try_new(file) else {
-            return Err(held(path));
-        };
-        // A saver that just ended may have removed the file that we locked.
-        if same_file(&file, path) {
-            return Ok(file);
+        false
+    } else if let Some(runs) = holder.and_then(|holder| process::runs(storage, &holder.process)) {
+        runs
+    } else {
+        let mut ages = Vec::new();
+        for suffix in [LOCK, PART] {
+            ages.extend(storage.stat(suffix, false).await?.and_then(|stat| stat.age));
         }
-    }
-    Err(busy(path))
+        ages.into_iter().min().is_some_and(|age| age < ABANDONED)
+    };
+    Ok(Some((held, text)))
 }
 
-fn held(path: &Path) -> Error {
-    let text = format!("{} is held by another saver of this file", path.display());
+/// Takes the system's lock on the state file; `None` when it is not there.
+async fn lock_state(storage: &dyn Storage, access: Access) -> Result<Option<SystemLock>> {
+    for _ in 0..TRIES {
+        let Some(opened) = open(storage, STATE, access).await? else { return Ok(None) };
+        let lock = storage.lock(STATE).await?;
+        if lock == SystemLock::Taken {
+            storage.close(STATE).await?;
+            return Err(held_by_another(storage, STATE));
+        }
+        // A saver that just ended may have removed the file that we locked.
+        if storage.stat(STATE, false).await?.is_some_and(|named| named.id == opened.id) {
+            return Ok(Some(lock));
+        }
+        storage.close(STATE).await?;
+    }
+    Err(busy(storage, STATE))
+}
+
+fn held_by_another(storage: &dyn Storage, suffix: &str) -> Error {
+    let text = format!("{} is held by another saver of this file", storage.display(suffix));
     Error::new(ErrorKind::FileLocked, Phase::Save, text)
 }
 
-fn busy(path: &Path) -> Error {
-    let text = format!("{} comes and goes: other savers are at work", path.display());
+fn busy(storage: &dyn Storage, suffix: &str) -> Error {
+    let text = format!("{} comes and goes: other savers are at work", storage.display(suffix));
     Error::new(ErrorKind::FileLocked, Phase::Save, text)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::save::saver::Reached;
 use crate::time::Time;
 
 /// Shortest time between two calls of the progress callback.
@@ -23,36 +24,39 @@ pub struct SaveProgress {
 
 /// Rate and pace of the progress callback.
 pub(super) struct Meter {
-    pub(super) begun: Time,
-    told: Option<Time>,
+    notified: Option<Time>,
     window: Time,
-    window_bytes: u64,
+    /// Bytes that were there when the window began; `None` before the first piece.
+    window_bytes: Option<u64>,
     rate: f64,
 }
 
 impl Meter {
-    pub(super) fn new(begun: Time, covered: u64) -> Self {
-        Self { begun, told: None, window: begun, window_bytes: covered, rate: 0.0 }
+    pub(super) fn new(begun: Time) -> Self {
+        Self { notified: None, window: begun, window_bytes: None, rate: 0.0 }
     }
 
-    pub(super) fn tick(&mut self, now: Time, bytes: u64, total: Option<u64>) -> Option<SaveProgress> {
-        if self.told.is_some_and(|told| now.since(told) < PROGRESS_EVERY) {
+    pub(super) fn tick(&mut self, now: Time, reached: Reached) -> Option<SaveProgress> {
+        let Reached { earlier, bytes, total } = reached;
+        if self.notified.is_some_and(|notified| now.since(notified) < PROGRESS_EVERY) {
             return None;
         }
-        self.told = Some(now);
+        self.notified = Some(now);
         let span = now.since(self.window).as_secs_f64();
         if span > 0.0 {
-            let current = bytes.saturating_sub(self.window_bytes) as f64 / span;
+            let current = bytes.saturating_sub(self.window_bytes.unwrap_or(earlier)) as f64 / span;
             self.rate = if self.rate == 0.0 { current } else { 0.7 * self.rate + 0.3 * current };
             self.window = now;
-            self.window_bytes = bytes;
+            self.window_bytes = Some(bytes);
         }
         Some(SaveProgress { bytes, total, rate: self.rate })
     }
 
     pub(super) fn last(&mut self, now: Time, total: u64) -> SaveProgress {
-        self.told = None;
-        let rate = self.tick(now, total, Some(total)).map_or(self.rate, |progress| progress.rate);
+        self.notified = None;
+        // Without a piece of this save nothing was read.
+        let reached = Reached { earlier: total, bytes: total, total: Some(total) };
+        let rate = self.tick(now, reached).map_or(self.rate, |progress| progress.rate);
         SaveProgress { bytes: total, total: Some(total), rate }
     }
 }

@@ -1,359 +1,521 @@
 //! The file while it is not whole: `NAME.part` with the bytes, `NAME.part.state` with what is known about them.
 //!
-//! What the state file says is decided in [`protocol::part`](crate::protocol::part).
-//! [`SaveLock`] keeps two savers of one video apart.
+//! What the state file says is decided in [`protocol::part`](crate::protocol::part). [`lock`](super::lock) keeps two savers of one
+//! video apart.
+//!
+//! Bytes are handed to the storage while further ones are read: one batch is being written, the next is gathered. Nothing
+//! else is asked of the storage meanwhile, so after a failed write nothing that came later is in the file.
+//!
+//! So that a lost power does not cost everything, a long save syncs now and then, and the state file says so: see
+//! [`protocol::part`](crate::protocol::part).
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 
+use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::native::files::{
-    OPEN_FILES_CAN_BE_REMOVED, folder_of, rename_new, same_file, sync_folder, with_suffix,
-};
-use crate::platform::native::lock::lockable;
-use crate::protocol::Progress;
-use crate::protocol::mp4::{Mp4Check, Mp4Fault, Mp4Info, Mp4Step};
-use crate::protocol::part::{KeptPart, PartState, STATE_START};
+use crate::fork::Pid;
+use crate::protocol::mp4::{Mp4Fault, Mp4Info};
+use crate::protocol::part::{KeptPart, PartState};
 use crate::protocol::range::Validators;
-use crate::save::lock::{SaveLock, clear_lock, lock_state};
-use crate::save::refusals::{io_error, refuse_link};
+use crate::protocol::{MAX_CONNECTIONS, Progress};
+use crate::save::files::{
+    LOCK, PART, STALE, STATE, TARGET, check_structure, check_target, exists, open, refuse_other_than_file,
+};
+use crate::save::lock;
+use crate::storage::{Access, Renamed, Storage};
+use crate::time::Time;
 
-/// Small pieces are gathered up to this size before they are written.
+/// A run of bytes of at least this size is written as soon as the storage is free.
 const GATHER: usize = 256 * 1024;
-/// Pieces of at least this size are written as they are.
-const DIRECT: usize = 64 * 1024;
+/// Most bytes that wait for the storage. Beyond, reading waits as well.
+const MAX_GATHERED: usize = 4 * 1024 * 1024;
+/// Pieces below this size are copied together: each whole one keeps the memory that it was received in.
+const SMALL: usize = 16 * 1024;
+/// A save syncs what is there after so many bytes, but not more often than every [`SYNC_PAUSE`], and after [`SYNC_LATEST`] if there
+/// are fewer. A fast save of a usual video is over before the first sync, which would only slow it down; a slow one
+/// loses half a minute at most.
+const SYNC_BYTES: u64 = 64 * 1024 * 1024;
+const SYNC_PAUSE: Duration = Duration::from_secs(5);
+const SYNC_LATEST: Duration = Duration::from_secs(30);
+/// Longest state file that is read.
+const MAX_STATE: u64 = 64 * 1024 * 1024;
 
 pub(super) struct PartFile {
-    target: PathBuf,
-    part_path: PathBuf,
-    state_path: PathBuf,
-    file: File,
-    lock: SaveLock,
-    /// Where the file's cursor is.
-    cursor: u64,
+    storage: Arc<dyn Storage>,
+    process: Pid,
+    /// What the lock file says while it is ours.
+    line: String,
     task_id: Option<String>,
-    /// What the state file says.
+    /// What the state file says, what is being written included.
     known: PartState,
-    /// Pieces that wait for their neighbours, one run of bytes each.
-    gathered: Vec<(u64, Vec<u8>)>,
+    /// Its length.
+    state_length: u64,
+    /// There may be, or have been, a text on the disk.
+    had_text: bool,
+    /// Bytes that wait for the storage, one run for each place.
+    gathered: Vec<Run>,
+    /// How many they are.
+    waiting: usize,
+    /// What is being written.
+    batch: Option<BoxFuture<'static, Result<()>>>,
+    /// A sync failed: bytes that were written may be lost although they can be read.
+    lost: Arc<AtomicBool>,
+    /// Bytes since the last sync, and when that was.
+    unsynced: u64,
+    synced: Time,
+    now: Time,
+    stage: Stage,
+}
+
+/// How far the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not locked, or not opened yet.
+    New,
+    Open,
+    /// A write failed: what the state file would be told next is not known.
+    Broken,
+    /// The target has the bytes.
+    Named,
+    /// Nothing is left to do.
+    Over,
+}
+
+/// Bytes that belong behind one another.
+struct Run {
+    at: u64,
+    length: usize,
+    pieces: Vec<Bytes>,
+    /// Small pieces, which come last.
+    small: Vec<u8>,
+}
+
+impl Run {
+    fn new(at: u64) -> Self {
+        Self { at, length: 0, pieces: Vec::new(), small: Vec::new() }
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        if piece.len() < SMALL {
+            self.small.extend_from_slice(&piece);
+            return;
+        }
+        self.end_small();
+        self.pieces.push(piece);
+    }
+
+    fn end_small(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.small).into());
+        }
+    }
+}
+
+/// One step of a batch.
+enum Step {
+    Bytes(u64, Vec<Bytes>),
+    Lines(u64, String),
+    Sync(&'static str),
+}
+
+async fn carry_out(storage: Arc<dyn Storage>, steps: Vec<Step>, lost: Arc<AtomicBool>) -> Result<()> {
+    for step in steps {
+        match step {
+            Step::Bytes(at, pieces) => storage.write(PART, at, pieces).await?,
+            // One write for one line: it is there as a whole or not at all, but for a torn end.
+            Step::Lines(at, lines) => storage.write(STATE, at, vec![lines.into()]).await?,
+            Step::Sync(suffix) => {
+                let synced = storage.sync(suffix).await;
+                // The system reports it once; what it could not write is not written later.
+                lost.fetch_or(synced.is_err(), Ordering::Relaxed);
+                synced?;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl PartFile {
-    /// Opens what a former call left, or begins anew; the second value is what is there already.
-    pub(super) fn open(
-        target: &Path,
-        task_id: Option<&str>,
-        overwrite: bool,
-        parents: bool,
-    ) -> Result<(Self, Option<Progress>)> {
-        tidy(target);
-        check_target(target, overwrite)?;
-        // The working folder may be another one before the save ends.
-        let target = &std::path::absolute(target).map_err(|error| io_error("the file", target, &error))?;
-        if parents && let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(|error| io_error("the folder", parent, &error))?;
-        }
-        let part_path = with_suffix(target, ".part");
-        let state_path = with_suffix(target, ".part.state");
-        refuse_link(&part_path)?;
-        let mut lock = SaveLock::acquire(target)?;
-        // The other saver may have ended between our first look and the lock.
-        let file = check_target(target, overwrite).and_then(|()| {
-            let file = lockable().open(&part_path);
-            file.map_err(|error| io_error("the file", &part_path, &error))
-        });
-        let file = match file {
-            Ok(file) => file,
-            Err(error) => {
-                // The state file may be there only because we locked it.
-                if is_orphan(lock.state(), &part_path) {
-                    let _ = fs::remove_file(&state_path);
-                }
-                return Err(error);
-            }
-        };
-        let mut part = Self {
-            target: target.clone(),
-            part_path,
-            state_path,
-            file,
-            lock,
-            cursor: u64::MAX,
+    /// Nothing is touched yet. `seed` is for a name that no other saver has.
+    pub(super) fn new(storage: Arc<dyn Storage>, task_id: Option<&str>, seed: u64, now: Time) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let line = lock::line_of(&*storage, seed.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)));
+        Self {
+            process: Pid::current(),
+            line,
             task_id: task_id.map(str::to_owned),
-            known: PartState::new(task_id),
+            known: PartState::new(task_id, storage.boot_id().as_deref()),
+            state_length: 0,
+            had_text: false,
             gathered: Vec::new(),
-        };
-        let kept = part.load()?;
-        if kept.is_none() {
-            part.reset()?;
+            waiting: 0,
+            batch: None,
+            lost: Arc::default(),
+            unsynced: 0,
+            synced: now,
+            now,
+            stage: Stage::New,
+            storage,
         }
-        Ok((part, kept))
     }
 
-    fn load(&mut self) -> Result<Option<Progress>> {
-        let mut text = String::new();
-        let read = self.lock.state().read_to_string(&mut text);
-        let length = self.file.metadata().map_err(|error| io_error("the file", &self.part_path, &error))?.len();
-        let kept = PartState::read(self.task_id.as_deref(), &text, length).filter(|_| read.is_ok());
-        let Some(KeptPart { state, progress, text_length }) = kept else {
+    /// Locks the save and opens what an earlier one left, or begins anew; gives what is there already.
+    pub(super) async fn open(&mut self, overwrite: bool, create_parents: bool) -> Result<Option<Progress>> {
+        let storage = self.storage.clone();
+        self.tidy().await?;
+        check_target(&*storage, overwrite).await?;
+        if create_parents {
+            storage.create_folders().await?;
+        }
+        refuse_other_than_file(&*storage, PART).await?;
+        self.had_text = storage.stat(STATE, false).await?.is_some();
+        lock::acquire(&*storage, &self.line).await?;
+        // The other saver may have ended between our first look and the lock.
+        check_target(&*storage, overwrite).await?;
+        self.had_text |= storage.stat(PART, false).await?.is_some();
+        // With a lock of the system it is open already. Before the other: until that is open, nothing but what is ours is
+        // removed when the save is refused.
+        if !storage.has_system_locks() {
+            open(&*storage, STATE, Access::Create).await?;
+        }
+        let part = open(&*storage, PART, Access::Create).await?.unwrap_or_default();
+        self.stage = Stage::Open;
+        let kept = self.load(part.length).await?;
+        if kept.is_none() {
+            self.reset().await?;
+        } else {
+            // What the text says, and what was cut off it, perhaps by a process that was killed right then, is on the disk
+            // before anything is written: a machine that loses power keeps no mixture of old lines and new.
+            storage.sync(STATE).await?;
+        }
+        Ok(kept)
+    }
+
+    async fn load(&mut self, length: u64) -> Result<Option<Progress>> {
+        let storage = self.storage.clone();
+        self.state_length = storage.stat(STATE, false).await?.unwrap_or_default().length;
+        if self.state_length > MAX_STATE {
+            return Ok(None);
+        }
+        let text = storage.read(STATE, 0, self.state_length as usize).await?;
+        let kept = PartState::read(self.task_id.as_deref(), storage.boot_id().as_deref(), &text, length);
+        let Some(KeptPart { state, progress, text_length, rebooted }) = kept else {
             return Ok(None);
         };
         self.known = state;
+        // In this order: a process that is killed in between leaves what can be believed.
+        if let Some(cut) = rebooted.as_ref().and_then(|rebooted| rebooted.cut) {
+            storage.truncate(PART, cut).await?;
+        }
         if text_length < text.len() {
-            // A line that was being written when the process was killed.
-            let state = self.lock.state();
-            state
-                .set_len(text_length as u64)
-                .and_then(|()| state.seek(SeekFrom::End(0)).map(|_| ()))
-                .map_err(|error| io_error("the file", &self.state_path, &error))?;
+            storage.truncate(STATE, text_length as u64).await?;
+            self.state_length = text_length as u64;
+        }
+        if let Some(rebooted) = rebooted {
+            let lines = self.lines(rebooted.lines);
+            self.begin(vec![lines]);
+            self.settle().await?;
         }
         Ok(Some(progress))
     }
 
+    /// [`PartFile::tidy`], and nothing else.
+    #[cfg(feature = "native")]
+    pub(super) async fn only_tidy(mut self) -> Result<()> {
+        let result = self.tidy().await;
+        self.stage = if result.is_ok() { Stage::Over } else { self.stage };
+        result
+    }
+
+    /// Removes what a saver left beside a whole file when it was killed before it had tidied up. Does nothing while there is
+    /// no file of that name, or while another saver is at work.
+    async fn tidy(&mut self) -> Result<()> {
+        let storage = &*self.storage;
+        // A target that cannot be looked at is refused by what comes next.
+        let Some(target) = storage.stat(TARGET, false).await.ok().flatten().filter(|stat| stat.is_file) else {
+            return Ok(());
+        };
+        let mut left = false;
+        for suffix in [PART, STATE, LOCK, STALE] {
+            left |= storage.stat(suffix, false).await?.is_some();
+        }
+        if !left {
+            return Ok(());
+        }
+        if lock::acquire(storage, &self.line).await.is_ok() {
+            // A saver that gives the file its name by a link was killed before it removed the old one.
+            let part = storage.stat(PART, false).await?;
+            if part.is_some_and(|part| part.id.is_some() && part.id == target.id) {
+                storage.remove(PART).await?;
+            }
+            lock::remove_orphan(storage).await?;
+        }
+        lock::release(storage, &self.line).await;
+        Ok(())
+    }
+
     /// Notes what the bytes that follow are from. Costs nothing when it is known already.
-    pub(super) fn describe(&mut self, validators: &Validators, source: &str) -> Result<()> {
+    pub(super) async fn describe(&mut self, validators: &Validators, source: &str) -> Result<()> {
         if self.known.knows(validators, source) {
             return Ok(());
         }
-        self.flush()?;
-        match self.known.describe(validators, source) {
-            Some(line) => self.note(&line),
-            None => Ok(()),
-        }
-    }
-
-    fn note(&mut self, line: &str) -> Result<()> {
-        // One write for one line: it is there as a whole or not at all, but for a torn end.
-        self.lock.state().write_all(line.as_bytes()).map_err(|error| io_error("the file", &self.state_path, &error))
+        self.flush().await?;
+        let line = self.known.describe(validators, source);
+        let steps = line.map(|line| self.lines(line)).into_iter().collect();
+        self.begin(steps);
+        self.settle().await
     }
 
     /// Takes bytes for this place. They are in the file after [`PartFile::flush`] at the latest.
-    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        if let Some(slot) = self.gathered.iter().position(|(start, run)| start + run.len() as u64 == at) {
-            let full = self.gathered.get_mut(slot).is_some_and(|(_, run)| {
-                run.extend_from_slice(bytes);
-                run.len() >= GATHER
-            });
-            if full {
-                let (start, run) = self.gathered.swap_remove(slot);
-                self.write_through(start, &run)?;
-            }
-            return Ok(());
+    pub(super) async fn write(&mut self, at: u64, bytes: Bytes) -> Result<()> {
+        self.waiting += bytes.len();
+        self.unsynced += bytes.len() as u64;
+        if let Some(run) = self.gathered.iter_mut().find(|run| run.at + run.length as u64 == at) {
+            run.push(bytes);
+        } else {
+            let mut run = Run::new(at);
+            run.push(bytes);
+            self.gathered.push(run);
         }
-        if bytes.len() >= DIRECT {
-            return self.write_through(at, bytes);
+        std::future::poll_fn(|cx| Poll::Ready(self.poll_batch(cx))).await?;
+        while self.waiting > MAX_GATHERED {
+            self.settle().await?;
+            self.begin_ready(true);
         }
-        if self.gathered.len() >= 2 * crate::protocol::MAX_CONNECTIONS as usize {
-            self.flush()?;
-        }
-        let mut run = Vec::with_capacity(GATHER + DIRECT);
-        run.extend_from_slice(bytes);
-        self.gathered.push((at, run));
         Ok(())
     }
 
-    fn write_through(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        if let Some(lines) = self.known.before_write(at) {
-            self.note(&lines)?;
+    /// Goes on with what is being written, and with what waits for it. An error of the storage comes out here.
+    pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        loop {
+            if self.batch.is_none() && self.is_sync_due() {
+                self.begin_sync();
+            }
+            if self.batch.is_none() && !self.begin_ready(false) {
+                return Ok(());
+            }
+            match self.batch.as_mut().map(|batch| batch.as_mut().poll(cx)) {
+                Some(Poll::Ready(result)) => self.ended(result)?,
+                _ => return Ok(()),
+            }
         }
-        let result = if self.cursor == at { Ok(at) } else { self.file.seek(SeekFrom::Start(at)) };
-        self.cursor = u64::MAX;
+    }
+
+    /// The time, for the syncs of a long save.
+    pub(super) fn set_time(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    fn is_sync_due(&self) -> bool {
+        let since = self.now.since(self.synced);
+        self.unsynced > 0 && since >= SYNC_PAUSE && (self.unsynced >= SYNC_BYTES || since >= SYNC_LATEST)
+    }
+
+    /// Begins to make durable what was gathered and written, and then the word that it is.
+    fn begin_sync(&mut self) {
+        (self.unsynced, self.synced) = (0, self.now);
+        let mut steps = self.take_ready(true);
+        if let Some(line) = self.known.after_sync() {
+            steps.push(Step::Sync(PART));
+            steps.push(self.lines(line));
+            steps.push(Step::Sync(STATE));
+        }
+        self.begin(steps);
+    }
+
+    /// Begins to write the runs that are long enough, or all of them; false when there are none.
+    fn begin_ready(&mut self, all: bool) -> bool {
+        let steps = self.take_ready(all);
+        self.begin(steps)
+    }
+
+    fn take_ready(&mut self, all: bool) -> Vec<Step> {
+        let all = all || self.gathered.len() > 2 * MAX_CONNECTIONS as usize;
+        let mut ready: Vec<Run> = self.gathered.extract_if(.., |run| all || run.length >= GATHER).collect();
+        ready.sort_by_key(|run| run.at);
+        let mut steps = Vec::new();
+        for mut run in ready {
+            self.waiting -= run.length;
+            run.end_small();
+            if let Some(lines) = self.known.before_write(run.at) {
+                steps.push(self.lines(lines));
+            }
+            steps.push(Step::Bytes(run.at, run.pieces));
+            if let Some(line) = self.known.after_write(run.at, run.length as u64) {
+                steps.push(self.lines(line));
+            }
+        }
+        steps
+    }
+
+    fn lines(&mut self, lines: String) -> Step {
+        let at = self.state_length;
+        self.state_length += lines.len() as u64;
+        self.had_text = true;
+        Step::Lines(at, lines)
+    }
+
+    /// Begins a batch; the one before has ended.
+    fn begin(&mut self, steps: Vec<Step>) -> bool {
+        if steps.is_empty() {
+            return false;
+        }
+        self.batch = Some(Box::pin(carry_out(self.storage.clone(), steps, self.lost.clone())));
+        true
+    }
+
+    fn ended(&mut self, result: Result<()>) -> Result<()> {
+        self.batch = None;
+        if result.is_err() {
+            self.stage = Stage::Broken;
+        }
         result
-            .and_then(|_| self.file.write_all(bytes))
-            .map_err(|error| io_error("the file", &self.part_path, &error))?;
-        let length = bytes.len() as u64;
-        self.cursor = at + length;
-        match self.known.after_write(at, length) {
-            Some(line) => self.note(&line),
-            None => Ok(()),
-        }
+    }
+
+    /// Waits for what is being written.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(batch) = &mut self.batch else { return Ok(()) };
+        let result = batch.await;
+        self.ended(result)
     }
 
     /// Writes what was gathered.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        let mut runs = std::mem::take(&mut self.gathered);
-        runs.sort_by_key(|(start, _)| *start);
-        for (start, run) in runs {
-            self.write_through(start, &run)?;
-        }
-        Ok(())
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        self.settle().await?;
+        self.begin_ready(true);
+        self.settle().await
     }
 
-    /// Where the bytes are while they are not whole.
-    pub(super) fn part_path(&self) -> &Path {
-        &self.part_path
+    /// The name of the file with the bytes while they are not whole, for people.
+    pub(super) fn display(&self) -> String {
+        self.storage.display(PART)
     }
 
     /// Throws away what is there.
-    pub(super) fn reset(&mut self) -> Result<()> {
+    pub(super) async fn reset(&mut self) -> Result<()> {
+        self.settle().await?;
         self.gathered.clear();
-        self.cursor = u64::MAX;
+        self.waiting = 0;
+        self.unsynced = 0;
         self.known.reset();
+        self.state_length = 0;
         // The bytes first: a state without bytes is harmless, bytes under a wrong state are not.
-        self.file.set_len(0).map_err(|error| io_error("the file", &self.part_path, &error))?;
-        let cleared = empty(self.lock.state());
-        cleared.map_err(|error| io_error("the file", &self.state_path, &error))
+        self.storage.truncate(PART, 0).await?;
+        self.storage.truncate(STATE, 0).await?;
+        // Otherwise a machine that loses power could keep the old text beside new bytes.
+        if self.had_text { self.storage.sync(STATE).await } else { Ok(()) }
     }
 
     /// Checks the MP4 structure of the first `total` bytes.
-    pub(super) fn verify(&mut self, total: u64) -> Result<std::result::Result<Mp4Info, Mp4Fault>> {
-        self.flush()?;
-        self.cursor = u64::MAX;
-        let mut check = Mp4Check::new(total);
-        let mut buffer = Vec::new();
-        loop {
-            match check.step() {
-                Mp4Step::Done(result) => return Ok(result),
-                Mp4Step::Need { offset, len } => {
-                    buffer.resize(len, 0);
-                    let read =
-                        self.file.seek(SeekFrom::Start(offset)).and_then(|_| read_full(&mut self.file, &mut buffer));
-                    let read = read.map_err(|error| io_error("the file", &self.part_path, &error))?;
-                    check.input(buffer.get(..read).unwrap_or_default());
-                }
-            }
-        }
+    pub(super) async fn verify(&mut self, total: u64) -> Result<std::result::Result<Mp4Info, Mp4Fault>> {
+        self.flush().await?;
+        check_structure(&*self.storage, PART, total).await
     }
 
-    /// Gives the whole file its name, which it returns: durable bytes first, then the name, then the folder.
-    pub(super) fn finish(mut self, total: u64, overwrite: bool) -> Result<PathBuf> {
-        self.flush()?;
-        let durable = self.file.set_len(total).and_then(|()| self.file.sync_all());
-        durable.map_err(|error| io_error("the file", &self.part_path, &error))?;
-        if overwrite {
-            fs::rename(&self.part_path, &self.target).map_err(|error| io_error("the file", &self.target, &error))?;
-        } else {
-            rename_new(&self.part_path, &self.target).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => exists(&self.target),
-                _ => io_error("the file", &self.target, &error),
-            })?;
-        }
-        let _ = fs::remove_file(&self.state_path);
-        sync_folder(folder_of(&self.target));
-        Ok(self.target)
-    }
-
-    /// Keeps what is there for a later call.
-    pub(super) fn keep(mut self) {
-        let _ = self.flush();
-        let empty = self.file.metadata().is_ok_and(|data| data.len() == 0);
-        if empty {
-            let _ = fs::remove_file(&self.part_path);
-            let _ = fs::remove_file(&self.state_path);
-        } else {
-            let _ = self.file.sync_data();
-        }
-    }
-
-    /// An error when the disk has no room for what is missing.
-    pub(super) fn check_room(&self, total: u64, covered: u64) -> Result<()> {
-        let missing = total.saturating_sub(covered);
-        let folder = folder_of(&self.part_path);
-        match fs4::available_space(folder) {
-            Ok(free) if free < missing => {
-                let folder = folder.display();
-                let text = format!("the video needs {missing} more bytes, but {folder} has {free} free");
+    /// An error when there is no room for what is missing.
+    pub(super) async fn check_room(&mut self, missing: u64) -> Result<()> {
+        match self.storage.free_space().await {
+            Some(free) if free < missing => {
+                let name = self.storage.display(PART);
+                let text = format!("the video needs {missing} more bytes, but there are {free} free for {name}");
                 Err(Error::new(ErrorKind::NoSpace, Phase::Save, text))
             }
             // Where the question is not answered, writing will tell.
             _ => Ok(()),
         }
     }
-}
 
-/// Removes what a saver left beside a whole file when it was killed before it had tidied up. Does nothing while there is
-/// no file of that name, or while another saver is at work.
-pub(crate) fn tidy(target: &Path) {
-    if !target.is_file() {
-        return;
-    }
-    remove_second_name(target);
-    let (part_path, state_path) = (with_suffix(target, ".part"), with_suffix(target, ".part.state"));
-    // The lock makes the file that it is about: what is not there is not locked.
-    let state = state_path.is_file().then(|| lock_state(&state_path)).transpose();
-    let Ok(state) = state else { return };
-    if state.as_ref().is_some_and(|state| is_orphan(state, &part_path)) {
-        let _ = fs::remove_file(state_path);
-    }
-    clear_lock(target, state.as_ref());
-}
-
-fn empty(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.seek(SeekFrom::Start(0)).map(|_| ())
-}
-
-/// A saver that gives the file its name by a link (as Node's does) was killed before it removed the old one.
-fn remove_second_name(target: &Path) {
-    let part_path = with_suffix(target, ".part");
-    // Only there can the two be told to be one file.
-    if OPEN_FILES_CAN_BE_REMOVED && File::open(target).is_ok_and(|file| same_file(&file, &part_path)) {
-        let _ = fs::remove_file(part_path);
-    }
-}
-
-/// True for the state file of a saver that was killed right behind the rename: it is ours, and there are no bytes that it
-/// could be about. Whoever asks holds its lock.
-fn is_orphan(state: &File, part_path: &Path) -> bool {
-    let mut start = [0; STATE_START.len()];
-    let mut reader = state;
-    let read = reader.seek(SeekFrom::Start(0)).and_then(|_| read_full(&mut reader, &mut start));
-    let ours = read.is_ok_and(|length| STATE_START.as_bytes().starts_with(start.get(..length).unwrap_or_default()));
-    ours && fs::symlink_metadata(part_path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
-    if target.file_name().is_none() {
-        return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
-    }
-    match fs::symlink_metadata(target) {
-        Ok(_) if target.is_dir() => {
-            Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} is a folder: name a file in it", target.display())))
+    /// Gives the whole file its name: durable bytes first, then the name, then the folder.
+    pub(super) async fn finish(&mut self, total: u64, overwrite: bool) -> Result<()> {
+        self.flush().await?;
+        let storage = self.storage.clone();
+        storage.truncate(PART, total).await?;
+        self.begin(vec![Step::Sync(PART)]);
+        self.settle().await?;
+        // Not every system renames an open file.
+        storage.close(PART).await?;
+        if overwrite {
+            storage.rename(PART, TARGET).await?;
+        } else {
+            self.name_new().await?;
         }
-        Ok(_) if !overwrite => Err(exists(target)),
-        // A pipe or a device is no place that a file can be renamed to. A link is looked through: what it leads to counts.
-        Ok(_) if fs::metadata(target).is_ok_and(|data| !data.is_file()) => {
-            let text = format!("{} is not a regular file: name another", target.display());
-            Err(Error::new(ErrorKind::Io, Phase::Save, text))
-        }
-        _ => Ok(()),
+        self.stage = Stage::Named;
+        storage.sync_folder().await;
+        self.keep().await;
+        Ok(())
     }
-}
 
-fn exists(target: &Path) -> Error {
-    Error::new(ErrorKind::FileExists, Phase::Save, format!("{} exists already", target.display()))
-}
-
-pub(super) fn read_full(file: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// SHA-256 of a file, in hexadecimal.
-pub(super) fn hash(path: &Path) -> Result<String> {
-    let read = || -> std::io::Result<Sha256> {
-        let mut file = File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let count = read_full(&mut file, &mut buffer)?;
-            if count == 0 {
-                return Ok(hasher);
+    /// Gives the file its name, never over one that came in the meantime.
+    async fn name_new(&mut self) -> Result<()> {
+        let storage = &*self.storage;
+        let mut renamed = storage.rename_new(PART, TARGET).await?;
+        if renamed == Renamed::Unsupported {
+            // A second name is refused where there is one already; most file systems know links.
+            renamed = storage.link(PART, TARGET).await?;
+            if renamed == Renamed::Done {
+                return storage.remove(PART).await;
             }
-            hasher.update(buffer.get(..count).unwrap_or_default());
         }
-    };
-    let hasher = read().map_err(|error| io_error("the file", path, &error))?;
-    Ok(format!("{:x}", hasher.finalize()))
+        match renamed {
+            Renamed::Done => Ok(()),
+            Renamed::Exists => Err(exists(storage)),
+            // The look and the rename are two steps there.
+            Renamed::Unsupported if storage.stat(TARGET, false).await?.is_some() => Err(exists(storage)),
+            Renamed::Unsupported => storage.rename(PART, TARGET).await,
+        }
+    }
+
+    /// Keeps what is there for a later save, unless there is nothing, and releases the locks. Errors are passed over: there
+    /// is an earlier one, or nobody to tell it to.
+    pub(super) async fn keep(&mut self) {
+        let storage = self.storage.clone();
+        match self.stage {
+            // Refused. What others have in hand is not looked at.
+            Stage::New if lock::is_ours(&*storage, &self.line).await => {
+                let _ = lock::remove_orphan(&*storage).await;
+            }
+            Stage::Open | Stage::Broken => {
+                if self.stage == Stage::Open && self.flush().await.is_ok() {
+                    self.begin_sync();
+                    let _ = self.settle().await;
+                }
+                let part = storage.stat(PART, false).await.ok().flatten();
+                let _ = storage.close(PART).await;
+                if part.is_none_or(|part| part.length == 0) || self.lost.load(Ordering::Relaxed) {
+                    let _ = storage.remove(PART).await;
+                    let _ = storage.remove(STATE).await;
+                }
+            }
+            Stage::Named => {
+                let _ = storage.remove(STATE).await;
+            }
+            Stage::New | Stage::Over => {}
+        }
+        lock::release(&*storage, &self.line).await;
+        self.stage = Stage::Over;
+    }
+}
+
+impl Drop for PartFile {
+    /// A dropped future keeps what is there, too, where that needs no waiting.
+    fn drop(&mut self) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        if !self.process.is_current() {
+            // In a child of `fork()`: the parent continues writing.
+            std::mem::forget(self.batch.take());
+            return;
+        }
+        if self.storage.finish_in_place() {
+            let _ = self.keep().now_or_never();
+        }
+    }
 }

@@ -49,6 +49,8 @@ impl Save {
 
 pub(crate) const SAVE_SECONDS: &[Setter<Save, Duration>] = &[("timeout", |save, value| save.policy.set_timeout(value))];
 
+pub(crate) const SAVE_COUNTS: &[Setter<Save, u32>] = &[("connections", |save, value| save.policy.connections = value)];
+
 pub(crate) const SAVE_FLAGS: &[Setter<Save, bool>] = &[
     ("overwrite", |save, value| save.overwrite = value),
     ("create_parents", |save, value| save.parents = value),

@@ -1,14 +1,17 @@
 //! Judges where a video shall be saved, before it is read or paid for. What it finds is what it leaves.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::Path;
 
+use futures_util::FutureExt as _;
+
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::platform::native::files::{folder_of, with_suffix, write_probe};
-use crate::save::lock::SaveLock;
-use crate::save::part_file::check_target;
-use crate::save::refusals::{io_error, refuse_link};
+use crate::platform::native::files::{folder_of, write_probe};
+use crate::platform::native::storage::{FileStorage, io_error};
+use crate::save::files::{PART, STATE, check_target, open, refuse_other_than_file};
+use crate::save::lock;
+use crate::storage::{Access, Storage as _};
 
 /// Refuses what a save to this target would be refused for.
 pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()> {
@@ -16,22 +19,22 @@ pub(super) fn check(target: &Path, overwrite: bool, parents: bool) -> Result<()>
         let shown = target.to_string_lossy();
         return Err(refused(format!("\"{}\" holds a NUL character: no file can have this name", shown.escape_debug())));
     }
-    check_target(target, overwrite)?;
-    let [part, state] = [".part", ".part.state"].map(|suffix| with_suffix(target, suffix));
-    for path in [target, &part, &state] {
-        match fs::symlink_metadata(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("the file", path, &error)),
-            _ => {}
+    let storage = FileStorage::in_place(target)?;
+    let check = async {
+        check_target(&*storage, overwrite).await?;
+        for suffix in [PART, STATE] {
+            storage.stat(suffix, false).await?;
         }
-    }
-    check_folder(target, parents)?;
-    for path in [&part, &state] {
-        refuse_link(path)?;
-    }
-    if part.exists() {
-        OpenOptions::new().write(true).open(&part).map_err(|error| io_error("the file", &part, &error))?;
-    }
-    SaveLock::check(target)
+        check_folder(target, parents)?;
+        for suffix in [PART, STATE] {
+            refuse_other_than_file(&*storage, suffix).await?;
+        }
+        open(&*storage, PART, Access::Write).await?;
+        storage.close(PART).await?;
+        lock::check(&*storage).await
+    };
+    let waits = || Error::new(ErrorKind::Internal, Phase::Save, "a look at the target did not end at once");
+    check.now_or_never().unwrap_or_else(|| Err(waits()))
 }
 
 /// The folder takes a new file; where it shall be made first, the nearest one that is there does.

@@ -4,17 +4,19 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Entry, Journal, Process, Record};
+use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{random_name, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
-use crate::platform::native::process;
+use crate::platform::native::process::System;
 use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
+use crate::protocol::process;
 
 /// Largest file that is read.
 const MAX_FILE: u64 = 256 * 1024 * 1024;
@@ -23,13 +25,20 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// A journal in a file of JSON lines, for any number of threads and processes at once.
 ///
-/// Every record is one line, on the disk (`fdatasync`) before the call continues; that blocks the calling thread for the
-/// few milliseconds that it takes, a handful of times in the minutes of a task's life. `NAME.lock` beside the file
-/// keeps the writers apart. Entries that have ended are removed when there are enough of them: the rest is written to
+/// Every record is one line, on the disk (`fdatasync`) before the call continues. In a runtime of several threads a thread
+/// of the journal's own waits for the disk; elsewhere the calling thread does. `NAME.lock` beside the file keeps the writers
+/// apart. Entries that have ended are removed when there are enough of them: the rest is written to
 /// `NAME.new`, made durable and renamed, so that a kill at any moment leaves a whole file. A last line that a killed
 /// process left torn is passed over and cut off by the next record; anything else that is not a record of ours is an
 /// error that names the line, and the file stays as it is.
 pub struct FileJournal {
+    file: Arc<JournalFile>,
+    /// Of each process its own: a child has none of its parent's threads.
+    thread: PerProcess<FileThread>,
+}
+
+/// The file, as whoever waits for the disk has it.
+struct JournalFile {
     path: PathBuf,
     lock_path: PathBuf,
     max_over: u64,
@@ -59,7 +68,7 @@ impl FileJournal {
         // A link is followed once: a rename would put a file in its place.
         let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path));
         let path = path.map_err(|error| failed(Path::new("the journal"), &error))?;
-        let journal = Self {
+        let file = JournalFile {
             lock_path: with_suffix(&path, ".lock"),
             path,
             max_over: 512,
@@ -67,33 +76,46 @@ impl FileJournal {
             known: PerProcess::new(),
         };
         // A file that is not ours gets no lock file beside it.
-        if let Some(file) = journal.open_file()? {
+        if let Some(open) = file.open_file()? {
             let mut start = Vec::new();
-            let read = (&file).take(4096).read_to_end(&mut start);
-            read.map_err(|error| failed(&journal.path, &error))?;
-            Header::read(&start).map_err(|damage| journal.damaged(&damage))?;
+            let read = (&open).take(4096).read_to_end(&mut start);
+            read.map_err(|error| failed(&file.path, &error))?;
+            Header::read(&start).map_err(|damage| file.damaged(&damage))?;
         }
-        journal.locked(|_, _| {
+        file.locked(|_, _| {
             // Nobody writes it while we hold the lock: its writer was killed.
-            let _ = fs::remove_file(journal.new_path());
+            let _ = fs::remove_file(file.new_path());
             Ok(())
         })?;
-        Ok(journal)
+        Ok(Self { file: Arc::new(file), thread: PerProcess::new() })
     }
 
     /// When entries that have ended are removed: after so many of them, or when the file has so many bytes. Default 512
     /// and 1 MiB. A file of entries that are not over is let grow.
     #[must_use]
-    pub fn compact_after(mut self, over: u64, bytes: u64) -> Self {
-        (self.max_over, self.max_bytes) = (over, bytes);
-        self
+    pub fn compact_after(self, over: u64, bytes: u64) -> Self {
+        let JournalFile { path, lock_path, .. } = &*self.file;
+        let (path, lock_path) = (path.clone(), lock_path.clone());
+        let file = JournalFile { path, lock_path, max_over: over, max_bytes: bytes, known: PerProcess::new() };
+        Self { file: Arc::new(file), thread: self.thread }
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
+    /// Works on the file without holding up the caller's runtime.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&JournalFile) -> Result<T> + Send + 'static) -> Result<T> {
+        let thread = self.thread.get_or_init(FileThread::default);
+        thread.start_for_caller();
+        let file = self.file.clone();
+        let done = thread.run(move || work(&file));
+        done.await.map_err(|_| self.file.error("the write did not end"))?
+    }
+}
+
+impl JournalFile {
     fn write(&self, record: Record) -> Result<()> {
         self.locked(|known, mut file| {
             let line = record.to_line();
@@ -280,25 +302,32 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { self.write(record) })
+        Box::pin(self.run(|file| file.write(record)))
+    }
+
+    fn append_now(&self, record: Record) -> Result<()> {
+        let file = self.file.clone();
+        // Behind what is being written: the intent itself may be.
+        let done = self.thread.get_or_init(FileThread::default).run_and_wait(move || file.write(record));
+        done.map_err(|_| self.file.error("the write did not end"))?
     }
 
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
-        Box::pin(async move { self.locked(|known, _| Ok(known.ledger.entries().cloned().collect())) })
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.entries().cloned().collect()))))
     }
 
     fn process(&self) -> Option<Process> {
-        Some(process::current())
+        Some(process::current(&System))
     }
 
     fn runs(&self, process: &Process) -> Option<bool> {
-        process::runs(process)
+        process::runs(&System, process)
     }
 }
 
 impl fmt::Debug for FileJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileJournal").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("FileJournal").field("path", &self.file.path).finish_non_exhaustive()
     }
 }
 

@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::storage::Renamed;
 
 /// Written to see whether the disk takes anything.
 const PROBE: [u8; 4096] = [0; 4096];
-
-/// Whether the name of an open file can be removed, or given to another file.
-pub(crate) const OPEN_FILES_CAN_BE_REMOVED: bool = cfg!(unix);
 
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = OsString::from(path);
@@ -23,28 +22,20 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Like rename, but never over a file that came in the meantime: that is `AlreadyExists`.
-pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+/// Like rename, but never over a file that came in the meantime, in one step.
+pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> Renamed {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            Ok(()) => return Ok(()),
-            Err(error @ rustix::io::Errno::EXIST) => return Err(error.into()),
+            Ok(()) => return Renamed::Done,
+            Err(rustix::io::Errno::EXIST) => return Renamed::Exists,
             // Some file systems do not know this flag.
             Err(_) => {}
         }
     }
-    // A second name is refused where there is one already; most file systems without that flag know links.
-    match fs::hard_link(from, to) {
-        Ok(()) => return fs::remove_file(from),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-        Err(_) => {}
-    }
-    if fs::symlink_metadata(to).is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    fs::rename(from, to)
+    let _ = (from, to);
+    Renamed::Unsupported
 }
 
 /// Makes the names in a folder durable. Where a folder cannot be synced (Windows, some network file systems) they are as
@@ -55,20 +46,18 @@ pub(crate) fn sync_folder(folder: &Path) {
     }
 }
 
-/// Whether an open file is the one of this name.
+/// Tells two files apart, where an open file can be removed or renamed over.
 #[cfg(unix)]
-pub(crate) fn same_file(file: &File, path: &Path) -> bool {
+#[allow(clippy::unnecessary_wraps)] // elsewhere there is none
+pub(crate) fn file_id(data: &fs::Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(ours), Ok(theirs)) => ours.dev() == theirs.dev() && ours.ino() == theirs.ino(),
-        _ => false,
-    }
+    Some(format!("{}:{}", data.dev(), data.ino()))
 }
 
-/// Whether an open file is the one of this name. Here an open file cannot be removed.
+/// Tells two files apart, where an open file can be removed or renamed over.
 #[cfg(not(unix))]
-pub(crate) fn same_file(_: &File, path: &Path) -> bool {
-    path.exists()
+pub(crate) fn file_id(_: &fs::Metadata) -> Option<String> {
+    None
 }
 
 /// Writes a file that nobody sees, or at least one that is gone at once: rights alone do not tell of a full disk or of a
@@ -91,13 +80,6 @@ pub(crate) fn write_probe(folder: &Path) -> io::Result<()> {
     drop(file);
     fs::remove_file(&name)?;
     written
-}
-
-/// How long ago a file was written to; `None` when that cannot be known.
-pub(crate) fn age(path: &Path) -> Option<Duration> {
-    let written = fs::symlink_metadata(path).and_then(|data| data.modified()).ok()?;
-    // A clock that was set back makes nothing old.
-    Some(SystemTime::now().duration_since(written).unwrap_or_default())
 }
 
 /// Sixteen hexadecimal digits that nobody else has.

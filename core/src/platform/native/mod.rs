@@ -1,11 +1,13 @@
 //! reqwest, tokio's clock, files and locks.
 
 mod file_journal;
+mod file_thread;
 pub(crate) mod files;
 mod http;
 pub(crate) mod lock;
 pub(crate) mod process;
 mod sigpipe;
+pub(crate) mod storage;
 mod timer;
 mod tls;
 

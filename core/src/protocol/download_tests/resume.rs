@@ -87,8 +87,8 @@ fn what_nobody_can_have_written_is_thrown_away() {
 fn a_sidecar_survives_being_written_and_read() {
     let bench = Bench::plain().after_a_cut(4);
     let progress = bench.machine.progress();
-    let line = PartState::new(None).describe(&progress.validators, &progress.source).unwrap();
-    let kept = PartState::read(None, &line, 4).unwrap().progress;
+    let line = PartState::new(None, Some("boot")).describe(&progress.validators, &progress.source).unwrap();
+    let kept = PartState::read(None, Some("boot"), line.as_bytes(), 4).unwrap().progress;
     assert_eq!(kept, progress);
     let mut bench = resumed(unverified(), &[C], kept);
     bench.asks(Some((4, Some(10))));

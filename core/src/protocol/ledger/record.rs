@@ -4,23 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::process::Process;
+
 /// The version of the format, which stands in the first line and in every record.
 pub const VERSION: u32 = 1;
 /// Longest line that is read or written, its end included.
 pub const MAX_LINE: usize = 64 * 1024;
-
-/// The process that wrote an intent, as far as its system can tell it from others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Its number.
-    pub pid: u32,
-    /// Where that number means something: this start of this machine, and the container.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
-    /// When it began, in the system's own ticks: a number that is used again belongs to another process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started: Option<u64>,
-}
 
 /// What is known of a create before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,7 +54,9 @@ pub(super) fn save(table: &Table) -> String {
     let mut text =
         format!("{HEAD}\nuse std::time::Duration;\n\nuse crate::save::file::Save;\nuse crate::text::fields::Setter;\n");
     setters(&mut text, &table.save, "Save", "");
-    for (name, kind, value) in [("SECONDS", "seconds", "Duration"), ("FLAGS", "flag", "bool")] {
+    for (name, kind, value) in
+        [("SECONDS", "seconds", "Duration"), ("COUNTS", "count", "u32"), ("FLAGS", "flag", "bool")]
+    {
         let options = table.save.of(Language::Json).filter(|option| option.kind == kind);
         read_by(&mut text, &format!("SAVE_{name}"), ("Save", "save"), value, None, options);
     }
