@@ -1,6 +1,6 @@
 //! The file while it is not whole: `NAME.part` with the bytes, `NAME.part.state` with what is known about them.
 //!
-//! What the state file says is decided in [`protocol::part`](crate::protocol::part). [`lock`](super::lock) keeps two savers of one
+//! What the state file says is decided in [`protocol::part`](crate::protocol::part). [`lock`] keeps two savers of one
 //! video apart.
 //!
 //! Bytes are handed to the storage while further ones are read: one batch is being written, the next is gathered. Nothing
