@@ -6,10 +6,11 @@ runtime, an HTTP client, a clock or the target are asked for only where they may
     tests/layers.py --draw   prints each room with the rooms below it that it uses
 """
 
+import posixpath
 import re
 import sys
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,9 @@ ROOMS = [
 
 # Crates without rooms: their files need each other in one direction.
 FLAT = ["bindings-c/src", "bindings-python/src", "bindings-wasm/src"]
+
+# TypeScript, likewise.
+SCRIPTS = "bindings-wasm/ts"
 
 # What may be written where: a pattern, why it is bounded, and the only places for it.
 BOUNDED = [
@@ -151,6 +155,20 @@ def circles(found):
             yield f"a circle of {', '.join(group)}: {', '.join(ties)}"
 
 
+def script_arrows(modules):
+    """The same of TypeScript: `import … from "./x.js"`, types as well."""
+    found = {}
+    for name, code in modules.items():
+        folder = PurePosixPath(name).parent
+        named = re.findall(r"""\bfrom\s+["'](\.[^"']+)\.js["']""", code)
+        found[name] = {posixpath.normpath((folder / path).as_posix()) for path in named}
+    return found
+
+
+def scripts(folder):
+    return {path.relative_to(folder).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.ts"))}
+
+
 def misplaced(modules, bounded):
     for place, code in modules.values():
         for pattern, what, places in bounded:
@@ -187,7 +205,9 @@ def planted():
     assert not list(circles(arrows(house(low="", low__a="mod part;\nuse part::P;", low__a__part="use super::A;"))))
     bounded = [(r"\btokio::", "tokio", ["high/"])]
     assert list(misplaced(house(low="use tokio::time;"), bounded)) and not list(misplaced(house(high__x="use tokio::time;"), bounded))
-    return 10
+    knot = {"a": 'import type { B } from "./low/b.js";', "low/b": 'import { c } from "../c.js";', "c": 'export { a } from "./a.js";'}
+    assert list(circles(script_arrows(knot))) and not list(circles(script_arrows(knot | {"c": ""})))
+    return 12
 
 
 def main():
@@ -205,6 +225,9 @@ def main():
         others = read(ROOT / folder)
         passed += len(others)
         faults += [f"{folder}: {circle}" for circle in circles(arrows(others))]
+    typescript = scripts(ROOT / SCRIPTS)
+    passed += len(typescript)
+    faults += [f"{SCRIPTS}: {circle}" for circle in circles(script_arrows(typescript))]
     for fault in faults:
         print(f"FAILED {fault}")
     print(f"layers: {passed - len(faults)} passed, {len(faults)} failed")

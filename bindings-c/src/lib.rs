@@ -3,7 +3,7 @@
 //! Every function converts, calls the core and converts back; nothing is decided here. The conventions are the first
 //! page of the README; the header `junfeiai.h` is made from these files by `make header`, comments included.
 //!
-//! Arrows point down only, and no two files need each other (`tests/layers.py --circles bindings-c/src`).
+//! Arrows point down only, and no two files need each other (`tests/layers.py`).
 //!
 //! ```text
 //! handles   client request task video reader wait save watch many journal check calls calls_async options log bytes

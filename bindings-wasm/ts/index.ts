@@ -5,6 +5,7 @@ export type { PlaybackMode } from "./playback-of.js";
 export type { TaskStatus } from "./raw.js";
 export type { SaveOptions, Summary } from "./saver.js";
 export { Task, type WaitOptions, type Warning } from "./task.js";
-export { Video, type Progress, type ReadOptions } from "./video.js";
+export type { Progress } from "./values.js";
+export { Video, type ReadOptions } from "./video.js";
 /** @internal */
 export { __options, __panicForTests, playbackOf } from "./inner.js";

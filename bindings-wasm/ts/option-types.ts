@@ -1,6 +1,5 @@
 /** Written from core/options.toml by `make options`; do not edit. */
-import type { ImageInput } from "./options.js";
-import type { Progress } from "./video.js";
+import type { ImageInput, Progress } from "./values.js";
 
 /** Options of a client. */
 export interface ClientOptions {

@@ -4,11 +4,10 @@ import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
 import { CLIENT, REQUEST, type ClientOptions, type VideoRequest } from "./option-types.js";
+import type { ImageInput } from "./values.js";
 
 export type { ClientOptions, VideoRequest } from "./option-types.js";
-
-/** An image: a URL that the service fetches, or PNG, JPEG or WebP bytes that are sent inside the request. */
-export type ImageInput = string | URL | Blob | ArrayBuffer | Uint8Array;
+export type { ImageInput } from "./values.js";
 
 /** The variables that set options; the core judges them, and names them. */
 function environment(): Record<string, string> {

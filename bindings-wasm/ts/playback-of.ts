@@ -1,13 +1,19 @@
 /** Which way of playing belongs to which client. `junfeiai/playback` registers itself here. */
 import type { Handle } from "./handle.js";
-import type { Video } from "./video.js";
 
 /** How a `<video>` gets its bytes. */
 export type PlaybackMode = "worker" | "direct" | "blob";
 
+/** What of a video a player needs. */
+export interface Playable {
+  readonly taskId: string | null;
+  readonly url: string | null;
+  blob(options: { signal?: AbortSignal | null | undefined }): Promise<Blob>;
+}
+
 export interface Player {
   readonly mode: PlaybackMode;
-  url(video: Video, signal?: AbortSignal | null): Promise<string>;
+  url(video: Playable, signal?: AbortSignal | null): Promise<string>;
 }
 
 const players = new WeakMap<Handle, Player>();
@@ -22,7 +28,7 @@ export function isKeyless(handle: Handle): boolean {
   return handle.shaped.options["api_key"] === undefined;
 }
 
-export async function playbackURL(handle: Handle, video: Video, signal?: AbortSignal | null): Promise<string> {
+export async function playbackURL(handle: Handle, video: Playable, signal?: AbortSignal | null): Promise<string> {
   const player = players.get(handle);
   if (player) return player.url(video, signal);
   if (isKeyless(handle) && video.taskId) return direct(handle, video.taskId);

@@ -6,6 +6,7 @@ import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
 import { playbackURL } from "./playback-of.js";
 import { SAVE } from "./option-types.js";
+import type { Progress } from "./values.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
 export interface ReadOptions {
@@ -14,12 +15,6 @@ export interface ReadOptions {
   onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Largest video that is taken into memory. Default 1 GiB. */
   maxBytes?: number | undefined;
-}
-
-/** How far a read is. */
-export interface Progress {
-  bytes: number;
-  total: number | null;
 }
 
 /** A video of the service. Result links live about a day: save it soon. */
