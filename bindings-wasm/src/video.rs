@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use js_sys::{Function, Promise, Uint8Array};
-use junfeiai::{DEFAULT_MAX_BYTES, Error, MemorySink, Phase, Served, Video};
+use junfeiai::{DEFAULT_MAX_BYTES, Error, MemorySink, Phase, RangeResponse, Video};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
@@ -158,7 +158,7 @@ pub struct RawServed {
 }
 
 impl RawServed {
-    fn new(served: Served) -> Self {
+    fn new(served: RangeResponse) -> Self {
         let body = Some(RawStream { reading: Reading::new(served.body) });
         Self { status: served.status, headers: served.headers, body }
     }

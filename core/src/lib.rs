@@ -30,7 +30,7 @@
 //! | [`Client`], [`ClientBuilder`] | one for each key; every option |
 //! | [`Videos`], [`VideoRequest`] | create, look up, generate many; the request |
 //! | [`Task`], [`Wait`] | a paid task: ask, wait, watch |
-//! | [`Video`], [`Save`], [`VideoReader`], [`Served`] | save it, read it here and there, hand it on to a player |
+//! | [`Video`], [`Save`], [`VideoReader`], [`RangeResponse`] | save it, read it here and there, hand it on to a player |
 //! | [`Error`], [`ErrorKind`], [`error`] | what went wrong, and what to do next |
 //! | [`blocking`] | the same without an async runtime |
 //! | [`journal`], [`Pending`] | resuming after a crash |
@@ -114,7 +114,7 @@ pub use save::meter::SaveProgress;
 pub use save::saver::SaveOptions;
 pub use status::TaskStatus;
 pub use video::fetch::MemorySink;
-pub use video::range_response::Served;
+pub use video::range_response::RangeResponse;
 pub use video::reader::VideoReader;
 
 /// The code of the documents, compiled by the documentation tests. Translations have the same blocks: tests/docs/run.py.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use junfeiai::DownloadPolicy;
-use junfeiai::protocol::ranges::RangeSet;
+use junfeiai::protocol::byte_ranges::RangeSet;
 use junfeiai::{Client, Error, ErrorKind, Summary};
 use junfeiai_emulator::{Emulator, TaskSpec};
 use serde_json::{Value, json};

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use junfeiai::endpoint::{Endpoint, Trust};
-use junfeiai::protocol::range::{ContentRange, ContentRangeHeader, parse_retry_after};
+use junfeiai::protocol::content_range::{ContentRange, ContentRangeHeader};
+use junfeiai::protocol::retry_after::parse_retry_after;
 use junfeiai::protocol::{ApiResponse, classify, parse_create, parse_query};
 use junfeiai::transport::Headers;
 use junfeiai::{Error, Length, Origin, Phase, Url, VideoRequest};

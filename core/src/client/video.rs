@@ -14,7 +14,7 @@ use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::saver::{Reached, SaveOptions, save};
 use crate::storage::Storage;
 use crate::video::fetch::{ByteStream, Fetch, MemorySink, Source, Tell, to_memory};
-use crate::video::range_response::{self, Served};
+use crate::video::range_response::{self, RangeResponse};
 use crate::video::reader::VideoReader;
 
 /// Largest video that [`Video::bytes`] reads by default: 1 GiB.
@@ -134,7 +134,7 @@ impl Video {
     ///
     /// # Errors
     /// Those of [`Video::bytes`] that come before the first byte; later ones come in the body.
-    pub async fn serve(&self, range: Option<&str>, known_total: Option<u64>) -> Result<Served> {
+    pub async fn serve(&self, range: Option<&str>, known_total: Option<u64>) -> Result<RangeResponse> {
         range_response::serve(|policy| self.fetch(policy), range, known_total).await
     }
 

@@ -37,9 +37,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::byte_ranges::RangeSet;
 use super::mp4::{Mp4Fault, Mp4Info};
-use super::range::Validators;
-use super::ranges::RangeSet;
+use super::validators::Validators;
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::url::Url;
@@ -48,15 +48,15 @@ use crate::text::decimal::Seconds;
 mod head;
 mod lanes;
 mod part;
+mod policy;
+mod recovery;
 mod refusal;
-mod terms;
-mod trouble;
 
 pub use head::{Head, HeadVerdict};
 use lanes::Lane;
 pub use lanes::OVERLAP;
+pub use policy::{DownloadPolicy, Finished, Progress};
 use refusal::Doubt;
-pub use terms::{DownloadPolicy, Finished, Progress};
 
 /// Most connections for one file.
 pub const MAX_CONNECTIONS: u32 = 16;

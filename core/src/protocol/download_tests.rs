@@ -14,14 +14,14 @@ mod helpers;
 mod lanes;
 #[path = "download_tests/random.rs"]
 mod random;
+#[path = "download_tests/recovery.rs"]
+mod recovery;
 #[path = "download_tests/resume.rs"]
 mod resume;
 #[path = "download_tests/simulation.rs"]
 mod simulation;
 #[path = "download_tests/sources.rs"]
 mod sources;
-#[path = "download_tests/trouble.rs"]
-mod trouble;
 
 /// What a sound MP4 says.
 fn info() -> Mp4Info {

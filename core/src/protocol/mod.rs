@@ -11,7 +11,9 @@ mod account;
 mod backoff;
 pub mod blocks;
 mod budget;
+pub mod byte_ranges;
 pub mod call;
+pub mod content_range;
 mod create;
 pub mod download;
 mod due_queue;
@@ -20,16 +22,16 @@ pub mod failover;
 pub mod ledger;
 pub mod mp4;
 pub mod part;
-mod player;
 mod probe;
 pub mod process;
 mod query;
-pub mod range;
-pub mod ranges;
+mod range_request;
 pub mod recent_creates;
 mod redirect;
+pub mod retry_after;
 pub mod schedule;
 mod slot;
+pub mod validators;
 pub mod wait;
 mod wire;
 
@@ -43,12 +45,12 @@ pub use download::{
     Progress,
 };
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
-pub use player::RangeRequest;
 pub use probe::{
     CheckStep, IMPOSSIBLE_TASK, KeyDoubt, ProbeFacts, Probed, StepStatus, judge_key_without_right, judge_probe,
     judge_refused_key,
 };
 pub use query::parse_query;
+pub use range_request::RangeRequest;
 pub use recent_creates::RecentCreates;
 pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use schedule::{Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotRequest};

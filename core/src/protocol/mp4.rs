@@ -43,13 +43,13 @@ use std::time::Duration;
 
 mod counter;
 mod finish;
-mod found;
+mod info;
 mod leaf;
 mod tables;
 mod window;
 
 pub use counter::BoxCounter;
-pub use found::{Mp4Fault, Mp4Info, Mp4Step};
+pub use info::{Mp4Fault, Mp4Info, Mp4Step};
 use tables::{Chunks, Fragment, Sum, Track};
 use window::{Bytes, Lens, Window};
 

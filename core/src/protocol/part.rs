@@ -23,8 +23,8 @@
 use serde_json::{Value, json};
 
 use super::Progress;
-use super::range::Validators;
-use super::ranges::RangeSet;
+use super::byte_ranges::RangeSet;
+use super::validators::Validators;
 
 /// How every text of ours begins. One that begins otherwise is somebody else's.
 pub const STATE_START: &str = "{\"junfeiai\":1,";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::range::parse_retry_after;
+use super::retry_after::parse_retry_after;
 use crate::error::{Error, ErrorKind, Phase, one_line};
 use crate::net::transport::{Failure, Headers, TransportError};
 use crate::text::dates::http_date;

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::protocol::mp4::{Mp4Fault, Mp4Info};
 use crate::protocol::part::{KeptPart, PartState};
-use crate::protocol::range::Validators;
+use crate::protocol::validators::Validators;
 use crate::protocol::{MAX_CONNECTIONS, Progress};
 use crate::save::files::{
     LOCK, PART, STALE, STATE, TARGET, check_structure, check_target, exists, open, refuse_other_than_file,

@@ -18,7 +18,7 @@ use crate::video::fetch::{ByteStream, Fetch};
 
 /// An answer for a player.
 #[non_exhaustive]
-pub struct Served {
+pub struct RangeResponse {
     /// 200, 206 or 416.
     pub status: u16,
     /// Everything that a player looks at.
@@ -29,9 +29,12 @@ pub struct Served {
     pub total: Option<u64>,
 }
 
-impl fmt::Debug for Served {
+impl fmt::Debug for RangeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("status", &self.status).field("headers", &self.headers).finish_non_exhaustive()
+        f.debug_struct("RangeResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -40,7 +43,7 @@ pub(crate) async fn serve(
     fetch: impl Fn(DownloadPolicy) -> Fetch,
     range: Option<&str>,
     known_total: Option<u64>,
-) -> Result<Served> {
+) -> Result<RangeResponse> {
     let asked = RangeRequest::read(range);
     let mut total = known_total;
     loop {
@@ -89,23 +92,23 @@ fn headers(length: Option<u64>) -> Vec<(&'static str, String)> {
     headers
 }
 
-fn whole(first: Bytes, rest: ByteStream, total: Option<u64>) -> Served {
+fn whole(first: Bytes, rest: ByteStream, total: Option<u64>) -> RangeResponse {
     let body = Limited { first, rest: Some(rest), left: total.unwrap_or(u64::MAX) };
-    Served { status: 200, headers: headers(total), body: Box::pin(body), total }
+    RangeResponse { status: 200, headers: headers(total), body: Box::pin(body), total }
 }
 
-fn partial(first: Bytes, rest: ByteStream, part: &std::ops::Range<u64>, total: u64) -> Served {
+fn partial(first: Bytes, rest: ByteStream, part: &std::ops::Range<u64>, total: u64) -> RangeResponse {
     let length = part.end - part.start;
     let mut headers = headers(Some(length));
     headers.push(("Content-Range", format!("bytes {}-{}/{total}", part.start, part.end - 1)));
     let body = Limited { first, rest: Some(rest), left: length };
-    Served { status: 206, headers, body: Box::pin(body), total: Some(total) }
+    RangeResponse { status: 206, headers, body: Box::pin(body), total: Some(total) }
 }
 
-fn unsatisfiable(total: u64) -> Served {
+fn unsatisfiable(total: u64) -> RangeResponse {
     let headers = vec![("Content-Range", format!("bytes */{total}")), ("Content-Length", "0".to_owned())];
     let body = Limited { first: Bytes::new(), rest: None, left: 0 };
-    Served { status: 416, headers, body: Box::pin(body), total: Some(total) }
+    RangeResponse { status: 416, headers, body: Box::pin(body), total: Some(total) }
 }
 
 /// The bytes that were asked for, and none of those that came along.

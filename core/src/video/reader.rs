@@ -232,7 +232,7 @@ impl VideoReader {
     fn learn(&mut self) {
         let machine = self.fetch.machine();
         if machine.validators() != &self.keep.validators || machine.source() != self.keep.source {
-            self.keep = Progress { ranges: crate::protocol::ranges::RangeSet::new(), ..machine.progress() };
+            self.keep = Progress { ranges: crate::protocol::byte_ranges::RangeSet::new(), ..machine.progress() };
         }
         let honoured = machine.ranges_honoured();
         self.blocks.learnt(machine.total(), honoured);

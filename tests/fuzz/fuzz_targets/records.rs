@@ -6,7 +6,7 @@
 
 use junfeiai::protocol::ledger::{Entry, Header, Ledger, Tail};
 use junfeiai::protocol::part::PartState;
-use junfeiai::protocol::range::Validators;
+use junfeiai::protocol::validators::Validators;
 use junfeiai_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 

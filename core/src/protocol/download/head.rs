@@ -4,7 +4,8 @@ use super::DownloadMachine;
 use super::lanes::Activity;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::net::transport::Headers;
-use crate::protocol::range::{ContentRange, ContentRangeHeader, Validators};
+use crate::protocol::content_range::{ContentRange, ContentRangeHeader};
+use crate::protocol::validators::Validators;
 use crate::time::Time;
 
 /// The head of a 2xx answer, as far as the download cares.

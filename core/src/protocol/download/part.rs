@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::lanes::{Activity, Lane};
 use super::{DownloadMachine, Progress, State};
-use crate::protocol::ranges::RangeSet;
+use crate::protocol::byte_ranges::RangeSet;
 use crate::time::Time;
 
 impl DownloadMachine {

@@ -10,7 +10,7 @@ use super::head::{Head, HeadVerdict};
 use super::lanes::{Activity, AskedRange};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::protocol::mp4::Mp4Fault;
-use crate::protocol::range::Validators;
+use crate::protocol::validators::Validators;
 use crate::time::Time;
 
 /// So long a file that does not change is believed to be still written: twice what was seen.

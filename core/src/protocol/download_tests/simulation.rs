@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::super::*;
 use super::{info, past_the_end, refusal};
+use crate::protocol::byte_ranges::RangeSet;
 use crate::protocol::mp4::Mp4Fault;
-use crate::protocol::ranges::RangeSet;
 
 /// One state of the file on the server. Its first 8 bytes are its length, which stands for the MP4 structure.
 pub(super) struct Version {

@@ -16,8 +16,8 @@ use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{BodyStream, HttpResponse};
 use crate::net::url::Url;
+use crate::protocol::content_range::range_header;
 use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
-use crate::protocol::range::range_header;
 use crate::protocol::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, OVERLAP, Progress, classify,
 };

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::MAX_CONNECTIONS;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::protocol::byte_ranges::RangeSet;
 use crate::protocol::mp4::Mp4Info;
-use crate::protocol::range::Validators;
-use crate::protocol::ranges::RangeSet;
+use crate::protocol::validators::Validators;
 
 /// How a video is read.
 #[derive(Debug, Clone, PartialEq)]

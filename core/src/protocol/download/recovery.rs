@@ -4,8 +4,8 @@ use super::lanes::{Activity, Lane};
 use super::{DownloadMachine, DownloadStep, Guess, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::url::Url;
-use crate::protocol::range::Validators;
-use crate::protocol::ranges::RangeSet;
+use crate::protocol::byte_ranges::RangeSet;
+use crate::protocol::validators::Validators;
 use crate::time::Time;
 
 /// So many failures in a row, and a source that never brought a byte is left for the next.

@@ -8,7 +8,7 @@
 //! separated by commas (`0-1023,4096-8191`); the empty set is the empty text.
 //!
 //! ```
-//! use junfeiai::protocol::ranges::RangeSet;
+//! use junfeiai::protocol::byte_ranges::RangeSet;
 //!
 //! let mut have = RangeSet::new();
 //! have.insert(4096, 8192);
