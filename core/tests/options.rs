@@ -196,7 +196,7 @@ fn none_panics<C>(cases: impl IntoIterator<Item = (String, C)>, run: impl Fn(C))
 }
 
 /// All options of `ClientBuilder::from_json`; `journal` and files are looked at by themselves.
-const CLIENT: [&str; 21] = [
+const CLIENT: [&str; 22] = [
     "api_key",
     "endpoint",
     "base_url",
@@ -210,6 +210,7 @@ const CLIENT: [&str; 21] = [
     "poll_interval",
     "wait_timeout",
     "max_attempts",
+    "max_poll_errors",
     "max_in_flight_creates",
     "request_rate",
     "request_burst",
@@ -260,7 +261,7 @@ fn every_client_option() {
 #[test]
 fn client_options_when_nothing_works() {
     let times = ["timeout", "create_timeout", "connect_timeout", "idle_timeout", "poll_interval", "wait_timeout"];
-    let counts = ["max_attempts", "max_in_flight_creates", "request_rate"];
+    let counts = ["max_attempts", "max_poll_errors", "max_in_flight_creates", "request_rate"];
     let values = [json!(5e-324), json!(1e-9), json!(1), json!(1e9), json!(1e19), json!(f64::MAX), json!(i64::MAX)];
     let cases = times.into_iter().chain(counts).flat_map(|name| {
         let values = values.clone().into_iter();
