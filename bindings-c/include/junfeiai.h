@@ -1742,8 +1742,7 @@ jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
 
 /**
  * Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
- * except for localhost, a day at most. In milliseconds. Default: the client's. Zero is refused. Source: service
- * document §5.
+ * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,

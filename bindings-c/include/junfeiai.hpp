@@ -727,7 +727,7 @@ public:
     return *this;
   }
   /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
-   * except for localhost, a day at most. Default: the client's. Zero is refused. Source: service document §5. */
+   * except for localhost. Default: the client's. Zero is refused. Source: service document §5. */
   wait_options &poll_interval(milliseconds v) {
     poll_interval_ = detail::ms(v, "poll_interval");
     return *this;

@@ -85,8 +85,7 @@ export interface WaitOptions {
   /** Timeout of the wait; `Infinity` for no limit. In milliseconds. Default: the client's. */
   timeoutMs?: number | undefined;
   /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
-   * except for localhost, a day at most. In milliseconds. Default: the client's. Zero is refused. Source: service document
-   * §5. */
+   * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5. */
   pollIntervalMs?: number | undefined;
   /** Stops waiting; the task keeps running and stays charged. Default: none. */
   signal?: AbortSignal | null | undefined;

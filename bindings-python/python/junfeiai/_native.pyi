@@ -356,7 +356,7 @@ class Videos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -466,7 +466,7 @@ class Task:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Task:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def wait(self, *, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
 
@@ -624,7 +624,7 @@ class AsyncVideos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -737,7 +737,7 @@ class AsyncTask:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Coroutine[Any, Any, AsyncTask]:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def wait(self, *, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
 

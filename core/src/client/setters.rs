@@ -167,7 +167,7 @@ impl Wait {
     }
 
     /// Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 s
-    /// except for localhost, a day at most. Default: the client's. Zero is refused. Source: service document §5.
+    /// except for localhost. Default: the client's. Zero is refused. Source: service document §5.
     pub fn poll_interval(mut self, value: Duration) -> Self {
         self.policy.set_poll_interval(value);
         self

@@ -1,9 +1,9 @@
 //! Range headers: what is read is true in itself, and what we write we can read.
 #![no_main]
 
+use junfeiai::protocol::byte_ranges::RangeSet;
 use junfeiai::protocol::content_range::{ContentRange, ContentRangeHeader};
 use junfeiai::protocol::retry_after::parse_retry_after;
-use junfeiai::protocol::byte_ranges::RangeSet;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use junfeiai::protocol::mp4::{Mp4Fault, check_slice};
 use junfeiai::protocol::byte_ranges::RangeSet;
+use junfeiai::protocol::mp4::{Mp4Fault, check_slice};
 use junfeiai::protocol::{DownloadMachine, DownloadPolicy, DownloadStep, Head, HeadVerdict, Time};
 use junfeiai::{Error, ErrorKind, Phase, Url};
 use libfuzzer_sys::fuzz_target;

@@ -60,7 +60,8 @@ fn journal(data: &[u8]) {
     assert!(used <= data.len() && (tail == Tail::Torn) == (used < data.len()));
     assert_eq!(entries(&whole).len(), whole.len());
     let ids: Vec<_> = whole.entries().filter_map(|entry| entry.state.task_id()).collect();
-    assert!(ids.iter().all(|id| !id.contains(['/', '\\']) && !ids.iter().any(|other| other != id && other.is_empty())));
+    // Any text is an id; only its place in a URL or a file name is another matter.
+    assert!(ids.iter().all(|id| !id.is_empty()));
     // Read line by line it is the same.
     let mut lines = Ledger::default();
     for line in data[..used].split_inclusive(|byte| *byte == b'\n') {
