@@ -703,7 +703,14 @@ fn another_working_folder_changes_nothing() {
     if std::env::var_os("JUNFEIAI_TEST_CHILD").is_none() {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "another_working_folder_changes_nothing"]).env("JUNFEIAI_TEST_CHILD", "1");
-        assert!(child.status().unwrap().success());
+        // Its result is not one of this program's: what it prints is shown only where it failed.
+        let output = child.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         return;
     }
     for threads in [0, 2] {
