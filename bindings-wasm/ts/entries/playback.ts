@@ -49,7 +49,7 @@ export async function registerPlayback(client: Client, options: PlaybackOptions 
       playback = simple("blob", reason, async (video, signal) => URL.createObjectURL(await video.blob({ signal })));
     }
   }
-  inner.set({ mode: playback.mode, url: (video, signal) => playback.url(video, signal === undefined ? {} : { signal }) });
+  inner.set({ mode: playback.mode, url: (video, signal) => playback.url(video as Video, signal === undefined ? {} : { signal }) });
   return playback;
 }
 
