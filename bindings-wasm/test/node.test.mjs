@@ -405,6 +405,33 @@ describe("save", () => {
     await video.save(path);
   });
 
+  test("a lock file without its line holds nobody up for long, and is not believed to be ours once it was taken", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "empty.mp4");
+    const { promises } = require("node:fs");
+    await writeFile(`${path}.part.lock`, "");
+    await refused(video.save(path), "file_locked");
+    const before = new Date(Date.now() - 6_000);
+    await promises.utimes(`${path}.part.lock`, before, before);
+    await video.save(path);
+    await rm(path);
+    // Another saver takes it before the line is in it, and writes its own.
+    const { writeFile: write } = promises;
+    const other = JSON.stringify({ pid: process.pid, name: "another" });
+    promises.writeFile = async (name, text, options) => {
+      await write(name, text, options);
+      if (name.endsWith(".part.lock")) await write(name, `${other}\n`);
+    };
+    try {
+      await refused(video.save(path), "file_locked");
+    } finally {
+      promises.writeFile = write;
+    }
+    assert.equal(await readFile(`${path}.part.lock`, "utf8"), `${other}\n`);
+    await rm(`${path}.part.lock`);
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("empty")), []);
+  });
+
   test("what is no file in place of our own is refused, and waited for by nobody", { skip: process.platform === "win32" && "no pipes" }, async () => {
     const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
     for (const suffix of ["", ".part", ".part.state", ".part.lock"]) {

@@ -571,6 +571,7 @@ async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
             "alive it would hold the system's lock",
         ),
         (lock_file(1, Some("another container"), started(1), false), Some(long_ago), false, "nothing for an hour"),
+        (String::new(), None, false, "killed between making it and writing its line"),
         ("torn".to_owned(), None, true, "it is being written"),
         ("torn".to_owned(), Some(long_ago), false, "it was torn long ago"),
     ] {

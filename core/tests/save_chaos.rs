@@ -232,15 +232,12 @@ fn random_kills() {
         let connections = rng.u32(1..=6);
         let order =
             json!({ "base_url": emulator.base_url(), "id": id, "path": path, "connections": connections }).to_string();
-        let start = || {
-            Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "random_kills", "--nocapture"])
-                .env("JUNFEIAI_TEST_CHILD", &order)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap()
+        let command = || {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "random_kills", "--nocapture"]).env("JUNFEIAI_TEST_CHILD", &order);
+            command
         };
+        let start = || command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         for _ in 0..3 {
             // Killed at any moment, the file is not there or it is whole. By the clock any moment is one of the start as
             // well; by the bytes there is mostly something to resume, however slow the machine is.
@@ -278,8 +275,9 @@ fn random_kills() {
             }
         }
         if !path.exists() {
-            let status = start().wait().unwrap();
-            assert!(status.success(), "seed {seed}: the last process ended with {status}");
+            let last = command().output().unwrap();
+            let text = String::from_utf8_lossy(&last.stderr);
+            assert!(last.status.success(), "seed {seed}: the last process ended with {}: {text}", last.status);
         }
         assert_same(&path, &emulator, &id, seed, "after kills");
         // A kill right behind the rename leaves the state file; whoever comes next clears it away.

@@ -11,6 +11,9 @@
 //! A saver that was killed leaves the file. It is taken over as soon as its process is known to be gone: by number, time of
 //! beginning, boot of the machine and container, since in containers every process may be number 1. Where that cannot be
 //! known (another container or machine), a file of which nothing was written for [`ABANDONED`] is taken over.
+//!
+//! The file is made and written in two steps, and a saver may be killed between them. So an empty one holds nobody up for long
+//! (see [`UNWRITTEN`]), and whoever wrote a line looks whether the file with it is still there.
 
 use std::time::Duration;
 
@@ -24,6 +27,9 @@ use crate::storage::{Access, Storage, SystemLock};
 
 /// So long nothing was written by a saver that counts as gone although its process cannot be looked up from here.
 const ABANDONED: Duration = Duration::from_secs(600);
+/// So long a lock file may be without its line. With the lock of the system, which a native saver takes first, nobody is waited
+/// for: a native saver that made it is gone, and one of Node looks again.
+const UNWRITTEN: Duration = Duration::from_secs(5);
 /// Longest line that is one of ours.
 const MAX_LINE: usize = 4096;
 /// How often a lock that others release and take is tried for.
@@ -55,7 +61,9 @@ pub(super) async fn acquire(storage: &dyn Storage, line: &str) -> Result<()> {
     let state = if storage.has_system_locks() { lock_state(storage, Access::Create).await? } else { None };
     for _ in 0..TRIES {
         match storage.create(LOCK, line.to_owned()).await {
-            Ok(true) => return Ok(()),
+            Ok(true) if is_ours(storage, line).await => return Ok(()),
+            // It was taken for that of a saver that is gone, before the line was in it.
+            Ok(true) => {}
             Ok(false) => take_over(storage, state).await?,
             Err(error) => {
                 // A full disk, for example: a file without a line would lock everybody out for a while.
@@ -146,7 +154,9 @@ async fn take_over(storage: &dyn Storage, state: Option<SystemLock>) -> Result<(
 async fn judge(storage: &dyn Storage, state: Option<SystemLock>) -> Result<Option<(bool, String)>> {
     let Some(text) = read_file(storage, LOCK, MAX_LINE).await? else { return Ok(None) };
     let holder = serde_json::from_str::<Holder>(&text).ok();
-    let held = if holder.as_ref().is_some_and(|holder| holder.native) && state == Some(SystemLock::Exclusive) {
+    let held = if text.is_empty() && state == Some(SystemLock::Exclusive) {
+        false
+    } else if holder.as_ref().is_some_and(|holder| holder.native) && state == Some(SystemLock::Exclusive) {
         // Alive, it would hold the lock that the caller has.
         false
     } else if let Some(runs) = holder.and_then(|holder| process::runs(storage, &holder.process)) {
@@ -156,7 +166,7 @@ async fn judge(storage: &dyn Storage, state: Option<SystemLock>) -> Result<Optio
         for suffix in [LOCK, PART] {
             ages.extend(storage.stat(suffix, false).await?.and_then(|stat| stat.age));
         }
-        ages.into_iter().min().is_some_and(|age| age < ABANDONED)
+        ages.into_iter().min().is_some_and(|age| age < if text.is_empty() { UNWRITTEN } else { ABANDONED })
     };
     Ok(Some((held, text)))
 }
