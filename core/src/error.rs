@@ -65,6 +65,8 @@ error_kinds! {
     InvalidRequest = 11, "invalid_request", "correct the request; nothing was sent";
     /// Refused to send the API key to an untrusted host.
     UntrustedHost = 12, "untrusted_host", "add the host to trusted_hosts if you trust it with the key";
+    /// The key was used for another request. Nothing was sent.
+    IdempotencyConflict = 13, "idempotency_conflict", "use another key for another request; nothing was sent";
     /// The server refused the request's fields (400 and other 4xx).
     BadRequest = 20, "bad_request", "check model, prompt, seconds, size and images";
     /// The key is missing, wrong, expired or used up (401).

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
-use crate::error::Result;
-pub use crate::protocol::ledger::{End, Entry, Event, Order, Process, Record, State};
+use crate::error::{Error, ErrorKind, Phase, Result};
+pub use crate::protocol::ledger::{Claim, End, Entry, Event, Order, OrderKey, Process, Record, State};
 
 /// A place where records survive the end of the process.
 pub trait Journal: MaybeSend + MaybeSync {
@@ -30,8 +30,29 @@ pub trait Journal: MaybeSend + MaybeSync {
         self.append(record).now_or_never().unwrap_or(Ok(()))
     }
 
-    /// What is not over, in the order of its beginning, with the records of other processes.
+    /// What has not ended, in the order of its beginning, with the records of other processes.
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>>;
+
+    /// What was created under a key last, or is being created, ended or not (see
+    /// [`Ledger::key`](crate::protocol::ledger::Ledger::key)). Default: refused, this place keeps no keys.
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        let _ = key;
+        Box::pin(async { Err(no_keys()) })
+    }
+
+    /// Claims a key for a create request, whose intent this record is: judges it (see
+    /// [`Ledger::claim`](crate::protocol::ledger::Ledger::claim)) and keeps the record with the number of the attempt, **in
+    /// one step**: of several callers, in whatever process, one gets [`Claim::Free`]. Durable when the future is done.
+    /// Default: refused, this place keeps no keys.
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
+        let _ = (record, retry_failed);
+        Box::pin(async { Err(no_keys()) })
+    }
+
+    /// The ids of create requests that were answered in the last days. Default: none are known.
+    fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// This process, for the intents that it writes. Default: not known.
     fn process(&self) -> Option<Process> {
@@ -45,9 +66,88 @@ pub trait Journal: MaybeSend + MaybeSync {
     }
 }
 
+fn no_keys() -> Error {
+    let text = "this journal keeps no keys: it has to have Journal::key and Journal::claim";
+    Error::field(ErrorKind::InvalidRequest, Phase::Create, "key", text)
+}
+
+/// Whether a create may still get its answer. Both must hold: its process is not known to be gone, and a create cannot
+/// take that long. A process that is stopped for longer may still bring the id, which the journal then takes.
+pub(crate) fn in_flight(journal: &dyn Journal, entry: &Entry, now: Option<u64>) -> bool {
+    let State::Sending = entry.state else { return false };
+    let Some(order) = &entry.order else { return false };
+    let runs = order.process.as_ref().and_then(|process| journal.runs(process));
+    match (runs, order.until.zip(now)) {
+        (Some(false), _) => false,
+        (_, Some((until, now))) => now < until,
+        (runs, None) => runs == Some(true),
+    }
+}
+
 /// A client's journal and how it is kept.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) prompts: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Knows of one process what it is told.
+    struct Told(Option<bool>);
+
+    impl Journal for Told {
+        fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn runs(&self, _: &Process) -> Option<bool> {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_create_is_in_flight_while_its_process_may_run_and_it_is_young() {
+        let entry = |until, state| Entry {
+            intent: "1".into(),
+            model: "m".into(),
+            at: 100,
+            changed_at: 100,
+            order: Some(Order {
+                fingerprint: String::new(),
+                model: "m".into(),
+                seconds: None,
+                prompt: None,
+                until,
+                process: Some(Process { pid: 1, place: None, started: None }),
+                key: None,
+            }),
+            state,
+            request_id: None,
+        };
+        let cases = [
+            // runs, until, now, in flight
+            (Some(true), Some(400), Some(399), true),
+            (Some(true), Some(400), Some(400), false),
+            (Some(false), Some(400), Some(101), false),
+            (None, Some(400), Some(399), true),
+            (None, Some(400), Some(400), false),
+            // Without a clock only the process can say so.
+            (Some(true), None, None, true),
+            (None, None, None, false),
+            (Some(false), None, None, false),
+        ];
+        for (runs, until, now, expected) in cases {
+            let result = in_flight(&Told(runs), &entry(until, State::Sending), now);
+            assert_eq!(result, expected, "{runs:?} {until:?} {now:?}");
+        }
+        let unknown = State::Unknown { reason: "timeout".into() };
+        assert!(!in_flight(&Told(Some(true)), &entry(Some(400), unknown), Some(101)));
+    }
 }

@@ -91,7 +91,7 @@ pub use client::Client;
 pub use client::blocking;
 pub use client::builder::ClientBuilder;
 #[cfg(feature = "journal")]
-pub use client::pending::{Pending, PendingState};
+pub use client::pending::{KeyRecord, KeyState, Pending, PendingState};
 pub use client::task::{Task, Wait};
 pub use client::video::{DEFAULT_MAX_BYTES, Video};
 pub use client::videos::Videos;
@@ -108,10 +108,12 @@ pub use platform::native::FileJournal;
 pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy};
 #[cfg(feature = "native")]
-pub use save::file::{Save, Summary};
+pub use save::file::Save;
 #[cfg(feature = "native")]
 pub use save::meter::SaveProgress;
 pub use save::saver::SaveOptions;
+#[cfg(feature = "native")]
+pub use save::summary::Summary;
 pub use status::TaskStatus;
 pub use video::fetch::MemorySink;
 pub use video::range_response::RangeResponse;

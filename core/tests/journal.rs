@@ -28,12 +28,13 @@ fn event(kind: u8, name: u8) -> Event {
         prompt: None,
         until: Some(2_000),
         process: None,
+        key: None,
     };
     match kind {
         0 => Event::Intent { intent, order },
-        1 => Event::Created { intent, task_id, model: "grok-image-video".into() },
+        1 => Event::Created { intent, task_id, model: "grok-image-video".into(), request_id: None },
         2 => Event::Refused { intent, reason: "rate_limited".into() },
-        3 => Event::Unknown { intent, reason: "create_outcome_unknown".into() },
+        3 => Event::Unknown { intent, reason: "create_outcome_unknown".into(), request_id: None },
         4 => Event::Finished { task_id, status: End::Succeeded },
         5 => Event::Finished { task_id, status: End::Failed },
         6 => Event::Saved { task_id, path: "/videos/é.mp4".into(), bytes: 1 },
@@ -144,7 +145,10 @@ proptest! {
 #[test]
 fn ids_of_any_form_are_kept_and_what_cannot_be_asked_for_is_damage() {
     let read = |task_id: &str| {
-        let line = Record::new(1, Event::Created { intent: "1".into(), task_id: task_id.into(), model: String::new() });
+        let line = Record::new(
+            1,
+            Event::Created { intent: "1".into(), task_id: task_id.into(), model: String::new(), request_id: None },
+        );
         let mut ledger = Ledger::default();
         ledger.read(line.to_line().as_bytes()).map(|_| ledger.entries().next().unwrap().state.clone())
     };
@@ -171,7 +175,8 @@ fn measure_records() {
     let begun = Instant::now();
     for count in 0..10_000_u32 {
         let (intent, task_id) = (count.to_string(), format!("task_{count}"));
-        now(journal.append(Record::new(1, Event::Created { intent, task_id, model: "m".into() }))).unwrap();
+        now(journal.append(Record::new(1, Event::Created { intent, task_id, model: "m".into(), request_id: None })))
+            .unwrap();
     }
     let each = begun.elapsed() / 10_000;
     let again = Instant::now();
@@ -324,7 +329,7 @@ fn child_that_writes() {
         let (intent, task_id) = (format!("{number}-{count}"), format!("task_{number}_{count}"));
         let Event::Intent { order, .. } = event(0, 0) else { unreachable!() };
         write(Event::Intent { intent: intent.clone(), order });
-        write(Event::Created { intent, task_id: task_id.clone(), model: String::new() });
+        write(Event::Created { intent, task_id: task_id.clone(), model: String::new(), request_id: None });
         if count % 10 != 0 {
             write(Event::Finished { task_id: task_id.clone(), status: End::Succeeded });
             write(Event::Saved { task_id, path: "/x".into(), bytes: 1 });
@@ -350,8 +355,11 @@ fn many_processes_and_threads_write_at_once() {
             std::thread::spawn(move || {
                 for count in 0..20 {
                     let (intent, task_id) = (format!("t{number}-{count}"), format!("task_t{number}_{count}"));
-                    now(journal.append(Record::new(1, Event::Created { intent, task_id, model: String::new() })))
-                        .unwrap();
+                    now(journal.append(Record::new(
+                        1,
+                        Event::Created { intent, task_id, model: String::new(), request_id: None },
+                    )))
+                    .unwrap();
                 }
             })
         })

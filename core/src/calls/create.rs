@@ -4,18 +4,27 @@ use std::sync::Arc;
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{Call, ClientCore, Path, Turn};
+#[cfg(feature = "journal")]
+use crate::calls::create_log::Earlier;
+#[cfg(not(feature = "journal"))]
+use crate::calls::no_create_log::Earlier;
 use crate::calls::tracker::{LeftBehind, TrackedCreate};
-use crate::error::{Phase, Result};
-use crate::model::{Snapshot, VideoRequest, Warning};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{SavedFile, Snapshot, VideoRequest, Warning};
 use crate::protocol::{Safety, parse_create};
+use crate::status::TaskStatus;
 use crate::time::Time;
 
 /// A task that exists now.
 pub(crate) struct CreatedTask {
     pub(crate) snapshot: Snapshot,
-    /// When its answer came.
-    pub(crate) at: Time,
+    /// When its answer came; `None` for a task that existed for longer.
+    pub(crate) at: Option<Time>,
     pub(crate) warnings: Vec<Warning>,
+    /// It was created under the same key before: no request was sent.
+    pub(crate) reused: bool,
+    /// Where its video was saved, as the journal says.
+    pub(crate) saved: Option<SavedFile>,
 }
 
 /// The create, boxed: it ends soon, and the waiting that follows should not carry its size.
@@ -26,10 +35,15 @@ pub(crate) fn create(
 ) -> BoxFuture<'static, Result<CreatedTask>> {
     Box::pin(async move {
         let prepared = request.prepare()?;
+        if request.retry_failed && request.key.is_none() {
+            let text = "retry_failed needs a key: without one every create request makes a new task";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "retry_failed", text));
+        }
+        let mut keyed = core.keyed(&request, &prepared)?;
         for warning in &prepared.warnings {
             tracing::warn!(code = warning.code.name(), "{warning}");
         }
-        let call = Call {
+        let mut call = Call {
             phase: Phase::Create,
             safety: Safety::AtMostOnce,
             path: Path::Api("/video/generations".to_owned()),
@@ -44,13 +58,27 @@ pub(crate) fn create(
                 .is_none()
                 .then(|| format!("{:016x}{:016x}", core.timer.seed(), core.timer.seed())),
         };
-        // The turn first: a create that only queues is not one that may have been sent.
-        let turn = core.turn(&call, core.now()).await?;
-        let intent = core.begin_create(&prepared, &request.prompt, &create).await?;
+        let (turn, intent) = loop {
+            if let Some(keyed) = &mut keyed
+                && let Some(earlier) = core.earlier(keyed, &create).await?
+            {
+                return Ok(existing(&core, earlier, prepared.warnings));
+            }
+            // The turn first: a create that only queues is not one that may have been sent.
+            let turn = core.turn(&call, core.now()).await?;
+            if let Some(intent) = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut()).await? {
+                break (turn, intent);
+            }
+        };
+        if let (Some(name), Some(key)) = (&mut call.idempotency_key, intent.idempotency_key()) {
+            *name = key;
+        }
         let left_behind = LeftBehind::create(&create);
         let result = core.request(call, Turn::Come(turn)).await;
         left_behind.nothing();
+        let mut request_id = None;
         let result = result.and_then(|reply| {
+            request_id = reply.response.request_id(None);
             parse_create(&reply.response, prepared.seconds.as_ref())
                 .map_err(|error| error.with(|record| record.attempts = reply.attempts))
         });
@@ -68,7 +96,7 @@ pub(crate) fn create(
         // First of all: whatever ends this future now, the id is known.
         create.created(&created.snapshot.task_id);
         let mut warnings = prepared.warnings;
-        warnings.extend(intent.created(&created.snapshot.task_id).await);
+        warnings.extend(intent.created(&created.snapshot.task_id, request_id.as_deref()).await);
         if let Some(warning) = created.warning {
             tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
             warnings.push(warning);
@@ -76,6 +104,29 @@ pub(crate) fn create(
         tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
         let now = core.now();
         core.recent_creates().note(now, &created.snapshot.task_id, core.config.wait.visible_after);
-        Ok(CreatedTask { snapshot: created.snapshot, at: now, warnings })
+        Ok(CreatedTask { snapshot: created.snapshot, at: Some(now), warnings, reused: false, saved: None })
     })
+}
+
+/// The task that was created under the key before.
+fn existing(core: &ClientCore, earlier: Earlier, warnings: Vec<Warning>) -> CreatedTask {
+    tracing::info!(task_id = earlier.task_id, "the task of this key exists already");
+    core.note_young(&earlier.task_id, earlier.created_at);
+    let at = core.recent_creates().created(&earlier.task_id);
+    let status = if earlier.succeeded { TaskStatus::Succeeded } else { TaskStatus::default() };
+    let model = Some(earlier.model).filter(|model| !model.is_empty());
+    let snapshot = Snapshot { task_id: earlier.task_id, status, model, ..Snapshot::default() };
+    CreatedTask { snapshot, at, warnings, reused: true, saved: earlier.saved }
+}
+
+impl ClientCore {
+    /// A task whose create ended a moment ago in another process may not be shown yet, as if it were our own.
+    pub(crate) fn note_young(&self, task_id: &str, created_at: u64) {
+        let visible_after = self.config.wait.visible_after;
+        // The journal knows when the create began; its end may have come as late as that was allowed to take.
+        let young = visible_after.saturating_add(self.config.create_timeout).as_secs();
+        if self.timer.unix_now().is_some_and(|now| now.saturating_sub(created_at) <= young) {
+            self.recent_creates().note(self.now(), task_id, visible_after);
+        }
+    }
 }

@@ -9,8 +9,9 @@ use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
-use crate::journal::{End, Event, Journal, Order, Record, Recorder};
-use crate::model::{Prepared, Warning, WarningCode};
+use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
+use crate::model::{Prepared, SavedFile, VideoRequest, Warning, WarningCode};
+use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
 
 /// Longest prompt that is kept, in characters: what the known models take.
 const MAX_PROMPT: usize = 4096;
@@ -26,7 +27,34 @@ pub(crate) struct OpenIntent {
     core: Arc<ClientCore>,
     intent: String,
     model: String,
+    /// Key and number of the task under it.
+    key: Option<(String, u32)>,
     create: TrackedCreate,
+}
+
+/// A create request with a key, and what is known of it.
+pub(crate) struct Keyed(ClaimMachine);
+
+/// A task that was created under the key before.
+pub(crate) struct Earlier {
+    pub(crate) task_id: String,
+    pub(crate) model: String,
+    /// Unix seconds.
+    pub(crate) created_at: u64,
+    pub(crate) succeeded: bool,
+    pub(crate) saved: Option<SavedFile>,
+}
+
+impl From<Entry> for Earlier {
+    fn from(entry: Entry) -> Self {
+        let succeeded = matches!(entry.state, State::Succeeded { .. } | State::Saved { .. });
+        let task_id = entry.state.task_id().unwrap_or_default().to_owned();
+        let saved = match entry.state {
+            State::Saved { path, bytes, .. } => Some(SavedFile { path, bytes }),
+            _ => None,
+        };
+        Self { task_id, model: entry.model, created_at: entry.at, succeeded, saved }
+    }
 }
 
 impl ClientCore {
@@ -47,23 +75,78 @@ impl ClientCore {
         self.journal()?.append(Record::new(self.unix(), event)).await
     }
 
-    /// Writes down that a create will be sent. Nothing may be sent when this fails.
+    /// The request's key, judged; `None` without one.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a key, or there is no journal to keep it.
+    pub(crate) fn keyed(&self, request: &VideoRequest, prepared: &Prepared) -> Result<Option<Keyed>> {
+        let Some(key) = &request.key else { return Ok(None) };
+        if self.recorder.is_none() {
+            let text = "a key needs a journal, which says what was created under it: give the client one with journal";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "key", text));
+        }
+        let keyed = KeyedRequest::new(key, prepared.fingerprint(), kept_fields(&prepared.body))?;
+        let deadline = self.now() + self.config.create_timeout;
+        Ok(Some(Keyed(ClaimMachine::new(keyed, request.retry_failed, deadline))))
+    }
+
+    /// What was created under the key before; waits while another is sending the request. `None` when the key may be
+    /// claimed.
+    pub(crate) async fn earlier(&self, keyed: &mut Keyed, create: &TrackedCreate) -> Result<Option<Earlier>> {
+        let journal = self.journal()?;
+        loop {
+            match keyed.0.step(self.now()) {
+                ClaimStep::Claim => return Ok(None),
+                ClaimStep::Look => {
+                    let found = journal.key(keyed.0.request().key()).await?;
+                    self.found(keyed, found.as_ref());
+                }
+                ClaimStep::WaitUntil(time) => {
+                    let sleep = async { Ok(self.sleep_until(time).await) };
+                    create.unless_stopped(sleep).await?;
+                }
+                ClaimStep::Done(Ok(entry)) => {
+                    let earlier = Earlier::from(*entry);
+                    create.created(&earlier.task_id);
+                    return Ok(Some(earlier));
+                }
+                ClaimStep::Done(Err(error)) => {
+                    match error.task_id() {
+                        Some(id) => create.created(id),
+                        None if error.maybe_executed() => create.was_sent(),
+                        None => {}
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn found(&self, keyed: &mut Keyed, found: Option<&Entry>) {
+        let sending = |entry| self.journal().is_ok_and(|journal| in_flight(journal, entry, self.timer.unix_now()));
+        keyed.0.input(self.now(), found, found.is_some_and(sending));
+    }
+
+    /// Writes down that a create will be sent. Nothing may be sent when this fails. `None` when another was faster with the
+    /// key.
     pub(crate) async fn begin_create(
         self: &Arc<Self>,
         prepared: &Prepared,
         prompt: &str,
         create: &TrackedCreate,
-    ) -> Result<OpenIntent> {
+        keyed: Option<&mut Keyed>,
+    ) -> Result<Option<OpenIntent>> {
         let mut open = OpenIntent {
             recorder: None,
             process: Pid::current(),
             core: self.clone(),
             intent: String::new(),
             model: prepared.model.clone(),
+            key: None,
             create: create.clone(),
         };
         let Some(recorder) = &self.recorder else {
-            return Ok(open);
+            return Ok(Some(open));
         };
         let now = self.timer.unix_now();
         let life = (self.config.retry.budget.saturating_add(self.config.create_timeout)).as_secs();
@@ -77,16 +160,34 @@ impl ClientCore {
             prompt: recorder.prompts.then(|| self.bounded(prompt, MAX_PROMPT)),
             until: now.map(|now| now.saturating_add(life).saturating_add(MARGIN)),
             process: recorder.journal.process(),
+            key: keyed.as_ref().map(|keyed| keyed.0.request().order()),
         };
         // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
         open.recorder = Some(recorder.clone());
-        let written = self.append(Event::Intent { intent: open.intent.clone(), order }).await;
-        written.map_err(|error| {
-            open.recorder = None;
-            let text = format!("nothing was sent, because the journal cannot be written: {}", error.record().message);
-            Error::new(ErrorKind::Journal, Phase::Create, text).with_source(error)
-        })?;
-        Ok(open)
+        let record = Record::new(self.unix(), Event::Intent { intent: open.intent.clone(), order });
+        let written = match &keyed {
+            None => recorder.journal.append(record).await.map(|()| None),
+            Some(keyed) => recorder.journal.claim(record, keyed.0.retries_failed()).await.map(Some),
+        };
+        match (written, keyed) {
+            (Ok(Some(Claim::Taken(entry))), Some(keyed)) => {
+                open.recorder = None;
+                self.found(keyed, Some(&entry));
+                Ok(None)
+            }
+            (Ok(claim), keyed) => {
+                if let (Some(Claim::Free { attempt }), Some(keyed)) = (claim, keyed) {
+                    open.key = Some((keyed.0.request().key().to_owned(), attempt));
+                }
+                Ok(Some(open))
+            }
+            (Err(error), _) => {
+                open.recorder = None;
+                let text =
+                    format!("nothing was sent, because the journal cannot be written: {}", error.record().message);
+                Err(Error::new(ErrorKind::Journal, Phase::Create, text).with_source(error))
+            }
+        }
     }
 
     /// Notes the end of a wait: only the two ends that nothing comes after.
@@ -129,10 +230,18 @@ impl ClientCore {
 }
 
 impl OpenIntent {
+    /// A name for the request that is the same for every repetition under its key.
+    pub(crate) fn idempotency_key(&self) -> Option<String> {
+        let (key, attempt) = self.key.as_ref()?;
+        let mut name = format!("{:x}", Sha256::digest(format!("{attempt} {key}")));
+        name.truncate(32);
+        Some(name)
+    }
+
     /// Notes the task's id. Gives a warning instead of an error: the task exists and is paid for.
-    pub(crate) async fn created(mut self, task_id: &str) -> Option<Warning> {
+    pub(crate) async fn created(mut self, task_id: &str, request_id: Option<&str>) -> Option<Warning> {
         let recorder = self.recorder.take()?;
-        let error = self.write_created(&recorder, task_id).await.err()?;
+        let error = self.write_created(&recorder, task_id, request_id).await.err()?;
         tracing::error!(task_id, %error, "a task was created, but the journal could not be written: keep its id");
         let message = format!("the journal could not be written, keep the task's id: {}", error.record().message);
         Some(Warning { code: WarningCode::JournalFailed, message })
@@ -144,13 +253,14 @@ impl OpenIntent {
             return error;
         };
         let reason = error.kind().name().to_owned();
-        let intent = self.intent.clone();
+        let (intent, request_id) = (self.intent.clone(), error.record().request_id.clone());
         let written = if let Some(id) = error.task_id() {
             // A broken answer that names the task: the id is worth more than the rest of the answer.
-            self.write_created(&recorder, id).await
+            self.write_created(&recorder, id, request_id.as_deref()).await
         } else {
             let maybe = error.maybe_executed();
-            let event = if maybe { Event::Unknown { intent, reason } } else { Event::Refused { intent, reason } };
+            let event =
+                if maybe { Event::Unknown { intent, reason, request_id } } else { Event::Refused { intent, reason } };
             recorder.journal.append(Record::new(self.core.unix(), event)).await
         };
         if let Err(failure) = written {
@@ -164,9 +274,11 @@ impl OpenIntent {
         error
     }
 
-    async fn write_created(&self, recorder: &Recorder, task_id: &str) -> Result<()> {
+    async fn write_created(&self, recorder: &Recorder, task_id: &str, request_id: Option<&str>) -> Result<()> {
         let (intent, task_id, model) = (self.intent.clone(), task_id.to_owned(), self.model.clone());
-        recorder.journal.append(Record::new(self.core.unix(), Event::Created { intent, task_id, model })).await
+        let request_id = request_id.map(|id| self.core.bounded(id, MAX_WORD));
+        let event = Event::Created { intent, task_id, model, request_id };
+        recorder.journal.append(Record::new(self.core.unix(), event)).await
     }
 }
 
@@ -180,7 +292,7 @@ impl Drop for OpenIntent {
         }
         let (intent, reason) = (std::mem::take(&mut self.intent), "abandoned".to_owned());
         let event = if self.create.is_unsettled() {
-            Event::Unknown { intent, reason }
+            Event::Unknown { intent, reason, request_id: None }
         } else {
             Event::Refused { intent, reason }
         };

@@ -1,18 +1,48 @@
-//! In the place of the journal where it is left out: nothing is written down.
+//! In the place of the journal where it is left out: nothing is written down, and nothing can be created under a key.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
-use crate::error::{Error, Result};
-use crate::model::{Prepared, Warning};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::{Prepared, SavedFile, VideoRequest, Warning};
 
 pub(crate) struct OpenIntent;
 
+pub(crate) struct Keyed(Infallible);
+
+pub(crate) struct Earlier {
+    pub(crate) task_id: String,
+    pub(crate) model: String,
+    pub(crate) created_at: u64,
+    pub(crate) succeeded: bool,
+    pub(crate) saved: Option<SavedFile>,
+}
+
 impl ClientCore {
+    pub(crate) fn keyed(&self, request: &VideoRequest, _: &Prepared) -> Result<Option<Keyed>> {
+        if request.key.is_none() {
+            return Ok(None);
+        }
+        let text = "a key needs a journal, which this build does not have: leave the key out";
+        Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "key", text))
+    }
+
+    #[allow(clippy::unused_async)] // the shape of the one that looks
+    pub(crate) async fn earlier(&self, keyed: &mut Keyed, _: &TrackedCreate) -> Result<Option<Earlier>> {
+        match keyed.0 {}
+    }
+
     #[allow(clippy::unused_async)] // the shape of the one that writes
-    pub(crate) async fn begin_create(self: &Arc<Self>, _: &Prepared, _: &str, _: &TrackedCreate) -> Result<OpenIntent> {
-        Ok(OpenIntent)
+    pub(crate) async fn begin_create(
+        self: &Arc<Self>,
+        _: &Prepared,
+        _: &str,
+        _: &TrackedCreate,
+        _: Option<&mut Keyed>,
+    ) -> Result<Option<OpenIntent>> {
+        Ok(Some(OpenIntent))
     }
 
     #[allow(clippy::unused_async)] // as above
@@ -21,7 +51,11 @@ impl ClientCore {
 
 #[allow(clippy::unused_async)] // as above
 impl OpenIntent {
-    pub(crate) async fn created(self, _: &str) -> Option<Warning> {
+    pub(crate) fn idempotency_key(&self) -> Option<String> {
+        None
+    }
+
+    pub(crate) async fn created(self, _: &str, _: Option<&str>) -> Option<Warning> {
         None
     }
 

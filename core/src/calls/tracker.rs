@@ -131,6 +131,16 @@ impl TrackedCreate {
         Ok(())
     }
 
+    /// A request of another call left, and its outcome is not known.
+    #[cfg(feature = "journal")]
+    pub(crate) fn was_sent(&self) {
+        if !self.0.unsettled.swap(true, Ordering::SeqCst)
+            && let Some(tracker) = &self.0.tracker
+        {
+            tracker.facts().unsettled += 1;
+        }
+    }
+
     /// The request provably made no task.
     pub(crate) fn refused(&self) {
         self.settle(None);

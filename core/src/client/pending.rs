@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::client::videos::Videos;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::journal::{Entry, Event, Journal, State};
+use crate::journal::{Entry, Event, State, in_flight};
 use crate::net::endpoint::check_task_id;
+use crate::protocol::claim::check_key;
 
 /// How far a task was when the journal last heard of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -50,6 +51,8 @@ pub enum Pending {
         fingerprint: Option<String>,
         /// The prompt, where the client was told to keep prompts.
         prompt: Option<String>,
+        /// The key under which it was created.
+        key: Option<String>,
     },
     /// A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then
     /// call [`Videos::resolve_unknown`]. It is never sent again by the library.
@@ -72,10 +75,99 @@ pub enum Pending {
         reason: String,
         /// The prompt, where the client was told to keep prompts.
         prompt: Option<String>,
+        /// The key under which it was created.
+        key: Option<String>,
     },
 }
 
+/// How far the task of a key is, as the journal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeyState {
+    /// Its create request is being sent, here or elsewhere.
+    Sending,
+    /// Its create request was sent and the outcome is not known: see [`Videos::resolve_unknown`].
+    Unknown,
+    /// It was created; its end was not seen.
+    Created,
+    /// It has a video that was not saved.
+    Succeeded,
+    /// It failed; the service returns the charge.
+    Failed,
+    /// Its video was saved.
+    Saved,
+    /// It was [forgotten](Videos::forget).
+    Forgotten,
+}
+
+impl KeyState {
+    /// The stable name, the same in every language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Unknown => "unknown",
+            Self::Created => "created",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Saved => "saved",
+            Self::Forgotten => "forgotten",
+        }
+    }
+}
+
+/// What the journal knows of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KeyRecord {
+    /// The key.
+    pub key: String,
+    /// 1 for the first task of the key, one more for each that was created after a failed one.
+    pub attempt: u32,
+    /// How far it is.
+    pub state: KeyState,
+    /// The task's id, once there is a task.
+    pub task_id: Option<String>,
+    /// The journal's own name for the create request.
+    pub intent: String,
+    /// The model asked for.
+    pub model: String,
+    /// Unix seconds of the create request.
+    pub created_at: u64,
+    /// Where the video was saved.
+    pub path: Option<String>,
+    /// Its length.
+    pub bytes: Option<u64>,
+}
+
 impl Videos {
+    /// What the journal knows of a key: how far its task is, and where its video was saved. `None` when nothing was created
+    /// under it, or that is longer ago than keys are kept (30 days after the end of their task). Asks nothing of the server.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a key; `config` without a journal; `journal` when it cannot be read.
+    pub async fn key(&self, key: &str) -> Result<Option<KeyRecord>> {
+        check_key(key)?;
+        let core = &self.client.core;
+        let journal = core.journal()?;
+        let Some(entry) = journal.key(key).await? else { return Ok(None) };
+        let sending = in_flight(journal, &entry, core.timer.unix_now());
+        let attempt = entry.key().map_or(1, |key| key.attempt);
+        let (state, path, bytes) = match &entry.state {
+            State::Sending if sending => (KeyState::Sending, None, None),
+            State::Sending | State::Unknown { .. } => (KeyState::Unknown, None, None),
+            State::Created { .. } => (KeyState::Created, None, None),
+            State::Succeeded { .. } => (KeyState::Succeeded, None, None),
+            State::Failed { .. } => (KeyState::Failed, None, None),
+            State::Saved { path, bytes, .. } => (KeyState::Saved, Some(path.clone()), Some(*bytes)),
+            State::Forgotten { .. } => (KeyState::Forgotten, None, None),
+        };
+        let task_id = entry.state.task_id().map(str::to_owned);
+        let (intent, model, created_at) = (entry.intent, entry.model, entry.at);
+        let key = key.to_owned();
+        Ok(Some(KeyRecord { key, attempt, state, task_id, intent, model, created_at, path, bytes }))
+    }
+
     /// What is left to be done of everything that this journal knows: tasks to resume, and create requests whose outcome
     /// is unknown, in the order of their beginning. Asks nothing of the server.
     ///
@@ -92,7 +184,7 @@ impl Videos {
         let journal = self.client.core.journal()?;
         let now = self.client.core.timer.unix_now();
         let entries = journal.entries().await?;
-        Ok(entries.into_iter().filter(|entry| !in_flight(journal, entry, now)).map(pending).collect())
+        Ok(entries.into_iter().filter(|entry| !in_flight(journal, entry, now)).filter_map(pending).collect())
     }
 
     /// Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes
@@ -132,7 +224,10 @@ impl Videos {
         }
         let intent = intent.to_owned();
         let event = match task_id {
-            Some(id) => Event::Created { intent, task_id: id.to_owned(), model: entry.model.clone() },
+            Some(id) => {
+                let (task_id, model, request_id) = (id.to_owned(), entry.model.clone(), entry.request_id.clone());
+                Event::Created { intent, task_id, model, request_id }
+            }
             None => Event::Forgotten { name: intent },
         };
         core.append(event).await?;
@@ -140,20 +235,8 @@ impl Videos {
     }
 }
 
-/// Whether a create may still get its answer. Both must hold: its process is not known to be gone, and a create cannot
-/// take that long. A process that is stopped for longer may still bring the id, which the journal then takes.
-fn in_flight(journal: &dyn Journal, entry: &Entry, now: Option<u64>) -> bool {
-    let State::Sending = entry.state else { return false };
-    let Some(order) = &entry.order else { return false };
-    let runs = order.process.as_ref().and_then(|process| journal.runs(process));
-    match (runs, order.until.zip(now)) {
-        (Some(false), _) => false,
-        (_, Some((until, now))) => now < until,
-        (runs, None) => runs == Some(true),
-    }
-}
-
-fn pending(entry: Entry) -> Pending {
+fn pending(entry: Entry) -> Option<Pending> {
+    let key = entry.key().map(|key| key.name.clone());
     let Entry { intent, model, at, order, state, .. } = entry;
     let (fingerprint, seconds, prompt, pid) = match order {
         Some(order) => (Some(order.fingerprint), order.seconds, order.prompt, order.process.map(|process| process.pid)),
@@ -167,74 +250,15 @@ fn pending(entry: Entry) -> Pending {
         state,
         fingerprint: fingerprint.clone(),
         prompt: prompt.clone(),
+        key: key.clone(),
     };
     let reason = match state {
-        State::Created { task_id } => return task(task_id, PendingState::Created),
-        State::Succeeded { task_id } => return task(task_id, PendingState::Succeeded),
+        State::Created { task_id } => return Some(task(task_id, PendingState::Created)),
+        State::Succeeded { task_id } => return Some(task(task_id, PendingState::Succeeded)),
         State::Unknown { reason } => reason,
         State::Sending => "crashed".to_owned(),
+        State::Failed { .. } | State::Saved { .. } | State::Forgotten { .. } => return None,
     };
     let fingerprint = fingerprint.unwrap_or_default();
-    Pending::Unknown { intent, fingerprint, model, seconds, at, pid, reason, prompt }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::async_compat::BoxFuture;
-    use crate::journal::{Order, Process, Record};
-
-    /// Knows of one process what it is told.
-    struct Told(Option<bool>);
-
-    impl Journal for Told {
-        fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
-            Box::pin(async { Ok(()) })
-        }
-
-        fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
-            Box::pin(async { Ok(Vec::new()) })
-        }
-
-        fn runs(&self, _: &Process) -> Option<bool> {
-            self.0
-        }
-    }
-
-    #[test]
-    fn a_create_is_in_flight_while_its_process_may_run_and_it_is_young() {
-        let entry = |until, state| Entry {
-            intent: "1".into(),
-            model: "m".into(),
-            at: 100,
-            changed_at: 100,
-            order: Some(Order {
-                fingerprint: String::new(),
-                model: "m".into(),
-                seconds: None,
-                prompt: None,
-                until,
-                process: Some(Process { pid: 1, place: None, started: None }),
-            }),
-            state,
-        };
-        let cases = [
-            // runs, until, now, in flight
-            (Some(true), Some(400), Some(399), true),
-            (Some(true), Some(400), Some(400), false),
-            (Some(false), Some(400), Some(101), false),
-            (None, Some(400), Some(399), true),
-            (None, Some(400), Some(400), false),
-            // Without a clock only the process can say so.
-            (Some(true), None, None, true),
-            (None, None, None, false),
-            (Some(false), None, None, false),
-        ];
-        for (runs, until, now, expected) in cases {
-            let result = in_flight(&Told(runs), &entry(until, State::Sending), now);
-            assert_eq!(result, expected, "{runs:?} {until:?} {now:?}");
-        }
-        let unknown = State::Unknown { reason: "timeout".into() };
-        assert!(!in_flight(&Told(Some(true)), &entry(Some(400), unknown), Some(101)));
-    }
+    Some(Pending::Unknown { intent, fingerprint, model, seconds, at, pid, reason, prompt, key })
 }

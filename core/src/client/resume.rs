@@ -11,8 +11,9 @@ use crate::client::pending::{Pending, PendingState};
 use crate::client::videos::Videos;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::save::existing::whole;
-use crate::save::file::{Summary, note_saved};
+use crate::save::file::note_saved;
 use crate::save::file_name::safe_file_name;
+use crate::save::summary::Summary;
 
 /// Videos that are read at once.
 const SAVES: usize = 4;
@@ -36,7 +37,7 @@ impl Videos {
         let tasks = FuturesUnordered::new();
         for entry in self.pending().await? {
             if let Pending::Task { task_id, state, created_at, .. } = entry {
-                self.note_young(&task_id, created_at);
+                self.client.core.note_young(&task_id, created_at);
                 let path = dir.join(safe_file_name(&task_id));
                 let (videos, saves) = (self.clone(), saves.clone());
                 tasks.push(async move {
@@ -47,17 +48,6 @@ impl Videos {
             }
         }
         Ok(Box::pin(tasks))
-    }
-
-    /// A task whose create ended a moment ago in another process may not be shown yet, as if it were our own.
-    fn note_young(&self, task_id: &str, created_at: u64) {
-        let core = &self.client.core;
-        let visible_after = core.config.wait.visible_after;
-        // The journal knows when the create began; its end may have come as late as that was allowed to take.
-        let young = visible_after.saturating_add(core.config.create_timeout).as_secs();
-        if core.timer.unix_now().is_some_and(|now| now.saturating_sub(created_at) <= young) {
-            core.recent_creates().note(core.now(), task_id, visible_after);
-        }
     }
 
     async fn resume(&self, id: &str, state: PendingState, path: PathBuf, saves: &Semaphore) -> Result<Summary> {

@@ -14,7 +14,7 @@ use crate::video::fetch::Source;
 impl Video {
     /// Saves the video under this name. Await it, after setting what differs from the defaults.
     pub fn save(&self, path: impl AsRef<Path>) -> Save {
-        Save::new(self.client.core.clone(), self.source.clone(), path.as_ref())
+        Save::new(self.client.core.clone(), self.source.clone(), path.as_ref(), self.saved.clone())
     }
 
     /// A file name made from the task id that every system takes, such as `task_abc.mp4`.

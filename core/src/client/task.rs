@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream;
 
@@ -14,7 +15,7 @@ use crate::calls::tracker::{CreateTracker, LeftBehind, TrackedCreate};
 use crate::client::Client;
 use crate::client::video::Video;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{Snapshot, VideoRequest, Warning};
+use crate::model::{SavedFile, Snapshot, VideoRequest, Warning};
 use crate::protocol::{WaitMachine, WaitPolicy};
 use crate::status::TaskStatus;
 use crate::time::Time;
@@ -27,6 +28,8 @@ pub struct Task {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) created: Option<Time>,
     pub(crate) warnings: Arc<[Warning]>,
+    /// What is known of a task that was created under a key before.
+    pub(crate) earlier: Option<Arc<Option<SavedFile>>>,
 }
 
 impl Task {
@@ -34,8 +37,9 @@ impl Task {
         Self {
             client: client.clone(),
             snapshot: Arc::new(created.snapshot),
-            created: Some(created.at),
+            created: created.at,
             warnings: created.warnings.into(),
+            earlier: created.reused.then(|| Arc::new(created.saved)),
         }
     }
 
@@ -62,6 +66,21 @@ impl Task {
     /// The seconds of video that the server billed, where it says so.
     pub fn billed_seconds(&self) -> Option<f64> {
         self.snapshot.billed_seconds
+    }
+
+    /// True when the task was created by an earlier call with the same [key](VideoRequest#structfield.key): this one sent
+    /// no request and cost nothing.
+    pub fn is_reused(&self) -> bool {
+        self.earlier.is_some()
+    }
+
+    /// Where an earlier call with the same key saved the video, as the journal says. The file may have been moved since.
+    pub fn saved_path(&self) -> Option<&Path> {
+        self.saved_file().map(|file| Path::new(&file.path))
+    }
+
+    fn saved_file(&self) -> Option<&SavedFile> {
+        self.earlier.as_deref()?.as_ref()
     }
 
     /// Everything the last answer said.
@@ -135,7 +154,8 @@ impl Task {
     pub fn video(&self) -> Result<Video> {
         video_of(&self.snapshot)?;
         let source = Source { task_id: Some(self.id().to_owned()), url: self.snapshot.video_url.clone() };
-        Ok(Video::new(self.client.clone(), source))
+        let video = Video::new(self.client.clone(), source);
+        Ok(Video { saved: self.saved_file().cloned().map(Arc::new), ..video })
     }
 
     fn seen(&self, mut snapshot: Snapshot) -> Self {
@@ -227,7 +247,7 @@ impl Waiting {
     fn seen(&self, mut snapshot: Snapshot) -> Task {
         snapshot.billed_seconds = snapshot.billed_seconds.or(self.billed_seconds);
         let (client, warnings) = (self.client.clone(), self.warnings.clone());
-        Task { client, snapshot: Arc::new(snapshot), created: self.created, warnings }
+        Task { client, snapshot: Arc::new(snapshot), created: self.created, warnings, earlier: None }
     }
 
     /// The wait, until a token ends it. Without a token it carries nothing more.
@@ -290,23 +310,53 @@ impl IntoFuture for Wait {
             Begin::Create(client, tracker, request) => Box::pin(async move {
                 // Whatever can be refused is refused before it is paid for.
                 policy.check()?;
-                let create = TrackedCreate::new(tracker.as_ref());
-                let creating = create::create(client.core.clone(), *request, create.clone());
-                let created = match &cancel {
-                    Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,
-                    None => creating.await?,
-                };
-                let task = Task::new(&client, created);
-                let left_behind = LeftBehind::task(task.id());
-                if let Some(callback) = &mut on_progress {
-                    callback(&task);
+                let request = *request;
+                // The callback outlives the first wait only where another may follow.
+                let next_callback = request.retry_failed.then(|| shared(&mut on_progress));
+                loop {
+                    let create = TrackedCreate::new(tracker.as_ref());
+                    let creating = create::create(client.core.clone(), request.clone(), create.clone());
+                    let created = match &cancel {
+                        Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,
+                        None => creating.await?,
+                    };
+                    let task = Task::new(&client, created);
+                    let left_behind = LeftBehind::task(task.id());
+                    if let Some(callback) = &mut on_progress {
+                        callback(&task);
+                    }
+                    // What the journal knows to be done need not be waited for.
+                    if task.is_reused() && task.status().is_terminal() {
+                        left_behind.nothing();
+                        return task.video();
+                    }
+                    let again = task.is_reused() && request.retry_failed;
+                    let waiting = Waiting::from(task);
+                    let ended = waiting.run_until(cancel.clone(), policy.clone(), on_progress.take()).await;
+                    left_behind.nothing();
+                    match ended {
+                        // The journal knows now that it failed, and the next task is this call's own.
+                        Err(error) if again && error.kind() == ErrorKind::TaskFailed => {
+                            on_progress = next_callback.as_ref().and_then(|next| next());
+                        }
+                        ended => return ended,
+                    }
                 }
-                let ended = Waiting::from(task).run_until(cancel, policy, on_progress).await;
-                left_behind.nothing();
-                ended
             }),
         }
     }
+}
+
+/// Puts a callback in the place of this one that shares it; gives what makes further ones.
+fn shared(callback: &mut Option<BoxCallback<Task>>) -> impl Fn() -> Option<BoxCallback<Task>> + use<> {
+    let first = callback.take().map(|callback| Arc::new(Mutex::new(callback)));
+    let next = move || {
+        let callback = first.clone()?;
+        Some(Box::new(move |task: &Task| callback.lock().unwrap_or_else(PoisonError::into_inner)(task))
+            as BoxCallback<Task>)
+    };
+    *callback = next();
+    next
 }
 
 fn machine(client: &Client, id: &str, policy: WaitPolicy, created: Option<Time>) -> WaitMachine {

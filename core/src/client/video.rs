@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use crate::async_compat::{BoxStream, MaybeSend};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::model::SavedFile;
 use crate::protocol::blocks::ReaderOptions;
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::saver::{Reached, SaveOptions, save};
@@ -28,16 +30,25 @@ pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024 * 1024;
 pub struct Video {
     pub(crate) client: Client,
     pub(crate) source: Source,
+    /// Where an earlier call with the same key saved it.
+    pub(crate) saved: Option<Arc<SavedFile>>,
 }
 
 impl Video {
     pub(crate) fn new(client: Client, source: Source) -> Self {
-        Self { client, source }
+        Self { client, source, saved: None }
     }
 
     /// The task that made it, when it is known.
     pub fn task_id(&self) -> Option<&str> {
         self.source.task_id.as_deref()
+    }
+
+    /// Where an earlier call with the same [key](crate::VideoRequest#structfield.key) saved it, as the journal says. The
+    /// file may have been moved since. [`Video::save`] to the same path gives a file that is still there without a
+    /// request.
+    pub fn saved_path(&self) -> Option<&Path> {
+        self.saved.as_ref().map(|file| Path::new(&file.path))
     }
 
     /// The client that it belongs to.

@@ -61,7 +61,13 @@ impl Videos {
     pub fn task(&self, task_id: &str) -> Result<Task> {
         let snapshot = Snapshot { task_id: check_task_id(task_id)?.to_owned(), ..Snapshot::default() };
         let created = self.client.core.recent_creates().created(task_id);
-        Ok(Task { client: self.client.clone(), snapshot: Arc::new(snapshot), created, warnings: Arc::default() })
+        Ok(Task {
+            client: self.client.clone(),
+            snapshot: Arc::new(snapshot),
+            created,
+            warnings: Arc::default(),
+            earlier: None,
+        })
     }
 
     /// Creates a task and waits for its video: await it, after setting what differs. **This costs money.** The task's id

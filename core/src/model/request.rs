@@ -116,6 +116,12 @@ pub struct VideoRequest {
     pub extra: Map<String, Value>,
     /// How strictly the request is checked before it is sent.
     pub validate: Validate,
+    /// The caller's own name for the job, at most 200 bytes: a task is created **once per key**, whoever asks, however
+    /// often, in whatever process shares the client's journal. A later request with the same key gives the same task; one
+    /// that differs is refused with `idempotency_conflict`. Needs a journal. It is not sent to the service.
+    pub key: Option<String>,
+    /// Creates another task under the key when the key's task failed.
+    pub retry_failed: bool,
 }
 
 fn default_model() -> String {
@@ -135,6 +141,8 @@ impl VideoRequest {
             images: Vec::new(),
             extra: Map::new(),
             validate: Validate::Default,
+            key: None,
+            retry_failed: false,
         }
     }
 
@@ -164,6 +172,8 @@ impl VideoRequest {
                 Some(word) => Validate::from_name(&word)
                     .ok_or_else(|| fields.refuse("validate", "validate must be \"strict\", \"default\" or \"off\""))?,
             },
+            key: fields.text("key")?,
+            retry_failed: fields.flag("retry_failed")?.unwrap_or_default(),
         };
         fields.end("fields of a request")?;
         Ok(request)
@@ -208,6 +218,20 @@ impl VideoRequest {
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the key under which the task is created once, see [`VideoRequest::key`](VideoRequest#structfield.key).
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets whether another task is created under the key when the key's task failed.
+    #[must_use]
+    pub fn retry_failed(mut self, yes: bool) -> Self {
+        self.retry_failed = yes;
         self
     }
 

@@ -4,6 +4,15 @@ use serde::Serialize;
 
 use crate::status::TaskStatus;
 
+/// A video that an earlier call saved, as the journal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SavedFile {
+    /// Where.
+    pub(crate) path: String,
+    /// Its length.
+    pub(crate) bytes: u64,
+}
+
 /// What one answer of the server says about a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]

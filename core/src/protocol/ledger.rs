@@ -8,25 +8,31 @@
 //!                      └ refused ──────▶ over  └ forgotten ─────────────────────────▶ over
 //! ```
 //!
-//! The first line says whose file it is, every other one is a [`Record`]. Only what is not over is kept, so a ledger is
-//! as large as what is still to be done. A process that is killed leaves at most a torn last line, which is told
+//! The first line says whose file it is, every other one is a [`Record`]. Only what has not ended is kept, so a ledger is
+//! as large as what is still to be done; and what was created under a key, for as long as the key is to be known
+//! ([`Ledger::expire`]). A process that is killed leaves at most a torn last line, which is told
 //! apart ([`Tail::Torn`]) from damage in the middle ([`Damage`]).
 //!
 //! ```
 //! use junfeiai::protocol::ledger::{Event, Ledger, Record, State};
 //!
 //! let mut ledger = Ledger::default();
-//! let created = Event::Created { intent: "1f".into(), task_id: "task_1".into(), model: "grok-image-video".into() };
+//! let created = Event::Created {
+//!     intent: "1f".into(),
+//!     task_id: "task_1".into(),
+//!     model: "grok-image-video".into(),
+//!     request_id: None,
+//! };
 //! ledger.apply(Record::new(1_750_000_000, created)).unwrap();
 //! assert_eq!(ledger.entries().next().unwrap().state, State::Created { task_id: "task_1".into() });
 //! ```
 
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use self::record::parse;
-pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, Record, VERSION};
+pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, OrderKey, Record, VERSION};
 use crate::net::endpoint::is_task_id;
 pub use crate::protocol::process::Process;
 
@@ -43,6 +49,7 @@ pub enum Tail {
 
 /// How far a create or its task has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// About to be sent, or being sent.
     Sending,
@@ -61,19 +68,47 @@ pub enum State {
         /// Its id.
         task_id: String,
     },
+    /// The task failed. Known only for a key.
+    Failed {
+        /// Its id.
+        task_id: String,
+    },
+    /// The task's video was saved. Known only for a key.
+    Saved {
+        /// Its id.
+        task_id: String,
+        /// Where.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The task was taken off the list. Known only for a key.
+    Forgotten {
+        /// Its id.
+        task_id: String,
+    },
 }
 
 impl State {
     /// The task's id, once there is one.
     pub fn task_id(&self) -> Option<&str> {
         match self {
-            Self::Created { task_id } | Self::Succeeded { task_id } => Some(task_id),
+            Self::Created { task_id }
+            | Self::Succeeded { task_id }
+            | Self::Failed { task_id }
+            | Self::Saved { task_id, .. }
+            | Self::Forgotten { task_id } => Some(task_id),
             Self::Sending | Self::Unknown { .. } => None,
         }
     }
+
+    /// True when there is nothing left to be done.
+    pub const fn has_ended(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Saved { .. } | Self::Forgotten { .. })
+    }
 }
 
-/// A create, or its task, that is not over.
+/// A create, or its task, that has not ended, or that has a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Our own name for the create.
@@ -88,9 +123,16 @@ pub struct Entry {
     pub order: Option<Order>,
     /// How far it has come.
     pub state: State,
+    /// The id of the create request, where it was answered.
+    pub request_id: Option<String>,
 }
 
 impl Entry {
+    /// The key under which it was created.
+    pub fn key(&self) -> Option<&OrderKey> {
+        self.order.as_ref()?.key.as_ref()
+    }
+
     /// The fewest records that lead to this entry.
     pub fn records(&self) -> Vec<Record> {
         let mut records = Vec::with_capacity(3);
@@ -100,20 +142,44 @@ impl Entry {
         }
         // The first record of all says when it began.
         let at = if self.order.is_some() { self.changed_at } else { self.at };
+        let request_id = self.request_id.clone();
         if let State::Unknown { reason } = &self.state {
-            records.push(Record::new(at, Event::Unknown { intent: self.intent.clone(), reason: reason.clone() }));
-        }
-        if let Some(task_id) = self.state.task_id() {
+            let (intent, reason) = (self.intent.clone(), reason.clone());
+            records.push(Record::new(at, Event::Unknown { intent, reason, request_id }));
+        } else if let Some(task_id) = self.state.task_id() {
             let (intent, task_id, model) = (self.intent.clone(), task_id.to_owned(), self.model.clone());
-            records.push(Record::new(at, Event::Created { intent, task_id, model }));
+            records.push(Record::new(at, Event::Created { intent, task_id, model, request_id }));
         }
-        if let State::Succeeded { task_id } = &self.state {
-            let event = Event::Finished { task_id: task_id.clone(), status: End::Succeeded };
-            records.push(Record::new(self.changed_at, event));
-        }
+        let last = match &self.state {
+            State::Sending | State::Unknown { .. } | State::Created { .. } => None,
+            State::Succeeded { task_id } => Some(Event::Finished { task_id: task_id.clone(), status: End::Succeeded }),
+            State::Failed { task_id } => Some(Event::Finished { task_id: task_id.clone(), status: End::Failed }),
+            State::Saved { task_id, path, bytes } => {
+                Some(Event::Saved { task_id: task_id.clone(), path: path.clone(), bytes: *bytes })
+            }
+            State::Forgotten { task_id } => Some(Event::Forgotten { name: task_id.clone() }),
+        };
+        records.extend(last.map(|event| Record::new(self.changed_at, event)));
         records
     }
 }
+
+/// What is known of a key when somebody wants to create a task under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing was created under it, or what was created failed and the caller wants another: this many-th task.
+    Free {
+        /// The number of the task under this key, from 1.
+        attempt: u32,
+    },
+    /// This was created under it, or is being created.
+    Taken(Entry),
+}
+
+/// How long the ids of answered requests are kept, in seconds: the service's log shows the newest rows only.
+const ANSWERED_KEPT: u64 = 3 * 24 * 3600;
+/// How many of them are kept at most.
+const MAX_ANSWERED: usize = 5000;
 
 /// What the lines add up to.
 #[derive(Debug, Clone, Default)]
@@ -121,28 +187,78 @@ pub struct Ledger {
     entries: BTreeMap<u64, Entry>,
     by_intent: HashMap<String, u64>,
     by_task: HashMap<String, u64>,
+    /// Per key the number of its entry, and that of the failed one before it while the later one has no task.
+    by_key: HashMap<String, (u64, Option<u64>)>,
+    /// The ids of answered requests, oldest first, with their times.
+    answered: VecDeque<(u64, String)>,
+    last_answered: u64,
     begun: u64,
     over: u64,
     lines: u64,
 }
 
 impl Ledger {
-    /// What is not over, in the order of its beginning.
+    /// What has not ended, in the order of its beginning.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().filter(|entry| !entry.state.has_ended())
     }
 
-    /// How many are not over.
+    /// What was created under this key last, ended or not.
+    pub fn key(&self, key: &str) -> Option<&Entry> {
+        let (number, _) = self.by_key.get(key)?;
+        self.entries.get(number)
+    }
+
+    /// What was created under keys, ended or not, in the order of its beginning.
+    pub fn keys(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(|entry| entry.key().is_some())
+    }
+
+    /// Whether a task may be created under this key. `retry_failed` asks for another one after a failed one.
+    pub fn claim(&self, key: &str, retry_failed: bool) -> Claim {
+        match self.key(key) {
+            None => Claim::Free { attempt: 1 },
+            Some(Entry { state: State::Failed { .. }, order: Some(Order { key: Some(key), .. }), .. })
+                if retry_failed =>
+            {
+                Claim::Free { attempt: key.attempt.saturating_add(1) }
+            }
+            Some(entry) => Claim::Taken(entry.clone()),
+        }
+    }
+
+    /// The ids of create requests that were answered in the last three days.
+    pub fn answered(&self) -> impl Iterator<Item = &str> {
+        self.answered.iter().map(|(_, id)| id.as_str())
+    }
+
+    /// Drops keys whose tasks ended before this time, in unix seconds.
+    pub fn expire(&mut self, before: u64) {
+        let old = |entry: &Entry| entry.state.has_ended() && entry.changed_at < before;
+        let numbers: Vec<u64> =
+            self.entries.iter().filter(|(_, entry)| old(entry)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            if let Some(key) = self.entries.get(&number).and_then(Entry::key).map(|key| key.name.clone()) {
+                match self.by_key.get(&key).copied() {
+                    Some((newest, _)) if newest == number => _ = self.by_key.remove(&key),
+                    Some((newest, Some(before))) if before == number => _ = self.by_key.insert(key, (newest, None)),
+                    _ => {}
+                }
+            }
+            self.forget(number);
+        }
+    }
+
+    /// How many records there are to keep.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True when nothing is left to be done.
+    /// True when nothing is to be kept.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    /// How many were seen to come to their end.
+    /// How many were seen to come to their end and are not kept.
     pub fn over(&self) -> u64 {
         self.over
     }
@@ -189,98 +305,200 @@ impl Ledger {
                 if self.by_intent.contains_key(&intent) {
                     return Err("the same create begins twice");
                 }
+                if let Some(key) = &order.key
+                    && matches!(self.claim(&key.name, true), Claim::Taken(_))
+                {
+                    return Err("the key of the create is taken");
+                }
                 let (model, order) = (order.model.clone(), Some(order));
-                self.begin(Entry { intent, model, at, changed_at: at, order, state: State::Sending });
+                self.begin(Entry { intent, model, at, changed_at: at, order, state: State::Sending, request_id: None });
                 Ok(true)
             }
-            Event::Created { intent, task_id, model } => {
+            Event::Created { intent, task_id, model, request_id } => {
                 if !is_task_id(&task_id) {
                     return Err("the task id is not one");
                 }
-                if self.by_task.contains_key(&task_id) {
-                    // The same task under another name: one of the two is enough.
-                    let known = self.by_intent.get(&intent).copied();
-                    let other = known.filter(|key| self.by_task.get(&task_id) != Some(key));
-                    return Ok(other.is_some_and(|key| self.end(key)));
+                self.note_answered(at, request_id.as_deref());
+                let known = self.by_intent.get(&intent).copied();
+                if let Some(number) = self.by_task.get(&task_id).copied() {
+                    // The same task under another name: one of the two is enough, and a key needs its own.
+                    let other = known.filter(|known| *known != number);
+                    return Ok(other.is_some_and(|known| self.same_task(number, known)));
                 }
                 let state = State::Created { task_id: task_id.clone() };
-                match self.by_intent.get(&intent).copied() {
-                    Some(key) => self.change(key, at, state),
+                match known {
+                    Some(number) => {
+                        self.change(number, at, state);
+                        if let Some(entry) = self.entries.get_mut(&number) {
+                            entry.request_id = request_id;
+                        }
+                    }
                     // Its intent was forgotten meanwhile; what was paid for is kept all the same.
-                    None => self.begin(Entry { intent, model, at, changed_at: at, order: None, state }),
+                    None => self.begin(Entry { intent, model, at, changed_at: at, order: None, state, request_id }),
                 }
                 Ok(true)
             }
-            Event::Refused { intent, .. } => Ok(self.without_task(&intent).is_some_and(|key| self.end(key))),
-            Event::Unknown { intent, reason } => {
-                let key = self.without_task(&intent);
-                if let Some(key) = key {
-                    self.change(key, at, State::Unknown { reason });
+            Event::Refused { intent, .. } => Ok(self.without_task(&intent).is_some_and(|number| self.end(number))),
+            Event::Unknown { intent, reason, request_id } => {
+                let number = self.without_task(&intent);
+                if let Some(number) = number {
+                    self.change(number, at, State::Unknown { reason });
+                    if let Some(entry) = self.entries.get_mut(&number) {
+                        entry.request_id = request_id;
+                    }
                 }
-                Ok(key.is_some())
+                Ok(number.is_some())
             }
             Event::Finished { task_id, status } => {
-                let Some(key) = self.by_task.get(&task_id).copied() else { return Ok(false) };
-                match (status, self.entries.get(&key).map(|entry| &entry.state)) {
-                    (End::Failed, _) => Ok(self.end(key)),
+                let Some(number) = self.open_task(&task_id) else { return Ok(false) };
+                match (status, self.entries.get(&number).map(|entry| &entry.state)) {
+                    (End::Failed, _) => Ok(self.close(number, at, State::Failed { task_id })),
                     (End::Succeeded, Some(State::Created { .. })) => {
-                        self.change(key, at, State::Succeeded { task_id });
+                        self.change(number, at, State::Succeeded { task_id });
                         Ok(true)
                     }
                     (End::Succeeded, _) => Ok(false),
                 }
             }
-            Event::Saved { task_id, .. } => Ok(self.by_task.get(&task_id).copied().is_some_and(|key| self.end(key))),
-            Event::Forgotten { name } => {
-                let key = self.by_task.get(&name).copied().or_else(|| self.without_task(&name));
-                Ok(key.is_some_and(|key| self.end(key)))
+            Event::Saved { task_id, path, bytes } => {
+                let Some(number) = self.by_task.get(&task_id).copied() else { return Ok(false) };
+                let state = State::Saved { task_id, path, bytes };
+                let same = self.entries.get(&number).is_some_and(|entry| entry.state == state);
+                Ok(!same && self.close(number, at, state))
             }
+            Event::Answered { request_id } => {
+                self.note_answered(at, Some(&request_id));
+                Ok(true)
+            }
+            Event::Forgotten { name } => match self.open_task(&name) {
+                Some(number) => Ok(self.close(number, at, State::Forgotten { task_id: name })),
+                None => Ok(self.without_task(&name).is_some_and(|number| self.end(number))),
+            },
         }
     }
 
-    /// A file with only what is not over.
+    /// A file with only what is to be kept.
     pub fn compacted(&self, header: &Header) -> String {
         let mut text = header.to_line();
-        for record in self.entries().flat_map(Entry::records) {
+        for record in self.records() {
             text.push_str(&record.to_line());
         }
         text
     }
 
+    /// The fewest records that lead to this ledger.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        let kept: HashSet<&str> = self.entries.values().filter_map(|entry| entry.request_id.as_deref()).collect();
+        let answered = self.answered.iter().filter(move |(_, id)| !kept.contains(id.as_str()));
+        let answered =
+            answered.map(|(at, request_id)| Record::new(*at, Event::Answered { request_id: request_id.clone() }));
+        answered.chain(self.entries.values().flat_map(Entry::records))
+    }
+
+    fn note_answered(&mut self, at: u64, request_id: Option<&str>) {
+        let Some(id) = request_id else { return };
+        self.answered.push_back((at, id.to_owned()));
+        self.last_answered = self.last_answered.max(at);
+        while let Some((at, _)) = self.answered.front()
+            && (self.answered.len() > MAX_ANSWERED || at.saturating_add(ANSWERED_KEPT) < self.last_answered)
+        {
+            self.answered.pop_front();
+        }
+    }
+
+    /// A create brought a task that is known by another entry.
+    fn same_task(&mut self, number: u64, known: u64) -> bool {
+        let keyed = |entries: &BTreeMap<u64, Entry>, number| {
+            entries.get(&number).is_some_and(|entry: &Entry| entry.key().is_some())
+        };
+        if !keyed(&self.entries, known) {
+            return self.end(known);
+        }
+        let Some(entry) = self.entries.get(&number).cloned() else { return false };
+        if !keyed(&self.entries, number) {
+            self.forget(number);
+        }
+        self.change(known, entry.changed_at, entry.state);
+        true
+    }
+
     fn without_task(&self, intent: &str) -> Option<u64> {
-        let key = self.by_intent.get(intent).copied()?;
-        self.entries.get(&key).filter(|entry| entry.state.task_id().is_none()).map(|_| key)
+        let number = self.by_intent.get(intent).copied()?;
+        self.entries.get(&number).filter(|entry| entry.state.task_id().is_none()).map(|_| number)
+    }
+
+    fn open_task(&self, task_id: &str) -> Option<u64> {
+        let number = self.by_task.get(task_id).copied()?;
+        self.entries.get(&number).filter(|entry| !entry.state.has_ended()).map(|_| number)
     }
 
     fn begin(&mut self, entry: Entry) {
         self.begun += 1;
-        self.by_intent.insert(entry.intent.clone(), self.begun);
+        let number = self.begun;
+        self.by_intent.insert(entry.intent.clone(), number);
         if let Some(id) = entry.state.task_id() {
-            self.by_task.insert(id.to_owned(), self.begun);
+            self.by_task.insert(id.to_owned(), number);
         }
-        self.entries.insert(self.begun, entry);
+        if let Some(key) = entry.key() {
+            let before = self.by_key.get(&key.name).map(|(number, _)| *number);
+            self.by_key.insert(key.name.clone(), (number, before));
+        }
+        self.entries.insert(number, entry);
     }
 
-    fn change(&mut self, key: u64, at: u64, state: State) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            if let Some(old) = entry.state.task_id() {
-                self.by_task.remove(old);
-            }
-            if let Some(new) = state.task_id() {
-                self.by_task.insert(new.to_owned(), key);
-            }
-            entry.changed_at = at;
-            entry.state = state;
+    fn change(&mut self, number: u64, at: u64, state: State) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        if let Some(old) = entry.state.task_id()
+            && self.by_task.get(old) == Some(&number)
+        {
+            self.by_task.remove(old);
+        }
+        if let Some(new) = state.task_id() {
+            self.by_task.insert(new.to_owned(), number);
+        }
+        entry.changed_at = at;
+        entry.state = state;
+        // With a task of its own it takes the place of the failed one before it.
+        let key = entry.key().filter(|_| entry.state.task_id().is_some()).map(|key| key.name.clone());
+        let before = key.and_then(|key| self.by_key.get_mut(&key)).and_then(|(_, before)| before.take());
+        if let Some(before) = before {
+            self.forget(before);
+            self.over += 1;
         }
     }
 
-    fn end(&mut self, key: u64) -> bool {
-        let Some(entry) = self.entries.remove(&key) else { return false };
+    /// Nothing is left to be done: only for its key it is kept.
+    fn close(&mut self, number: u64, at: u64, state: State) -> bool {
+        if self.entries.get(&number).is_some_and(|entry| entry.key().is_some()) {
+            self.change(number, at, state);
+            return true;
+        }
+        self.end(number)
+    }
+
+    fn end(&mut self, number: u64) -> bool {
+        let key = self.entries.get(&number).and_then(Entry::key).map(|key| key.name.clone());
+        if let Some(key) = key {
+            match self.by_key.get(&key).copied() {
+                Some((newest, Some(before))) if newest == number => self.by_key.insert(key, (before, None)),
+                Some((newest, None)) if newest == number => self.by_key.remove(&key),
+                _ => None,
+            };
+        }
+        let ended = self.forget(number);
+        self.over += u64::from(ended);
+        ended
+    }
+
+    /// Takes an entry out, with its names. Its key is the caller's matter.
+    fn forget(&mut self, number: u64) -> bool {
+        let Some(entry) = self.entries.remove(&number) else { return false };
         self.by_intent.remove(&entry.intent);
-        if let Some(id) = entry.state.task_id() {
+        if let Some(id) = entry.state.task_id()
+            && self.by_task.get(id) == Some(&number)
+        {
             self.by_task.remove(id);
         }
-        self.over += 1;
         true
     }
 }

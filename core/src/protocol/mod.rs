@@ -13,6 +13,8 @@ pub mod blocks;
 mod budget;
 pub mod byte_ranges;
 pub mod call;
+#[cfg(feature = "journal")]
+pub mod claim;
 pub mod content_range;
 mod create;
 pub mod download;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::platform::native::storage::FileStorage;
-use crate::save::file::Summary;
 use crate::save::files::{TARGET, check_structure};
 use crate::save::part_file::PartFile;
+use crate::save::summary::Summary;
 use crate::storage::{Access, Storage as _};
 use crate::time::Time;
 

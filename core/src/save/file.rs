@@ -4,55 +4,20 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use serde::Serialize;
 
 use crate::async_compat::{BoxCallback, BoxFuture};
 use crate::calls::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::journal::Event;
+use crate::model::SavedFile;
 use crate::platform::native::storage::FileStorage;
 use crate::protocol::DownloadPolicy;
+use crate::save::existing::whole;
 use crate::save::meter::{Meter, SaveProgress};
 use crate::save::saver::{SaveOptions, during_save, save};
+use crate::save::summary::Summary;
 use crate::save::target;
 use crate::video::fetch::Source;
-
-/// A save that came to its end.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Where the video is.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: u64,
-    /// Running time, as the file says; `None` when it was not checked or does not say.
-    #[serde(rename = "duration_s", serialize_with = "seconds")]
-    pub duration: Option<Duration>,
-    /// Width in pixels, as the file says. The size asked for is only advice to the model.
-    pub width: Option<u32>,
-    /// Height in pixels, as the file says.
-    pub height: Option<u32>,
-    /// True when the file was not read in one go: after a cut, or from what a former call left.
-    pub resumed: bool,
-    /// Requests sent for it.
-    pub attempts: u32,
-    /// How long this call took.
-    #[serde(rename = "elapsed_s", serialize_with = "some_seconds")]
-    pub elapsed: Duration,
-    /// SHA-256 in hexadecimal, when it was asked for.
-    pub sha256: Option<String>,
-}
-
-#[allow(clippy::ref_option)] // the signature is serde's
-fn seconds<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    value.map(|duration| duration.as_secs_f64()).serialize(serializer)
-}
-
-fn some_seconds<S: serde::Serializer>(value: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_f64(value.as_secs_f64())
-}
 
 /// A save that has not begun: set what differs, then await it.
 ///
@@ -68,6 +33,8 @@ pub struct Save {
     core: Arc<ClientCore>,
     source: Source,
     path: PathBuf,
+    /// Where an earlier call with the same key saved it.
+    saved: Option<Arc<SavedFile>>,
     pub(super) policy: DownloadPolicy,
     pub(super) overwrite: bool,
     pub(super) parents: bool,
@@ -77,11 +44,12 @@ pub struct Save {
 }
 
 impl Save {
-    pub(crate) fn new(core: Arc<ClientCore>, source: Source, path: &Path) -> Self {
+    pub(crate) fn new(core: Arc<ClientCore>, source: Source, path: &Path, saved: Option<Arc<SavedFile>>) -> Self {
         Self {
             core,
             source,
             path: path.to_owned(),
+            saved,
             policy: DownloadPolicy::default(),
             overwrite: false,
             parents: false,
@@ -167,6 +135,11 @@ impl Save {
 
     async fn save(&mut self) -> Result<Summary> {
         self.check_options()?;
+        if let Some(saved) = self.saved.take().filter(|saved| saved.path == kept_path(&self.path))
+            && let Some(summary) = saved_before(self.core.clone(), saved, self.path.clone(), self.sha256).await?
+        {
+            return Ok(summary);
+        }
         let begun = self.core.now();
         let storage = FileStorage::new(&self.path)?;
         let options = SaveOptions {
@@ -222,9 +195,28 @@ impl fmt::Debug for Save {
     }
 }
 
+/// What an earlier call with the same key saved under this name: it is not read again while it is there.
+async fn saved_before(
+    core: Arc<ClientCore>,
+    saved: Arc<SavedFile>,
+    path: PathBuf,
+    sha256: bool,
+) -> Result<Option<Summary>> {
+    let summary = whole(&path, core.timer.seed(), || core.now()).await?;
+    let Some(mut summary) = summary.filter(|summary| summary.bytes == saved.bytes) else { return Ok(None) };
+    if sha256 {
+        summary.sha256 = Some(FileStorage::new(&path)?.sha256().await?);
+    }
+    Ok(Some(summary))
+}
+
 /// Closes the task's entry in the journal, where there is one.
 pub(crate) async fn note_saved(core: &ClientCore, task_id: &str, summary: &Summary) {
-    let path = std::path::absolute(&summary.path).unwrap_or_else(|_| summary.path.clone());
-    let path = path.to_string_lossy().into_owned();
+    let path = kept_path(&summary.path);
     core.note(Event::Saved { task_id: task_id.to_owned(), path, bytes: summary.bytes }).await;
+}
+
+/// A path as the journal keeps it.
+fn kept_path(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

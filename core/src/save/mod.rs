@@ -16,4 +16,6 @@ pub(crate) mod saver;
 #[cfg(feature = "native")]
 pub(crate) mod setters;
 #[cfg(feature = "native")]
+pub(crate) mod summary;
+#[cfg(feature = "native")]
 mod target;

@@ -26,7 +26,7 @@ use crate::fork::PerProcess;
 use crate::model::VideoRequest;
 use crate::platform::native::without_sigpipe;
 use crate::protocol::blocks::ReaderOptions;
-use crate::save::file::Summary;
+use crate::save::summary::Summary;
 
 pub use reader::Reader;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
-use crate::journal::{Entry, Journal, Process, Record};
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{random_name, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
@@ -22,6 +22,8 @@ use crate::protocol::process;
 const MAX_FILE: u64 = 256 * 1024 * 1024;
 /// Longest wait for another process to release the lock, which it holds for the time of one write.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// How long a key is known after its task has ended.
+const KEEP_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A journal in a file of JSON lines, for any number of threads and processes at once.
 ///
@@ -43,6 +45,8 @@ struct JournalFile {
     lock_path: PathBuf,
     max_over: u64,
     max_bytes: u64,
+    /// How long a key is known after its task has ended.
+    keep_keys: Duration,
     /// Of each process its own: another thread may be writing at the moment of a fork.
     known: PerProcess<Mutex<Option<Known>>>,
 }
@@ -73,6 +77,7 @@ impl FileJournal {
             path,
             max_over: 512,
             max_bytes: 1024 * 1024,
+            keep_keys: KEEP_KEYS,
             known: PerProcess::new(),
         };
         // A file that is not ours gets no lock file beside it.
@@ -94,9 +99,27 @@ impl FileJournal {
     /// and 1 MiB. A file of entries that are not over is let grow.
     #[must_use]
     pub fn compact_after(self, over: u64, bytes: u64) -> Self {
-        let JournalFile { path, lock_path, .. } = &*self.file;
-        let (path, lock_path) = (path.clone(), lock_path.clone());
-        let file = JournalFile { path, lock_path, max_over: over, max_bytes: bytes, known: PerProcess::new() };
+        self.with(|file| (file.max_over, file.max_bytes) = (over, bytes))
+    }
+
+    /// How long a key is known after its task has ended: a create request with the same key within that time creates
+    /// nothing. Default 30 days. What is older is removed when the file is compacted.
+    #[must_use]
+    pub fn keep_keys(self, time: Duration) -> Self {
+        self.with(|file| file.keep_keys = time)
+    }
+
+    fn with(self, change: impl FnOnce(&mut JournalFile)) -> Self {
+        let JournalFile { path, lock_path, max_over, max_bytes, keep_keys, .. } = &*self.file;
+        let mut file = JournalFile {
+            path: path.clone(),
+            lock_path: lock_path.clone(),
+            max_over: *max_over,
+            max_bytes: *max_bytes,
+            keep_keys: *keep_keys,
+            known: PerProcess::new(),
+        };
+        change(&mut file);
         Self { file: Arc::new(file), thread: self.thread }
     }
 
@@ -117,36 +140,56 @@ impl FileJournal {
 
 impl JournalFile {
     fn write(&self, record: Record) -> Result<()> {
-        self.locked(|known, mut file| {
-            let line = record.to_line();
-            if line.len() > MAX_LINE {
-                return Err(self.error("a record is longer than 64 KiB"));
+        self.locked(|known, file| self.keep(known, file, record))
+    }
+
+    fn claim(&self, mut record: Record, retry_failed: bool) -> Result<Claim> {
+        self.locked(|known, file| {
+            let Event::Intent { order, .. } = &mut record.event else {
+                return Err(self.error("only a create is claimed"));
+            };
+            let Some(key) = &mut order.key else { return Err(self.error("the create has no key")) };
+            let claim = known.ledger.claim(&key.name, retry_failed);
+            if let Claim::Free { attempt } = claim {
+                key.attempt = attempt;
+                self.keep(known, file, record)?;
             }
-            let changed = known.ledger.apply(record).map_err(|what| self.error(what))?;
-            if !changed {
-                return Ok(());
-            }
-            let end = known.end;
-            let written = Self::add(&mut file, known, line.as_bytes());
-            written.map_err(|error| {
-                // What was not kept must not be read as kept by others either.
-                let _ = file.set_len(end);
-                failed(&self.path, &error)
-            })?;
-            let over = known.ledger.over();
-            let many = over >= self.max_over && over >= known.ledger.len() as u64;
-            let large = known.end >= self.max_bytes && known.end >= known.first_size.saturating_mul(2);
-            if many || large {
-                // Not every file system lets an open file be replaced.
-                drop(file);
-                // The record is kept already: that the file could not be made smaller is no reason to fail.
-                match self.replace(&known.ledger) {
-                    Ok(smaller) => *known = smaller,
-                    Err(error) => tracing::warn!(%error, "the journal could not be written anew"),
-                }
-            }
-            Ok(())
+            Ok(claim)
         })
+    }
+
+    /// Keeps a record, while nobody else writes.
+    fn keep(&self, known: &mut Known, mut file: File, record: Record) -> Result<()> {
+        let at = record.at;
+        let line = record.to_line();
+        if line.len() > MAX_LINE {
+            return Err(self.error("a record is longer than 64 KiB"));
+        }
+        let changed = known.ledger.apply(record).map_err(|what| self.error(what))?;
+        if !changed {
+            return Ok(());
+        }
+        let end = known.end;
+        let written = Self::add(&mut file, known, line.as_bytes());
+        written.map_err(|error| {
+            // What was not kept must not be read as kept by others either.
+            let _ = file.set_len(end);
+            failed(&self.path, &error)
+        })?;
+        let over = known.ledger.over();
+        let many = over >= self.max_over && over >= known.ledger.len() as u64;
+        let large = known.end >= self.max_bytes && known.end >= known.first_size.saturating_mul(2);
+        if many || large {
+            // Not every file system lets an open file be replaced.
+            drop(file);
+            // The record is kept already: that the file could not be made smaller is no reason to fail.
+            known.ledger.expire(at.saturating_sub(self.keep_keys.as_secs()));
+            match self.replace(&known.ledger) {
+                Ok(smaller) => *known = smaller,
+                Err(error) => tracing::warn!(%error, "the journal could not be written anew"),
+            }
+        }
+        Ok(())
     }
 
     fn add(file: &mut File, known: &mut Known, line: &[u8]) -> io::Result<()> {
@@ -314,6 +357,19 @@ impl Journal for FileJournal {
 
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
         Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.entries().cloned().collect()))))
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        let key = key.to_owned();
+        Box::pin(self.run(move |file| file.locked(|known, _| Ok(known.ledger.key(&key).cloned()))))
+    }
+
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
+        Box::pin(self.run(move |file| file.claim(record, retry_failed)))
+    }
+
+    fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.answered().map(str::to_owned).collect()))))
     }
 
     fn process(&self) -> Option<Process> {

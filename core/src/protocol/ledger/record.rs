@@ -1,13 +1,17 @@
 //! The lines of a journal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::process::Process;
 
-/// The version of the format, which stands in the first line and in every record.
+/// The version of the format that the first line names.
 pub const VERSION: u32 = 1;
+/// The version of a record with a key. A library that does not know keys would drop them when it compacts the file, and
+/// then pay twice: it refuses the record instead.
+const WITH_KEY: u32 = 2;
 /// Longest line that is read or written, its end included.
 pub const MAX_LINE: usize = 64 * 1024;
 
@@ -30,6 +34,26 @@ pub struct Order {
     /// Who sends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The key under which it is created once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<OrderKey>,
+}
+
+/// The key of a create request: the caller's own name for the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderKey {
+    /// The key.
+    pub name: String,
+    /// 1 for the first task of the key, one more for each that was created after a failed one.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// The request's fields, to name what differs in another request: short ones as they are, others as a hash.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+}
+
+const fn first_attempt() -> u32 {
+    1
 }
 
 /// How a task ended.
@@ -63,6 +87,9 @@ pub enum Event {
         task_id: String,
         /// The model asked for.
         model: String,
+        /// The id of the answered request, which the service's log repeats.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
     /// The create provably was not carried out.
     Refused {
@@ -77,6 +104,9 @@ pub enum Event {
         intent: String,
         /// The kind of the error.
         reason: String,
+        /// The id of the request, where an answer named it although it is of no other use.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
     /// The task ended.
     Finished {
@@ -93,6 +123,11 @@ pub enum Event {
         path: String,
         /// Its length.
         bytes: u64,
+    },
+    /// The request id of a create that was answered and has ended since: what explains a row of the service's log.
+    Answered {
+        /// The id.
+        request_id: String,
     },
     /// The user does not want to resume it. The name is a task's id or, for a create without one, ours.
     Forgotten {
@@ -115,7 +150,8 @@ pub struct Record {
 impl Record {
     /// A record of this moment.
     pub const fn new(at: u64, event: Event) -> Self {
-        Self { v: VERSION, at, event }
+        let keyed = matches!(&event, Event::Intent { order: Order { key: Some(_), .. }, .. });
+        Self { v: if keyed { WITH_KEY } else { VERSION }, at, event }
     }
 
     /// The line, with its end.
@@ -194,5 +230,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, &'static str> {
     }
     // What the parser says is left out: it repeats parts of the line, and the line may be anything.
     let record: Record = serde_json::from_slice(line).map_err(|_| "this is not a record of a journal")?;
-    if record.v == VERSION { Ok(record) } else { Err("the record was written by a later version of junfeiai") }
+    match record.v {
+        VERSION | WITH_KEY => Ok(record),
+        _ => Err("the record was written by a later version of junfeiai"),
+    }
 }
