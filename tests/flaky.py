@@ -5,10 +5,12 @@ ever failed.
     tests/flaky.py --rounds 10 [--seed N] [SUITE ...]
 
 The suites are those of tests/run.py that run tests; what is checked once and for all (format, lints, ...) is left out. Each
-round has a seed of its own, JUNFEIAI_SEED for every random test; `--rounds 1 --seed N` repeats a round.
+round has a seed of its own, JUNFEIAI_SEED for every random test; `--rounds 1 --seed N` repeats a round. Suites that build
+or install the same things run one after the other, the others beside each other: they are each other's load.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import random
@@ -24,9 +26,13 @@ import run as suites
 
 LOGS = suites.ROOT / "target" / "flaky"
 
-# Each ends by itself when we are gone.
+# Suites of one line share what they install or build; the lines run at the same time.
+LINES = [["c", "c-release", "emulator", "core-docs", "npm-browser", "npm-packaging"], ["python", "conformance", "security", "docs"]]
+
+# Each ends by itself when we are gone. It takes what the suites leave of the cores.
 BUSY = """
 import os, sys
+os.nice(10)
 parent = int(sys.argv[1])
 while os.getppid() == parent:
     for _ in range(1_000_000):
@@ -51,7 +57,7 @@ with open(path, "wb") as file:
 
 @contextlib.contextmanager
 def busy_machine():
-    """Both cores (all of them) are kept busy at normal priority, the disk now and then."""
+    """All cores are kept busy by what the suites leave idle, the disk now and then."""
     with tempfile.TemporaryDirectory(prefix="junfeiai-flaky-") as folder:
         parent = str(os.getpid())
         processes = [subprocess.Popen([sys.executable, "-c", BUSY, parent]) for _ in range(os.cpu_count() or 1)]
@@ -86,17 +92,26 @@ def rounds(names, table, count, first_seed):
         folder = LOGS / f"round-{number}"
         folder.mkdir(parents=True)
         print(f"\n== round {number} of {count}, JUNFEIAI_SEED={seed}", flush=True)
-        for name in names:
-            begun = time.monotonic()
-            log = folder / f"{name}.log"
-            env = dict(suites.environment(name), JUNFEIAI_SEED=str(seed), PROPTEST_RNG_SEED=str(seed))
-            counts, output = suites.run(name, table[name], log, env)
-            word = "ok" if counts.failed == 0 else "FAILED"
-            print(f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {time.monotonic() - begun:>7.1f} s", flush=True)
-            found = suites.failures(output) if counts.failed else []
-            for test in found or [f"(the suite: {'; '.join(counts.problems) or 'no test is named'})"] if counts.failed else []:
-                print(f"   failed: {test}", flush=True)
-                failed[f"{name}: {test}"].append((number, log))
+        def line(names, seed=seed, folder=folder, number=number):
+            for name in names:
+                begun = time.monotonic()
+                log = folder / f"{name}.log"
+                env = dict(suites.environment(name), JUNFEIAI_SEED=str(seed), PROPTEST_RNG_SEED=str(seed))
+                counts, output = suites.run(name, table[name], log, env)
+                word = "ok" if counts.failed == 0 else "FAILED"
+                took = time.monotonic() - begun
+                text = f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {took:>7.1f} s"
+                found = suites.failures(output) if counts.failed else []
+                for test in found or [f"(the suite: {'; '.join(counts.problems) or 'no test is named'})"] if counts.failed else []:
+                    text += f"\n   failed: {test}"
+                    failed[f"{name}: {test}"].append((number, log))
+                print(text, flush=True)
+
+        lines = [[name for name in line_names if name in names] for line_names in LINES]
+        lines.append([name for name in names if not any(name in line_names for line_names in LINES)])
+        with concurrent.futures.ThreadPoolExecutor(len(lines)) as pool:
+            for done in [pool.submit(line, line_names) for line_names in lines]:
+                done.result()
     return failed
 
 

@@ -56,6 +56,8 @@ enum {
   JFAI_ERR_INVALID_REQUEST = 11,
   /** `"untrusted_host"`: add the host to trusted_hosts if you trust it with the key. */
   JFAI_ERR_UNTRUSTED_HOST = 12,
+  /** `"idempotency_conflict"`: use another key for another request; nothing was sent. */
+  JFAI_ERR_IDEMPOTENCY_CONFLICT = 13,
   /** `"bad_request"`: check model, prompt, seconds, size and images. */
   JFAI_ERR_BAD_REQUEST = 20,
   /** `"authentication"`: check the API key. */
@@ -125,6 +127,41 @@ enum {
  * then call jfai_resolve_unknown(). The library never sends it again.
  */
 #define JFAI_PENDING_UNKNOWN 3
+
+/**
+ * The create request of a key is being sent, here or elsewhere.
+ */
+#define JFAI_KEY_SENDING 1
+
+/**
+ * The create request of a key was sent and its outcome is unknown: see jfai_resolve_unknown().
+ */
+#define JFAI_KEY_UNKNOWN 2
+
+/**
+ * The task of a key was created; its end was not seen.
+ */
+#define JFAI_KEY_CREATED 3
+
+/**
+ * The task of a key has a video, which was not saved.
+ */
+#define JFAI_KEY_SUCCEEDED 4
+
+/**
+ * The task of a key failed; the service returns the charge.
+ */
+#define JFAI_KEY_FAILED 5
+
+/**
+ * The video of a key was saved.
+ */
+#define JFAI_KEY_SAVED 6
+
+/**
+ * The task of a key was removed from the list: see jfai_forget().
+ */
+#define JFAI_KEY_FORGOTTEN 7
 
 /**
  * Something is wrong.
@@ -240,6 +277,11 @@ typedef struct jfai_client_options jfai_client_options;
  * What went wrong, in full. Made by the function that failed; give it to jfai_error_free().
  */
 typedef struct jfai_error jfai_error;
+
+/**
+ * What the journal knows of a key.
+ */
+typedef struct jfai_key_record jfai_key_record;
 
 /**
  * A list of names.
@@ -1046,6 +1088,11 @@ JFAI_API const char *jfai_pending_fingerprint(const struct jfai_pending *pending
 JFAI_API const char *jfai_pending_prompt(const struct jfai_pending *pending, size_t index);
 
 /**
+ * The key under which it was created, or NULL.
+ */
+JFAI_API const char *jfai_pending_key(const struct jfai_pending *pending, size_t index);
+
+/**
  * When it began, in unix seconds; -1 past the end.
  */
 JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, size_t index);
@@ -1054,6 +1101,51 @@ JFAI_API int64_t jfai_pending_created_at(const struct jfai_pending *pending, siz
  * Frees the list. NULL is ignored.
  */
 JFAI_API void jfai_pending_free(struct jfai_pending *pending);
+
+/**
+ * What the client's journal knows of a key: how far its task is, and where its video was saved. `out` gets NULL when nothing was
+ * created under it. Sends no request.
+ */
+JFAI_API
+jfai_status jfai_find_key(const struct jfai_client *client,
+                          const char *key,
+                          struct jfai_key_record **out,
+                          struct jfai_error **err);
+
+/**
+ * How far the task of a key is: `JFAI_KEY_…`; 0 for NULL.
+ */
+JFAI_API int32_t jfai_key_state(const struct jfai_key_record *record);
+
+/**
+ * 1 for the first task of a key, one more for each that was created after a failed one; 0 for NULL.
+ */
+JFAI_API uint32_t jfai_key_attempt(const struct jfai_key_record *record);
+
+/**
+ * The id of the task of a key; NULL when there is no task yet.
+ */
+JFAI_API const char *jfai_key_task_id(const struct jfai_key_record *record);
+
+/**
+ * The journal's id of the create request of a key, for jfai_resolve_unknown().
+ */
+JFAI_API const char *jfai_key_intent(const struct jfai_key_record *record);
+
+/**
+ * Where the video of a key was saved, or NULL.
+ */
+JFAI_API const char *jfai_key_path(const struct jfai_key_record *record);
+
+/**
+ * When the create request of a key began, in unix seconds; -1 for NULL.
+ */
+JFAI_API int64_t jfai_key_created_at(const struct jfai_key_record *record);
+
+/**
+ * Frees what jfai_find_key() gave. NULL is ignored.
+ */
+JFAI_API void jfai_key_record_free(struct jfai_key_record *record);
 
 /**
  * Sets the log callback of every client of this process, up to this `JFAI_LOG_…` level; NULL for none. After this returned, the
@@ -1383,6 +1475,23 @@ jfai_status jfai_request_set_extra_json(struct jfai_request *request,
                                         struct jfai_error **err);
 
 /**
+ * Sets your own name for the job, 1 to 200 bytes: one task is created per key, whoever asks, however often; a later request
+ * with the same key gets the same task. Needs a journal: see jfai_client_options_set_journal().
+ */
+JFAI_API
+jfai_status jfai_request_set_key(struct jfai_request *request,
+                                 const char *key,
+                                 struct jfai_error **err);
+
+/**
+ * Sets whether another task is created under the key when its task failed.
+ */
+JFAI_API
+jfai_status jfai_request_set_retry_failed(struct jfai_request *request,
+                                          bool yes,
+                                          struct jfai_error **err);
+
+/**
  * Sets how strictly the request is checked before it is sent: `JFAI_VALIDATE_…`.
  */
 JFAI_API
@@ -1603,6 +1712,17 @@ JFAI_API double jfai_task_progress(const struct jfai_task *task);
 JFAI_API double jfai_task_billed_seconds(const struct jfai_task *task);
 
 /**
+ * True when the task was created by an earlier call with the same key: this one sent no request and cost nothing.
+ */
+JFAI_API
+bool jfai_task_is_reused(const struct jfai_task *task);
+
+/**
+ * Where an earlier call with the same key saved the video, or NULL.
+ */
+JFAI_API const char *jfai_task_saved_path(const struct jfai_task *task);
+
+/**
  * Where the MP4 is, or NULL. Reading it needs the key, unless the link is signed.
  */
 JFAI_API const char *jfai_task_video_url(const struct jfai_task *task);
@@ -1683,6 +1803,13 @@ JFAI_API const char *jfai_video_task_id(const struct jfai_video *video);
  * Its URL, or NULL when it is not known yet. Reading it needs the key, unless the link is signed.
  */
 JFAI_API const char *jfai_video_url(const struct jfai_video *video);
+
+/**
+ * Where an earlier call with the same key saved it, or NULL. Saving to the same path gives a file that is still there without a
+ * request.
+ */
+JFAI_API
+const char *jfai_video_saved_path(const struct jfai_video *video);
 
 /**
  * A file name made from the task's id that is valid on every system, such as `"task_abc.mp4"`.

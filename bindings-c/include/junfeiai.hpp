@@ -526,6 +526,13 @@ public:
     });
     return *this;
   }
+  /** Sets your own name for the job: one task is created per key, whoever asks, however often. Needs a journal. */
+  request &key(std::string_view v) { return set(jfai_request_set_key, "key", v); }
+  /** Sets whether another task is created under the key when its task failed. */
+  request &retry_failed(bool yes = true) {
+    detail::done([&](jfai_error **e) { return jfai_request_set_retry_failed(request_.get(), yes, e); });
+    return *this;
+  }
   /** Sets how strictly it is checked. */
   request &check_as(validate v) {
     detail::done(
@@ -683,6 +690,10 @@ public:
   std::optional<double> progress() const noexcept { return number(jfai_task_progress(seen_)); }
   /** The seconds of video that the server billed, where it reports it. */
   std::optional<double> billed_seconds() const noexcept { return number(jfai_task_billed_seconds(seen_)); }
+  /** True when the task was created by an earlier call with the same key: this one sent no request and cost nothing. */
+  bool is_reused() const noexcept { return jfai_task_is_reused(seen_); }
+  /** Where an earlier call with the same key saved the video; empty when none did. */
+  std::string_view saved_path() const noexcept { return detail::view(jfai_task_saved_path(seen_)); }
   /** Where the MP4 is; empty when it is not known. */
   std::string_view video_url() const noexcept { return detail::view(jfai_task_video_url(seen_)); }
   /** Why it failed; empty when it did not. */
@@ -1105,6 +1116,8 @@ public:
   std::string_view task_id() const noexcept { return detail::view(jfai_video_task_id(video_.get())); }
   /** Its URL; empty when it is not known yet. */
   std::string_view url() const noexcept { return detail::view(jfai_video_url(video_.get())); }
+  /** Where an earlier call with the same key saved it; empty when none did. */
+  std::string_view saved_path() const noexcept { return detail::view(jfai_video_saved_path(video_.get())); }
   /** A file name made from the task's id. */
   std::string_view file_name() const noexcept { return detail::view(jfai_video_file_name(video_.get())); }
 
@@ -1417,7 +1430,29 @@ struct pending {
   std::optional<std::string> reason;                        ///< Why the outcome is unknown.
   std::optional<std::string> fingerprint;                   ///< The SHA-256 of the request.
   std::optional<std::string> prompt;                        ///< Where the client has journal_prompts set.
+  std::optional<std::string> key;                           ///< The key under which it was created.
   std::chrono::system_clock::time_point created_at{};       ///< When it began.
+};
+
+/** How far the task of a key is. */
+enum class key_state : std::int32_t {
+  sending = JFAI_KEY_SENDING,     ///< Its create request is being sent, here or elsewhere.
+  unknown = JFAI_KEY_UNKNOWN,     ///< Its create request was sent and the outcome is unknown.
+  created = JFAI_KEY_CREATED,     ///< It was created; its end was not seen.
+  succeeded = JFAI_KEY_SUCCEEDED, ///< It has a video, which was not saved.
+  failed = JFAI_KEY_FAILED,       ///< It failed; the service returns the charge.
+  saved = JFAI_KEY_SAVED,         ///< Its video was saved.
+  forgotten = JFAI_KEY_FORGOTTEN  ///< It was removed from the list.
+};
+
+/** What the journal knows of a key. */
+struct key_record {
+  key_state state = key_state::created;               ///< How far its task is.
+  std::uint32_t attempt = 1;                          ///< One more for each task that was created after a failed one.
+  std::optional<std::string> task_id;                 ///< The task, once there is one.
+  std::string intent;                                 ///< For client::resolve_unknown().
+  std::optional<std::filesystem::path> path;          ///< Where the video was saved.
+  std::chrono::system_clock::time_point created_at{}; ///< When the create request began.
 };
 
 /** How one of many ended. */
@@ -1654,10 +1689,26 @@ public:
       p.reason = detail::maybe(jfai_pending_reason(out, i));
       p.fingerprint = detail::maybe(jfai_pending_fingerprint(out, i));
       p.prompt = detail::maybe(jfai_pending_prompt(out, i));
+      p.key = detail::maybe(jfai_pending_key(out, i));
       p.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_pending_created_at(out, i)));
       list.push_back(std::move(p));
     }
     return list;
+  }
+  /** What the journal knows of a key; nothing when nothing was created under it. Sends no request. */
+  std::optional<key_record> find_key(std::string_view key) const {
+    jfai_key_record *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_find_key(client_.get(), detail::c_text(key, "key").c_str(), &out, e); });
+    if (out == nullptr) return std::nullopt;
+    detail::handle<jfai_key_record, jfai_key_record_free> keep(out);
+    key_record record;
+    record.state = static_cast<key_state>(jfai_key_state(out));
+    record.attempt = jfai_key_attempt(out);
+    record.task_id = detail::maybe(jfai_key_task_id(out));
+    record.intent = detail::text(jfai_key_intent(out));
+    if (auto path = detail::maybe(jfai_key_path(out))) record.path = std::filesystem::path(*path);
+    record.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_key_created_at(out)));
+    return record;
   }
   /** Begins to wait for all pending tasks and to save them in this folder. */
   batch resume_pending(const std::filesystem::path &folder) const {

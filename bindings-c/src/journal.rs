@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use junfeiai::{Pending, PendingState};
+use junfeiai::{KeyRecord, KeyState, Pending, PendingState};
 
 use crate::client::jfai_client;
 use crate::error_handle::jfai_error;
@@ -23,6 +23,29 @@ pub const JFAI_PENDING_SUCCEEDED: i32 = 2;
 /// then call jfai_resolve_unknown(). The library never sends it again.
 pub const JFAI_PENDING_UNKNOWN: i32 = 3;
 
+/// The create request of a key is being sent, here or elsewhere.
+pub const JFAI_KEY_SENDING: i32 = 1;
+/// The create request of a key was sent and its outcome is unknown: see jfai_resolve_unknown().
+pub const JFAI_KEY_UNKNOWN: i32 = 2;
+/// The task of a key was created; its end was not seen.
+pub const JFAI_KEY_CREATED: i32 = 3;
+/// The task of a key has a video, which was not saved.
+pub const JFAI_KEY_SUCCEEDED: i32 = 4;
+/// The task of a key failed; the service returns the charge.
+pub const JFAI_KEY_FAILED: i32 = 5;
+/// The video of a key was saved.
+pub const JFAI_KEY_SAVED: i32 = 6;
+/// The task of a key was removed from the list: see jfai_forget().
+pub const JFAI_KEY_FORGOTTEN: i32 = 7;
+
+/// What the journal knows of a key.
+pub struct jfai_key_record {
+    record: KeyRecord,
+    task_id: OwnedCStr,
+    intent: OwnedCStr,
+    path: OwnedCStr,
+}
+
 /// The unfinished tasks and create requests of a journal.
 pub struct jfai_pending {
     items: Vec<Item>,
@@ -37,27 +60,31 @@ struct Item {
     reason: OwnedCStr,
     fingerprint: OwnedCStr,
     prompt: OwnedCStr,
+    key: OwnedCStr,
     at: i64,
 }
 
 impl Item {
     fn new(pending: &Pending) -> Option<Self> {
         Some(match pending {
-            Pending::Task { task_id, model, seconds: length, created_at, state, fingerprint, prompt, .. } => Self {
-                state: match state {
-                    PendingState::Succeeded => JFAI_PENDING_SUCCEEDED,
-                    _ => JFAI_PENDING_CREATED,
-                },
-                task_id: OwnedCStr::new(task_id),
-                intent: OwnedCStr::default(),
-                model: OwnedCStr::new(model),
-                seconds: OwnedCStr::maybe(length.as_deref()),
-                reason: OwnedCStr::default(),
-                fingerprint: OwnedCStr::maybe(fingerprint.as_deref()),
-                prompt: OwnedCStr::maybe(prompt.as_deref()),
-                at: unix_seconds(Some(*created_at)),
-            },
-            Pending::Unknown { intent, fingerprint, model, seconds: length, at, reason, prompt, .. } => Self {
+            Pending::Task { task_id, model, seconds: length, created_at, state, fingerprint, prompt, key, .. } => {
+                Self {
+                    state: match state {
+                        PendingState::Succeeded => JFAI_PENDING_SUCCEEDED,
+                        _ => JFAI_PENDING_CREATED,
+                    },
+                    task_id: OwnedCStr::new(task_id),
+                    intent: OwnedCStr::default(),
+                    model: OwnedCStr::new(model),
+                    seconds: OwnedCStr::maybe(length.as_deref()),
+                    reason: OwnedCStr::default(),
+                    fingerprint: OwnedCStr::maybe(fingerprint.as_deref()),
+                    prompt: OwnedCStr::maybe(prompt.as_deref()),
+                    key: OwnedCStr::maybe(key.as_deref()),
+                    at: unix_seconds(Some(*created_at)),
+                }
+            }
+            Pending::Unknown { intent, fingerprint, model, seconds: length, at, reason, prompt, key, .. } => Self {
                 state: JFAI_PENDING_UNKNOWN,
                 task_id: OwnedCStr::default(),
                 intent: OwnedCStr::new(intent),
@@ -66,6 +93,7 @@ impl Item {
                 reason: OwnedCStr::new(reason),
                 fingerprint: OwnedCStr::new(fingerprint),
                 prompt: OwnedCStr::maybe(prompt.as_deref()),
+                key: OwnedCStr::maybe(key.as_deref()),
                 at: unix_seconds(Some(*at)),
             },
             _ => return None,
@@ -193,6 +221,12 @@ pub extern "C" fn jfai_pending_prompt(pending: Option<&jfai_pending>, index: usi
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.prompt.pointer()))
 }
 
+/// The key under which it was created, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_pending_key(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
+    guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.key.pointer()))
+}
+
 /// When it began, in unix seconds; -1 past the end.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_created_at(pending: Option<&jfai_pending>, index: usize) -> i64 {
@@ -203,4 +237,79 @@ pub extern "C" fn jfai_pending_created_at(pending: Option<&jfai_pending>, index:
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_free(pending: Option<Box<jfai_pending>>) {
     guard_or!(() => drop(pending));
+}
+
+/// What the client's journal knows of a key: how far its task is, and where its video was saved. `out` gets NULL when nothing was
+/// created under it. Sends no request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_find_key(
+    client: Option<&jfai_client>,
+    key: *const c_char,
+    out: Option<&mut MaybeUninit<Option<Box<jfai_key_record>>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let runtime = &need(client, "client")?.runtime;
+        // SAFETY: the header asks for a string or NULL.
+        let key = unsafe { text(key, "key") }?;
+        let record = runtime.run(runtime.client().videos().key(key))?;
+        out.write(record.map(|record| {
+            let task_id = OwnedCStr::maybe(record.task_id.as_deref());
+            let (intent, path) = (OwnedCStr::new(&record.intent), OwnedCStr::maybe(record.path.as_deref()));
+            Box::new(jfai_key_record { record, task_id, intent, path })
+        }));
+        Ok(())
+    })
+}
+
+/// How far the task of a key is: `JFAI_KEY_…`; 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_state(record: Option<&jfai_key_record>) -> i32 {
+    guard_or!(0 => record.map_or(0, |record| match record.record.state {
+        KeyState::Sending => JFAI_KEY_SENDING,
+        KeyState::Unknown => JFAI_KEY_UNKNOWN,
+        KeyState::Created => JFAI_KEY_CREATED,
+        KeyState::Succeeded => JFAI_KEY_SUCCEEDED,
+        KeyState::Failed => JFAI_KEY_FAILED,
+        KeyState::Saved => JFAI_KEY_SAVED,
+        KeyState::Forgotten => JFAI_KEY_FORGOTTEN,
+        _ => 0,
+    }))
+}
+
+/// 1 for the first task of a key, one more for each that was created after a failed one; 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_attempt(record: Option<&jfai_key_record>) -> u32 {
+    guard_or!(0 => record.map_or(0, |record| record.record.attempt))
+}
+
+/// The id of the task of a key; NULL when there is no task yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_task_id(record: Option<&jfai_key_record>) -> *const c_char {
+    guard_or!(ptr::null() => record.map_or(ptr::null(), |record| record.task_id.pointer()))
+}
+
+/// The journal's id of the create request of a key, for jfai_resolve_unknown().
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_intent(record: Option<&jfai_key_record>) -> *const c_char {
+    guard_or!(ptr::null() => record.map_or(ptr::null(), |record| record.intent.pointer()))
+}
+
+/// Where the video of a key was saved, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_path(record: Option<&jfai_key_record>) -> *const c_char {
+    guard_or!(ptr::null() => record.map_or(ptr::null(), |record| record.path.pointer()))
+}
+
+/// When the create request of a key began, in unix seconds; -1 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_created_at(record: Option<&jfai_key_record>) -> i64 {
+    guard_or!(-1 => record.map_or(-1, |record| unix_seconds(Some(record.record.created_at))))
+}
+
+/// Frees what jfai_find_key() gave. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_key_record_free(record: Option<Box<jfai_key_record>>) {
+    guard_or!(() => drop(record));
 }

@@ -247,6 +247,36 @@ pub unsafe extern "C" fn jfai_request_set_extra_json(
     })
 }
 
+/// Sets your own name for the job, 1 to 200 bytes: one task is created per key, whoever asks, however often; a later request
+/// with the same key gets the same task. Needs a journal: see jfai_client_options_set_journal().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_request_set_key(
+    request: Option<&mut jfai_request>,
+    key: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let request = need(request, "request")?.by("key", "jfai_request_set_key");
+        // SAFETY: the header asks for a string or NULL.
+        request.request.key = Some(unsafe { text(key, "key") }?.to_owned());
+        Ok(())
+    })
+}
+
+/// Sets whether another task is created under the key when its task failed.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_request_set_retry_failed(
+    request: Option<&mut jfai_request>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let request = need(request, "request")?.by("retry_failed", "jfai_request_set_retry_failed");
+        request.request.retry_failed = yes;
+        Ok(())
+    })
+}
+
 /// Sets how strictly the request is checked before it is sent: `JFAI_VALIDATE_…`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_request_set_validate(

@@ -29,6 +29,7 @@ pub struct jfai_task {
     fail_reason: OwnedCStr,
     model: OwnedCStr,
     raw: OwnedCStr,
+    saved_path: OwnedCStr,
     warnings: jfai_warnings,
 }
 
@@ -42,6 +43,7 @@ impl jfai_task {
             fail_reason: OwnedCStr::maybe(seen.fail_reason.as_deref()),
             model: OwnedCStr::maybe(seen.model.as_deref()),
             raw: OwnedCStr::new(&seen.raw),
+            saved_path: OwnedCStr::maybe(task.saved_path().and_then(|path| path.to_str())),
             warnings: jfai_warnings::new(task.warnings()),
             task,
             runtime,
@@ -110,6 +112,18 @@ pub extern "C" fn jfai_task_progress(task: Option<&jfai_task>) -> f64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_billed_seconds(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.billed_seconds()).unwrap_or(-1.0))
+}
+
+/// True when the task was created by an earlier call with the same key: this one sent no request and cost nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_is_reused(task: Option<&jfai_task>) -> bool {
+    guard_or!(false => task.is_some_and(|task| task.task.is_reused()))
+}
+
+/// Where an earlier call with the same key saved the video, or NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_saved_path(task: Option<&jfai_task>) -> *const c_char {
+    guard_or!(ptr::null() => task.map_or(ptr::null(), |task| task.saved_path.pointer()))
 }
 
 /// Where the MP4 is, or NULL. Reading it needs the key, unless the link is signed.

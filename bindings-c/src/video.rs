@@ -26,6 +26,7 @@ pub struct jfai_video {
     task_id: OwnedCStr,
     url: OwnedCStr,
     file_name: OwnedCStr,
+    saved_path: OwnedCStr,
 }
 
 impl jfai_video {
@@ -33,7 +34,8 @@ impl jfai_video {
         let task_id = OwnedCStr::maybe(video.task_id());
         let url = OwnedCStr::maybe(video.url());
         let file_name = OwnedCStr::new(&video.file_name());
-        Box::new(Self { video, runtime, task_id, url, file_name })
+        let saved_path = OwnedCStr::maybe(video.saved_path().and_then(|path| path.to_str()));
+        Box::new(Self { video, runtime, task_id, url, file_name, saved_path })
     }
 }
 
@@ -106,6 +108,13 @@ pub extern "C" fn jfai_video_task_id(video: Option<&jfai_video>) -> *const c_cha
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_video_url(video: Option<&jfai_video>) -> *const c_char {
     guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.url.pointer()))
+}
+
+/// Where an earlier call with the same key saved it, or NULL. Saving to the same path gives a file that is still there without a
+/// request.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_video_saved_path(video: Option<&jfai_video>) -> *const c_char {
+    guard_or!(ptr::null() => video.map_or(ptr::null(), |video| video.saved_path.pointer()))
 }
 
 /// A file name made from the task's id that is valid on every system, such as `"task_abc.mp4"`.

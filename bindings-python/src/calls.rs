@@ -235,6 +235,13 @@ pub(crate) fn pending<M: ResultClasses>(py: Python<'_>, client: &Client) -> Call
     })
 }
 
+pub(crate) fn key<M: ResultClasses>(py: Python<'_>, client: &Client, key: String) -> CallResult {
+    let videos = client.videos();
+    M::run(py, &CallContext::default(), async move { videos.key(&key).await }, |py, record| {
+        Ok(record.map(values::KeyRecord::from).into_pyobject(py)?.into_any().unbind())
+    })
+}
+
 pub(crate) fn forget<M: ResultClasses>(py: Python<'_>, client: &Client, task_id: String) -> CallResult {
     let videos = client.videos();
     M::run(py, &CallContext::default(), async move { videos.forget(&task_id).await }, to_bool)

@@ -18,7 +18,7 @@ use crate::iterators::{AsyncIterator, Items, Iterator};
 use crate::paid_calls::PaidCall;
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
-use crate::values::{TaskWarning, quoted};
+use crate::values::{FilePath, TaskWarning, quoted};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
     text.map_or_else(|| Ok("None".to_owned()), |text| quoted(py, text))
@@ -179,7 +179,8 @@ macro_rules! classes {
             /// provably was not accepted.
             ///
             /// ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
-            /// ``extra`` holds further JSON fields for the model. ``validate`` is ``"strict"`` (treat warnings as
+            /// ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
+            /// key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
             /// errors), ``"default"`` or ``"off"``.
             ///
             /// Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
@@ -314,6 +315,12 @@ macro_rules! classes {
                 calls::pending::<$Mode>(py, &self.client)
             }
 
+            /// What the client's ``journal`` knows of a key: how far its task is, and where its video was saved. ``None``
+            /// if nothing was created under it. Sends no request.
+            fn key(&self, py: Python<'_>, key: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                calls::key::<$Mode>(py, &self.client, argument(&key, "key")?)
+            }
+
             /// Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
             /// False when it is not on the list.
             fn forget(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -401,6 +408,19 @@ macro_rules! classes {
             #[getter]
             fn billed_seconds(&self) -> Option<f64> {
                 self.task.billed_seconds()
+            }
+
+            /// True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
+            /// nothing.
+            #[getter]
+            fn reused(&self) -> bool {
+                self.task.is_reused()
+            }
+
+            /// Where an earlier call with the same ``key`` saved the video, if it did.
+            #[getter]
+            fn saved_path(&self) -> Option<FilePath> {
+                self.task.saved_path().map(|path| FilePath(path.to_owned()))
             }
 
             /// The URL of the MP4, once the task succeeded. Reading it needs the key, unless the URL is signed.
@@ -516,6 +536,13 @@ macro_rules! classes {
             #[getter]
             fn task_id(&self) -> Option<&str> {
                 self.video.task_id()
+            }
+
+            /// Where an earlier call with the same ``key`` saved it, if it did. ``save`` to the same path returns a file that
+            /// is still there without a request.
+            #[getter]
+            fn saved_path(&self) -> Option<FilePath> {
+                self.video.saved_path().map(|path| FilePath(path.to_owned()))
             }
 
             /// Its URL, if known. Reading it needs the key, unless the URL is signed.

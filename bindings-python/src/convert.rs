@@ -196,6 +196,8 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
     if let Some(extra) = arguments.take::<Bound<'_, PyDict>>("extra")? {
         request.extra = json_object(&extra, "extra")?;
     }
+    request.key = arguments.take("key")?;
+    request.retry_failed = arguments.take("retry_failed")?.unwrap_or_default();
     if let Some(validate) = arguments.take::<String>("validate")? {
         let read = Validate::from_name(&validate);
         let refuse = || PyValueError::new_err("argument 'validate': it is \"strict\", \"default\" or \"off\"");

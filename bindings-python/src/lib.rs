@@ -96,6 +96,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<classes::Outcome>()?;
     module.add_class::<classes::AsyncOutcome>()?;
     module.add_class::<values::Pending>()?;
+    module.add_class::<values::KeyRecord>()?;
     module.add_class::<values::Saved>()?;
     module.add_class::<values::Balance>()?;
     module.add_class::<values::CheckStep>()?;

@@ -46,15 +46,15 @@ pub(crate) const SAVE_OPTIONS: &[(&str, Kind)] = &[
 
 /// The arguments that describe a video.
 pub(crate) const REQUEST_FIELDS: &[&str] =
-    &["prompt", "model", "seconds", "size", "image", "images", "duration", "extra", "validate"];
+    &["prompt", "model", "seconds", "size", "image", "images", "duration", "extra", "validate", "key", "retry_failed"];
 
 /// Hands the parameters to `classes!`: names, and the signature that Python shows, whose defaults are core's.
 macro_rules! with_signatures {
     ($($rest:tt)*) => {
         classes! {
             client: [api_key endpoint base_url endpoints video_base_url trusted_hosts timeout create_timeout connect_timeout idle_timeout poll_interval wait_timeout max_attempts max_poll_errors request_rate request_burst max_in_flight_creates language journal journal_prompts proxy ca_file] "(*, api_key=None, endpoint=None, base_url=None, endpoints=None, video_base_url=None, trusted_hosts=None, timeout=None, create_timeout=None, connect_timeout=None, idle_timeout=None, poll_interval=None, wait_timeout=None, max_attempts=4, max_poll_errors=20, request_rate=None, request_burst=None, max_in_flight_creates=4, language=None, journal=None, journal_prompts=False, proxy=None, ca_file=None)";
-            request: [model seconds size image images duration extra validate] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None)";
-            generate: [timeout on_progress] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, timeout=None, on_progress=None)";
+            request: [model seconds size image images duration extra validate key retry_failed] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, key=None, retry_failed=False)";
+            generate: [timeout on_progress] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, key=None, retry_failed=False, timeout=None, on_progress=None)";
             wait: "($self, *, timeout=None, on_progress=None)";
             save: [connections overwrite create_parents sha256 verify timeout rate_limit on_progress] "($self, path, *, connections=1, overwrite=False, create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None, on_progress=None)";
             check_save: [connections overwrite create_parents sha256 verify timeout rate_limit] "($self, path, *, connections=1, overwrite=False, create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None)";

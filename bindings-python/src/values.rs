@@ -16,7 +16,7 @@ pub(crate) fn quoted(py: Python<'_>, text: &str) -> PyResult<String> {
 
 /// A path, for Python a `pathlib.Path`: that is Python code.
 #[derive(PartialEq, Clone)]
-pub(crate) struct FilePath(PathBuf);
+pub(crate) struct FilePath(pub(crate) PathBuf);
 
 impl<'py> IntoPyObject<'py> for FilePath {
     type Target = PyAny;
@@ -251,6 +251,48 @@ record! {
         fingerprint: Option<String>,
         /// The prompt, if the client was made with ``journal_prompts``.
         prompt: Option<String>,
+        /// The key under which it was created.
+        key: Option<String>,
+    }
+}
+
+record! {
+    /// What the journal knows of a key.
+    KeyRecord {
+        /// The key.
+        key: String,
+        /// 1 for the first task of the key, one more for each that was created after a failed one.
+        attempt: u32,
+        /// ``sending``, ``unknown``, ``created``, ``succeeded``, ``failed``, ``saved`` or ``forgotten``.
+        state: String,
+        /// The task's id, once there is a task.
+        task_id: Option<String>,
+        /// The journal's id of the create request, for ``resolve_unknown``.
+        intent: String,
+        /// The requested model.
+        model: String,
+        /// Unix seconds of the create request.
+        created_at: u64,
+        /// Where the video was saved.
+        path: Option<FilePath>,
+        /// Its length in bytes.
+        bytes: Option<u64>,
+    }
+}
+
+impl From<junfeiai::KeyRecord> for KeyRecord {
+    fn from(record: junfeiai::KeyRecord) -> Self {
+        Self {
+            key: record.key,
+            attempt: record.attempt,
+            state: record.state.name().to_owned(),
+            task_id: record.task_id,
+            intent: record.intent,
+            model: record.model,
+            created_at: record.created_at,
+            path: record.path.map(|path| FilePath(path.into())),
+            bytes: record.bytes,
+        }
     }
 }
 
@@ -258,30 +300,34 @@ impl Pending {
     /// Kinds that this binding does not know are left out.
     pub(crate) fn new_from(entry: junfeiai::Pending) -> Option<Self> {
         match entry {
-            junfeiai::Pending::Task { task_id, model, seconds, created_at, state, fingerprint, prompt, .. } => {
-                Some(Self {
-                    kind: "task".to_owned(),
-                    task_id: Some(task_id),
-                    intent: None,
-                    model,
-                    seconds,
-                    created_at,
-                    state: state.name().to_owned(),
-                    fingerprint,
-                    prompt,
-                })
-            }
-            junfeiai::Pending::Unknown { intent, fingerprint, model, seconds, at, reason, prompt, .. } => Some(Self {
-                kind: "unknown".to_owned(),
-                task_id: None,
-                intent: Some(intent),
+            junfeiai::Pending::Task {
+                task_id, model, seconds, created_at, state, fingerprint, prompt, key, ..
+            } => Some(Self {
+                kind: "task".to_owned(),
+                task_id: Some(task_id),
+                intent: None,
                 model,
                 seconds,
-                created_at: at,
-                state: reason,
-                fingerprint: Some(fingerprint),
+                created_at,
+                state: state.name().to_owned(),
+                fingerprint,
                 prompt,
+                key,
             }),
+            junfeiai::Pending::Unknown { intent, fingerprint, model, seconds, at, reason, prompt, key, .. } => {
+                Some(Self {
+                    kind: "unknown".to_owned(),
+                    task_id: None,
+                    intent: Some(intent),
+                    model,
+                    seconds,
+                    created_at: at,
+                    state: reason,
+                    fingerprint: Some(fingerprint),
+                    prompt,
+                    key,
+                })
+            }
             _ => None,
         }
     }

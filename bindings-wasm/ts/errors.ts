@@ -3,7 +3,7 @@ import type { RawRecord } from "./raw.js";
 
 /** What kind of failure it is. New kinds may come. */
 export type ErrorCode =
-  | "config" | "invalid_request" | "untrusted_host"
+  | "config" | "invalid_request" | "untrusted_host" | "idempotency_conflict"
   | "bad_request" | "authentication" | "permission_denied" | "insufficient_balance" | "not_found" | "rate_limited"
   | "upstream" | "model_unavailable" | "unexpected_response" | "not_offered"
   | "connect" | "connection" | "timeout"

@@ -45,6 +45,7 @@ _JS_OPTIONS: Names = {
 }
 MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
+KEY_STATES = ("sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten")
 PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown", None)}
 
 # The ids of tasks that a scenario creates; those that it puts in have names of their own.
@@ -133,6 +134,14 @@ def pending(value: dict[str, Any]) -> dict[str, Any]:
             "state": state, "prompt": absent(value.get("prompt"))}
 
 
+def known_key(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    state = value["state"]
+    return {"state": KEY_STATES[state - 1] if isinstance(state, int) else state, "attempt": value["attempt"],
+            "task_id": absent(value["task_id"]), "path": absent(value["path"])}
+
+
 def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
     """What came of one step."""
     shapes: dict[str, Callable[[Any], Any]] = {
@@ -141,7 +150,7 @@ def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
         "video": lambda video: {name: absent(part) for name, part in video.items()},
         "error": lambda record: error(binding, record),
         "reads": lambda parts: [read(part["bytes"]) for part in parts],
-        "pending": lambda list_: [pending(one) for one in list_],
+        "pending": lambda list_: [pending(one) for one in list_], "known": known_key,
         "ended": lambda list_: sorted((outcome(binding, one) for one in list_), key=lambda one: str(one["key"])),
     }
     plain: dict[str, Any] = {}

@@ -76,7 +76,7 @@ def play(scenario: book.Scenario, binding: str, shim: bindings.Shim, service: Se
     scenario = scenario.for_binding(binding)
     places = {"{key}": KEY, "{base}": f"{service.origin}/v1", "{origin}": service.origin, "{second}": service.second,
               "{closed}": closed, "{dir}": str(folder), "{port}": service.origin.rsplit(":", 1)[1],
-              "{second_port}": service.second.rsplit(":", 1)[1], "{4097 letters}": "a" * 4097}
+              "{second_port}": service.second.rsplit(":", 1)[1], "{201 letters}": "a" * 201, "{4097 letters}": "a" * 4097}
     lay_out(scenario, folder)
     service.prepare(plain.filled(scenario.server, {"{key}": KEY}), scenario.tasks)
     client = {"api_key": "{key}", "base_url": "{base}", "poll_interval": 0.02, **scenario.client}
@@ -102,7 +102,7 @@ def play(scenario: book.Scenario, binding: str, shim: bindings.Shim, service: Se
     def file(task: str) -> bytes:
         return service.file(ids[-1] if task == "new" else task)
 
-    for one_way in ("{port}", "{second_port}", "{key}", "{4097 letters}"):
+    for one_way in ("{port}", "{second_port}", "{key}", "{201 letters}", "{4097 letters}"):
         del places[one_way]
     outcome = plain.settled(outcome, {template: text for template, text in places.items() if text})
     problems = judge.differences({"error": scenario.client_error} if scenario.client_error else {}, outcome["client"],

@@ -57,6 +57,10 @@ class InvalidRequestError(JunFeiAIError, ValueError):
     """The request was refused before it was sent; nothing was charged."""
 
 
+class IdempotencyConflictError(InvalidRequestError):
+    """The key was used for another request. Nothing was sent."""
+
+
 class APIStatusError(JunFeiAIError):
     """The server responded with an error."""
 
@@ -165,6 +169,7 @@ KINDS: dict[str, type[JunFeiAIError]] = {
     "config": ConfigError,
     "invalid_request": InvalidRequestError,
     "untrusted_host": UntrustedHostError,
+    "idempotency_conflict": IdempotencyConflictError,
     "bad_request": BadRequestError,
     "authentication": AuthenticationError,
     "permission_denied": PermissionDeniedError,

@@ -39,6 +39,7 @@ __all__ = [
     "Outcome",
     "AsyncOutcome",
     "Pending",
+    "KeyRecord",
     "Saved",
     "Balance",
     "CheckStep",
@@ -138,7 +139,7 @@ class Balance:
 @final
 class Pending:
     """An entry of the journal that is not finished: a task, or a create request that may have been charged."""
-    def __new__(cls, kind: Literal["task", "unknown"], task_id: str | None, intent: str | None, model: str, seconds: str | None, created_at: int, state: str, fingerprint: str | None, prompt: str | None) -> Pending: ...
+    def __new__(cls, kind: Literal["task", "unknown"], task_id: str | None, intent: str | None, model: str, seconds: str | None, created_at: int, state: str, fingerprint: str | None, prompt: str | None, key: str | None) -> Pending: ...
     @property
     def kind(self) -> Literal["task", "unknown"]:
         """``task``: wait for it and save it. ``unknown``: a create request without a response; check your account's usage
@@ -168,6 +169,44 @@ class Pending:
     @property
     def prompt(self) -> str | None:
         """The prompt, if the client was made with ``journal_prompts``."""
+    @property
+    def key(self) -> str | None:
+        """The key under which it was created."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class KeyRecord:
+    """What the journal knows of a key."""
+    def __new__(cls, key: str, attempt: int, state: Literal["sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten"], task_id: str | None, intent: str, model: str, created_at: int, path: Path | None, bytes: int | None) -> KeyRecord: ...
+    @property
+    def key(self) -> str:
+        """The key."""
+    @property
+    def attempt(self) -> int:
+        """1 for the first task of the key, one more for each that was created after a failed one."""
+    @property
+    def state(self) -> Literal["sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten"]:
+        """``sending``, ``unknown``, ``created``, ``succeeded``, ``failed``, ``saved`` or ``forgotten``."""
+    @property
+    def task_id(self) -> str | None:
+        """The task's id, once there is a task."""
+    @property
+    def intent(self) -> str:
+        """The journal's id of the create request, for ``resolve_unknown``."""
+    @property
+    def model(self) -> str:
+        """The requested model."""
+    @property
+    def created_at(self) -> int:
+        """Unix seconds of the create request."""
+    @property
+    def path(self) -> Path | None:
+        """Where the video was saved."""
+    @property
+    def bytes(self) -> int | None:
+        """Its length in bytes."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -345,18 +384,19 @@ class Videos:
     >>> client.videos.get(task.id).id == task.id
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None) -> Task:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
         ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
-        ``extra`` holds further JSON fields for the model. ``validate`` is ``"strict"`` (treat warnings as
+        ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
+        key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
         errors), ``"default"`` or ``"off"``.
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -388,12 +428,16 @@ class Videos:
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
     def pending(self) -> list[Pending]:
         """The unfinished tasks and create requests in the client's ``journal``. Sends no request."""
+    def key(self, key: str) -> KeyRecord | None:
+        """What the client's ``journal`` knows of a key: how far its task is, and where its video was saved. ``None``
+        if nothing was created under it. Sends no request.
+        """
     def forget(self, task_id: str) -> bool:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
@@ -440,6 +484,14 @@ class Task:
     @property
     def billed_seconds(self) -> float | None:
         """The seconds of video that the server billed, if it reports them."""
+    @property
+    def reused(self) -> bool:
+        """True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
+        nothing.
+        """
+    @property
+    def saved_path(self) -> Path | None:
+        """Where an earlier call with the same ``key`` saved the video, if it did."""
     @property
     def video_url(self) -> str | None:
         """The URL of the MP4, once the task succeeded. Reading it needs the key, unless the URL is signed."""
@@ -499,6 +551,11 @@ class Video:
     @property
     def url(self) -> str | None:
         """Its URL, if known. Reading it needs the key, unless the URL is signed."""
+    @property
+    def saved_path(self) -> Path | None:
+        """Where an earlier call with the same ``key`` saved it, if it did. ``save`` to the same path returns a file that
+        is still there without a request.
+        """
     @property
     def file_name(self) -> str:
         """A file name made from the task id that is valid on every system, such as ``task_abc.mp4``."""
@@ -613,18 +670,19 @@ class AsyncVideos:
     >>> asyncio.run(main())
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None) -> Coroutine[Any, Any, AsyncTask]:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
         ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
-        ``extra`` holds further JSON fields for the model. ``validate`` is ``"strict"`` (treat warnings as
+        ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
+        key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
         errors), ``"default"`` or ``"off"``.
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -656,12 +714,16 @@ class AsyncVideos:
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
     def pending(self) -> Coroutine[Any, Any, list[Pending]]:
         """The unfinished tasks and create requests in the client's ``journal``. Sends no request."""
+    def key(self, key: str) -> Coroutine[Any, Any, KeyRecord | None]:
+        """What the client's ``journal`` knows of a key: how far its task is, and where its video was saved. ``None``
+        if nothing was created under it. Sends no request.
+        """
     def forget(self, task_id: str) -> Coroutine[Any, Any, bool]:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
@@ -711,6 +773,14 @@ class AsyncTask:
     @property
     def billed_seconds(self) -> float | None:
         """The seconds of video that the server billed, if it reports them."""
+    @property
+    def reused(self) -> bool:
+        """True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
+        nothing.
+        """
+    @property
+    def saved_path(self) -> Path | None:
+        """Where an earlier call with the same ``key`` saved the video, if it did."""
     @property
     def video_url(self) -> str | None:
         """The URL of the MP4, once the task succeeded. Reading it needs the key, unless the URL is signed."""
@@ -771,6 +841,11 @@ class AsyncVideo:
     @property
     def url(self) -> str | None:
         """Its URL, if known. Reading it needs the key, unless the URL is signed."""
+    @property
+    def saved_path(self) -> Path | None:
+        """Where an earlier call with the same ``key`` saved it, if it did. ``save`` to the same path returns a file that
+        is still there without a request.
+        """
     @property
     def file_name(self) -> str:
         """A file name made from the task id that is valid on every system, such as ``task_abc.mp4``."""

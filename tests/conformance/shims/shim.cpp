@@ -149,6 +149,12 @@ private:
            return json{{"balance", {{"name", maybe(b.name)}, {"unlimited", b.unlimited}, {"available_usd", maybe(b.available_usd)},
                                     {"used_usd", b.used_usd}, {"expires_at", maybe(b.expires_at)}}}};
          }},
+        {"key", [](shim &s, const json &w) {
+           const auto k = s.client_.find_key(w["key"].get<std::string>());
+           if (!k) return json{{"known", nullptr}};
+           return json{{"known", {{"state", static_cast<int>(k->state)}, {"attempt", k->attempt}, {"task_id", maybe(k->task_id)},
+                                  {"path", k->path ? json(k->path->string()) : json(nullptr)}}}};
+         }},
         {"pending", [](shim &s, const json &) {
            json list = json::array();
            for (const auto &p : s.client_.list_pending())
@@ -195,7 +201,7 @@ private:
       json end = {{"key", by_index ? json(one->index) : maybe(one->task_id)}};
       const auto *video = jfai_result_video(one->result.get());
       if (one->error) end["error"] = error_json(*one->error);
-      if (video != nullptr) end["video"] = {{"task_id", jfai_video_task_id(video)}, {"url", jfai_video_url(video)}};
+      if (video != nullptr) end["video"] = {{"task_id", jfai_video_task_id(video)}, {"url", jfai_video_url(video) ? json(jfai_video_url(video)) : json(nullptr)}};
       if (const auto *s = jfai_result_summary(one->result.get()))
         end["summary"] = {{"bytes", jfai_summary_bytes(s)},
                           {"duration_ms", jfai_summary_duration_ms(s)},

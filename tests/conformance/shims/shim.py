@@ -173,6 +173,10 @@ class Shim:
         pending = await given(self.client.videos.pending())
         return {"pending": [{name: getattr(one, name) for name in names.split()} for one in pending]}
 
+    async def key(self, step: dict[str, Any]) -> dict[str, Any]:
+        known = await given(self.client.videos.key(step["key"]))
+        return {"known": known and {name: getattr(known, name) for name in ("state", "attempt", "task_id", "path")}}
+
     async def forget(self, step: dict[str, Any]) -> dict[str, Any]:
         return {"found": await given(self.client.videos.forget(self.id(step)))}
 

@@ -310,6 +310,23 @@ static jfai_status do_balance(shim *now, const cJSON *with, cJSON *out, jfai_err
   return status;
 }
 
+static jfai_status do_key(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
+  jfai_key_record *key = NULL;
+  const jfai_status status = jfai_find_key(now->client, text(with, "key"), &key, err);
+  if (status != JFAI_OK) return status;
+  if (key == NULL) {
+    cJSON_AddNullToObject(out, "known");
+    return status;
+  }
+  cJSON *json = cJSON_AddObjectToObject(out, "known");
+  cJSON_AddNumberToObject(json, "state", jfai_key_state(key));
+  cJSON_AddNumberToObject(json, "attempt", jfai_key_attempt(key));
+  put(json, "task_id", jfai_key_task_id(key));
+  put(json, "path", jfai_key_path(key));
+  jfai_key_record_free(key);
+  return status;
+}
+
 static jfai_status do_pending(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
   (void)with;
   jfai_pending *pending = NULL;
@@ -363,7 +380,7 @@ static const struct { const char *name; verb call; } verbs[] = {
     {"read_range", do_read_range}, {"open", do_open},               {"save", do_save},
     {"as_completed", do_as_completed}, {"generate_many", do_generate_many}, {"check", do_check},
     {"models", do_models},         {"balance", do_balance},         {"pending", do_pending},
-    {"forget", do_forget},         {"resolve_unknown", do_resolve_unknown}, {"resume_pending", do_resume_pending}};
+    {"key", do_key},               {"forget", do_forget},         {"resolve_unknown", do_resolve_unknown}, {"resume_pending", do_resume_pending}};
 
 static cJSON *carry_out(shim *now, const cJSON *step) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {

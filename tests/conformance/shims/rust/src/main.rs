@@ -60,7 +60,7 @@ impl Shim {
             "create" | "get" | "task_by_id" | "refresh" | "wait" | "generate" | "watch" => {
                 self.task_step(verb, with, &client.videos(), &token).await
             }
-            "as_completed" | "generate_many" | "check" | "models" | "balance" | "pending" | "forget"
+            "as_completed" | "generate_many" | "check" | "models" | "balance" | "key" | "pending" | "forget"
             | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
             _ => self.video_step(verb, with, &client.videos(), &token).await,
         }
@@ -184,6 +184,7 @@ impl Shim {
             }
             "models" => Ok(json!({ "models": client.models().await? })),
             "balance" => Ok(json!({ "balance": client.balance().await? })),
+            "key" => Ok(json!({ "known": videos.key(with["key"].as_str().unwrap_or_default()).await? })),
             "pending" => Ok(json!({ "pending": videos.pending().await? })),
             "forget" => Ok(json!({ "found": videos.forget(&self.id(with)?).await? })),
             "resolve_unknown" => {
