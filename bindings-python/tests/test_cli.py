@@ -136,7 +136,10 @@ def test_batch_after_ctrl_c_pays_nothing_twice(environment: Path, emulator: Emul
     pending = run("pending", "--journal", "out/.junfeiai-journal").stdout
     assert "outcome unknown" not in pending
     assert pending.count("task_") == 4
-    write_list(environment, 6)
+    # The lines of the four tasks and two others, each task in whichever order it came to be made.
+    made = sorted(int(line.split()[1].rstrip(":")) - 1 for line in err.splitlines() if ": task task_" in line)
+    numbers = [*made, *[n for n in range(30) if n not in made][:2]]
+    (environment / "list.jsonl").write_text("\n".join(json.dumps({"prompt": f"ball {n}", "seconds": 4}) for n in numbers))
     # The four tasks of the first run never end in the emulator: they are given up here, the other two are made.
     run("batch", "list.jsonl", "-o", "out", "--concurrency", "6", "--timeout", "0.5", code=4)
     assert emulator.stats()["created_tasks"] == 6

@@ -130,6 +130,7 @@ mod tests {
             }),
             state,
             request_id: None,
+            saving: None,
         };
         let cases = [
             // runs, until, now, in flight

@@ -276,6 +276,68 @@ async fn keys_outlive_their_files_and_the_compaction_for_as_long_as_they_are_kep
     assert_eq!(short.videos().key("a").await.unwrap(), None);
 }
 
+/// A journal whose process is killed after a file got its name and before that is written down.
+struct Forgetful(FileJournal);
+
+impl Journal for Forgetful {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
+        match record.event {
+            Event::Saved { .. } => Box::pin(async { Ok(()) }),
+            _ => self.0.append(record),
+        }
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        self.0.entries()
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        self.0.key(key)
+    }
+
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
+        self.0.claim(record, retry_failed)
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_got_its_name_right_before_the_kill_is_the_keys_own() {
+    let emulator = emulator("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, path) = (folder.path().join("j"), folder.path().join("v.mp4"));
+    let killed = Arc::new(Forgetful(FileJournal::open(&journal).unwrap().compact_after(1, 1)));
+    let builder = Client::builder().api_key(KEY).endpoint(emulator.base_url()).poll_interval(Duration::from_millis(20));
+    let killed = builder.journal_with(killed).build().unwrap();
+    let saved = killed.videos().generate(request()).await.unwrap().save(&path).await.unwrap();
+    // The line outlives a compaction.
+    drop(FileJournal::open(&journal).unwrap().compact_after(0, 0));
+    let videos = client(&emulator, &journal).videos();
+    assert_eq!(videos.key("film-4711/scene-3").await.unwrap().unwrap().state, KeyState::Succeeded);
+    emulator.clear_requests();
+    let video = videos.generate(request()).await.unwrap();
+    assert_eq!(video.saved_path(), None);
+    let again = video.save(&path).await.unwrap();
+    assert_eq!((again.bytes, again.attempts, emulator.requests().len()), (saved.bytes, 0, 0));
+    assert_eq!(videos.key("film-4711/scene-3").await.unwrap().unwrap().state, KeyState::Saved);
+    // A file of another name is read.
+    assert!(video.save(folder.path().join("w.mp4")).await.unwrap().attempts > 0);
+}
+
+#[tokio::test]
+async fn a_file_that_came_in_the_way_is_not_taken_for_the_keys_own() {
+    let emulator = emulator("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, path) = (folder.path().join("j"), folder.path().join("v.mp4"));
+    let killed = Arc::new(Forgetful(FileJournal::open(&journal).unwrap()));
+    let builder = Client::builder().api_key(KEY).endpoint(emulator.base_url()).poll_interval(Duration::from_millis(20));
+    let killed = builder.journal_with(killed).build().unwrap();
+    killed.videos().generate(request()).await.unwrap().save(&path).await.unwrap();
+    // As if it was killed before the name, and somebody else put a video of the same length there.
+    std::fs::copy(&path, folder.path().join("v.mp4.part")).unwrap();
+    let video = client(&emulator, &journal).videos().generate(request()).await.unwrap();
+    assert_eq!(video.save(&path).await.unwrap_err().kind(), ErrorKind::FileExists);
+}
+
 // ---- processes that are killed at any moment --------------------------------------------------------------------------
 
 /// Time that passes by being looked at.

@@ -49,8 +49,9 @@ impl From<Entry> for Earlier {
     fn from(entry: Entry) -> Self {
         let succeeded = matches!(entry.state, State::Succeeded { .. } | State::Saved { .. });
         let task_id = entry.state.task_id().unwrap_or_default().to_owned();
-        let saved = match entry.state {
-            State::Saved { path, bytes, .. } => Some(SavedFile { path, bytes }),
+        let saved = match (entry.state, entry.saving) {
+            (State::Saved { path, bytes, .. }, _) => Some(SavedFile { path, bytes, named: true }),
+            (_, Some((path, bytes))) => Some(SavedFile { path, bytes, named: false }),
             _ => None,
         };
         Self { task_id, model: entry.model, created_at: entry.at, succeeded, saved }

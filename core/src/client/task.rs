@@ -76,7 +76,7 @@ impl Task {
 
     /// Where an earlier call with the same key saved the video, as the journal says. The file may have been moved since.
     pub fn saved_path(&self) -> Option<&Path> {
-        self.saved_file().map(|file| Path::new(&file.path))
+        self.saved_file().filter(|file| file.named).map(|file| Path::new(&file.path))
     }
 
     fn saved_file(&self) -> Option<&SavedFile> {

@@ -48,7 +48,7 @@ impl Video {
     /// file may have been moved since. [`Video::save`] to the same path gives a file that is still there without a
     /// request.
     pub fn saved_path(&self) -> Option<&Path> {
-        self.saved.as_ref().map(|file| Path::new(&file.path))
+        self.saved.as_ref().filter(|file| file.named).map(|file| Path::new(&file.path))
     }
 
     /// The client that it belongs to.

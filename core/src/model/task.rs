@@ -11,6 +11,8 @@ pub(crate) struct SavedFile {
     pub(crate) path: String,
     /// Its length.
     pub(crate) bytes: u64,
+    /// False when it was only about to get its name.
+    pub(crate) named: bool,
 }
 
 /// What one answer of the server says about a task.

@@ -294,6 +294,7 @@ mod tests {
             }),
             state,
             request_id: None,
+            saving: None,
         }
     }
 

@@ -125,6 +125,8 @@ pub struct Entry {
     pub state: State,
     /// The id of the create request, where it was answered.
     pub request_id: Option<String>,
+    /// Where the video was about to get its name, and its length. Known only for a key.
+    pub saving: Option<(String, u64)>,
 }
 
 impl Entry {
@@ -160,6 +162,11 @@ impl Entry {
             State::Forgotten { task_id } => Some(Event::Forgotten { name: task_id.clone() }),
         };
         records.extend(last.map(|event| Record::new(self.changed_at, event)));
+        let task_id = self.state.task_id().filter(|_| !self.state.has_ended());
+        if let (Some(task_id), Some((path, bytes))) = (task_id, &self.saving) {
+            let (task_id, path) = (task_id.to_owned(), path.clone());
+            records.push(Record::new(self.changed_at, Event::Saving { task_id, path, bytes: *bytes }));
+        }
         records
     }
 }
@@ -311,7 +318,16 @@ impl Ledger {
                     return Err("the key of the create is taken");
                 }
                 let (model, order) = (order.model.clone(), Some(order));
-                self.begin(Entry { intent, model, at, changed_at: at, order, state: State::Sending, request_id: None });
+                self.begin(Entry {
+                    intent,
+                    model,
+                    at,
+                    changed_at: at,
+                    order,
+                    state: State::Sending,
+                    request_id: None,
+                    saving: None,
+                });
                 Ok(true)
             }
             Event::Created { intent, task_id, model, request_id } => {
@@ -334,7 +350,10 @@ impl Ledger {
                         }
                     }
                     // Its intent was forgotten meanwhile; what was paid for is kept all the same.
-                    None => self.begin(Entry { intent, model, at, changed_at: at, order: None, state, request_id }),
+                    None => {
+                        let (order, saving) = (None, None);
+                        self.begin(Entry { intent, model, at, changed_at: at, order, state, request_id, saving });
+                    }
                 }
                 Ok(true)
             }
@@ -359,6 +378,16 @@ impl Ledger {
                     }
                     (End::Succeeded, _) => Ok(false),
                 }
+            }
+            Event::Saving { task_id, path, bytes } => {
+                let number = self.open_task(&task_id);
+                let entry = number.and_then(|number| self.entries.get_mut(&number));
+                let Some(entry) = entry.filter(|entry| entry.key().is_some()) else { return Ok(false) };
+                let saving = Some((path, bytes));
+                let changed = entry.saving != saving;
+                entry.saving = saving;
+                entry.changed_at = if changed { at } else { entry.changed_at };
+                Ok(changed)
             }
             Event::Saved { task_id, path, bytes } => {
                 let Some(number) = self.by_task.get(&task_id).copied() else { return Ok(false) };

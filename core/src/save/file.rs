@@ -13,10 +13,12 @@ use crate::model::SavedFile;
 use crate::platform::native::storage::FileStorage;
 use crate::protocol::DownloadPolicy;
 use crate::save::existing::whole;
+use crate::save::files::PART;
 use crate::save::meter::{Meter, SaveProgress};
 use crate::save::saver::{SaveOptions, during_save, save};
 use crate::save::summary::Summary;
 use crate::save::target;
+use crate::storage::Storage as _;
 use crate::video::fetch::Source;
 
 /// A save that has not begun: set what differs, then await it.
@@ -148,6 +150,7 @@ impl Save {
             create_parents: self.parents,
             rate_limit: self.rate_limit,
             cancel: None,
+            kept_path: Some(kept_path(&self.path)),
         };
         let (core, on_progress) = (self.core.clone(), &mut self.on_progress);
         let mut meter = Meter::new(begun);
@@ -204,8 +207,13 @@ async fn saved_before(
 ) -> Result<Option<Summary>> {
     let summary = whole(&path, core.timer.seed(), || core.now()).await?;
     let Some(mut summary) = summary.filter(|summary| summary.bytes == saved.bytes) else { return Ok(None) };
+    let storage = FileStorage::new(&path)?;
+    // While there is what was read beside it, the file of that name is another one.
+    if !saved.named && storage.stat(PART, false).await?.is_some() {
+        return Ok(None);
+    }
     if sha256 {
-        summary.sha256 = Some(FileStorage::new(&path)?.sha256().await?);
+        summary.sha256 = Some(storage.sha256().await?);
     }
     Ok(Some(summary))
 }

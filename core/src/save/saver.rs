@@ -9,6 +9,8 @@ use crate::async_compat::MaybeSend;
 use crate::calls::cancel::CancelToken;
 use crate::calls::client_core::ClientCore;
 use crate::error::{Error, Phase, Result};
+#[cfg(feature = "native")]
+use crate::journal::Event;
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::part_file::PartFile;
 use crate::storage::Storage;
@@ -27,6 +29,9 @@ pub struct SaveOptions {
     /// Bytes per second at most.
     #[cfg(feature = "native")]
     pub rate_limit: Option<u64>,
+    /// The path as the journal keeps it.
+    #[cfg(feature = "native")]
+    pub(crate) kept_path: Option<String>,
     /// Ends the save early. Unlike a dropped future it waits until what was read is kept and the lock is released, which a
     /// storage that cannot work in place needs.
     pub cancel: Option<CancelToken>,
@@ -87,6 +92,11 @@ async fn run(
         (Some(token), None) => token.run(read).await?,
         (None, _) => read.await?,
     };
+    #[cfg(feature = "native")]
+    if let (Some(id), Some(path)) = (source.task_id.as_deref(), &options.kept_path) {
+        let (task_id, bytes) = (id.to_owned(), finished.total.unwrap_or_default());
+        core.note(Event::Saving { task_id, path: path.clone(), bytes }).await;
+    }
     part.finish(finished.total.unwrap_or_default(), options.overwrite).await?;
     Ok(finished)
 }

@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--image", action="append", metavar="URL|FILE", help="start image; several are reference images"
     )
+    group.add_argument("--key", help="your own name for the job: it is created once per key, however often the command runs")
+    group.add_argument("--retry-failed", action="store_true", help="create another task if the one of this key failed")
     group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
     wait = argparse.ArgumentParser(add_help=False)

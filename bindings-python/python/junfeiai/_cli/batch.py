@@ -1,8 +1,8 @@
 """``junfeiai batch``: every video of a list, resumable.
 
-The file of a line is named after its request, so that a line whose file exists is done. A line whose task is in the
-folder's journal is resumed; a create request of unknown outcome is never sent again automatically. One run at a time
-works in a folder.
+The file of a line is named after its request, so that a line whose file exists is done. Each line has a key in the
+folder's journal, its own or one made from its request: what was created under it is resumed, and a create request of
+unknown outcome is never sent again automatically. One run at a time works in a folder.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
     """Reads and checks the whole list before anything is paid."""
     lines: list[Line] = []
     seen: defaultdict[str, int] = defaultdict(int)
+    numbers: dict[str, int] = {}
     for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if not text.strip():
             continue
@@ -83,6 +84,12 @@ def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
             raise InvalidRequestError(f"{file}, line {number}: {error}") from error
         seen[fingerprint] += 1
         twin = f"-{seen[fingerprint]}" if seen[fingerprint] > 1 else ""
+        if request.get("key") is None:
+            # A line that failed is tried again by the next run.
+            request = {"retry_failed": True, **request, "key": f"batch/{fingerprint}{twin}"}
+        key = request["key"]
+        if number != numbers.setdefault(key, number):
+            raise InvalidRequestError(f"{file}, line {number}: its key {key!r} is the one of line {numbers[key]}")
         lines.append(Line(number, request, fingerprint, folder / (name or f"{fingerprint[:16]}{twin}.mp4")))
     paths = [line.path for line in lines]
     if len(set(paths)) < len(paths):
@@ -200,7 +207,9 @@ class Batch:
         """The journal's entry of this request that belongs to no other line."""
         for entry in await self.client.videos.pending():
             name = entry.task_id or entry.intent
-            if entry.fingerprint == line.fingerprint and name and name not in self.claimed:
+            # Another program may have created it, without a key.
+            mine = entry.key in (None, line.request["key"]) and entry.fingerprint == line.fingerprint
+            if mine and name and name not in self.claimed:
                 self.claimed.add(name)
                 return entry
         return None

@@ -24,6 +24,8 @@ def _request(options: Any) -> dict[str, Any]:
         "image": images[0] if len(images) == 1 else None,
         "images": images if len(images) > 1 else None,
         "validate": options.validate,
+        "key": options.key,
+        "retry_failed": options.retry_failed,
     }
 
 
@@ -99,8 +101,11 @@ def _save(video: Video, options: Any, output: Output) -> int:
 def generate(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
         # Before anything is paid. Without --output the file is named after the task, which does not exist yet.
-        path = options.output or f"task_{os.urandom(8).hex()}.mp4"
-        client.videos.check_save(path, **_save_options(options))
+        path = Path(options.output or f"task_{os.urandom(8).hex()}.mp4")
+        known = client.videos.key(options.key) if options.key else None
+        # A video that this key has saved there already is not in the way.
+        if known is None or known.path != path.absolute():
+            client.videos.check_save(path, **_save_options(options))
         notify = _progress(options, output)
         created: list[Task] = []
 

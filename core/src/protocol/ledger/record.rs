@@ -115,6 +115,16 @@ pub enum Event {
         /// How.
         status: End,
     },
+    /// The video is read whole and gets its name next. Kept for a task with a key: a process that is killed between the
+    /// name and [`Event::Saved`] must not leave a file that the next one takes for somebody else's.
+    Saving {
+        /// The task's id.
+        task_id: String,
+        /// Where.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
     /// The video is on the disk, whole.
     Saved {
         /// The task's id.
