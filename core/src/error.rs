@@ -418,6 +418,14 @@ impl Error {
                     "to have the video as it is, save it with verify off, or read it as a stream"
                 })
             }
+            // A journal in a database has neither lines nor a file.
+            (_, ErrorKind::Journal) if record.field.as_deref() == Some("journal") => {
+                Cow::Borrowed(if record.transient {
+                    "check the database and the network, then try again"
+                } else {
+                    "correct it there, or choose another place for the journal"
+                })
+            }
             (_, ErrorKind::Download) if !record.transient => {
                 Cow::Borrowed("saving again cannot help: contact support with the task id")
             }

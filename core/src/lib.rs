@@ -78,6 +78,8 @@ pub mod protocol;
 mod save;
 mod status;
 pub mod storage;
+#[cfg(feature = "journal")]
+pub mod store;
 mod text;
 mod time;
 mod video;
