@@ -33,7 +33,7 @@ BOUNDED = [
     (r"\breqwest::", "reqwest", ["platform/native/"]),
     (r"\b(?:Instant|SystemTime)::now\b", "a clock", ["platform/"]),
     (r"\bcfg!?\((?:\w+\()*(?:target_|unix|windows)", "the target", ["platform/", "async_compat.rs", "fork.rs", "text/"]),
-    (r"\.await\b|\basync (?:fn|move)\b", "async code", ["platform/", "journal.rs", "calls/", "check/", "video/", "save/", "client/"]),
+    (r"\.await\b|\basync (?:fn|move)\b", "async code", ["platform/", "journal.rs", "store/", "calls/", "check/", "video/", "save/", "client/"]),
     (r"\bfs::|\bFile::|\bTcpStream\b", "files and sockets", ["platform/native/", "save/", "model/image.rs"]),
 ]
 

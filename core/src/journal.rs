@@ -54,6 +54,13 @@ pub trait Journal: MaybeSend + MaybeSync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// The name of a create request, from a random word. Default: that word. Who finds a create request by its key puts the
+    /// key into it.
+    fn intent(&self, key: Option<&str>, random: &str) -> String {
+        let _ = key;
+        random.to_owned()
+    }
+
     /// This process, for the intents that it writes. Default: not known.
     fn process(&self) -> Option<Process> {
         None

@@ -152,7 +152,8 @@ impl ClientCore {
         let now = self.timer.unix_now();
         let life = (self.config.retry.budget.saturating_add(self.config.create_timeout)).as_secs();
         let fingerprint = prepared.fingerprint();
-        open.intent = self.new_name(&fingerprint);
+        let key = keyed.as_ref().map(|keyed| keyed.0.request().key());
+        open.intent = recorder.journal.intent(key, &self.new_name(&fingerprint));
         open.model = self.bounded(&prepared.model, MAX_WORD);
         let order = Order {
             fingerprint,

@@ -184,7 +184,7 @@ pub enum Claim {
 }
 
 /// How long the ids of answered requests are kept, in seconds: the service's log shows the newest rows only.
-const ANSWERED_KEPT: u64 = 3 * 24 * 3600;
+pub const ANSWERED_KEPT: u64 = 3 * 24 * 3600;
 /// How many of them are kept at most.
 const MAX_ANSWERED: usize = 5000;
 
@@ -216,6 +216,11 @@ impl Ledger {
         self.entries.get(number)
     }
 
+    /// Whether an entry is about this task.
+    pub fn knows_task(&self, task_id: &str) -> bool {
+        self.by_task.contains_key(task_id)
+    }
+
     /// What was created under keys, ended or not, in the order of its beginning.
     pub fn keys(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values().filter(|entry| entry.key().is_some())
@@ -237,6 +242,12 @@ impl Ledger {
     /// The ids of create requests that were answered in the last three days.
     pub fn answered(&self) -> impl Iterator<Item = &str> {
         self.answered.iter().map(|(_, id)| id.as_str())
+    }
+
+    /// Unix seconds of the last record that it knows of.
+    pub fn changed_at(&self) -> Option<u64> {
+        let answered = self.answered.iter().map(|(at, _)| *at);
+        self.entries.values().map(|entry| entry.changed_at).chain(answered).max()
     }
 
     /// Drops keys whose tasks ended before this time, in unix seconds.
@@ -487,6 +498,9 @@ impl Ledger {
         }
         entry.changed_at = at;
         entry.state = state;
+        if entry.state.has_ended() {
+            entry.saving = None;
+        }
         // With a task of its own it takes the place of the failed one before it.
         let key = entry.key().filter(|_| entry.state.task_id().is_some()).map(|key| key.name.clone());
         let before = key.and_then(|key| self.by_key.get_mut(&key)).and_then(|(_, before)| before.take());

@@ -143,16 +143,15 @@ impl JournalFile {
         self.locked(|known, file| self.keep(known, file, record))
     }
 
-    fn claim(&self, mut record: Record, retry_failed: bool) -> Result<Claim> {
+    fn claim(&self, record: Record, retry_failed: bool) -> Result<Claim> {
         self.locked(|known, file| {
-            let Event::Intent { order, .. } = &mut record.event else {
+            let Event::Intent { order, .. } = &record.event else {
                 return Err(self.error("only a create is claimed"));
             };
-            let Some(key) = &mut order.key else { return Err(self.error("the create has no key")) };
+            let Some(key) = &order.key else { return Err(self.error("the create has no key")) };
             let claim = known.ledger.claim(&key.name, retry_failed);
             if let Claim::Free { attempt } = claim {
-                key.attempt = attempt;
-                self.keep(known, file, record)?;
+                self.keep(known, file, record.with_attempt(attempt))?;
             }
             Ok(claim)
         })

@@ -164,6 +164,15 @@ impl Record {
         Self { v: if keyed { WITH_KEY } else { VERSION }, at, event }
     }
 
+    /// The same as this many-th attempt of its key.
+    #[must_use]
+    pub fn with_attempt(mut self, number: u32) -> Self {
+        if let Event::Intent { order: Order { key: Some(key), .. }, .. } = &mut self.event {
+            key.attempt = number;
+        }
+        self
+    }
+
     /// The line, with its end.
     pub fn to_line(&self) -> String {
         // Plain data with text keys: there is nothing that JSON could refuse.

@@ -1,0 +1,332 @@
+//! A journal in a [`Store`], so that the processes of many machines share it.
+//!
+//! Each create request is one row, whose value is the lines that a file's journal would hold of it. So a claim is one
+//! compare-and-set of one row, whoever else writes, and what the lines add up to is decided by the same
+//! [`Ledger`](crate::protocol::ledger::Ledger).
+//!
+//! | row | value |
+//! |---|---|
+//! | `k/` and a hash of the key | what was created under the key |
+//! | `c/` and the intent | a create request without a key, until it has ended and for three days after |
+//! | `t/` and a hash of the task's id | the name of the task's row |
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::async_compat::BoxFuture;
+use crate::error::Result;
+use crate::fork::PerProcess;
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
+use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
+use crate::store::{Store, failed, unavailable};
+
+/// How often a row is read anew because another was faster, before it is an error. Each time another has come further.
+const MAX_TRIES: u32 = 1000;
+/// Tasks whose rows are remembered.
+const MAX_KNOWN: usize = 10_000;
+/// How long a key is known after its task has ended.
+const KEEP_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest wait for a record of a create request that is dropped.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Which process this is, and which others still run: known only on the same machine.
+pub trait Processes: crate::async_compat::MaybeSend + crate::async_compat::MaybeSync {
+    /// This process.
+    fn current(&self) -> Option<Process>;
+    /// Whether that process still runs; `None` when that cannot be known.
+    fn runs(&self, process: &Process) -> Option<bool>;
+}
+
+/// A [`Journal`] in a [`Store`]. See the [module documentation](self).
+///
+/// Ended keys are dropped, 30 days after the end of their task, when somebody lists what is pending.
+#[derive(Clone)]
+pub struct StoreJournal {
+    store: Arc<dyn Store>,
+    processes: Option<Arc<dyn Processes>>,
+    keep_keys: Duration,
+    /// The rows of tasks. Only saves a request.
+    known: Arc<PerProcess<Mutex<HashMap<String, String>>>>,
+}
+
+impl StoreJournal {
+    /// A journal in this store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, processes: None, keep_keys: KEEP_KEYS, known: Arc::default() }
+    }
+
+    /// Whom to ask which processes still run. Without it a create request of another process counts as in flight for as
+    /// long as it may take.
+    #[must_use]
+    pub fn processes(mut self, processes: Arc<dyn Processes>) -> Self {
+        self.processes = Some(processes);
+        self
+    }
+
+    /// How long a key is known after its task has ended. Default 30 days.
+    #[must_use]
+    pub fn keep_keys(mut self, time: Duration) -> Self {
+        self.keep_keys = time;
+        self
+    }
+
+    async fn write(&self, record: Record) -> Result<()> {
+        let name = match &record.event {
+            Event::Intent { intent, .. }
+            | Event::Created { intent, .. }
+            | Event::Refused { intent, .. }
+            | Event::Unknown { intent, .. } => row_of(intent),
+            Event::Finished { task_id, .. } | Event::Saving { task_id, .. } | Event::Saved { task_id, .. } => {
+                // A task of another program is nobody's here.
+                let Some(name) = self.row_of_task(task_id).await? else { return Ok(()) };
+                name
+            }
+            Event::Forgotten { name } => self.row_of_task(name).await?.unwrap_or_else(|| row_of(name)),
+            Event::Answered { .. } => return Ok(()),
+        };
+        let task = match &record.event {
+            Event::Created { task_id, .. }
+            | Event::Finished { task_id, .. }
+            | Event::Saved { task_id, .. }
+            | Event::Forgotten { name: task_id } => Some(task_id.as_str()),
+            _ => None,
+        };
+        let is_known = self
+            .change(&name, |ledger| {
+                ledger.apply(record.clone())?;
+                Ok(task.is_some_and(|task_id| ledger.knows_task(task_id)))
+            })
+            .await?;
+        match (task, &record.event) {
+            (Some(task_id), Event::Created { .. }) if is_known => self.note_task(task_id, &name).await,
+            (Some(task_id), _) if !is_known => self.forget_task(task_id).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes a row by what its lines add up to. What changes nothing is not written.
+    async fn change<T>(&self, name: &str, change: impl Fn(&mut Ledger) -> Result<T, &'static str>) -> Result<T> {
+        for _ in 0..MAX_TRIES {
+            let row = self.store.load(name).await?;
+            let text = row.as_ref().map_or("", |row| row.value.as_str());
+            let mut ledger = read(name, text)?;
+            let result = change(&mut ledger).map_err(|what| failed(format!("the row {name:?}: {what}")))?;
+            let new = write(&ledger);
+            if new == text {
+                return Ok(result);
+            }
+            let value = (!new.is_empty()).then_some(new);
+            if self.store.swap(name, row.map(|row| row.version), value).await?.is_some() {
+                return Ok(result);
+            }
+        }
+        Err(unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again")))
+    }
+
+    /// Keeps which row a task is in. Without it the task would not be found by its id.
+    async fn note_task(&self, task_id: &str, name: &str) -> Result<()> {
+        let row = task_row(task_id);
+        loop {
+            let old = self.store.load(&row).await?;
+            if old.as_ref().is_some_and(|old| old.value == name) {
+                break;
+            }
+            if self.store.swap(&row, old.map(|old| old.version), Some(name.to_owned())).await?.is_some() {
+                break;
+            }
+        }
+        self.remember(task_id, name);
+        Ok(())
+    }
+
+    async fn row_of_task(&self, task_id: &str) -> Result<Option<String>> {
+        if let Some(name) = self.with_known(|known| known.get(task_id).cloned()) {
+            return Ok(Some(name));
+        }
+        let Some(row) = self.store.load(&task_row(task_id)).await? else { return Ok(None) };
+        self.remember(task_id, &row.value);
+        Ok(Some(row.value))
+    }
+
+    fn remember(&self, task_id: &str, name: &str) {
+        self.with_known(|known| {
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(task_id.to_owned(), name.to_owned());
+        });
+    }
+
+    fn with_known<T>(&self, action: impl FnOnce(&mut HashMap<String, String>) -> T) -> T {
+        let known = self.known.get_or_init(Mutex::default);
+        action(&mut known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Every row of create requests with what its lines add up to, after dropping those that need not be kept.
+    async fn ledgers(&self) -> Result<Vec<Ledger>> {
+        let mut rows = self.store.scan("k/").await?;
+        rows.extend(self.store.scan("c/").await?);
+        let ledgers: Result<Vec<_>> = rows.iter().map(|(name, row)| read(name, &row.value)).collect();
+        let mut ledgers = ledgers?;
+        let newest = ledgers.iter().filter_map(Ledger::changed_at).max().unwrap_or_default();
+        for ((name, row), ledger) in rows.iter().zip(&mut ledgers) {
+            let ids: Vec<_> = ledger.keys().filter_map(|entry| entry.state.task_id().map(str::to_owned)).collect();
+            ledger.expire(newest.saturating_sub(self.keep_keys.as_secs()));
+            let answered = ledger.changed_at().is_some_and(|at| at.saturating_add(ANSWERED_KEPT) < newest);
+            // One that was changed meanwhile stays for the next time.
+            if ledger.is_empty() && (answered || ledger.answered().next().is_none() || !ids.is_empty()) {
+                self.store.swap(name, Some(row.version), None).await?;
+                for id in ids {
+                    self.forget_task(&id).await?;
+                }
+            }
+        }
+        Ok(ledgers)
+    }
+
+    async fn forget_task(&self, task_id: &str) -> Result<()> {
+        self.with_known(|known| known.remove(task_id));
+        let name = task_row(task_id);
+        if let Some(row) = self.store.load(&name).await? {
+            self.store.swap(&name, Some(row.version), None).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Journal for StoreJournal {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.write(record))
+    }
+
+    fn append_now(&self, record: Record) -> Result<()> {
+        // The store works in threads of its own: this one only waits, and not for ever.
+        let journal = self.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let waiting = thread::Builder::new().name("junfeiai-journal".to_owned()).spawn(move || {
+            _ = sender.send(block_on(journal.write(record)));
+        });
+        let slow = || unavailable("the journal did not answer: the outcome of a create request is not written down");
+        waiting.map_err(|_| slow())?;
+        receiver.recv_timeout(DROP_LIMIT).map_err(|_| slow())?
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        Box::pin(async {
+            let ledgers = self.ledgers().await?;
+            let mut entries: Vec<_> = ledgers.iter().flat_map(Ledger::entries).cloned().collect();
+            entries.sort_by(|one, other| (one.at, &one.intent).cmp(&(other.at, &other.intent)));
+            Ok(entries)
+        })
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        Box::pin(async move {
+            let name = key_row(key);
+            let Some(row) = self.store.load(&name).await? else { return Ok(None) };
+            Ok(read(&name, &row.value)?.key(key).cloned())
+        })
+    }
+
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
+        Box::pin(async move {
+            let Event::Intent { order, .. } = &record.event else { return Err(failed("only a create is claimed")) };
+            let Some(key) = &order.key else { return Err(failed("the create has no key")) };
+            let name = key_row(&key.name);
+            self.change(&name, |ledger| {
+                let claim = ledger.claim(&key.name, retry_failed);
+                if let Claim::Free { attempt } = claim {
+                    ledger.apply(record.clone().with_attempt(attempt))?;
+                }
+                Ok(claim)
+            })
+            .await
+        })
+    }
+
+    fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(async {
+            let ledgers = self.ledgers().await?;
+            Ok(ledgers.iter().flat_map(Ledger::answered).map(str::to_owned).collect())
+        })
+    }
+
+    fn process(&self) -> Option<Process> {
+        self.processes.as_ref()?.current()
+    }
+
+    fn runs(&self, process: &Process) -> Option<bool> {
+        self.processes.as_ref()?.runs(process)
+    }
+
+    fn intent(&self, key: Option<&str>, random: &str) -> String {
+        key.map_or_else(|| random.to_owned(), |key| format!("{}.{random}", hash(key)))
+    }
+}
+
+impl fmt::Debug for StoreJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A store's address may hold a password.
+        f.debug_struct("StoreJournal").finish_non_exhaustive()
+    }
+}
+
+fn hash(text: &str) -> String {
+    let mut hash = format!("{:x}", Sha256::digest(text));
+    hash.truncate(40);
+    hash
+}
+
+fn key_row(key: &str) -> String {
+    format!("k/{}", hash(key))
+}
+
+fn task_row(task_id: &str) -> String {
+    format!("t/{}", hash(task_id))
+}
+
+/// The row of a create request: the name of one with a key begins with the key's hash.
+fn row_of(intent: &str) -> String {
+    intent.split_once('.').map_or_else(|| format!("c/{intent}"), |(hash, _)| format!("k/{hash}"))
+}
+
+fn read(name: &str, text: &str) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
+    match ledger.read(text.as_bytes()) {
+        Ok((_, Tail::Whole)) => Ok(ledger),
+        Ok(_) => Err(failed(format!("the row {name:?} was cut off: it is not one of ours"))),
+        Err(damage) => Err(failed(format!("the row {name:?}, {damage}"))),
+    }
+}
+
+fn write(ledger: &Ledger) -> String {
+    ledger.records().map(|record| record.to_line()).collect()
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let (mut cx, mut future) = (Context::from_waker(&waker), pin!(future));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        thread::park();
+    }
+}
