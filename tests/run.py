@@ -51,7 +51,8 @@ def suites():
     node = ["node", "--test", "--test-timeout=240000", "--test-reporter=tap"]
     return {
         "format": ["cargo", "fmt", "--all", "--check"],
-        "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--features", "junfeiai/postgres,junfeiai/redis",
+                  "--", "-D", "warnings"],
         "pure-core": [sys.executable, __file__, "--pure-core"],
         # Beside what is written from the table of options, what is written by hand of it.
         "options": ["cargo", "run", "-q", "--locked", "-p", "xtask", "--no-default-features", "--", "options", "--check"],
@@ -59,6 +60,8 @@ def suites():
         # A workspace of its own, which nothing else would build.
         "fuzz-build": ["cargo", "check", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"],
         "core": [*cargo, "-p", "junfeiai", "--lib", "--tests"],
+        # A program that starts the servers which it needs.
+        "stores": [*cargo[:3], "-p", "junfeiai", "--features", "postgres,redis", "--test", "stores"],
         "core-docs": [*cargo, "-p", "junfeiai", "--doc"],
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
         "c": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py"],
@@ -150,6 +153,7 @@ SOURCES = {
     "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
     "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),
     "docs": (r"^    report\(", ["tests/docs/run.py"]),
+    "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
     "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),
 }

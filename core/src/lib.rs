@@ -42,7 +42,8 @@
 //! # Features
 //!
 //! `native` (default): HTTP by reqwest with rustls on tokio, files, journals, system proxies. `blocking` (default): the
-//! [`blocking`] client. `wasm`: `fetch` and timers of a browser or Node, for wasm32.
+//! [`blocking`] client. `wasm`: `fetch` and timers of a browser or Node, for wasm32. `postgres`, `redis`: stores in databases,
+//! see [`store`].
 //!
 //! # How it is built
 //!
@@ -106,7 +107,7 @@ pub use net::secret::ApiKey;
 pub use net::url::{Origin, Url, UrlError};
 pub use net::{endpoint, transport};
 #[cfg(feature = "native")]
-pub use platform::native::FileJournal;
+pub use platform::native::{FileJournal, open_store};
 pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy};
 #[cfg(feature = "native")]

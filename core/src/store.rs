@@ -3,7 +3,8 @@
 //!
 //! A [`Store`] holds rows: a name, a value, and a version that changes with every write. Whoever writes says which version it
 //! has seen; when another was faster, nothing is written. Three methods with plain values, so that it can be implemented over
-//! any database that can compare and set, in any language.
+//! any database that can compare and set, in any language. `open_store` (feature `native`) opens those in `PostgreSQL` (feature
+//! `postgres`) and in Redis or Valkey (feature `redis`); [`MemoryStore`] is for tests.
 //!
 //! ```
 //! use junfeiai::store::{MemoryStore, Store as _};

@@ -8,6 +8,7 @@ pub(crate) mod lock;
 pub(crate) mod process;
 mod sigpipe;
 pub(crate) mod storage;
+mod store;
 mod timer;
 mod tls;
 
@@ -15,4 +16,5 @@ pub use file_journal::FileJournal;
 pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use sigpipe::{block_sigpipe, without_sigpipe};
+pub use store::open_store;
 pub use timer::TokioTimer;
