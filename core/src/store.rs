@@ -32,7 +32,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::{Error, ErrorKind, Phase, Result};
-pub use crate::store::journal::{Processes, StoreJournal};
+pub use crate::store::journal::StoreJournal;
 
 /// The longest name of a row, in bytes.
 pub const MAX_NAME: usize = 1_000;

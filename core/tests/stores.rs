@@ -9,6 +9,9 @@
 #[path = "stores/cases.rs"]
 mod cases;
 #[cfg(target_os = "linux")]
+#[path = "stores/jobs.rs"]
+mod jobs;
+#[cfg(target_os = "linux")]
 #[path = "stores/proxy.rs"]
 mod proxy;
 #[cfg(target_os = "linux")]

@@ -231,7 +231,7 @@ impl ClientBuilder {
         let journal = self.journal;
         #[cfg(feature = "native")]
         let journal = match (journal, self.journal_path) {
-            (None, Some(path)) => Some(Arc::new(crate::platform::native::FileJournal::open(path)?) as Arc<dyn Journal>),
+            (None, Some(place)) => Some(crate::platform::native::open_journal(&place, config.key.as_ref())?),
             (journal, _) => journal,
         };
         #[cfg(feature = "journal")]

@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `k/` and a hash of the key | what was created under the key |
 //! | `c/` and the intent | a create request without a key, until it has ended and for three days after |
+//! | `accounts` | fingerprints of the API keys whose tasks these are |
 //! | `t/` and a hash of the task's id | the name of the task's row |
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::error::Result;
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
 use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
+use crate::protocol::process::{self, ProcessTable};
 use crate::store::{Store, failed, unavailable};
 
 /// How often a row is read anew because another was faster, before it is an error. Each time another has come further.
@@ -34,16 +36,10 @@ const MAX_TRIES: u32 = 1000;
 const MAX_KNOWN: usize = 10_000;
 /// How long a key is known after its task has ended.
 const KEEP_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The row with the fingerprints of the accounts.
+const ACCOUNTS: &str = "accounts";
 /// Longest wait for a record of a create request that is dropped.
 const DROP_LIMIT: Duration = Duration::from_secs(5);
-
-/// Which process this is, and which others still run: known only on the same machine.
-pub trait Processes: crate::async_compat::MaybeSend + crate::async_compat::MaybeSync {
-    /// This process.
-    fn current(&self) -> Option<Process>;
-    /// Whether that process still runs; `None` when that cannot be known.
-    fn runs(&self, process: &Process) -> Option<bool>;
-}
 
 /// A [`Journal`] in a [`Store`]. See the [module documentation](self).
 ///
@@ -51,22 +47,31 @@ pub trait Processes: crate::async_compat::MaybeSend + crate::async_compat::Maybe
 #[derive(Clone)]
 pub struct StoreJournal {
     store: Arc<dyn Store>,
-    processes: Option<Arc<dyn Processes>>,
+    processes: Option<Arc<dyn ProcessTable + Send + Sync>>,
+    account: Option<Account>,
     keep_keys: Duration,
     /// The rows of tasks. Only saves a request.
     known: Arc<PerProcess<Mutex<HashMap<String, String>>>>,
 }
 
+/// Whose tasks a client creates.
+#[derive(Clone)]
+struct Account {
+    fingerprint: String,
+    same_account: bool,
+    checked: Arc<PerProcess<OnceLock<()>>>,
+}
+
 impl StoreJournal {
     /// A journal in this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, processes: None, keep_keys: KEEP_KEYS, known: Arc::default() }
+        Self { store, processes: None, account: None, keep_keys: KEEP_KEYS, known: Arc::default() }
     }
 
     /// Whom to ask which processes still run. Without it a create request of another process counts as in flight for as
     /// long as it may take.
     #[must_use]
-    pub fn processes(mut self, processes: Arc<dyn Processes>) -> Self {
+    pub fn processes(mut self, processes: Arc<dyn ProcessTable + Send + Sync>) -> Self {
         self.processes = Some(processes);
         self
     }
@@ -78,7 +83,45 @@ impl StoreJournal {
         self
     }
 
+    /// Whose tasks these are: create requests for another account are refused before they are sent. `same_account` adds
+    /// this one to those that the journal knows. Default: whoever comes.
+    #[must_use]
+    pub fn account(mut self, fingerprint: String, same_account: bool) -> Self {
+        self.account = Some(Account { fingerprint, same_account, checked: Arc::default() });
+        self
+    }
+
+    /// Refuses to mix the tasks of two accounts.
+    async fn check_account(&self) -> Result<()> {
+        let Some(account) = &self.account else { return Ok(()) };
+        if account.checked.get_or_init(OnceLock::new).get().is_some() {
+            return Ok(());
+        }
+        loop {
+            let row = self.store.load(ACCOUNTS).await?;
+            let known = row.as_ref().map_or("", |row| row.value.as_str());
+            if known.split(' ').any(|known| known == account.fingerprint) {
+                break;
+            }
+            if !known.is_empty() && !account.same_account {
+                return Err(failed(
+                    "this journal holds tasks of another API key: take another journal=NAME for another account, or add \
+                     &account=same once when only the key was replaced",
+                ));
+            }
+            let value = format!("{known} {}", account.fingerprint).trim().to_owned();
+            if self.store.swap(ACCOUNTS, row.map(|row| row.version), Some(value)).await?.is_some() {
+                break;
+            }
+        }
+        _ = account.checked.get_or_init(OnceLock::new).set(());
+        Ok(())
+    }
+
     async fn write(&self, record: Record) -> Result<()> {
+        if let Event::Intent { .. } = &record.event {
+            self.check_account().await?;
+        }
         let name = match &record.event {
             Event::Intent { intent, .. }
             | Event::Created { intent, .. }
@@ -240,6 +283,7 @@ impl Journal for StoreJournal {
         Box::pin(async move {
             let Event::Intent { order, .. } = &record.event else { return Err(failed("only a create is claimed")) };
             let Some(key) = &order.key else { return Err(failed("the create has no key")) };
+            self.check_account().await?;
             let name = key_row(&key.name);
             self.change(&name, |ledger| {
                 let claim = ledger.claim(&key.name, retry_failed);
@@ -260,11 +304,11 @@ impl Journal for StoreJournal {
     }
 
     fn process(&self) -> Option<Process> {
-        self.processes.as_ref()?.current()
+        Some(process::current(&**self.processes.as_ref()?))
     }
 
     fn runs(&self, process: &Process) -> Option<bool> {
-        self.processes.as_ref()?.runs(process)
+        process::runs(&**self.processes.as_ref()?, process)
     }
 
     fn intent(&self, key: Option<&str>, random: &str) -> String {

@@ -597,6 +597,56 @@ async fn a_wrong_password_is_shown_nowhere(place: &Place) {
     judge(&open_store(&broken).err().unwrap(), false, &["cannot be read"]);
 }
 
+async fn a_job_is_created_once(place: &Place) {
+    crate::jobs::one_job(&place.stores(4)).await;
+    crate::jobs::ends_of_jobs(&place.stores(3)).await;
+}
+
+async fn of_many_deliveries_one_is_sent(place: &Place) {
+    crate::jobs::many_jobs(&place.stores(4), place.name(), async {}).await;
+}
+
+async fn a_server_that_is_killed_lets_no_job_be_paid_twice(place: &Place) {
+    let mut place = match place {
+        Place::Redis(_) => Place::Redis(Server::redis(&DURABLE)),
+        _ => Place::Postgres(Server::postgres(&[])),
+    };
+    let stores = place.stores(4);
+    let name = place.name();
+    let disturb = async {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::task::block_in_place(|| {
+                place.server_mut().kill();
+                place.server_mut().start();
+            });
+        }
+    };
+    crate::jobs::many_jobs(&stores, name, disturb).await;
+}
+
+async fn two_accounts_do_not_share_a_journal(place: &Place) {
+    let url = place.url(&new_journal());
+    let client = |key: &str, url: &str| {
+        let builder = junfeiai::Client::builder().api_key(key).endpoint("http://127.0.0.1:1");
+        builder.max_attempts(1).journal(url).build().unwrap()
+    };
+    // Nobody listens there: what is refused is refused before.
+    let refused = |error: Error| (error.kind(), error.to_string().contains("another API key"));
+    let create = |client: junfeiai::Client| async move { client.videos().create("a").await.unwrap_err() };
+    assert_eq!(refused(create(client("sk-one", &url)).await), (ErrorKind::Connect, false));
+    assert_eq!(refused(create(client("sk-two", &url)).await), (ErrorKind::Journal, true));
+    assert_eq!(refused(create(client("sk-two", &format!("{url}&account=same"))).await), (ErrorKind::Connect, false));
+    for key in ["sk-one", "sk-two"] {
+        assert_eq!(refused(create(client(key, &url)).await), (ErrorKind::Connect, false));
+    }
+    let wrong =
+        junfeiai::Client::builder().api_key("sk-one").journal(format!("{url}&account=other")).build().unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Journal);
+    let path = junfeiai::Client::builder().api_key("sk-one").journal("postgresql:/host/db").build().unwrap_err();
+    assert!(path.to_string().contains("as a string"), "{path}");
+}
+
 async fn the_cost_of_a_claim(place: &Place) {
     let store = place.store();
     let mut times = Vec::new();
@@ -960,7 +1010,8 @@ macro_rules! cases {
 fn all_stores(runner: &mut Runner, place: &Place) {
     cases! { runner, place,
         a_row_is_replaced_only_by_who_has_seen_it no_version_comes_back it_does_as_memory_does texts_are_kept_as_they_are
-        a_prefix_is_no_pattern ten_thousand_rows of_16_tasks_one_wins the_cost_of_a_claim
+        a_prefix_is_no_pattern ten_thousand_rows of_16_tasks_one_wins the_cost_of_a_claim a_job_is_created_once
+        of_many_deliveries_one_is_sent
     }
 }
 
@@ -968,6 +1019,7 @@ fn all_servers(runner: &mut Runner, place: &Place) {
     cases! { runner, place,
         of_several_processes_one_wins a_lost_answer_is_settled a_dropped_future_is_carried_out any_runtime_will_do
         a_wrong_password_is_shown_nowhere a_server_that_stands_still what_returned_is_there_after_a_kill
+        a_server_that_is_killed_lets_no_job_be_paid_twice two_accounts_do_not_share_a_journal
     }
     runner.run(place, "a child of fork has its own connection", |_| a_child_of_fork_has_its_own_connection(place));
 }

@@ -16,5 +16,6 @@ pub use file_journal::FileJournal;
 pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use sigpipe::{block_sigpipe, without_sigpipe};
+pub(crate) use store::open_journal;
 pub use store::open_store;
 pub use timer::TokioTimer;

@@ -13,11 +13,60 @@ mod remote;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod tls;
 
+use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 use self::place::{Place, Scheme};
 use crate::error::Result;
-use crate::store::Store;
+use crate::journal::Journal;
+use crate::net::secret::ApiKey;
+use crate::platform::native::file_journal::FileJournal;
+use crate::platform::native::process::System;
+use crate::store::{Store, StoreJournal, failed};
+
+/// The journal at this place: a file, or a database by its URL (see [`open_store`]), where `account=same` takes in another
+/// API key of the same account.
+///
+/// # Errors
+/// `journal` when the file cannot be one, or the URL cannot be used.
+pub(crate) fn open_journal(place: &Path, key: Option<&ApiKey>) -> Result<Arc<dyn Journal>> {
+    let Some(text) = place.to_str().filter(|text| is_url(text)) else { return Ok(Arc::new(FileJournal::open(place)?)) };
+    if !text.contains("://") {
+        // What a path object makes of an address.
+        return Err(failed("the journal is the address of a database that was taken for a path: give it as a string"));
+    }
+    let (text, same_account) = without_account(text)?;
+    let fingerprint = key.map_or_else(
+        || "none".to_owned(),
+        |key| {
+            let mut hash = format!("{:x}", Sha256::digest(format!("junfeiai journal {}", *key.authorization())));
+            hash.truncate(16);
+            hash
+        },
+    );
+    let journal = StoreJournal::new(open_store(&text)?).processes(Arc::new(System));
+    Ok(Arc::new(journal.account(fingerprint, same_account)))
+}
+
+fn is_url(text: &str) -> bool {
+    const SCHEMES: [&str; 6] = ["postgresql", "postgres", "redis", "rediss", "valkey", "valkeys"];
+    let scheme = |scheme: &&str| text.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(":/"));
+    text.contains("://") || SCHEMES.iter().any(|name| scheme(&name))
+}
+
+/// The address without `account=same`, and whether it was there.
+fn without_account(text: &str) -> Result<(String, bool)> {
+    let Some((address, query)) = text.split_once('?') else { return Ok((text.to_owned(), false)) };
+    let (ours, others): (Vec<_>, Vec<_>) = query.split('&').partition(|part| part.starts_with("account="));
+    if ours.iter().any(|part| *part != "account=same") {
+        return Err(failed("account of the place can only be \"same\": leave it out otherwise"));
+    }
+    let query = others.join("&");
+    let text = if query.is_empty() { address.to_owned() } else { format!("{address}?{query}") };
+    Ok((text, !ours.is_empty()))
+}
 
 /// The store at this place:
 ///
