@@ -1451,7 +1451,7 @@ struct key_record {
   std::uint32_t attempt = 1;                          ///< One more for each task that was created after a failed one.
   std::optional<std::string> task_id;                 ///< The task, once there is one.
   std::string intent;                                 ///< For client::resolve_unknown().
-  std::optional<std::filesystem::path> path;          ///< Where the video was saved.
+  std::optional<std::filesystem::path> path;          ///< Where it was saved, or is about to be.
   std::chrono::system_clock::time_point created_at{}; ///< When the create request began.
 };
 

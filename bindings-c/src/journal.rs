@@ -296,7 +296,7 @@ pub extern "C" fn jfai_key_intent(record: Option<&jfai_key_record>) -> *const c_
     guard_or!(ptr::null() => record.map_or(ptr::null(), |record| record.intent.pointer()))
 }
 
-/// Where the video of a key was saved, or NULL.
+/// Where the video of a key was saved, or NULL; in a state before `JFAI_KEY_SAVED`: where it was about to get its name.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_key_path(record: Option<&jfai_key_record>) -> *const c_char {
     guard_or!(ptr::null() => record.map_or(ptr::null(), |record| record.path.pointer()))

@@ -273,7 +273,7 @@ record! {
         model: String,
         /// Unix seconds of the create request.
         created_at: u64,
-        /// Where the video was saved.
+        /// Where the video was saved; in a state before ``saved``: where it was about to get its name.
         path: Option<FilePath>,
         /// Its length in bytes.
         bytes: Option<u64>,

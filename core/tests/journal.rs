@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{Claim, End, Entry, Event, Journal, Order, OrderKey, Record, State};
 use junfeiai::protocol::ledger::{Header, Ledger, Tail};
-use junfeiai::store::{MemoryStore, StoreJournal};
+use junfeiai::store::{MemoryStore, Store, StoreJournal, Versioned};
 use junfeiai::{Client, ClientBuilder, Error, ErrorKind, FileJournal, Pending, Result, VideoRequest, WarningCode};
 use junfeiai_emulator::Emulator;
 use proptest::prelude::*;
@@ -360,6 +360,70 @@ fn a_removed_file_is_begun_again() {
     fs::remove_file(&path).unwrap();
     add(&journal, 0, 2).unwrap();
     assert_eq!(now(journal.entries()).unwrap().len(), 1);
+}
+
+/// A store whose client is killed after so many operations.
+struct Killed(MemoryStore, std::sync::atomic::AtomicI32);
+
+impl Killed {
+    fn lives(&self) -> bool {
+        self.1.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0
+    }
+}
+
+impl Store for Killed {
+    fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+        if self.lives() { self.0.load(name) } else { Box::pin(std::future::pending()) }
+    }
+
+    fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+        if self.lives() { self.0.swap(name, expected, value) } else { Box::pin(std::future::pending()) }
+    }
+
+    fn scan(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+        self.0.scan(prefix)
+    }
+}
+
+/// A process that is killed between any two operations on a store leaves a task either unknown or one whose end can be written.
+#[test]
+fn a_store_whose_client_is_killed_at_any_operation_says_what_there_is() {
+    for lives in 0..12 {
+        for name in [2, 3] {
+            let store = Arc::new(Killed(MemoryStore::new(), lives.into()));
+            let journal = StoreJournal::new(store.clone());
+            let intent = journal.intent((name == 3).then_some("key3"), "1");
+            let events = (0..7).filter(|kind| [0, 1, 4].contains(kind)).map(|kind| match event(kind, name) {
+                Event::Intent { order, .. } => Event::Intent { intent: intent.clone(), order },
+                Event::Created { task_id, model, request_id, .. } => {
+                    Event::Created { intent: intent.clone(), task_id, model, request_id }
+                }
+                event => event,
+            });
+            for event in events {
+                let record = Record::new(1, event);
+                let done = match &record.event {
+                    Event::Intent { order: Order { key: Some(_), .. }, .. } => {
+                        futures_util::FutureExt::now_or_never(journal.claim(record, false)).is_some()
+                    }
+                    _ => futures_util::FutureExt::now_or_never(journal.append(record)).is_some(),
+                };
+                if !done {
+                    break;
+                }
+            }
+            store.1.store(i32::MAX, std::sync::atomic::Ordering::Relaxed);
+            let next = StoreJournal::new(store.clone());
+            let states = || now(next.entries()).unwrap().into_iter().map(|entry| entry.state).collect::<Vec<_>>();
+            let has_task = states().iter().any(|state| state.task_id().is_some());
+            now(next.append(Record::new(2, event(6, name)))).unwrap();
+            let ended = states().iter().all(|state| state.task_id().is_none());
+            assert!(ended, "killed after {lives} operations: the end of the task is not taken");
+            let key = now(next.key("key3")).unwrap();
+            let saved = key.is_some_and(|entry| matches!(entry.state, State::Saved { .. }));
+            assert_eq!(saved, has_task && name == 3, "killed after {lives} operations");
+        }
+    }
 }
 
 // ---- many writers ---------------------------------------------------------------------------------------------------

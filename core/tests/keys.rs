@@ -125,10 +125,18 @@ async fn a_failed_task_is_made_anew_only_when_that_is_asked_for() {
     let video = videos.generate(request().retry_failed(true)).await.unwrap();
     assert_ne!(video.task_id(), first.task_id());
     assert_eq!(videos.key("film-4711/scene-3").await.unwrap().unwrap().attempt, 2);
+    // Whoever looks at a task notes its end, without a wait as well.
+    emulator.set_scenario_json(r#"{"task":{"outcome":"failure"}}"#).unwrap();
+    let other = videos.create(request().key("other")).await.unwrap();
+    while !other.refresh().await.unwrap().status().is_terminal() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(videos.key("other").await.unwrap().unwrap().state, KeyState::Failed);
+    emulator.set_scenario_json("{}").unwrap();
     // A task that did not fail is the key's task, whoever asks.
     let again = videos.generate(request().retry_failed(true)).await.unwrap();
     assert_eq!(again.task_id(), video.task_id());
-    assert_eq!(posts(&emulator), 2);
+    assert_eq!(posts(&emulator), 3);
 }
 
 /// A former process created it and ended; the task failed since, which nobody has seen yet.
@@ -312,7 +320,9 @@ async fn a_file_that_got_its_name_right_before_the_kill_is_the_keys_own() {
     // The line outlives a compaction.
     drop(FileJournal::open(&journal).unwrap().compact_after(0, 0));
     let videos = client(&emulator, &journal).videos();
-    assert_eq!(videos.key("film-4711/scene-3").await.unwrap().unwrap().state, KeyState::Succeeded);
+    let record = videos.key("film-4711/scene-3").await.unwrap().unwrap();
+    let absolute = std::path::absolute(&path).unwrap().display().to_string();
+    assert_eq!((record.state, record.path, record.bytes), (KeyState::Succeeded, Some(absolute), Some(saved.bytes)));
     emulator.clear_requests();
     let video = videos.generate(request()).await.unwrap();
     assert_eq!(video.saved_path(), None);

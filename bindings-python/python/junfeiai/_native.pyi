@@ -203,7 +203,7 @@ class KeyRecord:
         """Unix seconds of the create request."""
     @property
     def path(self) -> Path | None:
-        """Where the video was saved."""
+        """Where the video was saved; in a state before ``saved``: where it was about to get its name."""
     @property
     def bytes(self) -> int | None:
         """Its length in bytes."""

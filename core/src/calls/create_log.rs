@@ -10,8 +10,9 @@ use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
-use crate::model::{Prepared, SavedFile, VideoRequest, Warning, WarningCode};
+use crate::model::{Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
 use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
+use crate::status::TaskStatus;
 
 /// Longest prompt that is kept, in characters: what the known models take.
 const MAX_PROMPT: usize = 4096;
@@ -200,6 +201,16 @@ impl ClientCore {
             _ => return,
         };
         self.note(Event::Finished { task_id: task_id.to_owned(), status }).await;
+    }
+
+    /// Notes the end of a task that an answer showed.
+    pub(crate) async fn note_seen(&self, seen: &Snapshot) {
+        let status = match seen.status {
+            TaskStatus::Succeeded => End::Succeeded,
+            TaskStatus::Failed => End::Failed,
+            _ => return,
+        };
+        self.note(Event::Finished { task_id: seen.task_id.clone(), status }).await;
     }
 
     /// Notes something whose loss costs no money: without it the task only stays on the list.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{Prepared, SavedFile, VideoRequest, Warning};
+use crate::model::{Prepared, SavedFile, Snapshot, VideoRequest, Warning};
 
 pub(crate) struct OpenIntent;
 
@@ -47,6 +47,9 @@ impl ClientCore {
 
     #[allow(clippy::unused_async)] // as above
     pub(crate) async fn note_finished(&self, _: &str, _: &Result<()>) {}
+
+    #[allow(clippy::unused_async)] // as above
+    pub(crate) async fn note_seen(&self, _: &Snapshot) {}
 }
 
 #[allow(clippy::unused_async)] // as above

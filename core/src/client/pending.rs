@@ -134,7 +134,7 @@ pub struct KeyRecord {
     pub model: String,
     /// Unix seconds of the create request.
     pub created_at: u64,
-    /// Where the video was saved.
+    /// Where the video was saved; in a state before `saved`: where it was about to get its name when its process ended.
     pub path: Option<String>,
     /// Its length.
     pub bytes: Option<u64>,
@@ -153,14 +153,18 @@ impl Videos {
         let Some(entry) = journal.key(key).await? else { return Ok(None) };
         let sending = in_flight(journal, &entry, core.timer.unix_now());
         let attempt = entry.key().map_or(1, |key| key.attempt);
-        let (state, path, bytes) = match &entry.state {
-            State::Sending if sending => (KeyState::Sending, None, None),
-            State::Sending | State::Unknown { .. } => (KeyState::Unknown, None, None),
-            State::Created { .. } => (KeyState::Created, None, None),
-            State::Succeeded { .. } => (KeyState::Succeeded, None, None),
-            State::Failed { .. } => (KeyState::Failed, None, None),
-            State::Saved { path, bytes, .. } => (KeyState::Saved, Some(path.clone()), Some(*bytes)),
-            State::Forgotten { .. } => (KeyState::Forgotten, None, None),
+        let state = match &entry.state {
+            State::Sending if sending => KeyState::Sending,
+            State::Sending | State::Unknown { .. } => KeyState::Unknown,
+            State::Created { .. } => KeyState::Created,
+            State::Succeeded { .. } => KeyState::Succeeded,
+            State::Failed { .. } => KeyState::Failed,
+            State::Saved { .. } => KeyState::Saved,
+            State::Forgotten { .. } => KeyState::Forgotten,
+        };
+        let (path, bytes) = match (&entry.state, &entry.saving) {
+            (State::Saved { path, bytes, .. }, _) | (_, Some((path, bytes))) => (Some(path.clone()), Some(*bytes)),
+            _ => (None, None),
         };
         let task_id = entry.state.task_id().map(str::to_owned);
         let (intent, model, created_at) = (entry.intent, entry.model, entry.at);

@@ -102,7 +102,10 @@ impl Task {
         let core = &self.client.core;
         loop {
             match core.query(self.id(), core.config.timeout, core.config.retry.clone(), Turn::ToCome).await {
-                Ok(seen) => return Ok(self.seen(seen)),
+                Ok(seen) => {
+                    Box::pin(core.note_seen(&seen)).await;
+                    return Ok(self.seen(seen));
+                }
                 Err(error) => match core.config.wait.not_visible_yet(self.created, core.now(), &error) {
                     Some(again) => core.sleep_until(again).await,
                     None => return Err(error),

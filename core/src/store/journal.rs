@@ -142,15 +142,18 @@ impl StoreJournal {
             | Event::Forgotten { name: task_id } => Some(task_id.as_str()),
             _ => None,
         };
+        if let Event::Created { task_id, .. } = &record.event {
+            // First: a process that is killed in between must not leave a task whose end nobody could write down.
+            self.note_task(task_id, &name).await?;
+        }
         let is_known = self
             .change(&name, |ledger| {
                 ledger.apply(record.clone())?;
                 Ok(task.is_some_and(|task_id| ledger.knows_task(task_id)))
             })
             .await?;
-        match (task, &record.event) {
-            (Some(task_id), Event::Created { .. }) if is_known => self.note_task(task_id, &name).await,
-            (Some(task_id), _) if !is_known => self.forget_task(task_id).await,
+        match task {
+            Some(task_id) if !is_known => self.forget_task(task_id).await,
             _ => Ok(()),
         }
     }

@@ -103,7 +103,7 @@ def generate(options: Any, output: Output) -> int:
         # Before anything is paid. Without --output the file is named after the task, which does not exist yet.
         path = Path(options.output or f"task_{os.urandom(8).hex()}.mp4")
         known = client.videos.key(options.key) if options.key else None
-        # A video that this key has saved there already is not in the way.
+        # What this key has saved there is not in the way.
         if known is None or known.path != path.absolute():
             client.videos.check_save(path, **_save_options(options))
         notify = _progress(options, output)

@@ -1,0 +1,64 @@
+"""For Celery: a job that is delivered again continues instead of paying again.
+
+A broker delivers a job more than once: after a worker that died, with ``acks_late``, after a timeout. Only the job itself
+can tell, by its key in the client's journal. See ``examples/celery_jobs.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from . import Client, FileLockedError, TargetExistsError
+
+
+def run_job(
+    task: Any, client: Client, path: str | os.PathLike[str], *, interval: float = 10.0, save: dict[str, Any] | None = None, **request: Any
+) -> str:
+    """Creates, waits for and saves the video of one job; returns the path of the file.
+
+    Call it in a bound Celery task (``bind=True, max_retries=None``), whose own ``task`` is the first argument. It holds no
+    worker while the video is made: it ends the run by ``task.retry`` and looks again ``interval`` seconds later.
+
+    ``client`` needs a ``journal`` that all workers share: a file for the workers of one machine, else the address of a
+    database. ``request`` holds the arguments of ``client.videos.create``; ``key`` is the id of the Celery task unless it is
+    given, so give one if the job may be sent twice. ``save`` holds options of ``save``.
+
+    Raises ``TaskFailedError`` if the video failed (the charge is returned; ``retry_failed=True`` pays for another one), and
+    ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
+    never sent again before ``resolve_unknown`` has settled it.
+    """
+    request.setdefault("key", f"celery/{task.request.id}")
+    try:
+        done = _look(client, Path(path), {"create_parents": True, **(save or {})}, request)
+    except FileLockedError as error:
+        # The same job was delivered twice, and the other one is saving.
+        raise task.retry(countdown=interval, max_retries=None) from error
+    if not done:
+        raise task.retry(countdown=interval, max_retries=None)
+    return str(path)
+
+
+def _look(client: Client, path: Path, options: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Does what can be done now; false while there is more to do."""
+
+    def ours() -> bool:
+        known = client.videos.key(request["key"])
+        return known is not None and known.path == path.absolute()
+
+    try:
+        if not ours():
+            # Before anything is paid.
+            client.videos.check_save(path, **options)
+        seen = client.videos.create(**request)
+        if seen.reused and not seen.done:
+            seen = seen.refresh()
+        if seen.done:
+            seen.video().save(path, **options)
+        return seen.done
+    except TargetExistsError:
+        # Perhaps the same job, which was delivered twice, has saved it since we looked.
+        if ours():
+            return False
+        raise
