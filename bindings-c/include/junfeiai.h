@@ -828,7 +828,8 @@ jfai_status jfai_client_options_set_language(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
- * A file that records paid tasks, so that a later process can resume them. Several processes may share it. Default:
+ * A file that records paid tasks, so that a later process can resume them; several processes of a machine may share
+ * it. For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default:
  * none.
  */
 JFAI_API
@@ -1133,9 +1134,10 @@ JFAI_API const char *jfai_key_task_id(const struct jfai_key_record *record);
 JFAI_API const char *jfai_key_intent(const struct jfai_key_record *record);
 
 /**
- * Where the video of a key was saved, or NULL.
+ * Where the video of a key was saved, or NULL; in a state before `JFAI_KEY_SAVED`: where it was about to get its name.
  */
-JFAI_API const char *jfai_key_path(const struct jfai_key_record *record);
+JFAI_API
+const char *jfai_key_path(const struct jfai_key_record *record);
 
 /**
  * When the create request of a key began, in unix seconds; -1 for NULL.

@@ -1369,7 +1369,8 @@ public:
   client_options &max_in_flight_creates(std::uint32_t v) { return value(jfai_client_options_set_max_in_flight_creates, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
-  /** A file that records paid tasks, so that a later process can resume them. Several processes may share it. Default: none. */
+  /** A file that records paid tasks, so that a later process can resume them; several processes of a machine may share it.
+   * For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default: none. */
   client_options &journal(const std::filesystem::path &v) { return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal")); }
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   client_options &journal_prompts(bool v) { return value(jfai_client_options_set_journal_prompts, v); }

@@ -196,7 +196,8 @@ pub unsafe extern "C" fn jfai_client_options_set_language(
     })
 }
 
-/// A file that records paid tasks, so that a later process can resume them. Several processes may share it. Default:
+/// A file that records paid tasks, so that a later process can resume them; several processes of a machine may share
+/// it. For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default:
 /// none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_client_options_set_journal(

@@ -117,7 +117,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A file that records paid tasks, so that a later process can resume them. Several processes may share it.
+    /// A file that records paid tasks, so that a later process can resume them; several processes of a machine may
+    /// share it. For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`.
     /// Default: none.
     #[cfg(feature = "native")]
     #[must_use]
