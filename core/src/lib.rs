@@ -81,6 +81,8 @@ mod status;
 pub mod storage;
 #[cfg(feature = "journal")]
 pub mod store;
+#[cfg(feature = "journal")]
+mod store_journal;
 mod text;
 mod time;
 mod video;
@@ -118,6 +120,8 @@ pub use save::saver::SaveOptions;
 #[cfg(feature = "native")]
 pub use save::summary::Summary;
 pub use status::TaskStatus;
+#[cfg(feature = "journal")]
+pub use store_journal::StoreJournal;
 pub use video::fetch::MemorySink;
 pub use video::range_response::RangeResponse;
 pub use video::reader::VideoReader;

@@ -23,8 +23,6 @@
 //! # assert!(futures_util::FutureExt::now_or_never(run()).unwrap().is_ok());
 //! ```
 
-mod journal;
-
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::ops::Bound;
@@ -32,7 +30,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::{Error, ErrorKind, Phase, Result};
-pub use crate::store::journal::StoreJournal;
 
 /// The longest name of a row, in bytes.
 pub const MAX_NAME: usize = 1_000;

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{Claim, End, Entry, Event, Journal, Order, OrderKey, Record, State};
 use junfeiai::protocol::ledger::{Header, Ledger, Tail};
-use junfeiai::store::{MemoryStore, Store, StoreJournal, Versioned};
-use junfeiai::{Client, ClientBuilder, Error, ErrorKind, FileJournal, Pending, Result, VideoRequest, WarningCode};
+use junfeiai::store::{MemoryStore, Store, Versioned};
+use junfeiai::{
+    Client, ClientBuilder, Error, ErrorKind, FileJournal, Pending, Result, StoreJournal, VideoRequest, WarningCode,
+};
 use junfeiai_emulator::Emulator;
 use proptest::prelude::*;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use junfeiai::store::{Store, StoreJournal};
-use junfeiai::{Client, ErrorKind, KeyState, Pending, VideoRequest};
+use junfeiai::store::Store;
+use junfeiai::{Client, ErrorKind, KeyState, Pending, StoreJournal, VideoRequest};
 use junfeiai_emulator::Emulator;
 
 const KEY: &str = "sk-jobs-test";

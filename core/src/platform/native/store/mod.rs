@@ -24,7 +24,8 @@ use crate::journal::Journal;
 use crate::net::secret::ApiKey;
 use crate::platform::native::file_journal::FileJournal;
 use crate::platform::native::process::System;
-use crate::store::{Store, StoreJournal, failed};
+use crate::store::{Store, failed};
+use crate::store_journal::StoreJournal;
 
 /// The journal at this place: a file, or a database by its URL (see [`open_store`]), where `account=same` takes in another
 /// API key of the same account.
