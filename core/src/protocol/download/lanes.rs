@@ -10,9 +10,6 @@ use crate::time::Time;
 /// What the `Range` header asks for: start and end (exclusive, open when `None`); no header when it is `None` itself.
 pub(super) type AskedRange = Option<(u64, Option<u64>)>;
 
-/// From this time to an answer on, a server is far away.
-const FAR: Duration = Duration::from_millis(20);
-
 /// So long a connection reads before it is judged whether others pay, and so long until it is judged again: enough to tell
 /// a fast one, and little beside the round trips that a further one costs.
 const TRIAL: Duration = Duration::from_millis(10);
@@ -86,12 +83,6 @@ impl Lane {
         let reading = now.since(self.answered).as_nanos();
         let read = u128::from(self.gained).saturating_mul(self.asking().as_nanos()).checked_div(reading);
         read.map_or(0, |read| read.min(rest.into()) as u64)
-    }
-
-    /// True while it has read for a shorter time than it waited for its answer, from a server that is far away: its speed is
-    /// still growing.
-    fn begins_far_away(&self, now: Time) -> bool {
-        self.asking() >= FAR && now.since(self.answered) < self.asking()
     }
 }
 
@@ -303,8 +294,7 @@ impl DownloadMachine {
         let free = u64::from(limit.saturating_sub(active).max(1));
         let victim = self.lanes.iter_mut().max_by_key(|lane| rest(lane))?;
         // Who reads already reads on while the others wait for their answers.
-        let ahead = if victim.begins_far_away(now) { left / (free + 2) } else { 0 };
-        let shared = left - ahead.max(victim.reads_meanwhile(left, now));
+        let shared = left - victim.reads_meanwhile(left, now);
         let Activity::Reading { end: Some(end), .. } = &mut victim.activity else {
             return None;
         };
