@@ -83,6 +83,8 @@ impl DownloadMachine {
             | ErrorKind::BadRequest
             | ErrorKind::UnexpectedResponse
             | ErrorKind::UntrustedHost => self.source_unusable(now, error),
+            // Its certificate is not valid.
+            ErrorKind::Connect if !error.is_transient() => self.source_unusable(now, error),
             _ => self.failure(now, error),
         }
     }

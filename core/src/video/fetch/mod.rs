@@ -14,12 +14,13 @@ use bytes::Bytes;
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{BodyStream, HttpResponse};
+use crate::net::transport::{BodyStream, Failure, HttpResponse};
 use crate::net::url::Url;
 use crate::protocol::content_range::range_header;
 use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, OVERLAP, Progress, classify,
+    transport_error,
 };
 use crate::text::decimal::Seconds;
 use crate::time::Time;
@@ -464,6 +465,9 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             let response = match core.send(Phase::Content, &url, None, headers).await {
                 Ok((response, _)) => response,
                 Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
+                    return Opened::Refused(transport_error(Phase::Content, error));
+                }
                 Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
                     return Opened::Unreachable(error.message);
                 }
