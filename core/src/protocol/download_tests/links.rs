@@ -154,9 +154,10 @@ impl Link {
 
     /// The least time for it: the first connection brings bytes after two round trips, the others two later.
     fn least(&self, size: u64, connections: u64) -> Duration {
-        let (first, others) = (2 * self.round_trip, 4 * self.round_trip);
+        let first = 2 * self.round_trip;
+        let others = 2 * first;
         let shared = first.as_secs_f64() + size as f64 / self.together as f64;
-        let head_start = self.each as f64 * (others - first).as_secs_f64();
+        let head_start = self.each as f64 * first.as_secs_f64();
         let beside = (size as f64 - head_start).max(0.0) / (self.each * connections) as f64;
         Duration::from_secs_f64(shared.max(others.as_secs_f64() + beside))
     }

@@ -66,7 +66,8 @@ struct IdleGuard {
 /// A download at work.
 pub(crate) struct Fetch {
     core: Arc<ClientCore>,
-    machine: DownloadMachine,
+    /// In a box: a future holds it several times.
+    machine: Box<DownloadMachine>,
     task_id: Option<String>,
     lanes: Vec<Lane>,
     /// Where the next round of polling begins, so that no lane starves.
@@ -101,7 +102,7 @@ impl Fetch {
             machine = machine.resume(kept);
         }
         Self {
-            machine,
+            machine: Box::new(machine),
             task_id: source.task_id.clone(),
             lanes,
             turn: 0,
