@@ -14,6 +14,9 @@ pub(super) type AskedRange = Option<(u64, Option<u64>)>;
 /// a fast one, and little beside the round trips that a further one costs.
 const TRIAL: Duration = Duration::from_millis(10);
 
+/// A first answer that comes later than this says little about the next one: the server may have fetched the file from afar.
+const LONGEST_ASKING: Duration = Duration::from_millis(250);
+
 /// Bytes per second that no network of 1 Gbit/s brings. A connection that is faster is mostly held up by this machine or by
 /// the server, not by the way between them, and several would share what it has.
 const FAST: u64 = 125_000_000;
@@ -51,9 +54,9 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// How long it waited for its answer.
+    /// How long a further request is taken to wait for its answer: as long as this one did.
     fn asking(&self) -> Duration {
-        self.answered.since(self.asked)
+        self.answered.since(self.asked).min(LONGEST_ASKING)
     }
 
     /// True when this many bytes would come within this time at the speed of this lane so far. Before anything came they

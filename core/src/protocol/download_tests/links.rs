@@ -291,3 +291,17 @@ fn fast_connections_are_doubled_as_long_as_they_bring_more() {
     let outcome = link.download(2048 * MIB, 8);
     assert_eq!((outcome.most, outcome.read), (8, 2048 * MIB));
 }
+
+#[test]
+fn a_first_answer_that_was_very_late_keeps_nobody_from_helping() {
+    let mut bench = super::lanes::wide(4);
+    let lane = bench.asks(None);
+    bench.wait(Duration::from_secs(5));
+    bench.head(lane, &ok(6 * MIB));
+    bench.wait(Duration::from_millis(10));
+    // 750 ms for all of it.
+    bench.reads(lane, 0, 80 * 1024);
+    let (helper, _, range) = bench.open();
+    // By 2 MiB the first one is ahead when the answer comes, if it comes in time.
+    assert_eq!((helper, range), (1, Some((5 * MIB, Some(6 * MIB)))));
+}
