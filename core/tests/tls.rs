@@ -43,6 +43,8 @@ async fn a_certificate_that_is_not_believed_says_what_to_do() {
         let case = case(&format!(r#"{{"tls":{{"certificate":"{certificate}"}}}}"#));
         let error = case.client.videos().create(wish()).await.unwrap_err();
         assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::Connect, false), "{error}");
+        // It is shown again the next time.
+        assert_eq!((error.record().attempts, case.emulator.stats().connections), (1, 1));
         let text = error.to_string();
         assert!(text.contains("no secure connection") && text.contains(advice), "{text}");
         let report = case.client.check().await;
@@ -52,6 +54,29 @@ async fn a_certificate_that_is_not_believed_says_what_to_do() {
         assert_eq!(status("tls"), Some(StepStatus::Fail), "{report}");
         assert_eq!(case.emulator.stats().posts, 0, "nothing was sent");
     }
+}
+
+/// Nothing was sent, so another endpoint may be tried; and a video is read from elsewhere.
+#[tokio::test]
+async fn a_certificate_that_is_not_believed_leads_to_the_other_endpoint() {
+    let first = case(r#"{"tls":{"certificate":"expired"}}"#);
+    let second = case("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("both.pem");
+    std::fs::write(&path, first.emulator.ca_pem().unwrap() + &second.emulator.ca_pem().unwrap()).unwrap();
+    let endpoints = [first.emulator.base_url(), second.emulator.base_url()];
+    let client = Client::builder().api_key("sk-test").endpoints(endpoints).ca_file(path).build().unwrap();
+    let task = client.videos().create(wish()).await.unwrap();
+    assert_eq!((first.emulator.stats().connections, second.emulator.stats().posts), (1, 1));
+    drop(task);
+
+    // Where there is no other one, reading ends with it as well.
+    let id = first.emulator.add_task(TaskSpec::with_video_bytes(300_000));
+    let connections = first.emulator.stats().connections;
+    let error = first.client.videos().video(&id).unwrap().bytes().await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::Connect, Some(id.as_str())), "{error}");
+    let tried = first.emulator.stats().connections - connections;
+    assert!(tried <= 3, "{tried} attempts");
 }
 
 #[tokio::test]

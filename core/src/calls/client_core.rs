@@ -200,6 +200,8 @@ impl ClientCore {
         let begun = self.now();
         let mut round = self.failover().begin(begun, call.safety == Safety::Idempotent);
         let mut failures: Vec<String> = Vec::new();
+        // A certificate that is not valid ends the call only where no endpoint failed otherwise, which may pass.
+        let mut passing = None;
         loop {
             let endpoint = self.config.endpoints.get(round.entry()).unwrap_or(&self.config.endpoint);
             let left = if failures.is_empty() {
@@ -216,7 +218,10 @@ impl ClientCore {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
                     tracing::debug!(phase = call.phase.name(), %endpoint, %error, "no connection");
                     failures.push(error.message);
-                    CallEvent::Failed(TransportError::new(error.failure, failures.join("; ")))
+                    if error.failure != Failure::Certificate {
+                        passing = Some(error.failure);
+                    }
+                    CallEvent::Failed(TransportError::new(passing.unwrap_or(error.failure), failures.join("; ")))
                 }
                 event => event,
             };

@@ -115,6 +115,8 @@ pub enum Failure {
     Connect,
     /// The TLS handshake failed. Nothing was sent.
     Tls,
+    /// The server's certificate is not valid for us. Nothing was sent, and it will not be valid the next time either.
+    Certificate,
     /// No answer in time; the request may have arrived.
     Timeout,
     /// The connection broke; the request may have arrived.
@@ -124,7 +126,7 @@ pub enum Failure {
 impl Failure {
     /// True when the server cannot have seen the request.
     pub const fn not_sent(self) -> bool {
-        matches!(self, Self::Dns | Self::Connect | Self::Tls)
+        matches!(self, Self::Dns | Self::Connect | Self::Tls | Self::Certificate)
     }
 }
 
@@ -157,6 +159,7 @@ impl fmt::Debug for TransportError {
             Failure::Dns => "Dns",
             Failure::Connect => "Connect",
             Failure::Tls => "Tls",
+            Failure::Certificate => "Certificate",
             Failure::Timeout => "Timeout",
             Failure::Lost => "Lost",
         };

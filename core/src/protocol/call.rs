@@ -172,7 +172,10 @@ impl CallMachine {
         };
         let again = match self.safety {
             Safety::Idempotent => error.is_transient(),
-            Safety::AtMostOnce => matches!(error.kind(), ErrorKind::Connect | ErrorKind::RateLimited),
+            Safety::AtMostOnce => match error.kind() {
+                ErrorKind::Connect => error.is_transient(),
+                kind => kind == ErrorKind::RateLimited,
+            },
         };
         let error = error.with(|record| record.attempts = self.attempts);
         if !again || self.attempts >= self.policy.max_attempts {

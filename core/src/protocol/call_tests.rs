@@ -117,6 +117,17 @@ fn a_read_is_tried_again_after_whatever_may_pass() {
     }
 }
 
+/// The same certificate is shown the next time.
+#[test]
+fn a_certificate_that_is_not_valid_ends_every_call_at_once() {
+    for call in [query(), create()] {
+        let error = goes_on_after(call, failed(Failure::Certificate)).unwrap_err();
+        assert_eq!((error.kind(), error.record().attempts), (ErrorKind::Connect, 1));
+        assert!(!error.is_transient() && !error.maybe_executed(), "{error}");
+        assert!(error.to_string().contains("no secure connection"), "{error}");
+    }
+}
+
 #[test]
 fn a_create_is_tried_again_only_when_it_was_not_accepted() {
     for failure in [Failure::Dns, Failure::Connect, Failure::Tls] {
@@ -297,8 +308,14 @@ impl Outcome {
 fn outcome() -> impl Strategy<Value = Outcome> {
     let status =
         prop::sample::select(vec![200, 202, 301, 400, 401, 403, 404, 408, 413, 429, 429, 429, 500, 502, 503, 524]);
-    let failure =
-        prop::sample::select(vec![Failure::Dns, Failure::Connect, Failure::Tls, Failure::Timeout, Failure::Lost]);
+    let failure = prop::sample::select(vec![
+        Failure::Dns,
+        Failure::Connect,
+        Failure::Tls,
+        Failure::Certificate,
+        Failure::Timeout,
+        Failure::Lost,
+    ]);
     prop_oneof![
         (status.clone(), prop::option::of(0_u32..90)).prop_map(|(status, after)| Outcome::Status(status, after)),
         status.prop_map(Outcome::Broken),

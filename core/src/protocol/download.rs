@@ -14,7 +14,8 @@
 //!
 //! A *lane* is one HTTP exchange: a request for a range and its body. The machine hands out ranges, is told the length
 //! of what arrives (never the bytes), and says where it belongs. A further lane takes the end of what another
-//! still has to read, so that the parts are even; where the server does not honour `Range` there is one lane only.
+//! still has to read, so that both end together, where that pays; where the server does not honour `Range` there is one lane
+//! only. Who reads on to a part for which another lane has no answer yet takes it back.
 //!
 //! ```
 //! use junfeiai::protocol::{DownloadMachine, DownloadPolicy, DownloadStep, Head, HeadVerdict, Time};
@@ -53,8 +54,8 @@ mod recovery;
 mod refusal;
 
 pub use head::{Head, HeadVerdict};
-use lanes::Lane;
 pub use lanes::OVERLAP;
+use lanes::{Gain, Lane};
 pub use policy::{DownloadPolicy, Finished, Progress};
 use refusal::Doubt;
 
@@ -151,6 +152,9 @@ pub struct DownloadMachine {
     lanes: Vec<Lane>,
     /// Lanes allowed at once; a 429 halves it.
     lane_limit: u32,
+    /// Before this time no further lane helps one that reads.
+    judged_again: Option<Time>,
+    gain: Gain,
     /// No request before this time.
     paused_until: Option<Time>,
     /// No further request beside a running one before this time.
@@ -209,6 +213,8 @@ impl DownloadMachine {
             source_worked: false,
             lanes: (0..lane_limit).map(|_| Lane::default()).collect(),
             lane_limit,
+            judged_again: None,
+            gain: Gain::default(),
             paused_until: None,
             alone_until: None,
             backoff,
@@ -352,7 +358,8 @@ impl DownloadMachine {
             self.attempts += 1;
             return DownloadStep::Open { lane, url, range };
         }
-        DownloadStep::Wait(self.deadline())
+        let again = self.judged_again.filter(|again| *again > now);
+        DownloadStep::Wait([self.deadline(), again].into_iter().flatten().min())
     }
 
     /// Tells what came of the check that [`DownloadStep::Verify`] asked for.

@@ -12,6 +12,8 @@ mod chaos;
 mod helpers;
 #[path = "download_tests/lanes.rs"]
 mod lanes;
+#[path = "download_tests/links.rs"]
+mod links;
 #[path = "download_tests/random.rs"]
 mod random;
 #[path = "download_tests/recovery.rs"]

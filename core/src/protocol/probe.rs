@@ -248,7 +248,7 @@ fn connection(
     }
     let connect = CheckStep::ok("connect", format!("port {} takes connections", url.port()));
     let tls = match failure {
-        Some(Failure::Tls) => {
+        Some(Failure::Tls | Failure::Certificate) => {
             let advice =
                 "check this machine's date; where a company proxy inspects TLS, give its certificate as ca_file";
             CheckStep::fail("tls", why, advice)

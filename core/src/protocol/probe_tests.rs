@@ -39,6 +39,7 @@ fn how_far_a_request_came() {
     assert_eq!(far(Failure::Dns), "fssssss");
     assert_eq!(far(Failure::Connect), "ofsssss");
     assert_eq!(far(Failure::Tls), "oofssss");
+    assert_eq!(far(Failure::Certificate), "oofssss");
     assert_eq!(far(Failure::Timeout), "ooofsss");
     assert_eq!(far(Failure::Lost), "ooofsss");
     // An address is not looked up, and plain http has no certificate.

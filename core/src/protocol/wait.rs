@@ -303,8 +303,8 @@ impl WaitMachine {
                 }
                 self.not_found >= NOT_FOUND_LIMIT
             }
-            // An HTML page or an odd answer may pass as well: it counts against the budget.
-            ErrorKind::UnexpectedResponse => failures > self.policy.max_errors,
+            // An HTML page, an odd answer or a certificate that is renewed may pass as well: it counts against the budget.
+            ErrorKind::UnexpectedResponse | ErrorKind::Connect => failures > self.policy.max_errors,
             _ if error.is_transient() => failures > self.policy.max_errors,
             _ => true,
         };

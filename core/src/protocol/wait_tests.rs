@@ -205,6 +205,9 @@ fn an_answer_that_failed_to_come_is_not_a_failed_task() {
         let (pause, _) = bench.polls();
         assert!(pause >= MIN_INTERVAL && pause <= SECOND * 60, "{kind}: {pause:?}");
     }
+    // A certificate that is not valid ends a call, and may be renewed meanwhile.
+    bench.hears(error(ErrorKind::Connect).map_err(|error| error.with(|record| record.transient = false)));
+    bench.polls();
     bench.hears(seen(TaskStatus::Succeeded));
     bench.done().unwrap();
 }

@@ -291,9 +291,11 @@ pub fn transport_error(phase: Phase, error: TransportError) -> Error {
     let message = match error.failure {
         Failure::Dns => format!("the host name was not found: {error}"),
         Failure::Connect => format!("no connection: {error}"),
-        Failure::Tls => format!("no secure connection: {error}"),
+        Failure::Tls | Failure::Certificate => format!("no secure connection: {error}"),
         Failure::Timeout => format!("no answer in time: {error}"),
         Failure::Lost => format!("the connection was lost: {error}"),
     };
-    Error::new(kind, phase, message).with_source(error)
+    let passes = error.failure != Failure::Certificate;
+    let made = Error::new(kind, phase, message).with_source(error);
+    made.with(|record| record.transient &= passes)
 }

@@ -129,7 +129,7 @@ async fn carry_out(storage: Arc<dyn Storage>, steps: Vec<Step>, lost: Arc<Atomic
     for step in steps {
         match step {
             Step::Bytes(at, pieces) => storage.write(PART, at, pieces).await?,
-            // One write for one line: it is there as a whole or not at all, but for a torn end.
+            // One write: the lines are there as a whole or not at all, but for a torn end.
             Step::Lines(at, lines) => storage.write(STATE, at, vec![lines.into()]).await?,
             Step::Sync(suffix) => {
                 let synced = storage.sync(suffix).await;
@@ -341,6 +341,7 @@ impl PartFile {
         let mut ready: Vec<Run> = self.gathered.extract_if(.., |run| all || run.length >= GATHER).collect();
         ready.sort_by_key(|run| run.at);
         let mut steps = Vec::new();
+        let mut written = String::new();
         for mut run in ready {
             self.waiting -= run.length;
             run.end_small();
@@ -348,9 +349,11 @@ impl PartFile {
                 steps.push(self.lines(lines));
             }
             steps.push(Step::Bytes(run.at, run.pieces));
-            if let Some(line) = self.known.after_write(run.at, run.length as u64) {
-                steps.push(self.lines(line));
-            }
+            written.extend(self.known.after_write(run.at, run.length as u64));
+        }
+        // One write for all of them, behind the bytes that they are about.
+        if !written.is_empty() {
+            steps.push(self.lines(written));
         }
         steps
     }

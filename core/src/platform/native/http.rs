@@ -292,8 +292,8 @@ fn classify(error: &reqwest::Error, place: &str) -> TransportError {
         Failure::Connect
     } else if error.is_connect() {
         let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        if tls::error_in(error).is_some() {
-            Failure::Tls
+        if let Some(tls) = tls::error_in(error) {
+            if matches!(tls, rustls::Error::InvalidCertificate(_)) { Failure::Certificate } else { Failure::Tls }
         } else if causes.any(|cause| cause.to_string() == "dns error") {
             // hyper-util names the step in its message; its type is private.
             Failure::Dns

@@ -311,7 +311,8 @@ fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportErr
         | "UNABLE_TO_GET_ISSUER_CERT"
         | "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
         | "CERT_HAS_EXPIRED"
-        | "CERT_NOT_YET_VALID" => Failure::Tls,
+        | "CERT_NOT_YET_VALID"
+        | "ERR_TLS_CERT_ALTNAME_INVALID" => Failure::Certificate,
         code if code.starts_with("ERR_TLS_") || code.starts_with("ERR_SSL_") => Failure::Tls,
         "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => Failure::Timeout,
         _ => Failure::Lost,

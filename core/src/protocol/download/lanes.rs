@@ -3,15 +3,32 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{DownloadMachine, DownloadStep, Guess, Place};
+use super::{DownloadMachine, DownloadStep, Guess, MAX_CONNECTIONS, Place};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::time::Time;
 
 /// What the `Range` header asks for: start and end (exclusive, open when `None`); no header when it is `None` itself.
 pub(super) type AskedRange = Option<(u64, Option<u64>)>;
 
-/// From this time to an answer on, a server is far away.
-const FAR: Duration = Duration::from_millis(20);
+/// So long a connection reads before it is judged whether others pay, and so long until it is judged again: enough to tell
+/// a fast one, and little beside the round trips that a further one costs.
+const TRIAL: Duration = Duration::from_millis(10);
+
+/// A first answer that comes later than this says little about the next one: the server may have fetched the file from afar.
+const LONGEST_ASKING: Duration = Duration::from_millis(250);
+
+/// Bytes per second that no network of 1 Gbit/s brings. A connection that is faster is mostly held up by this machine or by
+/// the server, not by the way between them, and several would share what it has.
+const FAST: u64 = 125_000_000;
+
+/// A fast connection is left alone when it brings all that is missing within this time.
+const SOON: Duration = Duration::from_secs(1);
+
+/// So long it is measured what several fast connections bring together, before their number is doubled.
+const MEASURED: Duration = Duration::from_millis(50);
+
+/// So long until it is measured again whether a further fast one would pay, after it did not.
+const MEASURED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Long parts begin at multiples of this, which disks and caches like.
 const ALIGN: u64 = 64 * 1024;
@@ -37,16 +54,95 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// True when this much of its rest would be read sooner by another lane, which has to ask and to wait for its answer
-    /// first. Before anything is known of its speed it is taken to be so.
-    fn is_slower_than_asking(&self, rest: u64, now: Time) -> bool {
-        let reading = now.since(self.answered);
-        if self.gained == 0 || reading.is_zero() {
-            return true;
+    /// How long a further request is taken to wait for its answer: as long as this one did.
+    fn asking(&self) -> Duration {
+        self.answered.since(self.asked).min(LONGEST_ASKING)
+    }
+
+    /// True when this many bytes would come within this time at the speed of this lane so far. Before anything came they
+    /// would not. In whole numbers: a length that a server made up must not overflow.
+    fn brings(&self, bytes: u64, within: Duration, now: Time) -> bool {
+        let reading = now.since(self.answered).as_nanos();
+        reading.saturating_mul(bytes.into()) <= within.as_nanos().saturating_mul(self.gained.into())
+    }
+
+    /// When it is judged again whether another lane should take part of this one's rest; `None` when it should now. A lane
+    /// that asks first waits for its answer, while this one reads on.
+    fn left_alone_until(&self, rest: u64, now: Time) -> Option<Time> {
+        if now < self.answered + TRIAL {
+            return Some(self.answered + TRIAL);
         }
-        // `reading / gained * rest > 2 * asking`, in whole numbers: a length that a server made up must not overflow.
-        let asking = self.answered.since(self.asked).as_nanos();
-        reading.as_nanos().saturating_mul(rest.into()) > (2 * asking).saturating_mul(self.gained.into())
+        let sooner_done = self.gained > 0 && self.brings(rest, 2 * self.asking(), now);
+        // It may become slower, without a further event.
+        sooner_done.then(|| now + TRIAL)
+    }
+
+    fn is_fast(&self, now: Time) -> bool {
+        self.gained > 0 && self.brings(FAST, Duration::from_secs(1), now)
+    }
+
+    /// How much of its rest it will have read when the answer to a further request comes.
+    fn reads_meanwhile(&self, rest: u64, now: Time) -> u64 {
+        let reading = now.since(self.answered).as_nanos();
+        let read = u128::from(self.gained).saturating_mul(self.asking().as_nanos()).checked_div(reading);
+        read.map_or(0, |read| read.min(rest.into()) as u64)
+    }
+}
+
+/// What several fast connections bring together, measured while their number is the same.
+#[derive(Debug)]
+pub(super) struct Gain {
+    /// So many have shown that they are worth it, or are being tried. One while no second one was.
+    lanes: u32,
+    /// Bytes per second with half as many.
+    before: u64,
+    /// When the measurement began and how many bytes were there then, with so many lanes.
+    begun: Option<(u32, Time, u64)>,
+}
+
+impl Default for Gain {
+    fn default() -> Self {
+        Self { lanes: 1, before: 0, begun: None }
+    }
+}
+
+impl Gain {
+    /// True while one lane has read alone.
+    fn is_untried(&self) -> bool {
+        self.lanes == 1
+    }
+
+    /// How many lanes may be at work; or when that is judged again, where these are.
+    fn allowed(&mut self, active: u32, all_read: bool, covered: u64, now: Time) -> Result<u32, Time> {
+        if active < self.lanes {
+            return Ok(self.lanes);
+        }
+        if !all_read {
+            return Err(now + TRIAL);
+        }
+        let (since, earlier) = match self.begun {
+            Some((lanes, since, covered)) if lanes == active => (since, covered),
+            _ => {
+                self.begun = Some((active, now, covered));
+                return Err(now + MEASURED);
+            }
+        };
+        let time = now.since(since).as_nanos();
+        if time < MEASURED.as_nanos() {
+            return Err(since + MEASURED);
+        }
+        let rate = (u128::from(covered.saturating_sub(earlier)) * 1_000_000_000 / time).min(u64::MAX.into()) as u64;
+        self.begun = None;
+        if rate < FAST {
+            // It only began fast.
+            self.lanes = MAX_CONNECTIONS;
+        } else if rate / 5 < self.before / 4 {
+            return Err(now + MEASURED_AGAIN);
+        } else {
+            self.before = rate;
+            self.lanes = active.saturating_mul(2);
+        }
+        Ok(self.lanes)
     }
 }
 
@@ -93,6 +189,7 @@ impl DownloadMachine {
 
     /// The lane is free again; its exchange has ended already.
     pub(super) fn release(&mut self, lane: usize) {
+        self.judged_again = None;
         if let Some(lane) = self.lanes.get_mut(lane) {
             *lane = Lane::default();
         }
@@ -159,33 +256,72 @@ impl DownloadMachine {
         None
     }
 
-    /// The end of the longest rest that another lane has to read: as much as makes the parts even for all free lanes.
+    /// The end of the longest rest that another lane has to read: as much as makes all free lanes and that one end together.
     fn steal(&mut self, now: Time, limit: u32) -> Option<Range<u64>> {
         if self.ranges_honoured == Some(false) || self.total().is_none() {
             return None;
         }
+        if self.judged_again.is_some_and(|again| now < again) {
+            return None;
+        }
+        self.judged_again = None;
         let rest = |lane: &Lane| match lane.activity {
             Activity::Reading { pos, end: Some(end), .. } => end.saturating_sub(pos),
             _ => 0,
         };
-        let free = u64::from(limit.saturating_sub(self.active_lanes()).max(1));
+        let active = self.active_lanes();
         let min_part = self.policy.min_part.max(1);
-        let victim = self.lanes.iter_mut().max_by_key(|lane| rest(lane))?;
+        let victim = self.lanes.iter().max_by_key(|lane| rest(lane))?;
         let left = rest(victim);
-        if left / 2 < min_part || !victim.is_slower_than_asking(left, now) {
+        if left / 2 < min_part {
             return None;
         }
-        // Who reads already reads on while the others wait for their answers: far away that is worth a share more.
-        let ahead = u64::from(victim.gained == 0 && victim.answered.since(victim.asked) >= FAR);
+        self.judged_again = victim.left_alone_until(left, now);
+        if self.judged_again.is_some() {
+            return None;
+        }
+        let mut limit = limit;
+        if victim.is_fast(now) || !self.gain.is_untried() {
+            let soon = self.gain.is_untried() && victim.brings(self.missing(), SOON, now);
+            let all_read = !self.lanes.iter().any(|lane| matches!(lane.activity, Activity::Opening { .. }));
+            let covered = self.have.covered();
+            let allowed = if soon { Err(now + TRIAL) } else { self.gain.allowed(active, all_read, covered, now) };
+            match allowed {
+                Ok(allowed) => limit = limit.min(allowed),
+                Err(again) => {
+                    self.judged_again = Some(again);
+                    return None;
+                }
+            }
+        }
+        let free = u64::from(limit.saturating_sub(active).max(1));
+        let victim = self.lanes.iter_mut().max_by_key(|lane| rest(lane))?;
+        // Who reads already reads on while the others wait for their answers.
+        let shared = left - victim.reads_meanwhile(left, now);
         let Activity::Reading { end: Some(end), .. } = &mut victim.activity else {
             return None;
         };
-        let part = (left / (free + 1 + ahead)).max(min_part);
+        let part = (shared / (free + 1)).max(min_part);
         let middle = *end - part;
         let middle = if min_part < ALIGN { middle } else { middle.next_multiple_of(ALIGN).min(*end - 1) };
         let taken = middle..*end;
         *end = middle;
         Some(taken)
+    }
+
+    /// Bytes that are wanted and not there.
+    fn missing(&self) -> u64 {
+        let wanted = self.wanted().unwrap_or(0..u64::MAX);
+        self.have.gaps(wanted).map(|gap| gap.end - gap.start).fold(0, u64::saturating_add)
+    }
+
+    /// Frees the part that begins at this place, if it was only asked for: a body that brings it now is there sooner than an
+    /// answer that has not come. True when there was one.
+    fn take_back(&mut self, pos: u64) -> bool {
+        let asked = |lane: &Lane| matches!(lane.activity, Activity::Opening { start, .. } if start == pos);
+        let Some(helper) = self.lanes.iter().position(asked) else { return false };
+        self.close(helper);
+        true
     }
 
     /// True when the next byte of this lane is the first of the file.
@@ -224,7 +360,10 @@ impl DownloadMachine {
         let pos = pos + place.skip + place.write;
         let gained = self.have.insert(place.at, place.at + place.write);
         if end.is_some_and(|end| pos >= end) {
-            let reach = self.reach(lane, pos, body_end);
+            let mut reach = self.reach(lane, pos, body_end);
+            if reach <= pos && body_end.is_some_and(|body_end| pos < body_end) && self.take_back(pos) {
+                reach = self.reach(lane, pos, body_end);
+            }
             place.finished = reach <= pos;
             end = Some(reach);
         } else {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lanes::{Activity, Lane};
+use super::lanes::{Activity, Gain, Lane};
 use super::{DownloadMachine, Progress, State};
 use crate::protocol::byte_ranges::RangeSet;
 use crate::time::Time;
@@ -17,6 +17,7 @@ impl DownloadMachine {
         }
         self.policy.wanted = Some(wanted);
         self.have = RangeSet::new();
+        self.gain = Gain::default();
         self.guess = None;
         self.announced = 0;
         self.clean_end = None;

@@ -1,6 +1,6 @@
 //! What a failure means: again, elsewhere, anew, or the end.
 
-use super::lanes::{Activity, Lane};
+use super::lanes::{Activity, Gain, Lane};
 use super::{DownloadMachine, DownloadStep, Guess, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::url::Url;
@@ -83,6 +83,8 @@ impl DownloadMachine {
             | ErrorKind::BadRequest
             | ErrorKind::UnexpectedResponse
             | ErrorKind::UntrustedHost => self.source_unusable(now, error),
+            // Its certificate is not valid.
+            ErrorKind::Connect if !error.is_transient() => self.source_unusable(now, error),
             _ => self.failure(now, error),
         }
     }
@@ -281,6 +283,7 @@ impl DownloadMachine {
             self.close(lane);
         }
         self.have = RangeSet::new();
+        self.gain = Gain::default();
         self.validators = Validators::default();
         self.guess = None;
         self.announced = 0;

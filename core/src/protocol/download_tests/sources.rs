@@ -167,3 +167,20 @@ fn a_source_that_never_settles_is_left_for_the_next() {
     bench.reads(lane, 0, 10);
     bench.done();
 }
+
+/// It is shown again the next time: no pause would help.
+#[test]
+fn a_source_whose_certificate_is_not_valid_is_left_at_once() {
+    let invalid = || {
+        let error = Error::new(ErrorKind::Connect, Phase::Content, "no secure connection");
+        error.with(|record| record.transient = false)
+    };
+    let mut bench = Bench::new(unverified(), &[R, C], false);
+    let (lane, url, _) = bench.open();
+    assert_eq!(url, R);
+    bench.machine.refused(bench.now, lane, invalid());
+    let lane = bench.asks_at(C);
+    bench.machine.refused(bench.now, lane, invalid());
+    let error = bench.fails(ErrorKind::Connect);
+    assert_eq!((error.record().attempts, bench.elapsed()), (2, Duration::ZERO));
+}

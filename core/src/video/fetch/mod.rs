@@ -14,12 +14,13 @@ use bytes::Bytes;
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{BodyStream, HttpResponse};
+use crate::net::transport::{BodyStream, Failure, HttpResponse};
 use crate::net::url::Url;
 use crate::protocol::content_range::range_header;
 use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
 use crate::protocol::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, OVERLAP, Progress, classify,
+    transport_error,
 };
 use crate::text::decimal::Seconds;
 use crate::time::Time;
@@ -65,7 +66,8 @@ struct IdleGuard {
 /// A download at work.
 pub(crate) struct Fetch {
     core: Arc<ClientCore>,
-    machine: DownloadMachine,
+    /// In a box: a future holds it several times.
+    machine: Box<DownloadMachine>,
     task_id: Option<String>,
     lanes: Vec<Lane>,
     /// Where the next round of polling begins, so that no lane starves.
@@ -100,7 +102,7 @@ impl Fetch {
             machine = machine.resume(kept);
         }
         Self {
-            machine,
+            machine: Box::new(machine),
             task_id: source.task_id.clone(),
             lanes,
             turn: 0,
@@ -464,6 +466,9 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             let response = match core.send(Phase::Content, &url, None, headers).await {
                 Ok((response, _)) => response,
                 Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
+                    return Opened::Refused(transport_error(Phase::Content, error));
+                }
                 Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
                     return Opened::Unreachable(error.message);
                 }
