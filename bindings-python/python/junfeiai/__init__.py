@@ -42,6 +42,8 @@ from ._errors import (
     WaitTimeoutError,
 )
 from ._native import (
+    Advanced,
+    AsyncAdvanced,
     AsyncClient,
     AsyncOutcome,
     AsyncTask,
@@ -69,6 +71,8 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "Advanced",
+    "AsyncAdvanced",
     "AsyncClient",
     "AsyncOutcome",
     "AsyncTask",
