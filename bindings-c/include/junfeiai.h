@@ -344,6 +344,11 @@ typedef struct jfai_video jfai_video;
 typedef struct jfai_wait_options jfai_wait_options;
 
 /**
+ * A durable wait after one of its steps: the state to store, or the video. It never changes. Shareable between threads.
+ */
+typedef struct jfai_wait_step jfai_wait_step;
+
+/**
  * Advice that a request does not follow, and other things that the caller should know. Nothing failed.
  */
 typedef struct jfai_warnings jfai_warnings;
@@ -367,6 +372,13 @@ typedef void (*jfai_task_done_fn)(void *user, struct jfai_task *task, struct jfa
  * Completion callback of a call: `video` or `error` is set, the other is NULL. The callback owns what is set and frees it.
  */
 typedef void (*jfai_video_done_fn)(void *user, struct jfai_video *video, struct jfai_error *error);
+
+/**
+ * Completion callback of a call: `step` or `error` is set, the other is NULL. The callback owns what is set and frees it.
+ */
+typedef void (*jfai_wait_step_done_fn)(void *user,
+                                       struct jfai_wait_step *step,
+                                       struct jfai_error *error);
 
 /**
  * Completion callback of a call: `summary` or `error` is set, the other is NULL. The callback owns what is set and frees it.
@@ -411,6 +423,64 @@ typedef int (*jfai_task_progress_fn)(void *user, const struct jfai_task *task);
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Begins a durable wait: a step whose state can be stored, passed to jfai_advance() by any process and read by every binding. For job
+ * queues and workflow engines, which must not hold a worker while the video is made. Sends nothing. `options` may be NULL; the timeout
+ * counts from now, and the progress callback is not used.
+ */
+JFAI_API
+jfai_status jfai_task_wait_state(const struct jfai_task *task,
+                                 const struct jfai_wait_options *options,
+                                 struct jfai_wait_step **out,
+                                 struct jfai_error **err);
+
+/**
+ * One step of a durable wait, from the state of the step before: queries the task if a poll is due, once, and never sleeps until
+ * then. The deadline and the budget of failed polls are in the state, so a failed poll is no error here; the errors are those that end
+ * a jfai_wait(), and every one of them has the task's id. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_advance(const struct jfai_client *client,
+                         const char *state,
+                         const struct jfai_cancel *cancel,
+                         struct jfai_wait_step **out,
+                         struct jfai_error **err);
+
+/**
+ * True when the task succeeded: jfai_wait_step_video() has its video.
+ */
+JFAI_API bool jfai_wait_step_done(const struct jfai_wait_step *step);
+
+/**
+ * The state to store, as one line of JSON of a few hundred bytes without the key; NULL when the wait has ended.
+ */
+JFAI_API
+const char *jfai_wait_step_state(const struct jfai_wait_step *step);
+
+/**
+ * How long to pause before the next jfai_advance(); -1 when the wait has ended. Sooner is no error: then nothing is sent.
+ */
+JFAI_API
+int64_t jfai_wait_step_retry_after_ms(const struct jfai_wait_step *step);
+
+/**
+ * The task's id.
+ */
+JFAI_API const char *jfai_wait_step_task_id(const struct jfai_wait_step *step);
+
+/**
+ * The video; `JFAI_ERR_NOT_READY` while the wait goes on.
+ */
+JFAI_API
+jfai_status jfai_wait_step_video(const struct jfai_wait_step *step,
+                                 struct jfai_video **out,
+                                 struct jfai_error **err);
+
+/**
+ * Frees a step. NULL is ignored. The task itself is not affected.
+ */
+JFAI_API void jfai_wait_step_free(struct jfai_wait_step *step);
 
 /**
  * The bytes. They belong to the handle. NULL for NULL.
@@ -525,6 +595,18 @@ jfai_status jfai_wait_async(const struct jfai_task *task,
                             jfai_video_done_fn done,
                             void *user,
                             struct jfai_error **err);
+
+/**
+ * jfai_advance() without blocking; see jfai_create_async().
+ */
+JFAI_API
+jfai_status jfai_advance_async(const struct jfai_client *client,
+                               const char *state,
+                               const struct jfai_cancel *cancel,
+                               const struct jfai_queue *queue,
+                               jfai_wait_step_done_fn done,
+                               void *user,
+                               struct jfai_error **err);
 
 /**
  * jfai_generate() without blocking; see jfai_create_async(). The progress callback of `options` is called where `done` is.

@@ -1207,6 +1207,34 @@ private:
   detail::handle<jfai_video, jfai_video_free> video_;
 };
 
+/** A durable wait after one of its steps: the state to store, or the video. */
+class wait_step {
+public:
+  /** Takes over a step of C. */
+  explicit wait_step(jfai_wait_step *s) noexcept : step_(s) {}
+  /** True when the task succeeded: video() is there. */
+  bool done() const noexcept { return jfai_wait_step_done(step_.get()); }
+  /** The state to store, as one line of JSON; empty when the wait has ended. */
+  std::string state() const { return detail::text(jfai_wait_step_state(step_.get())); }
+  /** How long to pause before the next advance(); zero when the wait has ended. Sooner is no error: then nothing is sent. */
+  milliseconds retry_after() const noexcept {
+    const auto ms = jfai_wait_step_retry_after_ms(step_.get());
+    return milliseconds(ms < 0 ? 0 : ms);
+  }
+  /** The task's id. */
+  std::string_view task_id() const noexcept { return detail::view(jfai_wait_step_task_id(step_.get())); }
+  /** The video; fails with JFAI_ERR_NOT_READY while the wait goes on. */
+  result<junfeiai::video> try_video() const {
+    return detail::made<junfeiai::video, jfai_video>(
+        [&](jfai_video **out, jfai_error **e) { return jfai_wait_step_video(step_.get(), out, e); });
+  }
+  /** try_video() that throws. */
+  junfeiai::video video() const { return try_video().value(); }
+
+private:
+  detail::handle<jfai_wait_step, jfai_wait_step_free> step_;
+};
+
 /** A task as it was last seen. */
 class task : public task_view {
 public:
@@ -1262,6 +1290,18 @@ public:
     auto [future, f] = detail::promise<junfeiai::video>();
     wait_with(std::move(options), std::move(f), cancel, nullptr);
     return std::move(future);
+  }
+  /**
+   * Begins a durable wait, for client::advance(): its state can be stored, and continued by any process. Sends nothing; the timeout
+   * counts from now.
+   */
+  wait_step wait_state(wait_options options = {}) const {
+    detail::wait_state state{std::move(options), nullptr};
+    auto c = state.c();
+    return detail::made<wait_step, jfai_wait_step>([&](jfai_wait_step **out, jfai_error **e) {
+             return jfai_task_wait_state(get(), c.get(), out, e);
+           })
+        .value();
   }
   /** Calls `f(const task &)` with the states as they come, until the last one; `f` may return false to end it. */
   template <class F>
@@ -1586,6 +1626,29 @@ public:
         .value();
   }
 
+  /** One step of a durable wait, from the state of the step before: at most one query, and no sleeping. */
+  result<wait_step> try_advance(std::string_view state, const cancel_token *cancel = nullptr) const {
+    return detail::made<wait_step, jfai_wait_step>([&](jfai_wait_step **out, jfai_error **e) {
+      return jfai_advance(client_.get(), detail::c_text(state, "state").c_str(), detail::raw(cancel), out, e);
+    });
+  }
+  /** try_advance() that throws. */
+  wait_step advance(std::string_view state, const cancel_token *cancel = nullptr) const {
+    return try_advance(state, cancel).value();
+  }
+  /** advance() without blocking: `f(result<wait_step>)` is called on the library's thread, or where `queue` is drained. */
+  template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<wait_step>>>>
+  void advance_async(std::string_view state, F f, const cancel_token *cancel = nullptr,
+                     const event_queue *queue = nullptr) const {
+    advance_with(state, detail::plain<wait_step>(std::move(f)), cancel, queue);
+  }
+  /** advance() without blocking. */
+  [[nodiscard]] std::future<wait_step> advance_async(std::string_view state, const cancel_token *cancel = nullptr) const {
+    auto [future, f] = detail::promise<wait_step>();
+    advance_with(state, std::move(f), cancel, nullptr);
+    return std::move(future);
+  }
+
   /** create() and wait() in one. This costs money. */
   result<video> try_generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
@@ -1744,6 +1807,16 @@ private:
         detail::no_state{},
         [&](auto &, auto end, void *user, jfai_error **e) {
           return jfai_create_async(client_.get(), r.get(), detail::raw(cancel), detail::raw(queue), end, user, e);
+        },
+        std::move(f));
+  }
+  void advance_with(std::string_view state, std::function<void(result<wait_step>)> f,
+                    const cancel_token *cancel, const event_queue *queue) const {
+    detail::start<wait_step, jfai_wait_step>(
+        detail::no_state{},
+        [&](auto &, auto end, void *user, jfai_error **e) {
+          return jfai_advance_async(client_.get(), detail::c_text(state, "state").c_str(), detail::raw(cancel),
+                                    detail::raw(queue), end, user, e);
         },
         std::move(f));
   }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use junfeiai::{CancelToken, Result};
 
+use crate::advance::{jfai_wait_step, parse};
 use crate::bytes::jfai_bytes;
 use crate::call_context::CallContext;
 use crate::callback::UserData;
@@ -39,6 +40,9 @@ pub type jfai_summary_done_fn =
 /// Completion callback of a call: `bytes` or `error` is set, the other is NULL. The callback owns what is set and frees it.
 pub type jfai_bytes_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, bytes: Option<Box<jfai_bytes>>, error: Option<Box<jfai_error>>)>;
+/// Completion callback of a call: `step` or `error` is set, the other is NULL. The callback owns what is set and frees it.
+pub type jfai_wait_step_done_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, step: Option<Box<jfai_wait_step>>, error: Option<Box<jfai_error>>)>;
 
 type Done<T> = unsafe extern "C" fn(user: *mut c_void, value: Option<Box<T>>, error: Option<Box<jfai_error>>);
 
@@ -158,6 +162,32 @@ pub unsafe extern "C" fn jfai_wait_async(
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         let known = Known { context: CallContext::task(Some(task.id())), ..Known::default() };
         start_wait(runtime, Begin::Task(task.clone()), options, cancel, queue, (done, UserData(user)), known)
+    })
+}
+
+/// jfai_advance() without blocking; see jfai_create_async().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_advance_async(
+    client: Option<&jfai_client>,
+    state: *const c_char,
+    cancel: Option<&jfai_cancel>,
+    queue: Option<&jfai_queue>,
+    done: jfai_wait_step_done_fn,
+    user: *mut c_void,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let done = (need(done, "done")?, UserData(user));
+        let runtime = &need(client, "client")?.runtime;
+        // SAFETY: the header asks for a string or NULL.
+        let state = parse(unsafe { text(state, "state") }?)?;
+        let id = state.task_id().to_owned();
+        let known = Known { context: CallContext::task(Some(&id)), ..Known::default() };
+        let videos = runtime.client().videos();
+        let of = runtime.clone();
+        start(runtime, queue, cancel, done, known, |step| jfai_wait_step::of(step, of), |own| async move {
+            own.run_for(&id, videos.advance(state)).await
+        })
     })
 }
 

@@ -6,7 +6,7 @@
 //! Arrows point down only, and no two files need each other (`tests/layers.py`).
 //!
 //! ```text
-//! handles   client request task video reader wait save watch many journal check calls calls_async options log bytes
+//! handles   client request task video reader wait advance save watch many journal check calls calls_async options log bytes
 //!              │   one file for each kind of handle, or for the calls about it
 //! calls     client_runtime     a client with what drives its calls; every handle of it holds on to this
 //!           async_worker       the library's thread for `…_async`
@@ -36,6 +36,7 @@
 
 mod guard;
 
+mod advance;
 mod async_worker;
 mod bytes;
 mod call_context;
@@ -76,6 +77,7 @@ mod wait;
 mod wait_setters;
 mod watch;
 
+pub use advance::*;
 pub use bytes::*;
 pub use calls::*;
 pub use calls_async::*;

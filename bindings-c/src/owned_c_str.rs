@@ -34,6 +34,10 @@ impl OwnedCStr {
         }
     }
 
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|text| text.to_str().ok())
+    }
+
     pub(crate) fn pointer(&self) -> *const c_char {
         self.0.as_ref().map_or(ptr::null(), |text| text.as_ptr())
     }

@@ -194,6 +194,29 @@ static void main_job(const jfai_client *client, const char *folder) {
   CHECK(shown == NULL);
   jfai_watch_free(watch);
 
+  jfai_wait_step *step = NULL, *next = NULL;
+  EXPECT(JFAI_OK, jfai_task_wait_state(again, wait, &step, &err));
+  CHECK(!jfai_wait_step_done(step) && jfai_wait_step_retry_after_ms(step) == 0);
+  CHECK(strcmp(jfai_wait_step_task_id(step), jfai_task_id(task)) == 0);
+  CHECK(strstr(jfai_wait_step_state(step), "\"junfeiai_wait\":1") != NULL && strstr(jfai_wait_step_state(step), "sk-test") == NULL);
+  EXPECT(JFAI_ERR_NOT_READY, jfai_wait_step_video(step, &other, &err));
+  EXPECT(JFAI_OK, jfai_advance(client, jfai_wait_step_state(step), NULL, &next, &err));
+  CHECK(jfai_wait_step_done(next) && jfai_wait_step_state(next) == NULL && jfai_wait_step_retry_after_ms(next) == -1);
+  CHECK(strcmp(jfai_wait_step_task_id(next), jfai_task_id(task)) == 0);
+  EXPECT(JFAI_OK, jfai_wait_step_video(next, &other, &err));
+  CHECK(strcmp(jfai_video_task_id(other), jfai_task_id(task)) == 0);
+  jfai_video_free(other);
+  jfai_wait_step_free(next);
+  jfai_cancel *stop = NULL;
+  EXPECT(JFAI_OK, jfai_cancel_new(&stop, &err));
+  jfai_cancel_now(stop);
+  next = NULL;
+  EXPECT(JFAI_ERR_CANCELLED, jfai_advance(client, jfai_wait_step_state(step), stop, &next, &err));
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_advance(client, "{}", NULL, &next, &err));
+  CHECK(next == NULL);
+  jfai_cancel_free(stop);
+  jfai_wait_step_free(step);
+
   EXPECT(JFAI_OK, jfai_save_options_new(&save, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_connections(save, 2, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_overwrite(save, false, &err));

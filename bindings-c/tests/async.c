@@ -11,6 +11,7 @@ struct seen {
   jfai_video *video;
   jfai_summary *summary;
   jfai_bytes *bytes;
+  jfai_wait_step *step;
   jfai_status status;
   int states;
   atomic_int calls;
@@ -40,6 +41,12 @@ static void on_video(void *user, jfai_video *video, jfai_error *error) {
 static void on_summary(void *user, jfai_summary *summary, jfai_error *error) {
   struct seen *s = user;
   s->summary = summary;
+  note(s, error);
+}
+
+static void on_step(void *user, jfai_wait_step *step, jfai_error *error) {
+  struct seen *s = user;
+  s->step = step;
   note(s, error);
 }
 
@@ -106,6 +113,19 @@ static void main_job(const jfai_client *client, const jfai_queue *queue, const c
   jfai_wait_options_free(wait);
   await(&waited, queue);
   CHECK(waited.status == JFAI_OK && waited.video != NULL && waited.states > 0);
+
+  struct seen stepped = {0}, refused = {0};
+  jfai_wait_step *step = NULL;
+  EXPECT(JFAI_OK, jfai_task_by_id(client, jfai_task_id(created.task), &stepped.task, &err));
+  EXPECT(JFAI_OK, jfai_task_wait_state(stepped.task, NULL, &step, &err));
+  EXPECT(JFAI_OK, jfai_advance_async(client, jfai_wait_step_state(step), NULL, queue, on_step, &stepped, &err));
+  await(&stepped, queue);
+  CHECK(stepped.status == JFAI_OK && jfai_wait_step_done(stepped.step));
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_advance_async(client, "{}", NULL, queue, on_step, &refused, &err));
+  CHECK(atomic_load(&refused.calls) == 0);
+  jfai_wait_step_free(stepped.step);
+  jfai_wait_step_free(step);
+  jfai_task_free(stepped.task);
 
   EXPECT(JFAI_OK, jfai_save_options_new(&save, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_overwrite(save, true, &err));

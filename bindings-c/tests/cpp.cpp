@@ -107,6 +107,14 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   client.task_by_id(task.id()).watch([&](const junfeiai::task &) { watched++; });
   CHECK(watched == 1);
 
+  const auto begun = client.task_by_id(task.id()).wait_state(junfeiai::wait_options().timeout(20s));
+  CHECK(!begun.done() && !begun.state().empty() && begun.task_id() == task.id() && begun.retry_after() == 0ms);
+  CHECK(!begun.try_video() && begun.try_video().error().status() == JFAI_ERR_NOT_READY);
+  const auto ended = client.advance(begun.state());
+  CHECK(ended.done() && ended.state().empty() && ended.video().task_id() == task.id());
+  CHECK(client.advance_async(begun.state()).get().done());
+  CHECK(client.try_advance("{}").error().status() == JFAI_ERR_INVALID_REQUEST);
+
   junfeiai::save_options save;
   save.sha256(true).create_parents(true).overwrite(true);
   std::uint64_t last = 0;

@@ -150,6 +150,7 @@ def main(path):
         "jfai_task": 'jfai_get(client, "task_life", NULL, &a_jfai_task, &err)',
         "jfai_video": 'jfai_video_by_id(client, "task_life", &a_jfai_video, &err)',
         "jfai_watch": "jfai_watch_new(a_jfai_task, NULL, &a_jfai_watch, &err)",
+        "jfai_wait_step": "jfai_task_wait_state(a_jfai_task, NULL, &a_jfai_wait_step, &err)",
         "jfai_batch": "jfai_wait_all(client, NULL, 0, &a_jfai_batch, &err)",
         "jfai_reader": "jfai_reader_open(a_jfai_video, NULL, &a_jfai_reader, &err)",
     }

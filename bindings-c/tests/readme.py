@@ -14,7 +14,7 @@ import shell  # noqa: E402
 
 HEADS = {
     "c": "#include <junfeiai.h>\n#include <stdio.h>\nint main(void) {\n",
-    "cpp": "#include <iostream>\n#include <junfeiai.hpp>\nint main() try {\n",
+    "cpp": "#include <iostream>\n#include <junfeiai.hpp>\n#include <thread>\nint main() try {\n",
 }
 TAILS = {
     "c": "return err == NULL ? 0 : 1;\n}\n",

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use junfeiai::{CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait};
+use junfeiai::{
+    Advance, CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait, WaitPolicy, WaitState,
+};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
@@ -15,6 +17,7 @@ use crate::deferred::DeferredObject;
 use crate::errors::raise;
 use crate::interpreter::detach;
 use crate::iterators::Items;
+use crate::json::json_to_python;
 use crate::paid_calls::PaidCall;
 use crate::signatures::{CLIENT_OPTIONS, SAVE_OPTIONS, WAIT_OPTIONS};
 use crate::values;
@@ -32,6 +35,8 @@ pub(crate) trait ResultClasses: CallMode {
         task_id: Option<String>,
         result: junfeiai::Result<Video>,
     ) -> CallResult;
+    /// What a step of a durable wait brings.
+    fn advanced(py: Python<'_>, step: Advance) -> CallResult;
     /// An open video as a file.
     fn reader(py: Python<'_>, reader: VideoReader, pinned: PinnedRuntime) -> CallResult;
     /// A stream as an iterator, with what is known of its paid tasks.
@@ -124,6 +129,22 @@ fn run_wait<M: ResultClasses>(py: Python<'_>, wait: Wait, options: WaitArguments
         None => wait,
     };
     M::run(py, &context, wait.into_future(), M::video)
+}
+
+/// A durable wait that begins now, as a dict.
+pub(crate) fn wait_state(py: Python<'_>, task: &Task, mut arguments: Arguments<'_>) -> CallResult {
+    let mut policy: WaitPolicy = task.client().wait_policy().clone();
+    let state = policy
+        .set_options(Value::Object(arguments.options(WAIT_OPTIONS)?))
+        .map_err(|error| error.with_task(task.id()))
+        .and_then(|()| task.wait_state_with(policy));
+    json_to_python(py, &state.map_err(|error| raise(py, &error))?.to_json())
+}
+
+pub(crate) fn advance<M: ResultClasses>(py: Python<'_>, client: &Client, state: Map<String, Value>) -> CallResult {
+    let state = WaitState::from_json(Value::Object(state)).map_err(|error| raise(py, &error))?;
+    let (videos, context) = (client.videos(), CallContext::about(Some(state.task_id())));
+    M::run(py, &context, async move { videos.advance(state).await }, M::advanced)
 }
 
 /// The arguments of `wait`, which are also some of those of `generate`.

@@ -11,10 +11,11 @@ use crate::asyncio_bridge::immediate;
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, Blocking};
 use crate::calls::{self, ResultClasses, WaitArguments};
-use crate::convert::{Arguments, argument, request, requests, texts};
+use crate::convert::{Arguments, argument, json_argument, request, requests, texts};
 use crate::errors::raise;
 use crate::interpreter::short;
 use crate::iterators::{AsyncIterator, Items, Iterator};
+use crate::json::json_to_python;
 use crate::paid_calls::PaidCall;
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
@@ -54,6 +55,7 @@ macro_rules! classes {
         $(#[$task_doc:meta])* $Task:ident
         $(#[$video_doc:meta])* $Video:ident
         $(#[$outcome_doc:meta])* $Outcome:ident
+        $(#[$advanced_doc:meta])* $Advanced:ident
         $reader:expr;
         $Iterator:ident;
         $restore:literal
@@ -74,6 +76,20 @@ macro_rules! classes {
                 result: junfeiai::Result<junfeiai::Video>,
             ) -> PyResult<Py<PyAny>> {
                 Ok(Py::new(py, $Outcome::new(py, index, task_id, result)?)?.into_any())
+            }
+
+            fn advanced(py: Python<'_>, step: junfeiai::Advance) -> PyResult<Py<PyAny>> {
+                let step = match step {
+                    junfeiai::Advance::Done(video) => {
+                        $Advanced { video: Some(Py::new(py, $Video::from(video))?), state: None, retry_after: None }
+                    }
+                    junfeiai::Advance::Later { state, retry_after } => $Advanced {
+                        video: None,
+                        state: Some(json_to_python(py, &state.to_json())?),
+                        retry_after: Some(retry_after.as_secs_f64()),
+                    },
+                };
+                Ok(Py::new(py, step)?.into_any())
             }
 
             fn reader(py: Python<'_>, reader: junfeiai::VideoReader, pinned: PinnedRuntime) -> PyResult<Py<PyAny>> {
@@ -226,6 +242,15 @@ macro_rules! classes {
             fn task(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<$Task> {
                 let task_id: String = argument(&task_id, "task_id")?;
                 self.client.videos().task(&task_id).map($Task::from).map_err(|error| raise(py, &error))
+            }
+
+            /// One step of a durable wait: queries the task if a poll is due, once, and never sleeps until then. ``state`` is
+            /// what ``wait_state`` returned, or the step before; any process may take any step.
+            ///
+            /// The deadline and the budget of failed polls are in the state: a failed poll raises nothing. Raises what ends a
+            /// ``wait``: ``TaskFailedError``, ``WaitTimeoutError``, ``AuthenticationError``, …
+            fn advance(&self, py: Python<'_>, state: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                calls::advance::<$Mode>(py, &self.client, json_argument(&state, "state")?)
             }
 
             /// The video of a task that has succeeded, without a request.
@@ -487,6 +512,14 @@ macro_rules! classes {
                 calls::wait::<$Mode>(py, &self.task, wait)
             }
 
+            /// Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
+            /// engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
+            /// the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
+            #[pyo3(signature = (*, timeout = None), text_signature = "($self, *, timeout=None)")]
+            fn wait_state(&self, py: Python<'_>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
+                calls::wait_state(py, &self.task, arguments!(timeout))
+            }
+
             /// Yields the task after each poll. Ends after the final status, or raises what ``wait`` would.
             fn watch(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
                 calls::watch::<$Mode>(py, &self.task)
@@ -704,6 +737,41 @@ macro_rules! classes {
                 Ok(format!("{}(index={index}, {what}={})", stringify!($Outcome), this.getattr(what)?.repr()?))
             }
         }
+
+        $(#[$advanced_doc])*
+        #[pyclass(frozen, module = "junfeiai")]
+        pub(crate) struct $Advanced {
+            video: Option<Py<$Video>>,
+            state: Option<Py<PyAny>>,
+            retry_after: Option<f64>,
+        }
+
+        #[pymethods]
+        impl $Advanced {
+            /// The video; ``None`` while the task is still running.
+            #[getter]
+            fn video(&self, py: Python<'_>) -> Option<Py<$Video>> {
+                self.video.as_ref().map(|video| video.clone_ref(py))
+            }
+
+            /// What to store for the next step, as a dict for ``json.dumps``; ``None`` when the wait has ended.
+            #[getter]
+            fn state(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+                self.state.as_ref().map(|state| state.clone_ref(py))
+            }
+
+            /// Seconds to pause before the next step; ``None`` when the wait has ended. Sooner is no error: then nothing is
+            /// sent.
+            #[getter]
+            fn retry_after(&self) -> Option<f64> {
+                self.retry_after
+            }
+
+            fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
+                let what = if this.get().video.is_some() { "video" } else { "retry_after" };
+                Ok(format!("{}({what}={})", stringify!($Advanced), this.getattr(what)?.repr()?))
+            }
+        }
     };
 }
 
@@ -773,6 +841,16 @@ with_signatures! {
     /// >>> [outcome.result().read_range(4, 8) for outcome in client.videos.as_completed(ids)]
     /// [b'ftyp', b'ftyp']
     Outcome
+    /// One step of a durable wait: the video, or what to store and how long to pause.
+    ///
+    /// >>> import json, time
+    /// >>> kept = json.dumps(client.videos.create("A small red ball bouncing once", seconds=6).wait_state(timeout=60))
+    /// >>> while not (step := client.videos.advance(json.loads(kept))).video:  # each round may run in another process
+    /// ...     kept = json.dumps(step.state)
+    /// ...     time.sleep(step.retry_after)
+    /// >>> step.video.read_range(4, 8)
+    /// b'ftyp'
+    Advanced
     reader::file;
     Iterator;
     ""
@@ -851,6 +929,16 @@ with_signatures! {
     /// >>> asyncio.run(main())
     /// [0, 1]
     AsyncOutcome
+    /// One step of a durable wait: the video, or what to store and how long to pause.
+    ///
+    /// >>> import asyncio
+    /// >>> async def main():
+    /// ...     task = await async_client.videos.create("A small red ball bouncing once", seconds=6)
+    /// ...     step = await async_client.videos.advance(task.wait_state())
+    /// ...     return step.video is None and step.state["task_id"] == task.id
+    /// >>> asyncio.run(main())
+    /// True
+    AsyncAdvanced
     async_reader;
     AsyncIterator;
     "async_"

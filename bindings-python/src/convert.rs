@@ -252,6 +252,17 @@ pub(crate) fn requests(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Vid
     items.iter().enumerate().map(|(index, item)| request_item(item).map_err(|error| named(index, error))).collect()
 }
 
+/// A dict as JSON.
+pub(crate) fn json_argument(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Map<String, Value>> {
+    match value.cast::<PyDict>() {
+        Ok(dict) => json_object(dict, name),
+        Err(_) => {
+            let text = wrong_type(value, "dict").value(value.py()).to_string();
+            Err(PyTypeError::new_err(format!("argument '{name}': {text}")))
+        }
+    }
+}
+
 /// Several strings.
 pub(crate) fn texts(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<String>> {
     several(value, name)?.iter().map(|text| argument(text, name)).collect()

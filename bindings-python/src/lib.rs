@@ -95,6 +95,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<reader::AsyncVideoReader>()?;
     module.add_class::<classes::Outcome>()?;
     module.add_class::<classes::AsyncOutcome>()?;
+    module.add_class::<classes::Advanced>()?;
+    module.add_class::<classes::AsyncAdvanced>()?;
     module.add_class::<values::Pending>()?;
     module.add_class::<values::KeyRecord>()?;
     module.add_class::<values::Saved>()?;

@@ -21,6 +21,7 @@ GOOD: dict[str, Any] = {
     "requests": ["x"],
     "intent": "i",
     "folder": ".",
+    "state": {},
 }
 
 

@@ -12,9 +12,9 @@ import * as esbuild from "esbuild";
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const root = dirname(here);
 const npm = join(root, "target/npm");
-/** The module twice: with saving, for Node, and without, for what a page loads. The types are Node's. */
+/** The module twice: with saving and durable waits, for Node, and without, for what a page loads. The types are Node's. */
 const BUILDS = {
-  node: { glue: join(npm, "glue"), features: ["--features", "save"] },
+  node: { glue: join(npm, "glue"), features: ["--features", "save,durable"] },
   page: { glue: join(npm, "glue-page"), features: [] },
 };
 const out = join(npm, "package");

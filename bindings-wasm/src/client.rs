@@ -20,7 +20,7 @@ use crate::video::RawVideo;
 /// A client.
 #[wasm_bindgen]
 pub struct RawClient {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 #[wasm_bindgen]

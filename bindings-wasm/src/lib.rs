@@ -9,6 +9,8 @@
 // What the attribute exports to JavaScript has to be `pub`.
 #![allow(unreachable_pub)]
 
+#[cfg(feature = "durable")]
+mod advance;
 mod client;
 mod convert;
 mod many;

@@ -14,7 +14,7 @@ use crate::video::RawVideo;
 /// A task as it was last seen.
 #[wasm_bindgen]
 pub struct RawTask {
-    task: Task,
+    pub(crate) task: Task,
 }
 
 impl RawTask {

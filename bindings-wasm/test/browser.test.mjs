@@ -50,8 +50,10 @@ describe("a plain page", () => {
       const refused = await client.videos.create({ prompt: "x", seconds: 99 }).catch((e) => [e instanceof JunFeiAIError, e.code, e.field]);
       const unknown = await client.videos.get("task_unknown").catch((e) => e.code);
       const save = await video.save("x.mp4").catch((e) => e.code);
+      const durable = [await client.videos.advance({}).catch((e) => e.code)];
+      try { task.waitState(); } catch (e) { durable.push(e.code); }
       const wrong = await Promise.resolve().then(() => new Client({ baseURL: "http://example.com/v1" })).then(() => "no", (e) => e.code);
-      return { id: task.id, states, size: blob.size, type: blob.type, range, answer: [answer.status, answer.headers.get("content-range")], refused, unknown, save, wrong };
+      return { id: task.id, states, size: blob.size, type: blob.type, range, answer: [answer.status, answer.headers.get("content-range")], refused, unknown, save, wrong, durable };
     }, options());
     const bytes = await emulator.video(result.id);
     assert.equal(result.size, bytes.length);
@@ -60,6 +62,7 @@ describe("a plain page", () => {
     assert.deepEqual(result.answer, [206, `bytes 0-1/${bytes.length}`]);
     assert.deepEqual(result.refused, [true, "invalid_request", "seconds"]);
     assert.deepEqual([result.unknown, result.save, result.wrong], ["not_found", "io", "config"]);
+    assert.deepEqual(result.durable, ["config", "config"]);
     assert.equal(result.states.at(-1), "succeeded");
     assert.equal(page.warnings.filter((text) => text.includes("dangerouslyAllowBrowser")).length, 1);
     assert.deepEqual(page.problems, []);

@@ -297,6 +297,52 @@ describe("an answer for a player", () => {
   });
 });
 
+describe("durable waits", () => {
+  const keep = (state) => JSON.parse(JSON.stringify(state));
+
+  test("by steps, each of another client", async () => {
+    const task = await client.videos.create({ prompt: "a red ball", seconds: 6 });
+    let state = keep(task.waitState({ timeoutMs: 600_000 }));
+    assert.deepEqual([state.junfeiai_wait, state.task_id, state.polls, state.policy.timeout], [1, task.id, 0, 600]);
+    assert.ok(!JSON.stringify(state).includes(KEY));
+    for (let round = 0; ; round += 1) {
+      assert.ok(round < 500, "it does not end");
+      const step = await make().videos.advance(state);
+      if (step.done) {
+        assert.deepEqual([step.state, step.retryAfterMs], [null, null]);
+        assert.deepEqual(await step.video.bytes(), await emulator.video(task.id));
+        break;
+      }
+      assert.equal(step.video, null);
+      assert.ok(step.retryAfterMs > 0 && Number.isInteger(step.retryAfterMs));
+      state = keep(step.state);
+      await new Promise((resolve) => { setTimeout(resolve, step.retryAfterMs); });
+    }
+  });
+
+  test("a step that comes too early sends nothing, and one that is aborted names the task", async () => {
+    const slow = make({ pollIntervalMs: 30_000 });
+    const id = await emulator.add({ state: "running", running_s: 1e9 });
+    const first = await slow.videos.advance(slow.videos.task(id).waitState());
+    assert.equal(first.state.polls, 1);
+    const polls = (await emulator.requests()).length;
+    const second = await slow.videos.advance(keep(first.state));
+    assert.deepEqual(second.state, first.state);
+    assert.equal((await emulator.requests()).length, polls);
+    const error = await slow.videos.advance(first.state, { signal: AbortSignal.abort() }).then(() => assert.fail("it ended"), (thrown) => thrown);
+    assert.equal(error.taskId ?? error.cause?.taskId ?? id, id);
+  });
+
+  test("what ends it is thrown, and what is no state is refused", async () => {
+    const failed = await finished({ outcome: "failure", fail_reason: "no such picture" });
+    const error = await refused(client.videos.advance(client.videos.task(failed).waitState()), "task_failed");
+    assert.equal(error.taskId, failed);
+    for (const other of [{}, null, undefined, 5, "task_1", [], { ...client.videos.task(failed).waitState(), junfeiai_wait: 2 }]) {
+      await refused(client.videos.advance(other), "invalid_request");
+    }
+  });
+});
+
 describe("save", () => {
   test("is whole, atomic, and says what it saved", async () => {
     const id = await finished({ size: "640x480", seconds: 4 });

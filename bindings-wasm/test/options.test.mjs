@@ -21,6 +21,7 @@ afterEach(() => { globalThis.fetch = fetch; });
 const client = new Client({ apiKey: KEY, baseURL: "http://127.0.0.1:1/v1", fetch: (...all) => globalThis.fetch(...all) });
 const task = client.videos.task("task_1");
 const video = await client.videos.video("task_1");
+const state = task.waitState();
 const first = (items) => items.next();
 
 /** Each options object: its kind of error, its names, and a call with such options. */
@@ -47,6 +48,8 @@ const OBJECTS = {
   refresh: { names: ["signal"], go: (options) => task.refresh(options) },
   wait: { names: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (options) => task.wait(options) },
   watch: { names: ["signal", "timeoutMs", "pollIntervalMs"], go: (options) => first(task.watch(options)) },
+  waitState: { names: ["timeoutMs", "pollIntervalMs"], go: (options) => task.waitState(options) },
+  advance: { names: ["signal"], go: (options) => client.videos.advance(state, options) },
   bytes: { names: ["signal", "onProgress", "maxBytes"], go: (options) => video.bytes(options) },
   blob: { names: ["signal", "onProgress", "maxBytes"], go: (options) => video.blob(options) },
   arrayBuffer: { names: ["signal", "onProgress", "maxBytes"], go: (options) => video.arrayBuffer(options) },
@@ -140,12 +143,12 @@ const VALUES = [
   ...["timeoutMs", "createTimeoutMs", "idleTimeoutMs", "pollIntervalMs"].map((name) => ["client", { [name]: 0 }, name, `${name} must be more than zero`]),
   ...["timeoutMs", "createTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs"].flatMap((name) =>
     [-1, NaN, "5", 5n, {}].map((value) => ["client", { [name]: value }, name, `${name} must be a number of milliseconds`])),
-  ...["generate", "wait", "watch"].flatMap((object) => [
+  ...["generate", "wait", "watch", "waitState"].flatMap((object) => [
     ...["timeoutMs", "pollIntervalMs"].map((name) => [object, { [name]: -1 }, name, `${name} must be a number of milliseconds`]),
     [object, { pollIntervalMs: 0 }, "pollIntervalMs", "pollIntervalMs must be more than zero"],
   ]),
   ...["generate", "wait", "bytes", "save"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
-  ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "check", "models", "balance"]
+  ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "check", "models", "balance", "advance"]
     .map((object) => [object, { signal: {} }, "signal", "signal must be an AbortSignal"]),
   ["generateMany", { concurrency: 0 }, "concurrency", "concurrency must be"],
   ["bytes", { maxBytes: -1 }, "maxBytes", "maxBytes must be a whole number"],

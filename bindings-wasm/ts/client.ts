@@ -1,5 +1,6 @@
 import { imageOf, type RawMany, type RawTask, type RawVideo } from "#glue";
 import { guarded, leave, own, paid, pay, take } from "./calls.js";
+import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
@@ -31,6 +32,11 @@ interface RawBalance {
   used_usd: number;
   expires_at: number | null;
 }
+
+/** One step of a durable wait: the video, or what to store and how long to pause before the next step. */
+export type Advanced =
+  | { done: true; video: Video; state: null; retryAfterMs: null }
+  | { done: false; video: null; state: WaitState; retryAfterMs: number };
 
 /** One of several tasks that has ended: with its video, or with why there is none. */
 export type Ended<K> = K & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
@@ -153,6 +159,18 @@ export class Videos {
   /** A task by its id, without asking for it: to wait for it again in a later process, for example. */
   task(id: string): Task {
     return new Task(this.#handle, String(id));
+  }
+
+  /**
+   * One step of a durable wait, from what `task.waitState` or the step before returned: asks for the task's state if a poll is due, once,
+   * and never sleeps until then. The deadline and the budget of failed polls are in the state: a failed poll is no error here, and the
+   * wait ends as `wait` does. Sooner than `retryAfterMs` nothing is sent. In Node, Bun and Deno.
+   */
+  async advance(state: WaitState, options: CallOptions = {}): Promise<Advanced> {
+    const ended = await durableWaits().advance(this.#handle, state, options);
+    return Array.isArray(ended)
+      ? { done: false, video: null, state: ended[0], retryAfterMs: Math.ceil(ended[1] * 1000) }
+      : { done: true, video: new Video(this.#handle, ended), state: null, retryAfterMs: null };
   }
 
   /** Creates a task and waits for its video. `onProgress` is called with the new task first. Every option is checked first. */

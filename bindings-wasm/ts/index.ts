@@ -1,4 +1,5 @@
-export { Client, Videos, ready, type Balance, type CallOptions, type Ended } from "./client.js";
+export { Client, Videos, ready, type Advanced, type Balance, type CallOptions, type Ended } from "./client.js";
+export type { WaitState } from "./durable.js";
 export { JunFeiAIError, type ErrorCode } from "./errors.js";
 export type { ClientOptions, ImageInput, VideoRequest } from "./options.js";
 export type { PlaybackMode } from "./playback-of.js";

@@ -1,6 +1,7 @@
 import { named } from "./errors.js";
 import type { RawTask, RawVideo } from "#glue";
 import { guarded, take } from "./calls.js";
+import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { WAIT, type WaitOptions } from "./option-types.js";
@@ -92,6 +93,15 @@ export class Task {
         this.#part.get().wait(waitOptions({ timeoutMs, pollIntervalMs }), notify as never, inner) as Promise<RawVideo>;
       return new Video(this.#handle, await run(begin, inner, this.#about));
     });
+  }
+
+  /**
+   * Begins a durable wait: a small plain object for `videos.advance`, which any process can continue. For job queues and workflow
+   * engines, which must not hold a worker while the video is made. Sends no request; the timeout counts from now. In Node, Bun and Deno.
+   */
+  waitState(options: Omit<WaitOptions, "signal"> = {}): WaitState {
+    const { timeoutMs, pollIntervalMs } = take(options, ["timeoutMs", "pollIntervalMs"], "wait");
+    return durableWaits().begin(this.#part.get(), waitOptions({ timeoutMs, pollIntervalMs }));
   }
 
   /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */

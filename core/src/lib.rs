@@ -30,6 +30,7 @@
 //! | [`Client`], [`ClientBuilder`] | one for each key; every option |
 //! | [`Videos`], [`VideoRequest`] | create, look up, generate many; the request |
 //! | [`Task`], [`Wait`] | a paid task: ask, wait, watch |
+//! | [`WaitState`], [`Advance`] | a wait that no process has to hold: in job queues and workflow engines |
 //! | [`Video`], [`Save`], [`VideoReader`], [`RangeResponse`] | save it, read it here and there, hand it on to a player |
 //! | [`Error`], [`ErrorKind`], [`error`] | what went wrong, and what to do next |
 //! | [`blocking`] | the same without an async runtime |
@@ -92,6 +93,7 @@ pub use calls::config::VERSION;
 pub use calls::tracker::CreateTracker;
 pub use check::{CheckOptions, CheckReport, EntryCheck};
 pub use client::Client;
+pub use client::advance::Advance;
 #[cfg(feature = "blocking")]
 pub use client::blocking;
 pub use client::builder::ClientBuilder;
@@ -111,7 +113,7 @@ pub use net::{endpoint, transport};
 #[cfg(feature = "native")]
 pub use platform::native::{FileJournal, open_store};
 pub use protocol::blocks::ReaderOptions;
-pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy};
+pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy, WaitState};
 #[cfg(feature = "native")]
 pub use save::file::Save;
 #[cfg(feature = "native")]

@@ -28,7 +28,7 @@ READER = "JavaScript has no reader: readRange and response serve for it"
 # What a binding has no call for. Each is said in the matrix, with its reason.
 CANNOT: dict[str, dict[str, str]] = {
     "node": {"open": READER, **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
-    "browser": {"open": READER, "save": "there are no files in a page",
+    "browser": {"open": READER, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), "save": "there are no files in a page",
                 **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
     "c": {"stream": STREAM},
     "cpp": {"stream": STREAM},

@@ -14,6 +14,8 @@ STEPS: dict[str, dict[str, bool]] = {
     "new_client": {}, "create": {"request": True, "cancel": False}, "get": {"id": False}, "task_by_id": {"id": False},
     "refresh": {}, "wait": {"timeout": False, "cancel": False},
     "generate": {"request": True, "timeout": False, "cancel": False}, "watch": {}, "task_video": {},
+    # `state`: instead of the one that the step before left. `until_done`: with the pauses, until the wait ends.
+    "wait_state": {"timeout": False}, "advance": {"state": False, "until_done": False, "cancel": False},
     "video_by_id": {"id": False}, "video_at": {"url": True}, "bytes": {"max_bytes": False, "cancel": False}, "stream": {},
     "read_range": {"start": True, "end": True}, "open": {"parts": True}, "save": {"path": True, "options": False},
     "as_completed": {"ids": True}, "generate_many": {"requests": True, "concurrency": True}, "check": {"account": False},

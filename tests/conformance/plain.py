@@ -125,6 +125,12 @@ def report(value: dict[str, Any]) -> dict[str, Any]:
             "balance": balance(value["balance"]) if value.get("balance") else None}
 
 
+def wait_state(value: dict[str, Any]) -> dict[str, Any]:
+    """Of a durable wait, what does not hang on the moment."""
+    plain = {name: value[name] for name in ("junfeiai_wait", "task_id", "polls", "errors", "not_found", "status")}
+    return {**plain, "fields": sorted(value), "has_deadline": value["deadline"] is not None}
+
+
 def pending(value: dict[str, Any]) -> dict[str, Any]:
     kind, state = value.get("kind"), value.get("state") or value.get("reason")
     if isinstance(value.get("state"), int):
@@ -150,6 +156,7 @@ def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
         "video": lambda video: {name: absent(part) for name, part in video.items()},
         "error": lambda record: error(binding, record),
         "reads": lambda parts: [read(part["bytes"]) for part in parts],
+        "later": wait_state,
         "pending": lambda list_: [pending(one) for one in list_], "known": known_key,
         "ended": lambda list_: sorted((outcome(binding, one) for one in list_), key=lambda one: str(one["key"])),
     }

@@ -140,6 +140,24 @@ def wait():
         yield vector["name"], bytes([5, 10, 30, index % 2, 20, 0, 0, 1]) + b"\0" + index.to_bytes(2, "big") * 2 + b"\0\1\2"
 
 
+def wait_state():
+    """States of durable waits, and such as somebody made up."""
+    policy = {"poll_interval": 5, "max_poll_interval": 10, "timeout": 1800, "poll_timeout": 30, "max_poll_errors": 20, "visible_after": 30}
+    state = {
+        "junfeiai_wait": 1, "task_id": "task_1", "saved": 1749999990.5, "due": 1749999995.5, "deadline": 1750001790.5, "created": 1749999980,
+        "asked": 1749999990, "interval": 6.25, "polls": 3, "errors": 1, "not_found": 0, "status": "in_progress", "error": "it went wrong",
+        "seed": "00000000deadbeef", "policy": policy,
+    }
+    yield "good", text(json.dumps(state))
+    yield "endless", text(json.dumps({**state, "deadline": None, "policy": {**policy, "timeout": None}}))
+    for name in state:
+        for number, value in enumerate((None, -1, 0, 1e300, "x", [], {}, 1 << 63)):
+            yield f"{name}-{number}", text(json.dumps({**state, name: value}))
+    for name in policy:
+        for number, value in enumerate((None, -1, 0, 1e300, "x")):
+            yield f"policy-{name}-{number}", text(json.dumps({**state, "policy": {**policy, name: value}}))
+
+
 def records():
     """The first byte says which reader: 0 the state beside a part file, 1 a journal, 2 its first line."""
     head = '{"junfeiai":1,"task_id":"task_1","validators":{"etag":"\\"a\\"","last_modified":null,"total":1000},"source":"https://a.b/c"'
@@ -179,6 +197,7 @@ TARGETS = {
     "trust": trust,
     "urls": urls,
     "wait": wait,
+    "wait_state": wait_state,
 }
 
 

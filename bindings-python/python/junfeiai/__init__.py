@@ -43,6 +43,8 @@ from ._errors import (
     WaitTimeoutError,
 )
 from ._native import (
+    Advanced,
+    AsyncAdvanced,
     AsyncClient,
     AsyncOutcome,
     AsyncTask,
@@ -71,6 +73,8 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "Advanced",
+    "AsyncAdvanced",
     "AsyncClient",
     "AsyncOutcome",
     "AsyncTask",

@@ -38,6 +38,8 @@ __all__ = [
     "AsyncVideoReader",
     "Outcome",
     "AsyncOutcome",
+    "Advanced",
+    "AsyncAdvanced",
     "Pending",
     "KeyRecord",
     "Saved",
@@ -405,6 +407,13 @@ class Videos:
         """Queries a task."""
     def task(self, task_id: str) -> Task:
         """A task by its id, without a request: to wait for it in a later process, for example."""
+    def advance(self, state: dict[str, Any]) -> Advanced:
+        """One step of a durable wait: queries the task if a poll is due, once, and never sleeps until then. ``state`` is
+        what ``wait_state`` returned, or the step before; any process may take any step.
+
+        The deadline and the budget of failed polls are in the state: a failed poll raises nothing. Raises what ends a
+        ``wait``: ``TaskFailedError``, ``WaitTimeoutError``, ``AuthenticationError``, …
+        """
     def video(self, task_id: str) -> Video:
         """The video of a task that has succeeded, without a request."""
     def video_at(self, url: str) -> Video:
@@ -525,6 +534,11 @@ class Task:
         Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
         row. Unless the task itself failed, it is still running then: call ``wait`` again.
         """
+    def wait_state(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
+        engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
+        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
+        """
     def watch(self) -> Iterator[Task]:
         """Yields the task after each poll. Ends after the final status, or raises what ``wait`` would."""
     def video(self) -> Video:
@@ -612,6 +626,30 @@ class Outcome:
     def result(self) -> Video:
         """Returns the video, or raises ``error``."""
 
+@final
+class Advanced:
+    """One step of a durable wait: the video, or what to store and how long to pause.
+
+    >>> import json, time
+    >>> kept = json.dumps(client.videos.create("A small red ball bouncing once", seconds=6).wait_state(timeout=60))
+    >>> while not (step := client.videos.advance(json.loads(kept))).video:  # each round may run in another process
+    ...     kept = json.dumps(step.state)
+    ...     time.sleep(step.retry_after)
+    >>> step.video.read_range(4, 8)
+    b'ftyp'
+    """
+    @property
+    def video(self) -> Video | None:
+        """The video; ``None`` while the task is still running."""
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What to store for the next step, as a dict for ``json.dumps``; ``None`` when the wait has ended."""
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to pause before the next step; ``None`` when the wait has ended. Sooner is no error: then nothing is
+        sent.
+        """
+
 
 @final
 class AsyncClient:
@@ -691,6 +729,13 @@ class AsyncVideos:
         """Queries a task."""
     def task(self, task_id: str) -> AsyncTask:
         """A task by its id, without a request: to wait for it in a later process, for example."""
+    def advance(self, state: dict[str, Any]) -> Coroutine[Any, Any, AsyncAdvanced]:
+        """One step of a durable wait: queries the task if a poll is due, once, and never sleeps until then. ``state`` is
+        what ``wait_state`` returned, or the step before; any process may take any step.
+
+        The deadline and the budget of failed polls are in the state: a failed poll raises nothing. Raises what ends a
+        ``wait``: ``TaskFailedError``, ``WaitTimeoutError``, ``AuthenticationError``, …
+        """
     def video(self, task_id: str) -> AsyncVideo:
         """The video of a task that has succeeded, without a request."""
     def video_at(self, url: str) -> AsyncVideo:
@@ -814,6 +859,11 @@ class AsyncTask:
         Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
         row. Unless the task itself failed, it is still running then: call ``wait`` again.
         """
+    def wait_state(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
+        engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
+        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
+        """
     def watch(self) -> AsyncIterator[AsyncTask]:
         """Yields the task after each poll. Ends after the final status, or raises what ``wait`` would."""
     def video(self) -> AsyncVideo:
@@ -901,3 +951,27 @@ class AsyncOutcome:
         """Why there is no video; ``None`` on success."""
     def result(self) -> AsyncVideo:
         """Returns the video, or raises ``error``."""
+
+@final
+class AsyncAdvanced:
+    """One step of a durable wait: the video, or what to store and how long to pause.
+
+    >>> import asyncio
+    >>> async def main():
+    ...     task = await async_client.videos.create("A small red ball bouncing once", seconds=6)
+    ...     step = await async_client.videos.advance(task.wait_state())
+    ...     return step.video is None and step.state["task_id"] == task.id
+    >>> asyncio.run(main())
+    True
+    """
+    @property
+    def video(self) -> AsyncVideo | None:
+        """The video; ``None`` while the task is still running."""
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What to store for the next step, as a dict for ``json.dumps``; ``None`` when the wait has ended."""
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to pause before the next step; ``None`` when the wait has ended. Sooner is no error: then nothing is
+        sent.
+        """

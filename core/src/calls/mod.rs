@@ -1,5 +1,6 @@
 //! The one way to the server: a call waits for its turn, is sent, is kept without the key, and is read by a codec.
 
+pub(crate) mod advance;
 pub(crate) mod cancel;
 pub(crate) mod client_core;
 pub(crate) mod config;

@@ -89,9 +89,14 @@ impl Scheduler {
         }
     }
 
+    /// What is left of the pause that the server asked for.
+    pub(crate) fn pause_left(&self) -> Duration {
+        self.lock().machine.paused_until().since(self.timer.now())
+    }
+
     /// The error of a call that the server's pause keeps from being sent in time.
     fn paused(&self, phase: Phase) -> Error {
-        let left = self.lock().machine.paused_until().since(self.timer.now());
+        let left = self.pause_left();
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
         let text = format!("nothing was sent: the server asked to pause for another {seconds} s");
         let error = Error::new(ErrorKind::RateLimited, phase, text);

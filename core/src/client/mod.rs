@@ -1,5 +1,6 @@
 //! The client: one object for a key, cheap to clone, safe to share; and what it hands out.
 
+pub(crate) mod advance;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub(crate) mod builder;

@@ -212,8 +212,12 @@ pub trait Timer: MaybeSend + MaybeSync {
     fn now(&self) -> Time;
     /// Completes after this duration.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-    /// Seconds since 1970 by the wall clock, for HTTP dates only.
+    /// Seconds since 1970 by the wall clock, for HTTP dates and for what outlives the process.
     fn unix_now(&self) -> Option<u64>;
+    /// Time since 1970 by the wall clock, as exactly as it is known. Default: whole seconds, by `unix_now`.
+    fn unix_time(&self) -> Option<Duration> {
+        self.unix_now().map(Duration::from_secs)
+    }
     /// A number to seed jitter with.
     fn seed(&self) -> u64;
 }

@@ -21,6 +21,16 @@ impl Backoff {
         Self { base, cap, failures: 0, rng: fastrand::Rng::with_seed(seed) }
     }
 
+    /// The same sequence after so many failures.
+    pub(super) fn after(self, failures: u32) -> Self {
+        Self { failures, ..self }
+    }
+
+    /// What the jitter to come is made from.
+    pub(super) fn seed(&self) -> u64 {
+        self.rng.get_seed()
+    }
+
     /// Notes one more failure and says how long to pause; a server's `Retry-After` is obeyed in full.
     pub fn next(&mut self, retry_after: Option<Duration>) -> Duration {
         let ceiling =

@@ -35,6 +35,7 @@ pub mod schedule;
 mod slot;
 pub mod validators;
 pub mod wait;
+pub mod wait_state;
 mod wire;
 
 pub(crate) use account::{BALANCE, MODELS, if_offered};
@@ -58,6 +59,7 @@ pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use schedule::{Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotRequest};
 pub use slot::SlotId;
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
+pub use wait_state::WaitState;
 pub(crate) use wire::is_from_upstream;
 pub use wire::{ApiResponse, classify, transport_error};
 

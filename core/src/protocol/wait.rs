@@ -34,6 +34,7 @@
 use std::time::Duration;
 
 use super::backoff::stretched;
+use super::retry_after::MAX_RETRY_AFTER;
 use super::{Backoff, Time};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::Snapshot;
@@ -85,6 +86,19 @@ impl WaitPolicy {
         self
     }
 
+    /// Between any two polls, the last one at the deadline included.
+    pub(super) fn least_gap(&self) -> Duration {
+        self.interval.min(MIN_INTERVAL)
+    }
+
+    /// The longest pause that a wait plans by itself, or that a server may ask it for.
+    pub(super) fn longest_pause(&self) -> Duration {
+        let own = stretched(self.max_interval.max(self.interval), 1.0 + JITTER).max(MAX_ERROR_PAUSE);
+        let asked_for = MAX_RETRY_AFTER.saturating_add(self.interval);
+        // A poll right before the deadline is left out for the one at it; and a millisecond for the rounding.
+        own.max(asked_for).saturating_add(self.least_gap()).saturating_add(Duration::from_millis(1))
+    }
+
     /// When to ask again for a task that the server does not know although we created it, at the time named, a moment
     /// ago; `None` when the error is to be believed.
     pub fn not_visible_yet(&self, created: Option<Time>, now: Time, error: &Error) -> Option<Time> {
@@ -119,6 +133,25 @@ pub enum WaitStep {
     Done(Result<()>),
 }
 
+/// What a wait is between two polls: all that another machine needs to continue it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Paused {
+    pub(super) id: Box<str>,
+    pub(super) policy: WaitPolicy,
+    pub(super) due: Time,
+    pub(super) deadline: Option<Time>,
+    pub(super) created: Option<Time>,
+    pub(super) asked_at: Option<Time>,
+    pub(super) interval: Duration,
+    pub(super) polls: u32,
+    pub(super) errors: u32,
+    pub(super) not_found: u32,
+    pub(super) last_status: Option<TaskStatus>,
+    pub(super) last_error: Option<Box<str>>,
+    /// Of the jitter to come.
+    pub(super) seed: u64,
+}
+
 #[derive(Debug)]
 enum State {
     Pausing(Time),
@@ -139,7 +172,7 @@ pub struct WaitMachine {
     backoff: Backoff,
     last_status: Option<TaskStatus>,
     /// Why the last poll failed, if it did.
-    last_error: Option<Error>,
+    last_error: Option<Box<str>>,
     polls: u32,
     asked_at: Option<Time>,
     state: State,
@@ -149,10 +182,9 @@ impl WaitMachine {
     /// A wait that begins now. `created` is when this client created the task: such a task cannot be done at once, so
     /// the first poll waits for one interval; any other task is asked for at once.
     pub fn new(id: &str, policy: WaitPolicy, created: Option<Time>, now: Time, seed: u64) -> Self {
-        let mut backoff = Backoff::new(policy.interval, MAX_ERROR_PAUSE.max(policy.interval), seed);
+        let mut backoff = backoff(&policy, seed);
         let deadline = policy.timeout.map(|timeout| now + timeout);
-        let first =
-            created.map_or(now, |created| (created + stretched(policy.interval, backoff.spread(JITTER))).max(now));
+        let first = created.map_or(now, |created| (created + pause(policy.interval, backoff.spread(JITTER))).max(now));
         let first = deadline.map_or(first, |deadline| first.min(deadline));
         let interval = policy.interval;
         Self {
@@ -169,6 +201,43 @@ impl WaitMachine {
             asked_at: None,
             state: State::Pausing(first),
         }
+    }
+
+    /// Continues a wait where another machine has left it.
+    pub(super) fn resumed(paused: Paused) -> Self {
+        Self {
+            backoff: backoff(&paused.policy, paused.seed).after(paused.errors),
+            id: paused.id,
+            policy: paused.policy,
+            deadline: paused.deadline,
+            created: paused.created,
+            interval: paused.interval,
+            not_found: paused.not_found,
+            last_status: paused.last_status,
+            last_error: paused.last_error,
+            polls: paused.polls,
+            asked_at: paused.asked_at,
+            state: State::Pausing(paused.due),
+        }
+    }
+
+    /// The wait between two polls; `None` while one is under way and when the wait has ended.
+    pub(super) fn paused(&self) -> Option<Paused> {
+        Some(Paused {
+            id: self.id.clone(),
+            policy: self.policy.clone(),
+            due: self.due()?,
+            deadline: self.deadline,
+            created: self.created,
+            asked_at: self.asked_at,
+            interval: self.interval,
+            polls: self.polls,
+            errors: self.backoff.failures(),
+            not_found: self.not_found,
+            last_status: self.last_status,
+            last_error: self.last_error.clone(),
+            seed: self.backoff.seed(),
+        })
     }
 
     /// What to do now.
@@ -246,7 +315,7 @@ impl WaitMachine {
         let status = self.last_status;
         let said = status.map_or("it could not be asked for".to_owned(), |status| format!("it is {status}"));
         let why = self.last_error.as_ref();
-        let why = why.map_or(String::new(), |error| format!(" (the last poll failed: {})", error.record().message));
+        let why = why.map_or(String::new(), |error| format!(" (the last poll failed: {error})"));
         let text = format!("the task did not end within {seconds} s; {said}{why}");
         Error::new(ErrorKind::WaitTimeout, Phase::Wait, text).with_task(&self.id).with(|record| {
             record.last_status = status;
@@ -256,7 +325,7 @@ impl WaitMachine {
 
     /// Between two polls, the last one included.
     fn least_gap(&self) -> Duration {
-        self.policy.interval.min(MIN_INTERVAL)
+        self.policy.least_gap()
     }
 
     /// At the deadline, when the poll before it was only just made: the service asks for a pause between two.
@@ -286,7 +355,7 @@ impl WaitMachine {
         }
         // Thousands may wait in one process: what nobody will read is not kept.
         self.last_status = Some(snapshot.status);
-        let next = now + stretched(self.interval, self.backoff.spread(JITTER));
+        let next = now + pause(self.interval, self.backoff.spread(JITTER));
         let longest = self.policy.max_interval.max(self.policy.interval);
         self.interval = stretched(self.interval, GROWTH).min(longest);
         Ok(next)
@@ -294,12 +363,12 @@ impl WaitMachine {
 
     fn failed(&mut self, now: Time, error: Error) -> std::result::Result<Time, Result<()>> {
         let last_status = self.last_status;
-        let pause = self.backoff.next(error.retry_after()).max(self.policy.interval);
+        let own = self.backoff.next(error.retry_after()).max(self.policy.interval);
         let failures = self.backoff.failures();
         let ends = match error.kind() {
             ErrorKind::NotFound => {
                 if self.policy.not_visible_yet(self.created, now, &error).is_none() {
-                    self.not_found += 1;
+                    self.not_found = self.not_found.saturating_add(1);
                 }
                 self.not_found >= NOT_FOUND_LIMIT
             }
@@ -316,13 +385,24 @@ impl WaitMachine {
             });
             return Err(Err(error));
         }
-        self.last_error = Some(error);
-        Ok(now + pause)
+        self.last_error = Some(error.record().message.as_str().into());
+        Ok(now + pause(own, 1.0))
     }
 
     fn misuse(&self) -> Error {
         Error::new(ErrorKind::Internal, Phase::Wait, "the wait machine was asked out of turn").with_task(&self.id)
     }
+}
+
+fn backoff(policy: &WaitPolicy, seed: u64) -> Backoff {
+    Backoff::new(policy.interval, MAX_ERROR_PAUSE.max(policy.interval), seed)
+}
+
+/// A pause times a factor, in whole milliseconds: so exactly can any language hold a time.
+fn pause(duration: Duration, factor: f64) -> Duration {
+    let pause = stretched(duration, factor);
+    let over = u64::from(pause.subsec_nanos() % 1_000_000);
+    if over == 0 { pause } else { pause.saturating_add(Duration::from_nanos(1_000_000 - over)) }
 }
 
 #[cfg(test)]

@@ -77,6 +77,10 @@ impl Timer for Clock {
         Some(BEGIN + self.state().now.as_secs())
     }
 
+    fn unix_time(&self) -> Option<Duration> {
+        Some(Duration::from_secs(BEGIN) + self.state().now)
+    }
+
     fn seed(&self) -> u64 {
         let mut state = self.state();
         state.numbers += 1;

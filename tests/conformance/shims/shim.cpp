@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
 
 using nlohmann::json;
 namespace jf = junfeiai;
@@ -118,6 +119,22 @@ private:
            json states = json::array();
            s.task_->watch([&](const jf::task &t) { states.push_back(t.raw_status()); });
            return json{{"states", states}};
+         }},
+        {"wait_state", [](shim &s, const json &w) {
+           jf::wait_options o;
+           if (w.contains("timeout")) o.timeout(ms(w["timeout"]));
+           s.kept_ = s.task_->wait_state(std::move(o)).state();
+           return json{{"later", json::parse(s.kept_)}};
+         }},
+        {"advance", [](shim &s, const json &w) {
+           const auto c = cancel_of(w);
+           for (;;) {
+             const auto step = s.client_.advance(w.contains("state") ? w["state"].dump() : s.kept_, c.get());
+             if (step.done()) return s.found(step.video());
+             s.kept_ = step.state();
+             if (!w.value("until_done", false)) return json{{"later", json::parse(s.kept_)}, {"pauses", step.retry_after().count() > 0}};
+             std::this_thread::sleep_for(step.retry_after());
+           }
          }},
         {"task_video", [](shim &s, const json &) { return s.found(s.task_->video()); }},
         {"video_by_id", [](shim &s, const json &w) { return s.found(s.client_.video_by_id(s.id(w))); }},
@@ -258,6 +275,7 @@ private:
   jf::client client_;
   std::optional<jf::task> task_;
   std::optional<jf::video> video_;
+  std::string kept_;
 };
 
 json carry_out(const json &scenario) {

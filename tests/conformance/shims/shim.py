@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import json
 import sys
+import time
 from typing import Any
 
 import junfeiai
@@ -61,6 +62,7 @@ class Shim:
         self.client: Any = None
         self.task: Any = None
         self.video: Any = None
+        self.kept = ""
 
     async def run(self, scenario: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -114,6 +116,22 @@ class Shim:
         request = step.pop("request")
         call = self.client.videos.generate(**request, **step, on_progress=lambda task: states.append(task.raw_status))
         return {**await self.found(call), "states": states}
+
+    async def wait_state(self, step: dict[str, Any]) -> dict[str, Any]:
+        state = self.task.wait_state(**step)
+        self.kept = json.dumps(state)
+        return {"later": state}
+
+    async def advance(self, step: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            state = step["state"] if "state" in step else json.loads(self.kept)
+            advanced = await given(self.client.videos.advance(state))
+            if advanced.video:
+                return await self.found(advanced.video)
+            self.kept = json.dumps(advanced.state)
+            if not step.get("until_done"):
+                return {"later": advanced.state, "pauses": advanced.retry_after > 0}
+            time.sleep(advanced.retry_after)
 
     async def watch(self, step: dict[str, Any]) -> dict[str, Any]:
         return {"states": [task.raw_status for task in await listed(self.task.watch())]}

@@ -4,7 +4,7 @@ export async function carryOut(library, scenario) {
   const { Client, JunFeiAIError } = library;
   const failure = (thrown) => (thrown instanceof JunFeiAIError ? { error: thrown.toJSON() } : { thrown: String(thrown) });
   const make = (options) => new Client({ dangerouslyAllowBrowser: true, ...inJavaScript(options) });
-  const now = { client: undefined, task: undefined, video: undefined };
+  const now = { client: undefined, task: undefined, video: undefined, kept: undefined };
   try {
     now.client = make(scenario.client);
     // In a page the module is loaded with the first call: the options are looked at then.
@@ -72,6 +72,20 @@ const verbs = {
     const states = [];
     for await (const task of now.task.watch()) states.push(task.rawStatus);
     return { states };
+  },
+  wait_state(now, { timeout }) {
+    const state = now.task.waitState({ timeoutMs: timeout === undefined ? undefined : timeout * 1000 });
+    now.kept = JSON.stringify(state);
+    return { later: state };
+  },
+  async advance(now, given) {
+    for (;;) {
+      const advanced = await now.client.videos.advance(given.state ?? JSON.parse(now.kept), { signal: signalOf(given) });
+      if (advanced.done) return found(now, advanced.video);
+      now.kept = JSON.stringify(advanced.state);
+      if (!given.until_done) return { later: advanced.state, pauses: advanced.retryAfterMs > 0 };
+      await new Promise((resolve) => { setTimeout(resolve, advanced.retryAfterMs); });
+    }
   },
   task_video: (now) => found(now, now.task.video()),
   video_by_id: async (now, given) => found(now, await now.client.videos.video(idOf(now, given))),

@@ -17,6 +17,7 @@ use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
 use crate::client;
+use crate::client::advance::Advance;
 use crate::client::builder::ClientBuilder;
 use crate::client::pending::Pending;
 use crate::client::task::Task;
@@ -25,6 +26,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::model::VideoRequest;
 use crate::platform::native::without_sigpipe;
+use crate::protocol::WaitState;
 use crate::protocol::blocks::ReaderOptions;
 use crate::save::summary::Summary;
 
@@ -141,6 +143,14 @@ impl Client {
     /// Those of [`Task::wait`].
     pub fn wait(&self, task: &Task) -> Result<Video> {
         self.run(task.wait())
+    }
+
+    /// One step of a durable wait. See [`crate::Videos::advance`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::advance`].
+    pub fn advance(&self, state: WaitState) -> Result<Advance> {
+        self.run(self.client.videos().advance(state))
     }
 
     /// Creates a task and waits for its video; this costs money.

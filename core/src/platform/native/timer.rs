@@ -41,7 +41,11 @@ impl Timer for TokioTimer {
     }
 
     fn unix_now(&self) -> Option<u64> {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs())
+        self.unix_time().map(|since| since.as_secs())
+    }
+
+    fn unix_time(&self) -> Option<Duration> {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()
     }
 
     fn seed(&self) -> u64 {

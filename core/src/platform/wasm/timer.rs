@@ -47,6 +47,10 @@ impl Timer for JsTimer {
         Some((Date::now() / 1000.0) as u64)
     }
 
+    fn unix_time(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(Date::now() / 1000.0).ok()
+    }
+
     fn seed(&self) -> u64 {
         // Good enough for jitter.
         Math::random().to_bits() ^ Date::now().to_bits().rotate_left(32)

@@ -3,11 +3,13 @@
 #include "out.h"
 
 #include <string.h>
+#include <time.h>
 
 typedef struct {
   jfai_client *client;
   jfai_task *task;
   jfai_video *video;
+  char *kept; /* a durable wait */
 } shim;
 
 /* What came of a call: `out` is filled, or `err` is set. */
@@ -134,6 +136,50 @@ static jfai_status do_watch(shim *now, const cJSON *with, cJSON *out, jfai_error
   }
   jfai_watch_free(watch);
   cJSON_AddItemToObject(out, "states", states);
+  return status;
+}
+
+/* Keeps the state for later steps. */
+static void keep(shim *now, const jfai_wait_step *step, cJSON *out) {
+  free(now->kept);
+  now->kept = strdup(jfai_wait_step_state(step));
+  if (out != NULL) cJSON_AddItemToObject(out, "later", cJSON_Parse(now->kept));
+}
+
+static jfai_status do_wait_state(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
+  jfai_wait_options *options = NULL;
+  jfai_wait_step *step = NULL;
+  jfai_status status = jfai_wait_options_new(&options, err);
+  if (status == JFAI_OK && cJSON_HasObjectItem(with, "timeout"))
+    status = jfai_wait_options_set_timeout_ms(options, ms(number(with, "timeout", 0)), err);
+  if (status == JFAI_OK) status = jfai_task_wait_state(now->task, options, &step, err);
+  if (status == JFAI_OK) keep(now, step, out);
+  jfai_wait_step_free(step);
+  jfai_wait_options_free(options);
+  return status;
+}
+
+static jfai_status do_advance(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
+  char *given = cJSON_PrintUnformatted(cJSON_GetObjectItem(with, "state"));
+  jfai_cancel *cancel = cancel_of(with);
+  jfai_status status;
+  for (;;) {
+    jfai_wait_step *step = NULL;
+    jfai_video *video = NULL;
+    status = jfai_advance(now->client, given != NULL ? given : now->kept, cancel, &step, err);
+    const bool done = jfai_wait_step_done(step), on = status == JFAI_OK && !done && yes(with, "until_done");
+    const int64_t pause = jfai_wait_step_retry_after_ms(step);
+    if (done && (status = jfai_wait_step_video(step, &video, err)) == JFAI_OK) found(now, video, out);
+    if (status == JFAI_OK && !done) {
+      keep(now, step, on ? NULL : out);
+      if (!on) cJSON_AddBoolToObject(out, "pauses", pause > 0);
+    }
+    jfai_wait_step_free(step);
+    if (!on) break;
+    nanosleep(&(struct timespec){pause / 1000, pause % 1000 * 1000000}, NULL);
+  }
+  jfai_cancel_free(cancel);
+  cJSON_free(given);
   return status;
 }
 
@@ -376,6 +422,7 @@ static const struct { const char *name; verb call; } verbs[] = {
     {"new_client", do_new_client}, {"create", do_create},           {"get", do_get},
     {"task_by_id", do_task_by_id}, {"refresh", do_refresh},         {"wait", do_wait},
     {"generate", do_generate},     {"watch", do_watch},             {"task_video", do_task_video},
+    {"wait_state", do_wait_state}, {"advance", do_advance},
     {"video_by_id", do_video_by_id}, {"video_at", do_video_at},     {"bytes", do_bytes},
     {"read_range", do_read_range}, {"open", do_open},               {"save", do_save},
     {"as_completed", do_as_completed}, {"generate_many", do_generate_many}, {"check", do_check},
@@ -407,7 +454,7 @@ int main(void) {
     cJSON *answer = cJSON_CreateObject();
     cJSON *client = cJSON_AddObjectToObject(answer, "client");
     cJSON *steps = cJSON_AddArrayToObject(answer, "steps");
-    shim now = {NULL, NULL, NULL};
+    shim now = {NULL, NULL, NULL, NULL};
     jfai_error *err = NULL;
     if (open_client(cJSON_GetObjectItem(scenario, "client"), &now.client, &err) == JFAI_OK) {
       const cJSON *step = NULL;
@@ -423,6 +470,7 @@ int main(void) {
     jfai_video_free(now.video);
     jfai_task_free(now.task);
     jfai_client_free(now.client);
+    free(now.kept);
     cJSON_Delete(answer);
     cJSON_Delete(scenario);
   }

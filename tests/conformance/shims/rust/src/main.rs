@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use junfeiai::{
-    CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending, Phase, ReaderOptions,
-    Result, Snapshot, Task, Video, VideoRequest, Videos,
+    Advance, CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending, Phase,
+    ReaderOptions, Result, Snapshot, Task, Video, VideoRequest, Videos, WaitState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +29,8 @@ struct Shim {
     client: Option<Client>,
     task: Option<Task>,
     video: Option<Video>,
+    /// A durable wait, as text.
+    kept: String,
 }
 
 impl Shim {
@@ -57,7 +59,7 @@ impl Shim {
         }
         match verb {
             "new_client" => self.open(with.clone()).map(|()| json!({})),
-            "create" | "get" | "task_by_id" | "refresh" | "wait" | "generate" | "watch" => {
+            "create" | "get" | "task_by_id" | "refresh" | "wait" | "generate" | "watch" | "wait_state" | "advance" => {
                 self.task_step(verb, with, &client.videos(), &token).await
             }
             "as_completed" | "generate_many" | "check" | "models" | "balance" | "key" | "pending" | "forget"
@@ -109,6 +111,31 @@ impl Shim {
                 outcome["states"] = states.into();
                 Ok(outcome)
             }
+            "wait_state" => {
+                let task = self.task()?;
+                let mut policy = task.client().wait_policy().clone();
+                policy.set_options(json!({ "timeout": with["timeout"] }))?;
+                let state = task.wait_state_with(policy)?;
+                self.kept = state.to_string();
+                Ok(json!({ "later": state.to_json() }))
+            }
+            "advance" => loop {
+                let state = match with.get("state") {
+                    Some(state) => WaitState::from_json(state.clone())?,
+                    None => self.kept.parse()?,
+                };
+                let id = state.task_id().to_owned();
+                match token.run_for(&id, videos.advance(state)).await? {
+                    Advance::Done(video) => break Ok(self.found(video)),
+                    Advance::Later { state, retry_after } => {
+                        self.kept = state.to_string();
+                        if with["until_done"] != true {
+                            break Ok(json!({ "later": state.to_json(), "pauses": !retry_after.is_zero() }));
+                        }
+                        tokio::time::sleep(retry_after).await;
+                    }
+                }
+            },
             "watch" => {
                 let states: Vec<Result<Task>> = self.task()?.watch().collect().await;
                 let states: Result<Vec<String>> =

@@ -1,0 +1,17 @@
+/** The durable waits of Node's module. */
+import type { RawVideo } from "#glue";
+import { guarded, take } from "./calls.js";
+import type { DurableWaits, WaitState } from "./durable.js";
+import { call, run, type About } from "./engine.js";
+
+export const durable: DurableWaits = {
+  begin: (task, options) => call(() => task.waitState(options) as WaitState),
+  async advance(handle, state, options) {
+    const client = await handle.ready();
+    const { signal } = take(options, ["signal"], "wait");
+    const id: unknown = (state as WaitState | null | undefined)?.task_id;
+    const about: About = () => ({ task_id: typeof id === "string" ? id : null });
+    return guarded(signal, undefined, about, (inner) =>
+      run(() => client.advance(state, inner) as Promise<RawVideo | [WaitState, number]>, inner, about));
+  },
+};
