@@ -14,7 +14,7 @@ const root = dirname(here);
 const npm = join(root, "target/npm");
 /** The module twice: with saving, for Node, and without, for what a page loads. The types are Node's. */
 const BUILDS = {
-  node: { glue: join(npm, "glue"), features: ["--features", "save"] },
+  node: { glue: join(npm, "glue"), features: ["--features", "node"] },
   page: { glue: join(npm, "glue-page"), features: [] },
 };
 const out = join(npm, "package");
@@ -142,6 +142,8 @@ async function bundle() {
   const entry = (name) => join(here, `ts/entries/${name}.ts`);
   const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true };
   const esm = { ...common, format: "esm", platform: "browser" };
+  // Node shows the line that an uncaught error comes from: it is one that can be read.
+  const ofNode = { ...common, format: "cjs", platform: "node", minify: false };
   await Promise.all([
     esbuild.build({
       ...esm, entryPoints: { browser: entry("browser") }, outdir: dist, splitting: true,
@@ -155,12 +157,10 @@ async function bundle() {
     }),
     esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.web.js"), plugins: [names("./browser.js")] }),
     esbuild.build({
-      ...common, format: "cjs", platform: "node", entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
+      ...ofNode, entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
       plugins: [names("./node.cjs", BUILDS.node)], define: { "import.meta.url": "undefined" },
-      // Node shows the line that an uncaught error comes from.
-      lineLimit: 100,
     }),
-    esbuild.build({ ...common, format: "cjs", platform: "node", entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
+    esbuild.build({ ...ofNode, entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
   ]);
   cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));

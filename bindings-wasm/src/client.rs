@@ -23,6 +23,12 @@ pub struct RawClient {
     client: Client,
 }
 
+impl RawClient {
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client }
+    }
+}
+
 #[wasm_bindgen]
 impl RawClient {
     /// Options as [`ClientBuilder::from_json`] reads them.
@@ -34,7 +40,7 @@ impl RawClient {
             let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
             builder.transport(Arc::new(transport)).timer(Arc::new(JsTimer)).build()
         };
-        build().map(|client| RawClient { client }).map_err(|error| convert::error(&error))
+        build().map(RawClient::of).map_err(|error| convert::error(&error))
     }
 
     /// The endpoint that is used.

@@ -12,8 +12,10 @@
 mod client;
 mod convert;
 mod many;
+#[cfg(feature = "node")]
+mod node;
 mod run;
-#[cfg(feature = "save")]
+#[cfg(feature = "node")]
 mod save;
 mod task;
 mod video;

@@ -27,7 +27,7 @@ impl RawVideo {
     }
 
     /// What a save reads.
-    #[cfg(feature = "save")]
+    #[cfg(feature = "node")]
     pub(crate) fn video(&self) -> &Video {
         &self.video
     }

@@ -3,13 +3,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setSdkName } from "../client.js";
 import { setLoader } from "../engine.js";
-import { forCreates } from "../fresh.js";
-import { setForCreates } from "../handle.js";
+import { setMaker } from "../handle.js";
+import { hostOf, makeClient } from "../node-transport.js";
 import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
 
 setSdkName("node");
 setLoader({ now: () => readFileSync(join(__dirname, "junfeiai-node.wasm")) });
 setSaver(saveToFile);
-setForCreates(forCreates);
+setMaker((shaped) => {
+  // Connections outlive a restart of the module.
+  const host = hostOf(shaped);
+  return () => makeClient(shaped, host);
+});
 export * from "../index.js";

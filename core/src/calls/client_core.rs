@@ -311,6 +311,7 @@ impl ClientCore {
                 key: self.config.key.clone().filter(|_| trusted),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
+                connect_timeout: self.config.connect_timeout,
             };
             let mut response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.

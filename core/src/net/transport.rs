@@ -49,6 +49,19 @@ pub struct HttpRequest {
     /// True for the call that costs money: it must not meet a pooled connection that the server is just closing,
     /// which would leave its outcome unknown.
     pub fresh_connection: bool,
+    /// Longest time to connect, TLS included, where the transport can bound it.
+    pub connect_timeout: Duration,
+}
+
+/// Which proxies were set, for the check. It holds names only: values may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxySetting {
+    /// The client's own option.
+    Own,
+    /// The client's own option switched proxies off.
+    Off,
+    /// These variables of the environment.
+    Environment(Vec<&'static str>),
 }
 
 /// Response headers, looked up without regard to case.
@@ -200,6 +213,11 @@ pub trait Transport: MaybeSend + MaybeSync {
     /// Whether it can tell a connection that was not made from one that broke. Default yes; `fetch` does not say.
     fn shows_connect_failures(&self) -> bool {
         true
+    }
+
+    /// Which proxies it goes by, where it was told itself. Default: those of the client's options and this process's environment.
+    fn proxy_setting(&self) -> Option<ProxySetting> {
+        None
     }
 }
 
