@@ -164,8 +164,9 @@ async function bundle() {
   ]);
   cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));
-  // One module for both, so that an error of the one is an error of the other.
-  const again = (from, list) => `import all from "${from}";\nexport const { ${list.join(", ")} } = all;\n`;
+  // One module for both, so that an error of the one is an error of the other. Required: for an import Node would first look
+  // through all of it for names to export, which takes longer than running it.
+  const again = (from, list) => `import { createRequire } from "node:module";\nconst all = createRequire(import.meta.url)("${from}");\nexport const { ${list.join(", ")} } = all;\n`;
   writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "__options", "playbackOf", "ready"]));
   writeFileSync(join(dist, "server.js"), again("./server.cjs", ["createProxyHandler", "toNodeHandler"]));
 }

@@ -37,7 +37,12 @@ impl RawClient {
         let build = || {
             let options = convert::json(options, Phase::Config)?;
             let builder = ClientBuilder::from_json(options)?;
-            let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
+            let transport = FetchTransport::new(fetch)?;
+            #[cfg(feature = "node")]
+            let transport = transport.for_creates(for_creates);
+            // A page has no way to ask for a new connection.
+            #[cfg(not(feature = "node"))]
+            drop(for_creates);
             builder.transport(Arc::new(transport)).timer(Arc::new(JsTimer)).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))

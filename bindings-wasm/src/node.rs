@@ -4,6 +4,7 @@
 //! as one, and there is no promise and no closure: Node calls [`node_wake`] with a number, and whoever waits for that number
 //! looks for what is new.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,13 +13,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::Time;
 use junfeiai::protocol::connect_failure::{Stage, failure_of};
 use junfeiai::protocol::proxy::{Proxy, ProxyRules, Route};
 use junfeiai::transport::{
-    Failure, Headers, HttpRequest, HttpResponse, ProxySetting, Timer, Transport, TransportError,
+    Failure, Headers, HttpRequest, HttpResponse, Outside, Piece, PieceResponse, ProxySetting, Timer, Transport,
+    TransportError,
 };
 use junfeiai::{ApiKey, ClientBuilder, ErrorKind, Phase};
 use wasm_bindgen::JsValue;
@@ -42,9 +44,15 @@ extern "C" {
     /// How many bytes of the body are there, [`END`] or [`FAILED`].
     #[wasm_bindgen(method)]
     fn ready(this: &NodeHost, id: u32) -> i32;
-    /// Takes as many bytes of the body.
+    /// Takes as many bytes of the body out of it. Gives a number for them.
     #[wasm_bindgen(method)]
-    fn copy(this: &NodeHost, id: u32, into: &mut [u8]);
+    fn take(this: &NodeHost, id: u32, length: u32) -> u32;
+    /// Copies bytes that were taken, from this place on.
+    #[wasm_bindgen(method)]
+    fn copy(this: &NodeHost, taken: u32, at: u32, into: &mut [u8]);
+    /// Nobody needs what was taken any more.
+    #[wasm_bindgen(method)]
+    fn release(this: &NodeHost, taken: u32);
     /// Why the body failed.
     #[wasm_bindgen(method)]
     fn failure(this: &NodeHost, id: u32) -> String;
@@ -187,6 +195,14 @@ struct NodeTransport {
 
 impl Transport for NodeTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        let sending = self.send_outside(request);
+        Box::pin(async move {
+            let PieceResponse { status, headers, body } = sending.await?;
+            Ok(HttpResponse { status, headers, body: Box::pin(body.map(|piece| piece.map(Piece::into_bytes))) })
+        })
+    }
+
+    fn send_outside(&self, request: HttpRequest) -> BoxFuture<'static, Result<PieceResponse, TransportError>> {
         let place = request.url.origin().to_string();
         let head = match self.proxies.route(&request.url) {
             Route::Direct => head_of(&request, None),
@@ -222,7 +238,7 @@ impl Transport for NodeTransport {
             while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
                 headers.push(name, value);
             }
-            Ok(HttpResponse { status, headers, body: Box::pin(Body(Some(exchange))) })
+            Ok(PieceResponse { status, headers, body: Box::pin(Body(Some(exchange))) })
         })
     }
 
@@ -293,11 +309,35 @@ impl Drop for Exchange {
     }
 }
 
+/// Bytes of a body in Node's memory: those of a save go from there to the file.
+pub(crate) struct Taken {
+    host: NodeHost,
+    pub(crate) number: u32,
+}
+
+impl Outside for Taken {
+    fn read(&self, at: usize, length: usize) -> Bytes {
+        let mut bytes = vec![0; length];
+        self.host.copy(self.number, at as u32, &mut bytes);
+        bytes.into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.host.release(self.number);
+    }
+}
+
 /// The body of an answer; `None` after its end.
 struct Body(Option<Exchange>);
 
 impl Stream for Body {
-    type Item = Result<Bytes, TransportError>;
+    type Item = Result<Piece, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(exchange) = &self.0 else { return Poll::Ready(None) };
@@ -308,9 +348,9 @@ impl Stream for Body {
                 END => None,
                 FAILED => Some(Err(exchange.failed(exchange.host.failure(exchange.number.0).split('\n')))),
                 length => {
-                    let mut bytes = vec![0; length as usize];
-                    exchange.host.copy(exchange.number.0, &mut bytes);
-                    return Poll::Ready(Some(Ok(bytes.into())));
+                    let number = exchange.host.take(exchange.number.0, length as u32);
+                    let taken = Arc::new(Taken { host: exchange.host.clone(), number });
+                    return Poll::Ready(Some(Ok(Piece::Outside { place: taken, at: 0, length: length as usize })));
                 }
             };
             self.0 = None;

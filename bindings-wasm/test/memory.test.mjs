@@ -53,6 +53,57 @@ test("a stream that is dropped takes its listener off the signal, one that is re
   assert.deepEqual(aborted, ["cancelled", "task_1", "enough"]);
 });
 
+test("a query crosses the border of the module fewer than 100 times", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 4 });
+  const each = await node(`
+    const { Instance } = WebAssembly;
+    let count = 0;
+    const counted = (all) => Object.fromEntries(Object.entries(all).map(([name, one]) => [name, typeof one === "function" ? (...given) => { count += 1; return one(...given); } : one]));
+    WebAssembly.Instance = function (module, imports) {
+      return { exports: counted(new Instance(module, Object.fromEntries(Object.entries(imports).map(([name, part]) => [name, counted(part)]))).exports) };
+    };
+    const { Client } = await import("junfeiai");
+    const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+    await videos.get("${id}");
+    const before = count;
+    for (let at = 0; at < 10; at += 1) await videos.get("${id}");
+    console.log((count - before) / 10);`);
+  assert.ok(each > 10 && each < 100, String(each));
+});
+
+test("bytes of a save go from the response to the file without passing through the module", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 4, video_bytes: 32 << 20 });
+  const [saved, copied, calls] = await node(`
+    // What the module asks to be copied into its memory.
+    const { Instance } = WebAssembly;
+    let [copied, calls] = [0, 0];
+    WebAssembly.Instance = function (module, imports) {
+      for (const part of Object.values(imports)) {
+        for (const [name, made] of Object.entries(part)) {
+          if (typeof made !== "function") continue;
+          const copies = /arg0\\.copy\\(/.test(String(made));
+          part[name] = (...given) => { calls += 1; if (copies) copied += given[4]; return made(...given); };
+        }
+      }
+      return new Instance(module, imports);
+    };
+    const { Client } = await import("junfeiai");
+    const { mkdtemp, rm } = await import("node:fs/promises");
+    const { tmpdir } = await import("node:os");
+    const folder = await mkdtemp(tmpdir() + "/junfeiai-outside-");
+    const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+    const video = await videos.video("${id}");
+    const { bytes } = await video.save(folder + "/ball.mp4");
+    const saved = copied;
+    await video.bytes();
+    await rm(folder, { recursive: true });
+    console.log(JSON.stringify([[bytes, saved], copied, calls]));`);
+  assert.equal(saved[0], 32 << 20);
+  // Heads of boxes and tables are looked at.
+  assert.ok(saved[1] < 256 << 10, `the module took in ${saved[1]} bytes of a save`);
+  assert.ok(copied > 32 << 20, "the count sees nothing");
+});
+
 test("a video in memory is in JavaScript's, not in the module's", async () => {
   const total = 64 << 20;
   const id = await emulator.add({ state: "finished", seconds: 4, video_bytes: total });

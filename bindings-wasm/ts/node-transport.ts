@@ -87,9 +87,12 @@ const MOST_IDLE = 8;
 const IDLE_MS = 50_000;
 /** `setTimeout` takes a signed 32-bit number; what is longer would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** Bytes of a body that are kept for the core before reading waits for it, and most that it takes at a time. */
-const MOST_KEPT = 1024 * 1024;
-const MOST_AT_ONCE = 256 * 1024;
+/** The core is told of the first bytes of a body at once, of later ones when there are so many, or after a moment. */
+const FIRST = 256 * 1024;
+const PIECE = 1024 * 1024;
+const MOMENT_MS = 10;
+/** Bytes of a body that are kept for the core before reading waits for it. */
+const MOST_KEPT = 2 * PIECE;
 /** What the core is told instead of a number of bytes. */
 const END = -1;
 const FAILED = -2;
@@ -98,6 +101,23 @@ const FAILED = -2;
 let last = 0;
 const exchanges = new Map<number, Exchange>();
 const timers = new Map<number, NodeJS.Timeout>();
+/** What the core has taken of bodies: it is told where in a file it belongs. */
+const taken = new Map<number, Buffer[]>();
+
+/** A part of what was taken. */
+export function takenPart(id: number, at: number, length: number): Buffer[] {
+  const parts: Buffer[] = [];
+  for (const piece of taken.get(id) ?? []) {
+    if (length <= 0) break;
+    if (at < piece.length) {
+      const part = at === 0 && piece.length <= length ? piece : piece.subarray(at, at + length);
+      parts.push(part);
+      length -= part.length;
+    }
+    at = Math.max(0, at - piece.length);
+  }
+  return parts;
+}
 
 function wake(id: number): void {
   try {
@@ -124,7 +144,22 @@ export class NodeHost {
 
   head(id: number): string | undefined { return exchanges.get(id)?.head; }
   ready(id: number): number { return exchanges.get(id)?.ready() ?? END; }
-  copy(id: number, into: Uint8Array): void { exchanges.get(id)?.copy(into); }
+
+  take(id: number, length: number): number {
+    const number = last += 1;
+    taken.set(number, exchanges.get(id)?.take(length) ?? []);
+    return number;
+  }
+
+  copy(number: number, at: number, into: Uint8Array): void {
+    let to = 0;
+    for (const part of takenPart(number, at, into.length)) {
+      into.set(part, to);
+      to += part.length;
+    }
+  }
+
+  release(number: number): void { taken.delete(number); }
   failure(id: number): string { return exchanges.get(id)?.failure ?? ""; }
 
   end(id: number): void {
@@ -215,6 +250,8 @@ class Exchange {
   #abortTunnel: (() => void) | undefined;
   #pieces: Buffer[] = [];
   #size = 0;
+  #come = 0;
+  #moment: NodeJS.Timeout | undefined;
   #ended = false;
   #over = false;
   #due = false;
@@ -282,8 +319,10 @@ class Exchange {
       if (this.#over) return;
       this.#pieces.push(piece);
       this.#size += piece.length;
+      this.#come += piece.length;
       if (this.#size >= MOST_KEPT) response.pause();
-      this.#wake();
+      if (this.#size >= PIECE || this.#come < FIRST) this.#wake();
+      else this.#moment ??= setTimeout(() => { this.#moment = undefined; this.#wake(); }, MOMENT_MS);
     });
     response.on("end", () => { this.#ended = true; this.#wake(); });
     response.on("error", (error) => { this.#fail(error); });
@@ -312,29 +351,24 @@ class Exchange {
   }
 
   ready(): number {
-    if (this.#size > 0) return Math.min(this.#size, MOST_AT_ONCE);
+    if (this.#size > 0) return this.#size;
     return this.#ended ? END : this.failure === undefined ? 0 : FAILED;
   }
 
-  copy(into: Uint8Array): void {
-    let at = 0;
-    let used = 0;
-    for (let piece = this.#pieces[used]; piece && at < into.length; piece = this.#pieces[used]) {
-      const room = into.length - at;
-      into.set(piece.length > room ? piece.subarray(0, room) : piece, at);
-      if (piece.length > room) this.#pieces[used] = piece.subarray(room);
-      else used += 1;
-      at += Math.min(piece.length, room);
-    }
-    this.#pieces.splice(0, used);
-    this.#size -= at;
-    if (this.#size < MOST_KEPT / 2 && this.#response?.isPaused()) this.#response.resume();
+  /** All that is there: nothing comes between `ready` and this. */
+  take(length: number): Buffer[] {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#size -= length;
+    if (this.#response?.isPaused()) this.#response.resume();
+    return pieces;
   }
 
   /** Gives it up, unless it has ended: then its connection can be used again. */
   end(): void {
     this.#over = true;
     clearTimeout(this.#limit);
+    clearTimeout(this.#moment);
     this.#pieces = [];
     if (this.#response?.complete) {
       this.#response.resume();

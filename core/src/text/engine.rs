@@ -1,8 +1,8 @@
 //! The engine's own readers of JSON and dates, and plain objects as JSON values.
 
+use js_sys::{Array, Object};
 #[cfg(not(feature = "node"))]
-use js_sys::JSON;
-use js_sys::{Array, Date, Object};
+use js_sys::{Date, JSON};
 use serde_json::{Map, Value};
 use wasm_bindgen::{JsCast as _, JsValue};
 
@@ -79,6 +79,7 @@ fn read(value: &JsValue, depth: u32) -> Option<Value> {
 }
 
 /// An HTTP date in unix seconds.
+#[cfg(not(feature = "node"))]
 pub(crate) fn http_date(text: &str) -> Option<u64> {
     // The engine reads much more than the three forms of HTTP. The third one (`asctime`) names no zone; it is the only
     // one with a space behind the name of the day.
