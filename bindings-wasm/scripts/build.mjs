@@ -14,7 +14,7 @@ const root = dirname(here);
 const npm = join(root, "target/npm");
 /** The module twice: with saving and durable waits, for Node, and without, for what a page loads. The types are Node's. */
 const BUILDS = {
-  node: { glue: join(npm, "glue"), features: ["--features", "save,durable"] },
+  node: { glue: join(npm, "glue"), features: ["--features", "node"] },
   page: { glue: join(npm, "glue-page"), features: [] },
 };
 const out = join(npm, "package");
@@ -142,6 +142,8 @@ async function bundle() {
   const entry = (name) => join(here, `ts/entries/${name}.ts`);
   const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true };
   const esm = { ...common, format: "esm", platform: "browser" };
+  // Node shows the line that an uncaught error comes from: it is one that can be read.
+  const ofNode = { ...common, format: "cjs", platform: "node", minify: false };
   await Promise.all([
     esbuild.build({
       ...esm, entryPoints: { browser: entry("browser") }, outdir: dist, splitting: true,
@@ -155,17 +157,16 @@ async function bundle() {
     }),
     esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.web.js"), plugins: [names("./browser.js")] }),
     esbuild.build({
-      ...common, format: "cjs", platform: "node", entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
+      ...ofNode, entryPoints: [entry("node")], outfile: join(dist, "node.cjs"),
       plugins: [names("./node.cjs", BUILDS.node)], define: { "import.meta.url": "undefined" },
-      // Node shows the line that an uncaught error comes from.
-      lineLimit: 100,
     }),
-    esbuild.build({ ...common, format: "cjs", platform: "node", entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
+    esbuild.build({ ...ofNode, entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
   ]);
   cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));
-  // One module for both, so that an error of the one is an error of the other.
-  const again = (from, list) => `import all from "${from}";\nexport const { ${list.join(", ")} } = all;\n`;
+  // One module for both, so that an error of the one is an error of the other. Required: for an import Node would first look
+  // through all of it for names to export, which takes longer than running it.
+  const again = (from, list) => `import { createRequire } from "node:module";\nconst all = createRequire(import.meta.url)("${from}");\nexport const { ${list.join(", ")} } = all;\n`;
   writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "__options", "playbackOf", "ready"]));
   writeFileSync(join(dist, "server.js"), again("./server.cjs", ["createProxyHandler", "toNodeHandler"]));
 }
@@ -240,7 +241,7 @@ console.log(relative(process.cwd(), tarball));
 // 125 KB is wanted. What is there is larger; this keeps it from growing unseen. The saver, which only Node can use, is not in it;
 // following every sample of an MP4 and what a refusal costs are, for 9 KB. Without the library's source every panic carries its
 // text, and nothing is to be measured.
-const LIMIT = 165_300;
+const LIMIT = 169_500;
 if (small && page.gzip > LIMIT) {
   console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
   process.exit(1);

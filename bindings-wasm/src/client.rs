@@ -23,6 +23,12 @@ pub struct RawClient {
     pub(crate) client: Client,
 }
 
+impl RawClient {
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client }
+    }
+}
+
 #[wasm_bindgen]
 impl RawClient {
     /// Options as [`ClientBuilder::from_json`] reads them.
@@ -31,10 +37,15 @@ impl RawClient {
         let build = || {
             let options = convert::json(options, Phase::Config)?;
             let builder = ClientBuilder::from_json(options)?;
-            let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
+            let transport = FetchTransport::new(fetch)?;
+            #[cfg(feature = "node")]
+            let transport = transport.for_creates(for_creates);
+            // A page has no way to ask for a new connection.
+            #[cfg(not(feature = "node"))]
+            drop(for_creates);
             builder.transport(Arc::new(transport)).timer(Arc::new(JsTimer)).build()
         };
-        build().map(|client| RawClient { client }).map_err(|error| convert::error(&error))
+        build().map(RawClient::of).map_err(|error| convert::error(&error))
     }
 
     /// The endpoint that is used.

@@ -9,13 +9,15 @@
 // What the attribute exports to JavaScript has to be `pub`.
 #![allow(unreachable_pub)]
 
-#[cfg(feature = "durable")]
+#[cfg(feature = "node")]
 mod advance;
 mod client;
 mod convert;
 mod many;
+#[cfg(feature = "node")]
+mod node;
 mod run;
-#[cfg(feature = "save")]
+#[cfg(feature = "node")]
 mod save;
 mod task;
 mod video;

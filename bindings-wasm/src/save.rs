@@ -8,6 +8,7 @@ use js_sys::{Function, Promise, Uint8Array};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::process::ProcessTable;
 use junfeiai::storage::{Access, FileStat, Renamed, Storage, SystemLock};
+use junfeiai::transport::Piece;
 use junfeiai::{CancelToken, Phase, Result, SaveOptions, Video};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -16,6 +17,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
 use crate::convert::{self, io_error, progress_callback};
+use crate::node::Taken;
 use crate::run::promise_with;
 use crate::video::RawVideo;
 
@@ -44,7 +46,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn read(this: &JsStorage, suffix: &str, at: f64, length: f64) -> Promise;
     #[wasm_bindgen(method)]
-    fn write(this: &JsStorage, suffix: &str, at: f64, bytes: Uint8Array) -> Promise;
+    fn write(this: &JsStorage, suffix: &str, at: f64, bytes: Uint8Array, places: &[f64]) -> Promise;
     #[wasm_bindgen(method)]
     fn truncate(this: &JsStorage, suffix: &str, length: f64) -> Promise;
     #[wasm_bindgen(method)]
@@ -162,15 +164,25 @@ impl Storage for NodeStorage {
         })
     }
 
-    fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>> {
-        let bytes = Uint8Array::new_with_length(pieces.iter().map(|piece| piece.len() as u32).sum());
-        let mut end = 0;
-        for piece in pieces {
-            let begin = end;
-            end += piece.len() as u32;
-            bytes.subarray(begin, end).copy_from(&piece);
+    fn write(&self, suffix: &str, at: u64, pieces: Vec<Piece>) -> BoxFuture<'static, Result<()>> {
+        // What is in this module is handed over, and of each piece a number of what Node has (0 for the former), and a part of it.
+        let mut here = Vec::new();
+        let mut places = Vec::with_capacity(pieces.len() * 3);
+        for piece in &pieces {
+            let taken = match piece {
+                Piece::Outside { place, at, length } => {
+                    place.as_any().downcast_ref().map(|taken: &Taken| [taken.number as usize, *at, *length])
+                }
+                Piece::Here(_) => None,
+            };
+            let part = taken.unwrap_or_else(|| {
+                let bytes = piece.clone().into_bytes();
+                here.extend_from_slice(&bytes);
+                [0, here.len() - bytes.len(), bytes.len()]
+            });
+            places.extend(part.map(|number| number as f64));
         }
-        settled(self.0.write(suffix, at as f64, bytes), drop)
+        settled(self.0.write(suffix, at as f64, Uint8Array::from(here.as_slice()), &places), drop)
     }
 
     fn truncate(&self, suffix: &str, length: u64) -> BoxFuture<'static, Result<()>> {

@@ -42,19 +42,15 @@ pub(crate) fn with_progress(wait: Wait, tell: Option<Function>) -> Wait {
 
 #[wasm_bindgen]
 impl RawTask {
-    /// Everything that the last response said, as a plain object.
-    pub fn snapshot(&self) -> JsValue {
-        convert::value(self.task.snapshot())
+    /// Everything that the last response said, and advice that the request does not follow, or a bill that differs: an array of the
+    /// two as JSON text. Value by value it would cost more than asking for the task.
+    pub fn seen(&self) -> String {
+        serde_json::to_string(&(self.task.snapshot(), self.task.warnings())).unwrap_or_default()
     }
 
     /// The server's last response, complete, as JSON text.
     pub fn raw(&self) -> String {
         self.task.snapshot().raw.to_string()
-    }
-
-    /// Advice that the request does not follow, and a bill that differs.
-    pub fn warnings(&self) -> JsValue {
-        convert::value(&self.task.warnings())
     }
 
     /// Asks for the state anew.

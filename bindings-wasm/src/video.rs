@@ -27,7 +27,7 @@ impl RawVideo {
     }
 
     /// What a save reads.
-    #[cfg(feature = "save")]
+    #[cfg(feature = "node")]
     pub(crate) fn video(&self) -> &Video {
         &self.video
     }
@@ -42,7 +42,7 @@ extern "C" {
     /// Memory of JavaScript: what this module once took it never gives back.
     pub type Memory;
     #[wasm_bindgen(method, catch)]
-    fn write(this: &Memory, at: f64, bytes: Uint8Array, length: Option<f64>) -> Result<(), JsValue>;
+    fn write(this: &Memory, at: f64, bytes: &[u8], length: Option<f64>) -> Result<(), JsValue>;
     #[wasm_bindgen(method)]
     fn clear(this: &Memory);
     #[wasm_bindgen(method)]
@@ -53,7 +53,7 @@ struct JsMemory(Memory);
 
 impl MemorySink for JsMemory {
     fn write(&mut self, at: u64, bytes: &[u8], length: Option<u64>) -> Result<(), Error> {
-        let written = self.0.write(at as f64, Uint8Array::from(bytes), length.map(|length| length as f64));
+        let written = self.0.write(at as f64, bytes, length.map(|length| length as f64));
         written.map_err(|error| io_error(&error, Phase::Content))
     }
 

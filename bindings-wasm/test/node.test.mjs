@@ -402,7 +402,10 @@ describe("save", () => {
     };
     try {
       const stop = new AbortController();
-      await refused(video.save(path, { signal: stop.signal, onProgress: (p) => { if (p.bytes > 300_000) stop.abort(); } }), "cancelled");
+      // Slow enough that progress is told in between.
+      await emulator.scenario({ content: { rate_bytes_per_s: 1 << 20 } });
+      await refused(video.save(path, { signal: stop.signal, onProgress: (p) => { if (p.bytes > 200_000) stop.abort(); } }), "cancelled");
+      await emulator.scenario({});
       await writeFile(`${path}.part.state`, "+ 0-1", { flag: "a" });
       assert.equal((await video.save(path)).resumed, true);
       await emulator.reset();

@@ -29,7 +29,7 @@ const OBJECTS = {
   client: {
     code: "config", go: (options) => new Client({ apiKey: KEY, ...options }),
     names: ["apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs",
-      "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "language", "dangerouslyAllowBrowser"],
+      "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "language", "proxy", "caFile", "dangerouslyAllowBrowser"],
   },
   "server handler": {
     code: "config", go: (options) => createProxyHandler({ apiKey: KEY, allow: () => true, ...options }),
@@ -140,8 +140,8 @@ const VALUES = [
   ["client", { maxAttempts: 0 }, "maxAttempts", "maxAttempts must be at least 1"],
   ["client", { maxAttempts: "2" }, "maxAttempts", "maxAttempts must be a whole number"],
   ["client", { language: "\n" }, "language", "language is an Accept-Language value"],
-  ...["timeoutMs", "createTimeoutMs", "idleTimeoutMs", "pollIntervalMs"].map((name) => ["client", { [name]: 0 }, name, `${name} must be more than zero`]),
-  ...["timeoutMs", "createTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs"].flatMap((name) =>
+  ...["timeoutMs", "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs"].map((name) => ["client", { [name]: 0 }, name, `${name} must be more than zero`]),
+  ...["timeoutMs", "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs"].flatMap((name) =>
     [-1, NaN, "5", 5n, {}].map((value) => ["client", { [name]: value }, name, `${name} must be a number of milliseconds`])),
   ...["generate", "wait", "watch", "waitState"].flatMap((object) => [
     ...["timeoutMs", "pollIntervalMs"].map((name) => [object, { [name]: -1 }, name, `${name} must be a number of milliseconds`]),
@@ -194,7 +194,7 @@ describe("a value that cannot be used", () => {
 
 test("the advice of a check names options as they are written", async () => {
   globalThis.fetch = async () => Response.json({ error: { message: "no key", type: "new_api_error" } }, { status: 401 });
-  const report = await new Client({ baseURL: "http://127.0.0.1:1/v1" }).check();
+  const report = await new Client({ baseURL: "http://127.0.0.1:1/v1", fetch: (...all) => globalThis.fetch(...all) }).check();
   const advice = report.entries.flatMap(({ steps }) => steps).map((step) => step.advice).filter(Boolean);
   assert.ok(advice.some((text) => text.includes("pass apiKey")), inspect(report, { depth: 5 }));
   for (const text of advice) assert.equal(foreign(text), null, text);

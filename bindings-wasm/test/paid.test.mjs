@@ -1,7 +1,7 @@
 // What pays: everything that can be refused is refused before anything is sent, and no way out of a call hides its task.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once, setMaxListeners } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -273,7 +273,9 @@ describe("left early", () => {
   test("of many create requests with one signal those that left say so, and no other leaves", async () => {
     await emulator.scenario({ api: { create_latency_ms: 60_000 } });
     const stop = new AbortController();
-    setMaxListeners(0, stop.signal);
+    const warnings = [];
+    const heard = (warning) => { warnings.push(warning); };
+    process.on("warning", heard);
     const all = Array.from({ length: 30 }, (_, at) => rejection(client.videos.create(`ball ${at}`, { signal: stop.signal })));
     await arrived(4);
     stop.abort();
@@ -282,6 +284,9 @@ describe("left early", () => {
     assert.equal(errors.filter((error) => error.maybeExecuted).length, 4);
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(await postCount(), 4);
+    process.off("warning", heard);
+    assert.deepEqual(warnings, []);
+    assert.equal(getEventListeners(stop.signal, "abort").length, 0);
   });
 
   test("a generate that is aborted says what it knows", async () => {

@@ -19,7 +19,7 @@ afterEach(() => {
 async function answered({ status, headers = [], body }, { baseURL = "https://junfeiai.com/v1", now }, call) {
   globalThis.fetch = async () => ({ status, headers, arrayBuffer: async () => new TextEncoder().encode(body).buffer });
   Date.now = now === undefined ? engine.now : () => now * 1000;
-  const client = new Client({ apiKey: KEY, baseURL, maxAttempts: 1 });
+  const client = new Client({ apiKey: KEY, baseURL, maxAttempts: 1, fetch: (...all) => globalThis.fetch(...all) });
   try {
     return { ok: okOf(await call(client.videos)) };
   } catch (error) {

@@ -54,6 +54,27 @@ export function take<T extends object>(given: T | null | undefined, names: reado
   return taken as Partial<T>;
 }
 
+const hubs = new WeakMap<AbortSignal, { all: Set<() => void>; raise: () => void }>();
+
+/** Calls this when the signal is raised; gives what ends that. One listener serves all calls: Node warns of more than ten. */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  let hub = hubs.get(signal);
+  if (!hub) {
+    const all = new Set<() => void>();
+    hub = { all, raise: () => { for (const each of [...all]) each(); } };
+    signal.addEventListener("abort", hub.raise);
+    hubs.set(signal, hub);
+  }
+  const { all, raise } = hub;
+  all.add(listener);
+  return () => {
+    all.delete(listener);
+    if (all.size > 0 || hubs.get(signal)?.all !== all) return;
+    hubs.delete(signal);
+    signal.removeEventListener("abort", raise);
+  };
+}
+
 /**
  * Runs a call with the caller's signal and callback. What the callback throws or rejects with ends the call, and is what the
  * call ends with; it carries the task's id.
@@ -87,9 +108,10 @@ export async function guarded<A extends unknown[], T>(
       fail(error);
     }
   } : undefined;
+  let deafen: (() => void) | undefined;
   try {
     if (signal?.aborted) raised();
-    else signal?.addEventListener("abort", raised);
+    else if (signal) deafen = onAbort(signal, raised);
   } catch (cause) {
     throw own("invalid_request", "wait", "signal must be an AbortSignal", { field: "signal", cause });
   }
@@ -103,7 +125,7 @@ export async function guarded<A extends unknown[], T>(
     throw failed ? carrying(failed.error, about?.().task_id ?? (error as Partial<JunFeiAIError>).taskId) : error;
   } finally {
     ended = true;
-    signal?.removeEventListener("abort", raised);
+    deafen?.();
   }
 }
 

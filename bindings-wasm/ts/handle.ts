@@ -7,19 +7,24 @@ export interface Shaped {
   fetch: typeof globalThis.fetch | undefined;
 }
 
-let ofCreates: (() => object) | undefined;
-/** What an entry point adds to the second argument of `fetch` for a create request, unless the caller passes a `fetch`. */
-export function setForCreates(init: () => object): void {
-  ofCreates = init;
+/** Gives what makes the client in the module, each time anew: it is asked once for each client. */
+export type Maker = (shaped: Shaped) => () => RawClient;
+
+let maker: Maker = ({ options, fetch }) => () => call(() => new RawClient(options, fetch as never));
+/** An entry point that brings a transport of its own sets how. */
+export function setMaker(make: Maker): void {
+  maker = make;
 }
 
 export class Handle {
   #raw: RawClient | undefined;
   #life = -1;
   readonly shaped: Shaped;
+  readonly #make: () => RawClient;
 
   constructor(shaped: Shaped) {
     this.shaped = shaped;
+    this.#make = maker(shaped);
     // Where the module is there at once, wrong options are refused at once.
     if (tryNow()) this.raw();
   }
@@ -31,8 +36,7 @@ export class Handle {
 
   raw(): RawClient {
     if (!this.#raw || this.#life !== life()) {
-      const { options, fetch } = this.shaped;
-      this.#raw = call(() => new RawClient(options, fetch as never, fetch ? undefined : ofCreates as never));
+      this.#raw = this.#make();
       this.#life = life();
     }
     return this.#raw;

@@ -14,7 +14,9 @@ export const translate = (text: string, field?: string | null): string =>
 /** An error of the core with the names that the caller writes. Where a server may be quoted, nothing is changed. */
 export function translated(record: RawRecord): RawRecord {
   const { field, message, text } = record;
-  if (!(Number(record.number) < 20)) return record;
+  const number = Number(record.number);
+  // What is wrong with a connection is said by this side.
+  if (!(number < 20 || number === 30)) return record;
   return { ...record, field: field ? translate(field, field) : null, message: translate(message, field), ...(text && { text: translate(text, field) }) };
 }
 

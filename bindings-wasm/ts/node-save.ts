@@ -3,6 +3,7 @@ import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JunFeiAIError } from "./errors.js";
+import { takenPart } from "./node-transport.js";
 import type { FileStat, SaveOptions, Saved, Storage, Summary } from "./saver.js";
 
 export async function saveToFile(
@@ -20,6 +21,20 @@ export async function saveToFile(
   } finally {
     await files.dispose();
   }
+}
+
+/** The system takes no more parts in one write. */
+const MOST_PARTS = 1024;
+
+/** What is left of these parts behind so many bytes. */
+function behind(parts: Uint8Array[], length: number): Uint8Array[] {
+  let at = 0;
+  for (let part = parts[at]; part && part.length <= length; part = parts[at]) {
+    length -= part.length;
+    at += 1;
+  }
+  const [first, ...rest] = parts.slice(at);
+  return first ? [length > 0 ? first.subarray(length) : first, ...rest] : [];
 }
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
@@ -91,10 +106,19 @@ class NodeStorage implements Storage {
     });
   }
 
-  write(suffix: string, at: number, bytes: Uint8Array): Promise<void> {
+  write(suffix: string, at: number, bytes: Uint8Array, places: ArrayLike<number>): Promise<void> {
+    // Now: what the transport has is given up when this returns, and the list is only lent.
+    let parts: Uint8Array[] = [];
+    for (let of = 0; of < places.length; of += 3) {
+      const [id = 0, begin = 0, length = 0] = [places[of], places[of + 1], places[of + 2]];
+      if (id === 0) parts.push(bytes.subarray(begin, begin + length));
+      else parts.push(...takenPart(id, begin, length));
+    }
     return this.#queue(async () => {
-      for (let done = 0; done < bytes.length;) {
-        done += (await this.#file(suffix).write(bytes, done, bytes.length - done, at + done)).bytesWritten;
+      while (parts.length > 0) {
+        const { bytesWritten } = await this.#file(suffix).writev(parts.slice(0, MOST_PARTS), at);
+        at += bytesWritten;
+        parts = behind(parts, bytesWritten);
       }
     });
   }

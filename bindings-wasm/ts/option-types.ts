@@ -19,13 +19,16 @@ export interface ClientOptions {
   videoBaseURL?: string | URL | undefined;
   /** Further hosts that may receive the key, as `host` or `host:port`. Default: none. */
   trustedHosts?: readonly string[] | undefined;
-  /** A custom `fetch`. Default: the global one. */
+  /** A custom `fetch`. Default: the global one; in Node its own `http`. */
   fetch?: typeof globalThis.fetch | undefined;
   /** Timeout of one query. In milliseconds. Default: 30 000. Zero is refused. */
   timeoutMs?: number | undefined;
   /** Timeout of a create request: the service can take minutes, and after the timeout the task may still be created and
    * charged. In milliseconds. Default: 180 000. Zero is refused. */
   createTimeoutMs?: number | undefined;
+  /** Timeout of connecting, in Node; at most 5 000 with several endpoints. In milliseconds. Default: 10 000. Zero is
+   * refused. */
+  connectTimeoutMs?: number | undefined;
   /** Maximum time without data during a download. In milliseconds. Default: 30 000. Zero is refused. */
   idleTimeoutMs?: number | undefined;
   /** Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
@@ -40,6 +43,11 @@ export interface ClientOptions {
   maxPollErrors?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
+  /** In Node: a proxy, `http://` or `https://`, instead of the one in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`; `""` for
+   * no proxy. Default: the environment's. */
+  proxy?: string | undefined;
+  /** In Node: further root certificates as a PEM file, besides Node's own and `NODE_EXTRA_CA_CERTS`. Default: none. */
+  caFile?: string | undefined;
   /** No warning about an API key in a page. Default: `false`. */
   dangerouslyAllowBrowser?: boolean | undefined;
 }
@@ -47,8 +55,8 @@ export interface ClientOptions {
 /** @internal */
 export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
-  "createTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts", "maxPollErrors",
-  "language", "dangerouslyAllowBrowser",
+  "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
+  "maxPollErrors", "language", "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */

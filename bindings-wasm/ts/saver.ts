@@ -35,7 +35,8 @@ export interface Storage {
   open(suffix: string, write: boolean, create: boolean): Promise<FileStat | undefined>;
   close(suffix: string): Promise<void>;
   read(suffix: string, at: number, length: number): Promise<Uint8Array>;
-  write(suffix: string, at: number, bytes: Uint8Array): Promise<void>;
+  /** `places` has three numbers for each piece: 0 for a part of `bytes`, or the number of what the transport has; begin; length. */
+  write(suffix: string, at: number, bytes: Uint8Array, places: ArrayLike<number>): Promise<void>;
   truncate(suffix: string, length: number): Promise<void>;
   sync(suffix: string): Promise<void>;
   create(suffix: string, text: string): Promise<boolean>;

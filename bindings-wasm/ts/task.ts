@@ -36,13 +36,12 @@ export class Task {
   constructor(handle: Handle, id: string, raw?: RawTask) {
     this.#handle = handle;
     this.#part = new Part(() => handle.raw().task(this.id), raw);
-    this.#seen = raw
-      ? (call(() => raw.snapshot()) as RawSnapshot)
-      : {
+    [this.#seen, this.#warnings] = raw
+      ? JSON.parse(call(() => raw.seen())) as [RawSnapshot, Warning[]]
+      : [{
           task_id: id, status: "unknown", raw_status: "", progress: null, video_url: null, fail_reason: null, model: null,
           billed_seconds: null, created_at: null, started_at: null, finished_at: null,
-        };
-    this.#warnings = raw ? (call(() => raw.warnings()) as Warning[]) : [];
+        }, []];
     // Where the module is there already, a text that is no id is refused at once.
     if (!raw && handle.loaded) this.#part.get();
   }

@@ -1,6 +1,6 @@
 import { named } from "./errors.js";
 import type { RawServed, RawStream, RawVideo } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, onAbort, own, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
@@ -135,9 +135,7 @@ export class Video {
 }
 
 /** Takes listeners off a signal when the stream that they were for is gone. */
-const gone = new FinalizationRegistry<{ signal: AbortSignal; listener: () => void }>(({ signal, listener }) => {
-  signal.removeEventListener("abort", listener);
-});
+const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
 
 /** A listener that does not keep what it calls alive. */
 function weakly(target: WeakRef<() => void>): () => void {
@@ -150,9 +148,9 @@ function readable(
 ): ReadableStream<Uint8Array> {
   let stream: RawStream | undefined;
   let raised: (() => void) | undefined;
-  let listener: (() => void) | undefined;
+  let deafen: (() => void) | undefined;
   const end = (): void => {
-    if (listener) signal?.removeEventListener("abort", listener);
+    deafen?.();
     if (raised) gone.unregister(raised);
     try { stream?.cancel(); } catch { /* of a module that was restarted since */ }
   };
@@ -166,9 +164,8 @@ function readable(
       if (signal.aborted) {
         raised();
       } else {
-        listener = weakly(new WeakRef(raised));
-        gone.register(raised, { signal, listener }, raised);
-        signal.addEventListener("abort", listener);
+        deafen = onAbort(signal, weakly(new WeakRef(raised)));
+        gone.register(raised, deafen, raised);
       }
     },
     async pull(controller) {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::Result;
+use crate::net::transport::Piece;
 use crate::protocol::process::ProcessTable;
 
 /// What a name leads to.
@@ -83,8 +84,9 @@ pub trait Storage: ProcessTable + MaybeSend + MaybeSync {
     fn close(&self, suffix: &str) -> BoxFuture<'static, Result<()>>;
     /// Reads from an open file; fewer bytes at its end.
     fn read(&self, suffix: &str, at: u64, length: usize) -> BoxFuture<'static, Result<Bytes>>;
-    /// Writes pieces into an open file, one behind the other.
-    fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>>;
+    /// Writes pieces into an open file, one behind the other. Those outside of this program's memory are only from a transport
+    /// that the caller brought as well.
+    fn write(&self, suffix: &str, at: u64, pieces: Vec<Piece>) -> BoxFuture<'static, Result<()>>;
     /// Cuts an open file to this length, or extends it.
     fn truncate(&self, suffix: &str, length: u64) -> BoxFuture<'static, Result<()>>;
     /// Makes the bytes and the length of an open file durable.

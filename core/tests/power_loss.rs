@@ -21,7 +21,7 @@ use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::DownloadPolicy;
 use junfeiai::protocol::process::ProcessTable;
 use junfeiai::storage::{Access, FileStat, Renamed, Storage, SystemLock};
-use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Transport, TransportError};
+use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Piece, Transport, TransportError};
 use junfeiai::{Client, Result, SaveOptions};
 use tokio::sync::Semaphore;
 
@@ -212,12 +212,13 @@ impl Storage for Disk {
         })
     }
 
-    fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>> {
+    fn write(&self, suffix: &str, at: u64, pieces: Vec<Piece>) -> BoxFuture<'static, Result<()>> {
         let gate = self.machine().gate.clone();
         let written = self.run(|machine| {
             if suffix == ".part" {
                 machine.check_old_claims();
             }
+            let pieces: Vec<Bytes> = pieces.into_iter().map(Piece::into_bytes).collect();
             let change = Change::Write(at as usize, pieces.concat());
             machine.files.get_mut(suffix).unwrap().change(change);
             Ok(())

@@ -36,9 +36,8 @@ CANNOT: dict[str, dict[str, str]] = {
     "python-async": {"cancel": CANCEL},
 }
 
-# How a binding is told whom to trust: by an option, or by the environment of its process. A page cannot be told.
-CA_OPTION = {"rust", "python", "python-async", "c", "cpp"}
-CA_ENVIRONMENT = {"node": "NODE_EXTRA_CA_CERTS"}
+# Who is told by an option whom to trust. A page cannot be told.
+CA_OPTION = {"rust", "python", "python-async", "node", "c", "cpp"}
 NO_CA = "a page cannot be given a CA"
 
 # What a binding is never told, and why. It must not be there, whatever a scenario expects of it.
@@ -134,7 +133,7 @@ def cannot(binding: str, scenario: Any) -> str | None:
     own = scenario.bindings.get(binding, {})
     if "not_run" in own:
         return str(own["not_run"])
-    if scenario.https and binding not in CA_OPTION and binding not in CA_ENVIRONMENT:
+    if scenario.https and binding not in CA_OPTION:
         return NO_CA
     wanted = scenario.verbs() | {"cancel" for step in scenario.steps if "cancel" in step.get("with", {})}
     return next((why for verb, why in CANNOT.get(binding, {}).items() if verb in wanted), None)
@@ -153,8 +152,8 @@ def told(binding: str, expected: Any) -> Any:
 class Shim:
     """A binding's shim at work: one line in, one line out, for all scenarios."""
 
-    def __init__(self, binding: str, command: list[object], folder: Path, ca: Path) -> None:
-        self.binding, self.command, self.folder, self.ca = binding, command, folder, ca
+    def __init__(self, binding: str, command: list[object], folder: Path) -> None:
+        self.binding, self.command, self.folder = binding, command, folder
         self.stderr = folder / "stderr.txt"
         self.process: subprocess.Popen[str] | None = None
         self.lines: queue.Queue[str] = queue.Queue()
@@ -163,8 +162,6 @@ class Shim:
         # Neither the caller's key nor a proxy of this machine is anything to a scenario.
         env = {name: value for name, value in os.environ.items()
                if not name.startswith("JUNFEIAI_") and not name.lower().endswith("_proxy")}
-        if name := CA_ENVIRONMENT.get(self.binding):
-            env[name] = str(self.ca)
         process = subprocess.Popen([str(part) for part in self.command], cwd=self.folder, env=env, text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr.open("a"))
         lines: queue.Queue[str] = queue.Queue()

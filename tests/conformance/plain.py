@@ -39,7 +39,7 @@ SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts",
 # Errors call an option what the caller wrote: in JavaScript in camelCase, times in milliseconds.
 _JS_OPTIONS: Names = {
     "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "timeoutMs": "timeout",
-    "createTimeoutMs": "create_timeout", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
+    "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
     "taskId": "task_id",
 }

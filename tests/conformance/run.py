@@ -129,7 +129,7 @@ def all_of(binding: str, scenarios: list[book.Scenario], command: list[object] |
     ca = folder / "ca.pem"
     # Over TCP and over TLS; the shim is started when the CA is there.
     services = {False: Service(), True: Service(ca)}
-    shim = bindings.Shim(binding, command, folder, ca)
+    shim = bindings.Shim(binding, command, folder)
     cells = {}
     try:
         for scenario in scenarios:

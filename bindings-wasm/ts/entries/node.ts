@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setSdkName } from "../client.js";
 import { setDurableWaits } from "../durable.js";
 import { setLoader } from "../engine.js";
-import { forCreates } from "../fresh.js";
-import { setForCreates } from "../handle.js";
+import { setMaker } from "../handle.js";
 import { durable } from "../node-durable.js";
+import { hostOf, makeClient } from "../node-transport.js";
 import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
 
@@ -14,5 +14,9 @@ setSdkName("node");
 setLoader({ now: () => readFileSync(join(__dirname, "junfeiai-node.wasm")) });
 setSaver(saveToFile);
 setDurableWaits(durable);
-setForCreates(forCreates);
+setMaker((shaped) => {
+  // Connections outlive a restart of the module.
+  const host = hostOf(shaped);
+  return () => makeClient(shaped, host);
+});
 export * from "../index.js";

@@ -21,7 +21,7 @@ use crate::journal::Recorder;
 use crate::model::Snapshot;
 use crate::net::endpoint::{Endpoint, path_segment};
 use crate::net::transport::{
-    BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError,
+    Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
 };
 use crate::net::url::Url;
 use crate::protocol::{
@@ -299,7 +299,7 @@ impl ClientCore {
         url: &Url,
         body: Option<Bytes>,
         extra_headers: Vec<(&'static str, String)>,
-    ) -> Result<(HttpResponse, Url), NoResponse> {
+    ) -> Result<(PieceResponse, Url), NoResponse> {
         let method = if body.is_some() { Method::Post } else { Method::Get };
         let mut url = url.clone();
         let mut hops = 0;
@@ -316,8 +316,9 @@ impl ClientCore {
                 key: self.config.key.clone().filter(|_| trusted),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
+                connect_timeout: self.config.connect_timeout,
             };
-            let mut response = self.transport.send(request).await.map_err(NoResponse::Failed)?;
+            let mut response = self.transport.send_outside(request).await.map_err(NoResponse::Failed)?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
             if let Some(key) = &self.config.key {
                 response.headers = response.headers.redacted(key);
@@ -415,13 +416,14 @@ pub(crate) enum WaitEvent {
 }
 
 /// Reads a body up to a limit; says why when it did not come to its end.
-pub(crate) async fn read_capped(mut body: BodyStream, limit: usize) -> (Bytes, Option<TransportError>) {
+pub(crate) async fn read_capped(mut body: PieceStream, limit: usize) -> (Bytes, Option<TransportError>) {
     let mut whole = BytesMut::new();
     loop {
         match poll_fn(|cx| body.as_mut().poll_next(cx)).await {
             None => return (whole.freeze(), None),
             Some(Err(error)) => return (whole.freeze(), Some(error)),
             Some(Ok(piece)) => {
+                let piece = piece.into_bytes();
                 let room = limit.saturating_sub(whole.len());
                 whole.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
                 if piece.len() > room {

@@ -13,8 +13,9 @@ use crate::calls::client_core::{Call, ClientCore, Path, Turn};
 use crate::calls::config::VERSION;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, video_origin};
-use crate::net::transport::{HttpRequest, Method};
+use crate::net::transport::{HttpRequest, Method, ProxySetting};
 use crate::net::url::Url;
+use crate::protocol::proxy::PROXY_VARIABLES;
 use crate::protocol::{
     BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, StepStatus,
     UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance, parse_models,
@@ -22,10 +23,6 @@ use crate::protocol::{
 };
 
 pub use report::{CheckReport, EntryCheck};
-
-/// The environment variables that name a proxy, as the built-in transport reads them.
-const PROXY_VARIABLES: [&str; 8] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
 
 /// What a check looks at beside the entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -269,7 +266,15 @@ async fn video_host(core: &ClientCore) -> CheckStep {
         return CheckStep::skipped("video_host", "it has no URL");
     };
     let headers = vec![("User-Agent", core.config.user_agent.clone()), ("Cache-Control", "no-store".to_owned())];
-    let request = HttpRequest { method: Method::Get, url, headers, key: None, body: None, fresh_connection: false };
+    let request = HttpRequest {
+        method: Method::Get,
+        url,
+        headers,
+        key: None,
+        body: None,
+        fresh_connection: false,
+        connect_timeout: core.config.connect_timeout,
+    };
     let advice = "videos could be read from the endpoints only: check network, firewall and proxy for this host, \
                   or set video_base_url to your own host name for it";
     match core.within(patience(core), core.transport.send(request)).await {
@@ -283,15 +288,19 @@ async fn video_host(core: &ClientCore) -> CheckStep {
 
 /// Which proxy is in the way. Names of variables only: their values may hold a password.
 fn proxy(core: &ClientCore) -> CheckStep {
-    let set: Vec<&str> = PROXY_VARIABLES
-        .into_iter()
-        .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-        .collect();
-    let detail = match (core.config.proxy, set.is_empty()) {
-        (Some(true), _) => "the client's own option proxy is used".to_owned(),
-        (Some(false), _) => "switched off by the client's option proxy".to_owned(),
-        (None, true) => "none is set in the environment".to_owned(),
-        (None, false) => format!("set in the environment: {}", set.join(", ")),
+    let setting = core.transport.proxy_setting().unwrap_or_else(|| match core.config.proxy {
+        Some(true) => ProxySetting::Own,
+        Some(false) => ProxySetting::Off,
+        None => {
+            let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            ProxySetting::Environment(PROXY_VARIABLES.into_iter().filter(is_set).collect())
+        }
+    });
+    let detail = match setting {
+        ProxySetting::Own => "the client's own option proxy is used".to_owned(),
+        ProxySetting::Off => "switched off by the client's option proxy".to_owned(),
+        ProxySetting::Environment(set) if set.is_empty() => "none is set in the environment".to_owned(),
+        ProxySetting::Environment(set) => format!("set in the environment: {}", set.join(", ")),
     };
     CheckStep::ok("proxy", detail)
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::SavedFile;
 use crate::protocol::blocks::ReaderOptions;
 use crate::protocol::{DownloadPolicy, Finished};
-use crate::save::saver::{Reached, SaveOptions, save};
+use crate::save::saver::{PROGRESS_EVERY, Reached, SaveOptions, save};
 use crate::storage::Storage;
 use crate::video::fetch::{ByteStream, Fetch, MemorySink, Source, Tell, to_memory};
 use crate::video::range_response::{self, RangeResponse};
@@ -150,7 +150,7 @@ impl Video {
     }
 
     /// Saves the video into a storage of the caller's, resuming where an earlier save stopped. `notify` is called with how
-    /// many bytes are there, and the length where it is known.
+    /// many bytes are there, and the length where it is known: at most every 100 ms while bytes come, and once at the end.
     ///
     /// # Errors
     /// `invalid_request` for a policy that cannot be used; those of the storage, `file_exists`, `file_locked`, `no_space`; `not_ready`,
@@ -161,8 +161,19 @@ impl Video {
         options: SaveOptions,
         mut notify: impl FnMut(u64, Option<u64>) + MaybeSend,
     ) -> Result<Finished> {
-        let notify = |reached: Reached| notify(reached.bytes, reached.total);
-        save(self.client.core.clone(), &self.source, storage, options, notify).await
+        let core = self.client.core.clone();
+        let mut notified = None;
+        let tick = |reached: Reached| {
+            let now = self.client.core.now();
+            if notified.is_none_or(|last| now.since(last) >= PROGRESS_EVERY) {
+                notified = Some(now);
+                notify(reached.bytes, reached.total);
+            }
+        };
+        let finished = save(core, &self.source, storage, options, tick).await?;
+        let total = finished.total.unwrap_or_default();
+        notify(total, Some(total));
+        Ok(finished)
     }
 
     pub(crate) fn fetch(&self, policy: DownloadPolicy) -> Fetch {

@@ -3,10 +3,18 @@
 //! A transport is dull on purpose: it sends what it is given once, follows no redirect, retries nothing and decides
 //! nothing. Whoever brings a custom one (a test, an unusual platform) writes one method.
 
+#[cfg(any(feature = "node", not(feature = "wasm")))]
+use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
+#[cfg(any(feature = "node", not(feature = "wasm")))]
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::FutureExt as _;
 
 use crate::async_compat::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
 use crate::net::secret::ApiKey;
@@ -49,6 +57,19 @@ pub struct HttpRequest {
     /// True for the call that costs money: it must not meet a pooled connection that the server is just closing,
     /// which would leave its outcome unknown.
     pub fresh_connection: bool,
+    /// Longest time to connect, TLS included, where the transport can bound it.
+    pub connect_timeout: Duration,
+}
+
+/// Which proxies were set, for the check. It holds names only: values may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxySetting {
+    /// The client's own option.
+    Own,
+    /// The client's own option switched proxies off.
+    Off,
+    /// These variables of the environment.
+    Environment(Vec<&'static str>),
 }
 
 /// Response headers, looked up without regard to case.
@@ -93,6 +114,25 @@ pub struct HttpResponse {
     pub body: BodyStream,
 }
 
+/// The same, with a body that need not be in this program's memory.
+pub struct PieceResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers that the platform lets us see.
+    pub headers: Headers,
+    /// The body. Dropping it ends the transfer.
+    pub body: PieceStream,
+}
+
+impl fmt::Debug for PieceResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PieceResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpResponse")
@@ -104,6 +144,112 @@ impl fmt::Debug for HttpResponse {
 
 /// A body as a stream of pieces.
 pub type BodyStream = BoxStream<'static, Result<Bytes, TransportError>>;
+
+/// A body whose pieces need not be in this program's memory.
+pub type PieceStream = BoxStream<'static, Result<Piece, TransportError>>;
+
+/// Bytes that are kept outside of this program's memory: a WebAssembly module takes in only those that it looks at. A page, which
+/// has no files, does not load what they need.
+#[cfg(any(feature = "node", not(feature = "wasm")))]
+pub trait Outside: MaybeSend + MaybeSync {
+    /// Takes them in from this place on.
+    fn read(&self, at: usize, length: usize) -> Bytes;
+    /// What it is, for the storage that comes from the same hand as the transport.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A piece of a body.
+#[derive(Clone)]
+pub enum Piece {
+    /// In this program's memory.
+    Here(Bytes),
+    /// Outside of it: a part of what is kept there.
+    #[cfg(any(feature = "node", not(feature = "wasm")))]
+    Outside {
+        /// Where they are.
+        place: Arc<dyn Outside>,
+        /// The first of them in there.
+        at: usize,
+        /// How many they are.
+        length: usize,
+    },
+}
+
+impl Piece {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            #[cfg(any(feature = "node", not(feature = "wasm")))]
+            Self::Outside { length, .. } => *length,
+        }
+    }
+
+    /// True for no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes off the first bytes, all of them where there are fewer.
+    #[must_use]
+    pub fn split_to(&mut self, length: usize) -> Self {
+        let first = length.min(self.len());
+        match self {
+            Self::Here(bytes) => Self::Here(bytes.split_to(first)),
+            #[cfg(any(feature = "node", not(feature = "wasm")))]
+            Self::Outside { place, at, length } => {
+                let taken = Self::Outside { place: place.clone(), at: *at, length: first };
+                *at += first;
+                *length -= first;
+                taken
+            }
+        }
+    }
+
+    /// The bytes, taken in where they are not.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Here(bytes) => bytes,
+            #[cfg(any(feature = "node", not(feature = "wasm")))]
+            Self::Outside { place, at, length } => place.read(at, length),
+        }
+    }
+
+    /// The first bytes, at most so many.
+    pub(crate) fn first(&self, most: usize) -> Bytes {
+        match self {
+            Self::Here(bytes) => bytes.slice(..most.min(bytes.len())),
+            #[cfg(any(feature = "node", not(feature = "wasm")))]
+            Self::Outside { place, at, length } => place.read(*at, most.min(*length)),
+        }
+    }
+
+    /// The bytes, where they are in memory; none otherwise.
+    pub(crate) fn here(&self) -> &[u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            #[cfg(any(feature = "node", not(feature = "wasm")))]
+            Self::Outside { .. } => &[],
+        }
+    }
+}
+
+impl From<Bytes> for Piece {
+    fn from(bytes: Bytes) -> Self {
+        Self::Here(bytes)
+    }
+}
+
+/// A body in memory as one of pieces.
+struct Pieces(BodyStream);
+
+impl Stream for Pieces {
+    type Item = Result<Piece, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx).map(|piece| piece.map(|piece| piece.map(Piece::Here)))
+    }
+}
 
 /// How far a request got before it failed: what decides whether a paid call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,9 +346,21 @@ pub trait Transport: MaybeSend + MaybeSync {
     /// Sends it once and returns the head of the answer as soon as it is there. Dropping the future gives the request up.
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>>;
 
+    /// The same, where bytes of the body may stay outside of this program's memory. Default: they do not.
+    fn send_outside(&self, request: HttpRequest) -> BoxFuture<'static, Result<PieceResponse, TransportError>> {
+        let piecewise =
+            |HttpResponse { status, headers, body }| PieceResponse { status, headers, body: Box::pin(Pieces(body)) };
+        Box::pin(self.send(request).map(move |sent| sent.map(piecewise)))
+    }
+
     /// Whether it can tell a connection that was not made from one that broke. Default yes; `fetch` does not say.
     fn shows_connect_failures(&self) -> bool {
         true
+    }
+
+    /// Which proxies it goes by, where it was told itself. Default: those of the client's options and this process's environment.
+    fn proxy_setting(&self) -> Option<ProxySetting> {
+        None
     }
 }
 
@@ -220,4 +378,45 @@ pub trait Timer: MaybeSend + MaybeSync {
     }
     /// A number to seed jitter with.
     fn seed(&self) -> u64;
+}
+
+#[cfg(all(test, any(feature = "node", not(feature = "wasm"))))]
+mod tests {
+    use super::*;
+
+    /// Bytes somewhere else, and which of them were taken in.
+    struct Elsewhere(Bytes, std::sync::Mutex<Vec<(usize, usize)>>);
+
+    impl Outside for Elsewhere {
+        fn read(&self, at: usize, length: usize) -> Bytes {
+            if let Ok(mut read) = self.1.lock() {
+                read.push((at, length));
+            }
+            self.0.slice(at..at + length)
+        }
+
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    #[test]
+    fn a_piece_is_split_without_being_taken_in() {
+        let whole = Bytes::from_static(b"0123456789");
+        let place = Arc::new(Elsewhere(whole.clone(), std::sync::Mutex::default()));
+        for mut rest in [Piece::from(whole.clone()), Piece::Outside { place: place.clone(), at: 0, length: 10 }] {
+            let outside = matches!(rest, Piece::Outside { .. });
+            let skipped = rest.split_to(3);
+            let middle = rest.split_to(4);
+            assert_eq!((skipped.len(), middle.len(), rest.len(), rest.is_empty()), (3, 4, 3, false));
+            assert_eq!(place.1.lock().map(|read| read.len()).ok(), Some(0));
+            assert_eq!(middle.here(), if outside { &b""[..] } else { b"3456" });
+            assert_eq!(middle.first(2), &b"34"[..]);
+            assert_eq!(middle.first(9), &b"3456"[..]);
+            assert_eq!(middle.into_bytes(), &b"3456"[..]);
+            let end = rest.split_to(99);
+            assert_eq!(end.into_bytes(), &b"789"[..]);
+            assert!(rest.is_empty() && rest.into_bytes().is_empty());
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub mod byte_ranges;
 pub mod call;
 #[cfg(feature = "journal")]
 pub mod claim;
+pub mod connect_failure;
 pub mod content_range;
 mod create;
 pub mod download;
@@ -26,6 +27,7 @@ pub mod mp4;
 pub mod part;
 mod probe;
 pub mod process;
+pub mod proxy;
 mod query;
 mod range_request;
 pub mod recent_creates;

@@ -1,14 +1,9 @@
 //! Progress of a save: what its callback is called with, and how often.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::save::saver::Reached;
+use crate::save::saver::{PROGRESS_EVERY, Reached};
 use crate::time::Time;
-
-/// Shortest time between two calls of the progress callback.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// How far a save is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

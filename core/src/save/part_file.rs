@@ -20,6 +20,7 @@ use futures_util::FutureExt as _;
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
+use crate::net::transport::Piece;
 use crate::protocol::mp4::{Mp4Fault, Mp4Info};
 use crate::protocol::part::{KeptPart, PartState};
 use crate::protocol::validators::Validators;
@@ -91,7 +92,7 @@ enum Stage {
 struct Run {
     at: u64,
     length: usize,
-    pieces: Vec<Bytes>,
+    pieces: Vec<Piece>,
     /// Small pieces, which come last.
     small: Vec<u8>,
 }
@@ -101,26 +102,27 @@ impl Run {
         Self { at, length: 0, pieces: Vec::new(), small: Vec::new() }
     }
 
-    fn push(&mut self, piece: Bytes) {
+    fn push(&mut self, piece: Piece) {
         self.length += piece.len();
-        if piece.len() < SMALL {
-            self.small.extend_from_slice(&piece);
-            return;
+        match piece {
+            Piece::Here(bytes) if bytes.len() < SMALL => self.small.extend_from_slice(&bytes),
+            piece => {
+                self.end_small();
+                self.pieces.push(piece);
+            }
         }
-        self.end_small();
-        self.pieces.push(piece);
     }
 
     fn end_small(&mut self) {
         if !self.small.is_empty() {
-            self.pieces.push(std::mem::take(&mut self.small).into());
+            self.pieces.push(Bytes::from(std::mem::take(&mut self.small)).into());
         }
     }
 }
 
 /// One step of a batch.
 enum Step {
-    Bytes(u64, Vec<Bytes>),
+    Bytes(u64, Vec<Piece>),
     Lines(u64, String),
     Sync(&'static str),
 }
@@ -130,7 +132,7 @@ async fn carry_out(storage: Arc<dyn Storage>, steps: Vec<Step>, lost: Arc<Atomic
         match step {
             Step::Bytes(at, pieces) => storage.write(PART, at, pieces).await?,
             // One write: the lines are there as a whole or not at all, but for a torn end.
-            Step::Lines(at, lines) => storage.write(STATE, at, vec![lines.into()]).await?,
+            Step::Lines(at, lines) => storage.write(STATE, at, vec![Bytes::from(lines).into()]).await?,
             Step::Sync(suffix) => {
                 let synced = storage.sync(suffix).await;
                 // The system reports it once; what it could not write is not written later.
@@ -274,7 +276,7 @@ impl PartFile {
     }
 
     /// Takes bytes for this place. They are in the file after [`PartFile::flush`] at the latest.
-    pub(super) async fn write(&mut self, at: u64, bytes: Bytes) -> Result<()> {
+    pub(super) async fn write(&mut self, at: u64, bytes: Piece) -> Result<()> {
         self.waiting += bytes.len();
         self.unsynced += bytes.len() as u64;
         if let Some(run) = self.gathered.iter_mut().find(|run| run.at + run.length as u64 == at) {

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use crate::async_compat::MaybeSend;
 use crate::calls::cancel::CancelToken;
@@ -36,6 +37,9 @@ pub struct SaveOptions {
     /// storage that cannot work in place needs.
     pub cancel: Option<CancelToken>,
 }
+
+/// Shortest time between two calls of a progress callback.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// How far a save is.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,8 @@
 //! The engine's own readers of JSON and dates, and plain objects as JSON values.
 
-use js_sys::{Array, Date, JSON, Object};
+use js_sys::{Array, Object};
+#[cfg(not(feature = "node"))]
+use js_sys::{Date, JSON};
 use serde_json::{Map, Value};
 use wasm_bindgen::{JsCast as _, JsValue};
 
@@ -11,11 +13,13 @@ const MAX_DEPTH: u32 = 128;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads a JSON text. A whole number that the engine would round becomes a string: it may be an id.
+#[cfg(not(feature = "node"))]
 pub(crate) fn parse(text: &[u8]) -> Option<Value> {
     value_of(&JSON::parse(std::str::from_utf8(&exact(text)?).ok()?).ok()?)
 }
 
 /// The text with quotes around whole numbers beyond [`EXACT`]. `None` when it ends within an escape.
+#[cfg(not(feature = "node"))]
 fn exact(mut text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut in_string = false;
@@ -75,6 +79,7 @@ fn read(value: &JsValue, depth: u32) -> Option<Value> {
 }
 
 /// An HTTP date in unix seconds.
+#[cfg(not(feature = "node"))]
 pub(crate) fn http_date(text: &str) -> Option<u64> {
     // The engine reads much more than the three forms of HTTP. The third one (`asctime`) names no zone; it is the only
     // one with a space behind the name of the day.

@@ -1,4 +1,5 @@
-//! JSON texts. The engine of a page has a reader of its own; another one would only have to be loaded there.
+//! JSON texts. The engine of a page has a reader of its own; another one would only have to be loaded there. In Node nothing is
+//! loaded, and handing over an answer value by value would cost more than reading it.
 
 use serde_json::Value;
 
@@ -8,12 +9,12 @@ pub(crate) fn parse(text: &[u8]) -> Option<Value> {
     read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
 }
 
-#[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+#[cfg(not(all(feature = "wasm", not(feature = "node"), target_arch = "wasm32")))]
 fn read(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(text).ok()
 }
 
-#[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+#[cfg(all(feature = "wasm", not(feature = "node"), target_arch = "wasm32"))]
 use super::engine::parse as read;
 
 /// Writes a value as one line.

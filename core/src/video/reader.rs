@@ -181,7 +181,7 @@ impl VideoReader {
         match ready!(self.fetch.poll_event(cx)) {
             FetchEvent::Write { at, bytes } => {
                 self.learn();
-                self.blocks.arrived(at, bytes);
+                self.blocks.arrived(at, bytes.into_bytes());
             }
             // An answer was of another file, or of another place in it. What was handed out stays what we compare with:
             // if the next answer differs from that too, the download ends with the error.
@@ -216,7 +216,7 @@ impl VideoReader {
             match self.fetch.poll_event(cx) {
                 Poll::Ready(FetchEvent::Write { at, bytes }) => {
                     self.learn();
-                    self.blocks.arrived(at, bytes);
+                    self.blocks.arrived(at, bytes.into_bytes());
                     return Poll::Ready(());
                 }
                 Poll::Pending if self.fetch.machine().is_reading() => return Poll::Pending,

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::ForkGuard;
+use crate::net::transport::Piece;
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{file_id, folder_of, rename_exclusive, sync_folder, with_suffix};
 use crate::platform::native::lock::Locked;
@@ -278,8 +279,9 @@ impl Storage for FileStorage {
         self.run(suffix, move |files, _| files.read(&name, at, length))
     }
 
-    fn write(&self, suffix: &str, at: u64, pieces: Vec<Bytes>) -> BoxFuture<'static, Result<()>> {
+    fn write(&self, suffix: &str, at: u64, pieces: Vec<Piece>) -> BoxFuture<'static, Result<()>> {
         let name = suffix.to_owned();
+        let pieces: Vec<Bytes> = pieces.into_iter().map(Piece::into_bytes).collect();
         self.run(suffix, move |files, _| files.write(&name, at, &pieces))
     }
 

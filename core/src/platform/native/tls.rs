@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::error::{Error, Result};
+use crate::protocol::connect_failure::CertificateFault;
 
 /// TLS with the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` are obeyed), with Mozilla's where the system has
 /// none (bare containers), and with the certificates of `ca_file` besides.
@@ -68,22 +69,18 @@ pub(super) fn error_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
 /// What is wrong with a certificate, and what to do about it.
 pub(super) fn explained(error: &rustls::Error) -> Option<&'static str> {
     let rustls::Error::InvalidCertificate(why) = error else { return None };
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            Some("the server has to renew it, or this machine's date is wrong")
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Some("this machine's date is wrong, or the server's")
-        }
+    let fault = match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateFault::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateFault::NotYetValid,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Some("it is for another host: correct the base URL")
+            CertificateFault::OtherName
         }
-        CertificateError::UnknownIssuer => Some("it is signed by no known CA: give the CA that signed it as ca_file"),
+        CertificateError::UnknownIssuer => CertificateFault::UnknownIssuer,
         // The type of it is a private dependency's.
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Some(
-            "the server's own certificate is marked as a CA, so it cannot be trusted by itself: make it with \
-             basicConstraints=CA:FALSE, or sign it with a CA and give that CA as ca_file",
-        ),
-        _ => None,
-    }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            CertificateFault::CaAsServer
+        }
+        _ => return None,
+    };
+    Some(fault.advice())
 }

@@ -5,7 +5,7 @@
 //! * Redirects: outside of browsers `redirect: "manual"` shows the answer and the core judges each hop. Browsers hide
 //!   it (`opaqueredirect`); then the read is sent again with `redirect: "follow"`, where the standard makes the
 //!   browser itself take `Authorization` away on the way to another origin. A create is never followed.
-//! * Failures: browsers do not say how far a request got, so it counts as possibly sent. Node says it in `cause.code`.
+//! * Failures: browsers do not say how far a request got, so it counts as possibly sent. Node, Deno and Bun name a code.
 //! * Connections: a create should not meet one that the server is just closing. Where the engine has a way to ask for a
 //!   new connection, the binding hands it in ([`FetchTransport::for_creates`]); a page has none.
 //! * Headers: those that browsers keep to themselves or that would only cost a preflight are left out there.
@@ -42,6 +42,7 @@ const MOST_AT_ONCE: u32 = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct FetchTransport {
     fetch: Function,
+    #[cfg(feature = "node")]
     for_creates: Option<Function>,
     browser: bool,
     /// The platform was seen to hide redirects.
@@ -57,11 +58,18 @@ impl FetchTransport {
         let fetch = fetch
             .or_else(|| property(&global(), "fetch").and_then(|value| value.dyn_into().ok()))
             .ok_or_else(|| Error::config("fetch", "this JavaScript engine has no fetch: pass one in the options"))?;
-        Ok(Self { fetch, for_creates: None, browser: is_browser(), hides_redirects: Rc::default() })
+        Ok(Self {
+            fetch,
+            #[cfg(feature = "node")]
+            for_creates: None,
+            browser: is_browser(),
+            hides_redirects: Rc::default(),
+        })
     }
 
     /// A function whose result is added to the second argument of `fetch` for every create: what makes the engine use a
     /// connection of its own for it.
+    #[cfg(feature = "node")]
     #[must_use]
     pub fn for_creates(self, init: Option<Function>) -> Self {
         Self { for_creates: init, ..self }
@@ -110,6 +118,7 @@ impl FetchTransport {
         if let Some(body) = &request.body {
             set(&init, "body", &Uint8Array::from(body.as_ref()))?;
         }
+        #[cfg(feature = "node")]
         if let (true, Some(more)) = (request.fresh_connection, &self.for_creates)
             && let Some(more) = more.call0(&JsValue::UNDEFINED)?.dyn_ref::<Object>()
         {
@@ -292,11 +301,28 @@ impl Stream for Nothing {
 }
 
 fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportError {
+    let text = describe(error, place);
+    // A custom fetch may put anything into its errors.
+    let text = request.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text)).into_owned();
+    TransportError::new(failure_of(error), text)
+}
+
+/// A page is never told how far a request got.
+#[cfg(not(feature = "node"))]
+fn failure_of(_: &JsValue) -> Failure {
+    Failure::Lost
+}
+
+/// What the `fetch` of Node, Deno or Bun says, where a program brings it.
+#[cfg(feature = "node")]
+fn failure_of(error: &JsValue) -> Failure {
+    use crate::protocol::connect_failure::CertificateFault;
+
     let code = code(error).unwrap_or_default();
     let connecting = property(error, "cause")
         .and_then(|cause| property(&cause, "syscall"))
         .is_some_and(|syscall| syscall == "connect");
-    let failure = match code.as_str() {
+    match code.as_str() {
         "ENOTFOUND" | "EAI_AGAIN" | "EAI_NONAME" => Failure::Dns,
         "ECONNREFUSED"
         | "EHOSTUNREACH"
@@ -305,22 +331,11 @@ fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportErr
         | "UND_ERR_CONNECT_TIMEOUT"
         | "ConnectionRefused" => Failure::Connect,
         "ETIMEDOUT" if connecting => Failure::Connect,
-        "DEPTH_ZERO_SELF_SIGNED_CERT"
-        | "SELF_SIGNED_CERT_IN_CHAIN"
-        | "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-        | "UNABLE_TO_GET_ISSUER_CERT"
-        | "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
-        | "CERT_HAS_EXPIRED"
-        | "CERT_NOT_YET_VALID"
-        | "ERR_TLS_CERT_ALTNAME_INVALID" => Failure::Certificate,
+        code if CertificateFault::from_code(code).is_some() => Failure::Certificate,
         code if code.starts_with("ERR_TLS_") || code.starts_with("ERR_SSL_") => Failure::Tls,
         "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => Failure::Timeout,
         _ => Failure::Lost,
-    };
-    let text = describe(error, place);
-    // A custom fetch may put anything into its errors.
-    let text = request.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text)).into_owned();
-    TransportError::new(failure, text)
+    }
 }
 
 fn code(error: &JsValue) -> Option<String> {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{BodyStream, Failure, HttpResponse};
+use crate::net::transport::{Failure, Piece, PieceResponse, PieceStream};
 use crate::net::url::Url;
 use crate::protocol::content_range::range_header;
 use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
@@ -32,10 +32,13 @@ pub(crate) use source::{Source, video_of};
 /// Largest error body that is read.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
+/// Bytes that show whether a file begins like an MP4.
+const JUDGED: usize = 32;
+
 /// What a download brings to whoever keeps the bytes.
 pub(crate) enum FetchEvent {
     /// New bytes for this place in the file.
-    Write { at: u64, bytes: Bytes },
+    Write { at: u64, bytes: Piece },
     /// Everything written so far is void.
     Reset,
     /// Every byte is there: check it and call [`Fetch::verified`].
@@ -45,7 +48,7 @@ pub(crate) enum FetchEvent {
 }
 
 enum Opened {
-    Response(HttpResponse),
+    Response(PieceResponse),
     Refused(Error),
     Unreachable(String),
     Lost(String),
@@ -54,7 +57,7 @@ enum Opened {
 enum Lane {
     Idle,
     Opening(BoxFuture<'static, Opened>),
-    Reading { body: BodyStream, guard: IdleGuard },
+    Reading { body: PieceStream, guard: IdleGuard },
 }
 
 /// Ends a read that brings nothing for too long. Armed once per period, so a busy body costs no timer operations.
@@ -73,7 +76,7 @@ pub(crate) struct Fetch {
     /// Where the next round of polling begins, so that no lane starves.
     turn: usize,
     /// What is left of a piece that belongs to several places.
-    piece: Option<(usize, Bytes)>,
+    piece: Option<(usize, Piece)>,
     query: Option<BoxFuture<'static, Result<Vec<Url>>>>,
     alarm: Option<(Time, BoxFuture<'static, ()>)>,
     check_first_bytes: bool,
@@ -327,7 +330,7 @@ impl Fetch {
         }
     }
 
-    fn arrived(&mut self, lane: usize, piece: Bytes) {
+    fn arrived(&mut self, lane: usize, piece: Piece) {
         if let Some(rate) = self.rate_limit {
             let now = self.core.now();
             let seconds = piece.len() as f64 / rate as f64;
@@ -337,18 +340,18 @@ impl Fetch {
     }
 
     /// The piece, unless it is the begin of the file and too short to be judged: then the next one is waited for.
-    fn judgeable(&mut self, lane: usize, piece: Bytes) -> Option<Bytes> {
+    fn judgeable(&mut self, lane: usize, piece: Piece) -> Option<Piece> {
         let judges = self.check_first_bytes || self.machine.doubts_type(lane);
         if !judges || !self.machine.expects_beginning(lane) || self.machine.wants_less_than(8) {
             return Some(piece);
         }
         let mut begun = self.beginning.take().filter(|(of, _)| *of == lane).map(|(_, bytes)| bytes).unwrap_or_default();
-        if begun.is_empty() && looks_like_mp4(&piece).is_some() {
+        if begun.is_empty() && looks_like_mp4(&piece.first(JUDGED)).is_some() {
             return Some(piece);
         }
-        begun.extend_from_slice(&piece);
+        begun.extend_from_slice(&piece.into_bytes());
         if looks_like_mp4(&begun).is_some() {
-            return Some(begun.into());
+            return Some(Bytes::from(begun).into());
         }
         self.beginning = Some((lane, begun));
         None
@@ -394,10 +397,10 @@ impl Fetch {
     }
 
     /// Finds out where the piece belongs; what is left of it waits for the next round.
-    fn place(&mut self, lane: usize, mut piece: Bytes) -> Option<FetchEvent> {
+    fn place(&mut self, lane: usize, mut piece: Piece) -> Option<FetchEvent> {
         let doubted = self.machine.doubts_type(lane);
         if (self.check_first_bytes || doubted) && self.machine.expects_beginning(lane) {
-            if looks_like_mp4(&piece) == Some(false) {
+            if looks_like_mp4(&piece.first(JUDGED)) == Some(false) {
                 self.set(lane, Lane::Idle);
                 self.machine.not_a_video(self.core.now(), lane);
                 return None;
@@ -408,19 +411,22 @@ impl Fetch {
         if place.finished {
             self.set(lane, Lane::Idle);
         }
-        let skipped = piece.split_to((place.skip as usize).min(piece.len()));
-        let bytes = piece.split_to((place.write as usize).min(piece.len()));
+        if self.machine.compares() || self.machine.may_compare() || self.boxes.is_some() {
+            piece = piece.into_bytes().into();
+        }
+        let skipped = piece.split_to(place.skip as usize);
+        let bytes = piece.split_to(place.write as usize);
         if !place.finished && !piece.is_empty() && place.skip + place.write > 0 {
             self.piece = Some((lane, piece));
         }
-        if !self.compare(&skipped, place.at, &bytes) {
+        if !self.compare(skipped.here(), place.at, bytes.here()) {
             self.piece = None;
             self.machine.differs();
             return None;
         }
         if let Some(boxes) = &mut self.boxes {
-            boxes.pass(place.at - skipped.len() as u64, &skipped);
-            boxes.pass(place.at, &bytes);
+            boxes.pass(place.at - skipped.len() as u64, skipped.here());
+            boxes.pass(place.at, bytes.here());
         }
         // Where the length is known, whoever keeps the bytes can judge it.
         let needed = if self.machine.total().is_some() { 0 } else { place.at + bytes.len() as u64 };

@@ -78,7 +78,9 @@ pub(crate) fn to_memory<M: MemorySink + 'static>(
                     if needed > limit as u64 {
                         return Err(too_long(limit, length).about(fetch.task_id.as_deref()));
                     }
-                    memory.write(at, &bytes, length).map_err(|error| error.about(fetch.task_id.as_deref()))?;
+                    memory
+                        .write(at, &bytes.into_bytes(), length)
+                        .map_err(|error| error.about(fetch.task_id.as_deref()))?;
                     if let Some(tell) = &mut tell {
                         tell(&(fetch.machine().covered(), length));
                     }
@@ -141,7 +143,7 @@ impl futures_core::Stream for ByteStream {
             let end = match event {
                 FetchEvent::Write { bytes, .. } => {
                     self.sent += bytes.len() as u64;
-                    return Poll::Ready(Some(Ok(bytes)));
+                    return Poll::Ready(Some(Ok(bytes.into_bytes())));
                 }
                 FetchEvent::Reset if self.sent == 0 => continue,
                 // What was handed out cannot be taken back.

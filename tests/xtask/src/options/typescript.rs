@@ -47,7 +47,7 @@ fn kind(option: &Opt) -> &str {
         return kind;
     }
     match option.kind.as_str() {
-        "secret" | "endpoint" | "text" => "string",
+        "secret" | "endpoint" | "text" | "path" => "string",
         "url" => "string | URL",
         "texts" => "readonly string[]",
         "seconds" | "number" | "count" | "bytes" => "number",
