@@ -935,7 +935,7 @@ with_signatures! {
     /// >>> async def main():
     /// ...     task = await async_client.videos.create("A small red ball bouncing once", seconds=6)
     /// ...     step = await async_client.videos.advance(task.wait_state())
-    /// ...     return step.video is None and step.state["task_id"] == task.id
+    /// ...     return step.video is None and step.state.get("task_id") == task.id
     /// >>> asyncio.run(main())
     /// True
     AsyncAdvanced

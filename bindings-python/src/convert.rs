@@ -254,13 +254,11 @@ pub(crate) fn requests(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Vid
 
 /// A dict as JSON.
 pub(crate) fn json_argument(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Map<String, Value>> {
-    match value.cast::<PyDict>() {
-        Ok(dict) => json_object(dict, name),
-        Err(_) => {
-            let text = wrong_type(value, "dict").value(value.py()).to_string();
-            Err(PyTypeError::new_err(format!("argument '{name}': {text}")))
-        }
+    if let Ok(dict) = value.cast::<PyDict>() {
+        return json_object(dict, name);
     }
+    let text = wrong_type(value, "dict").value(value.py()).to_string();
+    Err(PyTypeError::new_err(format!("argument '{name}': {text}")))
 }
 
 /// Several strings.

@@ -58,7 +58,7 @@ pub struct StoreJournal {
 #[derive(Clone)]
 struct Account {
     fingerprint: String,
-    same_account: bool,
+    joins: bool,
     checked: Arc<PerProcess<OnceLock<()>>>,
 }
 
@@ -87,7 +87,7 @@ impl StoreJournal {
     /// this one to those that the journal knows. Default: whoever comes.
     #[must_use]
     pub fn account(mut self, fingerprint: String, same_account: bool) -> Self {
-        self.account = Some(Account { fingerprint, same_account, checked: Arc::default() });
+        self.account = Some(Account { fingerprint, joins: same_account, checked: Arc::default() });
         self
     }
 
@@ -103,7 +103,7 @@ impl StoreJournal {
             if known.split(' ').any(|known| known == account.fingerprint) {
                 break;
             }
-            if !known.is_empty() && !account.same_account {
+            if !known.is_empty() && !account.joins {
                 return Err(failed(
                     "this journal holds tasks of another API key: take another journal=NAME for another account, or add \
                      &account=same once when only the key was replaced",

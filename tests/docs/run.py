@@ -90,7 +90,7 @@ def manifests():
     known = tomllib.loads(read("core/Cargo.toml"))["features"]
     for block in collect("toml"):
         entry = tomllib.loads(block.text).get("dependencies", {}).get("junfeiai", {})
-        wrong = [name for name in entry.get("features", []) if name not in features]
+        wrong = [name for name in entry.get("features", []) if name not in known]
         if entry.get("path") != "../junfeiai/core" or wrong:
             yield f"{block.file}:{block.line}: {entry}"
 
@@ -150,103 +150,12 @@ def first_names(document, table, column=0):
 
 def features():
     """The rows of the table of features are the features that there are."""
-    known = tomllib.loads(read("core/Cargo.toml"))["features"]
-    for block in collect("toml"):
-        entry = tomllib.loads(block.text).get("dependencies", {}).get("junfeiai", {})
-        wrong = [name for name in entry.get("features", []) if name not in features]
-        if entry.get("path") != "../junfeiai/core" or wrong:
-            yield f"{block.file}:{block.line}: {entry}"
-
-
-def translations():
-    for name in documents():
-        english = original(name)
-        if english == name:
-            continue
-        if [level for level, _ in headings(name)] != [level for level, _ in headings(english)]:
-            yield f"{name}: the headings are not those of {english}"
-        ours, theirs = ([(block.language, block.more, block.text) for block in blocks_of(one)] for one in (name, english))
-        if ours != theirs:
-            yield f"{name}: the blocks are not those of {english}"
-        ours, theirs = ({title: [spans(" ".join(row)) for row in rows] for title, rows in tables(one).items()} for one in (name, english))
-        for title in theirs.keys() | ours.keys():
-            if ours.get(title) != theirs.get(title):
-                yield f"{name}: the names in {title} are not those of {english}"
-        ours, theirs = ({original(link).split("#")[0] for link in links(one)} - {"README.md"} for one in (name, english))
-        if ours != theirs:
-            yield f"{name}: the links are not those of {english}: {ours ^ theirs}"
-
-
-def dead_links():
-    for name in documents():
-        for link in links(name):
-            path, _, part = link.partition("#")
-            target = ((ROOT / name).parent / path) if path else ROOT / name
-            if "://" in link:
-                continue
-            if not target.exists():
-                yield f"{name}: {link} is not there"
-            elif part and part not in {anchor(text) for _, text in headings(str(target.resolve().relative_to(ROOT)))}:
-                yield f"{name}: {link} has no such heading"
-
-
-def anchor(heading):
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def names_that_are_nothing():
-    """Paths and names of items in the documents for those who change the code."""
-    files, known = defined.files(), defined.definitions()
-    for document in WITH_NAMES:
-        for span in spans(re.sub(r"```.*?```", "", read(document), flags=re.S)):
-            if re.fullmatch(r"[\w./-]+", span) and ("/" in span or re.search(r"\.(rs|py|md|json|toml|sh|h|hpp|ts|mjs)$", span)):
-                if span.split("/")[0] not in ("target", "NAME") and not any(f"/{span.strip('/')}/" in f"/{name}/" for name in files):
-                    yield f"{document}: there is no {span}"
-            elif re.fullmatch(r"(?:\w+::)*\w+(?:\(\))?", span):
-                yield from (f"{document}: nothing in the sources is called {part}" for part in re.findall(r"\w+", span)
-                            if part not in known)
-
-
-def first_names(document, table, column=0):
-    return [name for row in tables(document)[table] for name in spans(row[column])]
-
-
-def options():
-    """The rows of each table of options are the options that there are."""
-    python, wasm, c = "bindings-python/README.md", "bindings-wasm/README.md", "bindings-c/README.md"
-    expected = [
-        ("core/README.md", "client-options", 0, truths.setters("core/src/client/builder.rs", "ClientBuilder")),
-        ("core/README.md", "client-options", 1, bindings.options()),
-        ("core/README.md", "wait-options", 0, truths.setters("core/src/client/task.rs", "Wait")),
-        ("core/README.md", "wait-options", 1, truths.json_options("Wait", "options_json")),
-        ("core/README.md", "save-options", 0, truths.setters("core/src/save/file.rs", "Save")),
-        ("core/README.md", "save-options", 1, truths.json_options("Save", "options_json")),
-        (python, "client-options", 0, truths.python_arguments("Client", "__new__")),
-        (python, "client-options", 0, truths.python_arguments("AsyncClient", "__new__")),
-        (python, "request-options", 0, truths.python_arguments("Videos", "create")),
-        (python, "request-options", 0, truths.request_fields()),
-        (python, "save-options", 0, truths.python_arguments("Video", "save")),
-        (wasm, "client-options", 0, truths.typescript_fields("bindings-wasm/ts/options.ts", "ClientOptions")),
-        (wasm, "request-options", 0, truths.typescript_fields("bindings-wasm/ts/options.ts", "VideoRequest")),
-        (wasm, "request-options", 0, truths.request_fields()),
-        (wasm, "wait-options", 0, truths.typescript_fields("bindings-wasm/ts/task.ts", "WaitOptions")),
-        (wasm, "save-options", 0, truths.typescript_fields("bindings-wasm/ts/saver.ts", "SaveOptions")),
-        (c, "client-options", 0, truths.c_setters("jfai_client_options")),
-        (c, "request-options", 0, [name for name in truths.c_setters("jfai_request") if re.search("_(set|add)_", name)]),
-        (c, "wait-options", 0, truths.c_setters("jfai_wait_options")),
-        (c, "save-options", 0, truths.c_setters("jfai_save_options")),
-    ]
-    for document, table, column, names in expected:
-        if table not in tables(document):
-            yield f"{document}: there is no table {table}"
-            continue
-        shown = first_names(document, table, column)
-        assert names, f"nothing was found in the sources for {document}, {table}"
-        for what, lot in (("has no row for", set(names) - set(shown)), ("has a row for what is not there:", set(shown) - set(names))):
+    known = {name for name in tomllib.loads(read("core/Cargo.toml"))["features"] if name != "default"}
+    for document in ("core/README.md", "core/README.zh-CN.md"):
+        shown = set(first_names(document, "features"))
+        for what, lot in (("has no row for", known - shown), ("has a row for what is not there:", shown - known)):
             if lot:
-                yield f"{document}: {table} {what} {', '.join(sorted(lot))}"
-    known = tomllib.loads(read("core/Cargo.toml"))["features"]
-    yield from (f"core/README.md: there is no feature {name}" for name in first_names("core/README.md", "features") if name not in known)
+                yield f"{document}: the table of features {what} {', '.join(sorted(lot))}"
 
 
 def error_rows(document, kinds):

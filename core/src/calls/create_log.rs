@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::calls::client_core::ClientCore;
@@ -104,8 +105,7 @@ impl ClientCore {
                     self.found(keyed, found.as_ref());
                 }
                 ClaimStep::WaitUntil(time) => {
-                    let sleep = async { Ok(self.sleep_until(time).await) };
-                    create.unless_stopped(sleep).await?;
+                    create.unless_stopped(self.sleep_until(time).map(Ok)).await?;
                 }
                 ClaimStep::Done(Ok(entry)) => {
                     let earlier = Earlier::from(*entry);

@@ -315,7 +315,10 @@ impl IntoFuture for Wait {
                 policy.check()?;
                 let request = *request;
                 // The callback outlives the first wait only where another may follow.
-                let next_callback = request.retry_failed.then(|| shared(&mut on_progress));
+                let next_callback = request.retry_failed.then(|| shared(on_progress.take()));
+                if let Some(next) = &next_callback {
+                    on_progress = next();
+                }
                 loop {
                     let create = TrackedCreate::new(tracker.as_ref());
                     let creating = create::create(client.core.clone(), request.clone(), create.clone());
@@ -350,16 +353,14 @@ impl IntoFuture for Wait {
     }
 }
 
-/// Puts a callback in the place of this one that shares it; gives what makes further ones.
-fn shared(callback: &mut Option<BoxCallback<Task>>) -> impl Fn() -> Option<BoxCallback<Task>> + use<> {
-    let first = callback.take().map(|callback| Arc::new(Mutex::new(callback)));
-    let next = move || {
-        let callback = first.clone()?;
-        Some(Box::new(move |task: &Task| callback.lock().unwrap_or_else(PoisonError::into_inner)(task))
-            as BoxCallback<Task>)
-    };
-    *callback = next();
-    next
+/// Callbacks that share this one.
+fn shared(callback: Option<BoxCallback<Task>>) -> impl Fn() -> Option<BoxCallback<Task>> {
+    let callback = callback.map(|callback| Arc::new(Mutex::new(callback)));
+    move || {
+        let callback = callback.clone()?;
+        let one = move |task: &Task| callback.lock().unwrap_or_else(PoisonError::into_inner)(task);
+        Some(Box::new(one) as BoxCallback<Task>)
+    }
 }
 
 fn machine(client: &Client, id: &str, policy: WaitPolicy, created: Option<Time>) -> WaitMachine {

@@ -180,7 +180,7 @@ pub enum Claim {
         attempt: u32,
     },
     /// This was created under it, or is being created.
-    Taken(Entry),
+    Taken(Box<Entry>),
 }
 
 /// How long the ids of answered requests are kept, in seconds: the service's log shows the newest rows only.
@@ -235,7 +235,7 @@ impl Ledger {
             {
                 Claim::Free { attempt: key.attempt.saturating_add(1) }
             }
-            Some(entry) => Claim::Taken(entry.clone()),
+            Some(entry) => Claim::Taken(Box::new(entry.clone())),
         }
     }
 
@@ -353,18 +353,15 @@ impl Ledger {
                     return Ok(other.is_some_and(|known| self.same_task(number, known)));
                 }
                 let state = State::Created { task_id: task_id.clone() };
-                match known {
-                    Some(number) => {
-                        self.change(number, at, state);
-                        if let Some(entry) = self.entries.get_mut(&number) {
-                            entry.request_id = request_id;
-                        }
+                if let Some(number) = known {
+                    self.change(number, at, state);
+                    if let Some(entry) = self.entries.get_mut(&number) {
+                        entry.request_id = request_id;
                     }
+                } else {
                     // Its intent was forgotten meanwhile; what was paid for is kept all the same.
-                    None => {
-                        let (order, saving) = (None, None);
-                        self.begin(Entry { intent, model, at, changed_at: at, order, state, request_id, saving });
-                    }
+                    let (order, saving) = (None, None);
+                    self.begin(Entry { intent, model, at, changed_at: at, order, state, request_id, saving });
                 }
                 Ok(true)
             }

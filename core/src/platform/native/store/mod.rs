@@ -53,8 +53,8 @@ pub(crate) fn open_journal(place: &Path, key: Option<&ApiKey>) -> Result<Arc<dyn
 
 fn is_url(text: &str) -> bool {
     const SCHEMES: [&str; 6] = ["postgresql", "postgres", "redis", "rediss", "valkey", "valkeys"];
-    let scheme = |scheme: &&str| text.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(":/"));
-    text.contains("://") || SCHEMES.iter().any(|name| scheme(&name))
+    let scheme = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with(":/"));
+    text.contains("://") || SCHEMES.iter().any(scheme)
 }
 
 /// The address without `account=same`, and whether it was there.
