@@ -20,6 +20,7 @@ pub(crate) struct Earlier {
     pub(crate) saved: Option<SavedFile>,
 }
 
+#[allow(clippy::unused_self)] // the shapes of those that look and write
 impl ClientCore {
     pub(crate) fn keyed(&self, request: &VideoRequest, _: &Prepared) -> Result<Option<Keyed>> {
         if request.key.is_none() {
@@ -52,7 +53,7 @@ impl ClientCore {
     pub(crate) async fn note_seen(&self, _: &Snapshot) {}
 }
 
-#[allow(clippy::unused_async)] // as above
+#[allow(clippy::unused_async, clippy::unused_self)] // as above
 impl OpenIntent {
     pub(crate) fn idempotency_key(&self) -> Option<String> {
         None
