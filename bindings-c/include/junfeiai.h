@@ -1796,6 +1796,13 @@ JFAI_API double jfai_task_progress(const struct jfai_task *task);
 JFAI_API double jfai_task_billed_seconds(const struct jfai_task *task);
 
 /**
+ * What the server charged for it, in its units: 500,000 are 1 USD. Known after the first query, where the server reports it; 0
+ * for a failed task, whose charge is returned; -1 when it is not known.
+ */
+JFAI_API
+int64_t jfai_task_charged_units(const struct jfai_task *task);
+
+/**
  * True when the task was created by an earlier call with the same key: this one sent no request and cost nothing.
  */
 JFAI_API

@@ -690,6 +690,11 @@ public:
   std::optional<double> progress() const noexcept { return number(jfai_task_progress(seen_)); }
   /** The seconds of video that the server billed, where it reports it. */
   std::optional<double> billed_seconds() const noexcept { return number(jfai_task_billed_seconds(seen_)); }
+  /** What the server charged for it, in its units (500,000 are 1 USD), where it reports it; 0 for a failed task. */
+  std::optional<std::int64_t> charged_units() const noexcept {
+    const auto units = jfai_task_charged_units(seen_);
+    return units < 0 ? std::nullopt : std::optional<std::int64_t>(units);
+  }
   /** True when the task was created by an earlier call with the same key: this one sent no request and cost nothing. */
   bool is_reused() const noexcept { return jfai_task_is_reused(seen_); }
   /** Where an earlier call with the same key saved the video; empty when none did. */

@@ -114,6 +114,13 @@ pub extern "C" fn jfai_task_billed_seconds(task: Option<&jfai_task>) -> f64 {
     guard_or!(-1.0 => task.and_then(|task| task.task.billed_seconds()).unwrap_or(-1.0))
 }
 
+/// What the server charged for it, in its units: 500,000 are 1 USD. Known after the first query, where the server reports it; 0
+/// for a failed task, whose charge is returned; -1 when it is not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_task_charged_units(task: Option<&jfai_task>) -> i64 {
+    guard_or!(-1 => task.and_then(|task| task.task.charged_units()).and_then(|units| i64::try_from(units).ok()).unwrap_or(-1))
+}
+
 /// True when the task was created by an earlier call with the same key: this one sent no request and cost nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_task_is_reused(task: Option<&jfai_task>) -> bool {

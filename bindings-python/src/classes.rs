@@ -435,6 +435,13 @@ macro_rules! classes {
                 self.task.billed_seconds()
             }
 
+            /// What the server charged for it, in its units: 500,000 are 1 USD. Known after the first query, if the server
+            /// reports it; 0 for a failed task, whose charge is returned.
+            #[getter]
+            fn charged_units(&self) -> Option<u64> {
+                self.task.charged_units()
+            }
+
             /// True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
             /// nothing.
             #[getter]

@@ -29,6 +29,7 @@ export interface RawSnapshot {
   fail_reason: string | null;
   model: string | null;
   billed_seconds: number | null;
+  charged_units: number | null;
   created_at: number | null;
   started_at: number | null;
   finished_at: number | null;

@@ -40,7 +40,7 @@ export class Task {
       ? JSON.parse(call(() => raw.seen())) as [RawSnapshot, Warning[]]
       : [{
           task_id: id, status: "unknown", raw_status: "", progress: null, video_url: null, fail_reason: null, model: null,
-          billed_seconds: null, created_at: null, started_at: null, finished_at: null,
+          billed_seconds: null, charged_units: null, created_at: null, started_at: null, finished_at: null,
         }, []];
     // Where the module is there already, a text that is no id is refused at once.
     if (!raw && handle.loaded) this.#part.get();
@@ -62,6 +62,8 @@ export class Task {
   get model(): string | null { return this.#seen.model; }
   /** Seconds of video that the server billed, where it says so. */
   get billedSeconds(): number | null { return this.#seen.billed_seconds; }
+  /** What the server charged, in its units (500,000 are 1 USD), where it says so; 0 for a failed task. */
+  get chargedUnits(): number | null { return this.#seen.charged_units; }
   get createdAt(): Date | null { return date(this.#seen.created_at); }
   get startedAt(): Date | null { return date(this.#seen.started_at); }
   get finishedAt(): Date | null { return date(this.#seen.finished_at); }

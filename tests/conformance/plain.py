@@ -27,13 +27,13 @@ ERROR_NAMES: dict[str, Names] = {"rust": _CORE, "python": _PYTHON, "python-async
                                  "c": _C, "cpp": _C}
 OTHER_NAMES: Names = {
     "id": "task_id", "rawStatus": "raw_status", "videoURL": "video_url", "failReason": "fail_reason",
-    "billedSeconds": "billed_seconds", "createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at",
+    "billedSeconds": "billed_seconds", "chargedUnits": "charged_units", "createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at",
     "duration": "duration_s", "durationMs": "duration_ms", "availableUSD": "available_usd", "usedUSD": "used_usd",
     "expiresAt": "expires_at",
 }
 ERROR_KEYS = ("kind", "number", "phase", "field", "http_status", "code", "server_message", "request_id", "task_id",
               "last_status", "retry_after_s", "attempts", "maybe_executed", "transient", "message", "text")
-TASK_KEYS = ("task_id", "status", "raw_status", "progress", "video_url", "fail_reason", "model", "billed_seconds")
+TASK_KEYS = ("task_id", "status", "raw_status", "progress", "video_url", "fail_reason", "model", "billed_seconds", "charged_units")
 TASK_TIMES = ("created_at", "started_at", "finished_at")
 SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts", "sha256")
 # Errors call an option what the caller wrote: in JavaScript in camelCase, times in milliseconds.

@@ -76,9 +76,7 @@ pub(crate) fn create(
         let left_behind = LeftBehind::create(&create);
         let result = core.request(call, Turn::Come(turn)).await;
         left_behind.nothing();
-        let mut request_id = None;
         let result = result.and_then(|reply| {
-            request_id = reply.response.request_id(None);
             parse_create(&reply.response, prepared.seconds.as_ref())
                 .map_err(|error| error.with(|record| record.attempts = reply.attempts))
         });
@@ -96,7 +94,7 @@ pub(crate) fn create(
         // First of all: whatever ends this future now, the id is known.
         create.created(&created.snapshot.task_id);
         let mut warnings = prepared.warnings;
-        warnings.extend(intent.created(&created.snapshot.task_id, request_id.as_deref()).await);
+        warnings.extend(intent.created(&created.snapshot.task_id, created.request_id.as_deref()).await);
         if let Some(warning) = created.warning {
             tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
             warnings.push(warning);

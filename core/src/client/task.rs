@@ -68,6 +68,12 @@ impl Task {
         self.snapshot.billed_seconds
     }
 
+    /// What the server charged for it, in its units: 500,000 are 1 USD (observed). Known after the first query, where the
+    /// server says it; 0 for a failed task, whose charge is returned.
+    pub fn charged_units(&self) -> Option<u64> {
+        self.snapshot.charged_units
+    }
+
     /// True when the task was created by an earlier call with the same [key](VideoRequest#structfield.key): this one sent
     /// no request and cost nothing.
     pub fn is_reused(&self) -> bool {

@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub model: Option<String>,
     /// Seconds of video that the server billed, where it says so.
     pub billed_seconds: Option<f64>,
+    /// What the server charged for the task, in its units: 500,000 are 1 USD (observed). Queries say it, where the server
+    /// does; a failed task's charge is returned, so that it is 0.
+    pub charged_units: Option<u64>,
     /// Unix seconds, where the server says it.
     pub created_at: Option<u64>,
     /// Unix seconds, where the server says it.

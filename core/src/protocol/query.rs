@@ -39,6 +39,7 @@ pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &ApiResponse) -> 
         fail_reason,
         model: text(task, "model"),
         billed_seconds: None,
+        charged_units: charged(task, status),
         created_at: number(task, "created_at").or_else(|| number(task, "submit_time")),
         started_at: number(task, "start_time"),
         finished_at: number(task, "finish_time").or_else(|| number(task, "completed_at")),
@@ -67,6 +68,12 @@ fn video_url(task: &Value, task_id: &str, endpoint: &Endpoint) -> String {
         .iter()
         .find_map(|place| url_in(task.pointer(place)))
         .unwrap_or_else(|| endpoint.content_url(task_id).to_string())
+}
+
+/// The exact charge. After a failure it is returned; older servers still show it then (observed).
+fn charged(task: &Value, status: TaskStatus) -> Option<u64> {
+    let units = task.get("quota")?.as_u64()?;
+    Some(if status == TaskStatus::Failed { 0 } else { units })
 }
 
 /// Why it failed: the gateway's own place, then the one where it puts the sentence in the URL's stead, then those of

@@ -262,7 +262,7 @@ private:
     return {{"task",
              {{"id", task_->id()}, {"status", task_->status_name()}, {"raw_status", task_->raw_status()}, {"progress", maybe(task_->progress())},
               {"video_url", task_->video_url()}, {"fail_reason", task_->fail_reason()}, {"model", task_->model()},
-              {"billed_seconds", maybe(task_->billed_seconds())}, {"created_at", maybe(task_->created_at())},
+              {"billed_seconds", maybe(task_->billed_seconds())}, {"charged_units", maybe(task_->charged_units())}, {"created_at", maybe(task_->created_at())},
               {"started_at", maybe(task_->started_at())}, {"finished_at", maybe(task_->finished_at())}}},
             {"warnings", warnings_json(task_->warnings())}};
   }

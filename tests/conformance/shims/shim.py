@@ -34,7 +34,7 @@ def error(thrown: BaseException) -> dict[str, Any]:
 
 
 def task_of(task: Any) -> dict[str, Any]:
-    names = "id status raw_status progress video_url fail_reason model billed_seconds created_at started_at finished_at"
+    names = "id status raw_status progress video_url fail_reason model billed_seconds charged_units created_at started_at finished_at"
     warnings = [{"code": warning.code, "message": warning.message} for warning in task.warnings]
     return {"task": {name: getattr(task, name) for name in names.split()}, "warnings": warnings}
 

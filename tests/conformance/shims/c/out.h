@@ -71,6 +71,7 @@ static void put_task(cJSON *out, const jfai_task *task) {
   put(json, "fail_reason", jfai_task_fail_reason(task));
   put(json, "model", jfai_task_model(task));
   cJSON_AddNumberToObject(json, "billed_seconds", jfai_task_billed_seconds(task));
+  cJSON_AddNumberToObject(json, "charged_units", (double)jfai_task_charged_units(task));
   cJSON_AddNumberToObject(json, "created_at", (double)jfai_task_created_at(task));
   cJSON_AddNumberToObject(json, "started_at", (double)jfai_task_started_at(task));
   cJSON_AddNumberToObject(json, "finished_at", (double)jfai_task_finished_at(task));
