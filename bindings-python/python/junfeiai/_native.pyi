@@ -494,6 +494,11 @@ class Task:
     def billed_seconds(self) -> float | None:
         """The seconds of video that the server billed, if it reports them."""
     @property
+    def charged_units(self) -> int | None:
+        """What the server charged for it, in its units: 500,000 are 1 USD. Known after the first query, if the server
+        reports it; 0 for a failed task, whose charge is returned.
+        """
+    @property
     def reused(self) -> bool:
         """True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
         nothing.
@@ -819,6 +824,11 @@ class AsyncTask:
     def billed_seconds(self) -> float | None:
         """The seconds of video that the server billed, if it reports them."""
     @property
+    def charged_units(self) -> int | None:
+        """What the server charged for it, in its units: 500,000 are 1 USD. Known after the first query, if the server
+        reports it; 0 for a failed task, whose charge is returned.
+        """
+    @property
     def reused(self) -> bool:
         """True if the task was created by an earlier call with the same ``key``: this one sent no request and cost
         nothing.
@@ -960,7 +970,7 @@ class AsyncAdvanced:
     >>> async def main():
     ...     task = await async_client.videos.create("A small red ball bouncing once", seconds=6)
     ...     step = await async_client.videos.advance(task.wait_state())
-    ...     return step.video is None and step.state["task_id"] == task.id
+    ...     return step.video is None and step.state.get("task_id") == task.id
     >>> asyncio.run(main())
     True
     """
