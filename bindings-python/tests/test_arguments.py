@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {
     "task_ids": ["task_1"],
     "requests": ["x"],
     "intent": "i",
+    "key": "film/1",
     "folder": ".",
     "state": {},
 }
