@@ -128,8 +128,8 @@ export class Task {
   }
 
   toJSON(): Record<string, unknown> {
-    const { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, createdAt, startedAt, finishedAt } = this;
-    return { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, createdAt, startedAt, finishedAt };
+    const { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, chargedUnits, createdAt, startedAt, finishedAt } = this;
+    return { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, chargedUnits, createdAt, startedAt, finishedAt };
   }
 
   /** Frees its memory now instead of when it is collected. */

@@ -360,6 +360,9 @@ async fn killed_at_every_step() {
         (Stop::Record(4, false), 1, 1, 0),
         (Stop::TornRecord(4), 1, 1, 0),
         (Stop::Record(4, true), 1, 1, 0),
+        (Stop::Record(5, false), 1, 1, 0),
+        (Stop::TornRecord(5), 1, 1, 0),
+        (Stop::Record(5, true), 1, 1, 0),
         (Stop::Never, 1, 1, 0),
     ];
     steps.extend((0..4).map(|_| (Stop::Body(random.u64(1..VIDEO_BYTES)), 1, 1, 0)));
@@ -373,7 +376,7 @@ async fn killed_at_every_step() {
         if let (Stop::Body(at), reads) = (&stop, place.reads()) {
             assert!(reads.len() == 2 && reads[1] + GATHERED >= *at, "{what}: {reads:?}");
         }
-        if matches!(stop, Stop::Record(4, _) | Stop::TornRecord(4)) {
+        if matches!(stop, Stop::Record(5, _) | Stop::TornRecord(5)) {
             assert_eq!(place.reads(), [0], "{what}: the video stood there already");
         }
     }
@@ -384,7 +387,7 @@ async fn killed_at_every_step() {
 async fn killed_before_it_had_tidied_up() {
     for linked in [false, true] {
         let place = Place::new("{}");
-        assert!(place.kill_at(&Stop::Record(4, false), false));
+        assert!(place.kill_at(&Stop::Record(5, false), false));
         let id = place.emulator.task_ids().pop().unwrap();
         let beside = |suffix: &str| place.folder.path().join("videos").join(format!("{id}.mp4{suffix}"));
         assert_eq!(std::fs::metadata(beside("")).unwrap().len(), VIDEO_BYTES);
