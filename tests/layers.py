@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the ground up: a room may use those that stand before it. What is in each: core/docs/ARCHITECTURE.md.
 ROOMS = [
-    "status", "error", "time", "async_compat", "fork", "text", "net", "model", "protocol", "journal", "store", "store_journal", "storage", "platform", "calls", "check",
+    "status", "error", "time", "async_compat", "fork", "text", "net", "model", "protocol", "store", "journal", "store_journal", "storage", "platform", "calls", "check",
     "video", "save", "client",
 ]
 

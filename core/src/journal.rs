@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::{Error, ErrorKind, Phase, Result};
 pub use crate::protocol::ledger::{Claim, End, Entry, Event, Order, OrderKey, Process, Record, State};
+use crate::store::Store;
 
 /// A place where records survive the end of the process.
 pub trait Journal: MaybeSend + MaybeSync {
@@ -59,6 +60,11 @@ pub trait Journal: MaybeSend + MaybeSync {
     fn intent(&self, key: Option<&str>, random: &str) -> String {
         let _ = key;
         random.to_owned()
+    }
+
+    /// The store that it is in: all clients whose journals are in the same one share one request rate. Default: none.
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        None
     }
 
     /// This process, for the intents that it writes. Default: not known.

@@ -314,6 +314,10 @@ impl Journal for StoreJournal {
         process::runs(&**self.processes.as_ref()?, process)
     }
 
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        Some(self.store.clone())
+    }
+
     fn intent(&self, key: Option<&str>, random: &str) -> String {
         key.map_or_else(|| random.to_owned(), |key| format!("{}.{random}", hash(key)))
     }

@@ -12,7 +12,9 @@ use futures_util::future::{Either, select};
 
 use crate::async_compat::BoxFuture;
 use crate::calls::config::Config;
-use crate::calls::scheduler::{Permit, Scheduler};
+use crate::calls::scheduler::{Limited, Permit, Scheduler};
+#[cfg(feature = "journal")]
+use crate::calls::shared_turn::SharedTurns;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
@@ -48,6 +50,9 @@ pub(crate) struct ClientCore {
 /// `fork()` begins anew.
 pub(crate) struct State {
     scheduler: Scheduler,
+    /// Where the journal is in a store: the turns among all processes that share it.
+    #[cfg(feature = "journal")]
+    shared_turns: Option<SharedTurns>,
     failover: Mutex<Failover>,
     recent_creates: Mutex<RecentCreates>,
 }
@@ -143,6 +148,7 @@ impl ClientCore {
                 Turn::Come(permit) => Some(permit),
                 Turn::ToCome => Some(self.turn(&call, self.now()).await?),
             };
+            self.shared_turn(&call).await?;
             let (phase, safety) = (call.phase, call.safety);
             let retry = call.retry.clone();
             let begun = self.now();
@@ -155,9 +161,12 @@ impl ClientCore {
                         None => self.sleep_until(time).await,
                     },
                     CallStep::Send { attempt, timeout } => {
-                        let permit = match turn.take() {
-                            Some(permit) => permit,
-                            None => self.turn(&call, begun).await?,
+                        let permit = if let Some(permit) = turn.take() {
+                            permit
+                        } else {
+                            let permit = self.turn(&call, begun).await?;
+                            self.shared_turn(&call).await?;
+                            permit
                         };
                         if let Some(create) = &call.create {
                             create.leaves()?;
@@ -165,7 +174,8 @@ impl ClientCore {
                         let sent = self.now();
                         let (event, entry) = self.attempt(&call, timeout).await;
                         endpoint = entry;
-                        self.scheduler().note(phase, sent, &event);
+                        let limit = self.scheduler().note(phase, sent, &event);
+                        self.note_limit(sent, limit);
                         if let Some(permit) = permit {
                             permit.release();
                         }
@@ -183,6 +193,35 @@ impl ClientCore {
             }
         })
     }
+
+    /// Waits for an attempt's turn among all processes that share the journal.
+    #[cfg(feature = "journal")]
+    async fn shared_turn(&self, call: &Call) -> Result<()> {
+        let Some(turns) = &self.state().shared_turns else { return Ok(()) };
+        if let Some(create) = &call.create {
+            return create.unless_stopped(turns.turn().map(Ok)).await;
+        }
+        turns.turn().await;
+        Ok(())
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_async, clippy::unused_self)] // the shape of the one that waits
+    async fn shared_turn(&self, _: &Call) -> Result<()> {
+        Ok(())
+    }
+
+    /// Slows all processes that share the journal, after a 429.
+    #[cfg(feature = "journal")]
+    fn note_limit(&self, sent: Time, limit: Option<Limited>) {
+        if let (Some(turns), Some(Limited(retry_after))) = (&self.state().shared_turns, limit) {
+            turns.limited(sent, retry_after);
+        }
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_self)] // the shape of the one that slows
+    fn note_limit(&self, _: Time, _: Option<Limited>) {}
 
     /// Waits for an attempt's turn by the client's schedule.
     pub(crate) fn turn<'a>(&'a self, call: &Call, since: Time) -> BoxFuture<'a, Result<Option<Permit<'a>>>> {
@@ -234,6 +273,12 @@ impl ClientCore {
     fn state(&self) -> &State {
         self.state.get_or_init(|| State {
             scheduler: Scheduler::new(self.config.schedule, self.timer.clone()),
+            #[cfg(feature = "journal")]
+            shared_turns: self
+                .recorder
+                .as_ref()
+                .and_then(|recorder| recorder.journal.store())
+                .map(|store| SharedTurns::new(store, self.timer.clone(), self.config.schedule.rate)),
             failover: Mutex::new(Failover::new(self.config.endpoints.len())),
             recent_creates: Mutex::default(),
         })

@@ -11,4 +11,6 @@ pub(crate) mod create_log;
 mod no_create_log;
 mod option_ranges;
 pub(crate) mod scheduler;
+#[cfg(feature = "journal")]
+mod shared_turn;
 pub(crate) mod tracker;

@@ -42,6 +42,10 @@ struct Shared {
     armed: Time,
 }
 
+/// The server asked to slow down, perhaps for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limited(pub(crate) Option<Duration>);
+
 /// Wakers to be called when the lock is free again: a waker may run anything.
 type Woken = Vec<Waker>;
 
@@ -103,8 +107,8 @@ impl Scheduler {
         error.with(|record| record.retry_after = Some(left))
     }
 
-    /// Looks at what came of a request that was sent at this time: a 429 slows everybody.
-    pub(crate) fn note(&self, phase: Phase, sent: Time, event: &CallEvent) {
+    /// Looks at what came of a request that was sent at this time: a 429 slows everybody, and is given back.
+    pub(crate) fn note(&self, phase: Phase, sent: Time, event: &CallEvent) -> Option<Limited> {
         if let CallEvent::Answered(answer) | CallEvent::Broken(answer, _) = event
             && is_limit(phase, answer)
         {
@@ -116,8 +120,11 @@ impl Scheduler {
             shared.advance(now, &mut woken);
             drop(shared);
             woken.into_iter().for_each(Waker::wake);
-            tracing::debug!(rate, "the server asks to slow down");
+            let limited = Limited(answer.retry_after());
+            tracing::debug!(rate, retry_after = ?limited.0, "the server asks to slow down");
+            return Some(limited);
         }
+        None
     }
 
     /// The slot of what is under way, or `None` when the time for it is up.

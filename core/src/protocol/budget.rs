@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Time;
 
 /// What [`RequestBudget::eased`] regains per second at least: everything within ten minutes.
-const LEAST_RECOVERY: f64 = 1.0 / 600.0;
+pub(super) const LEAST_RECOVERY: f64 = 1.0 / 600.0;
 /// Seconds after which the rate that met a 429 is reached again.
-const RECOVERY: f64 = 60.0;
+pub(super) const RECOVERY: f64 = 60.0;
 /// The rate is never cut below this many requests per second, so that even a strict server is asked now and then.
-const LEAST_RATE: f64 = 0.1;
+pub(super) const LEAST_RATE: f64 = 0.1;
 /// Longest time that a single token is waited for: keeps sums of times in bounds.
 const LONGEST_REFILL: f64 = 1e9;
 /// Rounding of times must not leave a token short by a billionth.

@@ -34,6 +34,8 @@ pub mod recent_creates;
 mod redirect;
 pub mod retry_after;
 pub mod schedule;
+#[cfg(feature = "journal")]
+pub mod shared_budget;
 mod slot;
 pub mod validators;
 pub mod wait;

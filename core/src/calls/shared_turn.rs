@@ -1,0 +1,176 @@
+//! The turn of a request among all processes whose journal is in the same store: they share one request rate.
+//!
+//! There is no thread and no spawned task. Whoever waits longest brings the [`SharedBudget`] up to date, asks the store and holds
+//! the timer; what it has asked the store outlives it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::async_compat::BoxFuture;
+use crate::error::Result;
+use crate::fork::Pid;
+use crate::net::transport::Timer;
+use crate::protocol::shared_budget::{BudgetStep, ROW, SharedBudget};
+use crate::store::{Store, Versioned};
+use crate::time::Time;
+
+/// The turns of one process.
+pub(crate) struct SharedTurns {
+    store: Arc<dyn Store>,
+    timer: Arc<dyn Timer>,
+    process: Pid,
+    state: Mutex<State>,
+}
+
+struct State {
+    budget: SharedBudget,
+    /// What the store was asked and has not answered.
+    asked: Option<BoxFuture<'static, Answer>>,
+    /// Who waits, the longest first.
+    queue: VecDeque<Waiter>,
+    tickets: u64,
+}
+
+struct Waiter {
+    ticket: u64,
+    waker: Waker,
+}
+
+enum Answer {
+    Loaded(Result<Option<Versioned>>),
+    Swapped(Result<Option<u64>>),
+}
+
+impl SharedTurns {
+    pub(crate) fn new(store: Arc<dyn Store>, timer: Arc<dyn Timer>, rate: f64) -> Self {
+        let name = format!("{:x}-{:016x}", std::process::id(), timer.seed());
+        let budget = SharedBudget::new(&name, rate);
+        let state = State { budget, asked: None, queue: VecDeque::new(), tickets: 0 };
+        Self { store, timer, process: Pid::current(), state: Mutex::new(state) }
+    }
+
+    /// Waits until a request of this process may leave.
+    pub(crate) fn turn(&self) -> SharedTurn<'_> {
+        SharedTurn { turns: self, ticket: None, sleep: None }
+    }
+
+    /// A 429 came to a request that was sent at this time: all processes slow down.
+    pub(crate) fn limited(&self, sent: Time, retry_after: Option<Duration>) {
+        let now = self.timer.now();
+        let mut state = self.lock();
+        state.budget.limited(now, sent, retry_after);
+        let first = state.queue.front().map(|waiter| waiter.waker.clone());
+        drop(state);
+        first.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, step: BudgetStep) -> Option<BoxFuture<'static, Answer>> {
+        let store = self.store.clone();
+        match step {
+            BudgetStep::Load => Some(Box::pin(async move { Answer::Loaded(store.load(ROW).await) })),
+            BudgetStep::Swap { expected, value } => {
+                Some(Box::pin(async move { Answer::Swapped(store.swap(ROW, expected, Some(value)).await) }))
+            }
+            BudgetStep::WaitUntil(_) | BudgetStep::Idle => None,
+        }
+    }
+}
+
+impl State {
+    fn answered(&mut self, now: Time, answer: Answer) {
+        match answer {
+            Answer::Loaded(Ok(row)) => {
+                self.budget.loaded(now, row.as_ref().map(|row| (row.value.as_str(), row.version)));
+            }
+            Answer::Swapped(Ok(version)) => self.budget.swapped(version),
+            Answer::Loaded(Err(error)) | Answer::Swapped(Err(error)) => {
+                self.budget.failed(now);
+                if self.budget.take_warning() {
+                    tracing::warn!(%error, "the shared request rate is not known: this process uses its share of it");
+                }
+            }
+        }
+    }
+}
+
+/// Somebody who waits.
+#[must_use = "a turn does nothing until it is awaited"]
+pub(crate) struct SharedTurn<'a> {
+    turns: &'a SharedTurns,
+    ticket: Option<u64>,
+    sleep: Option<(Time, BoxFuture<'static, ()>)>,
+}
+
+impl Future for SharedTurn<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let turns = self.turns;
+        let mut guard = turns.lock();
+        let state = &mut *guard;
+        let ticket = *self.ticket.get_or_insert_with(|| {
+            state.tickets += 1;
+            state.queue.push_back(Waiter { ticket: state.tickets, waker: cx.waker().clone() });
+            state.tickets
+        });
+        let Some(at) = state.queue.iter().position(|waiter| waiter.ticket == ticket) else { return Poll::Ready(()) };
+        if let Some(waiter) = state.queue.get_mut(at) {
+            waiter.waker.clone_from(cx.waker());
+        }
+        if at > 0 {
+            return Poll::Pending;
+        }
+        loop {
+            let now = turns.timer.now();
+            if let Some(asked) = &mut state.asked
+                && let Poll::Ready(answer) = asked.as_mut().poll(cx)
+            {
+                state.asked = None;
+                state.answered(now, answer);
+            }
+            state.budget.demand(now, state.queue.len());
+            if state.budget.take(now) {
+                state.queue.pop_front();
+                self.ticket = None;
+                let next = state.queue.front().map(|waiter| waiter.waker.clone());
+                drop(guard);
+                next.into_iter().for_each(Waker::wake);
+                return Poll::Ready(());
+            }
+            match state.budget.step(now) {
+                BudgetStep::WaitUntil(time) => {
+                    if self.sleep.as_ref().is_none_or(|(until, _)| *until != time) {
+                        self.sleep = Some((time, turns.timer.sleep(time.since(now))));
+                    }
+                    let sleep = self.sleep.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
+                    if sleep.is_none_or(|sleep| sleep.is_pending()) {
+                        return Poll::Pending;
+                    }
+                    self.sleep = None;
+                }
+                // What was asked wakes us.
+                BudgetStep::Idle => return Poll::Pending,
+                step => state.asked = turns.ask(step),
+            }
+        }
+    }
+}
+
+impl Drop for SharedTurn<'_> {
+    fn drop(&mut self) {
+        // The lock of a parent may never open in its child.
+        let Some(ticket) = self.ticket.filter(|_| self.turns.process.is_current()) else { return };
+        let mut state = self.turns.lock();
+        state.queue.retain(|waiter| waiter.ticket != ticket);
+        let next = state.queue.front().map(|waiter| waiter.waker.clone());
+        drop(state);
+        next.into_iter().for_each(Waker::wake);
+    }
+}

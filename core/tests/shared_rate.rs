@@ -1,0 +1,215 @@
+//! Clients whose journals are in one store share one request rate, in virtual time.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+mod clock;
+
+use clock::Clock;
+use futures_util::future::{Either, join, join_all, select};
+use junfeiai::async_compat::BoxFuture;
+use junfeiai::store::{MemoryStore, Store, Versioned, unavailable};
+use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Timer, Transport, TransportError};
+use junfeiai::{Client, Result, StoreJournal};
+
+/// When each request came, and from which client.
+#[derive(Default)]
+struct Server {
+    came: Mutex<Vec<(Duration, usize)>>,
+    refuses: AtomicBool,
+}
+
+struct To {
+    server: Arc<Server>,
+    client: usize,
+    clock: Clock,
+}
+
+impl Transport for To {
+    fn send(&self, _: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
+        self.server.came.lock().unwrap().push((now(&self.clock), self.client));
+        let refused = self.server.refuses.swap(false, Ordering::Relaxed);
+        let (status, text) = if refused {
+            (429, r#"{"error":{"message":"slow down","type":"new_api_error","code":""}}"#)
+        } else {
+            (200, r#"{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS"}}"#)
+        };
+        let body = futures_util::stream::iter([Ok(text.into())]);
+        Box::pin(async move { Ok(HttpResponse { status, headers: Headers::new(), body: Box::pin(body) }) })
+    }
+}
+
+/// A store that can be lost.
+#[derive(Default)]
+struct Fragile {
+    store: MemoryStore,
+    lost: AtomicBool,
+}
+
+impl Store for Fragile {
+    fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(unavailable("the store is gone")) });
+        }
+        self.store.load(name)
+    }
+
+    fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(unavailable("the store is gone")) });
+        }
+        self.store.swap(name, expected, value)
+    }
+
+    fn scan(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+        self.store.scan(prefix)
+    }
+}
+
+fn now(clock: &Clock) -> Duration {
+    clock.now().since(junfeiai::protocol::Time::default())
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs a future to its end, while time goes on by ten milliseconds whenever everybody waits.
+fn run<T>(clock: &Clock, future: impl Future<Output = T>) -> T {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(woken.clone());
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        if !woken.0.swap(false, Ordering::SeqCst) {
+            clock.advance(Duration::from_millis(10));
+        }
+    }
+}
+
+/// What comes of a future within this time.
+async fn within<T>(clock: &Clock, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), clock.sleep(limit)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+struct Fleet {
+    server: Arc<Server>,
+    store: Arc<Fragile>,
+    clients: Vec<Client>,
+    clock: Clock,
+}
+
+impl Fleet {
+    fn new(count: usize, shared: bool) -> Self {
+        let (server, store, clock) = (Arc::<Server>::default(), Arc::<Fragile>::default(), Clock::default());
+        let client = |client| {
+            let transport = To { server: server.clone(), client, clock: clock.clone() };
+            let builder = Client::builder().api_key("sk-1").endpoint("https://api.example/v1").request_rate(2.0, 4);
+            let builder = builder.transport(Arc::new(transport)).timer(Arc::new(clock.clone())).max_attempts(1);
+            let journal = || Arc::new(StoreJournal::new(store.clone()));
+            if shared { builder.journal_with(journal()) } else { builder }.build().unwrap()
+        };
+        let clients = (0..count).map(client).collect();
+        Self { server, store, clients, clock }
+    }
+
+    /// Every client asks four at a time for so many seconds; gives how many requests each has sent.
+    fn ask(&self, seconds: u64) -> Vec<usize> {
+        let until = now(&self.clock) + Duration::from_secs(seconds);
+        let before = self.server.came.lock().unwrap().len();
+        let one = |client: &Client| {
+            let videos = client.videos();
+            async move {
+                loop {
+                    let left = until.saturating_sub(now(&self.clock));
+                    if left.is_zero() {
+                        return;
+                    }
+                    let _ = within(&self.clock, left, videos.get("task_1")).await;
+                }
+            }
+        };
+        run(&self.clock, join_all(self.clients.iter().flat_map(|client| (0..4).map(move |_| one(client)))));
+        let came = self.server.came.lock().unwrap();
+        let mut counts = vec![0; self.clients.len()];
+        came[before..].iter().for_each(|(_, client)| counts[*client] += 1);
+        counts
+    }
+
+    /// Most requests within ten seconds.
+    fn peak(&self) -> usize {
+        let came = self.server.came.lock().unwrap();
+        let within = |at: usize| {
+            let end = came[at].0 + Duration::from_secs(10);
+            came[at..].iter().take_while(move |(time, _)| *time < end)
+        };
+        (0..came.len()).map(|at| within(at).count()).max().unwrap_or_default()
+    }
+}
+
+#[test]
+fn one_four_and_eight_processes_send_no_more_than_one_may() {
+    for count in [1, 4, 8] {
+        let fleet = Fleet::new(count, true);
+        let counts = fleet.ask(120);
+        let sum: usize = counts.iter().sum();
+        let alone: usize = Fleet::new(count, false).ask(120).iter().sum();
+        let rate = |count: usize| count as f64 / 120.0;
+        println!("{count} processes: {:.2} requests a second, without a store {:.2}", rate(sum), rate(alone));
+        assert!((216..=246).contains(&sum), "{count} processes sent {sum} requests in 120 s: {counts:?}");
+        assert!(fleet.peak() <= 22, "{} requests within 10 s", fleet.peak());
+        assert!(counts.iter().all(|sent| *sent * count * 2 >= sum), "one was starved: {counts:?}");
+        assert!(alone >= count * 200, "the comparison has no store: {alone}");
+    }
+}
+
+#[test]
+fn a_429_to_one_slows_all() {
+    let fleet = Fleet::new(4, true);
+    fleet.ask(30);
+    fleet.server.refuses.store(true, Ordering::Relaxed);
+    fleet.ask(2);
+    let slowed: usize = fleet.ask(20).iter().sum();
+    assert!(slowed <= 30, "{slowed} requests in 20 s, half of 40 are allowed and a recovery");
+    assert!(slowed >= 10, "{slowed}: nobody stands still");
+}
+
+#[test]
+fn without_the_store_each_process_takes_its_share() {
+    let fleet = Fleet::new(4, true);
+    fleet.ask(30);
+    fleet.store.lost.store(true, Ordering::Relaxed);
+    let sum: usize = fleet.ask(60).iter().sum();
+    assert!((60..=132).contains(&sum), "{sum} requests in 60 s without the store");
+    fleet.store.lost.store(false, Ordering::Relaxed);
+    let sum: usize = fleet.ask(60).iter().sum();
+    assert!((100..=150).contains(&sum), "{sum} requests in 60 s after it came back");
+}
+
+#[test]
+fn who_gives_up_waiting_holds_up_nobody() {
+    let fleet = Fleet::new(1, true);
+    let videos = fleet.clients[0].videos();
+    fleet.ask(3);
+    // Those in front are dropped while the store is asked and while they wait.
+    for milliseconds in [0, 1, 100, 400] {
+        let limit = Duration::from_millis(milliseconds);
+        let gives_up = (0..5).map(|_| within(&fleet.clock, limit, videos.get("task_1")));
+        let stays = within(&fleet.clock, Duration::from_secs(20), videos.get("task_1"));
+        let (_, stays) = run(&fleet.clock, join(join_all(gives_up), stays));
+        stays.expect("it waits for those that are gone").unwrap();
+    }
+}
