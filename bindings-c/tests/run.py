@@ -25,7 +25,8 @@ ROOT = HERE.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 WORK = TARGET / "c-tests"
 HEADER = HERE.parent / "include" / "junfeiai.h"
-LARGEST = 4 * 1024 * 1024
+# The clients of PostgreSQL and Redis are 0.9 MiB of it.
+LARGEST = 5 * 1024 * 1024
 SANITIZED = ("api", "async", "threads", "life", "paid", "hostile", "misuse", "cpp")
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
@@ -275,7 +276,7 @@ def release(emulator):
     print("       " + said.strip().splitlines()[-1])
     library = (prefix / "lib/libjunfeiai.so").resolve()
     size = library.stat().st_size
-    report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 4", size <= LARGEST)
+    report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 5", size <= LARGEST)
     header(prefix)
     dynamic = subprocess.run(["readelf", "-d", library], text=True, stdout=subprocess.PIPE).stdout
     report("its soname has the version", "[libjunfeiai.so.0]" in dynamic, dynamic)

@@ -182,6 +182,10 @@ impl Timer for NodeTimer {
         Some((date_now() / 1000.0) as u64)
     }
 
+    fn unix_time(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(date_now() / 1000.0).ok()
+    }
+
     fn seed(&self) -> u64 {
         // Good enough for jitter.
         math_random().to_bits() ^ date_now().to_bits().rotate_left(32)
