@@ -393,6 +393,49 @@ static void many(const jfai_client *client) {
   CHECK(batch == NULL);
 }
 
+/* The same key is one task, until it is saved and after. */
+static void keys(const jfai_client *client, const char *folder) {
+  char path[512];
+  jfai_request *request = ball();
+  jfai_task *first = NULL, *again = NULL;
+  jfai_video *video = NULL;
+  jfai_summary *summary = NULL;
+  jfai_pending *list = NULL;
+  jfai_key_record *record = NULL;
+  EXPECT(JFAI_OK, jfai_request_set_key(request, "film/1", &err));
+  EXPECT(JFAI_OK, jfai_request_set_retry_failed(request, true, &err));
+  EXPECT(JFAI_OK, jfai_find_key(client, "film/1", &record, &err));
+  CHECK(record == NULL && jfai_key_state(NULL) == 0 && jfai_key_attempt(NULL) == 0 && jfai_key_created_at(NULL) == -1);
+  EXPECT(JFAI_OK, jfai_create(client, request, NULL, &first, &err));
+  EXPECT(JFAI_OK, jfai_create(client, request, NULL, &again, &err));
+  CHECK(strcmp(jfai_task_id(first), jfai_task_id(again)) == 0);
+  CHECK(!jfai_task_is_reused(first) && jfai_task_is_reused(again) && jfai_task_saved_path(again) == NULL);
+  EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));
+  CHECK(jfai_pending_count(list) == 1 && strcmp(jfai_pending_key(list, 0), "film/1") == 0 && jfai_pending_key(list, 1) == NULL);
+  jfai_pending_free(list);
+  EXPECT(JFAI_OK, jfai_generate(client, request, NULL, NULL, &video, &err));
+  CHECK(jfai_video_saved_path(video) == NULL);
+  snprintf(path, sizeof path, "%s/keyed.mp4", folder);
+  EXPECT(JFAI_OK, jfai_save(video, path, NULL, NULL, &summary, &err));
+  jfai_summary_free(summary);
+  jfai_video_free(video);
+  EXPECT(JFAI_OK, jfai_generate(client, request, NULL, NULL, &video, &err));
+  CHECK(strstr(jfai_video_saved_path(video), "keyed.mp4") != NULL);
+  EXPECT(JFAI_OK, jfai_save(video, path, NULL, NULL, &summary, &err));
+  CHECK(jfai_summary_attempts(summary) == 0);
+  jfai_summary_free(summary);
+  jfai_video_free(video);
+  EXPECT(JFAI_OK, jfai_find_key(client, "film/1", &record, &err));
+  CHECK(jfai_key_state(record) == JFAI_KEY_SAVED && jfai_key_attempt(record) == 1 && jfai_key_created_at(record) > 1600000000);
+  CHECK(strcmp(jfai_key_task_id(record), jfai_task_id(first)) == 0 && strlen(jfai_key_intent(record)) > 8);
+  CHECK(strstr(jfai_key_path(record), "keyed.mp4") != NULL);
+  jfai_key_record_free(record);
+  CHECK(jfai_task_charged_units(first) == -1);
+  jfai_task_free(first);
+  jfai_task_free(again);
+  jfai_request_free(request);
+}
+
 static void journal(const jfai_client *without, const char *folder) {
   char path[512];
   jfai_client_options *o = NULL;
@@ -430,6 +473,7 @@ static void journal(const jfai_client *without, const char *folder) {
   CHECK(result == NULL);
   jfai_batch_free(batch);
   jfai_task_free(task);
+  keys(client, folder);
   EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
   EXPECT(JFAI_OK, jfai_forget(client, jfai_task_id(task), &found, &err));
   CHECK(found);

@@ -58,6 +58,7 @@ WHOLE(wait_options_set_timeout_ms, wait, uint64_t)
 WHOLE(wait_options_set_poll_interval_ms, wait, uint64_t)
 TEXT(request_set_model, request)
 TEXT(request_set_size, request)
+TEXT(request_set_key, request)
 TEXT(request_set_image_url, request)
 TEXT(request_set_image_file, request)
 TEXT(request_add_reference_url, request)
@@ -170,6 +171,8 @@ static const struct row {
     T(request_set_size, NULL, "size"), T(request_set_size, "", "set_size"), T(request_set_size, "0x0", "set_size"),
     T(request_set_size, "-1x5", "set_size"), T(request_set_size, "1280x", "set_size"), T(request_set_size, BAD_UTF8, "size"),
     T(request_set_size, huge, "set_size"),
+    T(request_set_key, NULL, "key"), T(request_set_key, "", "set_key"), T(request_set_key, "a\nb", "set_key"),
+    T(request_set_key, BAD_UTF8, "key"), T(request_set_key, huge, "set_key"),
     T(request_set_image_url, NULL, "url"), T(request_set_image_url, "", "set_image_url"),
     T(request_set_image_url, "file:///etc/passwd", "set_image_url"), T(request_set_image_url, BAD_UTF8, "url"),
     T(request_set_image_file, NULL, "file"), T(request_set_image_file, "", "file"),
