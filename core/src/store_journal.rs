@@ -2,7 +2,7 @@
 //!
 //! Each create request is one row, whose value is the lines that a file's journal would hold of it. So a claim is one
 //! compare-and-set of one row, whoever else writes, and what the lines add up to is decided by the same
-//! [`Ledger`](crate::protocol::ledger::Ledger).
+//! [`Ledger`].
 //!
 //! | row | value |
 //! |---|---|
@@ -41,7 +41,8 @@ const ACCOUNTS: &str = "accounts";
 /// Longest wait for a record of a create request that is dropped.
 const DROP_LIMIT: Duration = Duration::from_secs(5);
 
-/// A [`Journal`] in a [`Store`]. See the [module documentation](self).
+/// A [`Journal`] in a [`Store`], so that the processes of many machines share it: `ClientBuilder::journal` makes one of the
+/// address of a database. Each create request is one row, so that a claim is one compare-and-set.
 ///
 /// Ended keys are dropped, 30 days after the end of their task, when somebody lists what is pending.
 #[derive(Clone)]
