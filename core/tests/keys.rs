@@ -237,13 +237,16 @@ async fn what_cannot_be_done_is_refused_before_anything_is_sent() {
         (&with, request().key(""), "key"),
         (&with, request().key("k".repeat(201)), "key"),
         (&with, request().key("a\nb"), "key"),
+        (&with, request().key(format!("job {KEY}")), "key"),
         (&with, VideoRequest::new("A red ball").retry_failed(true), "retry_failed"),
         (&without, request(), "key"),
     ] {
         let error = videos.generate(request).await.unwrap_err();
         let said = (error.kind(), error.record().field.as_deref());
         assert_eq!(said, (ErrorKind::InvalidRequest, Some(field)), "{error}");
+        assert!(!format!("{error:?} {error}").contains(KEY), "{error}");
     }
+    assert!(!std::fs::read_to_string(&journal).unwrap().contains(KEY));
     assert_eq!(with.key("").await.unwrap_err().kind(), ErrorKind::InvalidRequest);
     assert_eq!(without.key("a").await.unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(emulator.requests().len(), 0);

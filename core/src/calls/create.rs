@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{Call, ClientCore, Path, Turn};
-#[cfg(feature = "journal")]
-use crate::calls::create_log::Earlier;
-#[cfg(not(feature = "journal"))]
-use crate::calls::no_create_log::Earlier;
 use crate::calls::tracker::{LeftBehind, TrackedCreate};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{SavedFile, Snapshot, VideoRequest, Warning};
+use crate::model::{Earlier, SavedFile, Snapshot, VideoRequest, Warning};
 use crate::protocol::{Safety, parse_create};
 use crate::status::TaskStatus;
 use crate::time::Time;

@@ -11,7 +11,7 @@ use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
-use crate::model::{Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
+use crate::model::{Earlier, Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
 use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
 use crate::status::TaskStatus;
 
@@ -36,16 +36,6 @@ pub(crate) struct OpenIntent {
 
 /// A create request with a key, and what is known of it.
 pub(crate) struct Keyed(ClaimMachine);
-
-/// A task that was created under the key before.
-pub(crate) struct Earlier {
-    pub(crate) task_id: String,
-    pub(crate) model: String,
-    /// Unix seconds.
-    pub(crate) created_at: u64,
-    pub(crate) succeeded: bool,
-    pub(crate) saved: Option<SavedFile>,
-}
 
 impl From<Entry> for Earlier {
     fn from(entry: Entry) -> Self {
@@ -88,7 +78,18 @@ impl ClientCore {
             let text = "a key needs a journal, which says what was created under it: give the client one with journal";
             return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "key", text));
         }
-        let keyed = KeyedRequest::new(key, prepared.fingerprint(), kept_fields(&prepared.body))?;
+        // What is kept and shown must not hold the API key, wherever the caller put it.
+        let without_key = |text: String| match &self.config.key {
+            Some(key) => key.redact(&text).into_owned(),
+            None => text,
+        };
+        if without_key(key.clone()) != *key {
+            let text = "key must not hold the API key: it is kept in the journal";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "key", text));
+        }
+        let fields =
+            kept_fields(&prepared.body).into_iter().map(|(name, value)| (without_key(name), without_key(value)));
+        let keyed = KeyedRequest::new(key, prepared.fingerprint(), fields)?;
         let deadline = self.now() + self.config.create_timeout;
         Ok(Some(Keyed(ClaimMachine::new(keyed, request.retry_failed, deadline))))
     }
@@ -266,7 +267,8 @@ impl OpenIntent {
             return error;
         };
         let reason = error.kind().name().to_owned();
-        let (intent, request_id) = (self.intent.clone(), error.record().request_id.clone());
+        let intent = self.intent.clone();
+        let request_id = error.record().request_id.as_deref().map(|id| self.core.bounded(id, MAX_WORD));
         let written = if let Some(id) = error.task_id() {
             // A broken answer that names the task: the id is worth more than the rest of the answer.
             self.write_created(&recorder, id, request_id.as_deref()).await

@@ -6,19 +6,11 @@ use std::sync::Arc;
 use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::model::{Prepared, SavedFile, Snapshot, VideoRequest, Warning};
+use crate::model::{Earlier, Prepared, Snapshot, VideoRequest, Warning};
 
 pub(crate) struct OpenIntent;
 
 pub(crate) struct Keyed(Infallible);
-
-pub(crate) struct Earlier {
-    pub(crate) task_id: String,
-    pub(crate) model: String,
-    pub(crate) created_at: u64,
-    pub(crate) succeeded: bool,
-    pub(crate) saved: Option<SavedFile>,
-}
 
 #[allow(clippy::unused_self)] // the shapes of those that look and write
 impl ClientCore {

@@ -7,6 +7,6 @@ mod validate;
 
 pub use image::{Image, ImageType};
 pub use request::{KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Validate, VideoRequest};
-pub(crate) use task::SavedFile;
 pub use task::Snapshot;
+pub(crate) use task::{Earlier, SavedFile};
 pub use validate::{Prepared, Warning, WarningCode};

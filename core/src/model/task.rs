@@ -15,6 +15,16 @@ pub(crate) struct SavedFile {
     pub(crate) named: bool,
 }
 
+/// A task that was created under the same key before, as the journal says.
+pub(crate) struct Earlier {
+    pub(crate) task_id: String,
+    pub(crate) model: String,
+    /// Unix seconds.
+    pub(crate) created_at: u64,
+    pub(crate) succeeded: bool,
+    pub(crate) saved: Option<SavedFile>,
+}
+
 /// What one answer of the server says about a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
