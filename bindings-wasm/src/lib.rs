@@ -13,9 +13,13 @@
 mod advance;
 mod client;
 mod convert;
+#[cfg(feature = "node")]
+mod journal;
 mod many;
 #[cfg(feature = "node")]
 mod node;
+#[cfg(feature = "node")]
+mod node_client;
 mod run;
 #[cfg(feature = "node")]
 mod save;

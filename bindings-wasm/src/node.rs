@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use junfeiai::ApiKey;
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::Time;
 use junfeiai::protocol::connect_failure::{Stage, failure_of};
@@ -22,12 +23,7 @@ use junfeiai::transport::{
     Failure, Headers, HttpRequest, HttpResponse, Outside, Piece, PieceResponse, ProxySetting, Timer, Transport,
     TransportError,
 };
-use junfeiai::{ApiKey, ClientBuilder, ErrorKind, Phase};
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-
-use crate::client::RawClient;
-use crate::convert;
 
 #[wasm_bindgen]
 extern "C" {
@@ -158,7 +154,7 @@ impl Drop for Sleep {
 /// `setTimeout` takes a signed 32-bit number of milliseconds; what is longer would fire at once.
 const LONGEST_MS: f64 = 2_147_483_647.0;
 
-struct NodeTimer(NodeHost);
+pub(crate) struct NodeTimer(pub(crate) NodeHost);
 
 impl Timer for NodeTimer {
     fn now(&self) -> Time {
@@ -192,9 +188,9 @@ impl Timer for NodeTimer {
     }
 }
 
-struct NodeTransport {
-    host: NodeHost,
-    proxies: ProxyRules,
+pub(crate) struct NodeTransport {
+    pub(crate) host: NodeHost,
+    pub(crate) proxies: ProxyRules,
 }
 
 impl Transport for NodeTransport {
@@ -360,29 +356,5 @@ impl Stream for Body {
             self.0 = None;
             return Poll::Ready(item);
         }
-    }
-}
-
-#[wasm_bindgen]
-impl RawClient {
-    /// A client on Node's `http`. `proxy` is the option of that name, `variables` an object of those that name proxies.
-    #[wasm_bindgen(js_name = onNode)]
-    pub fn on_node(options: JsValue, host: NodeHost, proxy: JsValue, variables: JsValue) -> Result<RawClient, JsValue> {
-        let proxy = match (proxy.as_string(), proxy.is_undefined() || proxy.is_null()) {
-            (None, false) => {
-                return Err(convert::refusal(ErrorKind::Config, Phase::Config, "proxy", "proxy must be a string"));
-            }
-            (proxy, _) => proxy,
-        };
-        let build = || {
-            let options = convert::json(options, Phase::Config)?;
-            let builder = ClientBuilder::from_json(options)?;
-            let variables = convert::json(variables, Phase::Config)?;
-            let read = |name: &str| variables.get(name)?.as_str().map(str::to_owned);
-            let proxies = ProxyRules::new(proxy.as_deref(), read)?;
-            let timer = NodeTimer(host.clone());
-            builder.transport(Arc::new(NodeTransport { host, proxies })).timer(Arc::new(timer)).build()
-        };
-        build().map(RawClient::of).map_err(|error| convert::error(&error))
     }
 }

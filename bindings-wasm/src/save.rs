@@ -89,10 +89,19 @@ extern "C" {
     fn verify(this: &JsSaveOptions) -> bool;
     #[wasm_bindgen(method, getter)]
     fn connections(this: &JsSaveOptions) -> Option<u32>;
+    /// Takes a whole video of that name for one that a former process saved.
+    #[wasm_bindgen(method, getter)]
+    fn resume(this: &JsSaveOptions) -> Option<bool>;
 }
 
 /// Node's files. A promise of theirs begins when it is made, and they are carried out one after the other.
-struct NodeStorage(JsStorage);
+pub(crate) struct NodeStorage(JsStorage);
+
+impl NodeStorage {
+    pub(crate) fn new(storage: JsStorage) -> Self {
+        Self(storage)
+    }
+}
 
 /// What a promise of the storage brings.
 fn settled<T>(promise: Promise, convert: impl FnOnce(JsValue) -> T + 'static) -> BoxFuture<'static, Result<T>> {
@@ -234,6 +243,18 @@ impl Storage for NodeStorage {
 
 #[wasm_bindgen]
 impl RawVideo {
+    /// Where an earlier call with the same key saved it, as the journal says.
+    #[wasm_bindgen(getter, js_name = savedPath)]
+    pub fn saved_path(&self) -> Option<String> {
+        Some(self.video().saved_path()?.to_string_lossy().into_owned())
+    }
+
+    /// A file name made of the task's id.
+    #[wasm_bindgen(js_name = fileName)]
+    pub fn file_name(&self) -> String {
+        self.video().file_name()
+    }
+
     /// Saves into a storage of JavaScript functions; gives what is known about the whole video.
     pub fn save(
         &self,
@@ -248,6 +269,7 @@ impl RawVideo {
         save.policy.verify = options.verify();
         save.policy.first_bytes = options.verify();
         save.policy.connections = options.connections().unwrap_or(save.policy.connections);
+        save.take_whole = options.resume().unwrap_or_default();
         let video = self.video().clone();
         promise_with(signal, |token| run(video, storage, save, token.clone(), notify))
     }
@@ -261,6 +283,7 @@ async fn run(
     notify: Option<Function>,
 ) -> Result<JsValue> {
     options.cancel = Some(token);
+    options.kept_path = Some(storage.display(""));
     let finished = video.save_to(Arc::new(NodeStorage(storage)), options, progress_callback(notify)).await?;
     let info = finished.info.as_ref();
     Ok(convert::value(&json!({

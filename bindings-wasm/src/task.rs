@@ -43,9 +43,11 @@ pub(crate) fn with_progress(wait: Wait, tell: Option<Function>) -> Wait {
 #[wasm_bindgen]
 impl RawTask {
     /// Everything that the last response said, and advice that the request does not follow, or a bill that differs: an array of the
-    /// two as JSON text. Value by value it would cost more than asking for the task.
+    /// two as JSON text; whether an earlier call with its key created it, and where that saved its video. Value by value it would cost more than asking for the task.
     pub fn seen(&self) -> String {
-        serde_json::to_string(&(self.task.snapshot(), self.task.warnings())).unwrap_or_default()
+        let (task, saved) = (&self.task, self.task.saved_path());
+        let saved = saved.map(|path| path.to_string_lossy());
+        serde_json::to_string(&(task.snapshot(), task.warnings(), task.is_reused(), saved)).unwrap_or_default()
     }
 
     /// The server's last response, complete, as JSON text.

@@ -4,6 +4,7 @@ import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
+import { journalCalls, type KeyRecord, type Pending, type Resumed } from "./journal.js";
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
@@ -222,6 +223,34 @@ export class Videos {
       if (left) leave([tracker], "generateMany was left before its end");
       end();
     }
+  }
+
+  /** What the journal knows of a `key`; `null` for nothing. Asks nothing of the server. */
+  async key(key: string, options: CallOptions = {}): Promise<KeyRecord | null> {
+    return journalCalls().key(this.#handle, key, options);
+  }
+
+  /** What is left to be done, as the journal says: tasks to resume, and create requests whose outcome is unknown. */
+  async pending(options: CallOptions = {}): Promise<Pending[]> {
+    return journalCalls().pending(this.#handle, options);
+  }
+
+  /** Takes a task off the journal's list: its video is not wanted, or was taken in another way. False when it is not on it. */
+  async forget(taskId: string, options: CallOptions = {}): Promise<boolean> {
+    return journalCalls().forget(this.#handle, taskId, options);
+  }
+
+  /**
+   * Marks a create request whose outcome was unknown as resolved, after you checked your account's usage page: with the id of the
+   * task that you found there, or without one when it made none. False when there is no such create request.
+   */
+  async resolveUnknown(intent: string, taskId?: string | null, options: CallOptions = {}): Promise<boolean> {
+    return journalCalls().resolveUnknown(this.#handle, intent, taskId, options);
+  }
+
+  /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */
+  async *resumePending(folder: string, options: CallOptions = {}): AsyncGenerator<Resumed, void, undefined> {
+    yield* journalCalls().resumePending(this.#handle, folder, options);
   }
 
   async *#ended<K>(many: RawMany, signal: AbortSignal | null | undefined, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {

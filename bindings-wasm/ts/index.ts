@@ -1,12 +1,13 @@
 export { Client, Videos, ready, type Advanced, type Balance, type CallOptions, type Ended } from "./client.js";
 export type { WaitState } from "./durable.js";
+export type { KeyRecord, Pending, Resumed } from "./journal.js";
 export { JunFeiAIError, type ErrorCode } from "./errors.js";
 export type { ClientOptions, ImageInput, VideoRequest } from "./options.js";
 export type { PlaybackMode } from "./playback-of.js";
 export type { TaskStatus } from "./raw.js";
 export type { SaveOptions, Summary } from "./saver.js";
 export { Task, type WaitOptions, type Warning } from "./task.js";
-export type { Progress } from "./values.js";
+export type { JournalStore, Progress, StoreRow } from "./values.js";
 export { Video, type ReadOptions } from "./video.js";
 /** @internal */
 export { __options, __panicForTests, playbackOf } from "./inner.js";

@@ -42,7 +42,7 @@ const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)
 /** What is opened is what was asked for: not what a link leads to, and not a pipe, whose other end would be waited for. */
 const FLAGS = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-class NodeStorage implements Storage {
+export class NodeStorage implements Storage {
   readonly #target: string;
   readonly #open = new Map<string, fs.FileHandle>();
   /** Files with their text that were made and not removed. */

@@ -31,18 +31,18 @@ const isNode = !("Deno" in globalThis) && !process.versions["bun"];
 const VARIABLES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"];
 
 /** The client in the module, with the transport that its options ask for. */
-export function makeClient({ options, fetch }: Shaped, host: NodeHost | undefined): RawClient {
-  const { proxy, ca_file, ...rest } = options;
+export function makeClient({ options, fetch }: Shaped, host: NodeHost | undefined, store: object | undefined): RawClient {
+  const { proxy, ca_file, journal: _, ...rest } = options;
   if (host) {
     const variables = Object.fromEntries(VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
-    return call(() => RawClient.onNode(rest, host as never, proxy, variables));
+    return call(() => RawClient.onNode(rest, host as never, proxy, variables, store as never));
   }
   for (const [field, value] of [["proxy", proxy], ["caFile", ca_file]] as const) {
     if (value === undefined || value === null) continue;
     const why = fetch ? "it is not used with a custom fetch: give one of the two" : "this engine's fetch has settings of its own for it";
     throw own("config", "config", `${field} cannot be used here: ${why}`, { field });
   }
-  return call(() => new RawClient(rest, fetch as never, fetch ? undefined : forCreates as never));
+  return call(() => RawClient.onFetch(rest, fetch as never, fetch ? undefined : forCreates as never, store as never));
 }
 
 /** What a client sends with; `undefined` where that is `fetch`. */

@@ -1,5 +1,5 @@
 /** Written from core/options.toml by `make options`; do not edit. */
-import type { ImageInput, Progress } from "./values.js";
+import type { ImageInput, JournalStore, Progress } from "./values.js";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -43,6 +43,11 @@ export interface ClientOptions {
   maxPollErrors?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
+  /** A store of yours that records paid tasks, so that a later process can resume them, and that any number of processes and
+   * machines may share: see "Journal". In Node, Bun and Deno. Default: none. */
+  journal?: JournalStore | undefined;
+  /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
+  journalPrompts?: boolean | undefined;
   /** In Node: a proxy, `http://` or `https://`, instead of the one in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`; `""` for
    * no proxy. Default: the environment's. */
   proxy?: string | undefined;
@@ -56,7 +61,7 @@ export interface ClientOptions {
 export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
-  "maxPollErrors", "language", "proxy", "caFile", "dangerouslyAllowBrowser",
+  "maxPollErrors", "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */
@@ -81,11 +86,16 @@ export interface VideoRequest {
   /** How strictly the request is checked before it is sent; `"strict"`: treat warnings as errors; `"off"`: no checks.
    * Default: `"default"`. */
   validate?: "strict" | "default" | "off" | undefined;
+  /** Your own name for the job, 1–200 bytes: one task is created per key, whoever asks, however often; needs `journal`. See
+   * "Exactly once". Default: none. */
+  key?: string | undefined;
+  /** Creates another task under the key when its task failed. Default: `false`. */
+  retryFailed?: boolean | undefined;
 }
 
 /** @internal */
 export const REQUEST = [
-  "prompt", "model", "seconds", "size", "image", "images", "duration", "extra", "validate",
+  "prompt", "model", "seconds", "size", "image", "images", "duration", "extra", "validate", "key", "retryFailed",
 ] as const;
 
 /** Options of a wait. */

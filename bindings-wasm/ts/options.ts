@@ -77,9 +77,9 @@ export async function shapeRequest(
     return text(input);
   };
   try {
-    const { image: one, images: several, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request };
+    const { image: one, images: several, retryFailed, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request } as VideoRequest;
     field = "image";
-    const shaped: Record<string, unknown> = { ...rest, image: one === undefined || one === null ? undefined : await image(one) };
+    const shaped: Record<string, unknown> = { ...rest, retry_failed: retryFailed, image: one === undefined || one === null ? undefined : await image(one) };
     field = "images";
     shaped["images"] = Array.isArray(several) ? await Promise.all(several.map(image)) : several;
     for (field of Object.keys(rest)) {

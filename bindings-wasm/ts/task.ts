@@ -30,18 +30,22 @@ export class Task {
   readonly #part: Part<RawTask>;
   readonly #seen: RawSnapshot;
   readonly #warnings: readonly Warning[];
+  /** True when an earlier call with the same `key` created it: this one sent nothing. */
+  readonly reused: boolean = false;
+  /** Where an earlier call with the same `key` saved its video, as the journal says. */
+  readonly savedPath: string | null = null;
   readonly #about: About = () => ({ task_id: this.id });
 
   /** @internal */
   constructor(handle: Handle, id: string, raw?: RawTask) {
     this.#handle = handle;
     this.#part = new Part(() => handle.raw().task(this.id), raw);
-    [this.#seen, this.#warnings] = raw
-      ? JSON.parse(call(() => raw.seen())) as [RawSnapshot, Warning[]]
+    [this.#seen, this.#warnings, this.reused, this.savedPath] = raw
+      ? JSON.parse(call(() => raw.seen())) as [RawSnapshot, Warning[], boolean, string | null]
       : [{
           task_id: id, status: "unknown", raw_status: "", progress: null, video_url: null, fail_reason: null, model: null,
           billed_seconds: null, charged_units: null, created_at: null, started_at: null, finished_at: null,
-        }, []];
+        }, [], false, null];
     // Where the module is there already, a text that is no id is refused at once.
     if (!raw && handle.loaded) this.#part.get();
   }

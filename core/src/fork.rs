@@ -23,6 +23,11 @@ impl Pid {
         Self(std::process::id())
     }
 
+    /// Its number; 0 in a page.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
     /// False in a child that inherited the value by `fork()`.
     pub fn is_current(self) -> bool {
         self == Self::current()

@@ -13,19 +13,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::async_compat::BoxFuture;
+use crate::async_compat::{BoxFuture, run_detached};
 use crate::error::Result;
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
+use crate::net::secret::ApiKey;
 use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
 use crate::protocol::process::{self, ProcessTable};
 use crate::store::{Store, failed, unavailable};
@@ -92,6 +89,20 @@ impl StoreJournal {
         self
     }
 
+    /// [`StoreJournal::account`] for the account of this API key.
+    #[must_use]
+    pub fn account_of(self, key: Option<&ApiKey>, same_account: bool) -> Self {
+        let fingerprint = key.map_or_else(
+            || "none".to_owned(),
+            |key| {
+                let mut hash = format!("{:x}", Sha256::digest(format!("junfeiai journal {}", *key.authorization())));
+                hash.truncate(16);
+                hash
+            },
+        );
+        self.account(fingerprint, same_account)
+    }
+
     /// Refuses to mix the tasks of two accounts.
     async fn check_account(&self) -> Result<()> {
         let Some(account) = &self.account else { return Ok(()) };
@@ -107,7 +118,8 @@ impl StoreJournal {
             if !known.is_empty() && !account.joins {
                 return Err(failed(
                     "this journal holds tasks of another API key: take another journal=NAME for another account, or add \
-                     &account=same once when only the key was replaced",
+                     &account=same once when only the key was replaced (with a store object in JavaScript: other names \
+                     of rows, or account: \"same\" on the object)",
                 ));
             }
             let value = format!("{known} {}", account.fingerprint).trim().to_owned();
@@ -255,15 +267,12 @@ impl Journal for StoreJournal {
     }
 
     fn append_now(&self, record: Record) -> Result<()> {
-        // The store works in threads of its own: this one only waits, and not for ever.
+        // A store works in threads of its own: this one only waits, and not for ever.
         let journal = self.clone();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let waiting = thread::Builder::new().name("junfeiai-journal".to_owned()).spawn(move || {
-            _ = sender.send(block_on(journal.write(record)));
-        });
-        let slow = || unavailable("the journal did not answer: the outcome of a create request is not written down");
-        waiting.map_err(|_| slow())?;
-        receiver.recv_timeout(DROP_LIMIT).map_err(|_| slow())?
+        let writing = Box::pin(async move { journal.write(record).await });
+        run_detached(writing, "junfeiai-journal", DROP_LIMIT).unwrap_or_else(|| {
+            Err(unavailable("the journal did not answer: the outcome of a create request is not written down"))
+        })
     }
 
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
@@ -361,24 +370,4 @@ fn read(name: &str, text: &str) -> Result<Ledger> {
 
 fn write(ledger: &Ledger) -> String {
     ledger.records().map(|record| record.to_line()).collect()
-}
-
-/// Runs a future to its end on this thread.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let (mut cx, mut future) = (Context::from_waker(&waker), pin!(future));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
-        }
-        thread::park();
-    }
 }

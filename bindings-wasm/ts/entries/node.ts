@@ -5,7 +5,9 @@ import { setSdkName } from "../client.js";
 import { setDurableWaits } from "../durable.js";
 import { setLoader } from "../engine.js";
 import { setMaker } from "../handle.js";
+import { setJournalCalls } from "../journal.js";
 import { durable } from "../node-durable.js";
+import { journal, journalOf } from "../node-journal.js";
 import { hostOf, makeClient } from "../node-transport.js";
 import { setSaver } from "../saver.js";
 import { saveToFile } from "../node-save.js";
@@ -14,9 +16,11 @@ setSdkName("node");
 setLoader({ now: () => readFileSync(join(__dirname, "junfeiai-node.wasm")) });
 setSaver(saveToFile);
 setDurableWaits(durable);
+setJournalCalls(journal);
 setMaker((shaped) => {
   // Connections outlive a restart of the module.
   const host = hostOf(shaped);
-  return () => makeClient(shaped, host);
+  const store = journalOf(shaped.options["journal"]);
+  return () => makeClient(shaped, host, store);
 });
 export * from "../index.js";

@@ -46,10 +46,11 @@ enum Answer {
 
 impl SharedTurns {
     pub(crate) fn new(store: Arc<dyn Store>, timer: Arc<dyn Timer>, rate: f64) -> Self {
-        let name = format!("{:x}-{:016x}", std::process::id(), timer.seed());
+        let process = Pid::current();
+        let name = format!("{:x}-{:016x}", process.number(), timer.seed());
         let budget = SharedBudget::new(&name, rate);
         let state = State { budget, asked: None, queue: VecDeque::new(), tickets: 0 };
-        Self { store, timer, process: Pid::current(), state: Mutex::new(state) }
+        Self { store, timer, process, state: Mutex::new(state) }
     }
 
     /// Waits until a request of this process may leave.

@@ -15,6 +15,8 @@ use crate::fork::PerProcess;
 use crate::journal::{Journal, Recorder};
 use crate::net::transport::{Timer, Transport};
 use crate::protocol::{RetryPolicy, WaitPolicy};
+#[cfg(feature = "journal")]
+use crate::store_journal::StoreJournal;
 
 impl Client {
     /// A client for this key with every default: the standard endpoint, the system's proxies and certificates.
@@ -59,6 +61,8 @@ pub struct ClientBuilder {
     timer: Option<Arc<dyn Timer>>,
     #[cfg(feature = "journal")]
     journal: Option<Arc<dyn Journal>>,
+    #[cfg(feature = "journal")]
+    store: Option<(StoreJournal, bool)>,
     #[cfg(feature = "journal")]
     pub(super) journal_prompts: bool,
     #[cfg(feature = "native")]
@@ -199,6 +203,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps the journal in a store of your own, for the account of this client's API key: create requests for another
+    /// account than that of its tasks are refused. `same_account` adds this key to those that it knows. Goes before
+    /// [`ClientBuilder::journal`], and behind [`ClientBuilder::journal_with`]. Default: none.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn journal_store(mut self, journal: StoreJournal, same_account: bool) -> Self {
+        self.store = Some((journal, same_account));
+        self
+    }
+
     /// The client.
     ///
     /// # Errors
@@ -228,7 +242,13 @@ impl ClientBuilder {
         let transport = transport.ok_or_else(|| missing("transport"))?;
         let timer = timer.ok_or_else(|| missing("timer"))?;
         #[cfg(feature = "journal")]
-        let journal = self.journal;
+        let journal = match (self.journal, self.store) {
+            (None, Some((journal, same_account))) => {
+                let journal: Arc<dyn Journal> = Arc::new(journal.account_of(config.key.as_ref(), same_account));
+                Some(journal)
+            }
+            (journal, _) => journal,
+        };
         #[cfg(feature = "native")]
         let journal = match (journal, self.journal_path) {
             (None, Some(place)) => Some(crate::platform::native::open_journal(&place, config.key.as_ref())?),

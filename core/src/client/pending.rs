@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::client::task::Task;
 use crate::client::videos::Videos;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::journal::{Entry, Event, State, in_flight};
@@ -189,6 +190,16 @@ impl Videos {
         let now = self.client.core.timer.unix_now();
         let entries = journal.entries().await?;
         Ok(entries.into_iter().filter(|entry| !in_flight(journal, entry, now)).filter_map(pending).collect())
+    }
+
+    /// The task of a [`Pending::Task`], which may have been created a moment ago by another process: the server may not show it
+    /// yet. Asks nothing of the server.
+    ///
+    /// # Errors
+    /// `invalid_request` when the text cannot be a task id.
+    pub fn pending_task(&self, task_id: &str, created_at: u64) -> Result<Task> {
+        self.client.core.note_young(check_task_id(task_id)?, created_at);
+        self.task(task_id)
     }
 
     /// Takes a task off the journal's list: its video is not wanted, or was taken in another way. The task itself goes

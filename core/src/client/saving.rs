@@ -8,18 +8,12 @@ use crate::client::video::Video;
 use crate::client::videos::Videos;
 use crate::error::Result;
 use crate::save::file::Save;
-use crate::save::file_name::safe_file_name;
 use crate::video::fetch::Source;
 
 impl Video {
     /// Saves the video under this name. Await it, after setting what differs from the defaults.
     pub fn save(&self, path: impl AsRef<Path>) -> Save {
         Save::new(self.client.core.clone(), self.source.clone(), path.as_ref(), self.saved.clone())
-    }
-
-    /// A file name made from the task id that every system takes, such as `task_abc.mp4`.
-    pub fn file_name(&self) -> String {
-        safe_file_name(self.task_id().unwrap_or("video"))
     }
 }
 

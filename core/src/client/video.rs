@@ -10,9 +10,15 @@ use bytes::Bytes;
 use crate::async_compat::{BoxStream, MaybeSend};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Phase, Result};
+#[cfg(feature = "journal")]
+use crate::journal::Event;
 use crate::model::SavedFile;
 use crate::protocol::blocks::ReaderOptions;
 use crate::protocol::{DownloadPolicy, Finished};
+#[cfg(feature = "journal")]
+use crate::save::existing::saved_in;
+#[cfg(feature = "journal")]
+use crate::save::file_name::safe_file_name;
 use crate::save::saver::{PROGRESS_EVERY, Reached, SaveOptions, save};
 use crate::storage::Storage;
 use crate::video::fetch::{ByteStream, Fetch, MemorySink, Source, Tell, to_memory};
@@ -49,6 +55,12 @@ impl Video {
     /// request.
     pub fn saved_path(&self) -> Option<&Path> {
         self.saved.as_ref().filter(|file| file.named).map(|file| Path::new(&file.path))
+    }
+
+    /// A file name made from the task id that every system takes, such as `task_abc.mp4`.
+    #[cfg(feature = "journal")]
+    pub fn file_name(&self) -> String {
+        safe_file_name(self.task_id().unwrap_or("video"))
     }
 
     /// The client that it belongs to.
@@ -170,8 +182,27 @@ impl Video {
                 notify(reached.bytes, reached.total);
             }
         };
-        let finished = save(core, &self.source, storage, options, tick).await?;
+        #[cfg(feature = "journal")]
+        let (kept_path, earlier) = {
+            let path = options.kept_path.clone();
+            let saved = self.saved.as_deref().filter(|saved| Some(&saved.path) == path.as_ref());
+            let earlier = match (saved, options.take_whole) {
+                (None, false) => None,
+                (saved, _) => saved_in(&storage, saved, core.timer.seed(), core.now()).await?,
+            };
+            (path, earlier)
+        };
+        #[cfg(not(feature = "journal"))]
+        let earlier = None;
+        let finished = match earlier {
+            Some(finished) => finished,
+            None => save(core, &self.source, storage, options, tick).await?,
+        };
         let total = finished.total.unwrap_or_default();
+        #[cfg(feature = "journal")]
+        if let (Some(id), Some(path)) = (&self.source.task_id, kept_path) {
+            self.client.core.note(Event::Saved { task_id: id.clone(), path, bytes: total }).await;
+        }
         notify(total, Some(total));
         Ok(finished)
     }

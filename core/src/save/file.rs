@@ -151,6 +151,7 @@ impl Save {
             rate_limit: self.rate_limit,
             cancel: None,
             kept_path: Some(kept_path(&self.path)),
+            take_whole: false,
         };
         let (core, on_progress) = (self.core.clone(), &mut self.on_progress);
         let mut meter = Meter::new(begun);

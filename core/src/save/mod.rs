@@ -1,11 +1,11 @@
 //! Saving a video: one saver over a [`Storage`](crate::storage::Storage), for files of this machine and those that somebody else
 //! brings.
 
-#[cfg(feature = "native")]
+#[cfg(feature = "journal")]
 pub(crate) mod existing;
 #[cfg(feature = "native")]
 pub(crate) mod file;
-#[cfg(feature = "native")]
+#[cfg(feature = "journal")]
 pub(crate) mod file_name;
 mod files;
 mod lock;

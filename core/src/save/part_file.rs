@@ -229,7 +229,7 @@ impl PartFile {
     }
 
     /// [`PartFile::tidy`], and nothing else.
-    #[cfg(feature = "native")]
+    #[cfg(feature = "journal")]
     pub(super) async fn only_tidy(mut self) -> Result<()> {
         let result = self.tidy().await;
         self.stage = if result.is_ok() { Stage::Over } else { self.stage };

@@ -10,7 +10,7 @@ use crate::async_compat::MaybeSend;
 use crate::calls::cancel::CancelToken;
 use crate::calls::client_core::ClientCore;
 use crate::error::{Error, Phase, Result};
-#[cfg(feature = "native")]
+#[cfg(feature = "journal")]
 use crate::journal::Event;
 use crate::protocol::{DownloadPolicy, Finished};
 use crate::save::part_file::PartFile;
@@ -30,9 +30,13 @@ pub struct SaveOptions {
     /// Bytes per second at most.
     #[cfg(feature = "native")]
     pub rate_limit: Option<u64>,
-    /// The path as the journal keeps it.
-    #[cfg(feature = "native")]
-    pub(crate) kept_path: Option<String>,
+    /// The absolute path, as the journal keeps it. Default: the journal is not told of the save.
+    #[cfg(feature = "journal")]
+    pub kept_path: Option<String>,
+    /// Takes a whole MP4 of that name for the video, which a former process saved without coming to say so, and reads nothing.
+    /// Default: it is in the way.
+    #[cfg(feature = "journal")]
+    pub take_whole: bool,
     /// Ends the save early. Unlike a dropped future it waits until what was read is kept and the lock is released, which a
     /// storage that cannot work in place needs.
     pub cancel: Option<CancelToken>,
@@ -96,7 +100,7 @@ async fn run(
         (Some(token), None) => token.run(read).await?,
         (None, _) => read.await?,
     };
-    #[cfg(feature = "native")]
+    #[cfg(feature = "journal")]
     if let (Some(id), Some(path)) = (source.task_id.as_deref(), &options.kept_path) {
         let (task_id, bytes) = (id.to_owned(), finished.total.unwrap_or_default());
         core.note(Event::Saving { task_id, path: path.clone(), bytes }).await;

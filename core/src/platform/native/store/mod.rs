@@ -16,8 +16,6 @@ mod tls;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use self::place::{Place, Scheme};
 use crate::error::Result;
 use crate::journal::Journal;
@@ -39,16 +37,8 @@ pub(crate) fn open_journal(place: &Path, key: Option<&ApiKey>) -> Result<Arc<dyn
         return Err(failed("the journal is the address of a database that was taken for a path: give it as a string"));
     }
     let (text, same_account) = without_account(text)?;
-    let fingerprint = key.map_or_else(
-        || "none".to_owned(),
-        |key| {
-            let mut hash = format!("{:x}", Sha256::digest(format!("junfeiai journal {}", *key.authorization())));
-            hash.truncate(16);
-            hash
-        },
-    );
     let journal = StoreJournal::new(open_store(&text)?).processes(Arc::new(System));
-    Ok(Arc::new(journal.account(fingerprint, same_account)))
+    Ok(Arc::new(journal.account_of(key, same_account)))
 }
 
 fn is_url(text: &str) -> bool {

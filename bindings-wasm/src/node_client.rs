@@ -1,0 +1,64 @@
+//! The clients of Node's module: on Node's `http` or on `fetch`, with a journal where there is a store for it.
+
+use std::sync::Arc;
+
+use js_sys::Function;
+use junfeiai::platform::wasm::{FetchTransport, JsTimer};
+use junfeiai::protocol::proxy::ProxyRules;
+use junfeiai::transport::Timer;
+use junfeiai::{ClientBuilder, ErrorKind, Phase};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::client::RawClient;
+use crate::convert;
+use crate::journal::{JsJournal, with_journal};
+use crate::node::{NodeHost, NodeTimer, NodeTransport};
+
+#[wasm_bindgen]
+impl RawClient {
+    /// A client on Node's `http`. `proxy` is the option of that name, `variables` an object of those that name proxies.
+    #[wasm_bindgen(js_name = onNode)]
+    pub fn on_node(
+        options: JsValue,
+        host: NodeHost,
+        proxy: JsValue,
+        variables: JsValue,
+        journal: Option<JsJournal>,
+    ) -> Result<RawClient, JsValue> {
+        let proxy = match (proxy.as_string(), proxy.is_undefined() || proxy.is_null()) {
+            (None, false) => {
+                return Err(convert::refusal(ErrorKind::Config, Phase::Config, "proxy", "proxy must be a string"));
+            }
+            (proxy, _) => proxy,
+        };
+        let build = || {
+            let options = convert::json(options, Phase::Config)?;
+            let builder = ClientBuilder::from_json(options)?;
+            let variables = convert::json(variables, Phase::Config)?;
+            let read = |name: &str| variables.get(name)?.as_str().map(str::to_owned);
+            let proxies = ProxyRules::new(proxy.as_deref(), read)?;
+            let timer: Arc<dyn Timer> = Arc::new(NodeTimer(host.clone()));
+            let builder = with_journal(builder, journal, &timer);
+            builder.transport(Arc::new(NodeTransport { host, proxies })).timer(timer).build()
+        };
+        build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+
+    /// A client on `fetch`, with a journal.
+    #[wasm_bindgen(js_name = onFetch)]
+    pub fn on_fetch(
+        options: JsValue,
+        fetch: Option<Function>,
+        for_creates: Option<Function>,
+        journal: Option<JsJournal>,
+    ) -> Result<RawClient, JsValue> {
+        let build = || {
+            let builder = ClientBuilder::from_json(convert::json(options, Phase::Config)?)?;
+            let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
+            let timer: Arc<dyn Timer> = Arc::new(JsTimer);
+            with_journal(builder, journal, &timer).transport(Arc::new(transport)).timer(timer).build()
+        };
+        build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+}

@@ -1,0 +1,201 @@
+// The journal in a store object: what was paid for survives the process, one key is one task, and a broken store costs nothing.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { Client, JunFeiAIError } from "junfeiai";
+import { KEY, startEmulator } from "./emulator.mjs";
+
+/** A store in memory, as a caller would write one. */
+function memoryStore() {
+  const rows = new Map();
+  let latest = 0;
+  return {
+    rows,
+    load: async (name) => rows.get(name) ?? null,
+    async swap(name, expected, value) {
+      if ((rows.get(name)?.version ?? null) !== expected) return null;
+      latest += 1;
+      if (value === null) rows.delete(name);
+      else rows.set(name, { value, version: latest });
+      return latest;
+    },
+    scan: async (prefix) => [...rows].filter(([name]) => name.startsWith(prefix)).map(([name, row]) => ({ name, ...row })),
+  };
+}
+
+let emulator, folder;
+const make = (options = {}) => new Client({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20, ...options });
+const posts = async () => (await emulator.requests()).filter((r) => r.method === "POST").length;
+const rejection = (promise) => promise.then(() => assert.fail("it was carried out"), (error) => error);
+
+before(async () => {
+  emulator = await startEmulator();
+  folder = await mkdtemp(join(tmpdir(), "junfeiai-journal-"));
+});
+after(async () => {
+  emulator.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await emulator.reset();
+  await emulator.forget();
+});
+
+describe("the journal in a store", () => {
+  test("one key is one task, whichever client asks", async () => {
+    const journal = memoryStore();
+    const request = { prompt: "a", seconds: 6, key: "film/1" };
+    const tasks = await Promise.all([1, 2, 3].map(() => make({ journal }).videos.create(request)));
+    assert.equal(new Set(tasks.map((task) => task.id)).size, 1);
+    assert.deepEqual(tasks.map((task) => task.reused).sort(), [false, true, true]);
+    assert.equal(await posts(), 1);
+    const known = await make({ journal }).videos.key("film/1");
+    assert.deepEqual([known.state, known.attempt, known.taskId], ["created", 1, tasks[0].id]);
+    assert.ok(known.createdAt instanceof Date);
+    assert.equal(await make({ journal }).videos.key("film/2"), null);
+    const conflict = await rejection(make({ journal }).videos.create({ ...request, seconds: 8 }));
+    assert.deepEqual([conflict.code, conflict.field, conflict.taskId], ["idempotency_conflict", "key", tasks[0].id]);
+    assert.equal(await posts(), 1);
+    assert.ok(![...journal.rows.values()].some((row) => row.value.includes(KEY)), "the API key is in no row");
+  });
+
+  test("what a former client left is listed, saved once, and off the list", async () => {
+    const journal = memoryStore();
+    const task = await make({ journal }).videos.create({ prompt: "a", key: "k" });
+    const { videos } = make({ journal });
+    const [pending] = await videos.pending();
+    assert.deepEqual([pending.kind, pending.taskId, pending.state, pending.key], ["task", task.id, "created", "k"]);
+    const ended = [];
+    for await (const one of videos.resumePending(join(folder, "left"))) ended.push(one);
+    assert.equal(ended.length, 1);
+    assert.equal(ended[0].error, null);
+    assert.equal((await stat(ended[0].summary.path)).size, ended[0].summary.bytes);
+    assert.deepEqual(await videos.pending(), []);
+    const saved = await videos.key("k");
+    assert.deepEqual([saved.state, saved.path], ["saved", ended[0].summary.path]);
+    // The same job again, in another client: nothing is sent and nothing is read.
+    await emulator.forget();
+    const again = await make({ journal }).videos.create({ prompt: "a", key: "k" });
+    assert.deepEqual([again.id, again.reused, again.savedPath], [task.id, true, saved.path]);
+    assert.equal((await emulator.requests()).length, 0);
+  });
+
+  test("forget and resolveUnknown end what is on the list", async () => {
+    const journal = memoryStore();
+    const { videos } = make({ journal });
+    const task = await videos.create("a");
+    assert.equal(await videos.forget(task.id), true);
+    assert.equal(await videos.forget(task.id), false);
+    assert.deepEqual(await videos.pending(), []);
+    assert.equal(await videos.resolveUnknown("0123456789abcdef"), false);
+  });
+
+  test("a store that fails, or answers nonsense, costs nothing", async () => {
+    const good = memoryStore();
+    const broken = [
+      { ...good, load: () => { throw new Error("no database"); }, swap: () => { throw new Error("no database"); } },
+      { ...good, load: () => Promise.reject(new Error("no database")) },
+      { ...good, load: async () => ({ value: 1, version: 1 }) },
+      { ...good, load: async () => ({ value: "", version: 0.5 }) },
+      { ...good, swap: async () => "1" },
+      { ...good, load: () => Promise.reject(null) },
+    ];
+    for (const journal of broken) {
+      const error = await rejection(make({ journal }).videos.create({ prompt: "a", key: "k" }));
+      assert.ok(error instanceof JunFeiAIError, String(error));
+      assert.equal(error.code, "journal", error.message);
+      assert.equal(error.maybeExecuted, false);
+      assert.ok(!error.message.includes("\n"));
+    }
+    const scanned = await rejection(make({ journal: { ...good, scan: async () => [{ name: "other", value: "", version: 1 }] } }).videos.pending());
+    assert.equal(scanned.code, "journal");
+    assert.equal(await posts(), 0);
+  });
+
+  test("what is no store is refused when the client is made", () => {
+    const { load, swap } = memoryStore();
+    for (const journal of ["tasks.journal", true, {}, { load, swap }, { load, swap, scan: 1 }, { ...memoryStore(), account: "other" }]) {
+      assert.throws(() => make({ journal }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("\n"));
+    }
+  });
+
+  test("a key without a journal, and another account's journal, are refused before anything is sent", async () => {
+    const unkept = await rejection(make().videos.create({ prompt: "a", key: "k" }));
+    assert.deepEqual([unkept.code, unkept.field], ["invalid_request", "key"]);
+    const journal = memoryStore();
+    await make({ journal }).videos.create("a");
+    const other = await rejection(make({ journal, apiKey: "sk-another" }).videos.create("a"));
+    assert.equal(other.code, "journal");
+    assert.equal(await posts(), 1);
+  });
+});
+
+/** The store in another process: one line of JSON for each operation. */
+const CHILD = `
+import { Client } from "junfeiai";
+const [base, key, store] = process.argv.slice(1);
+const ask = async (...call) => (await fetch(store, { method: "POST", body: JSON.stringify(call) })).json();
+const journal = { load: (...a) => ask("load", ...a), swap: (...a) => ask("swap", ...a), scan: (...a) => ask("scan", ...a) };
+const task = await new Client({ apiKey: key, baseURL: base, journal }).videos.create({ prompt: "a", key: "job" });
+console.log(JSON.stringify([task.id, task.reused]));
+`;
+
+describe("several processes", () => {
+  let store, server, place;
+  before(async () => {
+    server = createServer(async (request, response) => {
+      let text = "";
+      for await (const part of request) text += part;
+      const [method, ...values] = JSON.parse(text);
+      response.end(JSON.stringify(await store[method](...values)));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    place = `http://127.0.0.1:${server.address().port}/`;
+  });
+  after(() => { server.closeAllConnections(); server.close(); });
+  beforeEach(() => { store = memoryStore(); });
+
+  const start = (base) => spawn(process.execPath, ["--input-type=module", "-e", CHILD, base, KEY, place], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+  const result = async (child) => {
+    let text = "";
+    for await (const part of child.stdout) text += part;
+    return JSON.parse(text);
+  };
+
+  test("with the same key create one task", async () => {
+    const ended = await Promise.all([start(emulator.baseURL), start(emulator.baseURL)].map(result));
+    assert.equal(ended[0][0], ended[1][0]);
+    assert.deepEqual(ended.map(([, reused]) => reused).sort(), [false, true]);
+    assert.equal(await posts(), 1);
+  });
+
+  test("one that is killed during its create request leaves it on the list, and nobody sends it again", { skip: process.platform !== "linux" }, async () => {
+    // Takes the request and never answers.
+    let came;
+    const arrived = new Promise((resolve) => { came = resolve; });
+    const silent = createServer(() => { came(); }).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const child = start(`http://127.0.0.1:${silent.address().port}/v1`);
+    await arrived;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    silent.closeAllConnections();
+    silent.close();
+    const { videos } = make({ journal: store });
+    const [left] = await videos.pending();
+    assert.deepEqual([left.kind, left.reason, left.key, left.pid], ["unknown", "crashed", "job", child.pid]);
+    const error = await rejection(videos.create({ prompt: "a", key: "job" }));
+    assert.deepEqual([error.code, error.maybeExecuted], ["create_outcome_unknown", true]);
+    assert.equal(await posts(), 0);
+    // Nothing was found in the account: the key is free again.
+    assert.equal(await videos.resolveUnknown(left.intent), true);
+    assert.deepEqual(await videos.pending(), []);
+    assert.equal((await videos.create({ prompt: "a", key: "job" })).reused, false);
+    assert.equal(await posts(), 1);
+  });
+});

@@ -1,0 +1,142 @@
+/** The journal of Node's module: the caller's store on its way to the core, and what is asked of it. */
+import { join, resolve } from "node:path";
+import type { RawClient, RawTask, RawVideo } from "#glue";
+import { guarded, own, take } from "./calls.js";
+import { call, run, type About } from "./engine.js";
+import { JunFeiAIError, toError } from "./errors.js";
+import type { Handle } from "./handle.js";
+import type { Abortable, JournalCalls, KeyRecord, Pending, Resumed } from "./journal.js";
+import { NodeStorage, saveToFile } from "./node-save.js";
+import type { JournalStore } from "./values.js";
+
+/** Videos that are read at once. */
+const SAVES = 4;
+
+/** What the core calls. @internal */
+export class JournalHost {
+  readonly #store: JournalStore;
+  readonly sameAccount: boolean;
+  readonly processes = new NodeStorage("/");
+
+  constructor(store: JournalStore) {
+    this.#store = store;
+    this.sameAccount = store.account === "same";
+  }
+
+  load(name: string): unknown { return this.#store.load(name); }
+  swap(name: string, expected?: number, value?: string): unknown { return this.#store.swap(name, expected ?? null, value ?? null); }
+  scan(prefix: string): unknown { return this.#store.scan(prefix); }
+}
+
+/** The store of a client's options, looked at before anything is paid for. @internal */
+export function journalOf(given: unknown): JournalHost | undefined {
+  if (given === undefined || given === null) return undefined;
+  const refuse = (why: string, cause?: unknown): JunFeiAIError => own("config", "config", why, { field: "journal", cause });
+  const shape = "an object with the methods load, swap and scan";
+  if (typeof given !== "object") {
+    throw refuse(`journal must be ${shape}, not a ${typeof given}: files and addresses of databases are not opened here`);
+  }
+  try {
+    const store = given as JournalStore;
+    for (const method of ["load", "swap", "scan"] as const) {
+      if (typeof store[method] !== "function") throw refuse(`journal must be ${shape}: ${method} is missing`);
+    }
+    const account: unknown = store.account;
+    if (account !== undefined && account !== "same") throw refuse("account of the journal can only be \"same\": leave it out otherwise");
+    return new JournalHost(store);
+  } catch (error) {
+    throw error instanceof JunFeiAIError ? error : refuse(`journal must be ${shape}, and it cannot be read`, error);
+  }
+}
+
+interface RawKey {
+  key: string; attempt: number; state: string; task_id: string | null; intent: string; model: string; created_at: number;
+  path: string | null; bytes: number | null;
+}
+interface RawPending {
+  kind: string; task_id?: string; intent?: string; created_at?: number; at?: number; pid?: number | null; reason?: string;
+  model: string; state?: string; seconds: string | null; fingerprint: string | null; prompt: string | null; key: string | null;
+}
+
+const date = (unix: number | undefined): Date => new Date((unix ?? 0) * 1000);
+
+function pendingOf(raw: RawPending): Pending {
+  const { task_id, created_at, at, intent, pid, reason, ...rest } = raw;
+  const shaped = raw.kind === "task"
+    ? { ...rest, taskId: task_id, createdAt: date(created_at) }
+    : { ...rest, intent, createdAt: date(at), pid, reason };
+  return shaped as Pending;
+}
+
+/** One call about the journal. */
+async function ask<T>(handle: Handle, options: Abortable, work: (client: RawClient, signal: AbortSignal | undefined) => Promise<T>, about?: About): Promise<T> {
+  const client = await handle.ready();
+  const { signal } = take(options, ["signal"], "journal");
+  return guarded(signal, undefined, about, (inner) => run(() => work(client, inner), inner, about));
+}
+
+const rawPending = (handle: Handle, options: Abortable): Promise<RawPending[]> =>
+  ask(handle, options, (client, signal) => client.pending(signal) as Promise<RawPending[]>);
+
+export const journal: JournalCalls = {
+  async key(handle, key, options) {
+    const raw = await ask(handle, options, (client, signal) => client.key(String(key), signal) as Promise<RawKey | null>);
+    if (!raw) return null;
+    const { task_id, created_at, ...rest } = raw;
+    return { ...rest, taskId: task_id, createdAt: date(created_at) } as KeyRecord;
+  },
+  pending: async (handle, options) => (await rawPending(handle, options)).map(pendingOf),
+  forget: (handle, id, options) =>
+    ask(handle, options, (client, signal) => client.forget(String(id), signal) as Promise<boolean>, () => ({ task_id: String(id) })),
+  resolveUnknown: (handle, intent, id, options) =>
+    ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
+
+  async *resumePending(handle, folder, options) {
+    const dir = resolve(String(folder));
+    const { signal } = take(options, ["signal"], "journal");
+    const stop = new AbortController();
+    const signals = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    let free = SAVES;
+    const queue: (() => void)[] = [];
+    const resume = async (id: string, state: string | undefined, at: number | undefined): Promise<Resumed> => {
+      try {
+        const summary = await guarded(signals, undefined, () => ({ task_id: id }), async (inner) => {
+          const about: About = () => ({ task_id: id });
+          const task = call(() => handle.raw().pendingTask(id, at ?? 0)) as RawTask;
+          const video = state === "succeeded"
+            ? call(() => handle.raw().video(id, undefined))
+            : await run(() => task.wait({}, undefined, inner) as Promise<RawVideo>, inner, about);
+          if (free > 0) free -= 1;
+          else await new Promise<void>((begin) => { queue.push(begin); });
+          try {
+            const how = { overwrite: false, createParents: true, verify: true, resume: true };
+            return await saveToFile(join(dir, call(() => video.fileName())), {}, (storage) =>
+              run(() => video.save(storage as never, how as never, undefined, inner), inner, about));
+          } finally {
+            const next = queue.shift();
+            if (next) next();
+            else free += 1;
+          }
+        });
+        return { taskId: id, summary, error: null };
+      } catch (error) {
+        return { taskId: id, summary: null, error: toError(error) as JunFeiAIError };
+      }
+    };
+    const running = new Map<string, Promise<Resumed>>();
+    for (const { kind, task_id: id, state, created_at } of await rawPending(handle, options)) {
+      if (kind === "task" && id !== undefined) running.set(id, resume(id, state, created_at));
+    }
+    try {
+      while (running.size > 0) {
+        const ended = await Promise.race(running.values());
+        running.delete(ended.taskId);
+        yield ended;
+      }
+    } finally {
+      stop.abort();
+      // What is read is kept and its lock given back before this ends.
+      await Promise.all(running.values());
+    }
+  },
+};
