@@ -31,9 +31,9 @@ export class Task {
   readonly #seen: RawSnapshot;
   readonly #warnings: readonly Warning[];
   /** True when an earlier call with the same `key` created it: this one sent nothing. */
-  readonly reused: boolean = false;
+  readonly reused: boolean;
   /** Where an earlier call with the same `key` saved its video, as the journal says. */
-  readonly savedPath: string | null = null;
+  readonly savedPath: string | null;
   readonly #about: About = () => ({ task_id: this.id });
 
   /** @internal */
