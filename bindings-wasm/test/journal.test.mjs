@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Client, JunFeiAIError } from "junfeiai";
+import { pathToFileURL } from "node:url";
 import { KEY, startEmulator } from "./emulator.mjs";
 
 /** A store in memory, as a caller would write one. */
@@ -119,8 +120,8 @@ describe("the journal in a store", () => {
 
   test("what is no store is refused when the client is made", () => {
     const { load, swap } = memoryStore();
-    for (const journal of ["tasks.journal", true, {}, { load, swap }, { load, swap, scan: 1 }, { ...memoryStore(), account: "other" }]) {
-      assert.throws(() => make({ journal }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("\n"));
+    for (const journal of [true, 1, "", "a\0b", "redis://user:password@127.0.0.1/0", new URL("https://127.0.0.1/"), {}, { load, swap }, { load, swap, scan: 1 }, { ...memoryStore(), account: "other" }]) {
+      assert.throws(() => make({ journal }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("\n") && !error.message.includes("password"));
     }
   });
 
@@ -135,18 +136,57 @@ describe("the journal in a store", () => {
   });
 });
 
+describe("the journal in a folder", () => {
+  const place = () => join(folder, `journal-${Math.random().toString(16).slice(2)}`);
+
+  test("is there for the next client, and holds neither prompt nor API key", async () => {
+    const journal = place();
+    const task = await make({ journal }).videos.create({ prompt: "a secret prompt", key: "k" });
+    const again = await make({ journal }).videos.create({ prompt: "a secret prompt", key: "k" });
+    assert.deepEqual([again.id, again.reused, await posts()], [task.id, true, 1]);
+    assert.deepEqual((await make({ journal: pathToFileURL(journal) }).videos.pending()).map((one) => one.taskId), [task.id]);
+    for (const name of await readdir(journal, { recursive: true })) {
+      const file = join(journal, name);
+      if (!(await stat(file)).isFile()) continue;
+      const text = await readFile(file, "utf8");
+      assert.ok(!text.includes("a secret prompt") && !text.includes(KEY), name);
+      if (process.platform !== "win32") assert.equal((await stat(file)).mode & 0o077, 0, name);
+    }
+  });
+
+  test("another file or folder, and one that cannot be written, are refused before anything is sent", async () => {
+    const file = place();
+    await writeFile(file, "this is no journal\n");
+    assert.throws(() => make({ journal: file }), (error) => error.code === "journal" && error.field === "journal" && error.message.includes("folder"));
+    const newer = place();
+    await mkdir(newer);
+    await writeFile(join(newer, "junfeiai-journal"), "2\n");
+    assert.throws(() => make({ journal: newer }), (error) => error.code === "journal" && error.message.includes("another version"));
+    const foreign = place();
+    await mkdir(foreign);
+    await writeFile(join(foreign, "holiday.jpg"), "");
+    for (const journal of [foreign, join(file, "below")]) {
+      const error = await rejection(make({ journal }).videos.create("a"));
+      assert.deepEqual([error.code, error.maybeExecuted, error.message.includes("\n")], ["journal", false, false], error.message);
+    }
+    assert.deepEqual(await readdir(foreign), ["holiday.jpg"]);
+    assert.equal(await posts(), 0);
+  });
+});
+
 /** The store in another process: one line of JSON for each operation. */
 const CHILD = `
 import { Client } from "junfeiai";
 const [base, key, store] = process.argv.slice(1);
 const ask = async (...call) => (await fetch(store, { method: "POST", body: JSON.stringify(call) })).json();
-const journal = { load: (...a) => ask("load", ...a), swap: (...a) => ask("swap", ...a), scan: (...a) => ask("scan", ...a) };
+const journal = store.startsWith("http:")
+  ? { load: (...a) => ask("load", ...a), swap: (...a) => ask("swap", ...a), scan: (...a) => ask("scan", ...a) } : store;
 const task = await new Client({ apiKey: key, baseURL: base, journal }).videos.create({ prompt: "a", key: "job" });
 console.log(JSON.stringify([task.id, task.reused]));
 `;
 
-describe("several processes", () => {
-  let store, server, place;
+for (const kind of ["a store", "a folder"]) describe(`several processes with ${kind}`, () => {
+  let store, server, place, journal;
   before(async () => {
     server = createServer(async (request, response) => {
       let text = "";
@@ -155,10 +195,13 @@ describe("several processes", () => {
       response.end(JSON.stringify(await store[method](...values)));
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
-    place = `http://127.0.0.1:${server.address().port}/`;
   });
   after(() => { server.closeAllConnections(); server.close(); });
-  beforeEach(() => { store = memoryStore(); });
+  beforeEach(async () => {
+    store = memoryStore();
+    place = kind === "a store" ? `http://127.0.0.1:${server.address().port}/` : await mkdtemp(join(folder, "shared-"));
+    journal = kind === "a store" ? store : place;
+  });
 
   const start = (base) => spawn(process.execPath, ["--input-type=module", "-e", CHILD, base, KEY, place], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
   const result = async (child) => {
@@ -168,9 +211,9 @@ describe("several processes", () => {
   };
 
   test("with the same key create one task", async () => {
-    const ended = await Promise.all([start(emulator.baseURL), start(emulator.baseURL)].map(result));
-    assert.equal(ended[0][0], ended[1][0]);
-    assert.deepEqual(ended.map(([, reused]) => reused).sort(), [false, true]);
+    const ended = await Promise.all([1, 2, 3].map(() => result(start(emulator.baseURL))));
+    assert.equal(new Set(ended.map(([id]) => id)).size, 1);
+    assert.deepEqual(ended.map(([, reused]) => reused).sort(), [false, true, true]);
     assert.equal(await posts(), 1);
   });
 
@@ -186,7 +229,7 @@ describe("several processes", () => {
     await once(child, "exit");
     silent.closeAllConnections();
     silent.close();
-    const { videos } = make({ journal: store });
+    const { videos } = make({ journal });
     const [left] = await videos.pending();
     assert.deepEqual([left.kind, left.reason, left.key, left.pid], ["unknown", "crashed", "job", child.pid]);
     const error = await rejection(videos.create({ prompt: "a", key: "job" }));

@@ -1,9 +1,11 @@
 /** The journal of Node's module: the caller's store on its way to the core, and what is asked of it. */
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { RawClient, RawTask, RawVideo } from "#glue";
 import { guarded, own, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { JunFeiAIError, toError } from "./errors.js";
+import { FolderStore, whyNot } from "./folder-store.js";
 import type { Handle } from "./handle.js";
 import type { Abortable, JournalCalls, KeyRecord, Pending, Resumed } from "./journal.js";
 import { NodeStorage, saveToFile } from "./node-save.js";
@@ -32,10 +34,9 @@ export class JournalHost {
 export function journalOf(given: unknown): JournalHost | undefined {
   if (given === undefined || given === null) return undefined;
   const refuse = (why: string, cause?: unknown): JunFeiAIError => own("config", "config", why, { field: "journal", cause });
-  const shape = "an object with the methods load, swap and scan";
-  if (typeof given !== "object") {
-    throw refuse(`journal must be ${shape}, not a ${typeof given}: files and addresses of databases are not opened here`);
-  }
+  const shape = "the path of a folder, or an object with the methods load, swap and scan";
+  if (typeof given === "string" || given instanceof URL) return new JournalHost(folderOf(given, refuse));
+  if (typeof given !== "object") throw refuse(`journal must be ${shape}, not a ${typeof given}`);
   try {
     const store = given as JournalStore;
     for (const method of ["load", "swap", "scan"] as const) {
@@ -47,6 +48,26 @@ export function journalOf(given: unknown): JournalHost | undefined {
   } catch (error) {
     throw error instanceof JunFeiAIError ? error : refuse(`journal must be ${shape}, and it cannot be read`, error);
   }
+}
+
+/** The journal in a folder of this machine. */
+function folderOf(given: string | URL, refuse: (why: string, cause?: unknown) => JunFeiAIError): JournalStore {
+  let path = String(given);
+  if (given instanceof URL) {
+    try {
+      path = fileURLToPath(given);
+    } catch (error) {
+      throw refuse(`journal must be a path or a file: URL: ${(error as Error).message}`, error);
+    }
+  } else if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
+    // It may hold a password.
+    throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan");
+  }
+  if (path === "" || path.includes("\0")) throw refuse("journal must be the path of a folder, without U+0000");
+  path = resolve(path);
+  const why = whyNot(path);
+  if (why !== undefined) throw own("journal", "journal", `the journal ${why}`, { field: "journal" });
+  return new FolderStore(path);
 }
 
 interface RawKey {
@@ -64,7 +85,7 @@ function pendingOf(raw: RawPending): Pending {
   const { task_id, created_at, at, intent, pid, reason, ...rest } = raw;
   const shaped = raw.kind === "task"
     ? { ...rest, taskId: task_id, createdAt: date(created_at) }
-    : { ...rest, intent, createdAt: date(at), pid, reason };
+    : { ...rest, state: "create_outcome_unknown", intent, createdAt: date(at), pid, reason };
   return shaped as Pending;
 }
 

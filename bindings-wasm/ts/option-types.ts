@@ -43,9 +43,9 @@ export interface ClientOptions {
   maxPollErrors?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
-  /** A store of yours that records paid tasks, so that a later process can resume them, and that any number of processes and
-   * machines may share: see "Journal". In Node, Bun and Deno. Default: none. */
-  journal?: JournalStore | undefined;
+  /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
+   * several machines a store of yours. See "Journal". In Node, Bun and Deno. Default: none. */
+  journal?: string | URL | JournalStore | undefined;
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   journalPrompts?: boolean | undefined;
   /** In Node: a proxy, `http://` or `https://`, instead of the one in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`; `""` for

@@ -25,7 +25,7 @@ export async function carryOut(library, scenario) {
 }
 
 /** The names of the options in JavaScript: camelCase, times in milliseconds. */
-const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents" };
+const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents", journal_prompts: "journalPrompts" };
 const TIMES = { timeout: "timeoutMs", connect_timeout: "connectTimeoutMs", create_timeout: "createTimeoutMs", idle_timeout: "idleTimeoutMs", wait_timeout: "waitTimeoutMs", poll_interval: "pollIntervalMs" };
 const inJavaScript = (options) => Object.fromEntries(Object.entries(options)
   .map(([name, value]) => (name in TIMES ? [TIMES[name], value * 1000] : [NAMES[name] ?? name, value])));
@@ -60,14 +60,18 @@ async function ended(outcomes, key, failure) {
   return { ended: list };
 }
 
+const requestOf = ({ retry_failed: retryFailed, ...request }) => (retryFailed === undefined ? request : { ...request, retryFailed });
+const NAMED = { task_id: "taskId" };
+const picked = (one, names) => Object.fromEntries(names.split(" ").map((name) => [name, one[NAMED[name] ?? name] ?? null]));
+
 const verbs = {
   new_client: (now, given, { make }) => { now.client = make(given); return {}; },
-  create: async (now, given) => seen(now, await now.client.videos.create(given.request, { signal: signalOf(given) })),
+  create: async (now, given) => seen(now, await now.client.videos.create(requestOf(given.request), { signal: signalOf(given) })),
   get: async (now, given) => seen(now, await now.client.videos.get(idOf(now, given))),
   task_by_id: (now, given) => seen(now, now.client.videos.task(idOf(now, given))),
   refresh: async (now) => seen(now, await now.task.refresh()),
   wait: (now, given) => waited(now, given, (options) => now.task.wait(options)),
-  generate: (now, given) => waited(now, given, (options) => now.client.videos.generate(given.request, options)),
+  generate: (now, given) => waited(now, given, (options) => now.client.videos.generate(requestOf(given.request), options)),
   async watch(now) {
     const states = [];
     for await (const task of now.task.watch()) states.push(task.rawStatus);
@@ -96,8 +100,25 @@ const verbs = {
   save: async (now, given) => ({ summary: await now.video.save(given.path, inJavaScript(given.options ?? {})) }),
   as_completed: (now, given, { failure }) => ended(now.client.videos.asCompleted(given.ids), "id", failure),
   generate_many: (now, given, { failure }) =>
-    ended(now.client.videos.generateMany(given.requests, { concurrency: given.concurrency }), "index", failure),
+    ended(now.client.videos.generateMany(given.requests.map(requestOf), { concurrency: given.concurrency }), "index", failure),
   check: async (now, given) => ({ report: await now.client.check(given) }),
   models: async (now) => ({ models: await now.client.models() }),
   balance: async (now) => ({ balance: await now.client.balance() }),
+  pending: async (now) => ({ pending: (await now.client.videos.pending()).map((one) => picked(one, "kind task_id model seconds state prompt")) }),
+  key: async (now, { key }) => {
+    const known = await now.client.videos.key(key);
+    return { known: known && picked(known, "state attempt task_id path") };
+  },
+  forget: async (now, given) => ({ found: await now.client.videos.forget(idOf(now, given)) }),
+  async resolve_unknown(now, { id }) {
+    const { intent } = (await now.client.videos.pending()).find((one) => one.kind === "unknown");
+    return { found: await now.client.videos.resolveUnknown(intent, id) };
+  },
+  async resume_pending(now, { folder }, { failure }) {
+    const list = [];
+    for await (const one of now.client.videos.resumePending(folder)) {
+      list.push({ id: one.taskId, ...(one.error ? failure(one.error) : { summary: one.summary }) });
+    }
+    return { ended: list };
+  },
 };

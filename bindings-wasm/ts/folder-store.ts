@@ -1,0 +1,244 @@
+/**
+ * A journal's rows in a folder, for the processes of one machine.
+ *
+ * Node has no locks on files. What compares and sets is the hard link: version 5 of a row becomes version 6 by linking a file
+ * that is written and synced to the name `ROW.6`, which one process can do. A process that is killed leaves a row as it was.
+ *
+ *     FOLDER/junfeiai-journal    the form of the folder
+ *     FOLDER/removed             "-"
+ *     FOLDER/new/                files that are being written
+ *     FOLDER/3f/ROW.6            "+" and the value, or "-" for a row that is removed. The highest number holds
+ *
+ * A minute after a version was replaced it is taken away, the lowest first; of version 1 an empty file stays. So version 1 is
+ * made once, and whoever has linked `ROW.6` and still finds what was in `ROW.5` knows that there never was another `ROW.6`.
+ * Where it is gone, because this process was stopped for a minute, he cannot know, and says so. A listing proves nothing: while
+ * it is read, one name may come and another go. What is removed keeps its last number, which
+ * is a name without a block of its own.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { promises as fs, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { JournalStore, StoreRow } from "./values.js";
+
+const MARK = "junfeiai-journal";
+const REMOVED = "removed";
+const FORM = "1\n";
+/** How long a version is kept that another one has replaced. Long enough for who is about to replace it, too. */
+const KEPT_MS = 60_000;
+/** Files of a process that was killed while it wrote. */
+const LEFT_MS = 24 * 3_600_000;
+/** A version that is read while others write many. */
+const TRIES = 100;
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+const absent = (error: unknown): undefined => {
+  if (codeOf(error) !== "ENOENT") throw error;
+  return undefined;
+};
+
+/** A name that every file system keeps apart from others, whatever it thinks of capitals. */
+const encoded = (name: string): string =>
+  name.replace(/[^a-z0-9_-]/gu, (letter) => [...new TextEncoder().encode(letter)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""));
+
+/** Why a folder cannot be this journal; `undefined` for one that can, or that is not there yet. */
+export function whyNot(folder: string): string | undefined {
+  let stat;
+  try {
+    stat = statSync(folder, { throwIfNoEntry: false });
+    if (!stat) return undefined;
+    if (!stat.isDirectory()) return `${folder} is a file: JavaScript keeps its journal in a folder, name another place`;
+    return refused(folder, readFileSync(join(folder, MARK), "utf8"));
+  } catch (error) {
+    return codeOf(error) === "ENOENT" ? undefined : `${folder} cannot be read: ${(error as Error).message}`;
+  }
+}
+
+const refused = (folder: string, form: string): string | undefined =>
+  form === FORM ? undefined : `${folder} was written by another version of this library: use that one, or another folder`;
+
+interface Versions {
+  /** Every version that is there, the lowest first. */
+  all: number[];
+  latest: number;
+}
+
+export class FolderStore implements JournalStore {
+  readonly #folder: string;
+  readonly #keptMs: number;
+  #ready: Promise<void> | undefined;
+
+  constructor(folder: string, keptMs = KEPT_MS) {
+    this.#folder = folder;
+    this.#keptMs = keptMs;
+  }
+
+  async load(name: string): Promise<StoreRow | null> {
+    const [place, file] = this.#place(name);
+    return this.#read(place, file);
+  }
+
+  async swap(name: string, expected: number | null, value: string | null): Promise<number | null> {
+    await this.#open();
+    const [place, file] = this.#place(name);
+    const before = versionsOf(await names(place)).get(file);
+    const latest = before?.latest ?? 0;
+    if (expected !== null && expected !== latest) return null;
+    if (latest > 0 && (await this.#isRemoved(place, file, latest)) !== (expected === null)) return null;
+    if (!before && await fs.mkdir(place, { recursive: true, mode: 0o700 })) await synced(this.#folder);
+    const version = latest + 1;
+    const target = join(place, `${file}.${version}`);
+    // Version 1 is emptied one day, so it is a file of its own.
+    const linked = value === null && version > 1 ? await this.#link(join(this.#folder, REMOVED), target) : "full";
+    if (linked === "exists" || (linked === "full" && !(await this.#write(target, value)))) return null;
+    await synced(place);
+    if (latest > 0 && !(await sizeOf(place, file, latest))) {
+      throw new Error(`the row ${name} may have been replaced by others while this process was stopped: try again`);
+    }
+    await tidy(place, file, [...before?.all ?? [], version], this.#keptMs);
+    return version;
+  }
+
+  /** Gives a new version its name, with its text on the disk; false where another was faster. */
+  async #write(target: string, value: string | null): Promise<boolean> {
+    const written = await this.#written(value === null ? "-" : `+${value}`);
+    try {
+      return (await this.#link(written, target)) === "done";
+    } finally {
+      await fs.unlink(written).catch(() => undefined);
+    }
+  }
+
+  async #written(text: string): Promise<string> {
+    const path = join(this.#folder, "new", `${process.pid}-${randomBytes(8).toString("hex")}`);
+    await fs.writeFile(path, text, { flag: "wx", mode: 0o600 });
+    await synced(path);
+    return path;
+  }
+
+  async #link(from: string, to: string): Promise<"done" | "exists" | "full"> {
+    try {
+      await fs.link(from, to);
+      return "done";
+    } catch (error) {
+      const code = String(codeOf(error));
+      if (code === "EEXIST") return "exists";
+      if (code === "EMLINK") return "full";
+      if (["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EXDEV"].includes(code)) {
+        throw new Error(`${this.#folder} is on a file system without hard links: take another place`);
+      }
+      throw error;
+    }
+  }
+
+  async scan(prefix: string): Promise<(StoreRow & { name: string })[]> {
+    await this.#open();
+    const rows: (StoreRow & { name: string })[] = [];
+    const begin = encoded(prefix);
+    for (const part of await names(this.#folder)) {
+      if (!/^[0-9a-f]{2}$/.test(part)) continue;
+      const place = join(this.#folder, part);
+      for (const [file, { all }] of versionsOf(await names(place))) {
+        if (!file.startsWith(begin)) continue;
+        await tidy(place, file, all, this.#keptMs);
+        const row = await this.#read(place, file);
+        if (row) rows.push({ name: decodeURIComponent(file), ...row });
+      }
+    }
+    return rows;
+  }
+
+  #place(name: string): [string, string] {
+    return [join(this.#folder, createHash("sha256").update(name).digest("hex").slice(0, 2)), encoded(name)];
+  }
+
+  async #read(place: string, file: string): Promise<StoreRow | null> {
+    let text: string | undefined;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const latest = versionsOf(await names(place)).get(file)?.latest;
+      if (latest === undefined) return null;
+      text = await fs.readFile(join(place, `${file}.${latest}`), "utf8").catch(absent);
+      if (text === "-") return null;
+      if (text?.startsWith("+")) return { value: text.slice(1), version: latest };
+      // Another one has replaced it meanwhile.
+      if (text !== undefined && text !== "") break;
+    }
+    throw new Error(text === undefined ? `${join(place, file)} changes all the time: try again` : `${join(place, file)} is damaged: it was not written by this library`);
+  }
+
+  async #isRemoved(place: string, file: string, version: number): Promise<boolean> {
+    return (await fs.readFile(join(place, `${file}.${version}`), "utf8").catch(absent)) === "-";
+  }
+
+  /** Makes the folder, or looks whose it is. */
+  #open(): Promise<void> {
+    this.#ready ??= this.#begin().catch((error: unknown) => {
+      this.#ready = undefined;
+      throw error;
+    });
+    return this.#ready;
+  }
+
+  async #begin(): Promise<void> {
+    const mark = join(this.#folder, MARK);
+    await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
+    const form = await fs.readFile(mark, "utf8").catch(absent);
+    if (form === undefined) {
+      const others = (await names(this.#folder)).filter((name) => !["new", MARK, REMOVED].includes(name));
+      if (others.length > 0) throw new Error(`${this.#folder} holds other files (${others[0]}): name an empty folder, or one that is not there`);
+      // Each is there with all of its text, or it is not there.
+      await fs.rename(await this.#written("-"), join(this.#folder, REMOVED));
+      await fs.rename(await this.#written(FORM), mark);
+      await synced(this.#folder);
+      return;
+    }
+    const why = refused(this.#folder, form);
+    if (why !== undefined) throw new Error(why);
+    const left = join(this.#folder, "new");
+    for (const name of await names(left)) {
+      const stat = await fs.stat(join(left, name)).catch(absent);
+      if (stat && Date.now() - stat.mtimeMs > LEFT_MS) await fs.unlink(join(left, name)).catch(absent);
+    }
+  }
+}
+
+/** What is in a folder; nothing where there is none. */
+const names = async (folder: string): Promise<string[]> => (await fs.readdir(folder).catch(absent)) ?? [];
+
+function versionsOf(files: readonly string[]): Map<string, Versions> {
+  const found = new Map<string, Versions>();
+  for (const name of files) {
+    const [, file, digits] = /^(.+)\.([1-9][0-9]{0,14})$/.exec(name) ?? [];
+    if (file === undefined) continue;
+    const versions = found.get(file) ?? { all: [], latest: 0 };
+    versions.all.push(Number(digits));
+    found.set(file, versions);
+  }
+  for (const versions of found.values()) {
+    versions.all.sort((one, other) => one - other);
+    versions.latest = versions.all.at(-1) ?? 0;
+  }
+  return found;
+}
+
+const sizeOf = async (place: string, file: string, version: number): Promise<number | undefined> =>
+  (await fs.stat(join(place, `${file}.${version}`)).catch(absent))?.size;
+
+/** Takes away what was replaced long ago, the lowest first. */
+async function tidy(place: string, file: string, all: readonly number[], keptMs: number): Promise<void> {
+  for (let at = 0; at + 1 < all.length; at += 1) {
+    // When it got its name: what is linked to many has been written long ago.
+    const next = await fs.stat(join(place, `${file}.${all[at + 1]}`)).catch(absent);
+    if (next && Date.now() - next.ctimeMs < keptMs) return;
+    const old = join(place, `${file}.${all[at]}`);
+    if (all[at] !== 1) await fs.unlink(old).catch(absent);
+    else if ((await sizeOf(place, file, 1)) !== 0) await fs.truncate(old).catch(absent);
+  }
+}
+
+/** On the disk, where the system can do that. */
+async function synced(path: string): Promise<void> {
+  const file = await fs.open(path, "r").catch(() => undefined);
+  // Windows syncs neither folders nor what was opened to be read.
+  await file?.sync().catch(() => undefined);
+  await file?.close();
+}
