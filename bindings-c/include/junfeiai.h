@@ -106,7 +106,7 @@ enum {
   JFAI_ERR_NO_SPACE = 56,
   /** `"cancelled"`: call again to continue. */
   JFAI_ERR_CANCELLED = 60,
-  /** `"journal"`: repair the named line, or rename the journal file to begin a new one. */
+  /** `"journal"`: correct what is named, then try again; a new journal would forget what was paid for. */
   JFAI_ERR_JOURNAL = 61,
   /** `"internal"`: please report this. */
   JFAI_ERR_INTERNAL = 70,

@@ -166,7 +166,7 @@ describe("the journal in a folder", () => {
     await mkdir(foreign);
     await writeFile(join(foreign, "holiday.jpg"), "");
     for (const journal of [foreign, join(file, "below")]) {
-      const error = await rejection(make({ journal }).videos.create("a"));
+      const error = await rejection((async () => make({ journal }).videos.create("a"))());
       assert.deepEqual([error.code, error.maybeExecuted, error.message.includes("\n")], ["journal", false, false], error.message);
     }
     assert.deepEqual(await readdir(foreign), ["holiday.jpg"]);

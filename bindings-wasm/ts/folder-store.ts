@@ -122,7 +122,8 @@ export class FolderStore implements JournalStore {
     } catch (error) {
       const code = String(codeOf(error));
       if (code === "EEXIST") return "exists";
-      if (code === "EMLINK") return "full";
+      // As many names as a file can have; or the shared file was taken away, and is not needed.
+      if (code === "EMLINK" || (code === "ENOENT" && from === join(this.#folder, REMOVED))) return "full";
       if (["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EXDEV"].includes(code)) {
         throw new Error(`${this.#folder} is on a file system without hard links: take another place`);
       }
@@ -180,11 +181,13 @@ export class FolderStore implements JournalStore {
 
   async #begin(): Promise<void> {
     const mark = join(this.#folder, MARK);
-    await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
+    // First: what another process adds comes after its mark.
+    const there = await names(this.#folder);
     const form = await fs.readFile(mark, "utf8").catch(absent);
     if (form === undefined) {
-      const others = (await names(this.#folder)).filter((name) => !["new", MARK, REMOVED].includes(name));
-      if (others.length > 0) throw new Error(`${this.#folder} holds other files (${others[0]}): name an empty folder, or one that is not there`);
+      const other = there.find((name) => !["new", REMOVED].includes(name));
+      if (other !== undefined) throw new Error(`${this.#folder} holds other files (${other}): name an empty folder, or one that is not there`);
+      await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
       // Each is there with all of its text, or it is not there.
       await fs.rename(await this.#written("-"), join(this.#folder, REMOVED));
       await fs.rename(await this.#written(FORM), mark);

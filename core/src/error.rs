@@ -116,7 +116,7 @@ error_kinds! {
     /// The caller cancelled the operation. An existing task keeps running and stays charged.
     Cancelled = 60, "cancelled", "call again to continue";
     /// The journal cannot be used.
-    Journal = 61, "journal", "repair the named line, or rename the journal file to begin a new one";
+    Journal = 61, "journal", "correct what is named, then try again; a new journal would forget what was paid for";
     /// A defect of this library.
     Internal = 70, "internal", "please report this";
 }
