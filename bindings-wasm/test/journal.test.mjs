@@ -157,7 +157,7 @@ describe("the journal in a folder", () => {
   test("another file or folder, and one that cannot be written, are refused before anything is sent", async () => {
     const file = place();
     await writeFile(file, "this is no journal\n");
-    assert.throws(() => make({ journal: file }), (error) => error.code === "journal" && error.field === "journal" && error.message.includes("folder"));
+    assert.throws(() => make({ journal: file }), (error) => error.code === "journal" && error.message.includes("folder"));
     const newer = place();
     await mkdir(newer);
     await writeFile(join(newer, "junfeiai-journal"), "2\n");

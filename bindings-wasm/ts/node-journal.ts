@@ -66,7 +66,7 @@ function folderOf(given: string | URL, refuse: (why: string, cause?: unknown) =>
   if (path === "" || path.includes("\0")) throw refuse("journal must be the path of a folder, without U+0000");
   path = resolve(path);
   const why = whyNot(path);
-  if (why !== undefined) throw own("journal", "journal", `the journal ${why}`, { field: "journal" });
+  if (why !== undefined) throw own("journal", "journal", `the journal ${why}`);
   return new FolderStore(path);
 }
 

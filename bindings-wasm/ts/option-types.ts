@@ -41,6 +41,14 @@ export interface ClientOptions {
   maxAttempts?: number | undefined;
   /** Polls that may fail in a row before a wait ends with an error. Default: 20. */
   maxPollErrors?: number | undefined;
+  /** Requests per second that all tasks and threads of the client share (a token bucket). Downloads are not limited; after a
+   * 429 the rate is halved for a while. Clients whose journal is the same database share one rate; without one N processes
+   * send N times as much. Default: 2; 1000 for localhost. Zero is refused. Source: service document §9. */
+  requestRate?: number | undefined;
+  /** Requests that may be sent together after a quiet time; needs `requestRate`. Default: twice the rate. 0 is refused. */
+  requestBurst?: number | undefined;
+  /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
+  maxInFlightCreates?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
   /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
@@ -61,7 +69,8 @@ export interface ClientOptions {
 export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
-  "maxPollErrors", "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
+  "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "language", "journal", "journalPrompts",
+  "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */
