@@ -41,7 +41,7 @@ _JS_OPTIONS: Names = {
     "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "timeoutMs": "timeout",
     "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
-    "taskId": "task_id",
+    "taskId": "task_id", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",
 }
 MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
