@@ -1,11 +1,11 @@
 /** Names of options: camelCase and milliseconds here, snake_case and seconds in the core. */
-import { CLIENT } from "./option-types.js";
+import { CLIENT, REQUEST } from "./option-types.js";
 import type { RawRecord } from "./raw.js";
 
 /** What the core calls an option. */
 export const inCore = (name: string): string => name.replace(/Ms$/, "").replace(/URL|[A-Z]/g, (part) => `_${part.toLowerCase()}`);
 
-const HERE = new Map([...CLIENT, "maxBytes", "taskId"].map((name) => [inCore(name), name]));
+const HERE = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId"].map((name) => [inCore(name), name]));
 
 /** A text of the core about this field, with the names of options as the caller writes them. */
 export const translate = (text: string, field?: string | null): string =>
