@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,37 +15,17 @@ from typing import Any
 
 import pytest
 from conftest import KEY, Emulator
+from servers import EXAMPLES, REDIS, redis_server
 
 from junfeiai import Client
 
-REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 pytestmark = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, folder = free_port(), tmp_path_factory.mktemp("redis")
-    command = [str(REDIS), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline, "redis does not start"
-            time.sleep(0.02)
-    yield f"redis://127.0.0.1:{port}"
-    server.kill()
-    server.wait()
+def redis() -> Iterator[str]:
+    with redis_server() as address:
+        yield address
 
 
 SEND = """
