@@ -82,7 +82,7 @@ def postgres_server() -> Iterator[str]:
         folder = Path(name)
         folder.chmod(0o777)
         data = str(folder / "data")
-        make = [*_OTHER, "initdb", "-D", data, "--username=films", "--auth=trust", "--no-sync"]
+        make = [*_OTHER, "initdb", "-D", data, "--username=films", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run(make, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         serve = [*_OTHER, "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         log = folder / "log"
