@@ -100,16 +100,21 @@ if [[ ${1:-} == test || ${1:-} == npm ]]; then
         fail "Node 20.11 or newer is needed, this is $(node --version); put a newer one first in PATH (nodejs.org)"
 fi
 
-# Python's tools in an environment of their own, made anew when the list of them changes or its Python is gone.
+# Environments of Python, made anew when the list of what is in them changes or their Python is gone.
 top=$(cd "$(dirname "$0")/.." && pwd)
-pins=$top/bindings-python/requirements-dev.txt
-venv=$top/target/venv
-if ! cmp -s "$pins" "$venv/installed.txt" || ! "$venv/bin/python" -c '' 2>/dev/null; then
-    rm -f "$venv/installed.txt"
-    python3 -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
-    cp "$pins" "$venv/installed.tmp"
-    mv "$venv/installed.tmp" "$venv/installed.txt"
+environment() { # FOLDER LIST
+    if ! cmp -s "$2" "$1/installed.txt" || ! "$1/bin/python" -c '' 2>/dev/null; then
+        rm -f "$1/installed.txt"
+        python3 -m venv --clear "$1"
+        "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
+        cp "$2" "$1/installed.tmp"
+        mv "$1/installed.tmp" "$1/installed.txt"
+    fi
+}
+environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
+# Airflow is too large for every machine: make test-all tries its example on it.
+if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
+    environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"
 fi
 
 if [[ ${1:-} == test || ${1:-} == npm ]]; then

@@ -31,15 +31,22 @@ pub(crate) struct CallContext {
 impl CallContext {
     /// For a call about a task, when its id is known.
     pub(crate) fn about(task_id: Option<&str>) -> Self {
-        Self { paid: PaidCall::about(task_id), ..Self::default() }
+        Self::awaited(PaidCall::about(task_id))
     }
 
     /// For a call that creates one task.
     pub(crate) fn creating() -> Self {
-        let (paid, future) = (PaidCall::creating(), Arc::<LoopFuture>::default());
-        let awaiter: Arc<dyn Awaiter> = future.clone();
-        paid.set_awaiter(Arc::downgrade(&awaiter));
-        Self { paid: Some(paid), future, ..Self::default() }
+        Self::awaited(Some(PaidCall::creating()))
+    }
+
+    /// The end of the future is the end of the call, even while its exception keeps the objects of the call alive.
+    fn awaited(paid: Option<Arc<PaidCall>>) -> Self {
+        let future = Arc::<LoopFuture>::default();
+        if let Some(paid) = &paid {
+            let awaiter: Arc<dyn Awaiter> = future.clone();
+            paid.set_awaiter(Arc::downgrade(&awaiter));
+        }
+        Self { paid, future, ..Self::default() }
     }
 
     /// For one step of an iterator.

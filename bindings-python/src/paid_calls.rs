@@ -33,7 +33,7 @@ pub(crate) struct PaidCall {
     tracker: Option<CreateTracker>,
     /// Of a call about a task.
     task_id: Option<String>,
-    /// Of a call that creates one task.
+    /// Of a single call; an iterator has none.
     awaiter: OnceLock<Weak<dyn Awaiter>>,
     /// What was logged last.
     logged: Mutex<Option<Facts>>,

@@ -18,6 +18,9 @@ from junfeiai import AsyncClient, Client
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-0123456789"
 
+# Lines that stand at the end of the output, also when all tests pass.
+REPORT: list[str] = []
+
 # A background process starts with SIGINT ignored; some of these tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -128,6 +131,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in REPORT:
+        terminalreporter.write_line(line)
     stats = terminalreporter.stats
     failed = len(stats.get("failed", [])) + len(stats.get("error", []))
     terminalreporter.write_line(f"python: {len(stats.get('passed', []))} passed, {failed} failed")

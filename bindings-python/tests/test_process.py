@@ -310,6 +310,23 @@ def test_calls_in_atexit(emulator: Emulator, environment: Path) -> None:
     assert result.stdout == "succeeded\n", result.stderr
 
 
+def test_a_call_that_ended_with_its_own_error_is_not_reported_at_exit(emulator: Emulator, environment: Path) -> None:
+    task_id = emulator.task(state="finished", outcome="failure")
+    result = python(f"""
+        import asyncio
+        import junfeiai
+        client = junfeiai.AsyncClient()
+        async def main():
+            for call in (client.videos.task({task_id!r}).wait, lambda: client.videos.advance(client.videos.task({task_id!r}).wait_state())):
+                try:
+                    await call()
+                except junfeiai.TaskFailedError as error:
+                    print(error.kind)
+        asyncio.run(main())
+    """)
+    assert (result.stdout, result.stderr) == ("task_failed\ntask_failed\n", ""), result.stderr
+
+
 def test_import_brings_nothing_along() -> None:
     result = python("import sys; before = set(sys.modules); import junfeiai; print(*sorted(set(sys.modules) - before))")
     assert set(result.stdout.split()) <= {

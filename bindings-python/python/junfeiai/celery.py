@@ -7,10 +7,10 @@ can tell, by its key in the client's journal. See ``examples/celery_jobs.py``.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from . import Client, FileLockedError, TargetExistsError
+from . import Client
+from .jobs import step
 
 
 def run_job(
@@ -29,36 +29,7 @@ def run_job(
     ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
     never sent again before ``resolve_unknown`` has settled it.
     """
-    request.setdefault("key", f"celery/{task.request.id}")
-    try:
-        done = _look(client, Path(path), {"create_parents": True, **(save or {})}, request)
-    except FileLockedError as error:
-        # The same job was delivered twice, and the other one is saving.
-        raise task.retry(countdown=interval, max_retries=None) from error
-    if not done:
+    key = request.pop("key", None) or f"celery/{task.request.id}"
+    if not step(client, path, key=key, save=save, **request):
         raise task.retry(countdown=interval, max_retries=None)
     return str(path)
-
-
-def _look(client: Client, path: Path, options: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Does what can be done now; false while there is more to do."""
-
-    def ours() -> bool:
-        known = client.videos.key(request["key"])
-        return known is not None and known.path == path.absolute()
-
-    try:
-        if not ours():
-            # Before anything is paid.
-            client.videos.check_save(path, **options)
-        seen = client.videos.create(**request)
-        if seen.reused and not seen.done:
-            seen = seen.refresh()
-        if seen.done:
-            seen.video().save(path, **options)
-        return seen.done
-    except TargetExistsError:
-        # Perhaps the same job, which was delivered twice, has saved it since we looked.
-        if ours():
-            return False
-        raise
