@@ -35,6 +35,8 @@ use crate::time::Time;
 
 /// Largest JSON answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
+/// Largest answer of a helper path: a log of 1000 rows.
+const MAX_HELPER_ANSWER: usize = 4 * MAX_ANSWER;
 
 /// Everything that a call needs.
 pub(crate) struct ClientCore {
@@ -322,7 +324,8 @@ impl ClientCore {
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
                 };
                 let status = response.status;
-                let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
+                let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
+                let (body, broken) = read_capped(response.body, limit).await;
                 let answer = self.answer(status, response.headers, &body);
                 match broken {
                     None => CallEvent::Answered(answer),
