@@ -31,6 +31,8 @@ pub mod proxy;
 mod query;
 mod range_request;
 pub mod recent_creates;
+#[cfg(feature = "journal")]
+pub mod reconcile;
 mod redirect;
 pub mod retry_after;
 pub mod schedule;
