@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
 use crate::model::{Earlier, Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
+use crate::net::secret::ApiKey;
 use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
 use crate::status::TaskStatus;
 
@@ -165,6 +166,7 @@ impl ClientCore {
             until: now.map(|now| now.saturating_add(life).saturating_add(MARGIN)),
             process: recorder.journal.process(),
             key: keyed.as_ref().map(|keyed| keyed.0.request().order()),
+            account: self.config.key.as_ref().map(ApiKey::account),
         };
         // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
         open.recorder = Some(recorder.clone());

@@ -1,7 +1,8 @@
 //! What became of create requests whose answer was lost, as far as the key's usage and log prove it.
 //!
 //! A verdict of [`NotCharged`](Verdict::NotCharged) allows another paid request, so each line of it needs a proof. *Unexplained*
-//! is a charge whose request id no answered create request of the journal had; the *sum* is that of all charges less all refunds.
+//! is a charge whose request id no answered create request of the journal had. One *fits* a create request when it has the model,
+//! the time and the amount that this would have. The *sum* is that of all charges less all refunds.
 //!
 //! | the log shows | verdict |
 //! |---|---|
@@ -10,39 +11,51 @@
 //! | the same, and its refund is the only one of that model and amount | made and charged, refunded, with the task's id |
 //! | more or fewer of them than requests that they fit | cannot be known |
 //! | unexplained charges that no request of the journal fits: other programs use the key | cannot be known |
+//! | the request was sent with another key of the journal, whose log this is not | cannot be known |
 //! | no fitting charge; the request was sent in the last 10 minutes | still under way |
-//! | no fitting charge; usage above the sum; sent in the last 30 minutes | still under way |
+//! | no fitting charge; usage above the sum; sent in the last 75 minutes | still under way |
 //! | no fitting charge; usage above the sum; older | cannot be known: charged without a row |
-//! | no fitting charge; usage below the sum, or a row of the last 10 minutes: the two answers are of different times | cannot be known |
+//! | no fitting charge; usage below the sum, or a row of the last 20 minutes: the two answers are of different times | cannot be known |
 //! | 1000 rows, or unreadable ones: the sum is not that of all | cannot be known |
-//! | no fitting charge; not all requests of the journal were sent with this key | cannot be known |
+//! | no fitting charge; the journal does not say with which key the request was sent | cannot be known |
+//! | no fitting charge; an unexplained one has its model and time, and another amount | cannot be known |
 //! | no fitting charge; no earlier charge is explained: the log may be off, its ids others, or the key a new one | cannot be known |
-//! | no fitting charge; an answered request of the journal is not in the log: the journal is that of several keys | cannot be known |
+//! | no fitting charge; an answered request of the journal is not in the log: the journal is that of several keys or servers | cannot be known |
 //! | sent in the last hour and no explained charge is later: usage may be written in batches | still under way |
 //! | older than the journal keeps the ids of answered requests | cannot be known |
 //! | no fitting charge; usage is the sum; none of the above | **not charged** |
 //!
 //! The last line holds although no row is written before the upstream accepts: usage rises when a request arrives. When it is
-//! the sum of the rows, every charge has a row. What it assumes: the gateway writes usage at least every 10 minutes (its default is
-//! 5 seconds), and clocks differ by less than that.
+//! the sum of the rows, every charge has a row. What it assumes: a request arrives within 5 minutes or not at all and is carried
+//! out within an hour, the gateway writes usage at least every 10 minutes (its default is 5 seconds) and a row for each
+//! refund, and clocks differ by less than 10 minutes.
+//!
+//! *Made and charged* without the request's own id assumes more: that the amount is that of the seconds asked for, and that no
+//! other program's charge is the only unexplained one and fits. Where that is wrong nothing is paid twice: such a request
+//! stays on the journal's list.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use super::ledger::{ANSWERED_KEPT, Entry};
+use super::ledger::{ANSWERED_KEPT, Entry, State};
 use super::usage_log::{RowKind, UsageLog, UsageRow};
 
-/// A gateway may carry out a request for this long, in seconds.
+/// The reason that the journal keeps with a create request that was charged and whose task is not known.
+pub const CHARGED: &str = "charged";
+/// The reason that the journal keeps with a create request that was not charged.
+pub const NOT_CHARGED: &str = "not_charged";
+
+/// A gateway may carry out a request for this long before it is worth asking, in seconds.
 const UNDER_WAY: u64 = 600;
-/// A charge without a row may still be refunded or get its row for this long, in seconds.
-const NO_ROW: u64 = 1800;
+/// How far clocks may be apart, in seconds.
+const SKEW: u64 = 600;
+/// How late a row may be written: an hour for the upstream, 5 minutes for the way there, and the clocks, in seconds.
+const LATE: u64 = 3600 + 300 + SKEW;
 /// Without a later charge in the sum a request has to be this old, in seconds; and rows this much older may be its own.
 const WRITTEN: u64 = 3600;
-/// A row that is younger may be in one of the two answers only, or not in the usage yet, in seconds.
-const QUIET: u64 = 600;
-/// How far a row's time may be from that of the request that it fits, in seconds.
-const TOLERANCE: u64 = 300;
+/// A row that is younger may be in one of the two answers only, or not in the usage yet: 10 minutes and the clocks, in seconds.
+const QUIET: u64 = 600 + SKEW;
 
 /// What became of a create request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -97,18 +110,19 @@ pub struct Evidence<'a> {
     pub log: &'a UsageLog,
     /// The ids of the journal's answered create requests, of all keys.
     pub answered: &'a HashSet<String>,
-    /// True only where every create request of the journal is known to have been sent with the key that the log is of: another
-    /// key's request leaves no row here.
-    pub one_key: bool,
+    /// The name of the key that the log is of, as [`Order::account`](super::ledger::Order::account) has it: another key's request
+    /// leaves no row here. `None` where it has none.
+    pub account: Option<&'a str>,
 }
 
 /// Judges the create requests whose outcome is not known, in their order. `in_flight` are those that are being sent: they may
 /// have made a row, too.
 pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>) -> Vec<Judged> {
-    let Evidence { now, log, answered, .. } = evidence;
+    let Evidence { now, log, answered, account, .. } = evidence;
     let is_answered = |row: &UsageRow| row.request_id.as_ref().is_some_and(|id| answered.contains(id));
     let all: Vec<&Entry> = unknown.iter().chain(in_flight).collect();
     let named = |entry: &Entry, row: &UsageRow| entry.request_id.is_some() && entry.request_id == row.request_id;
+    let fits = |entry: &Entry, row: &UsageRow| key_of(entry, account) != Key::Other && fits(entry, row);
     let charges: Vec<&UsageRow> = log.rows.iter().filter(|row| row.kind == RowKind::Charge).collect();
     let mut own: Vec<Option<&UsageRow>> =
         all.iter().map(|entry| charges.iter().find(|row| named(entry, row)).copied()).collect();
@@ -123,7 +137,7 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
     let explained = || charges.iter().filter(|row| is_answered(row));
     let has_ids = explained().next().is_some();
     let shown: HashSet<&str> = charges.iter().filter_map(|row| row.request_id.as_deref()).collect();
-    let groups = groups(&all, &own, &unexplained);
+    let groups = groups(&all, &own, &unexplained, fits);
     let foreign = groups.values().any(|(entries, rows)| rows.len() > entries.len());
     let mut ambiguous = vec![false; all.len()];
     for (entries, rows) in groups.values().filter(|(_, rows)| !rows.is_empty()) {
@@ -148,7 +162,11 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
         }
         let sent = last_sent(entry);
         let age = now.saturating_sub(sent);
-        let (verdict, reason) = if entry.at < kept_since {
+        let (verdict, reason) = if entry.state == (State::Unknown { reason: CHARGED.into() }) {
+            (Verdict::Charged, "the log had its charge when it was looked at before: do not create it again")
+        } else if key_of(entry, account) == Key::Other {
+            (Verdict::NotKnown, "it was sent with another API key, which has a log of its own: ask with that key")
+        } else if entry.at < kept_since {
             (Verdict::NotKnown, "it is older than the journal keeps the ids of answered requests")
         } else if ambiguous.get(index) == Some(&true) && foreign {
             (Verdict::NotKnown, "other programs use this key: a charge that fits may be theirs")
@@ -160,11 +178,8 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
             (Verdict::NotKnown, "the log does not show all rows of this key, so a missing one proves nothing")
         } else if !has_ids {
             (Verdict::NotKnown, "the log shows none of this journal's answered requests: it may be switched off")
-        } else if !evidence.one_key {
-            (
-                Verdict::NotKnown,
-                "the journal may hold create requests of other keys, which this key's log does not show",
-            )
+        } else if key_of(entry, account) == Key::Unknown {
+            (Verdict::NotKnown, "the journal does not say with which API key it was sent")
         } else if !explained().any(|row| row.created_at < entry.at) {
             (
                 Verdict::NotKnown,
@@ -172,21 +187,23 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
             )
         } else if !answered.iter().all(|id| shown.contains(id.as_str())) {
             (Verdict::NotKnown, "the log lacks answered requests of this journal, which may be those of another key")
+        } else if unexplained.iter().any(|row| has_time_and_model(entry, row)) {
+            (Verdict::NotKnown, "the log has a charge of its model and time, and of another amount")
         } else if unexplained
             .iter()
             .any(|row| !taken.contains(&std::ptr::from_ref(*row)) && row.created_at.saturating_add(WRITTEN) >= entry.at)
         {
             (Verdict::NotKnown, "other programs use this key: a charge that nobody explains may be this one")
         } else if log.rows.iter().any(|row| row.created_at.saturating_add(QUIET) >= now) {
-            (Verdict::NotKnown, "the key was used in the last 10 minutes: ask again when it was not")
+            (Verdict::NotKnown, "the key was used in the last 20 minutes: ask again when it was not")
         } else {
             let sum = log.rows.iter().fold(0_i64, |sum, row| match row.kind {
                 RowKind::Charge => sum.saturating_add(row.quota),
                 RowKind::Refund => sum.saturating_sub(row.quota),
                 RowKind::Other(_) => sum,
             });
-            let later = explained().any(|row| row.created_at > sent.saturating_add(TOLERANCE));
-            if evidence.used_units > sum && age < NO_ROW {
+            let later = explained().any(|row| row.created_at > sent.saturating_add(SKEW));
+            if evidence.used_units > sum && age < LATE {
                 (Verdict::UnderWay, "the key was charged for something that the log does not show yet")
             } else if evidence.used_units > sum {
                 (
@@ -227,7 +244,12 @@ fn charged(log: &UsageLog, row: &UsageRow, alone: bool) -> Judged {
 
 /// Requests and the unexplained rows that fit them, by their numbers: each group is what hangs together. A row that fits none is
 /// a group of its own.
-fn groups(all: &[&Entry], own: &[Option<&UsageRow>], rows: &[&UsageRow]) -> BTreeMap<usize, (Vec<usize>, Vec<usize>)> {
+fn groups(
+    all: &[&Entry],
+    own: &[Option<&UsageRow>],
+    rows: &[&UsageRow],
+    fits: impl Fn(&Entry, &UsageRow) -> bool,
+) -> BTreeMap<usize, (Vec<usize>, Vec<usize>)> {
     let count = all.len() + rows.len();
     let mut group: Vec<usize> = (0..count).collect();
     for (index, entry) in all.iter().enumerate().filter(|(index, _)| own.get(*index).copied().flatten().is_none()) {
@@ -252,20 +274,40 @@ fn groups(all: &[&Entry], own: &[Option<&UsageRow>], rows: &[&UsageRow]) -> BTre
     groups
 }
 
-/// When it was sent at the latest.
-fn last_sent(entry: &Entry) -> u64 {
+/// Whose log a request's charge is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    This,
+    Other,
+    Unknown,
+}
+
+fn key_of(entry: &Entry, account: Option<&str>) -> Key {
+    match (entry.order.as_ref().and_then(|order| order.account.as_deref()), account) {
+        (Some(sent), Some(asked)) if sent == asked => Key::This,
+        (Some(_), Some(_)) => Key::Other,
+        _ => Key::Unknown,
+    }
+}
+
+/// When it was sent at the latest, in unix seconds.
+pub fn last_sent(entry: &Entry) -> u64 {
     let until = entry.order.as_ref().and_then(|order| order.until);
     match entry.state {
-        super::ledger::State::Sending => until.unwrap_or(entry.at).max(entry.at),
+        State::Sending => until.unwrap_or(entry.at).max(entry.at),
         _ => until.map_or(entry.changed_at, |until| until.min(entry.changed_at)).max(entry.at),
     }
 }
 
 /// Whether a charge may be that of a request: model, time, and the amount as far as it is known.
 fn fits(entry: &Entry, row: &UsageRow) -> bool {
-    let in_time = row.created_at.saturating_add(TOLERANCE) >= entry.at
-        && row.created_at <= last_sent(entry).saturating_add(TOLERANCE);
-    in_time && row.model.as_ref().is_none_or(|model| *model == entry.model) && costs(entry, row)
+    has_time_and_model(entry, row) && costs(entry, row)
+}
+
+fn has_time_and_model(entry: &Entry, row: &UsageRow) -> bool {
+    let in_time =
+        row.created_at.saturating_add(SKEW) >= entry.at && row.created_at <= last_sent(entry).saturating_add(LATE);
+    in_time && row.model.as_ref().is_none_or(|model| *model == entry.model)
 }
 
 /// The amount is the price of a second by the billed seconds, and for two sizes five thirds of it (observed). What is not a whole
@@ -281,228 +323,5 @@ fn costs(entry: &Entry, row: &UsageRow) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::net::transport::Headers;
-    use crate::protocol::ApiResponse;
-    use crate::protocol::ledger::{Order, State};
-    use crate::protocol::usage_log::parse_usage_log;
-
-    const START: u64 = 1_750_000_000;
-
-    fn lost(at: u64, seconds: u64) -> Entry {
-        Entry {
-            intent: at.to_string(),
-            model: "m".into(),
-            at,
-            changed_at: at + 180,
-            order: Some(Order {
-                fingerprint: String::new(),
-                model: "m".into(),
-                seconds: Some(seconds.to_string()),
-                prompt: None,
-                until: Some(at + 360),
-                process: None,
-                key: None,
-            }),
-            state: State::Unknown { reason: "timeout".into() },
-            request_id: None,
-            saving: None,
-        }
-    }
-
-    /// Time, server's type, request or task id, seconds at 100 units each.
-    type Row = (u64, u64, String, u64);
-
-    fn log(rows: &[Row]) -> UsageLog {
-        let row = |(id, (at, kind, name, seconds)): (usize, &Row)| {
-            let mut other = serde_json::json!({"model_price": 0.0002, "group_ratio": 1});
-            if *kind == 6 {
-                other["task_id"] = name.as_str().into();
-            }
-            serde_json::json!({"id": id + 1, "created_at": at, "type": kind, "model_name": "m", "quota": seconds * 100,
-                "request_id": if *kind == 2 { name } else { "" }, "other": other.to_string()})
-        };
-        let rows: Vec<_> = rows.iter().enumerate().map(row).collect();
-        let body = serde_json::json!({"data": rows, "success": true}).to_string();
-        parse_usage_log(&ApiResponse::new(200, Headers::new(), body)).unwrap()
-    }
-
-    fn row(at: u64, kind: u64, name: &str, seconds: u64) -> Row {
-        (START + at, kind, name.to_owned(), seconds)
-    }
-
-    fn judge(unknown: &[Entry], in_flight: &[Entry], now: u64, used: i64, log: &UsageLog) -> Vec<Judged> {
-        let answered = ["a", "b"].map(str::to_owned).into();
-        reconcile(
-            unknown,
-            in_flight,
-            Evidence { now: START + now, used_units: used, log, answered: &answered, one_key: true },
-        )
-    }
-
-    /// Every line of the table, with what is changed of a case that proves that nothing was charged.
-    #[test]
-    fn each_line_of_the_table() {
-        use Verdict::{Charged, NotCharged, NotKnown, UnderWay};
-        let own = || vec![row(0, 2, "a", 6), row(5000, 2, "b", 6)];
-        let with = |more: Row| [own(), vec![more]].concat();
-        let one = [lost(START + 1000, 6)];
-        let cases: Vec<(&str, Vec<Row>, u64, i64, Verdict)> = vec![
-            ("nothing", own(), 9000, 1200, NotCharged),
-            ("its charge", with(row(1010, 2, "x", 6)), 9000, 1800, Charged),
-            (
-                "its charge, and that of others",
-                [with(row(1010, 2, "x", 6)), vec![row(7000, 2, "y", 6)]].concat(),
-                9000,
-                2400,
-                NotKnown,
-            ),
-            ("another length", with(row(1010, 2, "x", 8)), 9000, 2000, NotKnown),
-            ("two charges", [with(row(1010, 2, "x", 6)), vec![row(1020, 2, "y", 6)]].concat(), 9000, 2400, NotKnown),
-            ("a charge without a row", own(), 9000, 1800, NotKnown),
-            ("usage behind", own(), 9000, 600, NotKnown),
-            ("a row of this moment", own(), 5060, 1200, NotKnown),
-            ("the log is empty", vec![], 9000, 0, NotKnown),
-            ("no earlier one", vec![row(4000, 2, "a", 6), row(5000, 2, "b", 6)], 9000, 1200, NotKnown),
-            ("another key", vec![row(0, 2, "a", 6)], 9000, 600, NotKnown),
-        ];
-        for (name, rows, now, used, verdict) in cases {
-            let judged = judge(&one, &[], now, used, &log(&rows));
-            assert_eq!(judged[0].verdict, verdict, "{name}: {}", judged[0].reason);
-        }
-        let early = [row(0, 2, "a", 6), row(10, 2, "b", 6)];
-        for (now, used, verdict) in [
-            (1100, 1200, UnderWay),
-            (2000, 1800, UnderWay),
-            (4000, 1800, NotKnown),
-            (2000, 1200, UnderWay),
-            (5000, 1200, NotCharged),
-            (250_000, 1200, NotCharged),
-            (257_000, 1200, NotKnown),
-        ] {
-            assert_eq!(judge(&one, &[], now, used, &log(&early))[0].verdict, verdict, "{now} {used}");
-        }
-        // Its own id tells, whatever others did; a full or unreadable log hides nothing that is there.
-        let mut named = lost(START + 1000, 6);
-        named.request_id = Some("x".into());
-        let mut rows = log(&[with(row(1010, 2, "x", 6)), vec![row(7000, 2, "y", 6)]].concat());
-        rows.is_full = true;
-        assert_eq!(judge(&[named.clone()], &[], 9000, 0, &rows)[0].verdict, Charged);
-        for change in [|log: &mut UsageLog| log.is_full = true, |log: &mut UsageLog| log.unreadable = 1] {
-            let mut rows = log(&own());
-            change(&mut rows);
-            assert_eq!(judge(&one, &[], 9000, 1200, &rows)[0].verdict, NotKnown);
-        }
-        let answered = ["a", "b"].map(str::to_owned).into();
-        let evidence =
-            Evidence { now: START + 9000, used_units: 1200, log: &log(&own()), answered: &answered, one_key: false };
-        assert_eq!(reconcile(&one, &[], evidence)[0].verdict, NotKnown);
-        // Two requests: one row is either's, two rows are both's, and lengths tell them apart.
-        let verdicts = |unknown: &[Entry], flying: &[Entry], rows: Vec<Row>, used| {
-            judge(unknown, flying, 9000, used, &log(&rows)).iter().map(|judged| judged.verdict).collect::<Vec<_>>()
-        };
-        let two = [lost(START + 1000, 6), lost(START + 1001, 6)];
-        assert_eq!(verdicts(&two, &[], with(row(1010, 2, "x", 6)), 1800), [NotKnown, NotKnown]);
-        let both = [with(row(1010, 2, "x", 6)), vec![row(1011, 2, "y", 6)]].concat();
-        assert_eq!(verdicts(&two, &[], both, 2400), [Charged, Charged]);
-        let lengths = [lost(START + 1000, 6), lost(START + 1001, 8)];
-        assert_eq!(verdicts(&lengths, &[], with(row(1010, 2, "x", 8)), 2000), [NotCharged, Charged]);
-        assert_eq!(verdicts(&two[..1], &two[1..], with(row(1010, 2, "x", 6)), 1800), [NotKnown]);
-        // A refund names the task.
-        let refunded =
-            [vec![row(0, 2, "a", 8), row(5000, 2, "b", 8)], vec![row(1010, 2, "x", 6), row(1400, 6, "task_x", 6)]]
-                .concat();
-        let judged = judge(&one, &[], 9000, 1600, &log(&refunded));
-        assert_eq!((judged[0].verdict, judged[0].task_id.as_deref()), (Charged, Some("task_x")));
-        let unsure = [own(), vec![row(1010, 2, "x", 6), row(1400, 6, "task_x", 6)]].concat();
-        assert_eq!(judge(&one, &[], 9000, 1200, &log(&unsure))[0].task_id, None);
-    }
-
-    /// A gateway that charges, refunds, dies, writes late or not at all, and serves others: no verdict is wrong.
-    #[test]
-    fn a_thousand_gateways_and_no_wrong_verdict() {
-        let mut seed = 7_u64;
-        let mut next = |below: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) % below
-        };
-        let (mut table, mut wrong): (BTreeMap<(&str, &str), u32>, u32) = (BTreeMap::new(), 0);
-        for run in 0..1000 {
-            let now = START + 8000 + next(20_000);
-            let (log_off, foreign, other_key) = (next(10) == 0, next(5) == 0, next(10) == 0);
-            let batch = [1, 5, 60, 600][next(4) as usize];
-            let (mut rows, mut used): (Vec<Row>, Vec<(u64, i64)>) = (Vec::new(), Vec::new());
-            let (mut answered, mut unknown, mut truth) = (HashSet::new(), Vec::new(), Vec::new());
-            for number in 0..3 + next(8) {
-                let (at, seconds) = (START + next(8000), [4, 6, 8, 10][next(4) as usize]);
-                let (id, cost) = (format!("r{run}-{number}"), (seconds * 100) as i64);
-                let elsewhere = other_key && next(3) == 0;
-                let mut make = |row_at: Option<u64>, fails: bool| {
-                    if elsewhere {
-                        return;
-                    }
-                    used.push((at, cost));
-                    if let Some(row_at) = row_at.filter(|row_at| *row_at <= now) {
-                        rows.push((at, 2, id.clone(), seconds));
-                        if fails && row_at + 400 <= now {
-                            used.push((row_at + 400, -cost));
-                            rows.push((row_at + 400, 6, format!("task_{id}"), seconds));
-                        }
-                    }
-                };
-                if next(2) == 0 {
-                    make(Some(at + 10), next(4) == 0);
-                    answered.insert(id);
-                    continue;
-                }
-                let what = ["never arrived", "made", "refunded", "gateway died", "slow"][next(5) as usize];
-                match what {
-                    "made" => make(Some(at + next(200)), next(4) == 0),
-                    "gateway died" => make(None, false),
-                    "slow" => make(Some(at + 200 + next(400)), false),
-                    _ => {}
-                }
-                unknown.push(lost(at, seconds));
-                truth.push((what, matches!(what, "made" | "slow" | "gateway died")));
-            }
-            for number in 0..if foreign { 3 + next(5) } else { 0 } {
-                let (at, seconds) = (START + next(8000), [4, 6, 8, 10][next(4) as usize]);
-                used.push((at, (seconds * 100) as i64));
-                rows.push((at, 2, format!("foreign{number}"), seconds));
-            }
-            if log_off {
-                rows.clear();
-            }
-            let written = now / batch * batch;
-            let used_units = used.iter().filter(|(at, _)| *at <= written).map(|(_, units)| units).sum();
-            let log = log(&rows);
-            let judged = reconcile(
-                &unknown,
-                &[],
-                Evidence { now, used_units, log: &log, answered: &answered, one_key: !other_key },
-            );
-            for ((what, charged), judged) in truth.into_iter().zip(judged) {
-                *table.entry((what, judged.verdict.name())).or_default() += 1;
-                let is_wrong = match judged.verdict {
-                    Verdict::Charged => !charged,
-                    Verdict::NotCharged => charged,
-                    Verdict::UnderWay | Verdict::NotKnown => false,
-                };
-                wrong += u32::from(is_wrong);
-                if is_wrong {
-                    println!("run {run}: {what}, foreign {foreign}, other key {other_key}, batch {batch}: {judged:?}");
-                }
-            }
-        }
-        for ((what, verdict), count) in &table {
-            println!("{what:<14} {verdict:<12} {count:>5}");
-        }
-        let total: u32 = table.values().sum();
-        println!("{total} lost create requests, {wrong} wrong verdicts");
-        assert_eq!(wrong, 0);
-        assert!(total >= 1000 && table.contains_key(&("never arrived", "not_charged")), "{table:?}");
-        assert!(table.contains_key(&("made", "charged")) && !table.contains_key(&("gateway died", "not_charged")));
-    }
-}
+#[path = "reconcile_tests.rs"]
+mod tests;
