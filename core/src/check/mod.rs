@@ -149,7 +149,7 @@ pub(crate) async fn balance(core: &ClientCore) -> Result<Balance> {
 
 /// The newest rows of the key's log, asked for at the endpoint in use. One call, and no second one: it shares the balance's
 /// narrow limit.
-#[allow(dead_code)] // not every set of features has a use for it
+#[cfg(feature = "journal")]
 pub(crate) async fn usage_log(core: &ClientCore) -> Result<UsageLog> {
     let retry = RetryPolicy { max_attempts: 1, ..core.config.retry.clone() };
     let call = Call::read(Phase::Check, Path::Root("/api/log/token"), core.config.timeout, retry);

@@ -99,6 +99,13 @@ pub struct Judged {
     pub charged_units: Option<i64>,
 }
 
+impl Judged {
+    /// Nothing can be said, for this reason.
+    pub fn not_known(reason: &'static str) -> Self {
+        Self { verdict: Verdict::NotKnown, reason, request_id: None, task_id: None, charged_units: None }
+    }
+}
+
 /// What is known beside the create requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
