@@ -70,10 +70,51 @@ fn client_with(emulator: &Emulator, key: &str, journal: Option<Arc<dyn Journal>>
     builder.build().unwrap()
 }
 
+/// A journal whose store sets no pace for requests, which takes a second for each; and whose process may be stopped behind an
+/// intent.
+struct Wrapped {
+    journal: Arc<dyn Journal>,
+    stopped: Option<Ahead>,
+}
+
+impl Journal for Wrapped {
+    fn append(&self, record: Record) -> BoxFuture<'_, junfeiai::Result<()>> {
+        Box::pin(async move {
+            let is_intent = matches!(record.event, Event::Intent { .. });
+            self.journal.append(record).await?;
+            if let Some(clock) = self.stopped.as_ref().filter(|_| is_intent) {
+                clock.by(LATER);
+            }
+            Ok(())
+        })
+    }
+
+    fn entries(&self) -> BoxFuture<'_, junfeiai::Result<Vec<Entry>>> {
+        self.journal.entries()
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, junfeiai::Result<Option<Entry>>> {
+        self.journal.key(key)
+    }
+
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, junfeiai::Result<Claim>> {
+        self.journal.claim(record, retry_failed)
+    }
+
+    fn answered(&self) -> BoxFuture<'_, junfeiai::Result<Vec<String>>> {
+        self.journal.answered()
+    }
+
+    fn intent(&self, key: Option<&str>, random: &str) -> String {
+        self.journal.intent(key, random)
+    }
+}
+
 /// A journal of either kind.
 fn journal(in_store: bool, dir: &Path) -> Arc<dyn Journal> {
     if in_store {
-        Arc::new(StoreJournal::new(Arc::new(MemoryStore::new())))
+        let journal = Arc::new(StoreJournal::new(Arc::new(MemoryStore::new())));
+        Arc::new(Wrapped { journal, stopped: None })
     } else {
         Arc::new(FileJournal::open(dir.join("journal")).unwrap())
     }
@@ -329,31 +370,8 @@ async fn without_a_journal_it_says_so_and_without_lost_answers_it_asks_nothing()
 /// A process that is stopped between its note and its request, and set going long after others have settled it, sends nothing.
 #[tokio::test]
 async fn a_process_that_was_stopped_too_long_sends_nothing() {
-    struct Stops(Arc<dyn Journal>, Ahead);
-
-    impl Journal for Stops {
-        fn append(&self, record: Record) -> BoxFuture<'_, junfeiai::Result<()>> {
-            Box::pin(async move {
-                let is_intent = matches!(record.event, Event::Intent { .. });
-                self.0.append(record).await?;
-                if is_intent {
-                    self.1.by(LATER);
-                }
-                Ok(())
-            })
-        }
-
-        fn entries(&self) -> BoxFuture<'_, junfeiai::Result<Vec<Entry>>> {
-            self.0.entries()
-        }
-
-        fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, junfeiai::Result<Claim>> {
-            self.0.claim(record, retry_failed)
-        }
-    }
-
     let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
-    let stops = Stops(journal(false, dir.path()), clock.clone());
+    let stops = Wrapped { journal: journal(false, dir.path()), stopped: Some(clock.clone()) };
     let client = client_with(&emulator, KEY, Some(Arc::new(stops)), &clock);
     let error = client.videos().create(request(6)).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Timeout && !error.maybe_executed(), "{error}");
