@@ -140,6 +140,7 @@ mod tests {
                 until,
                 process: Some(Process { pid: 1, place: None, started: None }),
                 key: None,
+                account: None,
             }),
             state,
             request_id: None,

@@ -99,6 +99,8 @@ pub use client::blocking;
 pub use client::builder::ClientBuilder;
 #[cfg(feature = "journal")]
 pub use client::pending::{KeyRecord, KeyState, Pending, PendingState};
+#[cfg(feature = "journal")]
+pub use client::reconcile::{Reconciliation, Settled};
 pub use client::task::{Task, Wait};
 pub use client::video::{DEFAULT_MAX_BYTES, Video};
 pub use client::videos::Videos;
@@ -113,6 +115,8 @@ pub use net::{endpoint, transport};
 #[cfg(feature = "native")]
 pub use platform::native::{FileJournal, open_store};
 pub use protocol::blocks::ReaderOptions;
+#[cfg(feature = "journal")]
+pub use protocol::reconcile::Verdict;
 pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy, WaitState};
 #[cfg(feature = "native")]
 pub use save::file::Save;

@@ -33,6 +33,7 @@ fn event(kind: u8, name: u8) -> Event {
         until: Some(2_000),
         process: None,
         key: (name % 2 == 1).then(|| OrderKey { name: format!("key{name}"), attempt: 1, fields: BTreeMap::new() }),
+        account: None,
     };
     match kind {
         0 => Event::Intent { intent, order },

@@ -35,6 +35,8 @@ use crate::time::Time;
 
 /// Largest JSON answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
+/// Largest answer of a helper path: a log of 1000 rows.
+const MAX_HELPER_ANSWER: usize = 4 * MAX_ANSWER;
 
 /// Everything that a call needs.
 pub(crate) struct ClientCore {
@@ -67,6 +69,9 @@ pub(crate) struct Call {
     pub(crate) retry: RetryPolicy,
     /// The paid create that this is.
     pub(crate) create: Option<TrackedCreate>,
+    /// Unix seconds after which it must not leave: others count it as given up then. Only a process that was stopped comes so
+    /// late.
+    pub(crate) not_after: Option<u64>,
     /// The same for all attempts, for a proxy of the user's that answers a repeated request as the first.
     pub(crate) idempotency_key: Option<String>,
 }
@@ -75,7 +80,7 @@ impl Call {
     /// A call that changes nothing at the server.
     pub(crate) fn read(phase: Phase, path: Path, timeout: Duration, retry: RetryPolicy) -> Self {
         let safety = Safety::Idempotent;
-        Self { phase, safety, path, body: None, timeout, retry, create: None, idempotency_key: None }
+        Self { phase, safety, path, body: None, timeout, retry, create: None, not_after: None, idempotency_key: None }
     }
 }
 
@@ -169,6 +174,7 @@ impl ClientCore {
                             permit
                         };
                         if let Some(create) = &call.create {
+                            self.in_time(&call)?;
                             create.leaves()?;
                         }
                         let sent = self.now();
@@ -192,6 +198,17 @@ impl ClientCore {
                 }
             }
         })
+    }
+
+    /// Refuses to send what others count as given up.
+    fn in_time(&self, call: &Call) -> Result<()> {
+        match (call.not_after, self.timer.unix_now()) {
+            (Some(not_after), Some(now)) if now >= not_after => {
+                let text = "the process was stopped for longer than a create request may take: nothing was sent";
+                Err(Error::new(ErrorKind::Timeout, call.phase, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits for an attempt's turn among all processes that share the journal.
@@ -322,7 +339,8 @@ impl ClientCore {
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
                 };
                 let status = response.status;
-                let (body, broken) = read_capped(response.body, MAX_ANSWER).await;
+                let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
+                let (body, broken) = read_capped(response.body, limit).await;
                 let answer = self.answer(status, response.headers, &body);
                 match broken {
                     None => CallEvent::Answered(answer),

@@ -48,6 +48,7 @@ pub(crate) fn create(
             retry: core.config.retry.clone(),
             // The service knows no such names; a proxy of the user's in front, which adds the key, may.
             create: Some(create.clone()),
+            not_after: None,
             idempotency_key: core
                 .config
                 .key
@@ -69,6 +70,7 @@ pub(crate) fn create(
         if let (Some(name), Some(key)) = (&mut call.idempotency_key, intent.idempotency_key()) {
             *name = key;
         }
+        call.not_after = intent.until();
         let left_behind = LeftBehind::create(&create);
         let result = core.request(call, Turn::Come(turn)).await;
         left_behind.nothing();

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
 use crate::model::{Earlier, Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
+use crate::net::secret::ApiKey;
 use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
 use crate::status::TaskStatus;
 
@@ -29,6 +30,8 @@ pub(crate) struct OpenIntent {
     core: Arc<ClientCore>,
     intent: String,
     model: String,
+    /// Unix seconds after which the journal counts it as given up.
+    until: Option<u64>,
     /// Key and number of the task under it.
     key: Option<(String, u32)>,
     create: TrackedCreate,
@@ -145,6 +148,7 @@ impl ClientCore {
             core: self.clone(),
             intent: String::new(),
             model: prepared.model.clone(),
+            until: None,
             key: None,
             create: create.clone(),
         };
@@ -165,7 +169,9 @@ impl ClientCore {
             until: now.map(|now| now.saturating_add(life).saturating_add(MARGIN)),
             process: recorder.journal.process(),
             key: keyed.as_ref().map(|keyed| keyed.0.request().order()),
+            account: self.config.key.as_ref().map(ApiKey::account),
         };
+        open.until = order.until;
         // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
         open.recorder = Some(recorder.clone());
         let record = Record::new(self.unix(), Event::Intent { intent: open.intent.clone(), order });
@@ -244,6 +250,11 @@ impl ClientCore {
 }
 
 impl OpenIntent {
+    /// Unix seconds after which nothing may be sent for it.
+    pub(crate) fn until(&self) -> Option<u64> {
+        self.until
+    }
+
     /// A name for the request that is the same for every repetition under its key.
     pub(crate) fn idempotency_key(&self) -> Option<String> {
         let (key, attempt) = self.key.as_ref()?;

@@ -47,6 +47,10 @@ impl ClientCore {
 
 #[allow(clippy::unused_async, clippy::unused_self)] // as above
 impl OpenIntent {
+    pub(crate) fn until(&self) -> Option<u64> {
+        None
+    }
+
     pub(crate) fn idempotency_key(&self) -> Option<String> {
         None
     }

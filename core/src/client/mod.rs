@@ -8,6 +8,8 @@ pub(crate) mod many;
 mod options;
 #[cfg(feature = "journal")]
 pub(crate) mod pending;
+#[cfg(feature = "journal")]
+pub(crate) mod reconcile;
 #[cfg(feature = "native")]
 mod resume;
 #[cfg(feature = "native")]

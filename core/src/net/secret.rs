@@ -54,6 +54,16 @@ impl ApiKey {
         Zeroizing::new(format!("Bearer {}", self.0.key.as_str()))
     }
 
+    /// A name for the key that a journal may keep, to tell its requests from those of other keys: the beginning of a SHA-256,
+    /// as keys are random.
+    #[cfg(feature = "journal")]
+    pub(crate) fn account(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        let mut hash = format!("{:x}", Sha256::digest(format!("junfeiai journal {}", *self.authorization())));
+        hash.truncate(16);
+        hash
+    }
+
     /// The text without the key: servers have been seen to repeat it in messages. A key of fewer than 6 characters is
     /// not looked for.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -291,6 +291,7 @@ mod tests {
                 until: None,
                 process: None,
                 key: Some(request.order()),
+                account: None,
             }),
             state,
             request_id: None,

@@ -31,12 +31,15 @@ pub mod proxy;
 mod query;
 mod range_request;
 pub mod recent_creates;
+#[cfg(feature = "journal")]
+pub mod reconcile;
 mod redirect;
 pub mod retry_after;
 pub mod schedule;
 #[cfg(feature = "journal")]
 pub mod shared_budget;
 mod slot;
+pub mod usage_log;
 pub mod validators;
 pub mod wait;
 pub mod wait_state;
@@ -62,6 +65,8 @@ pub use recent_creates::RecentCreates;
 pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use schedule::{Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotRequest};
 pub use slot::SlotId;
+pub(crate) use usage_log::USAGE_LOG;
+pub use usage_log::{RowKind, UsageLog, UsageRow, parse_usage_log};
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
 pub use wait_state::WaitState;
 pub(crate) use wire::is_from_upstream;

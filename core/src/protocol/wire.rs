@@ -19,7 +19,7 @@ use crate::text::json;
 pub struct ApiResponse {
     pub(crate) status: u16,
     pub(super) headers: Headers,
-    /// At most 1 MiB.
+    /// At most 1 MiB; of a helper path 4 MiB.
     pub(super) body: Bytes,
     json: Option<Value>,
     retry_after: Option<Duration>,

@@ -20,6 +20,7 @@ use crate::client;
 use crate::client::advance::Advance;
 use crate::client::builder::ClientBuilder;
 use crate::client::pending::Pending;
+use crate::client::reconcile::Reconciliation;
 use crate::client::task::Task;
 use crate::client::video::Video;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -191,6 +192,14 @@ impl Client {
     /// Those of [`crate::Videos::pending`].
     pub fn pending(&self) -> Result<Vec<Pending>> {
         self.run(self.client.videos().pending())
+    }
+
+    /// Finds out what became of create requests whose answer was lost. See [`crate::Videos::reconcile`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::reconcile`].
+    pub fn reconcile(&self) -> Result<Reconciliation> {
+        self.run(self.client.videos().reconcile())
     }
 
     /// Waits for all pending tasks and saves them in this folder; the callback is called with each as it ends. See

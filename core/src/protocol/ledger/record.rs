@@ -37,6 +37,9 @@ pub struct Order {
     /// The key under which it is created once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<OrderKey>,
+    /// A name for the API key that it is sent with, from which that cannot be found: the key's log shows its own charges only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// The key of a create request: the caller's own name for the job.

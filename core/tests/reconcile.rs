@@ -1,0 +1,434 @@
+//! What becomes of create requests whose answer was lost, against the emulator's billing.
+//!
+//! `JUNFEIAI_SEED` repeats a run of the random part, `JUNFEIAI_CASES` makes it longer. A failure names its seed.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use junfeiai::async_compat::BoxFuture;
+use junfeiai::journal::{Claim, Entry, Event, Journal, Record};
+use junfeiai::protocol::Time;
+use junfeiai::store::MemoryStore;
+use junfeiai::transport::Timer;
+use junfeiai::{
+    Client, ErrorKind, FileJournal, Pending, Reconciliation, RetryPolicy, StoreJournal, Verdict, VideoRequest,
+};
+use junfeiai_emulator::Emulator;
+
+const KEY: &str = "sk-reconcile-test";
+/// Long after a lost create request, in seconds.
+const LATER: u64 = 7200;
+
+/// The system's clock, and a wall clock that a test sets forward.
+#[derive(Clone, Default)]
+struct Ahead(Arc<AtomicU64>);
+
+impl Ahead {
+    fn by(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Timer for Ahead {
+    fn now(&self) -> Time {
+        Time::from_start(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn unix_now(&self) -> Option<u64> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        Some(now + self.0.load(Ordering::SeqCst))
+    }
+
+    fn seed(&self) -> u64 {
+        fastrand::u64(..)
+    }
+}
+
+fn emulator() -> Emulator {
+    Emulator::builder().api_key(KEY).time_scale(1.0).start().unwrap()
+}
+
+fn client_with(emulator: &Emulator, key: &str, journal: Option<Arc<dyn Journal>>, clock: &Ahead) -> Client {
+    let builder = Client::builder()
+        .endpoint(emulator.base_url())
+        .api_key(key)
+        .timer(Arc::new(clock.clone()))
+        .create_timeout(Duration::from_millis(700))
+        .retry(RetryPolicy { max_attempts: 1, ..RetryPolicy::default() });
+    let builder = match journal {
+        Some(journal) => builder.journal_with(journal),
+        None => builder,
+    };
+    builder.build().unwrap()
+}
+
+/// A journal whose store sets no pace for requests, which takes a second for each; and whose process may be stopped behind an
+/// intent.
+struct Wrapped {
+    journal: Arc<dyn Journal>,
+    stopped: Option<Ahead>,
+}
+
+impl Journal for Wrapped {
+    fn append(&self, record: Record) -> BoxFuture<'_, junfeiai::Result<()>> {
+        Box::pin(async move {
+            let is_intent = matches!(record.event, Event::Intent { .. });
+            self.journal.append(record).await?;
+            if let Some(clock) = self.stopped.as_ref().filter(|_| is_intent) {
+                clock.by(LATER);
+            }
+            Ok(())
+        })
+    }
+
+    fn entries(&self) -> BoxFuture<'_, junfeiai::Result<Vec<Entry>>> {
+        self.journal.entries()
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, junfeiai::Result<Option<Entry>>> {
+        self.journal.key(key)
+    }
+
+    fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, junfeiai::Result<Claim>> {
+        self.journal.claim(record, retry_failed)
+    }
+
+    fn answered(&self) -> BoxFuture<'_, junfeiai::Result<Vec<String>>> {
+        self.journal.answered()
+    }
+
+    fn intent(&self, key: Option<&str>, random: &str) -> String {
+        self.journal.intent(key, random)
+    }
+}
+
+/// A journal of either kind.
+fn journal(in_store: bool, dir: &Path) -> Arc<dyn Journal> {
+    if in_store {
+        let journal = Arc::new(StoreJournal::new(Arc::new(MemoryStore::new())));
+        Arc::new(Wrapped { journal, stopped: None })
+    } else {
+        Arc::new(FileJournal::open(dir.join("journal")).unwrap())
+    }
+}
+
+fn fault(fault: &str) -> String {
+    format!(r#"{{"rules":[{{"match":{{"op":"create"}},"times":1,"fault":{fault}}}]}}"#)
+}
+
+fn request(seconds: u32) -> VideoRequest {
+    VideoRequest::new("A red ball").seconds(seconds)
+}
+
+/// A create request that is answered, and one whose answer is lost in this way.
+async fn one_lost(emulator: &Emulator, client: &Client, clock: &Ahead, how: &str, lost: VideoRequest) {
+    client.videos().create(request(8)).await.unwrap();
+    clock.by(100);
+    emulator.set_scenario_json(&fault(how)).unwrap();
+    let error = client.videos().create(lost).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::CreateOutcomeUnknown && error.maybe_executed(), "{how}: {error}");
+    emulator.set_scenario_json("{}").unwrap();
+}
+
+fn only(found: &Reconciliation) -> (Verdict, &str) {
+    let [entry] = found.entries.as_slice() else { panic!("{found:?}") };
+    (entry.verdict, &entry.reason)
+}
+
+/// Ways to lose an answer, whether the task is made and charged, and the verdict.
+const POINTS: [(&str, bool, Verdict); 11] = [
+    (r#"{"kind":"drop_before_accept"}"#, false, Verdict::NotCharged),
+    (r#"{"kind":"drop_before_accept","rst":true}"#, false, Verdict::NotCharged),
+    (r#"{"kind":"html","status":502}"#, false, Verdict::NotCharged),
+    (r#"{"kind":"drop_after_accept"}"#, true, Verdict::Charged),
+    (r#"{"kind":"reset_after_accept"}"#, true, Verdict::Charged),
+    (r#"{"kind":"hang","act":true}"#, true, Verdict::Charged),
+    (r#"{"kind":"html","status":502,"act":true}"#, true, Verdict::Charged),
+    (r#"{"kind":"garbage"}"#, true, Verdict::Charged),
+    (r#"{"kind":"empty_body"}"#, true, Verdict::Charged),
+    (r#"{"kind":"no_id"}"#, true, Verdict::Charged),
+    // Charged without a task: only the administrator can tell.
+    (r#"{"kind":"die_after_charge"}"#, false, Verdict::NotKnown),
+];
+
+#[tokio::test]
+async fn an_answer_that_is_lost_anywhere() {
+    for in_store in [false, true] {
+        for (how, made, verdict) in POINTS {
+            let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+            let client = client_with(&emulator, KEY, Some(journal(in_store, dir.path())), &clock);
+            one_lost(&emulator, &client, &clock, how, request(6)).await;
+            let name = format!("{how} in a store {in_store}");
+            assert_eq!(emulator.created_tasks(), 1 + usize::from(made), "{name}");
+
+            let videos = client.videos();
+            emulator.clear_requests();
+            let found = videos.reconcile().await.unwrap();
+            let under_way = if made { Verdict::Charged } else { Verdict::UnderWay };
+            assert_eq!(only(&found).0, under_way, "{name}: {found:?}");
+            let paths: Vec<String> = emulator.requests().iter().map(|request| request.path.clone()).collect();
+            assert_eq!(paths, ["/api/usage/token/", "/api/log/token"], "{name}");
+            clock.by(LATER);
+            let found = videos.reconcile().await.unwrap();
+            assert_eq!(only(&found).0, verdict, "{name}: {found:?}");
+
+            let reasons: Vec<String> = videos.pending().await.unwrap().into_iter().filter_map(unknown).collect();
+            match verdict {
+                Verdict::NotCharged => assert!(reasons.is_empty(), "{name}: {reasons:?}"),
+                Verdict::Charged => assert_eq!(reasons, ["charged"], "{name}"),
+                _ => assert!(!reasons.contains(&"charged".to_owned()) && reasons.len() == 1, "{name}: {reasons:?}"),
+            }
+            // The journal says the same to whoever asks next, without a question where nothing is open.
+            emulator.clear_requests();
+            let again = videos.reconcile().await.unwrap();
+            assert_eq!(emulator.requests().is_empty(), verdict == Verdict::NotCharged, "{name}");
+            assert_eq!(again.entries.len(), reasons.len(), "{name}: {again:?}");
+            assert!(again.entries.iter().all(|entry| entry.verdict == verdict), "{name}: {again:?}");
+        }
+    }
+}
+
+fn unknown(pending: Pending) -> Option<String> {
+    match pending {
+        Pending::Unknown { reason, .. } => Some(reason),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_only_when_nothing_was_charged() {
+    for (how, free) in [(POINTS[0].0, true), (POINTS[3].0, false)] {
+        for in_store in [false, true] {
+            let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+            let client = client_with(&emulator, KEY, Some(journal(in_store, dir.path())), &clock);
+            one_lost(&emulator, &client, &clock, how, request(6).key("film/1")).await;
+            clock.by(LATER);
+            let made = emulator.created_tasks();
+            let again = client.videos().create(request(6).key("film/1")).await;
+            assert_eq!(again.unwrap_err().kind(), ErrorKind::CreateOutcomeUnknown);
+            let found = client.videos().reconcile().await.unwrap();
+            assert_eq!(found.entries[0].key.as_deref(), Some("film/1"));
+            let again = client.videos().create(request(6).key("film/1")).await;
+            assert_eq!(again.is_ok(), free, "{how}: {again:?}");
+            assert_eq!(emulator.created_tasks(), made + usize::from(free));
+            if let Ok(task) = again {
+                let same = client.videos().create(request(6).key("film/1")).await.unwrap();
+                assert_eq!(same.id(), task.id());
+            }
+        }
+    }
+}
+
+/// The refund of a failed task names it.
+#[tokio::test]
+async fn a_task_that_failed_is_found_by_its_refund() {
+    let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    let videos = client.videos();
+    videos.create(request(8)).await.unwrap();
+    clock.by(100);
+    let scenario = r#"{"task":{"queued_s":0,"running_s":0,"outcome":"failure"},
+        "rules":[{"match":{"op":"create"},"times":1,"fault":{"kind":"drop_after_accept"}}]}"#;
+    emulator.set_scenario_json(scenario).unwrap();
+    videos.create(request(6).key("film/1")).await.unwrap_err();
+    emulator.set_scenario_json("{}").unwrap();
+    clock.by(LATER);
+    let found = videos.reconcile().await.unwrap();
+    let entry = &found.entries[0];
+    assert_eq!((entry.verdict, entry.charged_units), (Verdict::Charged, Some(150_000)), "{entry:?}");
+    let id = entry.task_id.clone().unwrap();
+    assert!(emulator.task_ids().contains(&id));
+    let error = videos.task(&id).unwrap().wait().await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::TaskFailed, Some(id.as_str())), "{error}");
+    // What is known of a failed task holds: another is made when it is asked for.
+    let another = videos.create(request(6).key("film/1").retry_failed(true)).await.unwrap();
+    assert_ne!(another.id(), id);
+}
+
+/// What hides the truth: nothing is called free, and the journal stays as it is.
+#[tokio::test]
+async fn what_cannot_be_known() {
+    let foreign = "foreign";
+    let cases: [(&str, &str, &str); 7] = [
+        ("{\"api\":{\"log\":false}}", "none of this journal's", "the log is off"),
+        (foreign, "other programs use this key", "another program"),
+        (
+            r#"{"rules":[{"match":{"path_contains":"/api/log/token"},"fault":{"kind":"status","status":404,"body":""}}]}"#,
+            "does not report",
+            "no log",
+        ),
+        (
+            r#"{"rules":[{"match":{"path_contains":"/api/usage"},"fault":{"kind":"html","status":200}}]}"#,
+            "does not report",
+            "no usage",
+        ),
+        (
+            r#"{"rules":[{"match":{"path_contains":"/api/log/token"},
+                "fault":{"kind":"status","status":429,"body":"","headers":{"retry-after":"1200"}}}]}"#,
+            "no more questions",
+            "too many questions",
+        ),
+        (
+            r#"{"rules":[{"match":{"path_contains":"/api/usage/token"},"fault":{"kind":"status","status":429,"body":""}}]}"#,
+            "no more questions",
+            "too many questions, without a time",
+        ),
+        (
+            r#"{"rules":[{"match":{"path_contains":"/api/usage/token"},"fault":{"kind":"status","status":200,
+                "body":{"code":true,"data":{"total_used":0,"total_available":1,"unlimited_quota":false}}}}]}"#,
+            "behind its log",
+            "the usage is behind",
+        ),
+    ];
+    for (scenario, reason, name) in cases {
+        let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+        let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+        one_lost(&emulator, &client, &clock, POINTS[0].0, request(6)).await;
+        if scenario == foreign {
+            let other = client_with(&emulator, KEY, None, &clock);
+            for seconds in [6, 10] {
+                other.videos().create(request(seconds)).await.unwrap();
+            }
+        } else {
+            emulator.set_scenario_json(scenario).unwrap();
+        }
+        clock.by(LATER);
+        let before = client.videos().pending().await.unwrap();
+        let found = client.videos().reconcile().await.unwrap();
+        let (verdict, why) = only(&found);
+        assert!(verdict == Verdict::NotKnown && why.contains(reason), "{name}: {found:?}");
+        let limit = (name == "too many questions").then_some(Duration::from_secs(1200));
+        assert_eq!(found.retry_after, limit, "{name}");
+        assert_eq!(client.videos().pending().await.unwrap(), before, "{name}");
+        // The limit of these questions is not one of create requests.
+        emulator.clear_requests();
+        client.videos().create(request(4)).await.unwrap();
+        assert_eq!(emulator.requests().len(), 1, "{name}");
+    }
+}
+
+/// A journal may hold create requests of several keys. Each key answers for its own.
+#[tokio::test]
+async fn another_keys_requests_are_left_to_that_key() {
+    let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+    emulator.set_scenario_json(r#"{"keys":[{"key":"sk-second-key","account":"default"}]}"#).unwrap();
+    let shared = journal(false, dir.path());
+    let client = client_with(&emulator, KEY, Some(shared.clone()), &clock);
+    let second = client_with(&emulator, "sk-second-key", Some(shared), &clock);
+    one_lost(&emulator, &client, &clock, POINTS[0].0, request(6)).await;
+    clock.by(LATER);
+    let found = second.videos().reconcile().await.unwrap();
+    let (verdict, why) = only(&found);
+    assert!(verdict == Verdict::NotKnown && why.contains("another API key"), "{found:?}");
+    assert_eq!(only(&client.videos().reconcile().await.unwrap()).0, Verdict::NotCharged);
+    // The names of keys in the journal are not the keys.
+    let text = std::fs::read_to_string(dir.path().join("journal")).unwrap();
+    assert!(!text.contains("sk-") && text.contains("\"account\":\""), "{text}");
+}
+
+/// The id of the answer whose body was of no use finds its charge among those of others.
+#[tokio::test]
+async fn its_own_id_tells_among_those_of_others() {
+    let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(true, dir.path())), &clock);
+    one_lost(&emulator, &client, &clock, r#"{"kind":"empty_body"}"#, request(6)).await;
+    let other = client_with(&emulator, KEY, None, &clock);
+    for _ in 0..3 {
+        other.videos().create(request(6)).await.unwrap();
+    }
+    let found = client.videos().reconcile().await.unwrap();
+    assert_eq!(only(&found).0, Verdict::Charged, "{found:?}");
+    assert!(found.entries[0].request_id.is_some(), "{found:?}");
+}
+
+#[tokio::test]
+async fn without_a_journal_it_says_so_and_without_lost_answers_it_asks_nothing() {
+    let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+    let error = client_with(&emulator, KEY, None, &clock).videos().reconcile().await.unwrap_err();
+    assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some("journal")));
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    client.videos().create(request(6)).await.unwrap();
+    emulator.clear_requests();
+    assert_eq!(client.videos().reconcile().await.unwrap(), Reconciliation::default());
+    assert!(emulator.requests().is_empty());
+    // What keeps us from asking is an error: the list stays.
+    one_lost(&emulator, &client, &clock, POINTS[0].0, request(6)).await;
+    let refused = r#"{"rules":[{"match":{"path_contains":"/api/"},"fault":{"kind":"drop_before_accept"}}]}"#;
+    emulator.set_scenario_json(refused).unwrap();
+    assert_eq!(client.videos().reconcile().await.unwrap_err().kind(), ErrorKind::Connection);
+    assert_eq!(client.videos().pending().await.unwrap().into_iter().filter_map(unknown).count(), 1);
+}
+
+/// A process that is stopped between its note and its request, and set going long after others have settled it, sends nothing.
+#[tokio::test]
+async fn a_process_that_was_stopped_too_long_sends_nothing() {
+    let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+    let stops = Wrapped { journal: journal(false, dir.path()), stopped: Some(clock.clone()) };
+    let client = client_with(&emulator, KEY, Some(Arc::new(stops)), &clock);
+    let error = client.videos().create(request(6)).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && !error.maybe_executed(), "{error}");
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    assert!(emulator.requests().is_empty());
+    assert!(client.videos().pending().await.unwrap().is_empty());
+}
+
+/// Any mix of answers and losses: no verdict is wrong.
+#[tokio::test]
+async fn sixty_random_runs() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let first = number("JUNFEIAI_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
+    let cases = number("JUNFEIAI_CASES").unwrap_or(60);
+    let mut table: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for seed in first..first.saturating_add(cases) {
+        let again = format!("repeat with JUNFEIAI_SEED={seed} JUNFEIAI_CASES=1");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
+        let client = client_with(&emulator, KEY, Some(journal(random.bool(), dir.path())), &clock);
+        client.videos().create(request(8)).await.unwrap();
+        clock.by(60);
+        let mut truth = BTreeMap::new();
+        for lost in 0..random.u32(1..6) {
+            let seconds = random.u32(4..11);
+            if random.bool() {
+                // Another length than those of lost ones, or one of them.
+                client.videos().create(request(seconds)).await.unwrap();
+                continue;
+            }
+            let (how, made, _) = POINTS[random.usize(..POINTS.len())];
+            // Waiting for the end of a create request is slow.
+            let how = if how.contains("hang") { POINTS[3].0 } else { how };
+            emulator.set_scenario_json(&fault(how)).unwrap();
+            let key = format!("job/{lost}");
+            client.videos().create(request(seconds).key(key.as_str())).await.unwrap_err();
+            emulator.set_scenario_json("{}").unwrap();
+            truth.insert(key, (how, made || how.contains("die_after_charge")));
+        }
+        clock.by([900, 3000, LATER][random.usize(..3)]);
+        let found = client.videos().reconcile().await.unwrap();
+        assert_eq!(found.entries.len(), truth.len(), "{again}");
+        for entry in &found.entries {
+            let (how, charged) = truth[entry.key.as_deref().unwrap()];
+            let wrong = match entry.verdict {
+                Verdict::Charged => !charged,
+                Verdict::NotCharged => charged,
+                _ => false,
+            };
+            assert!(!wrong, "{again}: {how} {entry:?}");
+            *table.entry((if charged { "charged" } else { "not charged" }, entry.verdict.name())).or_default() += 1;
+        }
+    }
+    for ((truth, verdict), count) in &table {
+        println!("{truth:<12} {verdict:<12} {count:>4}");
+    }
+    if cases >= 60 {
+        assert!(table.contains_key(&("charged", "charged")) && table.contains_key(&("not charged", "not_charged")));
+    }
+}
