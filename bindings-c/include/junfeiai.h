@@ -901,6 +901,15 @@ jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_opt
                                                           struct jfai_error **err);
 
 /**
+ * Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group
+ * is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_cost_strict(struct jfai_client_options *options,
+                                                    bool yes,
+                                                    struct jfai_error **err);
+
+/**
  * `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the
  * server's.
  */
@@ -1381,6 +1390,15 @@ JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
                                            const char *host,
                                            struct jfai_error **err);
+
+/**
+ * Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. Default: no
+ * limit.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_cost(struct jfai_client_options *options,
+                                             double usd,
+                                             struct jfai_error **err);
 
 /**
  * Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads

@@ -1383,6 +1383,11 @@ public:
     detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
     return *this;
   }
+  /** Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. */
+  client_options &max_cost(double usd) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_cost(options_.get(), usd, e); });
+    return *this;
+  }
   // Written from core/options.toml by `make options`. options: client
   /** The API key; optional when your reverse proxy adds it. Default: none. */
   client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
@@ -1412,6 +1417,9 @@ public:
   client_options &max_poll_errors(std::uint32_t v) { return value(jfai_client_options_set_max_poll_errors, v); }
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   client_options &max_in_flight_creates(std::uint32_t v) { return value(jfai_client_options_set_max_in_flight_creates, v); }
+  /** Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group is
+   * not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
+  client_options &max_cost_strict(bool v) { return value(jfai_client_options_set_max_cost_strict, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
   /** A file that records paid tasks, so that a later process can resume them; several processes of a machine may share it.

@@ -114,6 +114,8 @@ pub use net::{endpoint, transport};
 pub use platform::native::{FileJournal, open_store};
 pub use protocol::blocks::ReaderOptions;
 pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy, WaitState};
+#[cfg(feature = "prices")]
+pub use protocol::{Certainty, Estimate};
 #[cfg(feature = "native")]
 pub use save::file::Save;
 #[cfg(feature = "native")]

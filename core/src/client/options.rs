@@ -67,6 +67,10 @@ impl ClientBuilder {
                 return Err(fields.refuse("request_burst", "request_burst needs request_rate: give both"));
             }
         };
+        #[cfg(feature = "prices")]
+        {
+            builder.options.max_cost = fields.number("max_cost")?;
+        }
         #[cfg(feature = "journal")]
         read(&mut builder, CLIENT_FLAGS, |name| fields.flag(name))?;
         #[cfg(feature = "native")]
