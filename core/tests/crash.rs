@@ -26,8 +26,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const KEY: &str = "sk-crash-test";
 const VIDEO_BYTES: u64 = 2_000_000;
-/// What a saver gathers in memory before it writes, and so may lose.
-const GATHERED: u64 = 512 * 1024;
 
 // ---- the child ------------------------------------------------------------------------------------------------------
 
@@ -265,6 +263,13 @@ impl Place {
         }
     }
 
+    /// Bytes of the one video that were written before the process was killed.
+    fn written(&self) -> u64 {
+        let id = self.emulator.task_ids().pop().unwrap_or_default();
+        let part = self.folder.path().join("videos").join(format!("{id}.mp4.part"));
+        std::fs::metadata(part).map_or(0, |part| part.len())
+    }
+
     /// Where each read of the video began.
     fn reads(&self) -> Vec<u64> {
         let requests = self.emulator.requests();
@@ -371,10 +376,11 @@ async fn killed_at_every_step() {
         let what = format!("{stop:?}");
         assert_eq!(place.kill_at(&stop, false), stop != Stop::Never, "{what}");
         assert_eq!((place.posts(), place.emulator.created_tasks()), (posts, tasks), "{what}");
+        // How much of the body that is depends on the machine: bytes are written behind.
+        let written = place.written();
         assert_eq!(place.check_and_go_on(&what).await, unknown, "{what}");
-        // What was begun is gone on with.
-        if let (Stop::Body(at), reads) = (&stop, place.reads()) {
-            assert!(reads.len() == 2 && reads[1] + GATHERED >= *at, "{what}: {reads:?}");
+        if let Stop::Body(_) = &stop {
+            assert_eq!(place.reads(), [0, written], "{what}: resumed where the file ends");
         }
         if matches!(stop, Stop::Record(5, _) | Stop::TornRecord(5)) {
             assert_eq!(place.reads(), [0], "{what}: the video stood there already");

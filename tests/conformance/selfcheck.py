@@ -81,6 +81,10 @@ def mistakes() -> list[str]:
         found.append("two languages' words for one error")
     if len(judge.strays(outcomes[0], outcomes[2], set(), ())) != 2 or judge.strays(outcomes[0], outcomes[2], {"0"}, ()):
         found.append("an error without its task and its Retry-After")
+    running, ended, wrong = ({"client": {}, "steps": [{"task": {"status": status, "video_url": url}}]} for status, url in (
+        ("queued", None), ("succeeded", "u"), ("succeeded", None)))
+    if judge.strays(running, ended, set(), ()) or len(judge.strays(wrong, ended, set(), ())) != 1:
+        found.append("an address that is told by the status")
     for broken in ({}, {"name": "n", "about": "a", "rows": ["r"]}, {"name": "n", "about": "a", "rows": ["r"], "steps": [{"do": "get"}]},
                    {"name": "n", "about": "a", "rows": ["r"], "steps": [{"do": "git", "expect": {}}]}):
         try:

@@ -54,7 +54,8 @@ impl ClientCore {
         let now = unix_now();
         let mut machine = state.machine(now);
         let mut seen = None;
-        if let WaitStep::Poll { timeout } = machine.step(now) {
+        let first = machine.step(now);
+        if let WaitStep::Poll { timeout } = first {
             // The wait has a budget of its own for failures: one attempt a poll.
             let retry = RetryPolicy { max_attempts: 1, ..self.config.retry.clone() };
             let result = self.query(machine.task_id(), timeout, retry, Turn::Come(None)).await;
@@ -66,7 +67,9 @@ impl ClientCore {
             let pause = state.pause(now);
             return Ok(Advanced::Later(state, pause));
         }
-        let WaitStep::Done(result) = machine.step(now) else {
+        // At its deadline it ends without a poll.
+        let last = if matches!(first, WaitStep::Done(_)) { first } else { machine.step(now) };
+        let WaitStep::Done(result) = last else {
             return Err(Error::new(ErrorKind::Internal, Phase::Wait, "a wait neither pauses nor ends"));
         };
         self.note_finished(machine.task_id(), &result).await;

@@ -122,12 +122,17 @@ fn by_steps(
             continue;
         }
         let mut wait = state.machine(now);
-        if let WaitStep::Poll { timeout } = wait.step(now) {
-            made.push((now.since(START), timeout));
-            let poll = coming.next().unwrap();
-            now = now + poll.took.min(timeout);
-            let result = poll.result();
-            wait.input(now, result.as_ref().map_err(Clone::clone));
+        match wait.step(now) {
+            WaitStep::Poll { timeout } => {
+                made.push((now.since(START), timeout));
+                let poll = coming.next().unwrap();
+                now = now + poll.took.min(timeout);
+                let result = poll.result();
+                wait.input(now, result.as_ref().map_err(Clone::clone));
+            }
+            // The deadline was at the very end of the pause.
+            WaitStep::Done(result) => return (made, format!("{:?}", result.map_err(|error| error.to_json()))),
+            WaitStep::WaitUntil(_) => {}
         }
         match WaitState::of(&wait, now) {
             Some(state) => kept = state.to_string(),

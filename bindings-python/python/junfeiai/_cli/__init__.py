@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         "--progress",
         choices=["auto", "bar", "plain", "none"],
         default="auto",
-        help='a bar needs pip install "junfeiai[cli]"',
+        help="a bar needs the package rich",
     )
     group.add_argument("-v", "--verbose", action="count", default=0, help="log each step; twice: log every request")
 

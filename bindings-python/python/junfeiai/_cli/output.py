@@ -27,7 +27,7 @@ class Output:
                 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
             except ImportError:
                 if progress == "bar":
-                    self.complaint = 'the progress bar needs rich: pip install "junfeiai[cli]", or use --progress plain'
+                    self.complaint = "the progress bar needs rich: pip install rich, or use --progress plain"
             else:
                 from rich.console import Console
 
