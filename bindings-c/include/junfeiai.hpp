@@ -1467,6 +1467,16 @@ struct balance {
   std::optional<std::string> name;                                  ///< The key's name at the server.
 };
 
+/** What a create request will cost. */
+struct estimate {
+  std::optional<std::int64_t> units;         ///< The charge in the server's units (500000 = 1 USD), where it is known.
+  std::optional<double> usd;                 ///< The same in USD.
+  std::string certainty;                     ///< How sure it is: "exact", "rounded", "default_group", "last_charge", "unknown".
+  std::optional<std::int64_t> units_at_most; ///< The most by the listed prices, whatever the key's group.
+  std::uint64_t billed_seconds = 0;          ///< The seconds that the server will bill.
+  std::string json;                          ///< All of it as one JSON object, with notes.
+};
+
 /** The state of an unfinished item of a journal. */
 enum class pending_state : std::int32_t {
   created = JFAI_PENDING_CREATED,     ///< A task that was created; its end was not seen.
@@ -1729,6 +1739,20 @@ public:
       b.expires_at = std::chrono::system_clock::time_point(std::chrono::seconds(at));
     b.name = detail::maybe(jfai_balance_name(out));
     return b;
+  }
+  /** What create() with this request will cost, without creating anything. */
+  junfeiai::estimate estimate(const request &r, const cancel_token *cancel = nullptr) const {
+    jfai_estimate *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_get_estimate(client_.get(), r.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_estimate, jfai_estimate_free> keep(out);
+    junfeiai::estimate given;
+    if (const auto units = jfai_estimate_units(out); units >= 0) given.units = units;
+    if (const auto usd = jfai_estimate_usd(out); usd >= 0) given.usd = usd;
+    given.certainty = detail::text(jfai_estimate_certainty(out));
+    if (const auto most = jfai_estimate_units_at_most(out); most >= 0) given.units_at_most = most;
+    given.billed_seconds = jfai_estimate_billed_seconds(out);
+    given.json = detail::text(jfai_estimate_json(out));
+    return given;
   }
   /** Begins to wait for all these tasks; each comes as soon as it has ended. */
   batch wait_all(const std::vector<std::string> &ids) const {

@@ -16,12 +16,14 @@ use crate::protocol::{
 /// Longest time for one of these questions: a create may wait for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tells the book when the call that asks is dropped.
-struct Asking<'a>(&'a ClientCore);
+/// Tells the book when the call that asks is dropped before it has its answers.
+struct Asking<'a>(Option<&'a ClientCore>);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.price_book().dropped();
+        if let Some(core) = self.0 {
+            core.price_book().dropped();
+        }
     }
 }
 
@@ -38,14 +40,15 @@ impl ClientCore {
                 PriceStep::Known(facts) => return facts.estimate(request),
                 PriceStep::WaitUntil(time) => self.sleep_until(time).await,
                 PriceStep::Ask { list, log } => {
-                    let asking = Asking(self);
+                    let mut asking = Asking(Some(self));
                     let (list, log) = join(
                         self.helper(list, "/api/pricing", parse_prices),
                         self.helper(log, "/api/log/token", parse_usage_log),
                     )
                     .await;
+                    // From here on another call may be the one that asks.
+                    asking.0 = None;
                     self.price_book().input(self.now(), list, log);
-                    drop(asking);
                 }
             }
         }

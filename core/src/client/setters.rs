@@ -208,9 +208,10 @@ pub(crate) const CLIENT_COUNTS: &[Setter<ClientBuilder, u32>] = &[
     ("max_in_flight_creates", |builder, value| builder.options.max_in_flight_creates = value),
 ];
 
-#[cfg(feature = "journal")]
+#[cfg(feature = "prices")]
 pub(crate) const CLIENT_FLAGS: &[Setter<ClientBuilder, bool>] = &[
     ("max_cost_strict", |builder, value| builder.options.max_cost_strict = value),
+    #[cfg(feature = "journal")]
     ("journal_prompts", |builder, value| builder.journal_prompts = value),
 ];
 

@@ -46,6 +46,9 @@ const ONE: u128 = 1_000_000_000_000;
 const KEEP: Duration = Duration::from_secs(15 * 60);
 /// How long nothing is asked for after a 429 of these paths that names no time (observed: 20 minutes).
 const QUIET: Duration = Duration::from_secs(20 * 60);
+/// How long nothing is asked for after a failure that says nothing about prices, such as a broken connection. At this pace both
+/// paths stay within their limit.
+const RETRY: Duration = Duration::from_secs(3 * 60);
 /// How often a call looks whether another one has the answer.
 const LOOK: Duration = Duration::from_millis(50);
 /// The two sizes that cost more, and how much more (observed).
@@ -110,6 +113,13 @@ pub struct Estimate {
     pub group_ratio: Option<f64>,
     /// What the caller should know of it, a line each.
     pub notes: Vec<String>,
+}
+
+impl Estimate {
+    /// All of it as JSON.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Estimate {
@@ -435,7 +445,8 @@ pub enum PriceStep {
     WaitUntil(Time),
 }
 
-/// The prices that a client knows, and when it asks again: each list once in 15 minutes, whatever comes of it.
+/// The prices that a client knows, and when it asks again: each list once in 15 minutes, or 3 after a failure that says nothing
+/// about it.
 #[derive(Debug, Default)]
 pub struct PriceBook {
     facts: Arc<PriceFacts>,
@@ -475,6 +486,15 @@ impl PriceBook {
         // All of these paths share one bucket.
         let quiet = limited.map(|error| error.retry_after().unwrap_or(QUIET).max(KEEP));
         self.limited = quiet.is_some();
+        // How long what came of a question is kept.
+        let keep = |error: Option<&Error>| match error.map(Error::kind) {
+            None | Some(ErrorKind::PermissionDenied | ErrorKind::NotOffered | ErrorKind::Authentication) => KEEP,
+            Some(_) => RETRY,
+        };
+        let keeps = [
+            keep(list.as_ref().and_then(|told| told.as_ref().err())),
+            keep(log.as_ref().and_then(|told| told.as_ref().err())),
+        ];
         match list {
             Some(Ok(list)) => (facts.list, facts.why_not) = (Some(list), None),
             // A limit says nothing about prices: what was known of them is still the best guess.
@@ -493,10 +513,10 @@ impl PriceBook {
             facts.charges = Charges::from(&log);
         }
         self.facts = Arc::new(facts);
-        for next in [&mut self.next_list, &mut self.next_log] {
+        for (next, keep) in [&mut self.next_list, &mut self.next_log].into_iter().zip(keeps) {
             match quiet {
                 Some(quiet) => *next = Some(next.unwrap_or(now).max(now + quiet)),
-                None if next.is_none_or(|next| now >= next) => *next = Some(now + KEEP),
+                None if next.is_none_or(|next| now >= next) => *next = Some(now + keep),
                 None => {}
             }
         }
