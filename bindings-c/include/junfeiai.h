@@ -279,6 +279,11 @@ typedef struct jfai_client_options jfai_client_options;
 typedef struct jfai_error jfai_error;
 
 /**
+ * What a create request will cost. Not in the service document: observed.
+ */
+typedef struct jfai_estimate jfai_estimate;
+
+/**
  * What the journal knows of a key.
  */
 typedef struct jfai_key_record jfai_key_record;
@@ -767,6 +772,56 @@ JFAI_API const char *jfai_balance_name(const struct jfai_balance *balance);
 JFAI_API void jfai_balance_free(struct jfai_balance *balance);
 
 /**
+ * What jfai_create() with this request will cost. Creates nothing and costs nothing: checks the request, then reads the server's
+ * price list and the key's log, each at most once in 15 minutes. Where the server does not tell, the cost is unknown, which is no
+ * error. `cancel` may be NULL.
+ */
+JFAI_API
+jfai_status jfai_get_estimate(const struct jfai_client *client,
+                              const struct jfai_request *request,
+                              const struct jfai_cancel *cancel,
+                              struct jfai_estimate **out,
+                              struct jfai_error **err);
+
+/**
+ * The charge in the server's units (500000 = 1 USD); -1 when it is not known.
+ */
+JFAI_API int64_t jfai_estimate_units(const struct jfai_estimate *estimate);
+
+/**
+ * The charge in USD; -1 when it is not known.
+ */
+JFAI_API double jfai_estimate_usd(const struct jfai_estimate *estimate);
+
+/**
+ * How sure the charge is: `"exact"` to the unit; `"rounded"`, at most this; `"default_group"`, for the price group that is assumed
+ * before the key's first charge; `"last_charge"`, as the last charge of this model; `"unknown"`.
+ */
+JFAI_API
+const char *jfai_estimate_certainty(const struct jfai_estimate *estimate);
+
+/**
+ * The most that it can be in units by the listed prices, whatever the key's group; -1 without listed prices.
+ */
+JFAI_API
+int64_t jfai_estimate_units_at_most(const struct jfai_estimate *estimate);
+
+/**
+ * The seconds that the server will bill: 4 without a length, or with one that it cannot read.
+ */
+JFAI_API uint64_t jfai_estimate_billed_seconds(const struct jfai_estimate *estimate);
+
+/**
+ * All of it as one JSON object, with the price per second, the ratios of size and group, and notes.
+ */
+JFAI_API const char *jfai_estimate_json(const struct jfai_estimate *estimate);
+
+/**
+ * Frees an estimate. NULL is ignored.
+ */
+JFAI_API void jfai_estimate_free(struct jfai_estimate *estimate);
+
+/**
  * Makes a client with these options. Nothing is sent.
  */
 JFAI_API
@@ -899,6 +954,15 @@ JFAI_API
 jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_options *options,
                                                           uint32_t max_in_flight_creates,
                                                           struct jfai_error **err);
+
+/**
+ * Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group
+ * is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_cost_strict(struct jfai_client_options *options,
+                                                    bool yes,
+                                                    struct jfai_error **err);
 
 /**
  * `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the
@@ -1381,6 +1445,15 @@ JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
                                            const char *host,
                                            struct jfai_error **err);
+
+/**
+ * Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. Default: no
+ * limit.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_max_cost(struct jfai_client_options *options,
+                                             double usd,
+                                             struct jfai_error **err);
 
 /**
  * Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads

@@ -1383,6 +1383,11 @@ public:
     detail::done([&](jfai_error **e) { return jfai_client_options_set_request_rate(options_.get(), per_second, burst, e); });
     return *this;
   }
+  /** Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. */
+  client_options &max_cost(double usd) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_max_cost(options_.get(), usd, e); });
+    return *this;
+  }
   // Written from core/options.toml by `make options`. options: client
   /** The API key; optional when your reverse proxy adds it. Default: none. */
   client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
@@ -1412,6 +1417,9 @@ public:
   client_options &max_poll_errors(std::uint32_t v) { return value(jfai_client_options_set_max_poll_errors, v); }
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   client_options &max_in_flight_creates(std::uint32_t v) { return value(jfai_client_options_set_max_in_flight_creates, v); }
+  /** Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group is
+   * not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
+  client_options &max_cost_strict(bool v) { return value(jfai_client_options_set_max_cost_strict, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
   /** A file that records paid tasks, so that a later process can resume them; several processes of a machine may share it.
@@ -1457,6 +1465,16 @@ struct balance {
   bool unlimited = false;                                           ///< The key itself has no limit.
   std::optional<std::chrono::system_clock::time_point> expires_at;  ///< When the key expires.
   std::optional<std::string> name;                                  ///< The key's name at the server.
+};
+
+/** What a create request will cost. */
+struct estimate {
+  std::optional<std::int64_t> units;         ///< The charge in the server's units (500000 = 1 USD), where it is known.
+  std::optional<double> usd;                 ///< The same in USD.
+  std::string certainty;                     ///< How sure it is: "exact", "rounded", "default_group", "last_charge", "unknown".
+  std::optional<std::int64_t> units_at_most; ///< The most by the listed prices, whatever the key's group.
+  std::uint64_t billed_seconds = 0;          ///< The seconds that the server will bill.
+  std::string json;                          ///< All of it as one JSON object, with notes.
 };
 
 /** The state of an unfinished item of a journal. */
@@ -1721,6 +1739,20 @@ public:
       b.expires_at = std::chrono::system_clock::time_point(std::chrono::seconds(at));
     b.name = detail::maybe(jfai_balance_name(out));
     return b;
+  }
+  /** What create() with this request will cost, without creating anything. */
+  junfeiai::estimate estimate(const request &r, const cancel_token *cancel = nullptr) const {
+    jfai_estimate *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_get_estimate(client_.get(), r.get(), detail::raw(cancel), &out, e); });
+    detail::handle<jfai_estimate, jfai_estimate_free> keep(out);
+    junfeiai::estimate given;
+    if (const auto units = jfai_estimate_units(out); units >= 0) given.units = units;
+    if (const auto usd = jfai_estimate_usd(out); usd >= 0) given.usd = usd;
+    given.certainty = detail::text(jfai_estimate_certainty(out));
+    if (const auto most = jfai_estimate_units_at_most(out); most >= 0) given.units_at_most = most;
+    given.billed_seconds = jfai_estimate_billed_seconds(out);
+    given.json = detail::text(jfai_estimate_json(out));
+    return given;
   }
   /** Begins to wait for all these tasks; each comes as soon as it has ended. */
   batch wait_all(const std::vector<std::string> &ids) const {

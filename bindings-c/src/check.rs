@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use junfeiai::{Balance, CheckOptions, CheckReport};
+use junfeiai::{Balance, CheckOptions, CheckReport, Estimate};
 
 use crate::cancel::{jfai_cancel, token};
 use crate::client::jfai_client;
@@ -12,6 +12,7 @@ use crate::error_handle::jfai_error;
 use crate::failure::need;
 use crate::guard::{guard, guard_or};
 use crate::owned_c_str::OwnedCStr;
+use crate::request::jfai_request;
 use crate::status::jfai_status;
 
 /// What a check found.
@@ -25,6 +26,13 @@ pub struct jfai_report {
 pub struct jfai_balance {
     balance: Balance,
     name: OwnedCStr,
+}
+
+/// What a create request will cost. Not in the service document: observed.
+pub struct jfai_estimate {
+    estimate: Estimate,
+    certainty: OwnedCStr,
+    json: OwnedCStr,
 }
 
 /// A list of names.
@@ -174,4 +182,75 @@ pub extern "C" fn jfai_balance_name(balance: Option<&jfai_balance>) -> *const c_
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_balance_free(balance: Option<Box<jfai_balance>>) {
     guard_or!(() => drop(balance));
+}
+
+/// What jfai_create() with this request will cost. Creates nothing and costs nothing: checks the request, then reads the server's
+/// price list and the key's log, each at most once in 15 minutes. Where the server does not tell, the cost is unknown, which is no
+/// error. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_get_estimate(
+    client: Option<&jfai_client>,
+    request: Option<&jfai_request>,
+    cancel: Option<&jfai_cancel>,
+    out: Option<&mut MaybeUninit<Box<jfai_estimate>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let runtime = &need(client, "client")?.runtime;
+        let jfai_request { request, setters } = need(request, "request")?.clone();
+        let (videos, token) = (runtime.client().videos(), token(cancel));
+        let estimate = runtime.run(token.run(videos.estimate(request))).map_err(|failure| setters.named(failure))?;
+        let (certainty, json) =
+            (OwnedCStr::new(estimate.certainty.name()), OwnedCStr::new(&estimate.to_json().to_string()));
+        out.write(Box::new(jfai_estimate { estimate, certainty, json }));
+        Ok(())
+    })
+}
+
+/// The charge in the server's units (500000 = 1 USD); -1 when it is not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_units(estimate: Option<&jfai_estimate>) -> i64 {
+    guard_or!(-1 => estimate.map_or(-1, |estimate| units(estimate.estimate.units)))
+}
+
+/// The charge in USD; -1 when it is not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_usd(estimate: Option<&jfai_estimate>) -> f64 {
+    guard_or!(-1.0 => estimate.and_then(|estimate| estimate.estimate.usd).unwrap_or(-1.0))
+}
+
+/// How sure the charge is: `"exact"` to the unit; `"rounded"`, at most this; `"default_group"`, for the price group that is assumed
+/// before the key's first charge; `"last_charge"`, as the last charge of this model; `"unknown"`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_certainty(estimate: Option<&jfai_estimate>) -> *const c_char {
+    guard_or!(ptr::null() => estimate.map_or(ptr::null(), |estimate| estimate.certainty.pointer()))
+}
+
+/// The most that it can be in units by the listed prices, whatever the key's group; -1 without listed prices.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_units_at_most(estimate: Option<&jfai_estimate>) -> i64 {
+    guard_or!(-1 => estimate.map_or(-1, |estimate| units(estimate.estimate.units_at_most)))
+}
+
+/// The seconds that the server will bill: 4 without a length, or with one that it cannot read.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_billed_seconds(estimate: Option<&jfai_estimate>) -> u64 {
+    guard_or!(0 => estimate.map_or(0, |estimate| estimate.estimate.billed_seconds))
+}
+
+/// All of it as one JSON object, with the price per second, the ratios of size and group, and notes.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_json(estimate: Option<&jfai_estimate>) -> *const c_char {
+    guard_or!(ptr::null() => estimate.map_or(ptr::null(), |estimate| estimate.json.pointer()))
+}
+
+/// Frees an estimate. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_estimate_free(estimate: Option<Box<jfai_estimate>>) {
+    guard_or!(() => drop(estimate));
+}
+
+fn units(units: Option<u64>) -> i64 {
+    units.and_then(|units| i64::try_from(units).ok()).unwrap_or(-1)
 }

@@ -180,6 +180,20 @@ pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
     })
 }
 
+/// Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group
+/// is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_cost_strict(
+    options: Option<&mut jfai_client_options>,
+    yes: bool,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        need(options, "options")?.set("max_cost_strict", "jfai_client_options_set_max_cost_strict", yes);
+        Ok(())
+    })
+}
+
 /// `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the
 /// server's.
 #[unsafe(no_mangle)]

@@ -134,6 +134,21 @@ pub unsafe extern "C" fn jfai_client_options_trust_host(
     })
 }
 
+/// Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. Default: no
+/// limit.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_max_cost(
+    options: Option<&mut jfai_client_options>,
+    usd: f64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // Not in JSON, which has neither infinity nor NaN.
+        need(options, "options")?.step("max_cost", "jfai_client_options_set_max_cost", move |builder| builder.max_cost(usd));
+        Ok(())
+    })
+}
+
 /// Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads
 /// are not limited. Default 2 per second in bursts of 4; for a server on localhost 1000 and 1000.
 #[unsafe(no_mangle)]

@@ -347,6 +347,18 @@ static void looking(const jfai_client *client) {
   CHECK(jfai_balance_available_usd(balance) > 0 && jfai_balance_used_usd(balance) >= 0);
   CHECK(jfai_balance_expires_at(balance) >= -1 && (jfai_balance_unlimited(balance) || jfai_balance_name(balance) != NULL));
   jfai_balance_free(balance);
+
+  jfai_request *request = ball();
+  jfai_estimate *estimate = NULL;
+  EXPECT(JFAI_OK, jfai_get_estimate(client, request, NULL, &estimate, &err));
+  CHECK(jfai_estimate_units(estimate) > 0 && jfai_estimate_usd(estimate) > 0);
+  CHECK(jfai_estimate_units_at_most(estimate) >= jfai_estimate_units(estimate) && jfai_estimate_billed_seconds(estimate) > 0);
+  CHECK(jfai_estimate_certainty(estimate) != NULL && strstr(jfai_estimate_json(estimate), "\"price_per_second\":") != NULL);
+  jfai_estimate_free(estimate);
+  jfai_request_free(request);
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_get_estimate(client, NULL, NULL, &estimate, &err));
+  CHECK(jfai_estimate_units(NULL) == -1 && jfai_estimate_usd(NULL) == -1 && jfai_estimate_json(NULL) == NULL);
+  jfai_estimate_free(NULL);
 }
 
 static void many(const jfai_client *client) {

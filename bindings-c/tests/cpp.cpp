@@ -373,6 +373,10 @@ int main(int count, char **arguments) {
     asynchronous(client, folder);
     misuse(client, folder);
     CHECK(!client.models().empty() && client.balance().available_usd > 0);
+    const auto cost = client.estimate(junfeiai::request("a ball").seconds(6));
+    CHECK(cost.units && cost.usd && *cost.usd > 0 && !cost.certainty.empty() && cost.billed_seconds == 6);
+    const junfeiai::client limited(std::move(options().max_cost(0.001)));
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { limited.create(junfeiai::request("a ball").seconds(6)); });
     CHECK(client.check().text.find("junfeiai") != std::string::npos);
     many(folder);
     junfeiai::clear_log();

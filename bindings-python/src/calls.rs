@@ -80,6 +80,13 @@ pub(crate) fn create<M: ResultClasses>(py: Python<'_>, client: &Client, request:
     M::run(py, &context, async move { videos.create(request).await }, M::task)
 }
 
+pub(crate) fn estimate<M: ResultClasses>(py: Python<'_>, client: &Client, request: VideoRequest) -> CallResult {
+    let videos = client.videos();
+    M::run(py, &CallContext::default(), async move { videos.estimate(request).await }, |py, estimate| {
+        Ok(Py::new(py, values::Estimate::from(estimate))?.into_any())
+    })
+}
+
 /// A call that creates a task and panics, for the tests.
 pub(crate) fn panic<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
     let context = CallContext::creating();

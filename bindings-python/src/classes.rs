@@ -213,6 +213,23 @@ macro_rules! classes {
                 calls::create::<$Mode>(py, &self.client, request)
             }
 
+            /// What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
+            /// reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
+            /// result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
+            ///
+            /// Raises ``InvalidRequestError``, as ``create`` does.
+            #[pyo3(signature = (prompt = None, *, $($request_field = None),*), text_signature = $request_signature)]
+            #[allow(clippy::too_many_arguments)]
+            fn estimate(
+                &self,
+                py: Python<'_>,
+                prompt: Argument<'_>,
+                $($request_field: Argument<'_>),*
+            ) -> PyResult<Py<PyAny>> {
+                let request = request(py, &mut arguments!(prompt $($request_field)*))?;
+                calls::estimate::<$Mode>(py, &self.client, request)
+            }
+
             /// Creates a task, waits for it and returns its video. **This costs money.**
             ///
             /// ``on_progress`` is called with the new task first, and then with the result of every poll.

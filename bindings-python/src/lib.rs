@@ -101,6 +101,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::KeyRecord>()?;
     module.add_class::<values::Saved>()?;
     module.add_class::<values::Balance>()?;
+    module.add_class::<values::Estimate>()?;
     module.add_class::<values::CheckStep>()?;
     module.add_class::<values::EntryCheck>()?;
     module.add_class::<values::CheckReport>()?;

@@ -128,7 +128,8 @@ impl From<&junfeiai::SaveProgress> for SaveProgress {
 record! {
     /// A request that works but is not recommended, or something else that the caller should know.
     TaskWarning {
-        /// The kind of warning: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``.
+        /// The kind of warning: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``,
+        /// ``journal_failed``, ``price_unknown``.
         code: String,
         /// One line of text.
         message: String,
@@ -165,6 +166,50 @@ impl From<&junfeiai::Balance> for Balance {
             available_usd: balance.available_usd,
             used_usd: balance.used_usd,
             expires_at: balance.expires_at,
+        }
+    }
+}
+
+record! {
+    /// What a create request will cost. Not in the service document: observed.
+    Estimate {
+        /// The charge in the server's units (500000 = 1 USD); ``None`` when it is not known.
+        units: Option<u64>,
+        /// The same in USD.
+        usd: Option<f64>,
+        /// How sure that is: ``exact`` to the unit; ``rounded``, at most this; ``default_group``, for the price group that is
+        /// assumed before the key's first charge; ``last_charge``, as the last charge of this model; ``unknown``.
+        certainty: String,
+        /// The most it can be in units by the listed prices, whatever the key's group; ``None`` without listed prices.
+        units_at_most: Option<u64>,
+        /// The seconds that the server will bill: 4 without a length, or with one that it cannot read.
+        billed_seconds: u64,
+        /// USD for one second of video before the group's ratio.
+        price_per_second: Option<f64>,
+        /// What the size multiplies the price by.
+        size_ratio: f64,
+        /// The key's price group, where its log names it.
+        group: Option<String>,
+        /// What the group multiplies the price by.
+        group_ratio: Option<f64>,
+        /// What the caller should know of it, a line each.
+        notes: Vec<String>,
+    }
+}
+
+impl From<junfeiai::Estimate> for Estimate {
+    fn from(estimate: junfeiai::Estimate) -> Self {
+        Self {
+            units: estimate.units,
+            usd: estimate.usd,
+            certainty: estimate.certainty.name().to_owned(),
+            units_at_most: estimate.units_at_most,
+            billed_seconds: estimate.billed_seconds,
+            price_per_second: estimate.price_per_second,
+            size_ratio: estimate.size_ratio,
+            group: estimate.group,
+            group_ratio: estimate.group_ratio,
+            notes: estimate.notes,
         }
     }
 }

@@ -46,6 +46,7 @@ def test_every_method(emulator: Emulator, tmp_path: Path) -> None:
             assert await client.videos.read_range(task.id, 0, 4) == whole[:4]
             assert (await client.check()).ok
             assert "grok-image-video" in await client.models()
+            assert (await client.videos.estimate("a ball", seconds=6)).usd == 0.3
             left = (await client.balance()).available_usd
             assert left is not None and left > 0
             with pytest.raises(junfeiai.NotFoundError) as caught:

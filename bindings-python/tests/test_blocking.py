@@ -112,6 +112,27 @@ def test_warnings(client: Client) -> None:
         client.videos.create("x", seconds=5, validate="strict")
 
 
+def test_cost(emulator: Emulator) -> None:
+    with Client(**emulator.options(max_cost=0.3)) as client:
+        guess = client.videos.estimate("a ball", seconds=6)
+        assert (guess.units, guess.usd, guess.certainty, guess.billed_seconds) == (150_000, 0.3, "default_group", 6)
+        with pytest.raises(junfeiai.InvalidRequestError, match=r"0\.35 USD.*max_cost") as refused:
+            client.videos.create("a ball", seconds=7)
+        assert refused.value.field == "max_cost"
+        with pytest.raises(junfeiai.InvalidRequestError, match="seconds"):
+            client.videos.estimate("a ball", seconds=99)
+        assert emulator.stats()["created_tasks"] == 0
+        client.videos.create("a ball", seconds=6)
+    with Client(**emulator.options()) as client:
+        assert client.videos.estimate("a ball", seconds=6).certainty == "exact"
+    with pytest.raises(junfeiai.ConfigError, match="max_cost"):
+        Client(**emulator.options(max_cost=-1))
+    with pytest.raises(ValueError, match="max_cost"):
+        Client(**emulator.options(max_cost=float("nan")))
+    with pytest.raises(TypeError, match="max_cost"):
+        Client(**emulator.options(max_cost="0.3"))
+
+
 def test_check_models_balance(client: Client) -> None:
     report = client.check(account=True)
     assert report.ok

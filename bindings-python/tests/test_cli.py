@@ -82,6 +82,20 @@ def test_images(emulator: Emulator, environment: Path) -> None:
     assert body["image"].startswith("data:image/png;base64,")
 
 
+def test_estimate_and_limit(emulator: Emulator) -> None:
+    text = run("estimate", "--seconds", "6", "--size", "1792x1024").stdout
+    assert "0.5 USD (250" in text
+    assert "1.666667 times" in text
+    [guess] = values(run("estimate", "a ball", "--seconds", "6", "--json"))
+    assert (guess["units"], guess["certainty"], guess["billed_seconds"]) == (150_000, "default_group", 6)
+    refused = run("generate", "a ball", "--seconds", "7", "--max-cost", "0.3", "-o", "a.mp4", code=2)
+    assert "0.35 USD" in refused.stderr
+    emulator.scenario(api={"pricing": False, "log": False})
+    run("create", "a ball", "--seconds", "6", "--max-cost", "0.3", "--max-cost-strict", code=2)
+    assert emulator.stats()["created_tasks"] == 0
+    run("create", "a ball", "--seconds", "6", "--max-cost", "0.3")
+
+
 def test_doctor(emulator: Emulator) -> None:
     assert "ready" in run("doctor").stdout
     [report] = values(run("doctor", "--json", "--account"))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from conftest import KEY, Emulator
 
-from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, SaveProgress, Summary, TaskWarning
+from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Summary, TaskWarning
 
 RECORDS = [
     Summary(Path("a.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None),
     SaveProgress(1, None, 0.5),
     TaskWarning("unusual_length", "5 s is not usual"),
     Balance(None, False, 1.5, 0.5, None),
+    Estimate(150_000, 0.3, "exact", 150_000, 6, 0.05, 1.0, "vip", 1.0, ["a note"]),
     EntryCheck("https://x/v1", True, True, [CheckStep("dns", "ok", "found", None)], 0.1, None, None),
 ]
 

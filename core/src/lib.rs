@@ -118,6 +118,8 @@ pub use protocol::blocks::ReaderOptions;
 #[cfg(feature = "journal")]
 pub use protocol::reconcile::Verdict;
 pub use protocol::{Balance, CheckStep, DownloadPolicy, RetryPolicy, StepStatus, WaitPolicy, WaitState};
+#[cfg(feature = "prices")]
+pub use protocol::{Certainty, Estimate};
 #[cfg(feature = "native")]
 pub use save::file::Save;
 #[cfg(feature = "native")]

@@ -114,6 +114,10 @@ def balance(value: dict[str, Any]) -> dict[str, Any]:
     return {name: absent(given.get(name)) for name in ("name", "unlimited", "available_usd", "used_usd", "expires_at")}
 
 
+def estimate(value: dict[str, Any]) -> dict[str, Any]:
+    return {**value, "units": absent(value["units"])}
+
+
 def report(value: dict[str, Any]) -> dict[str, Any]:
     def steps(list_: list[dict[str, Any]]) -> dict[str, str]:
         return {step["name"]: step["status"] for step in list_}
@@ -151,7 +155,7 @@ def known_key(value: dict[str, Any] | None) -> dict[str, Any] | None:
 def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
     """What came of one step."""
     shapes: dict[str, Callable[[Any], Any]] = {
-        "task": task, "summary": summary, "bytes": read, "balance": balance, "report": report,
+        "task": task, "summary": summary, "bytes": read, "balance": balance, "estimate": estimate, "report": report,
         "warnings": lambda list_: [warning["code"] for warning in list_],
         "video": lambda video: {name: absent(part) for name, part in video.items()},
         "error": lambda record: error(binding, record),

@@ -44,6 +44,7 @@ __all__ = [
     "KeyRecord",
     "Saved",
     "Balance",
+    "Estimate",
     "CheckStep",
     "EntryCheck",
     "CheckReport",
@@ -107,7 +108,9 @@ class TaskWarning:
     def __new__(cls, code: str, message: str) -> TaskWarning: ...
     @property
     def code(self) -> str:
-        """The kind of warning: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``."""
+        """The kind of warning: ``segment_model``, ``unusual_shape``, ``unusual_length``, ``billed_seconds_differ``,
+        ``journal_failed``, ``price_unknown``.
+        """
     @property
     def message(self) -> str:
         """One line of text."""
@@ -134,6 +137,46 @@ class Balance:
     @property
     def expires_at(self) -> int | None:
         """When the key expires, in Unix seconds; ``None`` when it does not."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Estimate:
+    """What a create request will cost. Not in the service document: observed."""
+    def __new__(cls, units: int | None, usd: float | None, certainty: Literal["exact", "rounded", "default_group", "last_charge", "unknown"], units_at_most: int | None, billed_seconds: int, price_per_second: float | None, size_ratio: float, group: str | None, group_ratio: float | None, notes: list[str]) -> Estimate: ...
+    @property
+    def units(self) -> int | None:
+        """The charge in the server's units (500000 = 1 USD); ``None`` when it is not known."""
+    @property
+    def usd(self) -> float | None:
+        """The same in USD."""
+    @property
+    def certainty(self) -> Literal["exact", "rounded", "default_group", "last_charge", "unknown"]:
+        """How sure that is: ``exact`` to the unit; ``rounded``, at most this; ``default_group``, for the price group that is
+        assumed before the key's first charge; ``last_charge``, as the last charge of this model; ``unknown``.
+        """
+    @property
+    def units_at_most(self) -> int | None:
+        """The most it can be in units by the listed prices, whatever the key's group; ``None`` without listed prices."""
+    @property
+    def billed_seconds(self) -> int:
+        """The seconds that the server will bill: 4 without a length, or with one that it cannot read."""
+    @property
+    def price_per_second(self) -> float | None:
+        """USD for one second of video before the group's ratio."""
+    @property
+    def size_ratio(self) -> float:
+        """What the size multiplies the price by."""
+    @property
+    def group(self) -> str | None:
+        """The key's price group, where its log names it."""
+    @property
+    def group_ratio(self) -> float | None:
+        """What the group multiplies the price by."""
+    @property
+    def notes(self) -> list[str]:
+        """What the caller should know of it, a line each."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -349,7 +392,7 @@ class Client:
     >>> summary.width, summary.height
     (1280, 720)
     """
-    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
     @property
     def videos(self) -> Videos:
         """The calls about videos."""
@@ -397,6 +440,13 @@ class Videos:
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
+        """
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Estimate:
+        """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
+        reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
+        result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
+
+        Raises ``InvalidRequestError``, as ``create`` does.
         """
     def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
@@ -673,7 +723,7 @@ class AsyncClient:
     >>> asyncio.run(main()).width
     1280
     """
-    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
     @property
     def videos(self) -> AsyncVideos:
         """The calls about videos."""
@@ -724,6 +774,13 @@ class AsyncVideos:
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
+        """
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, Estimate]:
+        """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
+        reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
+        result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
+
+        Raises ``InvalidRequestError``, as ``create`` does.
         """
     def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**

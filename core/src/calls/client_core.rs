@@ -26,6 +26,8 @@ use crate::net::transport::{
     Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
 };
 use crate::net::url::Url;
+#[cfg(feature = "prices")]
+use crate::protocol::PriceBook;
 use crate::protocol::{
     ApiResponse, CallEvent, CallMachine, CallStep, Failover, Reach, RecentCreates, RetryPolicy, Safety, WaitMachine,
     WaitStep, next_hop, parse_query,
@@ -57,6 +59,8 @@ pub(crate) struct State {
     shared_turns: Option<SharedTurns>,
     failover: Mutex<Failover>,
     recent_creates: Mutex<RecentCreates>,
+    #[cfg(feature = "prices")]
+    prices: Mutex<PriceBook>,
 }
 
 /// One call to the API.
@@ -298,6 +302,8 @@ impl ClientCore {
                 .map(|store| SharedTurns::new(store, self.timer.clone(), self.config.schedule.rate)),
             failover: Mutex::new(Failover::new(self.config.endpoints.len())),
             recent_creates: Mutex::default(),
+            #[cfg(feature = "prices")]
+            prices: Mutex::default(),
         })
     }
 
@@ -311,6 +317,11 @@ impl ClientCore {
 
     pub(crate) fn recent_creates(&self) -> MutexGuard<'_, RecentCreates> {
         self.state().recent_creates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "prices")]
+    pub(crate) fn prices(&self) -> &Mutex<PriceBook> {
+        &self.state().prices
     }
 
     /// The entry that calls go to first.

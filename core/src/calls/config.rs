@@ -8,6 +8,8 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::net::secret::ApiKey;
 use crate::net::url::Origin;
+#[cfg(feature = "prices")]
+use crate::protocol::CostLimit;
 use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
 use crate::text::decimal::Decimal;
 
@@ -44,6 +46,12 @@ pub(crate) struct Options {
     pub(crate) request_rate: Option<(f64, u32)>,
     /// How many create requests may be in flight at a time.
     pub(crate) max_in_flight_creates: u32,
+    /// Most USD that one create request may cost.
+    #[cfg(feature = "prices")]
+    pub(crate) max_cost: Option<f64>,
+    /// Refuses requests whose cost is not known, where `max_cost` is set.
+    #[cfg(feature = "prices")]
+    pub(crate) max_cost_strict: bool,
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
@@ -92,6 +100,10 @@ impl Default for Options {
             wait: WaitPolicy::default(),
             request_rate: None,
             max_in_flight_creates: SchedulePolicy::default().max_in_flight_creates,
+            #[cfg(feature = "prices")]
+            max_cost: None,
+            #[cfg(feature = "prices")]
+            max_cost_strict: false,
             language: None,
             sdk_name: "rust".to_owned(),
             names: OptionNames::default(),
@@ -172,6 +184,8 @@ pub(crate) struct Config {
     pub(crate) retry: RetryPolicy,
     pub(crate) wait: WaitPolicy,
     pub(crate) schedule: SchedulePolicy,
+    #[cfg(feature = "prices")]
+    pub(crate) max_cost: Option<CostLimit>,
     pub(crate) language: Option<String>,
     pub(crate) user_agent: String,
 }
@@ -238,6 +252,14 @@ impl Config {
         let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
         let schedule = schedule(&options, loopback)?;
         let wait = options.wait.for_host(loopback);
+        #[cfg(feature = "prices")]
+        let max_cost = match (options.max_cost, options.max_cost_strict) {
+            (Some(usd), strict) => Some(CostLimit::new(usd, strict)?),
+            (None, false) => None,
+            (None, true) => {
+                return Err(Error::config("max_cost_strict", "max_cost_strict needs max_cost: give both"));
+            }
+        };
         Ok(Self {
             key,
             endpoint,
@@ -253,6 +275,8 @@ impl Config {
             retry: options.retry,
             wait,
             schedule,
+            #[cfg(feature = "prices")]
+            max_cost,
             language: options.language,
             user_agent: format!("junfeiai/{VERSION} ({sdk_name})"),
         })

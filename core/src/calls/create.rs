@@ -55,11 +55,18 @@ pub(crate) fn create(
                 .is_none()
                 .then(|| format!("{:016x}{:016x}", core.timer.seed(), core.timer.seed())),
         };
+        #[cfg(feature = "prices")]
+        let (mut judged, mut cost_warning): (bool, Option<Warning>) = (false, None);
         let (turn, intent) = loop {
             if let Some(keyed) = &mut keyed
                 && let Some(earlier) = core.earlier(keyed, &create).await?
             {
                 return Ok(existing(&core, earlier, prepared.warnings));
+            }
+            // Only what will be sent costs anything.
+            #[cfg(feature = "prices")]
+            if !std::mem::replace(&mut judged, true) {
+                cost_warning = create.unless_stopped(Box::pin(core.within_cost(&prepared))).await?;
             }
             // The turn first: a create that only queues is not one that may have been sent.
             let turn = core.turn(&call, core.now()).await?;
@@ -91,7 +98,14 @@ pub(crate) fn create(
         };
         // First of all: whatever ends this future now, the id is known.
         create.created(&created.snapshot.task_id);
+        #[cfg(feature = "prices")]
+        core.note_charge();
         let mut warnings = prepared.warnings;
+        #[cfg(feature = "prices")]
+        if let Some(warning) = cost_warning {
+            tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
+            warnings.push(warning);
+        }
         warnings.extend(intent.created(&created.snapshot.task_id, created.request_id.as_deref()).await);
         if let Some(warning) = created.warning {
             tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");

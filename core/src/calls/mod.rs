@@ -10,6 +10,8 @@ pub(crate) mod create_log;
 #[cfg(not(feature = "journal"))]
 mod no_create_log;
 mod option_ranges;
+#[cfg(feature = "prices")]
+pub(crate) mod prices;
 pub(crate) mod scheduler;
 #[cfg(feature = "journal")]
 mod shared_turn;

@@ -181,6 +181,16 @@ impl ClientBuilder {
         self
     }
 
+    /// The most that one create request may cost, in USD: one that would cost more is refused before it is sent. The price is
+    /// the one of [`Videos::estimate`](crate::Videos::estimate). Default: no limit. What is not an amount of money is
+    /// refused by [`ClientBuilder::build`].
+    #[cfg(feature = "prices")]
+    #[must_use]
+    pub fn max_cost(mut self, usd: f64) -> Self {
+        self.options.max_cost = Some(usd);
+        self
+    }
+
     /// A custom transport instead of the built-in one. Default: reqwest with the feature `native`, else none.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {

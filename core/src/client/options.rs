@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::client::builder::ClientBuilder;
-#[cfg(feature = "journal")]
+#[cfg(feature = "prices")]
 use crate::client::setters::CLIENT_FLAGS;
 #[cfg(feature = "native")]
 use crate::client::setters::CLIENT_PATHS;
@@ -67,7 +67,11 @@ impl ClientBuilder {
                 return Err(fields.refuse("request_burst", "request_burst needs request_rate: give both"));
             }
         };
-        #[cfg(feature = "journal")]
+        #[cfg(feature = "prices")]
+        {
+            builder.options.max_cost = fields.number("max_cost")?;
+        }
+        #[cfg(feature = "prices")]
         read(&mut builder, CLIENT_FLAGS, |name| fields.flag(name))?;
         #[cfg(feature = "native")]
         read(&mut builder, CLIENT_PATHS, |name| Ok(fields.text(name)?.map(Into::into)))?;

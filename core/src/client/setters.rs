@@ -109,6 +109,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's
+    /// group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+    #[cfg(feature = "prices")]
+    #[must_use]
+    pub fn max_cost_strict(mut self, value: bool) -> Self {
+        self.options.max_cost_strict = value;
+        self
+    }
+
     /// `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the
     /// server's.
     #[must_use]
@@ -199,9 +208,12 @@ pub(crate) const CLIENT_COUNTS: &[Setter<ClientBuilder, u32>] = &[
     ("max_in_flight_creates", |builder, value| builder.options.max_in_flight_creates = value),
 ];
 
-#[cfg(feature = "journal")]
-pub(crate) const CLIENT_FLAGS: &[Setter<ClientBuilder, bool>] =
-    &[("journal_prompts", |builder, value| builder.journal_prompts = value)];
+#[cfg(feature = "prices")]
+pub(crate) const CLIENT_FLAGS: &[Setter<ClientBuilder, bool>] = &[
+    ("max_cost_strict", |builder, value| builder.options.max_cost_strict = value),
+    #[cfg(feature = "journal")]
+    ("journal_prompts", |builder, value| builder.journal_prompts = value),
+];
 
 #[cfg(feature = "native")]
 pub(crate) const CLIENT_PATHS: &[Setter<ClientBuilder, PathBuf>] = &[

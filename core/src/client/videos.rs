@@ -11,6 +11,8 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Snapshot, VideoRequest};
 use crate::net::endpoint::check_task_id;
 use crate::net::url::Url;
+#[cfg(feature = "prices")]
+use crate::protocol::Estimate;
 use crate::video::fetch::Source;
 
 /// Everything about videos. Made by [`Client::videos`].
@@ -40,7 +42,19 @@ impl Videos {
         Ok(Task::new(&self.client, created))
     }
 
-    /// The same, with a tracker that follows what its paid calls come to: `create`, `generate` and `generate_many`.
+    /// What a create request will cost, without creating anything: checks the request, then reads the server's price list
+    /// and the key's log, each at most once in 15 minutes. [`Estimate::certainty`] says how sure it is. Beyond the service
+    /// document (observed): where the server does not tell, the cost is unknown, which is no error.
+    ///
+    /// # Errors
+    /// `invalid_request`, as [`Videos::create`] would refuse it.
+    #[cfg(feature = "prices")]
+    pub async fn estimate(&self, request: impl Into<VideoRequest>) -> Result<Estimate> {
+        let prepared = request.into().prepare()?;
+        Ok(self.client.core.estimate(&prepared).await)
+    }
+
+    /// These calls with a tracker that follows what its paid calls come to: `create`, `generate` and `generate_many`.
     #[must_use]
     pub fn tracked(&self, tracker: &CreateTracker) -> Self {
         Self { client: self.client.clone(), tracker: Some(tracker.clone()) }

@@ -40,6 +40,8 @@ pub enum WarningCode {
     BilledSecondsDiffer,
     /// The task exists, but the journal could not keep its id.
     JournalFailed,
+    /// A limit on the cost is set, but the price is not known.
+    PriceUnknown,
 }
 
 impl WarningCode {
@@ -51,6 +53,7 @@ impl WarningCode {
             Self::UnusualLength => "unusual_length",
             Self::BilledSecondsDiffer => "billed_seconds_differ",
             Self::JournalFailed => "journal_failed",
+            Self::PriceUnknown => "price_unknown",
         }
     }
 }
@@ -83,6 +86,45 @@ pub struct Prepared {
     pub seconds: Option<Length>,
     /// The model asked for.
     pub model: String,
+    /// What the server will bill by.
+    #[cfg(feature = "prices")]
+    pub(crate) billed: Billed,
+}
+
+/// What the server will bill a request by.
+#[cfg(feature = "prices")]
+#[derive(Clone)]
+pub(crate) struct Billed {
+    pub(crate) seconds: u64,
+    pub(crate) size: Option<String>,
+    /// What the caller should know where the seconds are not those asked for.
+    pub(crate) note: Option<String>,
+}
+
+#[cfg(feature = "prices")]
+impl Billed {
+    /// As the service counts (observed): `seconds` first, `duration` where that says nothing, 4 where neither makes sense.
+    fn by(body: &Map<String, Value>) -> Self {
+        let text = |name| body.get(name).and_then(Value::as_str);
+        let asked = text("seconds").or_else(|| text("duration"));
+        let named = text("seconds").and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+        let duration = || match body.get("duration") {
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let seconds = if named == 0 { duration().unwrap_or_default() } else { named };
+        let billed = u64::try_from(seconds).unwrap_or_default();
+        let (seconds, note) = match (billed, asked) {
+            (0, None) => (4, Some("no length is given: the server bills 4 s".to_owned())),
+            (0, Some(asked)) => {
+                let asked = crate::error::one_line(asked);
+                (4, Some(format!("the server cannot read \"{asked}\" as whole seconds and bills 4 s")))
+            }
+            (billed, _) => (billed, None),
+        };
+        Self { seconds, size: text("size").map(str::to_owned), note }
+    }
 }
 
 impl fmt::Debug for Prepared {
@@ -116,6 +158,7 @@ impl VideoRequest {
                 WarningCode::UnusualShape => "size",
                 WarningCode::UnusualLength | WarningCode::BilledSecondsDiffer => self.length_field(),
                 WarningCode::JournalFailed => "journal",
+                WarningCode::PriceUnknown => "max_cost",
             };
             return Err(refuse(field, warning.message.clone()));
         }
@@ -148,7 +191,11 @@ impl VideoRequest {
         for (name, value) in &self.extra {
             body.entry(name.clone()).or_insert_with(|| value.clone());
         }
+        #[cfg(feature = "prices")]
+        let billed = Billed::by(&body);
         Ok(Prepared {
+            #[cfg(feature = "prices")]
+            billed,
             body: crate::text::json::write(&Value::Object(body)).into(),
             warnings,
             seconds: length.cloned(),

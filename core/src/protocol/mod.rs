@@ -25,6 +25,8 @@ pub mod failover;
 pub mod ledger;
 pub mod mp4;
 pub mod part;
+#[cfg(feature = "prices")]
+pub mod price;
 mod probe;
 pub mod process;
 pub mod proxy;
@@ -55,6 +57,8 @@ pub use download::{
     Progress,
 };
 pub use failover::{CONNECT_CAP, Failover, Reach, Round};
+#[cfg(feature = "prices")]
+pub use price::{Certainty, CostLimit, Estimate, PriceBook, PriceFacts, PriceStep, parse_prices};
 pub use probe::{
     CheckStep, IMPOSSIBLE_TASK, KeyDoubt, ProbeFacts, Probed, StepStatus, judge_key_without_right, judge_probe,
     judge_refused_key,

@@ -78,6 +78,8 @@ jf::client_options options_of(const json &with) {
       {"language", [&](const json &v) { o.language(v.get<std::string>()); }},
       {"journal", [&](const json &v) { o.journal(v.get<std::string>()); }},
       {"journal_prompts", [&](const json &v) { o.journal_prompts(v.get<bool>()); }},
+      {"max_cost", [&](const json &v) { o.max_cost(v.get<double>()); }},
+      {"max_cost_strict", [&](const json &v) { o.max_cost_strict(v.get<bool>()); }},
       {"proxy", [&](const json &v) { o.proxy(v.get<std::string>()); }},
       {"ca_file", [&](const json &v) { o.ca_file(v.get<std::string>()); }},
       {"timeout", [&](const json &v) { o.timeout(ms(v)); }},
@@ -165,6 +167,13 @@ private:
            const auto b = s.client_.balance();
            return json{{"balance", {{"name", maybe(b.name)}, {"unlimited", b.unlimited}, {"available_usd", maybe(b.available_usd)},
                                     {"used_usd", b.used_usd}, {"expires_at", maybe(b.expires_at)}}}};
+         }},
+        {"estimate", [](shim &s, const json &w) {
+           const auto e = s.client_.estimate(request_of(w["request"]));
+           auto all = json::parse(e.json);
+           all["units"] = maybe(e.units);
+           all["certainty"] = e.certainty;
+           return json{{"estimate", all}};
          }},
         {"key", [](shim &s, const json &w) {
            const auto k = s.client_.find_key(w["key"].get<std::string>());

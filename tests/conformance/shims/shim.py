@@ -181,6 +181,11 @@ class Shim:
     async def models(self, step: dict[str, Any]) -> dict[str, Any]:
         return {"models": await given(self.client.models())}
 
+    async def estimate(self, step: dict[str, Any]) -> dict[str, Any]:
+        estimate = await given(self.client.videos.estimate(**step["request"]))
+        names = "units usd certainty units_at_most billed_seconds price_per_second size_ratio group group_ratio notes"
+        return {"estimate": {name: getattr(estimate, name) for name in names.split()}}
+
     async def balance(self, step: dict[str, Any]) -> dict[str, Any]:
         balance = await given(self.client.balance())
         names = "name unlimited available_usd used_usd expires_at"

@@ -66,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--retry-failed", action="store_true", help="create another task if the one of this key failed")
     group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
+    money = argparse.ArgumentParser(add_help=False)
+    group = money.add_argument_group("the cost")
+    group.add_argument("--max-cost", type=float, metavar="USD", help="refuse a create request that would cost more, before it is sent")
+    group.add_argument("--max-cost-strict", action="store_true", help="refuse it as well if its cost is not known to be within --max-cost")
+
     wait = argparse.ArgumentParser(add_help=False)
     wait.add_argument("--timeout", type=float, metavar="S", help="maximum wait in seconds (1800)")
 
@@ -88,16 +93,19 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return sub.add_parser(name, help=text, description=text, parents=[*parents, common], allow_abbrev=False)
 
-    add("generate", "create a video, wait for it and save it; this costs money", request, wait, save).add_argument(
+    add("generate", "create a video, wait for it and save it; this costs money", request, money, wait, save).add_argument(
         "prompt", help="what the video shows"
     )
-    add("create", "create a task and print its id; this costs money", request).add_argument(
+    add("create", "create a task and print its id; this costs money", request, money).add_argument(
         "prompt", help="what the video shows"
+    )
+    add("estimate", "print what a create request will cost; creates nothing and costs nothing", request).add_argument(
+        "prompt", nargs="?", default="a video", help="what the video shows; the cost does not depend on it"
     )
     add("get", "print a task's status").add_argument("task_id")
     add("wait", "wait for a task", wait).add_argument("task_id")
     add("save", "save the video of a task that has succeeded", save).add_argument("task_id")
-    batch = add("batch", "make every video of a list; run it again to resume; this costs money", wait)
+    batch = add("batch", "make every video of a list; run it again to resume; this costs money", money, wait)
     batch.add_argument("file", metavar="FILE.jsonl", help='a request per line: {"prompt": "…", "seconds": 6}')
     batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos and the journal")
     batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks at a time (4)")

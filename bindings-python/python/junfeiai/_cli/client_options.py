@@ -16,6 +16,8 @@ def client_options(options: Any) -> dict[str, Any]:
             given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8").strip()
         except UnicodeDecodeError:
             raise ConfigError(f"{options.api_key_file} is not a text file: it should hold the key alone") from None
+    if getattr(options, "max_cost", None) is not None or getattr(options, "max_cost_strict", False):
+        given["max_cost"], given["max_cost_strict"] = options.max_cost, options.max_cost_strict
     if not options.no_journal:
         try:
             Path(options.journal).parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from .. import Client, Task, Video
 from .client_options import client_options, image
 from .exit_codes import exit_code
-from .output import Output, error_fields, summary_fields, summary_lines
+from .output import Output, dollars, error_fields, estimate_fields, summary_fields, summary_lines
 
 
 def _request(options: Any) -> dict[str, Any]:
@@ -127,6 +127,16 @@ def create(options: Any, output: Output) -> int:
     return 0
 
 
+def estimate(options: Any, output: Output) -> int:
+    options.no_journal = True
+    with Client(**client_options(options)) as client:
+        found = client.videos.estimate(**_request(options))
+    cost = "unknown" if found.usd is None else f"{dollars(found.units)} ({found.units} units)"
+    lines = [f"cost      {cost}", f"certainty {found.certainty}", f"billed    {found.billed_seconds} s"]
+    output.result(estimate_fields(found), *lines, *(f"note      {note}" for note in found.notes))
+    return 0
+
+
 def get(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
         task = client.videos.get(options.task_id)
@@ -200,6 +210,7 @@ def batch(options: Any, output: Output) -> int:
 COMMANDS: dict[str, Callable[[Any, Output], int]] = {
     "generate": generate,
     "create": create,
+    "estimate": estimate,
     "get": get,
     "wait": wait,
     "save": save,

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from .. import JunFeiAIError, SaveProgress, Summary
+from .. import Estimate, JunFeiAIError, SaveProgress, Summary
 
 
 class Output:
@@ -107,6 +107,27 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     """A failure as plain values."""
     kind = getattr(error, "kind", type(error).__name__)
     return {"kind": kind, "text": str(error), **{k: v for k, v in vars(error).items() if k != "kind"}}
+
+
+def dollars(units: int | None) -> str:
+    """Units of the server in USD: one is two millionths."""
+    return "unknown" if units is None else f"{units / 500000:.6f}".rstrip("0").rstrip(".") + " USD"
+
+
+def estimate_fields(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as plain values."""
+    return {
+        "units": estimate.units,
+        "usd": estimate.usd,
+        "certainty": estimate.certainty,
+        "units_at_most": estimate.units_at_most,
+        "billed_seconds": estimate.billed_seconds,
+        "price_per_second": estimate.price_per_second,
+        "size_ratio": estimate.size_ratio,
+        "group": estimate.group,
+        "group_ratio": estimate.group_ratio,
+        "notes": estimate.notes,
+    }
 
 
 def summary_fields(summary: Summary) -> dict[str, Any]:

@@ -27,8 +27,8 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::model::VideoRequest;
 use crate::platform::native::without_sigpipe;
-use crate::protocol::WaitState;
 use crate::protocol::blocks::ReaderOptions;
+use crate::protocol::{Estimate, WaitState};
 use crate::save::summary::Summary;
 
 pub use reader::Reader;
@@ -120,6 +120,14 @@ impl Client {
     /// Those of [`crate::Videos::create`].
     pub fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
         self.run(self.client.videos().create(request))
+    }
+
+    /// What a create request will cost. See [`crate::Videos::estimate`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::estimate`].
+    pub fn estimate(&self, request: impl Into<VideoRequest>) -> Result<Estimate> {
+        self.run(self.client.videos().estimate(request))
     }
 
     /// Asks for a task's state. See [`crate::Videos::get`].

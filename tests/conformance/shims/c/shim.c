@@ -356,6 +356,25 @@ static jfai_status do_balance(shim *now, const cJSON *with, cJSON *out, jfai_err
   return status;
 }
 
+static jfai_status do_estimate(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
+  jfai_request *request = NULL;
+  jfai_estimate *estimate = NULL;
+  jfai_status status = request_of(cJSON_GetObjectItem(with, "request"), &request, err);
+  if (status == JFAI_OK) status = jfai_get_estimate(now->client, request, NULL, &estimate, err);
+  if (status == JFAI_OK) {
+    cJSON *json = cJSON_Parse(jfai_estimate_json(estimate));
+    // What has a function of its own is read by it.
+    cJSON_DeleteItemFromObject(json, "units");
+    cJSON_AddNumberToObject(json, "units", (double)jfai_estimate_units(estimate));
+    cJSON_DeleteItemFromObject(json, "certainty");
+    put(json, "certainty", jfai_estimate_certainty(estimate));
+    cJSON_AddItemToObject(out, "estimate", json);
+  }
+  jfai_estimate_free(estimate);
+  jfai_request_free(request);
+  return status;
+}
+
 static jfai_status do_key(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
   jfai_key_record *key = NULL;
   const jfai_status status = jfai_find_key(now->client, text(with, "key"), &key, err);
@@ -427,6 +446,7 @@ static const struct { const char *name; verb call; } verbs[] = {
     {"read_range", do_read_range}, {"open", do_open},               {"save", do_save},
     {"as_completed", do_as_completed}, {"generate_many", do_generate_many}, {"check", do_check},
     {"models", do_models},         {"balance", do_balance},         {"pending", do_pending},
+    {"estimate", do_estimate},
     {"key", do_key},               {"forget", do_forget},         {"resolve_unknown", do_resolve_unknown}, {"resume_pending", do_resume_pending}};
 
 static cJSON *carry_out(shim *now, const cJSON *step) {

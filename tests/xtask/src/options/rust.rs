@@ -35,7 +35,7 @@ pub(super) fn client(table: &Table) -> String {
             .client
             .of(Language::Json)
             .filter(|option| !option.rust.own && has_setter(option) && of(option, kinds));
-        let needs = (name == "FLAGS").then_some("journal");
+        let needs = (name == "FLAGS").then_some("prices");
         read_by(&mut text, &format!("CLIENT_{name}"), ("ClientBuilder", "builder"), value, needs, options);
     }
     let paths = table.client.of(Language::Json).filter(|option| of(option, &["path"]));
@@ -125,7 +125,7 @@ fn read_by<'a>(
     let outer = needs.map(|feature| gate(feature, "")).unwrap_or_default();
     let _ = write!(text, "\n{outer}pub(crate) const {name}: &[Setter<{owner}, {value}>] = &[\n");
     for option in options {
-        if let (Some(feature), None) = (&option.rust.feature, needs) {
+        if let Some(feature) = option.rust.feature.as_deref().filter(|feature| Some(*feature) != needs) {
             text.push_str(&gate(feature, "    "));
         }
         let _ = writeln!(text, "    (\"{}\", |{object}, value| {}),", option.name, assignment(option, object, "value"));

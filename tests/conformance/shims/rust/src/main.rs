@@ -62,8 +62,8 @@ impl Shim {
             "create" | "get" | "task_by_id" | "refresh" | "wait" | "generate" | "watch" | "wait_state" | "advance" => {
                 self.task_step(verb, with, &client.videos(), &token).await
             }
-            "as_completed" | "generate_many" | "check" | "models" | "balance" | "key" | "pending" | "forget"
-            | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
+            "as_completed" | "generate_many" | "check" | "models" | "balance" | "estimate" | "key" | "pending"
+            | "forget" | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
             _ => self.video_step(verb, with, &client.videos(), &token).await,
         }
     }
@@ -211,6 +211,10 @@ impl Shim {
             }
             "models" => Ok(json!({ "models": client.models().await? })),
             "balance" => Ok(json!({ "balance": client.balance().await? })),
+            "estimate" => {
+                let request = VideoRequest::from_json(with["request"].clone())?;
+                Ok(json!({ "estimate": videos.estimate(request).await? }))
+            }
             "key" => Ok(json!({ "known": videos.key(with["key"].as_str().unwrap_or_default()).await? })),
             "pending" => Ok(json!({ "pending": videos.pending().await? })),
             "forget" => Ok(json!({ "found": videos.forget(&self.id(with)?).await? })),
