@@ -150,7 +150,7 @@ impl RawClient {
     }
 }
 
-fn read(request: JsValue) -> junfeiai::Result<VideoRequest> {
+pub(crate) fn read(request: JsValue) -> junfeiai::Result<VideoRequest> {
     convert::json(request, Phase::Create).and_then(VideoRequest::from_json)
 }
 

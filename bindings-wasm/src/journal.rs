@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
-use crate::client::RawClient;
+use crate::client::{self, RawClient};
 use crate::convert;
 use crate::run::{OneThread, promise, promise_for};
 use crate::save::{JsStorage, NodeStorage};
@@ -210,6 +210,23 @@ impl RawClient {
     pub fn resolve_unknown(&self, intent: String, id: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
         promise(signal, async move { videos.resolve_unknown(&intent, id.as_deref()).await })
+    }
+
+    /// What became of the create requests whose answer was lost, as the key's usage and log prove it.
+    pub fn reconcile(&self, signal: Option<AbortSignal>) -> Promise {
+        let videos = self.client.videos();
+        promise(signal, async move { videos.reconcile().await.map(|found| convert::value(&found)) })
+    }
+
+    /// What a create request will cost. Creates nothing.
+    pub fn estimate(&self, request: JsValue, signal: Option<AbortSignal>) -> Promise {
+        match client::read(request) {
+            Ok(request) => {
+                let videos = self.client.videos();
+                promise(signal, async move { videos.estimate(request).await.map(|found| convert::value(&found)) })
+            }
+            Err(error) => Promise::reject(&convert::error(&error)),
+        }
     }
 
     /// A task that was created at this time, in unix seconds, maybe a moment ago by another process.

@@ -96,6 +96,32 @@ describe("the journal in a store", () => {
     assert.equal(await videos.resolveUnknown("0123456789abcdef"), false);
   });
 
+  test("what a create will cost is told before, and refused where that is too much", async () => {
+    const { videos } = make({ maxCost: 0.3 });
+    const told = await videos.estimate({ prompt: "a", seconds: 6 });
+    assert.deepEqual([told.units, told.usd, told.certainty, told.billedSeconds, told.pricePerSecond], [150_000, 0.3, "default_group", 6, 0.05]);
+    const refused = await rejection(videos.create({ prompt: "a", seconds: 7 }));
+    assert.deepEqual([refused.code, refused.field, refused.maybeExecuted], ["invalid_request", "maxCost", false]);
+    assert.equal(await posts(), 0);
+    assert.equal((await videos.create({ prompt: "a", seconds: 6 })).warnings.length, 0);
+    assert.throws(() => make({ maxCostStrict: true }).endpoint, (error) => error.code === "config" && error.field === "maxCostStrict");
+  });
+
+  test("a create request whose answer was lost is looked for in the key's log", async () => {
+    const journal = memoryStore();
+    const { videos } = make({ journal });
+    assert.deepEqual(await videos.reconcile(), { entries: [], retryAfterMs: null });
+    await emulator.scenario({ rules: [{ match: { op: "create" }, times: 1, fault: { kind: "drop_after_accept" } }] });
+    const lost = await rejection(videos.create({ prompt: "a", seconds: 6, key: "k" }));
+    assert.equal(lost.code, "create_outcome_unknown");
+    const { entries } = await videos.reconcile();
+    assert.deepEqual(entries.map(({ key, seconds }) => [key, seconds]), [["k", "6"]]);
+    const [{ verdict, reason, createdAt }] = entries;
+    assert.ok(["charged", "under_way", "not_known"].includes(verdict), `it was charged, and said to be ${verdict}`);
+    assert.ok(reason.length > 20 && createdAt instanceof Date);
+    assert.equal(await posts(), 1);
+  });
+
   test("a store that fails, or answers nonsense, costs nothing", async () => {
     const good = memoryStore();
     const broken = [

@@ -4,7 +4,7 @@ import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { journalCalls, type KeyRecord, type Pending, type Resumed } from "./journal.js";
+import { journalCalls, type Estimate, type KeyRecord, type Pending, type Reconciliation, type Resumed } from "./journal.js";
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
@@ -246,6 +246,24 @@ export class Videos {
    */
   async resolveUnknown(intent: string, taskId?: string | null, options: CallOptions = {}): Promise<boolean> {
     return journalCalls().resolveUnknown(this.#handle, intent, taskId, options);
+  }
+
+  /**
+   * What became of the create requests whose answer was lost, as the usage and the log of the API key prove it; the journal keeps it.
+   * Two questions to the server, none when there is no such request. In Node, Bun and Deno.
+   */
+  async reconcile(options: CallOptions = {}): Promise<Reconciliation> {
+    return journalCalls().reconcile(this.#handle, options);
+  }
+
+  /**
+   * What a create request will cost, without creating anything: checks the request, then reads the server's price list and the key's
+   * log, each at most once in 15 minutes. Where the server does not tell, the cost is unknown. In Node, Bun and Deno.
+   */
+  async estimate(request: VideoRequest | string, options: CallOptions = {}): Promise<Estimate> {
+    const calls = journalCalls();
+    await this.#handle.ready();
+    return calls.estimate(this.#handle, await shapeRequest(request, encode) as Record<string, unknown>, options);
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */

@@ -41,6 +41,51 @@ export type Pending =
 /** A pending task that was resumed: saved, or why not. */
 export type Resumed = { taskId: string } & ({ summary: Summary; error: null } | { summary: null; error: JunFeiAIError });
 
+/** A create request whose outcome was unknown, and what became of it. */
+export interface Settled {
+  /** The journal's own name for the create request. */
+  intent: string;
+  key: string | null;
+  model: string;
+  seconds: string | null;
+  createdAt: Date;
+  /** `not_charged`: off the list, and may be created again. `not_known`: neither can be proved, `reason` says why. */
+  verdict: "charged" | "not_charged" | "under_way" | "not_known" | (string & {});
+  /** One English sentence. */
+  reason: string;
+  /** Where it is known: the task is on the list of `pending` now. */
+  taskId: string | null;
+  requestId: string | null;
+  /** In the server's units, 500000 = 1 USD. */
+  chargedUnits: number | null;
+}
+
+/** What `reconcile` found out. */
+export interface Reconciliation {
+  entries: Settled[];
+  /** The server answers no more such questions for so long. */
+  retryAfterMs: number | null;
+}
+
+/** What a create request will cost. */
+export interface Estimate {
+  /** In the server's units, 500000 = 1 USD; `null` when it is not known. */
+  units: number | null;
+  usd: number | null;
+  /** `exact`; `rounded`: at most this; `default_group`: the key's own group is not known yet; `last_charge`; `unknown`. */
+  certainty: "exact" | "rounded" | "default_group" | "last_charge" | "unknown" | (string & {});
+  /** The most it can be by the listed prices, whatever the key's group. */
+  unitsAtMost: number | null;
+  billedSeconds: number;
+  /** USD, before the group's ratio. */
+  pricePerSecond: number | null;
+  sizeRatio: number;
+  group: string | null;
+  groupRatio: number | null;
+  /** What to know of it, an English line each. */
+  notes: string[];
+}
+
 /** What the entry point for Node brings. @internal */
 export interface JournalCalls {
   key(handle: Handle, key: string, options: Abortable): Promise<KeyRecord | null>;
@@ -48,6 +93,8 @@ export interface JournalCalls {
   forget(handle: Handle, taskId: string, options: Abortable): Promise<boolean>;
   resolveUnknown(handle: Handle, intent: string, taskId: string | null | undefined, options: Abortable): Promise<boolean>;
   resumePending(handle: Handle, folder: string, options: Abortable): AsyncGenerator<Resumed, void, undefined>;
+  reconcile(handle: Handle, options: Abortable): Promise<Reconciliation>;
+  estimate(handle: Handle, request: Record<string, unknown>, options: Abortable): Promise<Estimate>;
 }
 
 let known: JournalCalls | undefined;
@@ -60,5 +107,5 @@ export function setJournalCalls(calls: JournalCalls): void {
 /** @internal */
 export function journalCalls(): JournalCalls {
   if (known) return known;
-  throw own("config", "journal", "there is no journal in the build for pages and workers: run this in Node, Bun or Deno", { field: "journal" });
+  throw own("config", "journal", "the build for pages and workers has neither a journal nor prices: run this in Node, Bun or Deno");
 }

@@ -79,6 +79,18 @@ interface RawPending {
   model: string; state?: string; seconds: string | null; fingerprint: string | null; prompt: string | null; key: string | null;
 }
 
+interface RawReconciliation {
+  entries: {
+    intent: string; key: string | null; model: string; seconds: string | null; at: number; verdict: string; reason: string;
+    task_id: string | null; request_id: string | null; charged_units: number | null;
+  }[];
+  retry_after: number | null;
+}
+interface RawEstimate {
+  units: number | null; usd: number | null; certainty: string; units_at_most: number | null; billed_seconds: number;
+  price_per_second: number | null; size_ratio: number; group: string | null; group_ratio: number | null; notes: string[];
+}
+
 const date = (unix: number | undefined): Date => new Date((unix ?? 0) * 1000);
 
 function pendingOf(raw: RawPending): Pending {
@@ -111,6 +123,21 @@ export const journal: JournalCalls = {
     ask(handle, options, (client, signal) => client.forget(String(id), signal) as Promise<boolean>, () => ({ task_id: String(id) })),
   resolveUnknown: (handle, intent, id, options) =>
     ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
+
+  async reconcile(handle, options) {
+    const raw = await ask(handle, options, (client, signal) => client.reconcile(signal) as Promise<RawReconciliation>);
+    const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
+      ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
+    return { entries, retryAfterMs: raw.retry_after === null ? null : raw.retry_after * 1000 };
+  },
+  async estimate(handle, request, options) {
+    const raw = await ask(handle, options, (client, signal) => client.estimate(request, signal) as Promise<RawEstimate>);
+    const { units_at_most, billed_seconds, price_per_second, size_ratio, group_ratio, ...rest } = raw;
+    return {
+      ...rest, unitsAtMost: units_at_most, billedSeconds: billed_seconds, pricePerSecond: price_per_second, sizeRatio: size_ratio,
+      groupRatio: group_ratio,
+    };
+  },
 
   async *resumePending(handle, folder, options) {
     const dir = resolve(String(folder));

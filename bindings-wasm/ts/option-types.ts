@@ -49,6 +49,12 @@ export interface ClientOptions {
   requestBurst?: number | undefined;
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   maxInFlightCreates?: number | undefined;
+  /** The most that one create request may cost, in USD: one that would cost more is refused before it is sent. In Node, Bun
+   * and Deno. Default: none. */
+  maxCost?: number | undefined;
+  /** Refuses a create request as well if its cost may exceed `maxCost`: the server hides its prices, or the key's group is
+   * not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
+  maxCostStrict?: boolean | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
   /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
@@ -69,8 +75,8 @@ export interface ClientOptions {
 export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
-  "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "language", "journal", "journalPrompts",
-  "proxy", "caFile", "dangerouslyAllowBrowser",
+  "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "language",
+  "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */

@@ -25,7 +25,7 @@ export async function carryOut(library, scenario) {
 }
 
 /** The names of the options in JavaScript: camelCase, times in milliseconds. */
-const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents", journal_prompts: "journalPrompts", request_rate: "requestRate", request_burst: "requestBurst", max_in_flight_creates: "maxInFlightCreates" };
+const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents", journal_prompts: "journalPrompts", request_rate: "requestRate", request_burst: "requestBurst", max_in_flight_creates: "maxInFlightCreates", max_cost: "maxCost", max_cost_strict: "maxCostStrict" };
 const TIMES = { timeout: "timeoutMs", connect_timeout: "connectTimeoutMs", create_timeout: "createTimeoutMs", idle_timeout: "idleTimeoutMs", wait_timeout: "waitTimeoutMs", poll_interval: "pollIntervalMs" };
 const inJavaScript = (options) => Object.fromEntries(Object.entries(options)
   .map(([name, value]) => (name in TIMES ? [TIMES[name], value * 1000] : [NAMES[name] ?? name, value])));
@@ -61,7 +61,10 @@ async function ended(outcomes, key, failure) {
 }
 
 const requestOf = ({ retry_failed: retryFailed, ...request }) => (retryFailed === undefined ? request : { ...request, retryFailed });
-const NAMED = { task_id: "taskId" };
+const NAMED = {
+  task_id: "taskId", units_at_most: "unitsAtMost", billed_seconds: "billedSeconds", price_per_second: "pricePerSecond", size_ratio: "sizeRatio",
+  group_ratio: "groupRatio",
+};
 const picked = (one, names) => Object.fromEntries(names.split(" ").map((name) => [name, one[NAMED[name] ?? name] ?? null]));
 
 const verbs = {
@@ -104,6 +107,10 @@ const verbs = {
   check: async (now, given) => ({ report: await now.client.check(given) }),
   models: async (now) => ({ models: await now.client.models() }),
   balance: async (now) => ({ balance: await now.client.balance() }),
+  estimate: async (now, { request }) => ({
+    estimate: picked(await now.client.videos.estimate(requestOf(request)),
+      "units usd certainty units_at_most billed_seconds price_per_second size_ratio group group_ratio notes"),
+  }),
   pending: async (now) => ({ pending: (await now.client.videos.pending()).map((one) => picked(one, "kind task_id model seconds state prompt")) }),
   key: async (now, { key }) => {
     const known = await now.client.videos.key(key);
