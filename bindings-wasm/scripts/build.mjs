@@ -1,6 +1,8 @@
 // make npm: core → wasm → glue → bundles → declarations → target/npm/junfeiai-VERSION.tgz
 //
-// Every step is done again only when something it reads is newer than what it made.
+// Nothing is done when nothing has changed: suites that run beside each other may all ask for the package. Every step is done
+// again only when something it reads is newer than what it made.
+import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -222,7 +224,33 @@ function link() {
   symlinkSync(relative(dirname(place), out), place, "dir");
 }
 
+/** All that the package is made of, as one hash. */
+function inputs() {
+  const hash = createHash("sha256").update(JSON.stringify([
+    process.version, process.env.RUSTFLAGS ?? "", output("rustc", ["--version"]), output("/usr/bin/rustc", ["--version"]),
+  ]));
+  const add = (path) => {
+    if (!existsSync(path)) return;
+    if (statSync(path).isDirectory()) {
+      for (const name of readdirSync(path).sort()) if (!["node_modules", "test", "demo"].includes(name)) add(join(path, name));
+      return;
+    }
+    hash.update(`${relative(root, path)}\0`).update(readFileSync(path)).update("\0");
+  };
+  for (const path of ["Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain.toml", "LICENSE-APACHE", "LICENSE-MIT", "core/Cargo.toml", "core/README.md",
+    "core/src", "bindings-wasm", "bindings-wasm/node_modules/.package-lock.json"]) add(join(root, path));
+  return hash.digest("hex");
+}
+
+const stamp = join(npm, "built-from");
+const from = inputs();
+const linked = join(here, "node_modules/junfeiai/package.json");
+if (existsSync(stamp) && readFileSync(stamp, "utf8") === from && existsSync(linked) && readdirSync(npm).some((name) => name.endsWith(".tgz"))) {
+  console.log("target/npm: nothing has changed");
+  process.exit(0);
+}
 mkdirSync(npm, { recursive: true });
+rmSync(stamp, { force: true });
 let small = false;
 for (const [name, { glue, features }] of Object.entries(BUILDS)) {
   const made = compile(features);
@@ -246,3 +274,4 @@ if (small && page.gzip > LIMIT) {
   console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
   process.exit(1);
 }
+writeFileSync(stamp, from);
