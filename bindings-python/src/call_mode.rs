@@ -46,7 +46,7 @@ impl CallContext {
             let awaiter: Arc<dyn Awaiter> = future.clone();
             paid.set_awaiter(Arc::downgrade(&awaiter));
         }
-        Self { paid, future, ..Self::default() }
+        Self { future, paid, ..Self::default() }
     }
 
     /// For one step of an iterator.

@@ -29,6 +29,7 @@ def test_a_working_folder_that_changes_during_a_save(client: Client, emulator: E
 
 
 def test_create_wait_save(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    emulator.scenario(task={"ends_after_polls": 2})
     task = client.videos.create(model="grok-image-video", prompt="a red ball", seconds=6, size="1280x720")
     assert (task.status, task.billed_seconds, task.warnings) == ("queued", 6.0, ())
     seen: list[tuple[str, float | None]] = []

@@ -35,7 +35,7 @@ def documented() -> list[str]:
 @pytest.mark.parametrize("name", documented())
 def test_docstring(name: str, emulator: Emulator, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thing = {"junfeiai": junfeiai, "Client": Client, "AsyncClient": AsyncClient}.get(name) or getattr(junfeiai, name)
-    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    emulator.scenario(task={"ends_after_polls": 1})
     names = {"client": Client(**emulator.options()), "async_client": AsyncClient(**emulator.options())}
     test = doctest.DocTestParser().get_doctest(inspect.getdoc(thing) or "", names, name, None, None)
     assert test.examples

@@ -17,6 +17,7 @@ from lab import ROOT, machine
 
 sys.path.insert(0, str(ROOT / "bindings-python" / "bench"))
 import python_face  # noqa: E402
+import python_fleet  # noqa: E402
 import python_waiting  # noqa: E402
 
 
@@ -33,6 +34,7 @@ PARTS = {
     "waiting": ("Waiting", waiting),
     "python": ("Python", python_face.run),
     "python-waiting": ("Python, waiting", python_waiting.run),
+    "python-fleet": ("Python, many processes on one journal", python_fleet.run),
     "node": ("JavaScript in Node", node.run),
     "sizes": ("Package sizes", sizes.run),
     "faults": ("Clients when answers are lost", peers_faults.run),
