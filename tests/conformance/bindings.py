@@ -22,13 +22,14 @@ VENV = TARGET / "venv"
 PATIENCE_S = 90
 
 JS_JOURNAL = "JavaScript keeps no journal"
+JS_RECONCILE = "JavaScript does not reconcile"
 STREAM = "C and C++ read with a reader, not with a stream"
 CANCEL = "Python cancels by its own means, Ctrl-C and asyncio's cancel(), which are not this library's errors"
 READER = "JavaScript has no reader: readRange and response serve for it"
 # What a binding has no call for. Each is said in the matrix, with its reason.
 CANNOT: dict[str, dict[str, str]] = {
-    "node": {"open": READER, **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
-    "browser": {"open": READER, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), "save": "there are no files in a page",
+    "node": {"open": READER, "reconcile": JS_RECONCILE, **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
+    "browser": {"open": READER, "reconcile": JS_RECONCILE, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), "save": "there are no files in a page",
                 **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), JS_JOURNAL)},
     "c": {"stream": STREAM},
     "cpp": {"stream": STREAM},

@@ -18,9 +18,11 @@ use crate::net::url::Url;
 use crate::protocol::proxy::PROXY_VARIABLES;
 use crate::protocol::{
     BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, StepStatus,
-    UNITS_PER_USD, USAGE_LOG, UsageLog, if_offered, judge_key_without_right, judge_probe, judge_refused_key,
-    parse_balance, parse_models, parse_usage_log, transport_error,
+    UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance, parse_models,
+    transport_error,
 };
+#[cfg(feature = "journal")]
+use crate::protocol::{USAGE_LOG, UsageLog, parse_usage_log};
 
 pub use report::{CheckReport, EntryCheck};
 
