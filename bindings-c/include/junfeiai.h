@@ -123,8 +123,8 @@ enum {
 #define JFAI_PENDING_SUCCEEDED 2
 
 /**
- * A create request without a response: there may be a task, and it may have been charged. Check your account's usage page for it,
- * then call jfai_resolve_unknown(). The library never sends it again.
+ * A create request without a response: there may be a task, and it may have been charged. Call jfai_reconcile(), or check your
+ * account's usage page for it, then call jfai_resolve_unknown(). The library never sends it again.
  */
 #define JFAI_PENDING_UNKNOWN 3
 
@@ -202,6 +202,26 @@ enum {
  * From the end of the file.
  */
 #define JFAI_SEEK_END 2
+
+/**
+ * A task was made and charged. Where its id is known it is pending as a task now, otherwise as a create request of unknown outcome.
+ */
+#define JFAI_VERDICT_CHARGED 1
+
+/**
+ * Nothing was charged: the create request is off the list, and its key may be used again.
+ */
+#define JFAI_VERDICT_NOT_CHARGED 2
+
+/**
+ * The server may still be carrying it out: ask again later.
+ */
+#define JFAI_VERDICT_UNDER_WAY 3
+
+/**
+ * Neither can be proved: see jfai_settled_reason().
+ */
+#define JFAI_VERDICT_NOT_KNOWN 4
 
 /**
  * Refuses what violates the service document; what it only advises against is a warning. The default.
@@ -307,6 +327,11 @@ typedef struct jfai_queue jfai_queue;
  * A video to read and seek in: for FFmpeg's `avio_alloc_context`, `fopencookie` and the like. For one thread at a time.
  */
 typedef struct jfai_reader jfai_reader;
+
+/**
+ * What became of the create requests of a journal whose outcome was unknown.
+ */
+typedef struct jfai_reconciliation jfai_reconciliation;
 
 /**
  * What a check found.
@@ -1220,9 +1245,12 @@ JFAI_API const char *jfai_pending_model(const struct jfai_pending *pending, size
 JFAI_API const char *jfai_pending_seconds(const struct jfai_pending *pending, size_t index);
 
 /**
- * Why the outcome is unknown: the kind of the error, `"abandoned"` or `"crashed"`; NULL for a task.
+ * Why the outcome is unknown: the kind of the error, `"abandoned"`, `"crashed"`, or `"charged"` when jfai_reconcile() found its charge; NULL
+ * for a task.
  */
-JFAI_API const char *jfai_pending_reason(const struct jfai_pending *pending, size_t index);
+JFAI_API
+const char *jfai_pending_reason(const struct jfai_pending *pending,
+                                size_t index);
 
 /**
  * The SHA-256 of the request, or NULL.
@@ -1526,6 +1554,83 @@ JFAI_API uint64_t jfai_reader_position(const struct jfai_reader *reader);
  * Frees a reader. NULL is ignored.
  */
 JFAI_API void jfai_reader_free(struct jfai_reader *reader);
+
+/**
+ * Finds out what became of the create requests whose response was lost, by the usage and the log of the API key, and records it in
+ * the client's journal. Sends two requests, or none when there is nothing to find out. A server that has no log, or answers no more
+ * such questions now, is no error: see jfai_settled_reason(). `JFAI_ERR_CONFIG` when the client has no journal.
+ */
+JFAI_API
+jfai_status jfai_reconcile(const struct jfai_client *client,
+                           struct jfai_reconciliation **out,
+                           struct jfai_error **err);
+
+/**
+ * The number of create requests whose outcome was unknown, oldest first. 0 for NULL.
+ */
+JFAI_API size_t jfai_reconciliation_count(const struct jfai_reconciliation *found);
+
+/**
+ * Milliseconds until the server answers such questions again; -1 when it answered them.
+ */
+JFAI_API int64_t jfai_reconciliation_retry_after_ms(const struct jfai_reconciliation *found);
+
+/**
+ * What became of it: `JFAI_VERDICT_…`; 0 past the end.
+ */
+JFAI_API int32_t jfai_settled_verdict(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * Why, in one sentence.
+ */
+JFAI_API const char *jfai_settled_reason(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The journal's id of the create request, for jfai_resolve_unknown().
+ */
+JFAI_API const char *jfai_settled_intent(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The key under which it was sent, or NULL.
+ */
+JFAI_API const char *jfai_settled_key(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The requested model.
+ */
+JFAI_API const char *jfai_settled_model(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The requested length as it was sent, or NULL.
+ */
+JFAI_API const char *jfai_settled_seconds(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The id of the task, or NULL where it is not known.
+ */
+JFAI_API const char *jfai_settled_task_id(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * The server's id of the request, or NULL where it is not known.
+ */
+JFAI_API const char *jfai_settled_request_id(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * What it was charged, in the server's units (500000 = 1 USD); -1 where that is not known. A failed task's charge was returned.
+ */
+JFAI_API
+int64_t jfai_settled_charged_units(const struct jfai_reconciliation *found,
+                                   size_t index);
+
+/**
+ * When it began, in unix seconds; -1 past the end.
+ */
+JFAI_API int64_t jfai_settled_created_at(const struct jfai_reconciliation *found, size_t index);
+
+/**
+ * Frees what jfai_reconcile() gave. NULL is ignored.
+ */
+JFAI_API void jfai_reconciliation_free(struct jfai_reconciliation *found);
 
 /**
  * Makes a request with this prompt and every default.

@@ -1498,6 +1498,34 @@ struct pending {
   std::chrono::system_clock::time_point created_at{};       ///< When it began.
 };
 
+/** What became of a create request whose outcome was unknown. */
+enum class verdict : std::int32_t {
+  charged = JFAI_VERDICT_CHARGED,         ///< A task was made and charged.
+  not_charged = JFAI_VERDICT_NOT_CHARGED, ///< It is off the list, and may be created again under its key.
+  under_way = JFAI_VERDICT_UNDER_WAY,     ///< Ask again later.
+  not_known = JFAI_VERDICT_NOT_KNOWN      ///< Neither can be proved.
+};
+
+/** A create request whose outcome was unknown, and what became of it. */
+struct settled {
+  junfeiai::verdict verdict = junfeiai::verdict::not_known; ///< What became of it.
+  std::string reason;                                 ///< Why, in one sentence.
+  std::string intent;                                 ///< For client::resolve_unknown().
+  std::optional<std::string> key;                     ///< The key under which it was sent.
+  std::string model;                                  ///< The requested model.
+  std::optional<std::string> seconds;                 ///< The requested length.
+  std::optional<std::string> task_id;                 ///< The task, where it is known: it is pending now.
+  std::optional<std::string> request_id;              ///< The server's id of the request, where it is known.
+  std::optional<std::int64_t> charged_units;          ///< What it was charged (500000 = 1 USD), where that is known.
+  std::chrono::system_clock::time_point created_at{}; ///< When it began.
+};
+
+/** The result of client::reconcile(). */
+struct reconciliation {
+  std::vector<settled> entries;                          ///< The create requests whose outcome was unknown, oldest first.
+  std::optional<std::chrono::milliseconds> retry_after;  ///< The server answers no more such questions for so long.
+};
+
 /** How far the task of a key is. */
 enum class key_state : std::int32_t {
   sending = JFAI_KEY_SENDING,     ///< Its create request is being sent, here or elsewhere.
@@ -1795,6 +1823,29 @@ public:
       list.push_back(std::move(p));
     }
     return list;
+  }
+  /** Finds out what became of the create requests whose response was lost, and records it in the journal. */
+  reconciliation reconcile() const {
+    jfai_reconciliation *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_reconcile(client_.get(), &out, e); });
+    detail::handle<jfai_reconciliation, jfai_reconciliation_free> keep(out);
+    reconciliation found;
+    if (const auto ms = jfai_reconciliation_retry_after_ms(out); ms >= 0) found.retry_after = std::chrono::milliseconds(ms);
+    for (std::size_t i = 0; i < jfai_reconciliation_count(out); ++i) {
+      settled s;
+      s.verdict = static_cast<verdict>(jfai_settled_verdict(out, i));
+      s.reason = detail::text(jfai_settled_reason(out, i));
+      s.intent = detail::text(jfai_settled_intent(out, i));
+      s.key = detail::maybe(jfai_settled_key(out, i));
+      s.model = detail::text(jfai_settled_model(out, i));
+      s.seconds = detail::maybe(jfai_settled_seconds(out, i));
+      s.task_id = detail::maybe(jfai_settled_task_id(out, i));
+      s.request_id = detail::maybe(jfai_settled_request_id(out, i));
+      if (const auto units = jfai_settled_charged_units(out, i); units >= 0) s.charged_units = units;
+      s.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_settled_created_at(out, i)));
+      found.entries.push_back(std::move(s));
+    }
+    return found;
   }
   /** What the journal knows of a key; nothing when nothing was created under it. Sends no request. */
   std::optional<key_record> find_key(std::string_view key) const {

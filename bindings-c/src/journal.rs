@@ -19,8 +19,8 @@ use crate::time::unix_seconds;
 pub const JFAI_PENDING_CREATED: i32 = 1;
 /// A task that has a video, which was not saved.
 pub const JFAI_PENDING_SUCCEEDED: i32 = 2;
-/// A create request without a response: there may be a task, and it may have been charged. Check your account's usage page for it,
-/// then call jfai_resolve_unknown(). The library never sends it again.
+/// A create request without a response: there may be a task, and it may have been charged. Call jfai_reconcile(), or check your
+/// account's usage page for it, then call jfai_resolve_unknown(). The library never sends it again.
 pub const JFAI_PENDING_UNKNOWN: i32 = 3;
 
 /// The create request of a key is being sent, here or elsewhere.
@@ -203,7 +203,8 @@ pub extern "C" fn jfai_pending_seconds(pending: Option<&jfai_pending>, index: us
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.seconds.pointer()))
 }
 
-/// Why the outcome is unknown: the kind of the error, `"abandoned"` or `"crashed"`; NULL for a task.
+/// Why the outcome is unknown: the kind of the error, `"abandoned"`, `"crashed"`, or `"charged"` when jfai_reconcile() found its charge; NULL
+/// for a task.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_pending_reason(pending: Option<&jfai_pending>, index: usize) -> *const c_char {
     guard_or!(ptr::null() => item(pending, index).map_or(ptr::null(), |item| item.reason.pointer()))

@@ -457,8 +457,10 @@ static void journal(const jfai_client *without, const char *folder) {
   jfai_task *task = NULL;
   jfai_batch *batch = NULL;
   jfai_result *result = NULL;
+  jfai_reconciliation *settled = NULL;
   bool found = true;
   EXPECT(JFAI_ERR_CONFIG, jfai_list_pending(without, &list, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_reconcile(without, &settled, &err));
   snprintf(path, sizeof path, "%s/journal", folder);
   EXPECT(JFAI_OK, jfai_client_options_new(&o, &err));
   EXPECT(JFAI_OK, jfai_client_options_use_env(o, &err));
@@ -492,6 +494,11 @@ static void journal(const jfai_client *without, const char *folder) {
   EXPECT(JFAI_OK, jfai_forget(client, "task_never_seen", &found, &err));
   CHECK(!found);
   found = true;
+  EXPECT(JFAI_OK, jfai_reconcile(client, &settled, &err));
+  CHECK(jfai_reconciliation_count(settled) == 0 && jfai_reconciliation_retry_after_ms(settled) == -1);
+  CHECK(jfai_settled_verdict(settled, 0) == 0 && jfai_settled_reason(settled, 0) == NULL && jfai_settled_charged_units(settled, 0) == -1);
+  CHECK(jfai_settled_task_id(settled, 0) == NULL && jfai_settled_created_at(settled, 0) == -1 && jfai_reconciliation_count(NULL) == 0);
+  jfai_reconciliation_free(settled);
   EXPECT(JFAI_OK, jfai_resolve_unknown(client, "never-seen", NULL, &found, &err));
   CHECK(!found);
   EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));

@@ -349,6 +349,7 @@ static void many(const fs::path &folder) {
   CHECK(left[0].state != junfeiai::pending_state::unknown && left[0].model == "grok-image-video" && left[0].fingerprint && left[0].seconds);
   CHECK(std::chrono::system_clock::now() - left[0].created_at < 1h);
   CHECK(client.forget(*left[0].task_id) && !client.forget("task_never_seen") && !client.resolve_unknown("never-seen"));
+  CHECK(client.reconcile().entries.empty() && !client.reconcile().retry_after);
   int saved = 0;
   auto resumed = client.resume_pending(folder / "resumed");
   while (auto one = resumed.next()) saved += one->ok;

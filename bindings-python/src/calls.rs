@@ -263,6 +263,13 @@ pub(crate) fn pending<M: ResultClasses>(py: Python<'_>, client: &Client) -> Call
     })
 }
 
+pub(crate) fn reconcile<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
+    let videos = client.videos();
+    M::run(py, &CallContext::default(), async move { videos.reconcile().await }, |py, found| {
+        Ok(values::Reconciliation::from(found).into_pyobject(py)?.into_any().unbind())
+    })
+}
+
 pub(crate) fn key<M: ResultClasses>(py: Python<'_>, client: &Client, key: String) -> CallResult {
     let videos = client.videos();
     M::run(py, &CallContext::default(), async move { videos.key(&key).await }, |py, record| {

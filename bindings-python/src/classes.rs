@@ -369,6 +369,14 @@ macro_rules! classes {
                 calls::forget::<$Mode>(py, &self.client, argument(&task_id, "task_id")?)
             }
 
+            /// Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
+            /// and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
+            /// may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
+            /// nothing to find out.
+            fn reconcile(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                calls::reconcile::<$Mode>(py, &self.client)
+            }
+
             /// Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with
             /// the id of the task that you found there, or without one if there is none. False when the journal has no
             /// such request.

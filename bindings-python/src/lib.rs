@@ -98,6 +98,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<classes::Advanced>()?;
     module.add_class::<classes::AsyncAdvanced>()?;
     module.add_class::<values::Pending>()?;
+    module.add_class::<values::Reconciliation>()?;
+    module.add_class::<values::Settled>()?;
     module.add_class::<values::KeyRecord>()?;
     module.add_class::<values::Saved>()?;
     module.add_class::<values::Balance>()?;

@@ -277,8 +277,8 @@ impl From<&junfeiai::EntryCheck> for EntryCheck {
 record! {
     /// An entry of the journal that is not finished: a task, or a create request that may have been charged.
     Pending {
-        /// ``task``: wait for it and save it. ``unknown``: a create request without a response; check your account's usage
-        /// page, then call ``resolve_unknown``.
+        /// ``task``: wait for it and save it. ``unknown``: a create request without a response; call
+        /// ``reconcile``, or check your account's usage page, then call ``resolve_unknown``.
         kind: String,
         /// The task's id; ``None`` for a create request of unknown outcome.
         task_id: Option<String>,
@@ -290,7 +290,8 @@ record! {
         seconds: Option<String>,
         /// Unix seconds of the create request.
         created_at: u64,
-        /// For a task ``created`` or ``succeeded``; for a create request why its outcome is unknown.
+        /// For a task ``created`` or ``succeeded``; for a create request why its outcome is unknown, or ``charged`` when
+        /// ``reconcile`` found its charge.
         state: String,
         /// SHA-256 of the request's body, if known.
         fingerprint: Option<String>,
@@ -322,6 +323,68 @@ record! {
         path: Option<FilePath>,
         /// Its length in bytes.
         bytes: Option<u64>,
+    }
+}
+
+record! {
+    /// A create request whose outcome was unknown, and what became of it.
+    Settled {
+        /// The journal's id of the create request.
+        intent: String,
+        /// The key under which it was sent.
+        key: Option<String>,
+        /// The requested model.
+        model: String,
+        /// The requested length, if known.
+        seconds: Option<String>,
+        /// Unix seconds of the create request.
+        created_at: u64,
+        /// ``charged``, ``not_charged``, ``under_way`` or ``not_known``.
+        verdict: String,
+        /// Why, in one sentence.
+        reason: String,
+        /// The task's id, if known: the task is pending now.
+        task_id: Option<String>,
+        /// The server's id of the request, if known.
+        request_id: Option<String>,
+        /// What it was charged in the server's units (500000 = 1 USD), if known. A failed task's charge was returned.
+        charged_units: Option<i64>,
+    }
+}
+
+record! {
+    /// The result of ``reconcile``.
+    Reconciliation {
+        /// Every create request whose outcome was unknown, oldest first.
+        entries: Vec<Settled>,
+        /// Seconds until the server answers such questions again, if it refused them now.
+        retry_after: Option<f64>,
+    }
+}
+
+impl From<junfeiai::Settled> for Settled {
+    fn from(settled: junfeiai::Settled) -> Self {
+        Self {
+            intent: settled.intent,
+            key: settled.key,
+            model: settled.model,
+            seconds: settled.seconds,
+            created_at: settled.at,
+            verdict: settled.verdict.name().to_owned(),
+            reason: settled.reason,
+            task_id: settled.task_id,
+            request_id: settled.request_id,
+            charged_units: settled.charged_units,
+        }
+    }
+}
+
+impl From<junfeiai::Reconciliation> for Reconciliation {
+    fn from(found: junfeiai::Reconciliation) -> Self {
+        Self {
+            entries: found.entries.into_iter().map(Settled::from).collect(),
+            retry_after: found.retry_after.map(|time| time.as_secs_f64()),
+        }
     }
 }
 

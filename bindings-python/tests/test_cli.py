@@ -346,6 +346,19 @@ def test_ctrl_c_in_a_create(name: str, environment: Path, emulator: Emulator) ->
     assert "outcome unknown" in run("pending").stdout
 
 
+def test_reconcile(environment: Path, emulator: Emulator) -> None:
+    assert "no create request" in run("reconcile").stderr
+    emulator.rule("empty_body", op="create")
+    run("create", "x", "--seconds", "4", code=7)
+    emulator.rule("drop_before_accept", op="create")
+    run("create", "x", "--seconds", "6", code=7)
+    emulator.scenario()
+    verdicts = [(one["seconds"], one["verdict"]) for one in values(run("reconcile", "--json", code=7))]
+    assert ("6", "under_way") in verdicts
+    assert len(verdicts) == 2
+    assert "under_way" in run("reconcile", code=7).stdout
+
+
 def test_batch_leaves_unknown_outcomes_alone(environment: Path, emulator: Emulator) -> None:
     (environment / "list.jsonl").write_text('{"prompt": "x", "seconds": 4}\n')
     emulator.rule("drop_after_accept", op="create")

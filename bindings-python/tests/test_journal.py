@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,36 @@ def test_forked_children_write_one_journal(emulator: Emulator, tmp_path: Path) -
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     assert len({entry.task_id for entry in client.videos.pending()}) == 4
+
+
+def test_reconcile(emulator: Emulator, tmp_path: Path) -> None:
+    client = Client(**emulator.options(journal=tmp_path / "journal"))
+    assert client.videos.reconcile() == junfeiai.Reconciliation([], None)
+    client.videos.create("x", seconds=4)
+    # The charge is found by the id of the response, whose body was of no use.
+    emulator.rule("empty_body", op="create")
+    with pytest.raises(junfeiai.CreateOutcomeUnknownError):
+        client.videos.create("x", seconds=6, key="film/1")
+    emulator.scenario()
+    [entry] = client.videos.reconcile().entries
+    assert (entry.verdict, entry.key, entry.seconds, entry.charged_units) == ("charged", "film/1", "6", 150_000)
+    assert entry.request_id
+    assert entry.reason
+    [unknown] = [entry for entry in client.videos.pending() if entry.kind == "unknown"]
+    assert (unknown.intent, unknown.state) == (entry.intent, "charged")
+    assert pickle.loads(pickle.dumps(entry)) == entry
+
+
+def test_reconcile_without_an_answer(emulator: Emulator, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncClient(**emulator.options(journal=tmp_path / "journal")) as client:
+            emulator.rule("drop_before_accept", op="create")
+            with pytest.raises(junfeiai.CreateOutcomeUnknownError):
+                await client.videos.create("x", seconds=6)
+            emulator.scenario()
+            [entry] = (await client.videos.reconcile()).entries
+            assert (entry.verdict, entry.task_id, entry.charged_units) == ("under_way", None, None)
+
+    asyncio.run(main())
+    with pytest.raises(junfeiai.ConfigError):
+        Client(**emulator.options()).videos.reconcile()

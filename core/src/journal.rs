@@ -2,7 +2,7 @@
 //!
 //! With a journal every create writes its intent **before** it is sent and the task's id right after the answer; the
 //! end of the task and the saved file close the entry. After a crash [`Videos::pending`](crate::Videos::pending) lists
-//! what to resume, and the create requests whose answer never came. Never written: the API key, and the prompt unless
+//! what to resume, and the create requests whose answer never came. Never written: the API key (a hash names it), and the prompt unless
 //! [`journal_prompts`](crate::ClientBuilder::journal_prompts) is set; a SHA-256 of the request stands in its place.
 //!
 //! The file is `FileJournal` (feature `native`). Whoever has another place to keep records in brings a [`Journal`].

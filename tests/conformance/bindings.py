@@ -30,7 +30,7 @@ READER = "JavaScript has no reader: readRange and response serve for it"
 CANNOT: dict[str, dict[str, str]] = {
     "node": {"open": READER},
     "browser": {"open": READER, "estimate": PAGE_PRICES, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), "save": "there are no files in a page",
-                **dict.fromkeys(("key", "pending", "forget", "resolve_unknown", "resume_pending"), PAGE_JOURNAL)},
+                **dict.fromkeys(("key", "pending", "forget", "reconcile", "resolve_unknown", "resume_pending"), PAGE_JOURNAL)},
     "c": {"stream": STREAM},
     "cpp": {"stream": STREAM},
     "python": {"cancel": CANCEL},

@@ -47,6 +47,7 @@ _JS_OPTIONS: Names = {
 MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
 KEY_STATES = ("sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten")
+VERDICTS = ("charged", "not_charged", "under_way", "not_known")
 PENDING_STATES = {1: ("task", "created"), 2: ("task", "succeeded"), 3: ("unknown", None)}
 
 # The ids of tasks that a scenario creates; those that it puts in have names of their own.
@@ -145,6 +146,17 @@ def pending(value: dict[str, Any]) -> dict[str, Any]:
             "state": state, "prompt": absent(value.get("prompt"))}
 
 
+def reconciled(value: dict[str, Any]) -> dict[str, Any]:
+    def one(entry: dict[str, Any]) -> dict[str, Any]:
+        names = ("key", "model", "seconds", "reason", "task_id", "charged_units")
+        verdict = entry["verdict"]
+        return {**{name: absent(entry.get(name)) for name in names},
+                "verdict": VERDICTS[verdict - 1] if isinstance(verdict, int) else verdict,
+                "request_id": "some" if entry.get("request_id") else None}
+    again = value.get("retry_after", seconds(value, "retry_after"))
+    return {"entries": [one(entry) for entry in value["entries"]], "retry_after_s": again}
+
+
 def known_key(value: dict[str, Any] | None) -> dict[str, Any] | None:
     if value is None:
         return None
@@ -162,7 +174,7 @@ def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
         "error": lambda record: error(binding, record),
         "reads": lambda parts: [read(part["bytes"]) for part in parts],
         "later": wait_state,
-        "pending": lambda list_: [pending(one) for one in list_], "known": known_key,
+        "pending": lambda list_: [pending(one) for one in list_], "known": known_key, "reconciled": reconciled,
         "ended": lambda list_: sorted((outcome(binding, one) for one in list_), key=lambda one: str(one["key"])),
     }
     plain: dict[str, Any] = {}

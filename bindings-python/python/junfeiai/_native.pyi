@@ -41,6 +41,8 @@ __all__ = [
     "Advanced",
     "AsyncAdvanced",
     "Pending",
+    "Reconciliation",
+    "Settled",
     "KeyRecord",
     "Saved",
     "Balance",
@@ -187,8 +189,8 @@ class Pending:
     def __new__(cls, kind: Literal["task", "unknown"], task_id: str | None, intent: str | None, model: str, seconds: str | None, created_at: int, state: str, fingerprint: str | None, prompt: str | None, key: str | None) -> Pending: ...
     @property
     def kind(self) -> Literal["task", "unknown"]:
-        """``task``: wait for it and save it. ``unknown``: a create request without a response; check your account's usage
-        page, then call ``resolve_unknown``.
+        """``task``: wait for it and save it. ``unknown``: a create request without a response; call
+        ``reconcile``, or check your account's usage page, then call ``resolve_unknown``.
         """
     @property
     def task_id(self) -> str | None:
@@ -207,7 +209,9 @@ class Pending:
         """Unix seconds of the create request."""
     @property
     def state(self) -> str:
-        """For a task ``created`` or ``succeeded``; for a create request why its outcome is unknown."""
+        """For a task ``created`` or ``succeeded``; for a create request why its outcome is unknown, or ``charged`` when
+        ``reconcile`` found its charge.
+        """
     @property
     def fingerprint(self) -> str | None:
         """SHA-256 of the request's body, if known."""
@@ -252,6 +256,58 @@ class KeyRecord:
     @property
     def bytes(self) -> int | None:
         """Its length in bytes."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Settled:
+    """A create request whose outcome was unknown, and what became of it."""
+    def __new__(cls, intent: str, key: str | None, model: str, seconds: str | None, created_at: int, verdict: Literal["charged", "not_charged", "under_way", "not_known"], reason: str, task_id: str | None, request_id: str | None, charged_units: int | None) -> Settled: ...
+    @property
+    def intent(self) -> str:
+        """The journal's id of the create request."""
+    @property
+    def key(self) -> str | None:
+        """The key under which it was sent."""
+    @property
+    def model(self) -> str:
+        """The requested model."""
+    @property
+    def seconds(self) -> str | None:
+        """The requested length, if known."""
+    @property
+    def created_at(self) -> int:
+        """Unix seconds of the create request."""
+    @property
+    def verdict(self) -> Literal["charged", "not_charged", "under_way", "not_known"]:
+        """``charged``, ``not_charged``, ``under_way`` or ``not_known``."""
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+    @property
+    def task_id(self) -> str | None:
+        """The task's id, if known: the task is pending now."""
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request, if known."""
+    @property
+    def charged_units(self) -> int | None:
+        """What it was charged in the server's units (500000 = 1 USD), if known. A failed task's charge was returned."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Reconciliation:
+    """The result of ``reconcile``."""
+    def __new__(cls, entries: list[Settled], retry_after: float | None) -> Reconciliation: ...
+    @property
+    def entries(self) -> list[Settled]:
+        """Every create request whose outcome was unknown, oldest first."""
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the server answers such questions again, if it refused them now."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -500,6 +556,12 @@ class Videos:
     def forget(self, task_id: str) -> bool:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
+        """
+    def reconcile(self) -> Reconciliation:
+        """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
+        and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
+        may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
+        nothing to find out.
         """
     def resolve_unknown(self, intent: str, task_id: str | None = None) -> bool:
         """Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with
@@ -834,6 +896,12 @@ class AsyncVideos:
     def forget(self, task_id: str) -> Coroutine[Any, Any, bool]:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
+        """
+    def reconcile(self) -> Coroutine[Any, Any, Reconciliation]:
+        """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
+        and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
+        may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
+        nothing to find out.
         """
     def resolve_unknown(self, intent: str, task_id: str | None = None) -> Coroutine[Any, Any, bool]:
         """Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with

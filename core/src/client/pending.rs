@@ -55,8 +55,8 @@ pub enum Pending {
         /// The key under which it was created.
         key: Option<String>,
     },
-    /// A create whose answer never came: there may be a task, and it may have been charged. Look into the account, then
-    /// call [`Videos::resolve_unknown`]. It is never sent again by the library.
+    /// A create whose answer never came: there may be a task, and it may have been charged. Call [`Videos::reconcile`], or
+    /// look into the account, then call [`Videos::resolve_unknown`]. It is never sent again by the library.
     #[non_exhaustive]
     Unknown {
         /// The journal's own name for it.
@@ -72,7 +72,7 @@ pub enum Pending {
         /// The process that sent it, where it is known.
         pid: Option<u32>,
         /// Why there is no answer: the kind of the error, `abandoned` when the caller gave it up, or `crashed` when its
-        /// process ended first.
+        /// process ended first. `charged` when [`Videos::reconcile`] found its charge: there is a task.
         reason: String,
         /// The prompt, where the client was told to keep prompts.
         prompt: Option<String>,

@@ -69,6 +69,7 @@ pub use recent_creates::RecentCreates;
 pub use redirect::{MAX_REDIRECTS, next_hop};
 pub use schedule::{Collected, FRESH, GRACE, LINGER, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotRequest};
 pub use slot::SlotId;
+#[cfg(feature = "journal")]
 pub(crate) use usage_log::USAGE_LOG;
 pub use usage_log::{RowKind, UsageLog, UsageRow, parse_usage_log};
 pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};

@@ -189,6 +189,16 @@ private:
            return json{{"pending", list}};
          }},
         {"forget", [](shim &s, const json &w) { return json{{"found", s.client_.forget(s.id(w))}}; }},
+        {"reconcile", [](shim &s, const json &) {
+           const auto found = s.client_.reconcile();
+           json list = json::array();
+           for (const auto &e : found.entries)
+             list.push_back({{"key", maybe(e.key)}, {"model", e.model}, {"seconds", maybe(e.seconds)}, {"verdict", static_cast<int>(e.verdict)},
+                             {"reason", e.reason}, {"task_id", maybe(e.task_id)}, {"request_id", maybe(e.request_id)},
+                             {"charged_units", maybe(e.charged_units)}});
+           const auto again = found.retry_after ? json(found.retry_after->count()) : json(nullptr);
+           return json{{"reconciled", {{"entries", list}, {"retry_after_ms", again}}}};
+         }},
         {"resolve_unknown", [](shim &s, const json &w) {
            const auto id = w.contains("id") ? std::optional<std::string>(w["id"].get<std::string>()) : std::nullopt;
            bool known = false;

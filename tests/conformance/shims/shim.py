@@ -203,6 +203,12 @@ class Shim:
     async def forget(self, step: dict[str, Any]) -> dict[str, Any]:
         return {"found": await given(self.client.videos.forget(self.id(step)))}
 
+    async def reconcile(self, step: dict[str, Any]) -> dict[str, Any]:
+        found = await given(self.client.videos.reconcile())
+        names = "key model seconds verdict reason task_id request_id charged_units"
+        entries = [{name: getattr(one, name) for name in names.split()} for one in found.entries]
+        return {"reconciled": {"entries": entries, "retry_after": found.retry_after}}
+
     async def resolve_unknown(self, step: dict[str, Any]) -> dict[str, Any]:
         pending = await given(self.client.videos.pending())
         intent = next(one.intent for one in pending if one.kind == "unknown")

@@ -63,7 +63,7 @@ async function ended(outcomes, key, failure) {
 const requestOf = ({ retry_failed: retryFailed, ...request }) => (retryFailed === undefined ? request : { ...request, retryFailed });
 const NAMED = {
   task_id: "taskId", units_at_most: "unitsAtMost", billed_seconds: "billedSeconds", price_per_second: "pricePerSecond", size_ratio: "sizeRatio",
-  group_ratio: "groupRatio",
+  group_ratio: "groupRatio", request_id: "requestId", charged_units: "chargedUnits",
 };
 const picked = (one, names) => Object.fromEntries(names.split(" ").map((name) => [name, one[NAMED[name] ?? name] ?? null]));
 
@@ -117,6 +117,15 @@ const verbs = {
     return { known: known && picked(known, "state attempt task_id path") };
   },
   forget: async (now, given) => ({ found: await now.client.videos.forget(idOf(now, given)) }),
+  async reconcile(now) {
+    const { entries, retryAfterMs } = await now.client.videos.reconcile();
+    return {
+      reconciled: {
+        entries: entries.map((one) => picked(one, "key model seconds verdict reason task_id request_id charged_units")),
+        retry_after: retryAfterMs === null ? null : retryAfterMs / 1000,
+      },
+    };
+  },
   async resolve_unknown(now, { id }) {
     const { intent } = (await now.client.videos.pending()).find((one) => one.kind === "unknown");
     return { found: await now.client.videos.resolveUnknown(intent, id) };

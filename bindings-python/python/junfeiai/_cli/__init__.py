@@ -112,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument("--connections", type=int, default=1, metavar="N", help="connections for each file (1)")
     pending = add("pending", "list paid tasks that are not saved; with -o, wait for them and save them")
     pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
+    add("reconcile", "find out what became of create requests whose response was lost; costs nothing")
     doctor = add("doctor", "check endpoints, key, clock and proxy; creates nothing and costs nothing")
     doctor.add_argument("--account", action="store_true", help="query the models and the balance as well")
     return top

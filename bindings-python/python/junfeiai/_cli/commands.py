@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import Client, Task, Video
 from .client_options import client_options, image
-from .exit_codes import exit_code
+from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .output import Output, dollars, error_fields, estimate_fields, summary_fields, summary_lines
 
 
@@ -189,6 +189,21 @@ def _resume(client: Client, options: Any, output: Output) -> int:
     return code
 
 
+def reconcile(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        found = client.videos.reconcile()
+    names = ("intent", "key", "model", "seconds", "created_at", "verdict", "reason", "task_id", "request_id", "charged_units")
+    for entry in found.entries:
+        what = entry.task_id or f"create request {entry.intent}"
+        output.result({name: getattr(entry, name) for name in names}, f"{entry.verdict:<11} {what}  {entry.model}: {entry.reason}")
+    if not found.entries:
+        output.note("no create request is of unknown outcome")
+    if found.retry_after is not None:
+        output.note(f"ask again in {found.retry_after:.0f} s")
+    settled = all(entry.verdict in ("charged", "not_charged") for entry in found.entries)
+    return 0 if settled else OUTCOME_UNKNOWN
+
+
 def doctor(options: Any, output: Output) -> int:
     options.no_journal = True
     with Client(**client_options(options)) as client:
@@ -216,5 +231,6 @@ COMMANDS: dict[str, Callable[[Any, Output], int]] = {
     "save": save,
     "batch": batch,
     "pending": pending,
+    "reconcile": reconcile,
     "doctor": doctor,
 }

@@ -15,6 +15,9 @@ from .. import (
     WaitTimeoutError,
 )
 
+# A create request whose outcome is unknown.
+OUTCOME_UNKNOWN = 7
+
 EXIT_CODES: list[tuple[type[JunFeiAIError], int]] = [
     (ConfigError, 2),
     (InvalidRequestError, 2),
@@ -24,7 +27,7 @@ EXIT_CODES: list[tuple[type[JunFeiAIError], int]] = [
     (PermissionDeniedError, 5),
     (APIConnectionError, 6),
     (DownloadError, 6),
-    (CreateOutcomeUnknownError, 7),
+    (CreateOutcomeUnknownError, OUTCOME_UNKNOWN),
 ]
 
 

@@ -418,6 +418,30 @@ static jfai_status do_forget(shim *now, const cJSON *with, cJSON *out, jfai_erro
   return status;
 }
 
+static jfai_status do_reconcile(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
+  (void)with;
+  jfai_reconciliation *found = NULL;
+  const jfai_status status = jfai_reconcile(now->client, &found, err);
+  if (status != JFAI_OK) return status;
+  cJSON *reconciled = cJSON_AddObjectToObject(out, "reconciled");
+  cJSON *list = cJSON_AddArrayToObject(reconciled, "entries");
+  for (size_t i = 0; i < jfai_reconciliation_count(found); i++) {
+    cJSON *one = cJSON_CreateObject();
+    cJSON_AddNumberToObject(one, "verdict", jfai_settled_verdict(found, i));
+    put(one, "reason", jfai_settled_reason(found, i));
+    put(one, "key", jfai_settled_key(found, i));
+    put(one, "model", jfai_settled_model(found, i));
+    put(one, "seconds", jfai_settled_seconds(found, i));
+    put(one, "task_id", jfai_settled_task_id(found, i));
+    put(one, "request_id", jfai_settled_request_id(found, i));
+    cJSON_AddNumberToObject(one, "charged_units", (double)jfai_settled_charged_units(found, i));
+    cJSON_AddItemToArray(list, one);
+  }
+  cJSON_AddNumberToObject(reconciled, "retry_after_ms", (double)jfai_reconciliation_retry_after_ms(found));
+  jfai_reconciliation_free(found);
+  return status;
+}
+
 static jfai_status do_resolve_unknown(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
   bool known = false;
   jfai_pending *pending = NULL;
@@ -447,7 +471,7 @@ static const struct { const char *name; verb call; } verbs[] = {
     {"as_completed", do_as_completed}, {"generate_many", do_generate_many}, {"check", do_check},
     {"models", do_models},         {"balance", do_balance},         {"pending", do_pending},
     {"estimate", do_estimate},
-    {"key", do_key},               {"forget", do_forget},         {"resolve_unknown", do_resolve_unknown}, {"resume_pending", do_resume_pending}};
+    {"key", do_key},               {"forget", do_forget},         {"reconcile", do_reconcile},   {"resolve_unknown", do_resolve_unknown}, {"resume_pending", do_resume_pending}};
 
 static cJSON *carry_out(shim *now, const cJSON *step) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {

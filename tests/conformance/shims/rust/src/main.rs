@@ -63,7 +63,7 @@ impl Shim {
                 self.task_step(verb, with, &client.videos(), &token).await
             }
             "as_completed" | "generate_many" | "check" | "models" | "balance" | "estimate" | "key" | "pending"
-            | "forget" | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
+            | "forget" | "reconcile" | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
             _ => self.video_step(verb, with, &client.videos(), &token).await,
         }
     }
@@ -218,6 +218,7 @@ impl Shim {
             "key" => Ok(json!({ "known": videos.key(with["key"].as_str().unwrap_or_default()).await? })),
             "pending" => Ok(json!({ "pending": videos.pending().await? })),
             "forget" => Ok(json!({ "found": videos.forget(&self.id(with)?).await? })),
+            "reconcile" => Ok(json!({ "reconciled": videos.reconcile().await? })),
             "resolve_unknown" => {
                 let intent = videos.pending().await?.into_iter().find_map(|pending| match pending {
                     Pending::Unknown { intent, .. } => Some(intent),
