@@ -99,6 +99,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<classes::AsyncAdvanced>()?;
     module.add_class::<values::Pending>()?;
     module.add_class::<values::KeyRecord>()?;
+    module.add_class::<values::Spending>()?;
     module.add_class::<values::Saved>()?;
     module.add_class::<values::Balance>()?;
     module.add_class::<values::Estimate>()?;

@@ -99,6 +99,8 @@ pub use client::blocking;
 pub use client::builder::ClientBuilder;
 #[cfg(feature = "journal")]
 pub use client::pending::{KeyRecord, KeyState, Pending, PendingState};
+#[cfg(feature = "journal")]
+pub use client::spending::Spending;
 pub use client::task::{Task, Wait};
 pub use client::video::{DEFAULT_MAX_BYTES, Video};
 pub use client::videos::Videos;

@@ -295,6 +295,7 @@ mod tests {
             state,
             request_id: None,
             saving: None,
+            charged: None,
         }
     }
 
