@@ -101,6 +101,7 @@ class $Videos:
     def fingerprint(self, prompt: str = "", *, {REQUEST}) -> str: ...
     def pending(self) -> ?list[Pending]: ...
     def key(self, key: str) -> ?KeyRecord | None: ...
+    def spending(self, since: str | None = None) -> ?list[Spending]: ...
     def forget(self, task_id: str) -> ?bool: ...
     def reconcile(self) -> ?Reconciliation: ...
     def resolve_unknown(self, intent: str, task_id: str | None = None) -> ?bool: ...
@@ -190,7 +191,7 @@ class $Advanced:
 
 RECORDS = {
     "Summary": "path: Path, bytes: int, duration: float|None, width: int|None, height: int|None, resumed: bool, "
-    "attempts: int, elapsed: float, sha256: str|None",
+    "attempts: int, elapsed: float, sha256: str|None, charged_units: int|None, charged_usd: float|None",
     "SaveProgress": "bytes: int, total: int|None, rate: float",
     "TaskWarning": "code: str, message: str",
     "Balance": "name: str|None, unlimited: bool, available_usd: float|None, used_usd: float, expires_at: int|None",
@@ -200,11 +201,13 @@ RECORDS = {
     "Pending": 'kind: Literal["task", "unknown"], task_id: str|None, intent: str|None, model: str, seconds: str|None, '
     "created_at: int, state: str, fingerprint: str|None, prompt: str|None, key: str|None",
     "KeyRecord": 'key: str, attempt: int, state: Literal["sending", "unknown", "created", "succeeded", "failed", "saved", '
-    '"forgotten"], task_id: str|None, intent: str, model: str, created_at: int, path: Path|None, bytes: int|None',
+    '"forgotten"], task_id: str|None, intent: str, model: str, created_at: int, path: Path|None, bytes: int|None, charged_units: int|None',
     "Settled": "intent: str, key: str|None, model: str, seconds: str|None, created_at: int, "
     'verdict: Literal["charged", "not_charged", "under_way", "not_known"], reason: str, task_id: str|None, '
     "request_id: str|None, charged_units: int|None",
     "Reconciliation": "entries: list[Settled], retry_after: float|None",
+    "Spending": "day: str, model: str, creates: int, charged_units: int, charged_usd: float, refunded_units: int, "
+    "refunded_usd: float, failed: int, unknown: int, uncharged: int",
     "CheckStep": "name: str, status: str, detail: str, advice: str|None",
     "EntryCheck": "endpoint: str, in_use: bool, ok: bool, steps: list[CheckStep], latency: float|None, "
     "clock_skew: int|None, request_id: str|None",

@@ -354,6 +354,11 @@ typedef struct jfai_result jfai_result;
 typedef struct jfai_save_options jfai_save_options;
 
 /**
+ * What was spent, as a journal says.
+ */
+typedef struct jfai_spending jfai_spending;
+
+/**
  * The result of a save.
  */
 typedef struct jfai_summary jfai_summary;
@@ -1324,6 +1329,30 @@ JFAI_API int64_t jfai_key_created_at(const struct jfai_key_record *record);
 JFAI_API void jfai_key_record_free(struct jfai_key_record *record);
 
 /**
+ * What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on; NULL for
+ * all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
+ * `JFAI_ERR_CONFIG` when the client has no journal.
+ */
+JFAI_API
+jfai_status jfai_get_spending(const struct jfai_client *client,
+                              const char *since,
+                              struct jfai_spending **out,
+                              struct jfai_error **err);
+
+/**
+ * A JSON array, oldest day first, of objects with `day`, `model`, `creates`, `charged_units` (500000 are 1 USD), `charged_usd`, and
+ * `refunded_units` and `refunded_usd`, which were returned of it; with `failed` tasks, create requests of `unknown` outcome, and
+ * `uncharged` tasks, whose charge was not seen.
+ */
+JFAI_API
+const char *jfai_spending_json(const struct jfai_spending *spending);
+
+/**
+ * Frees what was spent. NULL is ignored.
+ */
+JFAI_API void jfai_spending_free(struct jfai_spending *spending);
+
+/**
  * Sets the log callback of every client of this process, up to this `JFAI_LOG_…` level; NULL for none. After this returned, the
  * previous one is no longer called.
  */
@@ -1873,6 +1902,12 @@ JFAI_API int64_t jfai_summary_elapsed_ms(const struct jfai_summary *summary);
  * The SHA-256 in hexadecimal, or NULL when it was not computed.
  */
 JFAI_API const char *jfai_summary_sha256(const struct jfai_summary *summary);
+
+/**
+ * What the task cost, in the server's units (500000 = 1 USD), where a response or the journal said it; else -1.
+ */
+JFAI_API
+int64_t jfai_summary_charged_units(const struct jfai_summary *summary);
 
 /**
  * Frees a summary. NULL is ignored.

@@ -576,6 +576,7 @@ struct summary {
   unsigned attempts = 0;                      ///< Requests sent for it.
   milliseconds elapsed{0};                    ///< How long the call took.
   std::optional<std::string> sha256;          ///< In hexadecimal, when it was requested.
+  std::optional<std::int64_t> charged_units;  ///< What the task cost, in units (500000 = 1 USD), where it is known.
 
   summary() = default;
   /** Takes over a summary of C. */
@@ -590,6 +591,7 @@ struct summary {
     attempts = jfai_summary_attempts(s);
     elapsed = milliseconds(jfai_summary_elapsed_ms(s));
     sha256 = detail::maybe(jfai_summary_sha256(s));
+    if (const auto units = jfai_summary_charged_units(s); units >= 0) charged_units = units;
   }
 };
 
@@ -1781,6 +1783,13 @@ public:
     given.billed_seconds = jfai_estimate_billed_seconds(out);
     given.json = detail::text(jfai_estimate_json(out));
     return given;
+  }
+  /** What was spent per UTC day and model from the day `since` (YYYY-MM-DD) on, as the journal says: see jfai_spending_json(). */
+  std::string spending(const std::optional<std::string> &since = std::nullopt) const {
+    jfai_spending *out = nullptr;
+    detail::done([&](jfai_error **e) { return jfai_get_spending(client_.get(), since ? since->c_str() : nullptr, &out, e); });
+    detail::handle<jfai_spending, jfai_spending_free> keep(out);
+    return detail::text(jfai_spending_json(out));
   }
   /** Begins to wait for all these tasks; each comes as soon as it has ended. */
   batch wait_all(const std::vector<std::string> &ids) const {

@@ -314,3 +314,44 @@ pub extern "C" fn jfai_key_created_at(record: Option<&jfai_key_record>) -> i64 {
 pub extern "C" fn jfai_key_record_free(record: Option<Box<jfai_key_record>>) {
     guard_or!(() => drop(record));
 }
+
+/// What was spent, as a journal says.
+pub struct jfai_spending {
+    json: OwnedCStr,
+}
+
+/// What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on; NULL for
+/// all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
+/// `JFAI_ERR_CONFIG` when the client has no journal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_get_spending(
+    client: Option<&jfai_client>,
+    since: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_spending>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let runtime = &need(client, "client")?.runtime;
+        // SAFETY: the header asks for a string or NULL.
+        let since = if since.is_null() { None } else { Some(unsafe { text(since, "since") }?) };
+        let lines = runtime.run(runtime.client().videos().spending(since))?;
+        let json = OwnedCStr::new(&serde_json::to_string(&lines).unwrap_or_default());
+        out.write(Box::new(jfai_spending { json }));
+        Ok(())
+    })
+}
+
+/// A JSON array, oldest day first, of objects with `day`, `model`, `creates`, `charged_units` (500000 are 1 USD), `charged_usd`, and
+/// `refunded_units` and `refunded_usd`, which were returned of it; with `failed` tasks, create requests of `unknown` outcome, and
+/// `uncharged` tasks, whose charge was not seen.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_spending_json(spending: Option<&jfai_spending>) -> *const c_char {
+    guard_or!(ptr::null() => spending.map_or(ptr::null(), |spending| spending.json.pointer()))
+}
+
+/// Frees what was spent. NULL is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_spending_free(spending: Option<Box<jfai_spending>>) {
+    guard_or!(() => drop(spending));
+}

@@ -212,6 +212,12 @@ pub extern "C" fn jfai_summary_sha256(summary: Option<&jfai_summary>) -> *const 
     guard_or!(ptr::null() => summary.map_or(ptr::null(), |summary| summary.sha256.pointer()))
 }
 
+/// What the task cost, in the server's units (500000 = 1 USD), where a response or the journal said it; else -1.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_summary_charged_units(summary: Option<&jfai_summary>) -> i64 {
+    guard_or!(-1 => summary.and_then(|summary| summary.summary.charged_units).and_then(|units| i64::try_from(units).ok()).unwrap_or(-1))
+}
+
 /// Frees a summary. NULL is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_summary_free(summary: Option<Box<jfai_summary>>) {

@@ -470,6 +470,12 @@ static void journal(const jfai_client *without, const char *folder) {
   EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));
   jfai_client_options_free(o);
   EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
+  jfai_spending *spending = NULL;
+  EXPECT(JFAI_ERR_CONFIG, jfai_get_spending(without, NULL, &spending, &err));
+  EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_get_spending(client, "soon", &spending, &err));
+  EXPECT(JFAI_OK, jfai_get_spending(client, "2026-01-01", &spending, &err));
+  CHECK(jfai_spending_json(spending)[0] == '[' && jfai_spending_json(NULL) == NULL);
+  jfai_spending_free(spending);
   EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));
   CHECK(jfai_pending_count(list) == 1 && jfai_pending_state(list, 0) == JFAI_PENDING_CREATED);
   CHECK(strcmp(jfai_pending_task_id(list, 0), jfai_task_id(task)) == 0 && jfai_pending_intent(list, 0) == NULL);

@@ -277,6 +277,14 @@ pub(crate) fn key<M: ResultClasses>(py: Python<'_>, client: &Client, key: String
     })
 }
 
+pub(crate) fn spending<M: ResultClasses>(py: Python<'_>, client: &Client, since: Option<String>) -> CallResult {
+    let videos = client.videos();
+    M::run(py, &CallContext::default(), async move { videos.spending(since.as_deref()).await }, |py, lines| {
+        let lines: Vec<_> = lines.into_iter().map(values::Spending::from).collect();
+        Ok(lines.into_pyobject(py)?.into_any().unbind())
+    })
+}
+
 pub(crate) fn forget<M: ResultClasses>(py: Python<'_>, client: &Client, task_id: String) -> CallResult {
     let videos = client.videos();
     M::run(py, &CallContext::default(), async move { videos.forget(&task_id).await }, to_bool)

@@ -363,6 +363,15 @@ macro_rules! classes {
                 calls::key::<$Mode>(py, &self.client, argument(&key, "key")?)
             }
 
+            /// What was created and charged under the client's ``journal``: a ``Spending`` for each UTC day and model, oldest
+            /// first, from ``since`` (``YYYY-MM-DD``) on. Known are the charges that a wait or a query has seen. A file reaches
+            /// back 400 days, a database 30. Sends no request.
+            #[pyo3(signature = (since = None))]
+            fn spending(&self, py: Python<'_>, since: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+                let since = since.map(|since| argument(&since, "since")).transpose()?;
+                calls::spending::<$Mode>(py, &self.client, since)
+            }
+
             /// Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
             /// False when it is not on the list.
             fn forget(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {

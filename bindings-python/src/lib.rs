@@ -101,6 +101,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::Reconciliation>()?;
     module.add_class::<values::Settled>()?;
     module.add_class::<values::KeyRecord>()?;
+    module.add_class::<values::Spending>()?;
     module.add_class::<values::Saved>()?;
     module.add_class::<values::Balance>()?;
     module.add_class::<values::Estimate>()?;

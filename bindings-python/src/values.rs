@@ -88,11 +88,16 @@ record! {
         elapsed: f64,
         /// SHA-256 in hexadecimal, if requested.
         sha256: Option<String>,
+        /// What the task cost, in the server's units (500000 = 1 USD), if a response or the journal said it.
+        charged_units: Option<u64>,
+        /// The same in USD.
+        charged_usd: Option<f64>,
     }
 }
 
 impl From<junfeiai::Summary> for Summary {
     fn from(summary: junfeiai::Summary) -> Self {
+        let charged_usd = summary.charged_usd();
         Self {
             path: FilePath(summary.path),
             bytes: summary.bytes,
@@ -102,6 +107,8 @@ impl From<junfeiai::Summary> for Summary {
             resumed: summary.resumed,
             attempts: summary.attempts,
             elapsed: summary.elapsed.as_secs_f64(),
+            charged_units: summary.charged_units,
+            charged_usd,
             sha256: summary.sha256,
         }
     }
@@ -323,6 +330,51 @@ record! {
         path: Option<FilePath>,
         /// Its length in bytes.
         bytes: Option<u64>,
+        /// What the task cost, in the server's units (500000 = 1 USD), if that was seen; returned again if it failed.
+        charged_units: Option<u64>,
+    }
+}
+
+record! {
+    /// What was created and charged on one day with one model, from the journal.
+    Spending {
+        /// The day of the create requests in UTC, as ``YYYY-MM-DD``.
+        day: String,
+        /// The requested model.
+        model: String,
+        /// Tasks created.
+        creates: u64,
+        /// What they cost, in the server's units (500000 = 1 USD), including what was returned since.
+        charged_units: u64,
+        /// The same in USD.
+        charged_usd: f64,
+        /// What the service returned of it, for failed tasks.
+        refunded_units: u64,
+        /// The same in USD.
+        refunded_usd: f64,
+        /// Tasks that failed.
+        failed: u64,
+        /// Create requests of unknown outcome, including those in flight: they may have been charged.
+        unknown: u64,
+        /// Tasks that have not failed and whose charge was never seen; not in ``charged_units``.
+        uncharged: u64,
+    }
+}
+
+impl From<junfeiai::Spending> for Spending {
+    fn from(spending: junfeiai::Spending) -> Self {
+        Self {
+            day: spending.day,
+            model: spending.model,
+            creates: spending.creates,
+            charged_units: spending.charged_units,
+            charged_usd: spending.charged_usd,
+            refunded_units: spending.refunded_units,
+            refunded_usd: spending.refunded_usd,
+            failed: spending.failed,
+            unknown: spending.unknown,
+            uncharged: spending.uncharged,
+        }
     }
 }
 
@@ -400,6 +452,7 @@ impl From<junfeiai::KeyRecord> for KeyRecord {
             created_at: record.created_at,
             path: record.path.map(|path| FilePath(path.into())),
             bytes: record.bytes,
+            charged_units: record.charged_units,
         }
     }
 }

@@ -96,6 +96,22 @@ def test_estimate_and_limit(emulator: Emulator) -> None:
     run("create", "a ball", "--seconds", "6", "--max-cost", "0.3")
 
 
+def test_spent(emulator: Emulator) -> None:
+    assert "no create requests" in run("spent").stderr
+    saved = run("generate", "a ball", "--seconds", "6", "-o", "a.mp4").stdout
+    assert "charge    0.3 USD (150000 units)" in saved
+    emulator.scenario(task={"outcome": "failure", "ends_after_polls": 2})
+    failed = run("generate", "a ball", "--seconds", "4", "-o", "b.mp4", code=3)
+    assert "refund    the server returns 0.2 USD for a failed task" in failed.stderr
+    text = run("spent").stdout
+    assert "grok-image-video: 2 tasks, charged 0.5 USD, 1 failed, 0.2 USD returned" in text
+    assert "total      0.3 USD" in text
+    [line] = values(run("spent", "--json", "--since", "2026-01-01"))
+    assert (line["charged_units"], line["refunded_units"], line["failed"]) == (250_000, 100_000, 1)
+    assert run("spent", "--since", "9999-01-01").stdout == ""
+    assert "since" in run("spent", "--since", "soon", code=2).stderr
+
+
 def test_doctor(emulator: Emulator) -> None:
     assert "ready" in run("doctor").stdout
     [report] = values(run("doctor", "--json", "--account"))

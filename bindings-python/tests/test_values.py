@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from conftest import KEY, Emulator
 
-from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Summary, TaskWarning
+from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning
 
 RECORDS = [
-    Summary(Path("a.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None),
+    Summary(Path("a.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None, 150_000, 0.3),
+    Spending("2026-11-29", "grok-image-video", 2, 300_000, 0.6, 150_000, 0.3, 1, 0, 0),
     SaveProgress(1, None, 0.5),
     TaskWarning("unusual_length", "5 s is not usual"),
     Balance(None, False, 1.5, 0.5, None),

@@ -77,7 +77,8 @@ pub(crate) fn io_error(error: &JsValue, phase: Phase) -> Error {
 #[wasm_bindgen(js_name = ownError)]
 pub fn own_error(kind: &str, phase: &str, message: &str, field: Option<String>, task_id: Option<String>) -> JsValue {
     let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-    let phases = [Phase::Config, Phase::Create, Phase::Query, Phase::Save, Phase::Content, Phase::Check, Phase::Journal];
+    let phases =
+        [Phase::Config, Phase::Create, Phase::Query, Phase::Save, Phase::Content, Phase::Check, Phase::Journal];
     let phase = phases.into_iter().find(|one| one.name() == phase).unwrap_or(Phase::Wait);
     match field {
         Some(field) => refusal(kind, phase, &field, message),

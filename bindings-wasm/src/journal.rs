@@ -218,6 +218,12 @@ impl RawClient {
         promise(signal, async move { videos.reconcile().await.map(|found| convert::value(&found)) })
     }
 
+    /// What was created and charged, per day and model.
+    pub fn spending(&self, since: Option<String>, signal: Option<AbortSignal>) -> Promise {
+        let videos = self.client.videos();
+        promise(signal, async move { videos.spending(since.as_deref()).await.map(|found| convert::value(&found)) })
+    }
+
     /// What a create request will cost. Creates nothing.
     pub fn estimate(&self, request: JsValue, signal: Option<AbortSignal>) -> Promise {
         match client::read(request) {

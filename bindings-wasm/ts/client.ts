@@ -4,7 +4,7 @@ import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { journalCalls, type Estimate, type KeyRecord, type Pending, type Reconciliation, type Resumed } from "./journal.js";
+import { journalCalls, type Estimate, type KeyRecord, type Pending, type Reconciliation, type Resumed, type Spending } from "./journal.js";
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
@@ -254,6 +254,14 @@ export class Videos {
    */
   async reconcile(options: CallOptions = {}): Promise<Reconciliation> {
     return journalCalls().reconcile(this.#handle, options);
+  }
+
+  /**
+   * What was created and charged under this journal, for each UTC day and model, oldest first; from `since` on, a day as `YYYY-MM-DD`.
+   * Asks nothing of the server, and knows the charges that a wait or `get` has seen. In Node, Bun and Deno.
+   */
+  async spending(since?: string | null, options: CallOptions = {}): Promise<Spending[]> {
+    return journalCalls().spending(this.#handle, since, options);
   }
 
   /**

@@ -24,6 +24,8 @@ export interface KeyRecord {
   /** Where the video was saved, or was about to be when its process ended. */
   path: string | null;
   bytes: number | null;
+  /** What it was charged, in the server's units (500000 = 1 USD), where that was seen. */
+  chargedUnits: number | null;
 }
 
 /** A task to resume, or a create request whose response never came. */
@@ -67,6 +69,25 @@ export interface Reconciliation {
   retryAfterMs: number | null;
 }
 
+/** What was created and charged on one day with one model. Units: 500000 = 1 USD. */
+export interface Spending {
+  /** The day of the create requests in UTC, as `YYYY-MM-DD`. */
+  day: string;
+  model: string;
+  creates: number;
+  /** With what was returned since. */
+  chargedUnits: number;
+  chargedUSD: number;
+  /** What the service returned of it, for failed tasks. */
+  refundedUnits: number;
+  refundedUSD: number;
+  failed: number;
+  /** Create requests whose outcome is not known: they may have been charged. */
+  unknown: number;
+  /** Tasks whose charge was never seen. They are not in `chargedUnits`. */
+  uncharged: number;
+}
+
 /** What a create request will cost. */
 export interface Estimate {
   /** In the server's units, 500000 = 1 USD; `null` when it is not known. */
@@ -94,6 +115,7 @@ export interface JournalCalls {
   resolveUnknown(handle: Handle, intent: string, taskId: string | null | undefined, options: Abortable): Promise<boolean>;
   resumePending(handle: Handle, folder: string, options: Abortable): AsyncGenerator<Resumed, void, undefined>;
   reconcile(handle: Handle, options: Abortable): Promise<Reconciliation>;
+  spending(handle: Handle, since: string | null | undefined, options: Abortable): Promise<Spending[]>;
   estimate(handle: Handle, request: Record<string, unknown>, options: Abortable): Promise<Estimate>;
 }
 

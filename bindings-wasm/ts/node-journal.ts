@@ -72,7 +72,7 @@ function folderOf(given: string | URL, refuse: (why: string, cause?: unknown) =>
 
 interface RawKey {
   key: string; attempt: number; state: string; task_id: string | null; intent: string; model: string; created_at: number;
-  path: string | null; bytes: number | null;
+  path: string | null; bytes: number | null; charged_units: number | null;
 }
 interface RawPending {
   kind: string; task_id?: string; intent?: string; created_at?: number; at?: number; pid?: number | null; reason?: string;
@@ -85,6 +85,10 @@ interface RawReconciliation {
     task_id: string | null; request_id: string | null; charged_units: number | null;
   }[];
   retry_after: number | null;
+}
+interface RawSpending {
+  day: string; model: string; creates: number; charged_units: number; charged_usd: number; refunded_units: number; refunded_usd: number;
+  failed: number; unknown: number; uncharged: number;
 }
 interface RawEstimate {
   units: number | null; usd: number | null; certainty: string; units_at_most: number | null; billed_seconds: number;
@@ -115,8 +119,8 @@ export const journal: JournalCalls = {
   async key(handle, key, options) {
     const raw = await ask(handle, options, (client, signal) => client.key(String(key), signal) as Promise<RawKey | null>);
     if (!raw) return null;
-    const { task_id, created_at, ...rest } = raw;
-    return { ...rest, taskId: task_id, createdAt: date(created_at) } as KeyRecord;
+    const { task_id, created_at, charged_units, ...rest } = raw;
+    return { ...rest, taskId: task_id, createdAt: date(created_at), chargedUnits: charged_units ?? null } as KeyRecord;
   },
   pending: async (handle, options) => (await rawPending(handle, options)).map(pendingOf),
   forget: (handle, id, options) =>
@@ -129,6 +133,12 @@ export const journal: JournalCalls = {
     const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
       ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
     return { entries, retryAfterMs: raw.retry_after === null ? null : raw.retry_after * 1000 };
+  },
+  async spending(handle, since, options) {
+    const day = since === undefined || since === null ? undefined : String(since);
+    const raw = await ask(handle, options, (client, signal) => client.spending(day, signal) as Promise<RawSpending[]>);
+    return raw.map(({ charged_units, charged_usd, refunded_units, refunded_usd, ...rest }) =>
+      ({ ...rest, chargedUnits: charged_units, chargedUSD: charged_usd, refundedUnits: refunded_units, refundedUSD: refunded_usd }));
   },
   async estimate(handle, request, options) {
     const raw = await ask(handle, options, (client, signal) => client.estimate(request, signal) as Promise<RawEstimate>);

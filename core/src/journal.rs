@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::{Error, ErrorKind, Phase, Result};
-pub use crate::protocol::ledger::{Claim, End, Entry, Event, Order, OrderKey, Process, Record, State};
+pub use crate::protocol::ledger::{Claim, End, Entry, Event, Order, OrderKey, Process, Record, Spent, State, Totals};
 use crate::store::Store;
 
 /// A place where records survive the end of the process.
@@ -53,6 +53,12 @@ pub trait Journal: MaybeSend + MaybeSync {
     /// The ids of create requests that were answered in the last days. Default: none are known.
     fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// What was created and charged, a line for each UTC day and model, oldest first; of tasks that have ended, too. Default: of
+    /// what [`Journal::entries`] gives.
+    fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
+        Box::pin(async { Ok(Spent::of(&self.entries().await?)) })
     }
 
     /// The name of a create request, from a random word. Default: that word. Who finds a create request by its key puts the
@@ -145,6 +151,7 @@ mod tests {
             state,
             request_id: None,
             saving: None,
+            charged: None,
         };
         let cases = [
             // runs, until, now, in flight

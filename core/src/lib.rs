@@ -101,6 +101,8 @@ pub use client::builder::ClientBuilder;
 pub use client::pending::{KeyRecord, KeyState, Pending, PendingState};
 #[cfg(feature = "journal")]
 pub use client::reconcile::{Reconciliation, Settled};
+#[cfg(feature = "journal")]
+pub use client::spending::Spending;
 pub use client::task::{Task, Wait};
 pub use client::video::{DEFAULT_MAX_BYTES, Video};
 pub use client::videos::Videos;

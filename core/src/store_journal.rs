@@ -7,7 +7,7 @@
 //! | row | value |
 //! |---|---|
 //! | `k/` and a hash of the key | what was created under the key |
-//! | `c/` and the intent | a create request without a key, until it has ended and for three days after |
+//! | `c/` and the intent | a create request without a key, until it has ended; then what it cost, for as long as keys are kept |
 //! | `accounts` | fingerprints of the API keys whose tasks these are |
 //! | `t/` and a hash of the task's id | the name of the task's row |
 
@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::async_compat::{BoxFuture, run_detached};
 use crate::error::Result;
 use crate::fork::PerProcess;
-use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Spent};
 use crate::net::secret::ApiKey;
 use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
 use crate::protocol::process::{self, ProcessTable};
@@ -41,7 +41,8 @@ const DROP_LIMIT: Duration = Duration::from_secs(5);
 /// A [`Journal`] in a [`Store`], so that the processes of many machines share it: `ClientBuilder::journal` makes one of the
 /// address of a database. Each create request is one row, so that a claim is one compare-and-set.
 ///
-/// Ended keys are dropped, 30 days after the end of their task, when somebody lists what is pending.
+/// Ended keys are dropped, 30 days after the end of their task, when somebody lists what is pending; what was spent is known for as
+/// long.
 #[derive(Clone)]
 pub struct StoreJournal {
     store: Arc<dyn Store>,
@@ -146,7 +147,7 @@ impl StoreJournal {
                 name
             }
             Event::Forgotten { name } => self.row_of_task(name).await?.unwrap_or_else(|| row_of(name)),
-            Event::Answered { .. } => return Ok(()),
+            Event::Answered { .. } | Event::Spent(_) => return Ok(()),
         };
         let task = match &record.event {
             Event::Created { task_id, .. }
@@ -238,10 +239,13 @@ impl StoreJournal {
         let newest = ledgers.iter().filter_map(Ledger::changed_at).max().unwrap_or_default();
         for ((name, row), ledger) in rows.iter().zip(&mut ledgers) {
             let ids: Vec<_> = ledger.keys().filter_map(|entry| entry.state.task_id().map(str::to_owned)).collect();
-            ledger.expire(newest.saturating_sub(self.keep_keys.as_secs()));
+            let before = newest.saturating_sub(self.keep_keys.as_secs());
+            ledger.expire(before);
+            // What it cost is told for as long as a key is known.
+            let spent = ledger.last_spent().is_some_and(|at| at >= before);
             let answered = ledger.changed_at().is_some_and(|at| at.saturating_add(ANSWERED_KEPT) < newest);
             // One that was changed meanwhile stays for the next time.
-            if ledger.is_empty() && (answered || ledger.answered().next().is_none() || !ids.is_empty()) {
+            if ledger.is_empty() && !spent && (answered || ledger.answered().next().is_none() || !ids.is_empty()) {
                 self.store.swap(name, Some(row.version), None).await?;
                 for id in ids {
                     self.forget_task(&id).await?;
@@ -313,6 +317,13 @@ impl Journal for StoreJournal {
         Box::pin(async {
             let ledgers = self.ledgers().await?;
             Ok(ledgers.iter().flat_map(Ledger::answered).map(str::to_owned).collect())
+        })
+    }
+
+    fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
+        Box::pin(async {
+            let ledgers = self.ledgers().await?;
+            Ok(Spent::merged(ledgers.iter().flat_map(Ledger::spending)))
         })
     }
 

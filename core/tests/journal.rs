@@ -40,8 +40,8 @@ fn event(kind: u8, name: u8) -> Event {
         1 => Event::Created { intent, task_id, model: "grok-image-video".into(), request_id: None },
         2 => Event::Refused { intent, reason: "rate_limited".into() },
         3 => Event::Unknown { intent, reason: "create_outcome_unknown".into(), request_id: None },
-        4 => Event::Finished { task_id, status: End::Succeeded },
-        5 => Event::Finished { task_id, status: End::Failed },
+        4 => Event::Finished { task_id, status: End::Succeeded, charged: Some(150_000) },
+        5 => Event::Finished { task_id, status: End::Failed, charged: None },
         6 => Event::Saved { task_id, path: "/videos/é.mp4".into(), bytes: 1 },
         7 => Event::Forgotten { name: intent },
         8 => Event::Saving { task_id, path: "/videos/é.mp4".into(), bytes: 1 },
@@ -158,6 +158,7 @@ proptest! {
             let mut entries: Vec<_> = ledger.entries().cloned().collect();
             entries.sort_by_key(|entry| entry.at);
             prop_assert_eq!(now(journal.entries()).unwrap(), entries);
+            prop_assert_eq!(now(journal.spending()).unwrap(), ledger.spending());
             for name in [1, 3] {
                 let key = format!("key{name}");
                 let found = now(journal.key(&key)).unwrap();
@@ -181,6 +182,9 @@ proptest! {
         for (new, old) in entries.iter().zip(states.last().unwrap()) {
             prop_assert_eq!(new.at, old.at);
         }
+        let mut again = Ledger::default();
+        again.read(&text.as_bytes()[start..]).unwrap();
+        prop_assert_eq!(again.spending(), ledger.spending());
     }
 
     /// A line in the middle that was changed into anything but a record is named.
@@ -449,7 +453,7 @@ fn child_that_writes() {
         write(Event::Intent { intent: intent.clone(), order });
         write(Event::Created { intent, task_id: task_id.clone(), model: String::new(), request_id: None });
         if count % 10 != 0 {
-            write(Event::Finished { task_id: task_id.clone(), status: End::Succeeded });
+            write(Event::Finished { task_id: task_id.clone(), status: End::Succeeded, charged: Some(150_000) });
             write(Event::Saved { task_id, path: "/x".into(), bytes: 1 });
         }
     }

@@ -1,7 +1,15 @@
 //! What a create will cost, and the limit to it, against the emulator's true billing.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use junfeiai::{Certainty, Client, ClientBuilder, ErrorKind, Image, VideoRequest, WarningCode};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use junfeiai::journal::Journal;
+use junfeiai::store::MemoryStore;
+use junfeiai::{
+    Certainty, Client, ClientBuilder, ErrorKind, FileJournal, Image, Spending, StoreJournal, VideoRequest, WarningCode,
+};
 use junfeiai_emulator::Emulator;
 
 const KEY: &str = "sk-test-0123456789";
@@ -101,4 +109,75 @@ async fn hidden_prices_are_a_warning_or_refused() {
     assert_eq!(client.videos().estimate(request(6)).await.unwrap().certainty, Certainty::LastCharge);
     assert!(client.videos().create(request(7)).await.is_err());
     assert_eq!(emulator.created_tasks(), 1);
+}
+
+/// One task that is saved, one that fails, one that nobody waited for, one whose answer is lost.
+async fn spend(emulator: &Emulator, client: &Client, folder: &Path, key: Option<&str>) {
+    let named = |seconds: u32, name: &str| match key {
+        Some(key) => request(seconds).key(format!("{key}/{name}")),
+        None => request(seconds),
+    };
+    let videos = client.videos();
+    let summary = videos.generate(named(6, "saved")).await.unwrap().save(folder.join("a.mp4")).await.unwrap();
+    assert_eq!((summary.charged_units, summary.charged_usd()), (Some(150_000), Some(0.3)));
+    // Newer servers show 0 once the charge was returned: what it was is known from the polls before.
+    emulator
+        .set_scenario_json(r#"{"api":{"version":"newer"},"task":{"outcome":"failure","ends_after_polls":2}}"#)
+        .unwrap();
+    let error = videos.generate(named(4, "failed")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TaskFailed);
+    emulator.set_scenario_json("{}").unwrap();
+    videos.create(named(8, "not seen")).await.unwrap();
+    emulator
+        .set_scenario_json(r#"{"rules":[{"match":{"op":"create"},"fault":{"kind":"drop_after_accept"}}]}"#)
+        .unwrap();
+    let error = videos.create(named(5, "lost")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CreateOutcomeUnknown);
+    emulator.set_scenario_json("{}").unwrap();
+}
+
+fn sums(lines: &[Spending]) -> [u64; 6] {
+    let mut sums = [0; 6];
+    for line in lines {
+        let parts = [line.creates, line.charged_units, line.refunded_units, line.failed, line.unknown, line.uncharged];
+        for (sum, part) in sums.iter_mut().zip(parts) {
+            *sum += part;
+        }
+    }
+    sums
+}
+
+#[tokio::test]
+async fn what_was_spent_is_in_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = Emulator::builder().api_key(KEY).time_scale(600.0).start().unwrap();
+    let builder = || builder(&emulator).poll_interval(Duration::from_millis(20));
+    let stores: [(&str, Arc<dyn Journal>); 2] = [
+        ("file", Arc::new(FileJournal::open(folder.path().join("journal")).unwrap().compact_after(1, 1))),
+        ("store", Arc::new(StoreJournal::new(Arc::new(MemoryStore::new())))),
+    ];
+    for (name, journal) in stores {
+        let target = folder.path().join(name);
+        std::fs::create_dir_all(target.join("keyed")).unwrap();
+        let client = builder().journal_with(journal.clone()).build().unwrap();
+        assert_eq!(client.videos().spending(None).await.unwrap(), [], "{name}");
+        spend(&emulator, &client, &target, None).await;
+        let lines = client.videos().spending(None).await.unwrap();
+        assert_eq!(sums(&lines), [3, 250_000, 100_000, 1, 1, 1], "{name}: {lines:?}");
+        // Keys are kept after their end: the same again, in entries instead of sums.
+        spend(&emulator, &client, &target.join("keyed"), Some("key")).await;
+        let lines = client.videos().spending(None).await.unwrap();
+        assert_eq!(sums(&lines), [6, 500_000, 200_000, 2, 2, 2], "{name}: {lines:?}");
+        assert!(lines.iter().all(|line| line.model == "grok-image-video" && line.day.as_str() > "2026"));
+        assert_eq!(client.videos().spending(Some("9999-01-01")).await.unwrap(), []);
+        let error = client.videos().spending(Some("yesterday")).await.unwrap_err();
+        assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::InvalidRequest, Some("since")));
+        let known = client.videos().key("key/saved").await.unwrap().unwrap();
+        assert_eq!(known.charged_units, Some(150_000));
+        // Another client of the same journal knows it as well, and a video that is there costs nothing again.
+        let again = builder().journal_with(journal.clone()).build().unwrap();
+        let task = again.videos().create(request(6).key("key/saved")).await.unwrap();
+        assert_eq!((task.is_reused(), task.charged_units()), (true, Some(150_000)));
+        assert_eq!(sums(&again.videos().spending(None).await.unwrap()), [6, 500_000, 200_000, 2, 2, 2]);
+    }
 }

@@ -7,7 +7,7 @@ from truths import between, source
 # Variants of a verb that takes their options itself in the other languages, and what only the bindings call.
 EVERYWHERE = {"check_with", "video_of", "tracked", "pending_task"}
 TYPESCRIPT_VERBS = EVERYWHERE | {"wait_all"}
-C_VERBS = {"balance": "get_balance", "task": "task_by_id", "video": "video_by_id", "pending": "list_pending", "key": "find_key", "as_completed": "wait_all"}
+C_VERBS = {"balance": "get_balance", "estimate": "get_estimate", "spending": "get_spending", "task": "task_by_id", "video": "video_by_id", "pending": "list_pending", "key": "find_key", "as_completed": "wait_all"}
 
 
 def camel(name):
@@ -17,7 +17,7 @@ def camel(name):
 def verbs():
     """What a client and its `videos` can do in the core."""
     found = re.findall(r"pub async fn (\w+)", between(source("core/src/client/mod.rs"), "impl Client {", "\n}"))
-    for path in ("client/videos.rs", "client/many.rs", "client/pending.rs", "client/reconcile.rs", "client/resume.rs"):
+    for path in ("client/videos.rs", "client/many.rs", "client/pending.rs", "client/reconcile.rs", "client/spending.rs", "client/resume.rs"):
         found += re.findall(r"pub (?:async )?fn (\w+)", between(source(f"core/src/{path}"), "impl Videos {", "\n}"))
     return found
 

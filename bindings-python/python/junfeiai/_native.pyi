@@ -44,6 +44,7 @@ __all__ = [
     "Reconciliation",
     "Settled",
     "KeyRecord",
+    "Spending",
     "Saved",
     "Balance",
     "Estimate",
@@ -55,7 +56,7 @@ __all__ = [
 @final
 class Summary:
     """The result of ``save``."""
-    def __new__(cls, path: Path, bytes: int, duration: float | None, width: int | None, height: int | None, resumed: bool, attempts: int, elapsed: float, sha256: str | None) -> Summary: ...
+    def __new__(cls, path: Path, bytes: int, duration: float | None, width: int | None, height: int | None, resumed: bool, attempts: int, elapsed: float, sha256: str | None, charged_units: int | None, charged_usd: float | None) -> Summary: ...
     @property
     def path(self) -> Path:
         """The path of the video, as ``pathlib.Path``."""
@@ -83,6 +84,12 @@ class Summary:
     @property
     def sha256(self) -> str | None:
         """SHA-256 in hexadecimal, if requested."""
+    @property
+    def charged_units(self) -> int | None:
+        """What the task cost, in the server's units (500000 = 1 USD), if a response or the journal said it."""
+    @property
+    def charged_usd(self) -> float | None:
+        """The same in USD."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -228,7 +235,7 @@ class Pending:
 @final
 class KeyRecord:
     """What the journal knows of a key."""
-    def __new__(cls, key: str, attempt: int, state: Literal["sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten"], task_id: str | None, intent: str, model: str, created_at: int, path: Path | None, bytes: int | None) -> KeyRecord: ...
+    def __new__(cls, key: str, attempt: int, state: Literal["sending", "unknown", "created", "succeeded", "failed", "saved", "forgotten"], task_id: str | None, intent: str, model: str, created_at: int, path: Path | None, bytes: int | None, charged_units: int | None) -> KeyRecord: ...
     @property
     def key(self) -> str:
         """The key."""
@@ -256,6 +263,47 @@ class KeyRecord:
     @property
     def bytes(self) -> int | None:
         """Its length in bytes."""
+    @property
+    def charged_units(self) -> int | None:
+        """What the task cost, in the server's units (500000 = 1 USD), if that was seen; returned again if it failed."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Spending:
+    """What was created and charged on one day with one model, from the journal."""
+    def __new__(cls, day: str, model: str, creates: int, charged_units: int, charged_usd: float, refunded_units: int, refunded_usd: float, failed: int, unknown: int, uncharged: int) -> Spending: ...
+    @property
+    def day(self) -> str:
+        """The day of the create requests in UTC, as ``YYYY-MM-DD``."""
+    @property
+    def model(self) -> str:
+        """The requested model."""
+    @property
+    def creates(self) -> int:
+        """Tasks created."""
+    @property
+    def charged_units(self) -> int:
+        """What they cost, in the server's units (500000 = 1 USD), including what was returned since."""
+    @property
+    def charged_usd(self) -> float:
+        """The same in USD."""
+    @property
+    def refunded_units(self) -> int:
+        """What the service returned of it, for failed tasks."""
+    @property
+    def refunded_usd(self) -> float:
+        """The same in USD."""
+    @property
+    def failed(self) -> int:
+        """Tasks that failed."""
+    @property
+    def unknown(self) -> int:
+        """Create requests of unknown outcome, including those in flight: they may have been charged."""
+    @property
+    def uncharged(self) -> int:
+        """Tasks that have not failed and whose charge was never seen; not in ``charged_units``."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -552,6 +600,11 @@ class Videos:
     def key(self, key: str) -> KeyRecord | None:
         """What the client's ``journal`` knows of a key: how far its task is, and where its video was saved. ``None``
         if nothing was created under it. Sends no request.
+        """
+    def spending(self, since: str | None = None) -> list[Spending]:
+        """What was created and charged under the client's ``journal``: a ``Spending`` for each UTC day and model, oldest
+        first, from ``since`` (``YYYY-MM-DD``) on. Known are the charges that a wait or a query has seen. A file reaches
+        back 400 days, a database 30. Sends no request.
         """
     def forget(self, task_id: str) -> bool:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
@@ -892,6 +945,11 @@ class AsyncVideos:
     def key(self, key: str) -> Coroutine[Any, Any, KeyRecord | None]:
         """What the client's ``journal`` knows of a key: how far its task is, and where its video was saved. ``None``
         if nothing was created under it. Sends no request.
+        """
+    def spending(self, since: str | None = None) -> Coroutine[Any, Any, list[Spending]]:
+        """What was created and charged under the client's ``journal``: a ``Spending`` for each UTC day and model, oldest
+        first, from ``since`` (``YYYY-MM-DD``) on. Known are the charges that a wait or a query has seen. A file reaches
+        back 400 days, a database 30. Sends no request.
         """
     def forget(self, task_id: str) -> Coroutine[Any, Any, bool]:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.

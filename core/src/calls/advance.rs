@@ -72,7 +72,7 @@ impl ClientCore {
         let WaitStep::Done(result) = last else {
             return Err(Error::new(ErrorKind::Internal, Phase::Wait, "a wait neither pauses nor ends"));
         };
-        self.note_finished(machine.task_id(), &result).await;
+        self.note_finished(machine.task_id(), &result, machine.charged_units()).await;
         result?;
         let missing = || Error::new(ErrorKind::Internal, Phase::Wait, "a wait ended without a state");
         Ok(Advanced::Succeeded(Box::new(seen.ok_or_else(missing)?)))

@@ -473,7 +473,7 @@ impl ClientCore {
                     }
                 }
                 WaitStep::Done(result) => {
-                    Box::pin(self.note_finished(machine.task_id(), &result)).await;
+                    Box::pin(self.note_finished(machine.task_id(), &result, machine.charged_units())).await;
                     return WaitEvent::Done(result);
                 }
             }

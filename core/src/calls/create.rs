@@ -125,7 +125,8 @@ fn existing(core: &ClientCore, earlier: Earlier, warnings: Vec<Warning>) -> Crea
     let at = core.recent_creates().created(&earlier.task_id);
     let status = if earlier.succeeded { TaskStatus::Succeeded } else { TaskStatus::default() };
     let model = Some(earlier.model).filter(|model| !model.is_empty());
-    let snapshot = Snapshot { task_id: earlier.task_id, status, model, ..Snapshot::default() };
+    let charged_units = earlier.charged;
+    let snapshot = Snapshot { task_id: earlier.task_id, status, model, charged_units, ..Snapshot::default() };
     CreatedTask { snapshot, at, warnings, reused: true, saved: earlier.saved }
 }
 

@@ -44,12 +44,13 @@ impl From<Entry> for Earlier {
     fn from(entry: Entry) -> Self {
         let succeeded = matches!(entry.state, State::Succeeded { .. } | State::Saved { .. });
         let task_id = entry.state.task_id().unwrap_or_default().to_owned();
+        let charged = entry.charged.filter(|_| succeeded);
         let saved = match (entry.state, entry.saving) {
             (State::Saved { path, bytes, .. }, _) => Some(SavedFile { path, bytes, named: true }),
             (_, Some((path, bytes))) => Some(SavedFile { path, bytes, named: false }),
             _ => None,
         };
-        Self { task_id, model: entry.model, created_at: entry.at, succeeded, saved }
+        Self { task_id, model: entry.model, created_at: entry.at, succeeded, charged, saved }
     }
 }
 
@@ -200,14 +201,15 @@ impl ClientCore {
         }
     }
 
-    /// Notes the end of a wait: only the two ends that nothing comes after.
-    pub(crate) async fn note_finished(&self, task_id: &str, result: &Result<()>) {
+    /// Notes the end of a wait: only the two ends that nothing comes after. `charged` is what the task cost, before the charge of
+    /// a failed one was returned.
+    pub(crate) async fn note_finished(&self, task_id: &str, result: &Result<()>, charged: Option<u64>) {
         let status = match result {
             Ok(()) => End::Succeeded,
             Err(error) if error.kind() == ErrorKind::TaskFailed => End::Failed,
             _ => return,
         };
-        self.note(Event::Finished { task_id: task_id.to_owned(), status }).await;
+        self.note(Event::Finished { task_id: task_id.to_owned(), status, charged }).await;
     }
 
     /// Notes the end of a task that an answer showed.
@@ -217,7 +219,9 @@ impl ClientCore {
             TaskStatus::Failed => End::Failed,
             _ => return,
         };
-        self.note(Event::Finished { task_id: seen.task_id.clone(), status }).await;
+        // What a failed task had cost is not shown any more.
+        let charged = seen.charged_units.filter(|_| status == End::Succeeded);
+        self.note(Event::Finished { task_id: seen.task_id.clone(), status, charged }).await;
     }
 
     /// Notes something whose loss costs no money: without it the task only stays on the list.

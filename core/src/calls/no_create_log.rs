@@ -39,7 +39,7 @@ impl ClientCore {
     }
 
     #[allow(clippy::unused_async)] // as above
-    pub(crate) async fn note_finished(&self, _: &str, _: &Result<()>) {}
+    pub(crate) async fn note_finished(&self, _: &str, _: &Result<()>, _: Option<u64>) {}
 
     #[allow(clippy::unused_async)] // as above
     pub(crate) async fn note_seen(&self, _: &Snapshot) {}

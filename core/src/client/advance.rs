@@ -8,7 +8,7 @@ use crate::client::video::Video;
 use crate::client::videos::Videos;
 use crate::error::Result;
 use crate::protocol::{Time, WaitPolicy, WaitState};
-use crate::video::fetch::Source;
+use crate::video::fetch::{Charge, Source};
 
 /// What one step of a durable wait brings, see [`Videos::advance`].
 #[derive(Debug, Clone)]
@@ -84,7 +84,8 @@ impl Videos {
         Ok(match self.client.core.advance(state).await? {
             Advanced::Later(state, retry_after) => Advance::Later { state, retry_after },
             Advanced::Succeeded(seen) => {
-                let source = Source { task_id: Some(seen.task_id), url: seen.video_url };
+                let charge = Charge::of(&seen);
+                let source = Source { task_id: Some(seen.task_id), url: seen.video_url, charge };
                 Advance::Done(Video::new(self.client.clone(), source))
             }
         })

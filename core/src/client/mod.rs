@@ -15,6 +15,8 @@ mod resume;
 #[cfg(feature = "native")]
 mod saving;
 pub(crate) mod setters;
+#[cfg(feature = "journal")]
+pub(crate) mod spending;
 pub(crate) mod task;
 pub(crate) mod video;
 pub(crate) mod videos;

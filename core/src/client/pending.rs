@@ -139,6 +139,8 @@ pub struct KeyRecord {
     pub path: Option<String>,
     /// Its length.
     pub bytes: Option<u64>,
+    /// What the task cost, in the server's units (500000 = 1 USD), where that was seen; returned again when it failed.
+    pub charged_units: Option<u64>,
 }
 
 impl Videos {
@@ -168,9 +170,9 @@ impl Videos {
             _ => (None, None),
         };
         let task_id = entry.state.task_id().map(str::to_owned);
-        let (intent, model, created_at) = (entry.intent, entry.model, entry.at);
+        let (intent, model, created_at, charged_units) = (entry.intent, entry.model, entry.at, entry.charged);
         let key = key.to_owned();
-        Ok(Some(KeyRecord { key, attempt, state, task_id, intent, model, created_at, path, bytes }))
+        Ok(Some(KeyRecord { key, attempt, state, task_id, intent, model, created_at, path, bytes, charged_units }))
     }
 
     /// What is left to be done of everything that this journal knows: tasks to resume, and create requests whose outcome

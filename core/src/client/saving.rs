@@ -33,7 +33,7 @@ impl Videos {
     /// # Errors
     /// Those of [`Save::options_json`] and of [`Save::check`].
     pub fn check_save(&self, path: impl AsRef<Path>, options: Value) -> Result<()> {
-        let video = Video::new(self.client.clone(), Source { task_id: None, url: None });
+        let video = Video::new(self.client.clone(), Source::default());
         video.save(path).options_json(options)?.check()
     }
 }

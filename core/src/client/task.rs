@@ -19,7 +19,7 @@ use crate::model::{SavedFile, Snapshot, VideoRequest, Warning};
 use crate::protocol::{WaitMachine, WaitPolicy};
 use crate::status::TaskStatus;
 use crate::time::Time;
-use crate::video::fetch::{Source, video_of};
+use crate::video::fetch::{Charge, Source, video_of};
 
 /// A task as it was last seen. Cheap to clone; looking at it costs no request.
 #[derive(Clone)]
@@ -162,7 +162,8 @@ impl Task {
     /// `task_failed` or `not_ready`.
     pub fn video(&self) -> Result<Video> {
         video_of(&self.snapshot)?;
-        let source = Source { task_id: Some(self.id().to_owned()), url: self.snapshot.video_url.clone() };
+        let (id, url) = (self.id().to_owned(), self.snapshot.video_url.clone());
+        let source = Source { task_id: Some(id), url, charge: Charge::of(&self.snapshot) };
         let video = Video::new(self.client.clone(), source);
         Ok(Video { saved: self.saved_file().cloned().map(Arc::new), ..video })
     }

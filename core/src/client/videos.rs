@@ -99,7 +99,7 @@ impl Videos {
     /// `invalid_request` when the text cannot be a task id.
     pub fn video(&self, task_id: &str) -> Result<Video> {
         let task_id = check_task_id(task_id)?.to_owned();
-        Ok(Video::new(self.client.clone(), Source { task_id: Some(task_id), url: None }))
+        Ok(Video::new(self.client.clone(), Source { task_id: Some(task_id), ..Source::default() }))
     }
 
     /// The video of a task whose address was noted earlier. When the address does not open any more, the task is asked.
@@ -121,6 +121,6 @@ impl Videos {
             let text = format!("the video URL cannot be used: {error}");
             Error::field(ErrorKind::InvalidRequest, Phase::Content, "url", text)
         })?;
-        Ok(Video::new(self.client.clone(), Source { task_id: None, url: Some(url.to_owned()) }))
+        Ok(Video::new(self.client.clone(), Source { url: Some(url.to_owned()), ..Source::default() }))
     }
 }

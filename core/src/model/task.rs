@@ -22,6 +22,8 @@ pub(crate) struct Earlier {
     /// Unix seconds.
     pub(crate) created_at: u64,
     pub(crate) succeeded: bool,
+    /// What it cost, in units.
+    pub(crate) charged: Option<u64>,
     pub(crate) saved: Option<SavedFile>,
 }
 

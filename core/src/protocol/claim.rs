@@ -296,6 +296,7 @@ mod tests {
             state,
             request_id: None,
             saving: None,
+            charged: None,
         }
     }
 

@@ -32,7 +32,7 @@ mod record;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use self::record::parse;
-pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, OrderKey, Record, VERSION};
+pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, OrderKey, Record, Spent, Totals, VERSION};
 use crate::net::endpoint::is_task_id;
 pub use crate::protocol::process::Process;
 
@@ -127,12 +127,27 @@ pub struct Entry {
     pub request_id: Option<String>,
     /// Where the video was about to get its name, and its length. Known only for a key.
     pub saving: Option<(String, u64)>,
+    /// What the task cost, in units, once that was seen; before the charge of a failed one was returned.
+    pub charged: Option<u64>,
 }
 
 impl Entry {
     /// The key under which it was created.
     pub fn key(&self) -> Option<&OrderKey> {
         self.order.as_ref()?.key.as_ref()
+    }
+
+    /// What it adds to the spending of its day.
+    fn spent(&self) -> Totals {
+        let cost = self.charged.unwrap_or_default();
+        let totals = Totals { creates: 1, charged: cost, ..Totals::default() };
+        match &self.state {
+            State::Sending | State::Unknown { .. } => Totals { unknown: 1, ..Totals::default() },
+            State::Failed { .. } => Totals { refunded: cost, failed: 1, ..totals },
+            State::Created { .. } | State::Succeeded { .. } | State::Saved { .. } | State::Forgotten { .. } => {
+                Totals { uncharged: u64::from(self.charged.is_none()), ..totals }
+            }
+        }
     }
 
     /// The fewest records that lead to this entry.
@@ -152,10 +167,17 @@ impl Entry {
             let (intent, task_id, model) = (self.intent.clone(), task_id.to_owned(), self.model.clone());
             records.push(Record::new(at, Event::Created { intent, task_id, model, request_id }));
         }
+        let finished =
+            |task_id: &String, status| Event::Finished { task_id: task_id.clone(), status, charged: self.charged };
+        if let State::Saved { task_id, .. } | State::Forgotten { task_id } = &self.state
+            && self.charged.is_some()
+        {
+            records.push(Record::new(self.changed_at, finished(task_id, End::Succeeded)));
+        }
         let last = match &self.state {
             State::Sending | State::Unknown { .. } | State::Created { .. } => None,
-            State::Succeeded { task_id } => Some(Event::Finished { task_id: task_id.clone(), status: End::Succeeded }),
-            State::Failed { task_id } => Some(Event::Finished { task_id: task_id.clone(), status: End::Failed }),
+            State::Succeeded { task_id } => Some(finished(task_id, End::Succeeded)),
+            State::Failed { task_id } => Some(finished(task_id, End::Failed)),
             State::Saved { task_id, path, bytes } => {
                 Some(Event::Saved { task_id: task_id.clone(), path: path.clone(), bytes: *bytes })
             }
@@ -183,6 +205,41 @@ pub enum Claim {
     Taken(Box<Entry>),
 }
 
+impl Spent {
+    /// What these entries add up to, a line for each day and model, oldest first.
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Self> {
+        let mut sums = Sums::new();
+        for entry in entries {
+            add(&mut sums, entry.at / DAY, &entry.model, &entry.spent());
+        }
+        Self::lines(sums)
+    }
+
+    /// The sums of several places as one list.
+    pub fn merged(lists: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut sums = Sums::new();
+        for spent in lists {
+            add(&mut sums, spent.day, &spent.model, &spent.totals);
+        }
+        Self::lines(sums)
+    }
+
+    fn lines(sums: Sums) -> Vec<Self> {
+        sums.into_iter().map(|((day, model), totals)| Self { day, model, totals }).collect()
+    }
+}
+
+/// By day and model.
+type Sums = BTreeMap<(u64, String), Totals>;
+
+fn add(sums: &mut Sums, day: u64, model: &str, totals: &Totals) {
+    sums.entry((day, model.to_owned())).or_default().add(totals);
+}
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+/// How many days the spending of ended tasks is kept.
+const SPENT_DAYS: u64 = 400;
 /// How long the ids of answered requests are kept, in seconds: the service's log shows the newest rows only.
 pub const ANSWERED_KEPT: u64 = 3 * 24 * 3600;
 /// How many of them are kept at most.
@@ -199,6 +256,8 @@ pub struct Ledger {
     /// The ids of answered requests, oldest first, with their times.
     answered: VecDeque<(u64, String)>,
     last_answered: u64,
+    /// What was spent on entries that are not kept.
+    spent: Sums,
     begun: u64,
     over: u64,
     lines: u64,
@@ -244,6 +303,18 @@ impl Ledger {
         self.answered.iter().map(|(_, id)| id.as_str())
     }
 
+    /// What was created and charged, a line for each UTC day and model, oldest first; for 400 days of what has ended.
+    pub fn spending(&self) -> Vec<Spent> {
+        let ended = self.spent.iter().map(|((day, model), totals)| (*day, model.clone(), *totals));
+        let kept = self.entries.values().map(|entry| (entry.at / DAY, entry.model.clone(), entry.spent()));
+        Spent::merged(ended.chain(kept).map(|(day, model, totals)| Spent { day, model, totals }))
+    }
+
+    /// Unix seconds of the beginning of the last day with spending of entries that are not kept.
+    pub fn last_spent(&self) -> Option<u64> {
+        self.spent.last_key_value().map(|((day, _), _)| day * DAY)
+    }
+
     /// Unix seconds of the last record that it knows of.
     pub fn changed_at(&self) -> Option<u64> {
         let answered = self.answered.iter().map(|(at, _)| *at);
@@ -263,6 +334,7 @@ impl Ledger {
                     _ => {}
                 }
             }
+            self.settle(number);
             self.forget(number);
         }
     }
@@ -338,6 +410,7 @@ impl Ledger {
                     state: State::Sending,
                     request_id: None,
                     saving: None,
+                    charged: None,
                 });
                 Ok(true)
             }
@@ -360,8 +433,8 @@ impl Ledger {
                     }
                 } else {
                     // Its intent was forgotten meanwhile; what was paid for is kept all the same.
-                    let (order, saving) = (None, None);
-                    self.begin(Entry { intent, model, at, changed_at: at, order, state, request_id, saving });
+                    let (order, saving, charged) = (None, None, None);
+                    self.begin(Entry { intent, model, at, changed_at: at, order, state, request_id, saving, charged });
                 }
                 Ok(true)
             }
@@ -376,15 +449,20 @@ impl Ledger {
                 }
                 Ok(number.is_some())
             }
-            Event::Finished { task_id, status } => {
+            Event::Finished { task_id, status, charged } => {
                 let Some(number) = self.open_task(&task_id) else { return Ok(false) };
+                let mut news = false;
+                if let Some(entry) = self.entries.get_mut(&number) {
+                    news = charged.is_some() && entry.charged != charged;
+                    entry.charged = charged.or(entry.charged);
+                }
                 match (status, self.entries.get(&number).map(|entry| &entry.state)) {
                     (End::Failed, _) => Ok(self.close(number, at, State::Failed { task_id })),
                     (End::Succeeded, Some(State::Created { .. })) => {
                         self.change(number, at, State::Succeeded { task_id });
                         Ok(true)
                     }
-                    (End::Succeeded, _) => Ok(false),
+                    (End::Succeeded, _) => Ok(news),
                 }
             }
             Event::Saving { task_id, path, bytes } => {
@@ -405,6 +483,10 @@ impl Ledger {
             }
             Event::Answered { request_id } => {
                 self.note_answered(at, Some(&request_id));
+                Ok(true)
+            }
+            Event::Spent(Spent { day, model, totals }) => {
+                self.note_spent(day, &model, &totals);
                 Ok(true)
             }
             Event::Forgotten { name } => match self.open_task(&name) {
@@ -429,7 +511,11 @@ impl Ledger {
         let answered = self.answered.iter().filter(move |(_, id)| !kept.contains(id.as_str()));
         let answered =
             answered.map(|(at, request_id)| Record::new(*at, Event::Answered { request_id: request_id.clone() }));
-        answered.chain(self.entries.values().flat_map(Entry::records))
+        let spent = self.spent.iter().map(|((day, model), totals)| {
+            let event = Event::Spent(Spent { day: *day, model: model.clone(), totals: *totals });
+            Record::new(day.saturating_mul(DAY), event)
+        });
+        answered.chain(spent).chain(self.entries.values().flat_map(Entry::records))
     }
 
     fn note_answered(&mut self, at: u64, request_id: Option<&str>) {
@@ -441,6 +527,23 @@ impl Ledger {
         {
             self.answered.pop_front();
         }
+    }
+
+    fn note_spent(&mut self, day: u64, model: &str, totals: &Totals) {
+        add(&mut self.spent, day, model, totals);
+        let newest = self.spent.last_key_value().map_or(day, |((day, _), _)| *day);
+        while let Some(((day, _), _)) = self.spent.first_key_value()
+            && day.saturating_add(SPENT_DAYS) < newest
+        {
+            self.spent.pop_first();
+        }
+    }
+
+    /// Keeps what an entry has cost, which is about to go.
+    fn settle(&mut self, number: u64) {
+        let Some(entry) = self.entries.get(&number) else { return };
+        let (day, model, totals) = (entry.at / DAY, entry.model.clone(), entry.spent());
+        self.note_spent(day, &model, &totals);
     }
 
     /// A create brought a task that is known by another entry.
@@ -456,6 +559,9 @@ impl Ledger {
             self.forget(number);
         }
         self.change(known, entry.changed_at, entry.state);
+        if let Some(known) = self.entries.get_mut(&known) {
+            known.charged = entry.charged;
+        }
         true
     }
 
@@ -502,6 +608,7 @@ impl Ledger {
         let key = entry.key().filter(|_| entry.state.task_id().is_some()).map(|key| key.name.clone());
         let before = key.and_then(|key| self.by_key.get_mut(&key)).and_then(|(_, before)| before.take());
         if let Some(before) = before {
+            self.settle(before);
             self.forget(before);
             self.over += 1;
         }
@@ -513,6 +620,10 @@ impl Ledger {
             self.change(number, at, state);
             return true;
         }
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.state = state;
+        }
+        self.settle(number);
         self.end(number)
     }
 

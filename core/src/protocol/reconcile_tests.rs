@@ -31,6 +31,7 @@ fn lost(at: u64, seconds: u64) -> Entry {
             account: Some(OURS.into()),
         }),
         state: State::Unknown { reason: "timeout".into() },
+        charged: None,
         request_id: None,
         saving: None,
     }

@@ -171,6 +171,8 @@ pub struct WaitMachine {
     not_found: u32,
     backoff: Backoff,
     last_status: Option<TaskStatus>,
+    /// What was charged, as the last answer before a failure said.
+    charged: Option<u64>,
     /// Why the last poll failed, if it did.
     last_error: Option<Box<str>>,
     polls: u32,
@@ -196,6 +198,7 @@ impl WaitMachine {
             not_found: 0,
             backoff,
             last_status: None,
+            charged: None,
             last_error: None,
             polls: 0,
             asked_at: None,
@@ -214,6 +217,7 @@ impl WaitMachine {
             interval: paused.interval,
             not_found: paused.not_found,
             last_status: paused.last_status,
+            charged: None,
             last_error: paused.last_error,
             polls: paused.polls,
             asked_at: paused.asked_at,
@@ -296,6 +300,11 @@ impl WaitMachine {
         self.last_status
     }
 
+    /// What was charged for the task in units, where an answer of this wait said it before the task failed.
+    pub fn charged_units(&self) -> Option<u64> {
+        self.charged
+    }
+
     /// When the next poll is due; `None` while one is under way and when the wait has ended.
     pub fn due(&self) -> Option<Time> {
         match self.state {
@@ -338,6 +347,10 @@ impl WaitMachine {
         self.backoff.reset();
         self.not_found = 0;
         self.last_error = None;
+        // After a failure the charge is returned, and newer servers show 0.
+        if snapshot.status != TaskStatus::Failed {
+            self.charged = snapshot.charged_units.or(self.charged);
+        }
         match snapshot.status {
             TaskStatus::Succeeded => return Err(Ok(())),
             TaskStatus::Failed => {

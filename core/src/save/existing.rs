@@ -35,6 +35,7 @@ pub(crate) async fn whole(path: &Path, seed: u64, now: impl Fn() -> Time) -> Res
         attempts: 0,
         elapsed: now().since(begun),
         sha256: None,
+        charged_units: None,
     }))
 }
 

@@ -140,7 +140,7 @@ impl Save {
         if let Some(saved) = self.saved.take().filter(|saved| saved.path == kept_path(&self.path))
             && let Some(summary) = saved_before(self.core.clone(), saved, self.path.clone(), self.sha256).await?
         {
-            return Ok(summary);
+            return Ok(Summary { charged_units: self.source.charge.units(), ..summary });
         }
         let begun = self.core.now();
         let storage = FileStorage::new(&self.path)?;
@@ -180,6 +180,7 @@ impl Save {
             attempts: finished.attempts,
             elapsed: self.core.now().since(begun),
             sha256,
+            charged_units: self.source.charge.units(),
         })
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::protocol::UNITS_PER_USD;
+
 /// A save that came to its end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -29,6 +31,15 @@ pub struct Summary {
     pub elapsed: Duration,
     /// SHA-256 in hexadecimal, when it was asked for.
     pub sha256: Option<String>,
+    /// What the task cost, in the server's units (500000 = 1 USD), where an answer of the server or the journal said it.
+    pub charged_units: Option<u64>,
+}
+
+impl Summary {
+    /// What the task cost, in USD.
+    pub fn charged_usd(&self) -> Option<f64> {
+        self.charged_units.map(|units| units as f64 / UNITS_PER_USD)
+    }
 }
 
 #[allow(clippy::ref_option)] // the signature is serde's

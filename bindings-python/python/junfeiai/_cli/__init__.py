@@ -110,6 +110,8 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos and the journal")
     batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks at a time (4)")
     batch.add_argument("--connections", type=int, default=1, metavar="N", help="connections for each file (1)")
+    spent = add("spent", "print what was spent per day and model, from the journal; asks the server nothing")
+    spent.add_argument("--since", metavar="DATE", help="from this day on, in UTC, such as 2026-01-31 (everything)")
     pending = add("pending", "list paid tasks that are not saved; with -o, wait for them and save them")
     pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
     add("reconcile", "find out what became of create requests whose response was lost; costs nothing")

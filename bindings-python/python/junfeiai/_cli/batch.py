@@ -40,7 +40,7 @@ from .. import (
 )
 from .client_options import client_options, image
 from .exit_codes import exit_code
-from .output import Output, error_fields, summary_fields
+from .output import Output, dollars, error_fields, summary_fields
 
 
 class Line:
@@ -201,7 +201,8 @@ class Batch:
         video = await task.wait(timeout=self.options.timeout)
         summary = await video.save(line.path, connections=self.options.connections, create_parents=True)
         fields = {"task_id": task.id, "state": "saved", **summary_fields(summary)}
-        self.report(line, fields, f"saved {summary.path} ({summary.bytes} bytes)")
+        cost = "" if summary.charged_units is None else f", {dollars(summary.charged_units)}"
+        self.report(line, fields, f"saved {summary.path} ({summary.bytes} bytes{cost})")
 
     async def known(self, line: Line) -> Pending | None:
         """The journal's entry of this request that belongs to no other line."""

@@ -11,7 +11,16 @@ from typing import Any
 from .. import Client, Task, Video
 from .client_options import client_options, image
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
-from .output import Output, dollars, error_fields, estimate_fields, summary_fields, summary_lines
+from .output import (
+    Output,
+    dollars,
+    error_fields,
+    estimate_fields,
+    spending_fields,
+    spending_line,
+    summary_fields,
+    summary_lines,
+)
 
 
 def _request(options: Any) -> dict[str, Any]:
@@ -37,6 +46,7 @@ def _task_fields(task: Task) -> dict[str, Any]:
         "video_url": task.video_url,
         "fail_reason": task.fail_reason,
         "billed_seconds": task.billed_seconds,
+        "charged_units": task.charged_units,
     }
 
 
@@ -62,8 +72,13 @@ def _created(task: Task, client: Client, output: Output) -> None:
 
 def _progress(options: Any, output: Output) -> Callable[[Task], None]:
     last: list[str] = []
+    charged: list[int] = []
 
     def notify(state: Task) -> None:
+        if state.status != "failed" and state.charged_units:
+            charged[:] = [state.charged_units]
+        if state.status == "failed" and charged:
+            output.note(f"refund    the server returns {dollars(charged[0])} for a failed task")
         output.resume_hints = _unfinished(options, state.id)
         line = _task_line(state)
         if last != [line]:
@@ -142,6 +157,7 @@ def get(options: Any, output: Output) -> int:
         task = client.videos.get(options.task_id)
     lines = [f"task      {task.id}", _task_line(task)]
     lines += [f"video     {task.video_url}"] if task.video_url else []
+    lines += [f"charge    {dollars(task.charged_units)}"] if task.charged_units is not None else []
     lines += [f"reason    {task.fail_reason}"] if task.fail_reason else []
     output.result(_task_fields(task), *lines)
     return 0
@@ -204,6 +220,19 @@ def reconcile(options: Any, output: Output) -> int:
     return 0 if settled else OUTCOME_UNKNOWN
 
 
+def spent(options: Any, output: Output) -> int:
+    with Client(**client_options(options)) as client:
+        lines = client.videos.spending(options.since)
+    for line in lines:
+        output.result(spending_fields(line), spending_line(line))
+    if not lines:
+        output.note("the journal knows of no create requests")
+    elif not options.json:
+        charged, returned = (sum(getattr(line, f"{name}_units") for line in lines) for name in ("charged", "refunded"))
+        print(f"total      {dollars(charged - returned)}", flush=True)
+    return 0
+
+
 def doctor(options: Any, output: Output) -> int:
     options.no_journal = True
     with Client(**client_options(options)) as client:
@@ -232,5 +261,6 @@ COMMANDS: dict[str, Callable[[Any, Output], int]] = {
     "batch": batch,
     "pending": pending,
     "reconcile": reconcile,
+    "spent": spent,
     "doctor": doctor,
 }

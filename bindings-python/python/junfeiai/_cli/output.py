@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from .. import Estimate, JunFeiAIError, SaveProgress, Summary
+from .. import Estimate, JunFeiAIError, SaveProgress, Spending, Summary
 
 
 class Output:
@@ -130,6 +130,35 @@ def estimate_fields(estimate: Estimate) -> dict[str, Any]:
     }
 
 
+def spending_fields(spending: Spending) -> dict[str, Any]:
+    """A day's spending as plain values."""
+    return {
+        "day": spending.day,
+        "model": spending.model,
+        "creates": spending.creates,
+        "charged_units": spending.charged_units,
+        "charged_usd": spending.charged_usd,
+        "refunded_units": spending.refunded_units,
+        "refunded_usd": spending.refunded_usd,
+        "failed": spending.failed,
+        "unknown": spending.unknown,
+        "uncharged": spending.uncharged,
+    }
+
+
+def spending_line(spending: Spending) -> str:
+    """A day's spending as a line of text."""
+    tasks = "task" if spending.creates == 1 else "tasks"
+    parts = [f"{spending.day} {spending.model}: {spending.creates} {tasks}, charged {dollars(spending.charged_units)}"]
+    if spending.failed:
+        parts.append(f"{spending.failed} failed, {dollars(spending.refunded_units)} returned")
+    if spending.uncharged:
+        parts.append(f"{spending.uncharged} with a charge not seen yet")
+    if spending.unknown:
+        parts.append(f"{spending.unknown} with an unknown outcome")
+    return ", ".join(parts)
+
+
 def summary_fields(summary: Summary) -> dict[str, Any]:
     """A saved file as plain values."""
     return {
@@ -142,6 +171,8 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
         "attempts": summary.attempts,
         "elapsed": summary.elapsed,
         "sha256": summary.sha256,
+        "charged_units": summary.charged_units,
+        "charged_usd": summary.charged_usd,
     }
 
 
@@ -155,4 +186,6 @@ def summary_lines(summary: Summary) -> list[str]:
         lines.append(f"video     {summary.width}x{summary.height}, {summary.duration:.2f} s, structure checked")
     if summary.sha256:
         lines.append(f"sha256    {summary.sha256}")
+    if summary.charged_units is not None:
+        lines.append(f"charge    {dollars(summary.charged_units)} ({summary.charged_units} units)")
     return [*lines, f"play it   open it in a browser, or: ffplay {summary.path}"]

@@ -21,6 +21,7 @@ use crate::client::advance::Advance;
 use crate::client::builder::ClientBuilder;
 use crate::client::pending::Pending;
 use crate::client::reconcile::Reconciliation;
+use crate::client::spending::Spending;
 use crate::client::task::Task;
 use crate::client::video::Video;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -128,6 +129,14 @@ impl Client {
     /// Those of [`crate::Videos::estimate`].
     pub fn estimate(&self, request: impl Into<VideoRequest>) -> Result<Estimate> {
         self.run(self.client.videos().estimate(request))
+    }
+
+    /// What was spent. See [`crate::Videos::spending`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::spending`].
+    pub fn spending(&self, since: Option<&str>) -> Result<Vec<Spending>> {
+        self.run(self.client.videos().spending(since))
     }
 
     /// Asks for a task's state. See [`crate::Videos::get`].

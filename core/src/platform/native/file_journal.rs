@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
-use crate::journal::{Claim, Entry, Event, Journal, Process, Record};
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Spent};
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{random_name, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
@@ -369,6 +369,10 @@ impl Journal for FileJournal {
 
     fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.answered().map(str::to_owned).collect()))))
+    }
+
+    fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.spending()))))
     }
 
     fn process(&self) -> Option<Process> {

@@ -69,6 +69,52 @@ pub enum End {
     Failed,
 }
 
+/// What was created and charged on one UTC day with one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Days since 1970-01-01, UTC; 0 where the platform has no wall clock.
+    pub day: u64,
+    /// The model asked for.
+    pub model: String,
+    /// How much.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// Sums of create requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Tasks that were created.
+    pub creates: u64,
+    /// What they cost in units, where that is known, with what was returned since.
+    pub charged: u64,
+    /// What was returned of it, for failed tasks.
+    pub refunded: u64,
+    /// Tasks that failed.
+    pub failed: u64,
+    /// Tasks that have not failed and whose charge was never seen.
+    pub uncharged: u64,
+    /// Create requests whose outcome is not known, those in flight with them.
+    pub unknown: u64,
+}
+
+impl Totals {
+    /// Adds the others.
+    pub fn add(&mut self, others: &Self) {
+        for (sum, part) in [
+            (&mut self.creates, others.creates),
+            (&mut self.charged, others.charged),
+            (&mut self.refunded, others.refunded),
+            (&mut self.failed, others.failed),
+            (&mut self.uncharged, others.uncharged),
+            (&mut self.unknown, others.unknown),
+        ] {
+            *sum = sum.saturating_add(part);
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -117,6 +163,9 @@ pub enum Event {
         task_id: String,
         /// How.
         status: End,
+        /// What it cost, in units, before the charge of a failed one was returned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        charged: Option<u64>,
     },
     /// The video is read whole and gets its name next. Kept for a task with a key: a process that is killed between the
     /// name and [`Event::Saved`] must not leave a file that the next one takes for somebody else's.
@@ -142,6 +191,8 @@ pub enum Event {
         /// The id.
         request_id: String,
     },
+    /// What was spent on entries that are not kept.
+    Spent(Spent),
     /// The user does not want to resume it. The name is a task's id or, for a create without one, ours.
     Forgotten {
         /// Which.

@@ -27,7 +27,7 @@ use crate::time::Time;
 
 pub use reading::MemorySink;
 pub(crate) use reading::{ByteStream, Tell, to_memory};
-pub(crate) use source::{Source, video_of};
+pub(crate) use source::{Charge, Source, video_of};
 
 /// Largest error body that is read.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -72,6 +72,7 @@ pub(crate) struct Fetch {
     /// In a box: a future holds it several times.
     machine: Box<DownloadMachine>,
     task_id: Option<String>,
+    charge: Charge,
     lanes: Vec<Lane>,
     /// Where the next round of polling begins, so that no lane starves.
     turn: usize,
@@ -107,6 +108,7 @@ impl Fetch {
         Self {
             machine: Box::new(machine),
             task_id: source.task_id.clone(),
+            charge: source.charge.clone(),
             lanes,
             turn: 0,
             piece: None,
@@ -188,7 +190,7 @@ impl Fetch {
                     continue;
                 }
                 DownloadStep::Query => {
-                    self.query = Some(query(self.core.clone(), self.task_id.clone()));
+                    self.query = Some(query(self.core.clone(), self.task_id.clone(), self.charge.clone()));
                     continue;
                 }
                 DownloadStep::Reset => {
@@ -496,10 +498,12 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
     })
 }
 
-fn query(core: Arc<ClientCore>, task_id: Option<String>) -> BoxFuture<'static, Result<Vec<Url>>> {
+fn query(core: Arc<ClientCore>, task_id: Option<String>, charge: Charge) -> BoxFuture<'static, Result<Vec<Url>>> {
     Box::pin(async move {
         let id = task_id.unwrap_or_default();
         let snapshot = core.query(&id, core.config.timeout, core.config.retry.clone(), Turn::ToCome).await?;
-        video_of(&snapshot).map(|()| Source { task_id: Some(id), url: snapshot.video_url.clone() }.urls(&core))
+        charge.note(&snapshot);
+        let source = Source { task_id: Some(id), url: snapshot.video_url.clone(), charge };
+        video_of(&snapshot).map(|()| source.urls(&core))
     })
 }

@@ -1,5 +1,8 @@
 //! Where a video is.
 
+#[cfg(feature = "native")]
+use std::sync::{Arc, OnceLock};
+
 use crate::calls::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::Snapshot;
@@ -13,6 +16,35 @@ pub(crate) struct Source {
     pub(crate) task_id: Option<String>,
     /// What the task said, or what the caller gave.
     pub(crate) url: Option<String>,
+    pub(crate) charge: Charge,
+}
+
+/// What the task cost, in units, once that was seen. Clones share it: whoever asks for the task notes it for all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Charge(#[cfg(feature = "native")] Arc<OnceLock<u64>>);
+
+#[cfg_attr(not(feature = "native"), allow(clippy::unused_self, clippy::missing_const_for_fn))]
+impl Charge {
+    /// What this state of the task says.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let charge = Self::default();
+        charge.note(snapshot);
+        charge
+    }
+
+    pub(crate) fn note(&self, snapshot: &Snapshot) {
+        #[cfg(feature = "native")]
+        if let Some(units) = snapshot.charged_units {
+            _ = self.0.set(units);
+        }
+        #[cfg(not(feature = "native"))]
+        let _ = snapshot;
+    }
+
+    #[cfg(feature = "native")]
+    pub(crate) fn units(&self) -> Option<u64> {
+        self.0.get().copied()
+    }
 }
 
 impl Source {

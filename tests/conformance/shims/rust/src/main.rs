@@ -63,7 +63,9 @@ impl Shim {
                 self.task_step(verb, with, &client.videos(), &token).await
             }
             "as_completed" | "generate_many" | "check" | "models" | "balance" | "estimate" | "key" | "pending"
-            | "forget" | "reconcile" | "resolve_unknown" | "resume_pending" => self.client_step(verb, with, &client).await,
+            | "forget" | "reconcile" | "resolve_unknown" | "resume_pending" => {
+                self.client_step(verb, with, &client).await
+            }
             _ => self.video_step(verb, with, &client.videos(), &token).await,
         }
     }
