@@ -47,10 +47,11 @@ pub struct Reconciliation {
     pub entries: Vec<Settled>,
     /// The server answers no more such questions for so long. They have a limit of their own (20 in 20 minutes, observed), which
     /// says nothing about videos.
-    #[serde(serialize_with = "seconds")]
+    #[serde(rename = "retry_after_s", serialize_with = "seconds")]
     pub retry_after: Option<Duration>,
 }
 
+#[allow(clippy::ref_option)] // as serde hands it over
 fn seconds<S: serde::Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
     time.map(|time| time.as_secs_f64()).serialize(to)
 }

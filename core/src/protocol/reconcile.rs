@@ -204,11 +204,7 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
         } else if log.rows.iter().any(|row| row.created_at.saturating_add(QUIET) >= now) {
             (Verdict::NotKnown, "the key was used in the last 20 minutes: ask again when it was not")
         } else {
-            let sum = log.rows.iter().fold(0_i64, |sum, row| match row.kind {
-                RowKind::Charge => sum.saturating_add(row.quota),
-                RowKind::Refund => sum.saturating_sub(row.quota),
-                RowKind::Other(_) => sum,
-            });
+            let sum = sum_of(log);
             let later = explained().any(|row| row.created_at > sent.saturating_add(SKEW));
             if evidence.used_units > sum && age < LATE {
                 (Verdict::UnderWay, "the key was charged for something that the log does not show yet")
@@ -228,6 +224,15 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
         Judged { verdict, reason, request_id: None, task_id: None, charged_units: None }
     };
     unknown.iter().enumerate().map(judge).collect()
+}
+
+/// All charges less all refunds.
+fn sum_of(log: &UsageLog) -> i64 {
+    log.rows.iter().fold(0_i64, |sum, row| match row.kind {
+        RowKind::Charge => sum.saturating_add(row.quota),
+        RowKind::Refund => sum.saturating_sub(row.quota),
+        RowKind::Other(_) => sum,
+    })
 }
 
 fn charged(log: &UsageLog, row: &UsageRow, alone: bool) -> Judged {
