@@ -449,22 +449,7 @@ impl Ledger {
                 }
                 Ok(number.is_some())
             }
-            Event::Finished { task_id, status, charged } => {
-                let Some(number) = self.open_task(&task_id) else { return Ok(false) };
-                let mut news = false;
-                if let Some(entry) = self.entries.get_mut(&number) {
-                    news = charged.is_some() && entry.charged != charged;
-                    entry.charged = charged.or(entry.charged);
-                }
-                match (status, self.entries.get(&number).map(|entry| &entry.state)) {
-                    (End::Failed, _) => Ok(self.close(number, at, State::Failed { task_id })),
-                    (End::Succeeded, Some(State::Created { .. })) => {
-                        self.change(number, at, State::Succeeded { task_id });
-                        Ok(true)
-                    }
-                    (End::Succeeded, _) => Ok(news),
-                }
-            }
+            Event::Finished { task_id, status, charged } => Ok(self.finish(at, task_id, status, charged)),
             Event::Saving { task_id, path, bytes } => {
                 let number = self.open_task(&task_id);
                 let entry = number.and_then(|number| self.entries.get_mut(&number));
@@ -526,6 +511,21 @@ impl Ledger {
             && (self.answered.len() > MAX_ANSWERED || at.saturating_add(ANSWERED_KEPT) < self.last_answered)
         {
             self.answered.pop_front();
+        }
+    }
+
+    fn finish(&mut self, at: u64, task_id: String, status: End, charged: Option<u64>) -> bool {
+        let Some(number) = self.open_task(&task_id) else { return false };
+        let Some(entry) = self.entries.get_mut(&number) else { return false };
+        let news = charged.is_some() && entry.charged != charged;
+        entry.charged = charged.or(entry.charged);
+        match (status, &entry.state) {
+            (End::Failed, _) => self.close(number, at, State::Failed { task_id }),
+            (End::Succeeded, State::Created { .. }) => {
+                self.change(number, at, State::Succeeded { task_id });
+                true
+            }
+            (End::Succeeded, _) => news,
         }
     }
 
