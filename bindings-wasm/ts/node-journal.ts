@@ -84,7 +84,7 @@ interface RawReconciliation {
     intent: string; key: string | null; model: string; seconds: string | null; at: number; verdict: string; reason: string;
     task_id: string | null; request_id: string | null; charged_units: number | null;
   }[];
-  retry_after: number | null;
+  retry_after_s: number | null;
 }
 interface RawSpending {
   day: string; model: string; creates: number; charged_units: number; charged_usd: number; refunded_units: number; refunded_usd: number;
@@ -132,7 +132,7 @@ export const journal: JournalCalls = {
     const raw = await ask(handle, options, (client, signal) => client.reconcile(signal) as Promise<RawReconciliation>);
     const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
       ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
-    return { entries, retryAfterMs: raw.retry_after === null ? null : raw.retry_after * 1000 };
+    return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };
   },
   async spending(handle, since, options) {
     const day = since === undefined || since === null ? undefined : String(since);

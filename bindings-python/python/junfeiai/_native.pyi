@@ -271,44 +271,6 @@ class KeyRecord:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
-class Spending:
-    """What was created and charged on one day with one model, from the journal."""
-    def __new__(cls, day: str, model: str, creates: int, charged_units: int, charged_usd: float, refunded_units: int, refunded_usd: float, failed: int, unknown: int, uncharged: int) -> Spending: ...
-    @property
-    def day(self) -> str:
-        """The day of the create requests in UTC, as ``YYYY-MM-DD``."""
-    @property
-    def model(self) -> str:
-        """The requested model."""
-    @property
-    def creates(self) -> int:
-        """Tasks created."""
-    @property
-    def charged_units(self) -> int:
-        """What they cost, in the server's units (500000 = 1 USD), including what was returned since."""
-    @property
-    def charged_usd(self) -> float:
-        """The same in USD."""
-    @property
-    def refunded_units(self) -> int:
-        """What the service returned of it, for failed tasks."""
-    @property
-    def refunded_usd(self) -> float:
-        """The same in USD."""
-    @property
-    def failed(self) -> int:
-        """Tasks that failed."""
-    @property
-    def unknown(self) -> int:
-        """Create requests of unknown outcome, including those in flight: they may have been charged."""
-    @property
-    def uncharged(self) -> int:
-        """Tasks that have not failed and whose charge was never seen; not in ``charged_units``."""
-    def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
-    def __reduce__(self) -> tuple[Any, ...]: ...
-
-@final
 class Settled:
     """A create request whose outcome was unknown, and what became of it."""
     def __new__(cls, intent: str, key: str | None, model: str, seconds: str | None, created_at: int, verdict: Literal["charged", "not_charged", "under_way", "not_known"], reason: str, task_id: str | None, request_id: str | None, charged_units: int | None) -> Settled: ...
@@ -356,6 +318,44 @@ class Reconciliation:
     @property
     def retry_after(self) -> float | None:
         """Seconds until the server answers such questions again, if it refused them now."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Spending:
+    """What was created and charged on one day with one model, from the journal."""
+    def __new__(cls, day: str, model: str, creates: int, charged_units: int, charged_usd: float, refunded_units: int, refunded_usd: float, failed: int, unknown: int, uncharged: int) -> Spending: ...
+    @property
+    def day(self) -> str:
+        """The day of the create requests in UTC, as ``YYYY-MM-DD``."""
+    @property
+    def model(self) -> str:
+        """The requested model."""
+    @property
+    def creates(self) -> int:
+        """Tasks created."""
+    @property
+    def charged_units(self) -> int:
+        """What they cost, in the server's units (500000 = 1 USD), including what was returned since."""
+    @property
+    def charged_usd(self) -> float:
+        """The same in USD."""
+    @property
+    def refunded_units(self) -> int:
+        """What the service returned of it, for failed tasks."""
+    @property
+    def refunded_usd(self) -> float:
+        """The same in USD."""
+    @property
+    def failed(self) -> int:
+        """Tasks that failed."""
+    @property
+    def unknown(self) -> int:
+        """Create requests of unknown outcome, including those in flight: they may have been charged."""
+    @property
+    def uncharged(self) -> int:
+        """Tasks that have not failed and whose charge was never seen; not in ``charged_units``."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
