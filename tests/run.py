@@ -68,7 +68,7 @@ def suites():
         "core": [*cargo, "-p", "junfeiai", "--features", "postgres,redis", "--lib", *programs],
         # A program that starts the servers which it needs.
         "stores": [*cargo[:3], "-p", "junfeiai", "--features", "postgres,redis", "--test", "stores"],
-        "core-docs": [*cargo, "-p", "junfeiai", "--doc"],
+        "core-docs": [*cargo, "-p", "junfeiai", "--features", "postgres,redis", "--doc"],
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
         "c": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py"],
         "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
