@@ -196,7 +196,7 @@ fn none_panics<C>(cases: impl IntoIterator<Item = (String, C)>, run: impl Fn(C))
 }
 
 /// All options of `ClientBuilder::from_json`; `journal` and files are looked at by themselves.
-const CLIENT: [&str; 22] = [
+const CLIENT: [&str; 24] = [
     "api_key",
     "endpoint",
     "base_url",
@@ -212,6 +212,8 @@ const CLIENT: [&str; 22] = [
     "max_attempts",
     "max_poll_errors",
     "max_in_flight_creates",
+    "max_cost",
+    "max_cost_strict",
     "request_rate",
     "request_burst",
     "language",
