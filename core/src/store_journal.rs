@@ -93,14 +93,7 @@ impl StoreJournal {
     /// [`StoreJournal::account`] for the account of this API key.
     #[must_use]
     pub fn account_of(self, key: Option<&ApiKey>, same_account: bool) -> Self {
-        let fingerprint = key.map_or_else(
-            || "none".to_owned(),
-            |key| {
-                let mut hash = format!("{:x}", Sha256::digest(format!("junfeiai journal {}", *key.authorization())));
-                hash.truncate(16);
-                hash
-            },
-        );
+        let fingerprint = key.map_or_else(|| "none".to_owned(), ApiKey::account);
         self.account(fingerprint, same_account)
     }
 
