@@ -3,7 +3,8 @@
 //! The row is a line of departures. `next` is when the next request may leave, and a process that has something to send
 //! reserves the next ones for itself: `next`, one interval later, and so on. So the rate holds whoever reserves, whoever
 //! came first leaves first, and nobody starves. A process reserves for about [`AHEAD`], and asks the store at most once in
-//! [`ROUND`]: a load and a swap.
+//! [`ROUND`]: a load and a swap. It reserves for what waits and for as many as left in the last `AHEAD`: who sends one request
+//! after the other has only one that waits, and would get one in a `ROUND`. What is not used is dropped and not made up for.
 //!
 //! **Time.** No two clocks are compared. The row has a time of its own, in milliseconds, which only its writers move on, each by what
 //! its monotonic clock has measured since it last read the row. Who reads it takes over what others have measured. A time that
@@ -131,6 +132,8 @@ pub struct SharedBudget {
     store: Store,
     /// Reserved, in their order.
     departures: VecDeque<Time>,
+    /// When the last ones left, no longer ago than [`AHEAD`].
+    left: VecDeque<Time>,
     /// When the row was last read, and the time that it had then.
     read: Option<(Time, u64)>,
     /// Of the row that was last read.
@@ -157,6 +160,7 @@ impl SharedBudget {
             idle_since: None,
             store: Store::Quiet,
             departures: VecDeque::new(),
+            left: VecDeque::new(),
             read: None,
             epoch: None,
             cut: None,
@@ -177,6 +181,13 @@ impl SharedBudget {
             self.read = None;
         }
         self.demand = waiting;
+        // Their time has passed, and nobody was there.
+        while self.departures.len() > waiting && self.departures.front().is_some_and(|at| now.since(*at) > ROUND) {
+            self.departures.pop_front();
+        }
+        while self.left.front().is_some_and(|at| now.since(*at) > AHEAD) {
+            self.left.pop_front();
+        }
     }
 
     /// A 429 to a request that was sent at this time.
@@ -303,7 +314,8 @@ impl SharedBudget {
         self.processes = u32::try_from(row.seen.len()).unwrap_or(u32::MAX).max(1);
         let interval = 1_000.0 / (self.rate * row.eased());
         let fair = (AHEAD.as_secs_f64() * self.rate / f64::from(self.processes)).ceil().max(1.0) as usize;
-        let wanted = fair.min(self.demand.saturating_sub(self.departures.len()));
+        let expected = if self.demand > 0 { self.demand + self.left.len() } else { 0 };
+        let wanted = fair.min(expected.saturating_sub(self.departures.len()));
         // What was not used is not made up for.
         let first = row.next.max(time);
         let reserved: Vec<Time> =
@@ -370,6 +382,9 @@ impl SharedBudget {
             due && self.departures.pop_front().is_some()
         };
         self.demand = self.demand.saturating_sub(usize::from(taken));
+        if taken {
+            self.left.push_back(now);
+        }
         taken
     }
 }

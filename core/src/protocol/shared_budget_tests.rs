@@ -267,3 +267,61 @@ fn a_clock_that_jumps_lets_little_through() {
     let most = world.most(0..u64::MAX / 2);
     assert!(most <= 100 + 60, "{most}");
 }
+
+/// One process with a store that answers at once, in steps of 10 ms: `waiting` says how many requests wait at a time.
+fn alone(seconds: u64, mut waiting: impl FnMut(Time, usize) -> usize) -> Vec<Time> {
+    let mut budget = SharedBudget::new("a", 2.0);
+    let mut row: Option<(String, u64)> = None;
+    let mut sent = Vec::new();
+    for now in (0..seconds * 100).map(|step| Time::from_start(Duration::from_millis(step * 10))) {
+        budget.demand(now, waiting(now, sent.len()));
+        loop {
+            match budget.step(now) {
+                BudgetStep::Load => budget.loaded(now, row.as_ref().map(|(value, version)| (value.as_str(), *version))),
+                BudgetStep::Swap { expected, value } => {
+                    assert_eq!(expected, row.as_ref().map(|(_, version)| *version));
+                    row = Some((value, expected.unwrap_or_default() + 1));
+                    budget.swapped(row.as_ref().map(|(_, version)| *version));
+                }
+                BudgetStep::WaitUntil(_) | BudgetStep::Idle => break,
+            }
+        }
+        while budget.demand > 0 && budget.take(now) {
+            sent.push(now);
+        }
+    }
+    sent
+}
+
+#[test]
+fn who_sends_one_request_after_the_other_has_the_whole_rate() {
+    let mut last = (0, Time::default());
+    let sent = alone(60, |now, sent| {
+        if last.0 != sent {
+            last = (sent, now);
+        }
+        // Each answer takes 0.2 s; then the next request is there.
+        usize::from(sent == 0 || now.since(last.1) >= Duration::from_millis(200))
+    });
+    assert!((115..=121).contains(&sent.len()), "{}", sent.len());
+    for pair in sent.windows(5) {
+        let took = pair[4].since(pair[0]);
+        assert!(took >= Duration::from_millis(1_990), "{took:?}");
+    }
+}
+
+#[test]
+fn what_was_reserved_and_not_used_is_not_made_up_for() {
+    let until = |seconds| Time::from_start(Duration::from_secs(seconds));
+    // One after the other, then nothing for a while, then many at once.
+    let sent = alone(60, |now, _| match now {
+        now if now < until(20) => 1,
+        now if now < until(40) => 0,
+        _ => 50,
+    });
+    let late = sent.iter().filter(|at| **at >= until(40)).count();
+    // What was reserved last is waited for: nobody has moved the row's time on.
+    assert!((34..=41).contains(&late), "{late}");
+    let first: Vec<_> = sent.iter().filter(|at| **at >= until(40)).take(5).collect();
+    assert!(first[4].since(*first[0]) >= Duration::from_millis(1_990), "{first:?}");
+}
