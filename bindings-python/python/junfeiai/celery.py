@@ -27,7 +27,7 @@ def run_job(
 
     Raises ``TaskFailedError`` if the video failed (the charge is returned; ``retry_failed=True`` pays for another one), and
     ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
-    never sent again before ``resolve_unknown`` has settled it.
+    never sent again before ``reconcile`` or ``resolve_unknown`` has settled it.
     """
     key = request.pop("key", None) or f"celery/{task.request.id}"
     if not step(client, path, key=key, save=save, **request):

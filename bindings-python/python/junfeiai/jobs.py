@@ -37,8 +37,8 @@ def run(
 
     Raises ``TargetExistsError`` before anything is paid if another file has this name, ``TaskFailedError`` if the video
     failed (the charge is returned; ``retry_failed=True`` pays for another one), and ``CreateOutcomeUnknownError`` if a worker
-    died between sending the request and writing down its answer: that job is never sent again before ``resolve_unknown`` has
-    settled it.
+    died between sending the request and writing down its answer: that job is never sent again before ``reconcile`` or
+    ``resolve_unknown`` has settled it.
     """
 
     def work(options: dict[str, Any]) -> Path:
