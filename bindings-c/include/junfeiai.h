@@ -1329,8 +1329,8 @@ JFAI_API int64_t jfai_key_created_at(const struct jfai_key_record *record);
 JFAI_API void jfai_key_record_free(struct jfai_key_record *record);
 
 /**
- * What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on; NULL for
- * all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
+ * What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on;
+ * `since` may be NULL for all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
  * `JFAI_ERR_CONFIG` when the client has no journal.
  */
 JFAI_API

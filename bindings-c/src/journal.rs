@@ -320,8 +320,8 @@ pub struct jfai_spending {
     json: OwnedCStr,
 }
 
-/// What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on; NULL for
-/// all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
+/// What was created and charged under the client's journal, for each UTC day and model, from the day `since` (`YYYY-MM-DD`) on;
+/// `since` may be NULL for all of it. Sends no request. Known are the charges that a wait or a query has seen; a file reaches back 400 days, a database 30.
 /// `JFAI_ERR_CONFIG` when the client has no journal.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_get_spending(

@@ -232,6 +232,7 @@ static void main_job(const jfai_client *client, const char *folder) {
   CHECK(strcmp(jfai_summary_path(summary), path) == 0);
   CHECK(jfai_summary_bytes(summary) == last_bytes && last_bytes > 1000);
   CHECK(jfai_summary_duration_ms(summary) == 4000);
+  CHECK(jfai_summary_charged_units(summary) > 0 && jfai_summary_charged_units(NULL) == -1);
   CHECK(jfai_summary_width(summary) == 1280 && jfai_summary_height(summary) == 720);
   CHECK(jfai_summary_attempts(summary) >= 1 && jfai_summary_elapsed_ms(summary) >= 0);
   CHECK(!jfai_summary_resumed(summary) || jfai_summary_attempts(summary) > 1);
@@ -466,6 +467,9 @@ static void journal(const jfai_client *without, const char *folder) {
   EXPECT(JFAI_OK, jfai_client_options_use_env(o, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_journal(o, path, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_journal_prompts(o, true, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_max_cost_strict(o, true, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_client_new(o, &client, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_max_cost(o, 5, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_poll_interval_ms(o, 20, &err));
   EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));
   jfai_client_options_free(o);
@@ -504,6 +508,8 @@ static void journal(const jfai_client *without, const char *folder) {
   CHECK(jfai_reconciliation_count(settled) == 0 && jfai_reconciliation_retry_after_ms(settled) == -1);
   CHECK(jfai_settled_verdict(settled, 0) == 0 && jfai_settled_reason(settled, 0) == NULL && jfai_settled_charged_units(settled, 0) == -1);
   CHECK(jfai_settled_task_id(settled, 0) == NULL && jfai_settled_created_at(settled, 0) == -1 && jfai_reconciliation_count(NULL) == 0);
+  CHECK(jfai_settled_intent(settled, 0) == NULL && jfai_settled_key(settled, 0) == NULL && jfai_settled_model(settled, 0) == NULL);
+  CHECK(jfai_settled_seconds(settled, 0) == NULL && jfai_settled_request_id(settled, 0) == NULL);
   jfai_reconciliation_free(settled);
   EXPECT(JFAI_OK, jfai_resolve_unknown(client, "never-seen", NULL, &found, &err));
   CHECK(!found);

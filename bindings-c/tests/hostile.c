@@ -70,6 +70,9 @@ WHOLE(request_set_validate, request, int32_t)
 static jfai_status do_client_options_set_request_rate(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_request_rate(a->options, v->number, (uint32_t)v->whole, e);
 }
+static jfai_status do_client_options_set_max_cost(struct all *a, const struct value *v, jfai_error **e) {
+  return jfai_client_options_set_max_cost(a->options, v->number, e);
+}
 static jfai_status do_client_options_set_retry_pauses_ms(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_retry_pauses_ms(a->options, v->whole, v->whole, v->whole, e);
 }
@@ -157,6 +160,10 @@ static const struct row {
     N(client_options_set_request_rate, -INFINITY, 1, "set_request_rate"), N(client_options_set_request_rate, -1, 1, "set_request_rate"),
     N(client_options_set_request_rate, -0.0, 1, "set_request_rate"), N(client_options_set_request_rate, 1, 0, "set_request_rate"),
     N(client_options_set_request_rate, 1e308, UINT32_MAX, NULL), N(client_options_set_request_rate, 5e-324, 8, NULL),
+    N(client_options_set_max_cost, NAN, 0, "set_max_cost"), N(client_options_set_max_cost, INFINITY, 0, "set_max_cost"),
+    N(client_options_set_max_cost, -1, 0, "set_max_cost"), N(client_options_set_max_cost, -5e-324, 0, "set_max_cost"),
+    N(client_options_set_max_cost, 1e308, 0, "set_max_cost"), N(client_options_set_max_cost, 0, 0, "set_max_cost"),
+    N(client_options_set_max_cost, 5e-324, 0, "set_max_cost"), N(client_options_set_max_cost, 1000, 0, NULL),
     T(request_new, NULL, "prompt"), T(request_new, "", "request_new"), T(request_new, " \n", "request_new"),
     T(request_new, BAD_UTF8, "prompt"), T(request_new, huge, "request_new"),
     T(request_from_json, NULL, "json"), T(request_from_json, "[]", "object"), T(request_from_json, "{", "json"),

@@ -290,6 +290,7 @@ async fn run(
         "bytes": finished.total,
         "attempts": finished.attempts,
         "resumed": finished.resumed,
+        "charged_units": video.charged_units(),
         "duration_s": info.and_then(|info| info.duration).map(|duration| duration.as_secs_f64()),
         "width": info.and_then(|info| info.width),
         "height": info.and_then(|info| info.height),

@@ -103,7 +103,9 @@ describe("the journal in a store", () => {
     const refused = await rejection(videos.create({ prompt: "a", seconds: 7 }));
     assert.deepEqual([refused.code, refused.field, refused.maybeExecuted], ["invalid_request", "maxCost", false]);
     assert.equal(await posts(), 0);
-    assert.equal((await videos.create({ prompt: "a", seconds: 6 })).warnings.length, 0);
+    const task = await videos.create({ prompt: "a", seconds: 6 });
+    assert.equal(task.warnings.length, 0);
+    assert.equal((await (await task.wait()).save(join(folder, "paid.mp4"))).chargedUnits, told.units);
     assert.throws(() => make({ maxCostStrict: true }).endpoint, (error) => error.code === "config" && error.field === "maxCostStrict");
   });
 

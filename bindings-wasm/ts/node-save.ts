@@ -13,8 +13,8 @@ export async function saveToFile(
   // The working folder may be another one before the save ends.
   const files = new NodeStorage(resolve(target));
   try {
-    const { bytes, width, height, resumed, attempts, duration_s } = await save(files) as Saved;
-    return { path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000 };
+    const { bytes, width, height, resumed, attempts, duration_s, charged_units } = await save(files) as Saved;
+    return { path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000, chargedUnits: charged_units };
   } catch (error) {
     if (error instanceof JunFeiAIError && (error.code === "io" || error.code === "no_space")) error.cause ??= files.failure;
     throw error;

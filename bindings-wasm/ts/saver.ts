@@ -15,6 +15,8 @@ export interface Summary {
   resumed: boolean;
   /** Requests sent for it. */
   attempts: number;
+  /** What the task was charged, in the server's units (500000 = 1 USD), where a query of the task has said it. */
+  chargedUnits: number | null;
 }
 
 /** What a name leads to. */
@@ -61,6 +63,7 @@ export interface Saved {
   duration_s: number | null;
   width: number | null;
   height: number | null;
+  charged_units: number | null;
 }
 
 export type Saver = (path: string | URL, options: SaveOptions, save: (storage: Storage) => Promise<unknown>) => Promise<Summary>;

@@ -152,6 +152,13 @@ impl Video {
         VideoReader::open(|policy| self.fetch(policy), options).await
     }
 
+    /// What its task was charged, in the server's units (500000 = 1 USD), where a query of the task has said it (observed, beyond
+    /// the service document).
+    #[cfg(feature = "journal")]
+    pub fn charged_units(&self) -> Option<u64> {
+        self.source.charge.units()
+    }
+
     /// The answer to a player that sent this `Range` header. `known_total` is the file's length where a former answer
     /// said it; it saves asking for more than is needed.
     ///

@@ -1,6 +1,6 @@
 //! Where a video is.
 
-#[cfg(feature = "native")]
+#[cfg(feature = "journal")]
 use std::sync::{Arc, OnceLock};
 
 use crate::calls::client_core::ClientCore;
@@ -21,9 +21,9 @@ pub(crate) struct Source {
 
 /// What the task cost, in units, once that was seen. Clones share it: whoever asks for the task notes it for all.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Charge(#[cfg(feature = "native")] Arc<OnceLock<u64>>);
+pub(crate) struct Charge(#[cfg(feature = "journal")] Arc<OnceLock<u64>>);
 
-#[cfg_attr(not(feature = "native"), allow(clippy::unused_self, clippy::missing_const_for_fn))]
+#[cfg_attr(not(feature = "journal"), allow(clippy::unused_self, clippy::missing_const_for_fn))]
 impl Charge {
     /// What this state of the task says.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
@@ -33,15 +33,15 @@ impl Charge {
     }
 
     pub(crate) fn note(&self, snapshot: &Snapshot) {
-        #[cfg(feature = "native")]
+        #[cfg(feature = "journal")]
         if let Some(units) = snapshot.charged_units {
             _ = self.0.set(units);
         }
-        #[cfg(not(feature = "native"))]
+        #[cfg(not(feature = "journal"))]
         let _ = snapshot;
     }
 
-    #[cfg(feature = "native")]
+    #[cfg(feature = "journal")]
     pub(crate) fn units(&self) -> Option<u64> {
         self.0.get().copied()
     }
