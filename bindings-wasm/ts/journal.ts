@@ -35,8 +35,8 @@ export type Pending =
       fingerprint: string | null; prompt: string | null; key: string | null;
     }
   | {
-      kind: "unknown"; state: "create_outcome_unknown"; intent: string; model: string; seconds: string | null; createdAt: Date; pid: number | null;
-      /** The kind of the error, `abandoned` when the caller gave it up, or `crashed` when its process ended first. */
+      kind: "unknown"; intent: string; model: string; seconds: string | null; createdAt: Date; pid: number | null;
+      /** The kind of the error, `abandoned` when the caller gave it up, `crashed` when its process ended first, `charged` when `reconcile` found its charge. */
       reason: string; fingerprint: string; prompt: string | null; key: string | null;
     };
 

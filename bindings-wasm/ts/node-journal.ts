@@ -101,7 +101,7 @@ function pendingOf(raw: RawPending): Pending {
   const { task_id, created_at, at, intent, pid, reason, ...rest } = raw;
   const shaped = raw.kind === "task"
     ? { ...rest, taskId: task_id, createdAt: date(created_at) }
-    : { ...rest, state: "create_outcome_unknown", intent, createdAt: date(at), pid, reason };
+    : { ...rest, intent, createdAt: date(at), pid, reason };
   return shaped as Pending;
 }
 

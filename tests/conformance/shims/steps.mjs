@@ -111,7 +111,10 @@ const verbs = {
     estimate: picked(await now.client.videos.estimate(requestOf(request)),
       "units usd certainty units_at_most billed_seconds price_per_second size_ratio group group_ratio notes"),
   }),
-  pending: async (now) => ({ pending: (await now.client.videos.pending()).map((one) => picked(one, "kind task_id model seconds state prompt")) }),
+  // What a create request is unknown for is its state in the other languages.
+  pending: async (now) => ({
+    pending: (await now.client.videos.pending()).map((one) => picked({ state: one.reason, ...one }, "kind task_id model seconds state prompt")),
+  }),
   key: async (now, { key }) => {
     const known = await now.client.videos.key(key);
     return { known: known && picked(known, "state attempt task_id path") };
