@@ -132,11 +132,12 @@ describe("several processes", () => {
     });
   }
 
-  test("that are killed leave every row as it was or as it should be", async () => {
+  test("that are killed leave every row as it was or as it should be", async (t) => {
     const store = new FolderStore(place);
     for (let round = 0; round < 6; round += 1) {
       const before = Number((await store.load("count"))?.value ?? 0);
       const child = start(1_000_000, 0);
+      t.after(() => child.kill("SIGKILL"));
       await once(child.stdout, "data");
       while (Number((await store.load("count"))?.value ?? 0) < before + 3 + round * 7) await new Promise((resolve) => { setTimeout(resolve, 1); });
       child.kill("SIGKILL");

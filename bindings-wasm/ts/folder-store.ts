@@ -17,7 +17,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { promises as fs, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { JournalStore, StoreRow } from "./values.js";
 
 const MARK = "junfeiai-journal";
@@ -110,8 +110,14 @@ export class FolderStore implements JournalStore {
 
   async #written(text: string): Promise<string> {
     const path = join(this.#folder, "new", `${process.pid}-${randomBytes(8).toString("hex")}`);
-    await fs.writeFile(path, text, { flag: "wx", mode: 0o600 });
-    await synced(path);
+    const file = await fs.open(path, "wx", 0o600);
+    try {
+      await file.writeFile(text);
+      // One that fails is an error: what is not on the disk is no record of something paid for.
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     return path;
   }
 
@@ -187,7 +193,12 @@ export class FolderStore implements JournalStore {
     if (form === undefined) {
       const other = there.find((name) => !["new", REMOVED].includes(name));
       if (other !== undefined) throw new Error(`${this.#folder} holds other files (${other}): name an empty folder, or one that is not there`);
-      await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
+      const first = await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
+      // The names of the folders that were made, too.
+      for (let at = this.#folder; first !== undefined && at.length >= dirname(first).length; at = dirname(at)) {
+        await synced(at);
+        if (at === dirname(at)) break;
+      }
       // Each is there with all of its text, or it is not there.
       await fs.rename(await this.#written("-"), join(this.#folder, REMOVED));
       await fs.rename(await this.#written(FORM), mark);
@@ -238,10 +249,9 @@ async function tidy(place: string, file: string, all: readonly number[], keptMs:
   }
 }
 
-/** On the disk, where the system can do that. */
-async function synced(path: string): Promise<void> {
-  const file = await fs.open(path, "r").catch(() => undefined);
-  // Windows syncs neither folders nor what was opened to be read.
+/** The names in a folder on the disk, where the system can do that: Windows syncs no folders. */
+async function synced(folder: string): Promise<void> {
+  const file = await fs.open(folder, "r").catch(() => undefined);
   await file?.sync().catch(() => undefined);
   await file?.close();
 }
