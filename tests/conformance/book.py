@@ -58,8 +58,9 @@ class Scenario:
         own = self.bindings.get(binding, {})
         changed = own.get("steps", {})
         steps = [{**step, "expect": changed.get(str(at), step.get("expect", {}))} for at, step in enumerate(self.steps)]
+        server = leave_time(self.server) if binding == "browser" else self.server
         return Scenario(**{
-            **self.__dict__, "steps": steps, "client": {**self.client, **own.get("client", {})},
+            **self.__dict__, "steps": steps, "server": server, "client": {**self.client, **own.get("client", {})},
             "client_error": own.get("client_error", self.client_error),
             "server_saw": {**self.server_saw, **own.get("server_saw", {})},
             "files_after": {**self.files_after, **own.get("files_after", {})},
@@ -76,6 +77,14 @@ class Scenario:
     def expectations(self) -> list[Any]:
         """All that is expected of the client and of the steps."""
         return [{"error": self.client_error}, *(step["expect"] for step in self.steps)]
+
+
+def leave_time(server: dict[str, Any]) -> dict[str, Any]:
+    """Cut bodies whose connections end a while after the last byte: a browser throws away what the page has not read
+    when a connection breaks, and how far a page has come by then would be chance."""
+    rules = [{**rule, "fault": {"pause_ms": 500, **rule["fault"]}} if rule["fault"]["kind"] == "cut_body" else rule
+             for rule in server.get("rules", [])]
+    return {**server, "rules": rules} if rules else server
 
 
 def check(scenario: dict[str, Any], bindings: set[str]) -> None:

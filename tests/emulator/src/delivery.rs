@@ -24,6 +24,8 @@ pub(crate) struct Delivery {
     pub(crate) until_close: bool,
     /// It breaks off all the same.
     pub(crate) breaks: bool,
+    /// Time between the last byte before a cut and the end of the connection, 10 ms unless it is said.
+    pub(crate) cut_pause: Option<Duration>,
     /// Pause after so many bytes, for so many milliseconds or for ever.
     pub(crate) stall: Option<(u64, Option<u64>)>,
     /// End the connection at a moment.
@@ -191,7 +193,7 @@ impl Sender {
         while self.connection.written() - self.written_before < self.sent {
             sleep(Duration::from_millis(1)).await;
         }
-        sleep(Duration::from_millis(10)).await;
+        sleep(self.delivery.cut_pause.unwrap_or(Duration::from_millis(10))).await;
         if rst {
             self.connection.reset_on_close();
         }

@@ -193,8 +193,9 @@ impl Exchange {
                 });
             }
             Fault::SlowHeaders { ms_per_byte, bytes } => self.connection.drip(*bytes, *ms_per_byte),
-            Fault::CutBody { after_bytes, rst, clean } => {
+            Fault::CutBody { after_bytes, rst, clean, pause_ms } => {
                 delivery.cut = Some((*after_bytes, *rst));
+                delivery.cut_pause = Some(Duration::from_millis(*pause_ms));
                 delivery.breaks = !clean;
             }
             Fault::StallBody { after_bytes, ms } => delivery.stall = Some((*after_bytes, *ms)),

@@ -135,6 +135,10 @@ pub enum Fault {
         /// connection breaks, as where a proxy in front does it.
         #[serde(default = "yes")]
         clean: bool,
+        /// Real milliseconds between the last byte and the end. A browser throws away what a page has not read when
+        /// the connection breaks: a test that wants the page to see those bytes leaves it time.
+        #[serde(default = "soon")]
+        pause_ms: u64,
     },
     /// The right answer without a length, whole: the end of the connection is its end.
     UntilClose {},
@@ -232,6 +236,9 @@ const fn yes() -> bool {
 }
 const fn deep() -> u32 {
     100_000
+}
+const fn soon() -> u64 {
+    10
 }
 const fn slow_ms() -> u64 {
     20

@@ -204,6 +204,10 @@ fn bodies_that_end_too_soon() {
     let emu = with_fault("create", r#"{"kind":"cut_body","after_bytes":10}"#);
     let answer = post(&emu, &wish());
     assert_eq!((answer.status, answer.body.len(), emu.created_tasks()), (200, 10, 1));
+    // The end comes when it was asked for.
+    let emu = with_fault("create", r#"{"kind":"cut_body","after_bytes":10,"pause_ms":250}"#);
+    let answer = post(&emu, &wish());
+    assert!(answer.body.len() == 10 && answer.took.as_millis() >= 250);
 }
 
 #[test]
