@@ -12,16 +12,23 @@ sys.path.insert(0, str(ROOT / "tests" / "docs"))
 import blocks  # noqa: E402
 import shell  # noqa: E402
 
+# An error that is given back was one: the program says so at its end.
 HEADS = {
-    "c": "#include <junfeiai.h>\n#include <stdio.h>\nint main(void) {\n",
+    "c": "#include <junfeiai.h>\n#include <stdio.h>\n"
+         "static int failed;\n"
+         "static void noted_free(jfai_error *err) { failed |= err != NULL; jfai_error_free(err); }\n"
+         "#define jfai_error_free noted_free\n"
+         "int main(void) {\n",
     "cpp": "#include <iostream>\n#include <junfeiai.hpp>\n#include <thread>\nint main() try {\n",
 }
 TAILS = {
-    "c": "return err == NULL ? 0 : 1;\n}\n",
+    "c": "return failed;\n}\n",
     "cpp": "} catch (const std::exception &e) {\n  std::cerr << e.what() << '\\n';\n  return 1;\n}\n",
 }
-# Set free by the block, which shows what it does with it.
-FREED = "jfai_error_free(err);"
+# A block that shows what to do with an error has one.
+SHOWS_AN_ERROR = "switch (jfai_error_status(err))"
+# What a block owns: `jfai_task *task = NULL;` and the like.
+OWNED = re.compile(r"^jfai_(\w+) \*(\w+) = NULL;$", re.MULTILINE)
 
 
 def source(block):
@@ -30,9 +37,14 @@ def source(block):
     if "int main" in text:
         return text
     tail = TAILS[block.language]
-    if FREED in text:
-        tail = tail.replace("err == NULL ? 0 : 1", "0")
+    if SHOWS_AN_ERROR in text:
+        tail = tail.replace("failed", "!failed")
     return HEADS[block.language] + text + tail
+
+
+def kept(block):
+    """What a block in C makes and never frees: whoever copies it would leak that."""
+    return [name for kind, name in OWNED.findall(block.text) if f"jfai_{kind}_free({name});" not in block.text]
 
 
 def check(suite, emulator, prefix):
@@ -43,6 +55,8 @@ def check(suite, emulator, prefix):
     flags = ["-I", prefix / "include", "-L", prefix / "lib", "-ljunfeiai", f"-Wl,-rpath,{prefix / 'lib'}"]
     compilers = {"c": ["gcc", "-std=c11"], "cpp": ["g++", "-std=c++17"]}
     jobs, programs = [], []
+    for block in blocks.collect("c"):
+        suite.report(f"{block.file}:{block.line} frees what it makes", not kept(block), ", ".join(kept(block)))
     for block in [*blocks.collect("c"), *blocks.collect("cpp")]:
         name = f"{block.file}:{block.line}"
         path = folder / f"{re.sub(r'[^A-Za-z0-9]', '_', name)}.{block.language}"
