@@ -1,0 +1,58 @@
+/** The same create request twice is carried out once, and answered twice. */
+import type { VideoRequest } from "#main";
+import { refusal } from "./responses.js";
+
+const KNOWN_CREATES = 1024;
+/** What fits into a key of the journal, with the word in front of it. */
+const SHORT_NAME = /^[\x21-\x7e]{1,150}$/;
+
+/** The outcome of a create request: its response, and whether a task may exist. */
+export interface Carried { response: Response; mayExist: boolean }
+
+/**
+ * The latest create requests by their `Idempotency-Key`. Chromium sends a POST again by itself when a kept connection closes without
+ * a response, and no script can prevent it; what may have made a task is not carried out again but answered as before. This is the
+ * memory of one process; with a journal, {@link journalKey} makes it that of all processes that share the journal.
+ */
+export class Creates {
+  /** The request by its digest, as images are inside of it. Only what has ended is ever forgotten, the oldest first. */
+  readonly #known = new Map<string, { digest: string; carried: Promise<Carried> }>();
+  readonly #ended = new Set<string>();
+
+  async once(key: string | null, order: VideoRequest, work: () => Promise<Carried>): Promise<Response> {
+    if (key === null) return (await work()).response;
+    // As it came: whoever allows it may change it.
+    const digest = await digestOf(JSON.stringify(order));
+    const known = this.#known.get(key);
+    if (known && known.digest !== digest) {
+      return refusal(422, "idempotency_key_reused", "this Idempotency-Key was used for another request: use a new one");
+    }
+    const carried = known?.carried ?? work();
+    if (!known) {
+      this.#known.set(key, { digest, carried });
+      void carried.then(({ mayExist }) => { this.#end(key, mayExist); });
+    }
+    return (await carried).response.clone();
+  }
+
+  #end(key: string, mayExist: boolean): void {
+    // What was refused may be tried again.
+    if (!mayExist) return void this.#known.delete(key);
+    this.#ended.add(key);
+    const oldest = this.#ended.keys().next();
+    if (this.#ended.size > KNOWN_CREATES && !oldest.done) {
+      this.#ended.delete(oldest.value);
+      this.#known.delete(oldest.value);
+    }
+  }
+}
+
+async function digestOf(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The key under which the journal knows a create request that has this `Idempotency-Key`. */
+export async function journalKey(name: string): Promise<string> {
+  return `page/${SHORT_NAME.test(name) ? name : await digestOf(name)}`;
+}

@@ -1,0 +1,101 @@
+/** The handler for Node's `http`, and for the frameworks that are built upon it. */
+import { BODY_READ, refusal } from "./responses.js";
+
+/** The parts of Node's `http` that the adapter touches, and what Express adds. */
+export interface NodeRequest extends AsyncIterable<Uint8Array> {
+  method?: string | undefined;
+  url?: string | undefined;
+  headers: Record<string, string | string[] | undefined>;
+  /** Whether its body was read by somebody else. */
+  readonly readableDidRead?: boolean;
+  /** Express: the path before it was cut off at a mount point. */
+  originalUrl?: string | undefined;
+  /** Express: what a body parser has read. */
+  body?: unknown;
+}
+export interface NodeResponse {
+  writeHead(status: number, headers: Record<string, string | string[]>): unknown;
+  write(chunk: Uint8Array): boolean;
+  end(): unknown;
+  destroy(error?: Error): unknown;
+  on(event: string, listener: () => void): unknown;
+  readonly writableEnded: boolean;
+  readonly destroyed: boolean;
+}
+
+type Handler = (request: Request) => Promise<Response>;
+
+/** How each handler reports what went wrong behind its response. */
+export const answering = new WeakMap<Handler, (error: unknown, request: Request, taskId: string | null) => void>();
+
+/**
+ * The handler for Node's `http.createServer`, Express and their like. `body`: what was parsed of the request, where the framework reads
+ * it before and keeps it elsewhere than Express (Fastify and Koa); anything that is no body, such as the `next` of Express, is passed over.
+ */
+export function toNodeHandler(handler: Handler): (request: NodeRequest, response: NodeResponse, body?: unknown) => Promise<void> {
+  return async (incoming, outgoing, body) => {
+    const gone = new AbortController();
+    // One listener each, however often a slow page makes us wait.
+    let wake = (): void => undefined;
+    outgoing.on("drain", () => { wake(); });
+    outgoing.on("close", () => {
+      if (!outgoing.writableEnded) gone.abort();
+      wake();
+    });
+    const drained = (): Promise<void> => new Promise((resolve) => {
+      wake = resolve;
+      if (gone.signal.aborted || outgoing.destroyed) resolve();
+    });
+    const given = typeof body === "function" ? undefined : body;
+    const request = toRequest(incoming, gone.signal, given ?? incoming.body, given !== undefined);
+    const report = (error: unknown): void => { answering.get(handler)?.(error, request, null); };
+    try {
+      const lost = request.method === "POST" && request.body === null && incoming.readableDidRead === true;
+      if (lost) report(new Error(BODY_READ));
+      const answer = lost ? refusal(500, "proxy_error", "the proxy failed") : await handler(request);
+      outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
+      if (answer.body) await pipe(answer.body, outgoing, gone.signal, drained);
+      outgoing.end();
+    } catch (error) {
+      report(error);
+      // The response is not complete: cutting the connection shows it.
+      outgoing.destroy(gone.signal.aborted || !(error instanceof Error) ? undefined : error);
+    }
+  };
+}
+
+/** Node's request as a standard one; without a body where somebody else has read it and it is nowhere to be found. */
+function toRequest(incoming: NodeRequest, signal: AbortSignal, parsed: unknown, given: boolean): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
+  }
+  const method = incoming.method ?? "GET";
+  const url = new URL(incoming.originalUrl ?? incoming.url ?? "/", `http://${headers.get("host") ?? "localhost"}`);
+  const isRead = incoming.readableDidRead === true;
+  if (method === "GET" || method === "HEAD" || (isRead && parsed === undefined)) return new Request(url, { method, headers, signal });
+  if (!given && !isRead) {
+    const body = (ReadableStream as unknown as { from(source: NodeRequest): ReadableStream }).from(incoming);
+    return new Request(url, { method, headers, body, signal, duplex: "half" } as RequestInit);
+  }
+  // What was parsed is written anew: its length may be another.
+  headers.delete("content-length");
+  headers.delete("content-encoding");
+  const body = typeof parsed === "string" || parsed instanceof Uint8Array ? parsed as BodyInit : JSON.stringify(parsed);
+  return new Request(url, { method, headers, body, signal });
+}
+
+async function pipe(body: ReadableStream<Uint8Array>, outgoing: NodeResponse, signal: AbortSignal, drained: () => Promise<void>): Promise<void> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (signal.aborted || outgoing.destroyed) throw signal.reason;
+      if (!outgoing.write(value)) await drained();
+    }
+  } finally {
+    void reader.cancel().catch(() => undefined);
+  }
+}

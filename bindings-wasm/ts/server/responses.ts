@@ -1,0 +1,49 @@
+/** The responses that a page gets: those of the service, without what they say about your account. */
+import { JunFeiAIError, type Task } from "#main";
+
+/** Why a create request cannot be read. Its body can be read once. */
+export const BODY_READ = "the body of the request was read by another middleware: mount the handler in front of it, or give the parsed body to the function of toNodeHandler";
+
+export function created(task: Task): Response {
+  const billed = task.billedSeconds;
+  const { id, rawStatus: status, model } = task;
+  return json(200, { id, task_id: id, status, model, object: "video" },
+    billed === null ? {} : { "X-New-Api-Other-Ratios": JSON.stringify({ seconds: billed }) });
+}
+
+export function queried(task: Task): Response {
+  const unix = (date: Date | null): number => (date ? date.getTime() / 1000 : 0);
+  return json(200, {
+    code: "success",
+    // Without an address the page reads the video through this handler.
+    data: {
+      task_id: task.id, status: task.rawStatus, progress: task.progress === null ? "" : `${String(task.progress)}%`,
+      fail_reason: task.failReason ?? "", model: task.model, created_at: unix(task.createdAt), start_time: unix(task.startedAt),
+      finish_time: unix(task.finishedAt),
+    },
+  });
+}
+
+/** `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
+export function failure(error: unknown, left?: { task_id: string | null }): Response {
+  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
+  const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
+  const status = error.status !== null && error.status >= (left ? 500 : 400) ? error.status : left ? 502 : fallback;
+  const headers: Record<string, string> = {};
+  if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
+  if (error.requestId) headers["X-Oneapi-Request-Id"] = error.requestId;
+  return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? error.message, headers, left);
+}
+
+export function refusal(
+  status: number, code: string, message: string, headers: Record<string, string> = {}, left: object = { data: null },
+): Response {
+  return json(status, { code, message, ...left }, headers);
+}
+
+function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status, headers: { "Content-Type": "application/json", "Cache-Control": "private, no-store", ...headers },
+  });
+}
+
