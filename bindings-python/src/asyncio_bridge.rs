@@ -288,3 +288,15 @@ pub(crate) fn immediate(py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>>
         py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "immediate"), (value,)).map(Bound::unbind)
     })
 }
+
+/// What may be awaited and need not be, and returns nothing.
+pub(crate) fn done(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    short(py, || py.import(intern!(py, "junfeiai._aio"))?.getattr(intern!(py, "DONE")).map(Bound::unbind))
+}
+
+/// The coroutine of a call that opens something, to be awaited or entered.
+pub(crate) fn opening(py: Python<'_>, coroutine: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    short(py, || {
+        py.import(intern!(py, "junfeiai._aio"))?.call_method1(intern!(py, "Opening"), (coroutine,)).map(Bound::unbind)
+    })
+}

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use junfeiai::{
-    Advance, CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait, WaitPolicy, WaitState,
+    Advance, CheckOptions, Client, RangeResponse, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait,
+    WaitPolicy, WaitState,
 };
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
@@ -39,6 +41,10 @@ pub(crate) trait ResultClasses: CallMode {
     fn advanced(py: Python<'_>, step: Advance) -> CallResult;
     /// An open video as a file.
     fn reader(py: Python<'_>, reader: VideoReader, pinned: PinnedRuntime) -> CallResult;
+    /// An answer for a player.
+    fn range_response(py: Python<'_>, response: RangeResponse, pinned: PinnedRuntime) -> CallResult;
+    /// A coroutine that opens something, or what is open already.
+    fn opening(py: Python<'_>, opened: Py<PyAny>) -> CallResult;
     /// A stream as an iterator, with what is known of its paid tasks.
     fn iterator(py: Python<'_>, items: Items, paid: Option<Arc<PaidCall>>) -> CallResult;
 }
@@ -252,7 +258,21 @@ pub(crate) fn open<M: ResultClasses>(py: Python<'_>, video: &Video) -> CallResul
     let video = video.clone();
     let pinned = PinnedRuntime::default();
     let context = CallContext::pinned_to(&pinned);
-    M::run(py, &context, async move { video.open().await }, |py, reader| M::reader(py, reader, pinned))
+    let opened = M::run(py, &context, async move { video.open().await }, |py, reader| M::reader(py, reader, pinned))?;
+    M::opening(py, opened)
+}
+
+pub(crate) fn serve<M: ResultClasses>(
+    py: Python<'_>,
+    video: &Video,
+    range_header: Option<String>,
+    total: Option<u64>,
+) -> CallResult {
+    let video = video.clone();
+    let pinned = PinnedRuntime::default();
+    let context = CallContext::pinned_to(&pinned);
+    let call = async move { video.serve(range_header.as_deref(), total).await };
+    M::run(py, &context, call, |py, response| M::range_response(py, response, pinned))
 }
 
 pub(crate) fn pending<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
@@ -321,10 +341,10 @@ pub(crate) fn resume_pending<M: ResultClasses>(py: Python<'_>, client: &Client, 
 }
 
 pub(crate) fn iter_bytes<M: ResultClasses>(py: Python<'_>, video: &Video) -> CallResult {
-    let pieces: Items = Box::pin(
-        video
-            .stream()
-            .map(|piece| piece.map(|bytes| -> DeferredObject { Box::new(move |py| Ok(to_bytes(py, &bytes))) })),
-    );
-    M::iterator(py, pieces, None)
+    M::iterator(py, pieces(video.stream()), None)
+}
+
+/// Bytes as they come, as objects of Python.
+pub(crate) fn pieces(bytes: impl Stream<Item = junfeiai::Result<Bytes>> + Send + 'static) -> Items {
+    Box::pin(bytes.map(|piece| piece.map(|bytes| -> DeferredObject { Box::new(move |py| Ok(to_bytes(py, &bytes))) })))
 }

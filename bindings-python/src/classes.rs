@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::asyncio_bridge::immediate;
+use crate::asyncio_bridge::{done, immediate, opening};
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, Blocking};
 use crate::calls::{self, ResultClasses, WaitArguments};
@@ -17,6 +17,7 @@ use crate::interpreter::short;
 use crate::iterators::{AsyncIterator, Items, Iterator};
 use crate::json::json_to_python;
 use crate::paid_calls::PaidCall;
+use crate::range_response::{AsyncRangeResponse, RangeResponse};
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
 use crate::values::{FilePath, TaskWarning, quoted};
@@ -56,8 +57,8 @@ macro_rules! classes {
         $(#[$video_doc:meta])* $Video:ident
         $(#[$outcome_doc:meta])* $Outcome:ident
         $(#[$advanced_doc:meta])* $Advanced:ident
-        $reader:expr;
-        $Iterator:ident;
+        $reader:expr, $opening:expr;
+        $Iterator:ident, $RangeResponse:ident;
         $restore:literal
     ) => {
         impl ResultClasses for $Mode {
@@ -94,6 +95,18 @@ macro_rules! classes {
 
             fn reader(py: Python<'_>, reader: junfeiai::VideoReader, pinned: PinnedRuntime) -> PyResult<Py<PyAny>> {
                 $reader(py, reader, pinned)
+            }
+
+            fn range_response(
+                py: Python<'_>,
+                response: junfeiai::RangeResponse,
+                pinned: PinnedRuntime,
+            ) -> PyResult<Py<PyAny>> {
+                Ok(Py::new(py, $RangeResponse::new(py, response, pinned)?)?.into_any())
+            }
+
+            fn opening(py: Python<'_>, opened: Py<PyAny>) -> PyResult<Py<PyAny>> {
+                $opening(py, opened)
             }
 
             fn iterator(py: Python<'_>, items: Items, paid: Option<Arc<PaidCall>>) -> PyResult<Py<PyAny>> {
@@ -674,6 +687,16 @@ macro_rules! classes {
                 calls::open::<$Mode>(py, &self.video)
             }
 
+            /// Answers a media player that sent this ``Range`` header (``None``: the whole video), exact to the byte, whatever
+            /// the service does with ``Range``: pass status, headers and bytes on in a route of your web framework. ``total`` is
+            /// the length that an earlier answer had, which saves a query. The bytes resume after a broken connection.
+            #[pyo3(signature = (range_header = None, *, total = None), text_signature = "($self, range_header=None, *, total=None)")]
+            fn serve(&self, py: Python<'_>, range_header: Argument<'_>, total: Argument<'_>) -> PyResult<Py<PyAny>> {
+                let mut given = arguments!(range_header total);
+                let (range_header, total) = (given.take("range_header")?, given.int("total")?);
+                calls::serve::<$Mode>(py, &self.video, range_header, total)
+            }
+
             /// The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
             /// structure is not, since nothing is kept.
             fn iter_bytes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -892,8 +915,8 @@ with_signatures! {
     /// >>> step.video.read_range(4, 8)
     /// b'ftyp'
     Advanced
-    reader::file;
-    Iterator;
+    reader::file, |_, file| Ok(file);
+    Iterator, RangeResponse;
     ""
 }
 
@@ -915,9 +938,16 @@ with_signatures! {
     /// 1280
     AsyncClient {
         /// Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        /// them.
-        fn close(&self) {
+        /// them. May be awaited, and need not be.
+        fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
             self.drop_client();
+            done(py)
+        }
+
+        /// The same as ``close``, for code that expects a coroutine.
+        fn aclose(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+            self.drop_client();
+            immediate(py, py.None())
         }
 
         fn __aenter__(this: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
@@ -980,8 +1010,8 @@ with_signatures! {
     /// >>> asyncio.run(main())
     /// True
     AsyncAdvanced
-    async_reader;
-    AsyncIterator;
+    async_reader, opening;
+    AsyncIterator, AsyncRangeResponse;
     "async_"
 }
 

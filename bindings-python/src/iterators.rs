@@ -75,6 +75,11 @@ impl Iterator {
     pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
         Self { items: ForkGuard::new(Stream::new(items, paid)), pinned: PinnedRuntime::default() }
     }
+
+    /// Items whose connection is on this runtime already.
+    pub(crate) fn pinned_to(items: Items, pinned: PinnedRuntime) -> Self {
+        Self { items: ForkGuard::new(Stream::new(items, None)), pinned }
+    }
 }
 
 #[pymethods]

@@ -41,6 +41,7 @@ mod loop_queue;
 mod paid_calls;
 mod parameter_kind;
 mod progress;
+mod range_response;
 mod reader;
 mod runtime;
 mod shutdown;
@@ -93,6 +94,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::SaveProgress>()?;
     module.add_class::<values::TaskWarning>()?;
     module.add_class::<reader::AsyncVideoReader>()?;
+    module.add_class::<range_response::RangeResponse>()?;
+    module.add_class::<range_response::AsyncRangeResponse>()?;
     module.add_class::<classes::Outcome>()?;
     module.add_class::<classes::AsyncOutcome>()?;
     module.add_class::<classes::Advanced>()?;

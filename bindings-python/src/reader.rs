@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::asyncio_bridge::immediate;
+use crate::asyncio_bridge::{done, immediate};
 use crate::blocking_runtime::PinnedRuntime;
 use crate::call_mode::{Asyncio, Blocking, CallContext, CallMode, of_this_process};
 use crate::convert::{argument, to_bytes};
@@ -140,7 +140,7 @@ impl Reader {
 /// >>> import asyncio
 /// >>> async def main():
 /// ...     video = await async_client.videos.generate("A small red ball bouncing once", seconds=6)
-/// ...     async with await video.open() as file:
+/// ...     async with video.open() as file:
 /// ...         await file.seek(4)
 /// ...         return await file.read(4)
 /// >>> asyncio.run(main())
@@ -183,9 +183,16 @@ impl AsyncVideoReader {
         size::<Asyncio>(py, &CallContext::default(), &self.0)
     }
 
-    /// Closes the video and its connection.
-    fn close(&self) {
+    /// Closes the video and its connection. May be awaited, and need not be.
+    fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.0.close();
+        done(py)
+    }
+
+    /// The same as ``close``, for code that expects a coroutine.
+    fn aclose(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.0.close();
+        immediate(py, py.None())
     }
 
     fn __aenter__(this: Bound<'_, Self>) -> PyResult<Py<PyAny>> {

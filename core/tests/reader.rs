@@ -4,6 +4,7 @@
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use junfeiai::{Client, Error, ErrorKind, ReaderOptions, Video, VideoReader, blocking};
 use junfeiai_emulator::{Emulator, RecordedRequest, TaskPlan, TaskSpec};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeek, AsyncSeekExt};
@@ -347,4 +348,69 @@ fn the_blocking_reader() {
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).unwrap();
     assert_eq!((inner.kind(), inner.task_id()), (ErrorKind::Integrity, Some(task.as_str())));
+}
+
+/// What a player gets: status, headers by name, and the bytes.
+async fn served(video: &Video, range: Option<&str>, total: Option<u64>) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
+    let mut answer = video.serve(range, total).await.unwrap();
+    let mut body = Vec::new();
+    while let Some(piece) = answer.body.next().await {
+        body.extend_from_slice(&piece.unwrap());
+    }
+    (answer.status, answer.headers, body)
+}
+
+#[tokio::test]
+async fn a_player_is_answered_exactly_whatever_the_server_does() {
+    for content in [
+        "{}",
+        r#"{"past_end":416}"#,
+        r#"{"range":"ignore"}"#,
+        r#"{"range":"no_content_range"}"#,
+        r#"{"content_length":false,"etag":"weak"}"#,
+    ] {
+        let emulator = emulator();
+        let (task, video) = video(&emulator, 256 * KIB, false);
+        emulator.set_scenario_json(&format!(r#"{{"content":{content}}}"#)).unwrap();
+        let file = emulator.video_bytes(&task).unwrap();
+        let length = file.len() as u64;
+        for known in [None, Some(length)] {
+            for (range, start, end) in [
+                ("bytes=0-1", 0, 2),
+                ("bytes=4-", 4, length),
+                ("bytes=-3", length - 3, length),
+                (&*format!("bytes={}-", length - 1), length - 1, length),
+                (&*format!("bytes=10-{}", length + 10), 10, length),
+            ] {
+                let (status, headers, body) = served(&video, Some(range), known).await;
+                assert_eq!(status, 206, "{content} {range} {known:?}");
+                assert!(body == file[start as usize..end as usize], "{content} {range} {known:?}");
+                let said = format!("bytes {start}-{}/{length}", end - 1);
+                assert!(headers.contains(&("Content-Range", said)), "{content} {range} {headers:?}");
+            }
+            // Behind the end, by one byte and by far: whoever asks learns how long the file is.
+            for range in
+                [format!("bytes={length}-"), "bytes=99999999999-".to_owned(), format!("bytes={length}-{length}")]
+            {
+                let (status, headers, body) = served(&video, Some(&range), known).await;
+                assert_eq!((status, body.len()), (416, 0), "{content} {range} {known:?}");
+                assert!(
+                    headers.contains(&("Content-Range", format!("bytes */{length}"))),
+                    "{content} {range} {headers:?}"
+                );
+            }
+        }
+        assert_eq!(served(&video, None, None).await.2, file, "{content}");
+    }
+    // Without ranges and without lengths there is only the whole, and no other bytes are called so.
+    let emulator = emulator();
+    let (task, video) = video(&emulator, 256 * KIB, false);
+    emulator.set_scenario_json(r#"{"content":{"range":"ignore","content_length":false}}"#).unwrap();
+    let file = emulator.video_bytes(&task).unwrap();
+    for range in [None, Some("bytes=0-1"), Some("bytes=4-"), Some("bytes=-3")] {
+        let (status, headers, body) = served(&video, range, None).await;
+        assert!(status == 200 && body == file, "{range:?} {status} {}", body.len());
+        assert!(headers.iter().all(|(name, _)| *name != "Content-Length"), "{range:?} {headers:?}");
+    }
+    assert_eq!(served(&video, Some("bytes=99999999999-"), None).await.0, 416);
 }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Coroutine
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from typing import Any
+
+    from ._native import AsyncVideoReader
 
 
 async def call(start: Any) -> Any:
@@ -18,3 +23,45 @@ async def call(start: Any) -> Any:
 
 async def immediate(value: Any) -> Any:
     return value
+
+
+class Opening(Coroutine["Any", "Any", "AsyncVideoReader"]):
+    """What ``AsyncVideo.open`` returns: await it, or enter it with ``async with``, which closes the video at the end."""
+
+    __slots__ = ("_call", "_file")
+
+    def __init__(self, call: Coroutine[Any, Any, AsyncVideoReader]) -> None:
+        self._call = call
+        self._file: AsyncVideoReader | None = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncVideoReader]:
+        return self._call.__await__()
+
+    def send(self, value: Any, /) -> Any:
+        return self._call.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._call.throw(*error)
+
+    def close(self) -> None:
+        self._call.close()
+
+    async def __aenter__(self) -> AsyncVideoReader:
+        self._file = await self._call
+        return self._file
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _Done(Awaitable[None]):
+    """Something that is done: it may be awaited, and need not be."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Iterator[Any]:  # type: ignore[override]
+        return iter(())
+
+
+DONE = _Done()

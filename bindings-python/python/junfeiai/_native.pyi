@@ -2,10 +2,12 @@
 
 import io
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias, final
+
+from ._aio import Opening
 
 _Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
 _Image: TypeAlias = str | os.PathLike[str] | bytes
@@ -36,6 +38,8 @@ __all__ = [
     "SaveProgress",
     "TaskWarning",
     "AsyncVideoReader",
+    "RangeResponse",
+    "AsyncRangeResponse",
     "Outcome",
     "AsyncOutcome",
     "Advanced",
@@ -413,13 +417,58 @@ class EntryCheck:
 
 
 @final
+class RangeResponse:
+    """The answer to a player: status, headers, and the bytes by iterating. Leaving the iteration ends the transfer.
+    ``Video.serve`` returns it.
+
+    >>> video = client.videos.generate("A small red ball bouncing once", seconds=6)
+    >>> answer = video.serve("bytes=4-7")
+    >>> answer.status, answer.headers["Content-Length"], b"".join(answer)
+    (206, '4', b'ftyp')
+    """
+    @property
+    def status(self) -> int:
+        """200, 206 (a part), or 416 (the part lies behind the end)."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that a player looks at, among them ``Content-Length``, ``Content-Range`` and ``Content-Type``."""
+    @property
+    def total(self) -> int | None:
+        """Length of the whole video in bytes, if known. Give it to the next call of ``serve`` for the same video."""
+    def __iter__(self) -> Iterator[bytes]: ...
+
+@final
+class AsyncRangeResponse:
+    """The answer to a player: status, headers, and the bytes by ``async for``. Leaving the iteration ends the transfer.
+    ``AsyncVideo.serve`` returns it.
+
+    >>> import asyncio
+    >>> async def main():
+    ...     video = await async_client.videos.generate("A small red ball bouncing once", seconds=6)
+    ...     answer = await video.serve("bytes=4-7")
+    ...     return answer.status, b"".join([piece async for piece in answer])
+    >>> asyncio.run(main())
+    (206, b'ftyp')
+    """
+    @property
+    def status(self) -> int:
+        """200, 206 (a part), or 416 (the part lies behind the end)."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that a player looks at, among them ``Content-Length``, ``Content-Range`` and ``Content-Type``."""
+    @property
+    def total(self) -> int | None:
+        """Length of the whole video in bytes, if known. Give it to the next call of ``serve`` for the same video."""
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+@final
 class AsyncVideoReader:
     """A video open for reading from any position, without a file. ``AsyncVideo.open`` returns it.
 
     >>> import asyncio
     >>> async def main():
     ...     video = await async_client.videos.generate("A small red ball bouncing once", seconds=6)
-    ...     async with await video.open() as file:
+    ...     async with video.open() as file:
     ...         await file.seek(4)
     ...         return await file.read(4)
     >>> asyncio.run(main())
@@ -433,8 +482,10 @@ class AsyncVideoReader:
         """The position where the next read starts."""
     def size(self) -> Coroutine[Any, Any, int]:
         """Length of the file in bytes."""
-    def close(self) -> None:
-        """Closes the video and its connection."""
+    def close(self) -> Awaitable[None]:
+        """Closes the video and its connection. May be awaited, and need not be."""
+    def aclose(self) -> Coroutine[Any, Any, None]:
+        """The same as ``close``, for code that expects a coroutine."""
     def __aenter__(self) -> Coroutine[Any, Any, AsyncVideoReader]: ...
     def __aexit__(self, *exception: type[BaseException] | BaseException | TracebackType | None) -> Coroutine[Any, Any, None]: ...
 
@@ -760,6 +811,11 @@ class Video:
         """Opens the video as a seekable file object, without a file on disk. Seeking sends no request; a read sends
         one if the bytes are neither cached nor near the current position.
         """
+    def serve(self, range_header: str | None = None, *, total: int | None = None) -> RangeResponse:
+        """Answers a media player that sent this ``Range`` header (``None``: the whole video), exact to the byte, whatever
+        the service does with ``Range``: pass status, headers and bytes on in a route of your web framework. ``total`` is
+        the length that an earlier answer had, which saves a query. The bytes resume after a broken connection.
+        """
     def iter_bytes(self) -> Iterator[bytes]:
         """The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
         structure is not, since nothing is kept.
@@ -860,10 +916,12 @@ class AsyncClient:
         """The balance of this key. Optional endpoint: raises ``NotOfferedError`` if the server does not support it.
         Servers that do allow 20 calls in 20 minutes.
         """
-    def close(self) -> None:
+    def close(self) -> Awaitable[None]:
         """Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        them.
+        them. May be awaited, and need not be.
         """
+    def aclose(self) -> Coroutine[Any, Any, None]:
+        """The same as ``close``, for code that expects a coroutine."""
     def __aenter__(self) -> Coroutine[Any, Any, AsyncClient]: ...
     def __aexit__(self, *exception: type[BaseException] | BaseException | TracebackType | None) -> Coroutine[Any, Any, None]: ...
 
@@ -1105,9 +1163,14 @@ class AsyncVideo:
         """The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB)."""
     def read_range(self, start: int, end: int) -> Coroutine[Any, Any, bytes]:
         """Bytes from ``start`` up to, but not including, ``end``; fewer at the end of the file."""
-    def open(self) -> Coroutine[Any, Any, AsyncVideoReader]:
+    def open(self) -> Opening:
         """Opens the video as a seekable file object, without a file on disk. Seeking sends no request; a read sends
         one if the bytes are neither cached nor near the current position.
+        """
+    def serve(self, range_header: str | None = None, *, total: int | None = None) -> Coroutine[Any, Any, AsyncRangeResponse]:
+        """Answers a media player that sent this ``Range`` header (``None``: the whole video), exact to the byte, whatever
+        the service does with ``Range``: pass status, headers and bytes on in a route of your web framework. ``total`` is
+        the length that an earlier answer had, which saves a query. The bytes resume after a broken connection.
         """
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4

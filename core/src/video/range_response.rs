@@ -44,15 +44,19 @@ pub(crate) async fn serve(
     range: Option<&str>,
     known_total: Option<u64>,
 ) -> Result<RangeResponse> {
-    let asked = RangeRequest::read(range);
+    let mut asked = RangeRequest::read(range);
     let mut total = known_total;
+    // An answer without a length was had: one that begins behind the front may have one.
+    let mut probing = false;
+    let mut nothing_there = false;
     loop {
         let part = match (asked, total) {
             (RangeRequest::Whole, _) => None,
             (_, Some(total)) => match asked.place(total) {
                 Some(part) => Some(part),
-                None => return Ok(unsatisfiable(total)),
+                None => return Ok(unsatisfiable(Some(total))),
             },
+            _ if probing => Some(1..u64::MAX),
             // The length has to be found out first: what an open end leaves is what its answer says.
             (RangeRequest::From { start, .. }, None) => Some(start..u64::MAX),
             (RangeRequest::Last(_), None) => Some(0..u64::MAX),
@@ -62,9 +66,21 @@ pub(crate) async fn serve(
         let first = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await.transpose()?.unwrap_or_default();
         let learned = total.is_none();
         total = total.or_else(|| stream.total());
+        if std::mem::take(&mut probing) {
+            match total {
+                Some(_) => {}
+                None if nothing_there => return Ok(unsatisfiable(None)),
+                // A server that says nothing about lengths: a player can show it, not seek in it.
+                None => asked = RangeRequest::Whole,
+            }
+            continue;
+        }
         let Some(total) = total else {
-            // A server that says nothing about lengths: a player can show it, not seek in it.
-            return Ok(whole(first, stream, None));
+            if matches!(asked, RangeRequest::Whole) {
+                return Ok(whole(first, stream, None));
+            }
+            (probing, nothing_there) = (true, first.is_empty());
+            continue;
         };
         match (asked, part) {
             (RangeRequest::Whole, _) => return Ok(whole(first, stream, Some(total))),
@@ -73,7 +89,7 @@ pub(crate) async fn serve(
                 if learned && asked.place(total).is_none_or(|p| p.start != part.start) => {}
             _ => match asked.place(total) {
                 Some(part) => return Ok(partial(first, stream, &part, total)),
-                None => return Ok(unsatisfiable(total)),
+                None => return Ok(unsatisfiable(Some(total))),
             },
         }
     }
@@ -105,10 +121,11 @@ fn partial(first: Bytes, rest: ByteStream, part: &std::ops::Range<u64>, total: u
     RangeResponse { status: 206, headers, body: Box::pin(body), total: Some(total) }
 }
 
-fn unsatisfiable(total: u64) -> RangeResponse {
-    let headers = vec![("Content-Range", format!("bytes */{total}")), ("Content-Length", "0".to_owned())];
+fn unsatisfiable(total: Option<u64>) -> RangeResponse {
+    let mut headers = vec![("Content-Length", "0".to_owned())];
+    headers.extend(total.map(|total| ("Content-Range", format!("bytes */{total}"))));
     let body = Limited { first: Bytes::new(), rest: None, left: 0 };
-    RangeResponse { status: 416, headers, body: Box::pin(body), total: Some(total) }
+    RangeResponse { status: 416, headers, body: Box::pin(body), total }
 }
 
 /// The bytes that were asked for, and none of those that came along.
