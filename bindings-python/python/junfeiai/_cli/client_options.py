@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import ConfigError
+from .journals import optional_journal, required_journal
+
+# What does its work without a journal, and notes in it where there is one.
+WITHOUT_JOURNAL = ("get", "wait", "save", "serve", "play")
 
 
 def client_options(options: Any) -> dict[str, Any]:
@@ -19,12 +23,11 @@ def client_options(options: Any) -> dict[str, Any]:
     if getattr(options, "max_cost", None) is not None or getattr(options, "max_cost_strict", False):
         given["max_cost"], given["max_cost_strict"] = options.max_cost, options.max_cost_strict
     if not options.no_journal:
-        try:
-            Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            advice = "name another one by --journal FILE, or use --no-journal"
-            raise ConfigError(f"the journal {options.journal} cannot be written: {error}; {advice}") from error
-        given["journal"] = options.journal
+        # Commands that neither pay nor list what was paid do without a journal where there is none.
+        journal = optional_journal(options.journal) if options.command in WITHOUT_JOURNAL else required_journal(options.journal)
+        if journal is not None:
+            given["journal"] = options.journal = journal
+            given["journal_prompts"] = getattr(options, "journal_prompts", False)
     return given
 
 
