@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,8 +25,11 @@ from commands import posts, run
 from conftest import KEY, Emulator
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
+FOLDER = Path(__file__).resolve().parents[1]
 BALL = {"key": "film/ball", "prompt": "a ball", "seconds": 4, "max_cost": 1}
 
 
@@ -84,7 +88,8 @@ def test_from_the_request_to_the_file(mode: str, environment: Path, emulator: Em
 
 
 def test_five_retries_pay_once(environment: Path, emulator: Emulator) -> None:
-    """In one session, in parallel, and in a new session: one POST."""
+    """In one session, in parallel, and in a new session: one POST. The guide has the transcript."""
+    said: list[str] = []
 
     async def main() -> None:
         async with server() as client:
@@ -92,12 +97,57 @@ def test_five_retries_pay_once(environment: Path, emulator: Emulator) -> None:
             made += await asyncio.gather(*(call(client, "create_video", **BALL) for _ in range(2)))
         async with server() as client:
             made.append(await call(client, "create_video", **BALL))
-            assert "another request" in await call(client, "create_video", **{**BALL, "prompt": "a boat"})
+            refused = await call(client, "create_video", **{**BALL, "prompt": "a boat"})
         assert len({one["task_id"] for one in made}) == 1
-        assert [one["created_before"] for one in made] == [False, True, True, True, True]
+        for session, one in zip((1, 1, 1, 1, 2), made):
+            said.append(f"session {session}: create_video key={one['key']}  created_before={one['created_before']}")
+        assert "was used for another request" in refused
+        said.append("session 2: create_video key=film/ball, another prompt  refused: The key was used for another request.")
 
     asyncio.run(main())
+    said.append(f"the service received {emulator.stats()['posts']} POST")
+    assert blocks("text") == ["\n".join(said) + "\n"]
     assert emulator.stats()["posts"] == 1
+
+
+def blocks(language: str) -> list[str]:
+    """The blocks of the guide."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (FOLDER / "MCP.md").read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_configurations_of_the_guide(environment: Path, emulator: Emulator) -> None:
+    (environment / "key.txt").write_text(KEY)
+    programs = []
+    for block in blocks("json"):
+        [servers] = json.loads(block).values()
+        programs.append(servers["junfeiai"])
+
+    async def tools(connection: Any) -> int:
+        async with Client(connection) as client:
+            return len((await client.list_tools()).tools)
+
+    for program in programs[:2]:
+        assert program["command"] == "junfeiai"
+        env = {**os.environ, **({"JUNFEIAI_API_KEY": KEY} if "env" in program else {"JUNFEIAI_API_KEY": ""})}
+        parameters = StdioServerParameters(command=sys.executable, args=["-m", "junfeiai", *program["args"]], env=env)
+        assert asyncio.run(tools(stdio_client(parameters))) == 6
+    [remote] = programs[2:]
+    token = remote["headers"]["Authorization"].removeprefix("Bearer ")
+    env = {**os.environ, "JUNFEIAI_MCP_TOKEN": token}
+    process = subprocess.Popen([sys.executable, *words("--http", "0")], stderr=subprocess.PIPE, text=True, env=env)
+    assert process.stderr is not None
+    url = process.stderr.readline().split()[-1]
+    assert re.sub(r":\d+/", ":8765/", url) == remote["url"]
+
+    async def over_http() -> int:
+        async with create_mcp_http_client(headers=remote["headers"]) as http:
+            return await tools(streamable_http_client(url, http_client=http))
+
+    try:
+        assert asyncio.run(over_http()) == 6
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def test_parallel_calls_of_the_same_and_of_other_videos(environment: Path, emulator: Emulator) -> None:
@@ -264,8 +314,8 @@ def test_a_wait_returns_within_the_limit_of_clients(environment: Path, emulator:
     running = emulator.running()
     told: list[float] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append(done)
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append(progress)
 
     async def main() -> None:
         async with server("--call-limit", "1") as client:
