@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -118,6 +119,30 @@ def test_a_journal_on_a_full_disk(full_disk: Path, environment: Path, emulator: 
     assert "move" not in said
     assert emulator.stats()["posts"] == 1
     assert task_id in run("export", "--journal", str(journal)).stdout
+
+
+def test_a_batch_on_a_full_disk(full_disk: Path, environment: Path, emulator: Emulator) -> None:
+    (full_disk / "out").mkdir()
+    (full_disk / "filler").write_bytes(b"")
+    with (full_disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    given = json.dumps({"prompt": "x", "seconds": 4})
+    said = run("batch", "-", "-o", str(full_disk / "out"), given=given, code=1)
+    assert "room" in said.stdout + said.stderr
+    assert "Traceback" not in said.stderr
+    assert emulator.stats()["posts"] == 0
+
+
+def test_little_room_is_said_before_it_is_paid(full_disk: Path, environment: Path, emulator: Emulator) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0, "video_bytes": 20_000})
+    assert "0.1 MB are free" in run("generate", "x", "--seconds", "4", "-o", str(full_disk / "x.mp4")).stderr
+    (full_disk / "x.mp4").unlink()
+    assert "MB are free" in run("batch", "-", "-o", str(full_disk / "out"), given='{"prompt": "y", "seconds": 4}').stderr
+    assert "MB are free" not in run("generate", "x", "--seconds", "4", "-o", "x.mp4").stderr
 
 
 NOBODY = """

@@ -78,6 +78,8 @@ def test_no_streams_at_all(environment: Path, emulator: Emulator) -> None:
     words = " ".join(command("generate", "x", "--seconds", "4", "-o", "x.mp4"))
     assert subprocess.run(["sh", "-c", f"exec {words} <&- >&- 2>&-"], check=False, timeout=60).returncode == 0
     assert (environment / "x.mp4").is_file()
+    batch = " ".join(command("batch", "-", "-o", "out"))
+    assert subprocess.run(["sh", "-c", f"exec {batch} <&- 2>&1"], check=False, timeout=60, stdout=subprocess.DEVNULL).returncode == 2
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "cp1252", "utf-16"])

@@ -21,7 +21,7 @@ from .. import JunFeiAIError, _errors
 from . import commands, signals
 from .exit_codes import exit_code
 from .journals import default_journal, named_journal
-from .output import Output, any_encoding, write
+from .output import Output, standard_streams, write
 
 
 class _NotHere(argparse.Action):
@@ -169,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    any_encoding()
+    standard_streams()
     options = parser().parse_args(arguments)
     if options.journal is not None:
         options.journal = named_journal(options.journal)

@@ -42,7 +42,7 @@ from .. import (
 )
 from . import signals
 from .batch_list import Line, read
-from .client_options import client_options
+from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, note_batch_folder
 from .manifest import Manifest
@@ -87,6 +87,9 @@ class Batch:
         for line in self.lines:
             if not line.done:
                 self.check(line)
+        asked = (line.request.get("seconds", line.request.get("duration")) for line in self.lines if not line.done)
+        if warning := little_room(self.folder / MANIFEST, sum(map(length, asked))):
+            self.output.note(warning)
 
     def check(self, line: Line) -> None:
         """Refuses a file that could not be saved."""
@@ -146,6 +149,9 @@ class Batch:
                 self.note(line, "unknown" if outcome_unknown else state, task_id=error.task_id, error=str(error))
                 fields = {"line": line.number, "error": error_fields(error)}
                 self.output.result(fields, f"line {line.number}: error: {error}")
+                if isinstance(error, JournalError):
+                    for hint in self.output.journal_hints(error):
+                        self.output.note(hint)
                 if outcome_unknown and not self.output.json:
                     self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
 
@@ -314,10 +320,16 @@ def locked(folder: Path, output: Output, *, wait: bool) -> Iterator[None]:
                 output.note(f"another batch is working in {folder} ({who}): this one does what is left when it has ended")
                 said = True
             time.sleep(0.2)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n")
-        file.flush()
+        # A full disk is no reason to leave the folder unlocked: only who holds it is not said then.
+        with contextlib.suppress(OSError):
+            _name_holder(file.fileno())
         yield
+
+
+def _name_holder(descriptor: int) -> None:
+    """Writes who holds the lock."""
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n".encode())
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -348,6 +360,7 @@ def run(options: Any, output: Output) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     options.journal, options.no_journal = str(folder / BATCH_JOURNAL), False
+    output.journal = options.journal
     output.resume_hints = ["run the same command again to resume"]
     received: list[int] = []
 

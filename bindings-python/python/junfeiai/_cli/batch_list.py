@@ -54,7 +54,7 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
     """Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input."""
     name = "standard input" if source == "-" else source
     base = Path() if source == "-" else Path(source).parent
-    data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    data = _standard_input() if source == "-" else Path(source).read_bytes()
     text = _decoded(name, data)
     lines: list[Line] = []
     seen: defaultdict[str, int] = defaultdict(int)
@@ -87,6 +87,12 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         if first != line.number:
             raise InvalidRequestError(f"{name}, line {line.number}: its output is the one of line {first}")
     return lines
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InvalidRequestError("standard input is closed: give a list by its file name")
+    return sys.stdin.buffer.read()
 
 
 def _decoded(name: str, data: bytes) -> str:

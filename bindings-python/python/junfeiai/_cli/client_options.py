@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,23 @@ def image(text: str, folder: Path | None = None) -> str | Path:
     """A URL as it is, anything else as a file."""
     is_url = text.startswith(("http://", "https://", "data:"))
     return text if is_url else (folder or Path()) / text
+
+
+def little_room(path: Path, seconds: float) -> str | None:
+    """A warning where the videos may not fit on the disk. How long a file will be is not known before it is made."""
+    folder = next((one for one in path.absolute().parents if one.is_dir()), None)
+    try:
+        free = shutil.disk_usage(folder or path.anchor).free
+    except OSError:
+        return None
+    if free >= seconds * 1_000_000:
+        return None
+    return f"warning: {free / 1e6:.1f} MB are free in {folder}, and a second of video has about 1 MB: make room to have it saved"
+
+
+def length(seconds: Any) -> float:
+    """A length in seconds that was asked for, or the server's."""
+    try:
+        return float(seconds)
+    except (TypeError, ValueError):
+        return 4

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import Client, ConfigError, JournalError, Pending, Task, Video
-from .client_options import client_options, image
+from .client_options import client_options, image, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import (
     BATCH_JOURNAL,
@@ -150,6 +150,8 @@ def generate(options: Any, output: Output) -> int:
         # What this key has saved there is not in the way.
         if known is None or known.path != path.absolute():
             client.videos.check_save(path, **_save_options(options))
+        if warning := little_room(path, length(options.seconds)):
+            output.note(warning)
         output.failed_hints = _after_failure(options)
         notify = _progress(options, output)
         created: list[Task] = []

@@ -21,8 +21,16 @@ from .. import (
 )
 
 
-def any_encoding() -> None:
-    """No text ends the command because the terminal's encoding cannot show it: it is escaped there."""
+def standard_streams() -> None:
+    """Where a standard stream is closed, nothing: else the journal could get its number, and a message its text. No text
+    ends the command because the terminal's encoding cannot show it: it is escaped there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one.
+            os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -154,10 +162,11 @@ class Output:
         if isinstance(error, CreateOutcomeUnknownError):
             return [] if self.journal is None else [f"find out what became of it:  {self.command('reconcile')}"]
         if isinstance(error, JournalError):
-            return self._journal_hints(error)
+            return self.journal_hints(error)
         return self.resume_hints if error.task_id and not isinstance(error, NotFoundError) else []
 
-    def _journal_hints(self, error: JunFeiAIError) -> list[str]:
+    def journal_hints(self, error: JunFeiAIError) -> list[str]:
+        """What to do about a journal that cannot be used."""
         if self.journal is None or "://" in self.journal:
             return []
         hints = []
