@@ -165,7 +165,12 @@ def test_an_unknown_outcome_is_settled_by_its_line(environment: Path, emulator: 
     assert f"junfeiai resolve {lost['intent']} --not-created --journal out" in said
     # Both know the folder and the line, without being told the journal.
     assert f"batch {environment / 'out'}, line 1" in run("pending").stdout
+    # Neither minds that another journal is damaged.
+    damaged = environment / "state" / "junfeiai" / "journal"
+    damaged.write_text("damage\n")
+    assert "line 1" in run("pending", code=1).stdout
     assert "line 1)" in run("resolve", lost["intent"], "--not-created").stdout
+    assert "leave the journal where it is" in run("resolve", "nobody", "--not-created", code=1).stderr
     run("batch", "-", "-o", "out", given="\n".join(lines))
     assert emulator.stats()["posts"] == 4
     assert {one["state"] for one in results("out")} == {"saved"}

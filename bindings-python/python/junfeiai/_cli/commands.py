@@ -271,21 +271,6 @@ def pending(options: Any, output: Output) -> int:
     return code
 
 
-def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
-    """Applies `change` to the pending entry that the command names, in whichever journal it is."""
-    name = options.name
-    for journal in _journals(options):
-        with Client(**client_options(options)) as client:
-            for entry in client.videos.pending():
-                if name not in (entry.task_id, entry.intent) or not change(client, entry):
-                    continue
-                place = _batch_line(journal, entry.key)
-                line = f" (batch {place['folder']}, line {place['line']})" if place.get("line") else ""
-                output.result({"name": name, "state": state, "journal": journal, **place}, f"{state:<10} {name}{line}")
-                return 0
-    raise ConfigError(f"no journal has a pending {name}: junfeiai pending lists what there is; --journal names another journal")
-
-
 def _resume(client: Client, options: Any, output: Output) -> int:
     code = 0
     output.resume_hints = ["run the same command again to resume"]
@@ -297,6 +282,28 @@ def _resume(client: Client, options: Any, output: Output) -> int:
             fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
             output.result(fields, f"saved     {saved.summary.path}")
     return code
+
+
+def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
+    """Applies `change` to the pending entry that the command names, in whichever journal it is."""
+    name, broken = options.name, None
+    for journal in _journals(options):
+        try:
+            with Client(**client_options(options)) as client:
+                found = [entry for entry in client.videos.pending() if name in (entry.task_id, entry.intent)]
+                settled = next((entry for entry in found if change(client, entry)), None)
+        except JournalError as error:
+            # It may be in another one.
+            output.journal, broken = journal, error
+            continue
+        if settled is not None:
+            place = _batch_line(journal, settled.key)
+            line = f" (batch {place['folder']}, line {place['line']})" if place.get("line") else ""
+            output.result({"name": name, "state": state, "journal": journal, **place}, f"{state:<10} {name}{line}")
+            return 0
+    if broken is not None:
+        raise broken
+    raise ConfigError(f"no journal has a pending {name}: junfeiai pending lists what there is; --journal names another journal")
 
 
 def resolve(options: Any, output: Output) -> int:

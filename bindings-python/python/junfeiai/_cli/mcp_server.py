@@ -50,15 +50,15 @@ create_video returns at once with a task id; then call wait_for_video until done
 cancelled or times out, call it again with the same key. Ask estimate_cost before an expensive video. When create_video says
 that the outcome is unknown, do not try it with another key: a person has to run "junfeiai reconcile"."""
 
-Key = Annotated[str, Field(description='Your own name for this video, such as "trailer/scene-3": it is created and paid once per key')]
-Name = Annotated[str | None, Field(description="The key that was given to create_video; or give task_id")]
-TaskId = Annotated[str | None, Field(description="The task id that create_video returned; or give key")]
-Prompt = Annotated[str, Field(description="What the video shows, at most 4096 characters")]
-Model = Annotated[str | None, Field(description="grok-image-video (the default), or grok-video-1.5, which needs one image")]
-Seconds = Annotated[int | None, Field(description="Length in seconds, 1-15; without it 4 s are made and billed")]
-Size = Annotated[str | None, Field(description="Frame size such as 1280x720")]
-Image = Annotated[str | None, Field(description="URL of the start image, or the name of an image in the server's folder")]
-Images = Annotated[list[str] | None, Field(description="Up to 7 reference images, as URLs or names in the server's folder")]
+KEY: Any = Field(description='Your own name for this video, such as "trailer/scene-3": it is created and paid once per key')
+NAME: Any = Field(description="The key that was given to create_video; or give task_id")
+TASK_ID: Any = Field(description="The task id that create_video returned; or give key")
+PROMPT: Any = Field(description="What the video shows, at most 4096 characters")
+MODEL: Any = Field(description="grok-image-video (the default), or grok-video-1.5, which needs one image")
+SECONDS: Any = Field(description="Length in seconds, 1-15; without it 4 s are made and billed")
+SIZE: Any = Field(description="Frame size such as 1280x720")
+IMAGE: Any = Field(description="URL of the start image, or the name of an image in the server's folder")
+IMAGES: Any = Field(description="Up to 7 reference images, as URLs or names in the server's folder")
 
 
 class Tools:
@@ -109,13 +109,13 @@ class Tools:
 
     async def create_video(
         self,
-        key: Key,
-        prompt: Prompt,
-        model: Model = None,
-        seconds: Seconds = None,
-        size: Size = None,
-        image: Image = None,
-        images: Images = None,
+        key: Annotated[str, KEY],
+        prompt: Annotated[str, PROMPT],
+        model: Annotated[str | None, MODEL] = None,
+        seconds: Annotated[int | None, SECONDS] = None,
+        size: Annotated[str | None, SIZE] = None,
+        image: Annotated[str | None, IMAGE] = None,
+        images: Annotated[list[str] | None, IMAGES] = None,
         max_cost: Annotated[float | None, Field(description="The most that it may cost, in USD; the server's own limit holds as well")] = None,
         retry_failed: Annotated[bool, Field(description="Pay for another video if the one of this key failed")] = False,
     ) -> dict[str, Any]:
@@ -147,8 +147,8 @@ class Tools:
     async def wait_for_video(
         self,
         ctx: Context[Any, Any],
-        key: Name = None,
-        task_id: TaskId = None,
+        key: Annotated[str | None, NAME] = None,
+        task_id: Annotated[str | None, TASK_ID] = None,
         timeout: Annotated[float, Field(description="Seconds to wait at most in this call", gt=0)] = 45,
     ) -> dict[str, Any]:
         """Waits for a video and says how far it is. Returns before the time limits of clients: call it again until done."""
@@ -184,8 +184,8 @@ class Tools:
 
     async def save_video(
         self,
-        key: Name = None,
-        task_id: TaskId = None,
+        key: Annotated[str | None, NAME] = None,
+        task_id: Annotated[str | None, TASK_ID] = None,
         name: Annotated[str | None, Field(description="File name in the server's folder (TASK_ID.mp4)")] = None,
     ) -> dict[str, Any]:
         """Saves a finished video into the server's folder. Returns before the time limits of clients: while state is saving,
@@ -232,12 +232,12 @@ class Tools:
 
     async def estimate_cost(
         self,
-        prompt: Prompt = "a video",
-        model: Model = None,
-        seconds: Seconds = None,
-        size: Size = None,
-        image: Image = None,
-        images: Images = None,
+        prompt: Annotated[str, PROMPT] = "a video",
+        model: Annotated[str | None, MODEL] = None,
+        seconds: Annotated[int | None, SECONDS] = None,
+        size: Annotated[str | None, SIZE] = None,
+        image: Annotated[str | None, IMAGE] = None,
+        images: Annotated[list[str] | None, IMAGES] = None,
     ) -> dict[str, Any]:
         """Says what a video would cost. Creates nothing and costs nothing."""
         request = self._request(prompt, model, seconds, size, image, images)
