@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import _state as _state
-from commands import command, posts, run, values, write_list
 from conftest import KEY, Emulator
 
 import junfeiai
 from junfeiai._cli.exit_codes import EXIT_CODES, exit_code
+
+from commands import _state as _state
+from commands import command, posts, run, values, write_list
 
 
 def test_generate(environment: Path, emulator: Emulator) -> None:
