@@ -192,7 +192,7 @@ def test_a_second_batch_joins_the_first(environment: Path, emulator: Emulator) -
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 1000})
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
     process = subprocess.Popen(command("batch", "list.jsonl", "-o", "out"), stderr=subprocess.PIPE, text=True)
     posts(emulator, 4)
     process.send_signal(number)
