@@ -32,7 +32,11 @@ DRAWINGS = {"text"}
 RUST = ["core/src/lib.rs", "tests/emulator/src/lib.rs"]
 JSON = ["core/tests/docs.rs", "tests/emulator/tests/readme.rs"]
 # A folder's own runner reads the blocks of its guide.
-GUIDES = {"tests/conformance/README.md": ("tests/conformance/selfcheck.py", r'\(Path\(__file__\)\.parent / "README\.md"\)\.read_text\(')}
+GUIDES = {
+    "tests/conformance/README.md": ("tests/conformance/selfcheck.py", r'\(Path\(__file__\)\.parent / "README\.md"\)\.read_text\('),
+    # A translation has the same blocks.
+    **dict.fromkeys(("bindings-python/MCP.md", "bindings-python/MCP.zh-CN.md"), ("bindings-python/tests/test_mcp.py", r'\(FOLDER / "MCP\.md"\)\.read_text\(')),
+}
 WITH_NAMES = ["core/docs/ARCHITECTURE.md", "CONTRIBUTING.md"]
 
 passed, failed = 0, 0

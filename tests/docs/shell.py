@@ -47,7 +47,7 @@ def options():
 
     ours = VENV / "bin" / "junfeiai"
     words = re.search(r"COMMAND\n((?:    .*\n)+)", subprocess.run([ours, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout)[1]
-    of_ours = set().union(*(known(ours, word, "--help") for word in re.findall(r"^    (\w+)", words, re.M)))
+    of_ours = known(ours, "--help").union(*(known(ours, word, "--help") for word in re.findall(r"^    (\w+)", words, re.M)))
     for option in sorted(named_in("bindings-python/README.md") - of_ours - {"--path"}):
         yield f"bindings-python/README.md: junfeiai has no {option}"
     of_emulator = known(EMULATOR, "--help") - {"--help", "--version"}
@@ -101,8 +101,9 @@ def named(words):
         extras = tomllib.loads(read("bindings-python/pyproject.toml"))["project"]["optional-dependencies"]
         wanted = [word for word in plain if word != "install"]
         for word in wanted:
-            match = re.fullmatch(r"junfeiai(?:\[(\w+)\])?", word)
-            if not (match and match[1] in {None, *extras}) and not (ROOT / word / "pyproject.toml").exists():
+            match = re.fullmatch(r"(junfeiai|.*/[\w-]+)(?:\[(\w+)\])?", word)
+            there = match and (match[1] == "junfeiai" or (ROOT / match[1] / "pyproject.toml").exists())
+            if not (there and match[2] in {None, *extras}):
                 yield f"{word} is not ours"
     elif first == "npm":
         if plain[0] != "install" or not all(re.fullmatch(r"junfeiai|(\./)?target/npm/junfeiai-[\w.*]+\.tgz", word) for word in plain[1:]):

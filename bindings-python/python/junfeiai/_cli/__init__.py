@@ -6,24 +6,22 @@ JUNFEIAI_VIDEO_BASE_URL, JUNFEIAI_LOG (error, warn, info, debug, trace); HTTPS_P
 Example: junfeiai generate "A small red ball bouncing once" --seconds 6 -o ball.mp4
 
 Exit codes: 0 done, 1 any other failure, 2 wrong usage or options, 3 the task failed, 4 the wait timed out, 5 key, rights
-or balance, 6 network, 7 a create request of unknown outcome, 130 Ctrl-C.
+or balance, 6 network, 7 a create request of unknown outcome, 130 Ctrl-C, 143 SIGTERM, 129 a closed terminal.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from pathlib import Path
+from typing import Any
 
-from .. import JunFeiAIError, __version__, _errors
-from . import commands
+from .. import JunFeiAIError, _errors
+from . import commands, signals
 from .exit_codes import exit_code
-from .output import Output
-
-def _journal() -> str:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return str(Path(state) / "junfeiai" / "journal")
+from .journals import default_journal, named_journal
+from .output import Output, standard_streams, write
 
 
 class _NotHere(argparse.Action):
@@ -33,9 +31,19 @@ class _NotHere(argparse.Action):
         parser.error("the key is never given on the command line: set JUNFEIAI_API_KEY or use --api-key-file FILE")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command and option."""
-    common = argparse.ArgumentParser(add_help=False)
+class _Version(argparse.Action):
+    """Prints what was built for what, for reports of defects."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .build_facts import build_facts
+
+        write(build_facts(), sys.stdout)
+        parser.exit()
+
+
+def _common(**more: Any) -> argparse.ArgumentParser:
+    """Options of every command, which may stand before or after it."""
+    common = argparse.ArgumentParser(add_help=False, **more)
     group = common.add_argument_group("connection and output")
     group.add_argument("--api-key-file", metavar="FILE", help="read the key from this file; otherwise JUNFEIAI_API_KEY")
     group.add_argument("--api-key", action=_NotHere, help=argparse.SUPPRESS)
@@ -43,16 +51,20 @@ def parser() -> argparse.ArgumentParser:
         "--base-url", metavar="URL", help='"standard", "china" or a base URL; otherwise JUNFEIAI_BASE_URL'
     )
     group.add_argument("--poll-interval", type=float, metavar="S", help="delay between polls in seconds (starts at 5, backs off to 10)")
-    group.add_argument("--journal", metavar="FILE", default=None, help=f"records paid tasks ({_journal()}; a batch: always in its folder)")
+    where = default_journal() or "this user has no home folder for one"
+    group.add_argument(
+        "--journal", metavar="FILE|DIR", help=f"records paid tasks ({where}); a batch always keeps one in its folder DIR".replace("%", "%%")
+    )
     group.add_argument("--no-journal", action="store_true", help="keep no journal")
     group.add_argument("--json", action="store_true", help="one JSON object per result, for machines")
-    group.add_argument(
-        "--progress",
-        choices=["auto", "bar", "plain", "none"],
-        default="auto",
-        help="a bar needs the package rich",
-    )
-    group.add_argument("-v", "--verbose", action="count", default=0, help="log each step; twice: log every request")
+    group.add_argument("--progress", choices=["auto", "bar", "plain", "none"], help="a bar needs the package rich")
+    group.add_argument("-v", "--verbose", action="count", help="log each step; twice: log every request")
+    return common
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    common = _common(argument_default=argparse.SUPPRESS)
 
     request = argparse.ArgumentParser(add_help=False)
     group = request.add_argument_group("the video")
@@ -76,27 +88,34 @@ def parser() -> argparse.ArgumentParser:
 
     save = argparse.ArgumentParser(add_help=False)
     group = save.add_argument_group("the file")
-    group.add_argument("-o", "--output", metavar="FILE", help="where to save it (TASK_ID.mp4)")
+    group.add_argument("-o", "--output", metavar="FILE|DIR/", help="where to save it (TASK_ID.mp4); with a slash at the end: in this folder")
     group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument("--connections", type=int, default=1, metavar="N", help="connections used at once, 1-16 (1)")
     group.add_argument("--sha256", action="store_true", help="compute the hash of the file")
 
+    kept = argparse.ArgumentParser(add_help=False)
+    kept.add_argument("--journal-prompts", action="store_true", help="keep prompts in the journal, for junfeiai pending")
+
     top = argparse.ArgumentParser(
         prog="junfeiai",
+        usage="junfeiai [OPTIONS] COMMAND ...",
+        parents=[_common()],
+        allow_abbrev=False,
         description="Client for the JunFeiAI video API: creates, waits for and downloads videos safely.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"junfeiai {__version__}")
-    sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top.set_defaults(progress="auto", verbose=0)
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and what it was built for")
+    sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="junfeiai")
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return sub.add_parser(name, help=text, description=text, parents=[*parents, common], allow_abbrev=False)
 
-    add("generate", "create a video, wait for it and save it; this costs money", request, money, wait, save).add_argument(
+    add("generate", "create a video, wait for it and save it; this costs money", request, money, kept, wait, save).add_argument(
         "prompt", help="what the video shows"
     )
-    add("create", "create a task and print its id; this costs money", request, money).add_argument(
+    add("create", "create a task and print its id; this costs money", request, money, kept).add_argument(
         "prompt", help="what the video shows"
     )
     add("estimate", "print what a create request will cost; creates nothing and costs nothing", request).add_argument(
@@ -105,48 +124,76 @@ def parser() -> argparse.ArgumentParser:
     add("get", "print a task's status").add_argument("task_id")
     add("wait", "wait for a task", wait).add_argument("task_id")
     add("save", "save the video of a task that has succeeded", save).add_argument("task_id")
-    batch = add("batch", "make every video of a list; run it again to resume; this costs money", money, wait)
-    batch.add_argument("file", metavar="FILE.jsonl", help='a request per line: {"prompt": "…", "seconds": 6}')
-    batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos and the journal")
+    batch = add("batch", "make every video of a list; run it again to resume; this costs money", money, kept, wait)
+    batch.add_argument(
+        "file", metavar="FILE", help='a request per line, {"prompt": "…", "seconds": 6}, or CSV with a line of field names; - for standard input'
+    )
+    batch.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the videos, the journal and results.jsonl")
+    batch.add_argument("--format", choices=["auto", "jsonl", "csv"], default="auto", help="the form of the list (auto)")
+    batch.add_argument("--allow-outside", action="store_true", help="let the list name outputs outside of the folder")
+    batch.add_argument("--no-wait", action="store_true", help="fail if another batch is working in the folder, in place of joining it")
     batch.add_argument("--concurrency", type=int, default=4, metavar="N", help="tasks at a time (4)")
     batch.add_argument("--connections", type=int, default=1, metavar="N", help="connections for each file (1)")
     spent = add("spent", "print what was spent per day and model, from the journal; asks the server nothing")
     spent.add_argument("--since", metavar="DATE", help="from this day on, in UTC, such as 2026-01-31 (everything)")
+    resolve = add("resolve", "say what became of a create request of unknown outcome; see your account's usage page first")
+    resolve.add_argument("name", metavar="INTENT", help="its name in junfeiai pending")
+    made = resolve.add_mutually_exclusive_group(required=True)
+    made.add_argument("task_id", metavar="TASK_ID", nargs="?", help="the task that it created")
+    made.add_argument("--not-created", action="store_true", help="it created nothing: it may be sent again")
+    forget = add("forget", "take a task or a create request off the list of what is pending")
+    forget.add_argument("name", metavar="TASK_ID|INTENT", help="its name in junfeiai pending; a forgotten create request may be sent again")
+    add("export", "list everything that a journal says was paid for, even a damaged one; reads the file and changes nothing")
     pending = add("pending", "list paid tasks that are not saved; with -o, wait for them and save them")
     pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
     add("reconcile", "find out what became of create requests whose response was lost; costs nothing")
     doctor = add("doctor", "check endpoints, key, clock and proxy; creates nothing and costs nothing")
     doctor.add_argument("--account", action="store_true", help="query the models and the balance as well")
+    for name, text in (
+        ("serve", "serve a file or the video of a task to players on this machine, with seeking; prints the address"),
+        ("play", "play a file or the video of a task"),
+    ):
+        local = add(name, text)
+        local.add_argument("what", metavar="FILE|TASK_ID")
+        local.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (a free one)")
+        if name == "play":
+            local.add_argument("--player", metavar="COMMAND", help="program to play it with, or browser (mpv, vlc, ffplay or the browser)")
+    mcp = add("mcp", "offer these videos to an agent, as a server of the Model Context Protocol; its create requests cost money", money)
+    mcp.add_argument("-o", "--output", metavar="DIR", help="folder for the videos (junfeiai-videos in the home folder)")
+    mcp.add_argument("--http", type=int, metavar="PORT", help="serve streamable HTTP on 127.0.0.1 in place of stdio; 0 takes a free port")
+    mcp.add_argument("--call-limit", type=float, default=45, metavar="S", help="longest time of one call in seconds (45)")
+    completion = add("completion", "print a script that completes commands and options in a shell; needs shtab")
+    completion.add_argument("shell", choices=["bash", "zsh", "fish", "tcsh"])
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    standard_streams()
     options = parser().parse_args(arguments)
-    if options.journal is None and not options.no_journal:
-        options.journal = _journal()
+    if options.journal is not None:
+        options.journal = named_journal(options.journal)
     output = Output(json=options.json, progress=options.progress)
     if output.complaint:
-        print(f"error: {output.complaint}", file=sys.stderr)
+        write(f"error: {output.complaint}", sys.stderr)
         return 2
     _logging(options.verbose)
     # Here `output` prints how to resume unfinished tasks.
     _errors.LOG_LEFT = False
+    signals.install()
     try:
         code: int = commands.COMMANDS[options.command](options, output)
         return code
     except JunFeiAIError as error:
+        output.journal = output.journal or (None if options.no_journal else options.journal)
         output.failure(error)
         return exit_code(error)
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OverflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (OSError, ValueError, OverflowError) as error:
+        write(f"error: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         output.interrupted(error)
-        return 130
+        return 128 + getattr(error, "number", signal.SIGINT)
 
 
 def _logging(verbose: int) -> None:

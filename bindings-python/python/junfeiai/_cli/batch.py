@@ -2,20 +2,21 @@
 
 The file of a line is named after its request, so that a line whose file exists is done. Each line has a key in the
 folder's journal, its own or one made from its request: what was created under it is resumed, and a create request of
-unknown outcome is never sent again automatically. One run at a time works in a folder.
+unknown outcome is never sent again automatically. One run at a time works in a folder; another one waits for its end
+and does what is left.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import platform
+import shlex
 import signal
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,75 +27,26 @@ from .. import (
     AuthenticationError,
     CallCancelledError,
     ConfigError,
+    CreateOutcomeUnknownError,
     FileError,
     FileLockedError,
     InsufficientBalanceError,
-    InvalidRequestError,
     JournalError,
     JunFeiAIError,
     NoSpaceError,
     Pending,
     PermissionDeniedError,
     TargetExistsError,
+    TaskFailedError,
     _native,
 )
-from .client_options import client_options, image
-from .exit_codes import exit_code
+from . import signals
+from .batch_list import Line, read
+from .client_options import client_options, length, little_room
+from .exit_codes import OUTCOME_UNKNOWN, exit_code
+from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, note_batch_folder
+from .manifest import Manifest
 from .output import Output, dollars, error_fields, summary_fields
-
-
-class Line:
-    """One request of the list."""
-
-    def __init__(self, number: int, request: dict[str, Any], fingerprint: str, path: Path) -> None:
-        self.number = number
-        self.request = request
-        self.fingerprint = fingerprint
-        self.path = path
-
-    @property
-    def done(self) -> bool:
-        """True when its video exists. A name that no file can have is refused by `check`."""
-        with contextlib.suppress(OSError, ValueError):
-            return self.path.is_file()
-        return False
-
-
-def read(client: AsyncClient, file: Path, folder: Path) -> list[Line]:
-    """Reads and checks the whole list before anything is paid."""
-    lines: list[Line] = []
-    seen: defaultdict[str, int] = defaultdict(int)
-    numbers: dict[str, int] = {}
-    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not text.strip():
-            continue
-        try:
-            request = json.loads(text)
-            if not isinstance(request, dict):
-                raise TypeError("a JSON object is expected")
-            name = request.pop("output", None)
-            if name is not None and not isinstance(name, str):
-                raise TypeError(f"argument 'output': expected str, got {type(name).__name__}")
-            if isinstance(request.get("image"), str):
-                request["image"] = image(request["image"], file.parent)
-            if isinstance(request.get("images"), list):
-                request["images"] = [image(str(one), file.parent) for one in request["images"]]
-            fingerprint = client.videos.fingerprint(**request)
-        except (ValueError, TypeError, JunFeiAIError) as error:
-            raise InvalidRequestError(f"{file}, line {number}: {error}") from error
-        seen[fingerprint] += 1
-        twin = f"-{seen[fingerprint]}" if seen[fingerprint] > 1 else ""
-        if request.get("key") is None:
-            # A line that failed is tried again by the next run.
-            request = {"retry_failed": True, **request, "key": f"batch/{fingerprint}{twin}"}
-        key = request["key"]
-        if number != numbers.setdefault(key, number):
-            raise InvalidRequestError(f"{file}, line {number}: its key {key!r} is the one of line {numbers[key]}")
-        lines.append(Line(number, request, fingerprint, folder / (name or f"{fingerprint[:16]}{twin}.mp4")))
-    paths = [line.path for line in lines]
-    if len(set(paths)) < len(paths):
-        raise InvalidRequestError(f"{file}: two lines have the same output")
-    return lines
 
 
 # Errors that every further create request would raise, too.
@@ -115,6 +67,9 @@ class Batch:
     def __init__(self, client: AsyncClient, lines: list[Line], options: Any, output: Output) -> None:
         self.client = client
         self.lines = lines
+        self.folder = Path(options.output)
+        self.manifest: Manifest | None = None
+        self.progress = Progress(len(lines), output)
         self.options = options
         self.output = output
         self.code = 0
@@ -132,6 +87,9 @@ class Batch:
         for line in self.lines:
             if not line.done:
                 self.check(line)
+        asked = (line.request.get("seconds", line.request.get("duration")) for line in self.lines if not line.done)
+        if warning := little_room(self.folder / MANIFEST, sum(map(length, asked))):
+            self.output.note(warning)
 
     def check(self, line: Line) -> None:
         """Refuses a file that could not be saved."""
@@ -140,11 +98,13 @@ class Batch:
     async def run(self) -> int:
         """Makes the videos that do not exist yet."""
         self.check_all()
+        self.manifest = Manifest(self.folder, self.options.file, self.lines)
         waiting = iter(self.lines)
         count = min(self.options.concurrency, len(self.lines))
         workers = [asyncio.create_task(self.work(waiting)) for _ in range(count)]
         if not workers:
             return self.code
+        self.progress.show()
         try:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
@@ -153,10 +113,20 @@ class Batch:
             for worker in workers:
                 worker.cancel()
             await asyncio.wait(workers)
+            self.end()
             raise
+        self.end()
         for worker in workers:
             worker.result()
         return self.code
+
+    def end(self) -> None:
+        """Puts the results in order and sums up."""
+        if self.manifest is not None:
+            self.manifest.write()
+            if self.manifest.complaint is not None:
+                self.output.note(f"the list of results could not be written: {self.manifest.complaint}")
+        self.progress.end(self.folder / MANIFEST)
 
     def stop(self) -> None:
         """Stops creating. Requests in flight complete, and tasks that exist keep running."""
@@ -174,8 +144,16 @@ class Batch:
                     self.refused_models.add(str(line.request.get("model")))
                 if ends_all(error):
                     self.stop()
+                state = "failed" if isinstance(error, TaskFailedError) else "error"
+                outcome_unknown = isinstance(error, CreateOutcomeUnknownError)
+                self.note(line, "unknown" if outcome_unknown else state, task_id=error.task_id, error=str(error))
                 fields = {"line": line.number, "error": error_fields(error)}
                 self.output.result(fields, f"line {line.number}: error: {error}")
+                if isinstance(error, JournalError):
+                    for hint in self.output.journal_hints(error):
+                        self.output.note(hint)
+                if outcome_unknown and not self.output.json:
+                    self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
 
     async def make(self, line: Line) -> None:
         """One line: done already, running, of unknown outcome, or new."""
@@ -190,9 +168,14 @@ class Batch:
             elif known.task_id:
                 task = self.client.videos.task(known.task_id)
             else:
-                self.code = self.code or 7
-                text = "an earlier create request has an unknown outcome: check your account's usage page, then resolve or forget it"
-                self.report(line, {"state": "unknown"}, text)
+                self.code = self.code or OUTCOME_UNKNOWN
+                name = str(known.intent)
+                text = (
+                    "an earlier create request has an unknown outcome: check your account's usage page, then run\n"
+                    f"  {self.command('resolve', name, 'TASK_ID')}    if it made a task\n"
+                    f"  {self.command('resolve', name, '--not-created')}    if it made none"
+                )
+                self.report(line, {"state": "unknown", "intent": name}, text, intent=name)
                 return
         if task is None:
             self.code = self.code or 1
@@ -202,7 +185,16 @@ class Batch:
         summary = await video.save(line.path, connections=self.options.connections, create_parents=True)
         fields = {"task_id": task.id, "state": "saved", **summary_fields(summary)}
         cost = "" if summary.charged_units is None else f", {dollars(summary.charged_units)}"
-        self.report(line, fields, f"saved {summary.path} ({summary.bytes} bytes{cost})")
+        self.report(
+            line,
+            fields,
+            f"saved {summary.path} ({summary.bytes} bytes{cost})",
+            task_id=task.id,
+            duration=summary.duration,
+            bytes=summary.bytes,
+            cost_units=summary.charged_units,
+            cost_usd=summary.charged_usd,
+        )
 
     async def known(self, line: Line) -> Pending | None:
         """The journal's entry of this request that belongs to no other line."""
@@ -228,7 +220,7 @@ class Batch:
         except asyncio.CancelledError:
             await asyncio.wait([creating])
             if not creating.cancelled() and creating.exception() is None:
-                self.output.note(f"line {line.number}: task {creating.result().id}")
+                self.created(line, creating.result())
             raise
         except CallCancelledError:
             return None
@@ -238,29 +230,106 @@ class Batch:
                 pass
             raise
         self.claimed.add(task.id)
-        self.output.note(f"line {line.number}: task {task.id}")
+        self.created(line, task)
         return task
 
-    def report(self, line: Line, fields: dict[str, Any], text: str) -> None:
+    def created(self, line: Line, task: AsyncTask) -> None:
+        """Says and keeps that a line has a task now."""
+        if self.manifest is not None:
+            self.manifest.note(line, state="created", task_id=task.id, seconds=task.billed_seconds)
+        self.output.note(f"line {line.number}: task {task.id}")
+
+    def command(self, *words: str) -> str:
+        """A command line about this folder's journal."""
+        return shlex.join(["junfeiai", *words, "--journal", str(self.folder)])
+
+    def note(self, line: Line, state: str, **fields: Any) -> None:
+        """Keeps how a line ended."""
+        if self.manifest is not None:
+            # The file is what was asked for, whichever run has saved it.
+            self.manifest.note(line, state="saved" if state == "exists" else state, **fields)
+        self.progress.add(state, fields.get("cost_units"))
+
+    def report(self, line: Line, fields: dict[str, Any], text: str, **kept: Any) -> None:
         """Prints how a line ended."""
+        self.note(line, str(fields["state"]), **kept)
         self.output.result({"line": line.number, **fields}, f"line {line.number}: {text}")
 
 
+class Progress:
+    """How many lines have ended, how fast, and how long the rest may take; drawn in a terminal alone."""
+
+    def __init__(self, total: int, output: Output) -> None:
+        self.total = total
+        self.output = output
+        self.started = time.monotonic()
+        self.states: Counter[str] = Counter()
+        self.units = 0
+
+    def add(self, state: str, units: int | None) -> None:
+        """One more line has ended."""
+        self.states[state] += 1
+        self.units += units or 0
+        self.show()
+
+    def show(self) -> None:
+        """Draws it."""
+        if self.output.terminal:
+            self.output.batch_progress(self.text(time.monotonic() - self.started))
+
+    def text(self, elapsed: float) -> str:
+        """For example ``[############------------------] 12 of 30  3.1/min  ETA 5:48``."""
+        ended = sum(self.states.values())
+        # Those that were there already took no time.
+        made = ended - self.states["exists"]
+        filled = 30 * ended // max(self.total, 1)
+        text = f"[{'#' * filled}{'-' * (30 - filled)}] {ended} of {self.total}"
+        if made and elapsed > 0 and ended < self.total:
+            left = int((self.total - ended) * elapsed / made)
+            hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+            eta = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+            text += f"  {60 * made / elapsed:.1f}/min  ETA {eta}"
+        return text
+
+    def end(self, manifest: Path) -> None:
+        """Sums up, for people at a terminal."""
+        if not self.output.terminal:
+            return
+        self.output.batch_progress("")
+        parts = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in self.states.most_common())
+        cost = f"; charged {dollars(self.units)}" if self.units else ""
+        self.output.note(f"{sum(self.states.values())} of {self.total}: {parts or 'nothing to do'}{cost}; see {manifest}")
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps other runs out of the folder. The system releases the lock of a process that ends in any way."""
-    path = folder / ".junfeiai-lock"
+def locked(folder: Path, output: Output, *, wait: bool) -> Iterator[None]:
+    """Keeps other runs out of the folder, or waits for their end. The system releases the lock of a process that ends in
+    any way.
+    """
+    path = folder / BATCH_LOCK
     with path.open("a+", encoding="utf-8") as file:
-        if not _try_lock(file.fileno()):
+        said = False
+        while not _try_lock(file.fileno()):
             file.seek(0)
             who = file.read(1000).strip() or "another process"
-            raise FileLockedError(
-                f"{folder} is in use by another batch ({who}): wait until it has ended, or use another folder"
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n")
-        file.flush()
+            if not wait:
+                raise FileLockedError(
+                    f"{folder} is in use by another batch ({who}): wait until it has ended, or use another folder"
+                )
+            if not said:
+                output.note(f"another batch is working in {folder} ({who}): this one does what is left when it has ended")
+                said = True
+            time.sleep(0.2)
+        # A full disk is no reason to leave the folder unlocked: only who holds it is not said then.
+        with contextlib.suppress(OSError):
+            _name_holder(file.fileno())
         yield
+
+
+def _name_holder(descriptor: int) -> None:
+    """Writes who holds the lock."""
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n".encode())
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -290,27 +359,32 @@ def run(options: Any, output: Output) -> int:
     """The command."""
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
-    options.journal, options.no_journal = str(folder / ".junfeiai-journal"), False
+    options.journal, options.no_journal = str(folder / BATCH_JOURNAL), False
+    output.journal = options.journal
     output.resume_hints = ["run the same command again to resume"]
+    received: list[int] = []
 
     async def main() -> int:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-        def stop() -> None:
-            # The second Ctrl-C ends the process at once.
-            loop.remove_signal_handler(signal.SIGINT)
+        def stop(number: int) -> None:
+            # The second signal ends the process at once.
+            received.append(number)
+            loop.remove_signal_handler(number)
             if task is not None:
                 task.cancel()
 
         # Python 3.10 would cancel every task at once, including the create requests in flight.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signal.SIGINT, stop)
+        for number in signals.handled():
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop, number)
         async with AsyncClient(**client_options(options)) as client:
-            lines = read(client, Path(options.file), folder)
+            lines = read(client, options.file, folder, form=options.format, allow_outside=options.allow_outside)
+            note_batch_folder(folder)
             return await Batch(client, lines, options, output).run()
 
     try:
-        with locked(folder):
+        with locked(folder, output, wait=not options.no_wait):
             return asyncio.run(main())
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise signals.Signalled(received[0] if received else signal.SIGINT) from None

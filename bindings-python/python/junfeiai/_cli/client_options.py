@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from .. import ConfigError
+from .journals import optional_journal, required_journal
+
+# What does its work without a journal, and notes in it where there is one.
+WITHOUT_JOURNAL = ("get", "wait", "save", "serve", "play")
 
 
 def client_options(options: Any) -> dict[str, Any]:
@@ -19,12 +24,11 @@ def client_options(options: Any) -> dict[str, Any]:
     if getattr(options, "max_cost", None) is not None or getattr(options, "max_cost_strict", False):
         given["max_cost"], given["max_cost_strict"] = options.max_cost, options.max_cost_strict
     if not options.no_journal:
-        try:
-            Path(options.journal).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            advice = "name another one by --journal FILE, or use --no-journal"
-            raise ConfigError(f"the journal {options.journal} cannot be written: {error}; {advice}") from error
-        given["journal"] = options.journal
+        # Commands that neither pay nor list what was paid do without a journal where there is none.
+        journal = optional_journal(options.journal) if options.command in WITHOUT_JOURNAL else required_journal(options.journal)
+        if journal is not None:
+            given["journal"] = options.journal = journal
+            given["journal_prompts"] = getattr(options, "journal_prompts", False)
     return given
 
 
@@ -32,3 +36,23 @@ def image(text: str, folder: Path | None = None) -> str | Path:
     """A URL as it is, anything else as a file."""
     is_url = text.startswith(("http://", "https://", "data:"))
     return text if is_url else (folder or Path()) / text
+
+
+def little_room(path: Path, seconds: float) -> str | None:
+    """A warning where the videos may not fit on the disk. How long a file will be is not known before it is made."""
+    folder = next((one for one in path.absolute().parents if one.is_dir()), None)
+    try:
+        free = shutil.disk_usage(folder or path.anchor).free
+    except OSError:
+        return None
+    if free >= seconds * 1_000_000:
+        return None
+    return f"warning: {free / 1e6:.1f} MB are free in {folder}, and a second of video has about 1 MB: make room to have it saved"
+
+
+def length(seconds: Any) -> float:
+    """A length in seconds that was asked for, or the server's."""
+    try:
+        return float(seconds)
+    except (TypeError, ValueError):
+        return 4

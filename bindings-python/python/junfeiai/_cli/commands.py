@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import Client, Task, Video
-from .client_options import client_options, image
+from .. import Client, ConfigError, JournalError, Pending, Task, Video
+from .client_options import client_options, image, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
+from .journals import (
+    BATCH_JOURNAL,
+    default_journal,
+    known_journals,
+    manifest_records,
+    named_journal,
+    paid_records,
+)
 from .output import (
     Output,
     dollars,
@@ -20,6 +31,7 @@ from .output import (
     spending_line,
     summary_fields,
     summary_lines,
+    write,
 )
 
 
@@ -61,7 +73,16 @@ def _again(options: Any, command: str, task_id: str) -> str:
         words += ["--base-url", options.base_url]
     if getattr(options, "output", None) and command == "save":
         words += ["-o", options.output]
+    if options.journal and options.journal != str(default_journal()):
+        words += ["--journal", options.journal]
     return shlex.join(words)
+
+
+def _target(output: str | None, name: str) -> Path:
+    """The file that is meant: a folder's name with a slash means a file in it."""
+    if output and output.endswith(("/", os.sep)):
+        return Path(output) / name
+    return Path(output or name)
 
 
 def _created(task: Task, client: Client, output: Output) -> None:
@@ -95,6 +116,14 @@ def _unfinished(options: Any, task_id: str) -> list[str]:
     ]
 
 
+def _after_failure(options: Any) -> list[str]:
+    """What to change when the task has failed: waiting for it or saving it again is of no use."""
+    again = "change the prompt or the images, then create another video"
+    if getattr(options, "key", None):
+        again += "; for the same key add --retry-failed"
+    return [f"the charge is returned; {again}"]
+
+
 def _save_options(options: Any) -> dict[str, Any]:
     return {
         "connections": options.connections,
@@ -107,7 +136,7 @@ def _save_options(options: Any) -> dict[str, Any]:
 def _save(video: Video, options: Any, output: Output) -> int:
     if video.task_id:
         output.resume_hints = [f"resume the download:  {_again(options, 'save', video.task_id)}"]
-    path = Path(options.output or video.file_name)
+    path = _target(options.output, video.file_name)
     summary = video.save(path, **_save_options(options), on_progress=output.save_progress)
     output.result({"task_id": video.task_id, **summary_fields(summary)}, *summary_lines(summary))
     return 0
@@ -116,11 +145,14 @@ def _save(video: Video, options: Any, output: Output) -> int:
 def generate(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
         # Before anything is paid. Without --output the file is named after the task, which does not exist yet.
-        path = Path(options.output or f"task_{os.urandom(8).hex()}.mp4")
+        path = _target(options.output, f"task_{os.urandom(8).hex()}.mp4")
         known = client.videos.key(options.key) if options.key else None
         # What this key has saved there is not in the way.
         if known is None or known.path != path.absolute():
             client.videos.check_save(path, **_save_options(options))
+        if warning := little_room(path, length(options.seconds)):
+            output.note(warning)
+        output.failed_hints = _after_failure(options)
         notify = _progress(options, output)
         created: list[Task] = []
 
@@ -165,7 +197,7 @@ def get(options: Any, output: Output) -> int:
 
 def wait(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        output.resume_hints = _unfinished(options, options.task_id)
+        output.resume_hints, output.failed_hints = _unfinished(options, options.task_id), _after_failure(options)
         task = client.videos.task(options.task_id)
         video = task.wait(timeout=options.timeout, on_progress=_progress(options, output))
     fields = {"task_id": video.task_id, "status": "succeeded", "video_url": video.url}
@@ -175,21 +207,68 @@ def wait(options: Any, output: Output) -> int:
 
 def save(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
+        output.failed_hints = _after_failure(options)
         return _save(client.videos.video(options.task_id), options, output)
 
 
+def _journals(options: Any) -> Iterator[str]:
+    """Each journal that is meant: the one that was named, or the user's and those of batches."""
+    if options.no_journal:
+        raise ConfigError("this command reads the journal: leave out --no-journal, or name another one by --journal FILE")
+    for journal in known_journals(options.journal):
+        options.journal = journal
+        yield journal
+
+
+def _batch_line(journal: str, key: str | None) -> dict[str, Any]:
+    """Where the entry of a batch's journal comes from: the folder, and the line of its list."""
+    path = Path(journal)
+    if path.name != BATCH_JOURNAL:
+        return {}
+    record = manifest_records(path.parent).get(key or "", {})
+    return {"folder": str(path.parent), "list": record.get("list"), "line": record.get("line")}
+
+
+def _pending_line(entry: Pending, place: dict[str, Any]) -> str:
+    """An entry for people: state, date, what it is and what for."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created_at))
+    what = entry.task_id or f"create request {entry.intent}, outcome unknown: check your account's usage page"
+    parts = [f"{entry.state:<10} {when}  {what}  {entry.model}"]
+    parts += [f"{entry.seconds} s"] if entry.seconds else []
+    if entry.prompt:
+        prompt = " ".join(entry.prompt.split())
+        parts.append(f'"{prompt}"' if len(prompt) <= 60 else f'"{prompt[:59]}…"')
+    if place:
+        parts.append(f"batch {place['folder']}" + (f", line {place['line']}" if place["line"] else ""))
+    return "  ".join(parts)
+
+
 def pending(options: Any, output: Output) -> int:
-    with Client(**client_options(options)) as client:
-        if options.output:
+    if options.output:
+        with Client(**client_options(options)) as client:
             return _resume(client, options, output)
-        entries = client.videos.pending()
-    for entry in entries:
-        fields = {name: getattr(entry, name) for name in ("kind", "task_id", "intent", "model", "seconds", "state")}
-        what = entry.task_id or f"create request {entry.intent}, outcome unknown: check your account's usage page"
-        output.result({**fields, "created_at": entry.created_at}, f"{entry.state:<10} {what}  {entry.model}")
-    if not entries:
+    code, count, unknown = 0, 0, False
+    for journal in _journals(options):
+        try:
+            with Client(**client_options(options)) as client:
+                entries = client.videos.pending()
+        except JournalError as error:
+            # The other journals are read all the same.
+            output.journal = journal
+            output.failure(error)
+            code = exit_code(error)
+            continue
+        for entry in entries:
+            names = ("kind", "task_id", "intent", "model", "seconds", "state", "created_at", "key", "prompt")
+            fields = {name: getattr(entry, name) for name in names}
+            place = _batch_line(journal, entry.key)
+            output.result({**fields, "journal": journal, **place}, _pending_line(entry, place))
+            count, unknown = count + 1, unknown or entry.task_id is None
+    if not count and not code:
         output.note("nothing is pending")
-    return 0
+    if unknown:
+        output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)")
+    return code
 
 
 def _resume(client: Client, options: Any, output: Output) -> int:
@@ -203,6 +282,61 @@ def _resume(client: Client, options: Any, output: Output) -> int:
             fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
             output.result(fields, f"saved     {saved.summary.path}")
     return code
+
+
+def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
+    """Applies `change` to the pending entry that the command names, in whichever journal it is."""
+    name, broken = options.name, None
+    for journal in _journals(options):
+        try:
+            with Client(**client_options(options)) as client:
+                found = [entry for entry in client.videos.pending() if name in (entry.task_id, entry.intent)]
+                settled = next((entry for entry in found if change(client, entry)), None)
+        except JournalError as error:
+            # It may be in another one.
+            output.journal, broken = journal, error
+            continue
+        if settled is not None:
+            place = _batch_line(journal, settled.key)
+            line = f" (batch {place['folder']}, line {place['line']})" if place.get("line") else ""
+            output.result({"name": name, "state": state, "journal": journal, **place}, f"{state:<10} {name}{line}")
+            return 0
+    if broken is not None:
+        raise broken
+    raise ConfigError(f"no journal has a pending {name}: junfeiai pending lists what there is; --journal names another journal")
+
+
+def resolve(options: Any, output: Output) -> int:
+    def change(client: Client, entry: Pending) -> bool:
+        if entry.task_id is not None or entry.intent is None:
+            raise ConfigError(f"{options.name} is a task, whose outcome is known: wait for it, or forget it")
+        return client.videos.resolve_unknown(entry.intent, options.task_id)
+
+    return _settle(options, output, change, "created" if options.task_id else "not created")
+
+
+def forget(options: Any, output: Output) -> int:
+    def change(client: Client, entry: Pending) -> bool:
+        if entry.task_id is not None:
+            return client.videos.forget(entry.task_id)
+        return entry.intent is not None and client.videos.resolve_unknown(entry.intent)
+
+    return _settle(options, output, change, "forgotten")
+
+
+def export(options: Any, output: Output) -> int:
+    journal = named_journal(options.journal) if options.journal else default_journal()
+    if journal is None:
+        raise ConfigError("this user has no home folder: name the journal by --journal FILE")
+    count = 0
+    for record in paid_records(Path(journal)):
+        count += 1
+        name = record.get("task_id") or f"create request {record.get('intent')}"
+        what = "  ".join(str(record[field]) for field in ("model", "key", "prompt") if record.get(field))
+        output.result(record, f"{record['state']:<10} {name}  {what}".rstrip())
+    if not count:
+        output.note(f"{journal} names nothing that was paid for")
+    return 0
 
 
 def reconcile(options: Any, output: Output) -> int:
@@ -244,6 +378,55 @@ def doctor(options: Any, output: Output) -> int:
     return 5 if "key" in failed else 6
 
 
+def serve(options: Any, output: Output) -> int:
+    from . import local_server
+
+    return local_server.serve(options, output)
+
+
+def play(options: Any, output: Output) -> int:
+    from . import local_server
+
+    return local_server.play(options, output)
+
+
+def completion(options: Any, _: Output) -> int:
+    try:
+        import shtab
+    except ImportError:
+        raise ConfigError('completion needs shtab: pip install shtab, or install "junfeiai[cli]"') from None
+    from . import parser
+
+    top = parser()
+    for action in _actions(top):
+        # What is the name of a file or a folder is completed as one.
+        names = action.metavar if isinstance(action.metavar, str) else ""
+        kind = shtab.FILE if "FILE" in names else shtab.DIR if names == "DIR" else None
+        if kind is not None:
+            action.complete = kind  # type: ignore[attr-defined]
+    write(shtab.complete(top, options.shell), sys.stdout)
+    return 0
+
+
+def _actions(top: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The options and arguments of the command and of each of its commands."""
+    for action in top._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from _actions(sub)
+
+
+def mcp(options: Any, output: Output) -> int:
+    try:
+        from .mcp_server import run
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("mcp", "mcp_types", "pydantic"):
+            raise
+        raise ConfigError('the MCP server needs the package mcp, version 2: pip install "mcp>=2,<3", or install "junfeiai[mcp]"') from None
+    return run(options, output)
+
+
 def batch(options: Any, output: Output) -> int:
     # asyncio is slow to import, and only this command needs it.
     from .batch import run
@@ -260,7 +443,14 @@ COMMANDS: dict[str, Callable[[Any, Output], int]] = {
     "save": save,
     "batch": batch,
     "pending": pending,
+    "resolve": resolve,
+    "forget": forget,
+    "export": export,
     "reconcile": reconcile,
     "spent": spent,
     "doctor": doctor,
+    "serve": serve,
+    "play": play,
+    "mcp": mcp,
+    "completion": completion,
 }

@@ -3,11 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
 
-from .. import Estimate, JunFeiAIError, SaveProgress, Spending, Summary
+from .. import (
+    CreateOutcomeUnknownError,
+    Estimate,
+    JournalError,
+    JunFeiAIError,
+    NotFoundError,
+    SaveProgress,
+    Spending,
+    Summary,
+    TaskFailedError,
+)
+
+
+def standard_streams() -> None:
+    """Where a standard stream is closed, nothing: else the journal could get its number, and a message its text. No text
+    ends the command because the terminal's encoding cannot show it: it is escaped there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one.
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write(text: str, stream: TextIO | None, end: str = "\n") -> None:
+    """Prints. Where nobody reads any more (``| head``), the rest is dropped, and the work goes on to its end: what was
+    paid for is still saved.
+    """
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, end=end, flush=True)
+    except BrokenPipeError:
+        # Else the interpreter would complain when it flushes the stream at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def json_text(value: Any) -> str:
+    """JSON that standard output can show."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    return json.dumps(value, ensure_ascii=encoding != "utf8")
 
 
 class Output:
@@ -18,10 +66,15 @@ class Output:
         self.complaint = ""
         self.resume_hints: list[str] = []
         """How to resume after Ctrl-C, one line each."""
+        self.failed_hints: list[str] = []
+        """What to change after a failed task, one line each."""
+        self.journal: str | None = None
+        """The journal of the command."""
         self._quiet = json or progress == "none"
         self._bar: Any = None
         self._shown: float = 0
-        self._in_place = sys.stderr.isatty() and not self._quiet
+        self._in_place = sys.stderr is not None and sys.stderr.isatty() and not self._quiet
+        self._batch = ""
         if not self._quiet and (progress == "bar" or (progress == "auto" and self._in_place)):
             try:
                 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -37,18 +90,34 @@ class Output:
     def result(self, fields: dict[str, Any], *lines: str) -> None:
         """One result."""
         self.clear()
-        text = json.dumps(fields, ensure_ascii=False) if self.json else "\n".join(lines)
-        print(text, flush=True)
+        write(json_text(fields) if self.json else "\n".join(lines), sys.stdout)
+        self._draw_batch()
+
+    @property
+    def terminal(self) -> bool:
+        """True when progress is shown in place, to a person."""
+        return self._in_place
+
+    def batch_progress(self, text: str) -> None:
+        """How far a batch is, at the bottom of a terminal; elsewhere each line of the list says how it ended."""
+        self._batch = text
+        self.clear()
+        self._draw_batch()
+
+    def _draw_batch(self) -> None:
+        if self._batch and self._in_place:
+            write(f"\r\x1b[K{self._batch}", sys.stderr, end="")
 
     def note(self, text: str, *, in_place: bool = False) -> None:
         """One line of progress."""
         if self._quiet:
             return
         if in_place and self._in_place:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            write(f"\r\x1b[K{text}", sys.stderr, end="")
         else:
             self.clear()
-            print(text, file=sys.stderr, flush=True)
+            write(text, sys.stderr)
+            self._draw_batch()
 
     def save_progress(self, progress: SaveProgress) -> None:
         """Progress of one file."""
@@ -74,33 +143,62 @@ class Output:
             self._bar.stop()
             self._bar.remove_task(self._bar.task_ids[0])
         elif self._in_place:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            write("\r\x1b[K", sys.stderr, end="")
 
     def failure(self, error: JunFeiAIError) -> None:
         """A failure."""
         self.clear()
         if self.json:
-            print(json.dumps({"error": error_fields(error)}, ensure_ascii=False), flush=True)
-        else:
-            print(f"error: {error}", file=sys.stderr)
-            if error.task_id:
-                self._print_resume_hints()
+            write(json_text({"error": error_fields(error)}), sys.stdout)
+            return
+        write(f"error: {error}", sys.stderr)
+        for line in self._hints(error):
+            write(line, sys.stderr)
+
+    def _hints(self, error: JunFeiAIError) -> list[str]:
+        """What to do next, besides what the error says itself."""
+        if isinstance(error, TaskFailedError):
+            return self.failed_hints or ["the charge of a failed task is returned"]
+        if isinstance(error, CreateOutcomeUnknownError):
+            return [] if self.journal is None else [f"find out what became of it:  {self.command('reconcile')}"]
+        if isinstance(error, JournalError):
+            return self.journal_hints(error)
+        return self.resume_hints if error.task_id and not isinstance(error, NotFoundError) else []
+
+    def journal_hints(self, error: JunFeiAIError) -> list[str]:
+        """What to do about a journal that cannot be used."""
+        if self.journal is None or "://" in self.journal:
+            return []
+        hints = []
+        text = str(error).lower()
+        # ENOSPC, EDQUOT and EFBIG as the system spells them.
+        if any(sign in text for sign in ("no space left", "quota exceeded", "file too large", "os error 28", "os error 112")):
+            folder = os.path.dirname(os.path.abspath(self.journal))
+            hints.append(f"make room on the disk of {folder}, then run the same command again: nothing is sent before")
+        hints.append("leave the journal where it is: it knows what was paid for")
+        return [*hints, f"list what it has, to keep it elsewhere:  {self.command('export')}"]
+
+    def command(self, *words: str) -> str:
+        """A command line that uses the same journal."""
+        import shlex
+
+        return shlex.join(["junfeiai", *words, *(["--journal", self.journal] if self.journal else [])])
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
         self.clear()
-        print("interrupted", file=sys.stderr)
-        self._print_resume_hints()
-        if not self.resume_hints:
+        write("interrupted", sys.stderr)
+        hints = list(self.resume_hints)
+        if not hints:
             for task_id in getattr(error, "task_ids", ()):
-                print(f"a task was created and charged; wait for it:  junfeiai wait {task_id}", file=sys.stderr)
+                hints.append(f"a task was created and charged; wait for it:  junfeiai wait {task_id}")
         if getattr(error, "maybe_executed", False):
-            text = "a create request was in flight and may have been charged: check your account's usage page, and run: junfeiai pending"
-            print(text, file=sys.stderr)
-
-    def _print_resume_hints(self) -> None:
-        for line in self.resume_hints:
-            print(line, file=sys.stderr)
+            hints.append(
+                "a create request was in flight and may have been charged: "
+                "check your account's usage page, and run: junfeiai pending"
+            )
+        for line in hints:
+            write(line, sys.stderr)
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""What ``junfeiai --version`` prints: everything that a report of a defect needs, and nothing about the user."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+
+from .. import __version__, _native
+
+
+def build_facts() -> str:
+    """A line for the version, and one for each fact of the build."""
+    wheel, extras = "not installed as a wheel", []
+    try:
+        text = metadata.distribution("junfeiai").read_text("WHEEL") or ""
+        wheel = ", ".join(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("Tag:")) or wheel
+    except metadata.PackageNotFoundError:
+        pass
+    for name in ("rich", "mcp", "shtab"):
+        try:
+            extras.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            extras.append(f"no {name}")
+    module = Path(_native.__file__ or "")
+    return "\n".join(
+        [
+            f"junfeiai {__version__}",
+            f"wheel     {wheel}",
+            f"module    {module.name}, {module.stat().st_size} bytes" if module.is_file() else "module    unknown",
+            f"python    {platform.python_implementation()} {platform.python_version()}, {sysconfig.get_platform()}",
+            f"system    {platform.system()} {platform.release()}, output {sys.stdout.encoding if sys.stdout else 'none'}",
+            f"optional  {', '.join(extras)}",
+        ]
+    )

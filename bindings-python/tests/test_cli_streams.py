@@ -1,0 +1,108 @@
+"""The command and its surroundings: signals, closed pipes, encodings."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import _state as _state
+from commands import command, posts, run, values
+from conftest import Emulator
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["generate", "wait"])
+def test_a_signal_is_like_ctrl_c(name: str, number: int, environment: Path, emulator: Emulator) -> None:
+    emulator.scenario(task={"running_s": 1e9})
+    given = ["x", "--seconds", "4"] if name == "generate" else [emulator.running()]
+    process = subprocess.Popen(command(name, *given), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "status" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "interrupted" in err
+    assert "junfeiai wait task_" in err
+    assert "Traceback" not in err
+
+
+def test_an_ignored_signal_stays_ignored(environment: Path, emulator: Emulator) -> None:
+    emulator.scenario(api={"create_latency_ms": 1000}, task={"queued_s": 0, "running_s": 0})
+    process = subprocess.Popen(
+        ["nohup", *command("generate", "x", "--seconds", "4", "-o", "x.mp4")],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    posts(emulator, 1)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
+    assert (environment / "x.mp4").is_file()
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_pipe_ends_quietly(closed: str, environment: Path, emulator: Emulator) -> None:
+    """Nobody reads any more: nothing is said of it, and what was paid for is saved."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: write_end}
+    for name in (["generate", "x", "--seconds", "4", "-o", "x.mp4"], ["pending"], ["get", emulator.finished()], ["--version"]):
+        process = subprocess.Popen(command(*name), **streams, text=True)  # type: ignore[call-overload]
+        out, err = process.communicate(timeout=60)
+        said = (out or "") + (err or "")
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        assert "BrokenPipe" not in said
+    os.close(write_end)
+    assert (environment / "x.mp4").is_file()
+
+
+def test_a_closed_pipe_of_a_batch(environment: Path, emulator: Emulator) -> None:
+    lines = "".join(f'{{"prompt": "ball {n}", "seconds": 4}}\n' for n in range(4))
+    (environment / "list.jsonl").write_text(lines)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = subprocess.Popen(command("batch", "list.jsonl", "-o", "out"), stdout=write_end, stderr=subprocess.PIPE, text=True)
+    os.close(write_end)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert len(list((environment / "out").glob("*.mp4"))) == 4
+
+
+def test_no_streams_at_all(environment: Path, emulator: Emulator) -> None:
+    words = " ".join(command("generate", "x", "--seconds", "4", "-o", "x.mp4"))
+    assert subprocess.run(["sh", "-c", f"exec {words} <&- >&- 2>&-"], check=False, timeout=60).returncode == 0
+    assert (environment / "x.mp4").is_file()
+    batch = " ".join(command("batch", "-", "-o", "out"))
+    assert subprocess.run(["sh", "-c", f"exec {batch} <&- 2>&1"], check=False, timeout=60, stdout=subprocess.DEVNULL).returncode == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "cp1252", "utf-16"])
+def test_any_encoding_of_the_output(encoding: str, environment: Path, emulator: Emulator) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+
+    def said(*arguments: str, code: int = 0) -> tuple[str, str]:
+        done = subprocess.run(command(*arguments), capture_output=True, timeout=60, env=env, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+    out, err = said("generate", "雪 ❄", "--seconds", "4", "-o", "雪❄.mp4")
+    assert "file " in out
+    assert "Traceback" not in err
+    assert (environment / "雪❄.mp4").is_file()
+    out, _ = said("save", emulator.finished(), "-o", "雪❄2.mp4", "--json")
+    assert json.loads(out)["path"] == "雪❄2.mp4"
+    _, err = said("generate", "x", "--seconds", "4", "-o", "雪❄.mp4", code=1)
+    assert "error: " in err
+
+
+def test_a_name_that_is_no_text(environment: Path, emulator: Emulator) -> None:
+    name = os.fsdecode(b"\xff.mp4")
+    run("save", emulator.finished(), "-o", name)
+    [saved] = values(run("save", emulator.finished(), "-o", name, "--overwrite", "--json"))
+    assert os.fsencode(saved["path"]) == b"\xff.mp4"

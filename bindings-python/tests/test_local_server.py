@@ -1,0 +1,140 @@
+"""The command's local server for players, and what starts a player."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from commands import _state as _state
+from commands import command, run
+from conftest import KEY, Emulator
+
+from junfeiai._cli.local_server import Range
+
+
+@contextlib.contextmanager
+def serving(what: str) -> Iterator[str]:
+    process = subprocess.Popen(command("serve", what), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert KEY not in out + err
+
+
+def ask(url: str, method: str = "GET", path: str | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    try:
+        connection.request(method, parts.path if path is None else path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "task"])
+def test_ranges_and_refusals(kind: str, environment: Path, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=500_000)
+    whole = emulator.file(task_id)
+    (environment / "a film.mp4").write_bytes(whole)
+    with serving("a film.mp4" if kind == "file" else task_id) as url:
+        assert url.startswith("http://127.0.0.1:")
+        status, headers, body = ask(url)
+        assert (status, headers["content-type"], headers["accept-ranges"], body) == (200, "video/mp4", "bytes", whole)
+        status, headers, body = ask(url, Range="bytes=100-199")
+        assert (status, headers["content-range"], body) == (206, f"bytes 100-199/{len(whole)}", whole[100:200])
+        status, headers, body = ask(url, Range=f"bytes={len(whole) - 5}-")
+        assert (status, body) == (206, whole[-5:])
+        assert ask(url, Range="bytes=-7")[2] == whole[-7:]
+        status, headers, body = ask(url, Range=f"bytes={len(whole)}-")
+        assert (status, headers["content-range"], body) == (416, f"bytes */{len(whole)}", b"")
+        status, headers, body = ask(url, "HEAD")
+        assert (status, int(headers["content-length"]), body) == (200, len(whole), b"")
+        path = urlsplit(url).path
+        for other in ("/", path + "x", "/x" + path, "/../" + path, "/" + path.rsplit("/", 1)[1]):
+            assert ask(url, path=other)[0] == 404
+        assert ask(url, Host="evil.example:80")[0] == 404
+        assert ask(url, "POST")[0] == 501
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "part"),
+    [
+        (None, 200, (0, 10)), ("bytes=0-", 206, (0, 10)), ("bytes=3-5", 206, (3, 6)), ("bytes=3-99", 206, (3, 10)),
+        ("bytes=-3", 206, (7, 10)), ("bytes=-99", 206, (0, 10)), ("bytes=-0", 416, None), ("bytes=10-", 416, None),
+        ("bytes=5-3", 200, (0, 10)), ("bytes=-", 200, (0, 10)), ("bytes=0-1,4-5", 200, (0, 10)), ("lines=0-1", 200, (0, 10)),
+    ],
+)  # fmt: skip
+def test_which_bytes(header: str | None, status: int, part: tuple[int, int] | None) -> None:
+    asked = Range(header, 10)
+    assert asked.status == status
+    assert part is None or (asked.start, asked.end) == part
+
+
+def test_a_player_that_goes_away(environment: Path, emulator: Emulator) -> None:
+    (environment / "x.mp4").write_bytes(bytes(5_000_000))
+    with serving("x.mp4") as url:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        connection.request("GET", parts.path)
+        connection.getresponse().read(10)
+        connection.close()
+        assert ask(url, Range="bytes=0-3")[2] == bytes(4)
+
+
+def test_what_cannot_be_served(environment: Path, emulator: Emulator) -> None:
+    (environment / "folder").mkdir()
+    for what in ("none.mp4", "folder", "a/b"):
+        assert "there is no file" in run("serve", what, code=2).stderr
+    run("serve", "task_none", code=1)
+    run("serve", emulator.running(), code=6)
+    assert "--port" in run("serve", emulator.finished(), "--port", "70000", code=2).stderr
+
+
+PLAYER = """
+import pathlib, sys, urllib.request
+pathlib.Path("said").write_text(" ".join(sys.argv[1:]))
+with urllib.request.urlopen(sys.argv[2]) as answer:
+    pathlib.Path("played.mp4").write_bytes(answer.read())
+"""
+
+
+def test_play(environment: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A player that reads the address it is given, first of those that are known."""
+    folder = environment / "bin"
+    folder.mkdir()
+    player = folder / "mpv"
+    player.write_text(f"#!{sys.executable}\n{PLAYER}")
+    player.chmod(player.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    task_id = emulator.finished()
+    run("play", task_id)
+    assert Path("said").read_text().startswith("--force-window http://127.0.0.1:")
+    assert Path("played.mp4").read_bytes() == emulator.file(task_id)
+    player.write_text("#!/bin/sh\nexit 3\n")
+    run("play", "played.mp4", "--player", "mpv", code=1)
+    assert "there is no player" in run("play", "played.mp4", "--player", "nobody-has-this", code=2).stderr
+
+
+def test_completion(environment: Path, emulator: Emulator) -> None:
+    script = run("completion", "bash").stdout
+    assert "--max-cost" in script
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    for shell in ("zsh", "fish", "tcsh"):
+        assert "generate" in run("completion", shell).stdout
+    (environment / "shtab.py").write_text("raise ImportError\n")
+    assert "pip install shtab" in run("completion", "bash", env={"PYTHONPATH": str(environment)}, code=2).stderr
