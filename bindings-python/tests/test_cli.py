@@ -96,6 +96,22 @@ def test_estimate_and_limit(emulator: Emulator) -> None:
     run("create", "a ball", "--seconds", "6", "--max-cost", "0.3")
 
 
+def test_budget(emulator: Emulator, environment: Path) -> None:
+    run("create", "a ball", "--seconds", "6", "--budget", "0.8")
+    run("generate", "a ball", "--seconds", "6", "--budget", "0.8", "-o", "a.mp4")
+    for command in (["create", "a ball", "--seconds", "6"], ["generate", "a ball", "--seconds", "6", "-o", "b.mp4"]):
+        refused = run(*command, "--budget", "0.8", code=2)
+        assert "0.3 USD are spent and 0.3 USD reserved" in refused.stderr
+    assert emulator.stats()["created_tasks"] == 2
+    # A batch has a journal of its own. Its tasks of an earlier run are resumed, whatever the budget.
+    (environment / "list.jsonl").write_text('{"prompt": "a ball", "seconds": 6}\n' * 3, encoding="utf-8")
+    for budget in ("0.8", "0.1"):
+        refused = run("batch", "list.jsonl", "-o", "videos", "--budget", budget, code=2)
+        assert refused.stdout.count("budget, ") == 1
+        assert emulator.stats()["created_tasks"] == 4
+    assert "needs a journal" in run("create", "a ball", "--budget", "0.8", "--no-journal", code=2).stderr
+
+
 def test_spent(emulator: Emulator) -> None:
     assert "no create requests" in run("spent").stderr
     saved = run("generate", "a ball", "--seconds", "6", "-o", "a.mp4").stdout
