@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Emulator
+from conftest import KEY, Emulator, within_one_day
 
 import junfeiai
 from junfeiai import Client, SaveProgress, Summary, Task
@@ -135,6 +135,7 @@ def test_cost(emulator: Emulator) -> None:
 
 
 def test_budget(emulator: Emulator, tmp_path: Path) -> None:
+    within_one_day()
     options = emulator.options(journal=tmp_path / "journal", budget=0.6)
     with Client(**options) as client, Client(**options) as other:
         client.videos.create("a ball", seconds=6, key="film/1")

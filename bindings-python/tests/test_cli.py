@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEY, Emulator
+from conftest import KEY, Emulator, within_one_day
 
 import junfeiai
 from junfeiai._cli.exit_codes import EXIT_CODES, exit_code
@@ -97,6 +97,7 @@ def test_estimate_and_limit(emulator: Emulator) -> None:
 
 
 def test_budget(emulator: Emulator, environment: Path) -> None:
+    within_one_day()
     run("create", "a ball", "--seconds", "6", "--budget", "0.8")
     run("generate", "a ball", "--seconds", "6", "--budget", "0.8", "-o", "a.mp4")
     for command in (["create", "a ball", "--seconds", "6"], ["generate", "a ball", "--seconds", "6", "-o", "b.mp4"]):

@@ -15,6 +15,8 @@ mod clock;
 use clock::Clock;
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{End, Event, Journal, Order, Record, Reserved, Used};
+use junfeiai::platform::native::TokioTimer;
+use junfeiai::protocol::Time;
 use junfeiai::protocol::day_budget::{DAY, DayBudget, DaySum, Reservation};
 use junfeiai::protocol::ledger::Ledger;
 use junfeiai::store::{MemoryStore, Store, Versioned};
@@ -45,9 +47,31 @@ fn emulator() -> Emulator {
     Emulator::builder().api_key(KEY).time_scale(600.0).start().unwrap()
 }
 
+/// A clock whose wall stands at noon: no test may begin on one day and end on the next.
+#[derive(Default)]
+struct Noon(TokioTimer);
+
+impl Timer for Noon {
+    fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(duration)
+    }
+
+    fn unix_now(&self) -> Option<u64> {
+        Some(20_786 * DAY + DAY / 2)
+    }
+
+    fn seed(&self) -> u64 {
+        self.0.seed()
+    }
+}
+
 fn builder(emulator: &Emulator) -> ClientBuilder {
     let builder = Client::builder().api_key(KEY).endpoint(emulator.base_url()).proxy("");
-    builder.poll_interval(Duration::from_millis(20))
+    builder.poll_interval(Duration::from_millis(20)).timer(Arc::new(Noon::default()))
 }
 
 fn journals(folder: &Path) -> [Arc<dyn Journal>; 3] {
@@ -85,7 +109,8 @@ async fn what_would_exceed_the_budget_is_not_sent_and_what_is_given_back_may_be_
         let error = videos.create(request(3)).await.unwrap_err();
         assert!(is_refused(&error) && error.task_id().is_none(), "{error}");
         let text = error.to_string();
-        let amounts = ["cost 0.15 USD", "0.3 USD are spent", "0.2 USD reserved", "UTC day 20", "budget, 0.6 USD"];
+        let amounts =
+            ["cost 0.15 USD", "0.3 USD are spent", "0.2 USD reserved", "UTC day 2026-11-29", "budget, 0.6 USD"];
         assert!(amounts.iter().all(|part| text.contains(part)), "{text}");
         let sent = emulator.requests().iter().filter(|request| request.method == "POST").count();
         assert_eq!(sent, posts, "nothing was sent");
@@ -185,6 +210,18 @@ async fn a_price_that_is_not_known_is_a_warning_or_refused() {
     }
 }
 
+/// A journal that keeps no sums.
+struct Plain;
+impl Journal for Plain {
+    fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<junfeiai::journal::Entry>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
 #[test]
 fn what_is_no_budget_is_refused_when_the_client_is_made() {
     let folder = tempfile::tempdir().unwrap();
@@ -200,17 +237,7 @@ fn what_is_no_budget_is_refused_when_the_client_is_made() {
     }
     assert_eq!(field(builder().max_cost_strict(true)), "max_cost_strict");
     builder().journal(folder.path().join("j")).budget(1.0).max_cost_strict(true).build().unwrap();
-    // What keeps no sums says so when something is to be sent.
-    struct Plain;
-    impl Journal for Plain {
-        fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
-            Box::pin(async { Ok(()) })
-        }
-
-        fn entries(&self) -> BoxFuture<'_, Result<Vec<junfeiai::journal::Entry>>> {
-            Box::pin(async { Ok(Vec::new()) })
-        }
-    }
+    // A journal that keeps no sums says so when something is to be sent.
     let share = Reservation::new(&DayBudget::new(1.0, false).unwrap(), Some(1));
     let error = finish(Plain.reserve(intent(1, "a", None), false, share)).unwrap_err();
     assert!(is_refused(&error) && error.to_string().contains("Journal::reserve"), "{error}");
@@ -222,7 +249,7 @@ fn what_is_no_budget_is_refused_when_the_client_is_made() {
 async fn child_that_creates() {
     let Ok(path) = std::env::var("BUDGET_JOURNAL") else { return };
     let client = Client::builder().api_key(KEY).endpoint(std::env::var("BUDGET_URL").unwrap()).proxy("");
-    let videos = client.journal(path).budget(1.5).build().unwrap().videos();
+    let videos = client.timer(Arc::new(Noon::default())).journal(path).budget(1.5).build().unwrap().videos();
     for _ in 0..8 {
         match videos.create(request(6)).await {
             Ok(_) => {}
@@ -510,13 +537,12 @@ fn spend(seed: u64, place: &Place) -> [u64; 5] {
     while begun < RUNS || !running.is_empty() {
         if running.len() < 4 && begun < RUNS {
             begun += 1;
-            // Each third run repeats a job with a key; no prompt has more than one task.
-            let order = match begun % 3 {
-                0 => VideoRequest::new(format!("run {begun}")).seconds(random.u32(1..=9)),
-                _ => {
-                    let job = begun / 3;
-                    VideoRequest::new(format!("job {job}")).seconds(1 + job % 9).key(format!("job/{job}"))
-                }
+            // Of three runs two have one job with a key; no prompt has more than one task.
+            let job = begun / 3;
+            let order = if begun.is_multiple_of(3) {
+                VideoRequest::new(format!("run {begun}")).seconds(random.u32(1..=9))
+            } else {
+                VideoRequest::new(format!("job {job}")).seconds(1 + job % 9).key(format!("job/{job}"))
             };
             running.push(Box::pin(to(&server, &clock, place, 1.0).videos().generate(order).into_future()));
         }
