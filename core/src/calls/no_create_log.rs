@@ -14,7 +14,7 @@ pub(crate) struct Keyed(Infallible);
 
 /// Without a journal there is no budget.
 #[derive(Default)]
-pub(crate) struct BudgetShare;
+pub(crate) struct BudgetShare(());
 
 #[allow(clippy::unused_self)] // the shapes of those that look and write
 impl ClientCore {
