@@ -104,7 +104,7 @@ def test_budget(emulator: Emulator, environment: Path) -> None:
         refused = run(*command, "--budget", "0.8", code=2)
         assert "0.3 USD are spent and 0.3 USD reserved" in refused.stderr
     assert emulator.stats()["created_tasks"] == 2
-    # A batch has a journal of its own. Its tasks of an earlier run are resumed, whatever the budget.
+    # A batch has a journal of its own. What an earlier run has made is no matter of the budget.
     (environment / "list.jsonl").write_text('{"prompt": "a ball", "seconds": 6}\n' * 3, encoding="utf-8")
     for budget in ("0.8", "0.1"):
         refused = run("batch", "list.jsonl", "-o", "videos", "--budget", budget, code=2)
