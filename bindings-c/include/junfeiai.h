@@ -986,8 +986,9 @@ jfai_status jfai_client_options_set_max_in_flight_creates(struct jfai_client_opt
                                                           struct jfai_error **err);
 
 /**
- * Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group
- * is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+ * Refuses a create request as well if its cost may exceed `max_cost` or `budget`: the server hides its prices, or the
+ * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default:
+ * `false`.
  */
 JFAI_API
 jfai_status jfai_client_options_set_max_cost_strict(struct jfai_client_options *options,
@@ -1511,6 +1512,15 @@ JFAI_API
 jfai_status jfai_client_options_set_max_cost(struct jfai_client_options *options,
                                              double usd,
                                              struct jfai_error **err);
+
+/**
+ * Sets the most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal: one that
+ * would exceed it is refused before it is sent. Needs a journal. Default: no limit.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_budget(struct jfai_client_options *options,
+                                           double usd,
+                                           struct jfai_error **err);
 
 /**
  * Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads

@@ -1390,6 +1390,12 @@ public:
     detail::done([&](jfai_error **e) { return jfai_client_options_set_max_cost(options_.get(), usd, e); });
     return *this;
   }
+  /** Sets the most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal: one
+   *  that would exceed it is refused before it is sent. Needs a journal. */
+  client_options &budget(double usd) {
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_budget(options_.get(), usd, e); });
+    return *this;
+  }
   // Written from core/options.toml by `make options`. options: client
   /** The API key; optional when your reverse proxy adds it. Default: none. */
   client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
@@ -1419,8 +1425,8 @@ public:
   client_options &max_poll_errors(std::uint32_t v) { return value(jfai_client_options_set_max_poll_errors, v); }
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   client_options &max_in_flight_creates(std::uint32_t v) { return value(jfai_client_options_set_max_in_flight_creates, v); }
-  /** Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group is
-   * not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
+  /** Refuses a create request as well if its cost may exceed `max_cost` or `budget`: the server hides its prices, or the
+   * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
   client_options &max_cost_strict(bool v) { return value(jfai_client_options_set_max_cost_strict, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }

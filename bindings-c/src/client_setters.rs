@@ -180,8 +180,9 @@ pub extern "C" fn jfai_client_options_set_max_in_flight_creates(
     })
 }
 
-/// Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's group
-/// is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+/// Refuses a create request as well if its cost may exceed `max_cost` or `budget`: the server hides its prices, or the
+/// key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default:
+/// `false`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_max_cost_strict(
     options: Option<&mut jfai_client_options>,

@@ -149,6 +149,21 @@ pub extern "C" fn jfai_client_options_set_max_cost(
     })
 }
 
+/// Sets the most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal: one that
+/// would exceed it is refused before it is sent. Needs a journal. Default: no limit.
+#[unsafe(no_mangle)]
+pub extern "C" fn jfai_client_options_set_budget(
+    options: Option<&mut jfai_client_options>,
+    usd: f64,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // Not in JSON, which has neither infinity nor NaN.
+        need(options, "options")?.step("budget", "jfai_client_options_set_budget", move |builder| builder.budget(usd));
+        Ok(())
+    })
+}
+
 /// Sets the rate limit that all tasks and threads of the client share (a token bucket): requests per second, and the burst. Downloads
 /// are not limited. Default 2 per second in bursts of 4; for a server on localhost 1000 and 1000.
 #[unsafe(no_mangle)]

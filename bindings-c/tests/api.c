@@ -469,6 +469,9 @@ static void journal(const jfai_client *without, const char *folder) {
   EXPECT(JFAI_OK, jfai_client_options_set_journal_prompts(o, true, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_max_cost_strict(o, true, &err));
   EXPECT(JFAI_ERR_CONFIG, jfai_client_new(o, &client, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_budget(o, 0, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_client_new(o, &client, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_budget(o, 50, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_max_cost(o, 5, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_poll_interval_ms(o, 20, &err));
   EXPECT(JFAI_OK, jfai_client_new(o, &client, &err));

@@ -378,6 +378,9 @@ int main(int count, char **arguments) {
     CHECK(cost.units && cost.usd && *cost.usd > 0 && !cost.certainty.empty() && cost.billed_seconds == 6);
     const junfeiai::client limited(std::move(options().max_cost(0.001)));
     throws(JFAI_ERR_INVALID_REQUEST, [&] { limited.create(junfeiai::request("a ball").seconds(6)); });
+    const junfeiai::client budgeted(std::move(options().journal(folder / "budget.journal").budget(0.5)));
+    budgeted.create(junfeiai::request("a ball").seconds(6));
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { budgeted.create(junfeiai::request("a ball").seconds(6)); });
     CHECK(client.check().text.find("junfeiai") != std::string::npos);
     many(folder);
     junfeiai::clear_log();

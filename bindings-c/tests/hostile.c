@@ -73,6 +73,9 @@ static jfai_status do_client_options_set_request_rate(struct all *a, const struc
 static jfai_status do_client_options_set_max_cost(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_max_cost(a->options, v->number, e);
 }
+static jfai_status do_client_options_set_budget(struct all *a, const struct value *v, jfai_error **e) {
+  return jfai_client_options_set_budget(a->options, v->number, e);
+}
 static jfai_status do_client_options_set_retry_pauses_ms(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_retry_pauses_ms(a->options, v->whole, v->whole, v->whole, e);
 }
@@ -164,6 +167,9 @@ static const struct row {
     N(client_options_set_max_cost, -1, 0, "set_max_cost"), N(client_options_set_max_cost, -5e-324, 0, "set_max_cost"),
     N(client_options_set_max_cost, 1e308, 0, "set_max_cost"), N(client_options_set_max_cost, 0, 0, "max_cost"),
     N(client_options_set_max_cost, 5e-324, 0, "more than max_cost"), N(client_options_set_max_cost, 1000, 0, NULL),
+    N(client_options_set_budget, NAN, 0, "set_budget"), N(client_options_set_budget, INFINITY, 0, "set_budget"),
+    N(client_options_set_budget, -1, 0, "set_budget"), N(client_options_set_budget, 0, 0, "set_budget"),
+    N(client_options_set_budget, 5e-324, 0, "set_budget"), N(client_options_set_budget, 1000, 0, "journal"),
     T(request_new, NULL, "prompt"), T(request_new, "", "request_new"), T(request_new, " \n", "request_new"),
     T(request_new, BAD_UTF8, "prompt"), T(request_new, huge, "request_new"),
     T(request_from_json, NULL, "json"), T(request_from_json, "[]", "object"), T(request_from_json, "{", "json"),

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,13 @@ REPORT: list[str] = []
 
 # A background process starts with SIGINT ignored; some of these tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def within_one_day() -> None:
+    """A budget is one of a UTC day: waits for the next day when this one ends in a moment."""
+    left = 86_400 - time.time() % 86_400
+    if left < 120:
+        time.sleep(left + 1)
 
 
 def emulator_binary() -> Path:

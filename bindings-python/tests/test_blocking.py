@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Emulator
+from conftest import KEY, Emulator, within_one_day
 
 import junfeiai
 from junfeiai import Client, SaveProgress, Summary, Task
@@ -132,6 +132,27 @@ def test_cost(emulator: Emulator) -> None:
         Client(**emulator.options(max_cost=float("nan")))
     with pytest.raises(TypeError, match="max_cost"):
         Client(**emulator.options(max_cost="0.3"))
+
+
+def test_budget(emulator: Emulator, tmp_path: Path) -> None:
+    within_one_day()
+    options = emulator.options(journal=tmp_path / "journal", budget=0.6)
+    with Client(**options) as client, Client(**options) as other:
+        client.videos.create("a ball", seconds=6, key="film/1")
+        with pytest.raises(junfeiai.InvalidRequestError, match=r"0\.35 USD.*0\.3 USD reserved.*UTC day.*budget") as refused:
+            other.videos.create("a ball", seconds=7)
+        assert refused.value.field == "budget"
+        other.videos.create("a ball", seconds=6)
+        assert other.videos.create("a ball", seconds=6, key="film/1").reused
+    assert emulator.stats()["created_tasks"] == 2
+    with pytest.raises(junfeiai.ConfigError, match="budget needs a journal"):
+        Client(**emulator.options(budget=1))
+    with pytest.raises(junfeiai.ConfigError, match="budget"):
+        Client(**emulator.options(journal=tmp_path / "journal", budget=0))
+    with pytest.raises(ValueError, match="budget"):
+        Client(**emulator.options(budget=float("nan")))
+    with pytest.raises(TypeError, match="budget"):
+        Client(**emulator.options(budget="0.3"))
 
 
 def test_check_models_balance(client: Client) -> None:

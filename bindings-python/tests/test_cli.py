@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEY, Emulator
+from conftest import KEY, Emulator, within_one_day
 
 import junfeiai
 from junfeiai._cli.exit_codes import EXIT_CODES, exit_code
@@ -74,6 +74,23 @@ def test_estimate_and_limit(emulator: Emulator) -> None:
     run("create", "a ball", "--seconds", "6", "--max-cost", "0.3", "--max-cost-strict", code=2)
     assert emulator.stats()["created_tasks"] == 0
     run("create", "a ball", "--seconds", "6", "--max-cost", "0.3")
+
+
+def test_budget(emulator: Emulator, environment: Path) -> None:
+    within_one_day()
+    run("create", "a ball", "--seconds", "6", "--budget", "0.8")
+    run("generate", "a ball", "--seconds", "6", "--budget", "0.8", "-o", "a.mp4")
+    for command in (["create", "a ball", "--seconds", "6"], ["generate", "a ball", "--seconds", "6", "-o", "b.mp4"]):
+        refused = run(*command, "--budget", "0.8", code=2)
+        assert "0.3 USD are spent and 0.3 USD reserved" in refused.stderr
+    assert emulator.stats()["created_tasks"] == 2
+    # A batch has a journal of its own. What an earlier run has made is no matter of the budget.
+    (environment / "list.jsonl").write_text('{"prompt": "a ball", "seconds": 6}\n' * 3, encoding="utf-8")
+    for budget in ("0.8", "0.1"):
+        refused = run("batch", "list.jsonl", "-o", "videos", "--budget", budget, code=2)
+        assert refused.stdout.count("budget, ") == 1
+        assert emulator.stats()["created_tasks"] == 4
+    assert "needs a journal" in run("create", "a ball", "--budget", "0.8", "--no-journal", code=2).stderr
 
 
 def test_spent(emulator: Emulator) -> None:

@@ -109,6 +109,20 @@ describe("the journal in a store", () => {
     assert.throws(() => make({ maxCostStrict: true }).endpoint, (error) => error.code === "config" && error.field === "maxCostStrict");
   });
 
+  test("clients of one store share the budget of a UTC day", async () => {
+    const journal = memoryStore();
+    const [one, other] = [make({ journal, budget: 0.6 }), make({ journal, budget: 0.6 })];
+    await one.videos.create({ prompt: "a", seconds: 6, key: "film/1" });
+    const refused = await rejection(other.videos.create({ prompt: "a", seconds: 7 }));
+    assert.deepEqual([refused.code, refused.field, refused.maybeExecuted], ["invalid_request", "budget", false]);
+    assert.match(refused.message, /0\.35 USD.*0\.3 USD reserved.*UTC day/);
+    await other.videos.create({ prompt: "a", seconds: 6 });
+    assert.equal((await rejection(one.videos.create({ prompt: "a", seconds: 1 }))).field, "budget");
+    assert.equal((await other.videos.create({ prompt: "a", seconds: 6, key: "film/1" })).reused, true);
+    assert.equal(await posts(), 2);
+    assert.throws(() => make({ budget: 1 }).endpoint, (error) => error.code === "config" && error.field === "budget");
+  });
+
   test("a create request whose answer was lost is looked for in the key's log", async () => {
     const journal = memoryStore();
     const { videos } = make({ journal });

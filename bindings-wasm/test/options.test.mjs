@@ -30,7 +30,7 @@ const OBJECTS = {
     code: "config", go: (options) => new Client({ apiKey: KEY, ...options }),
     names: ["apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs",
       "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "maxPollErrors", "requestRate",
-      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser"],
+      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget", "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser"],
   },
   "server handler": {
     code: "config", go: (options) => createProxyHandler({ apiKey: KEY, allow: () => true, ...options }),

@@ -52,9 +52,13 @@ export interface ClientOptions {
   /** The most that one create request may cost, in USD: one that would cost more is refused before it is sent. In Node, Bun
    * and Deno. Default: none. */
   maxCost?: number | undefined;
-  /** Refuses a create request as well if its cost may exceed `maxCost`: the server hides its prices, or the key's group is
-   * not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
+  /** Refuses a create request as well if its cost may exceed `maxCost` or `budget`: the server hides its prices, or the
+   * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
   maxCostStrict?: boolean | undefined;
+  /** The most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal: one
+   * that would exceed it is refused before it is sent. Needs `journal`; see "Know the cost". In Node, Bun and Deno.
+   * Default: none. */
+  budget?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
   /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
@@ -75,8 +79,8 @@ export interface ClientOptions {
 export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
-  "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "language",
-  "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
+  "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget",
+  "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */

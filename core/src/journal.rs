@@ -13,7 +13,10 @@ use futures_util::FutureExt as _;
 
 use crate::async_compat::{BoxFuture, MaybeSend, MaybeSync};
 use crate::error::{Error, ErrorKind, Phase, Result};
-pub use crate::protocol::ledger::{Claim, End, Entry, Event, Order, OrderKey, Process, Record, Spent, State, Totals};
+pub use crate::protocol::day_budget::{Exceeded, Reservation, Used};
+pub use crate::protocol::ledger::{
+    Claim, End, Entry, Event, Order, OrderKey, Process, Record, Reserved, Spent, State, Totals,
+};
 use crate::store::Store;
 
 /// A place where records survive the end of the process.
@@ -48,6 +51,19 @@ pub trait Journal: MaybeSend + MaybeSync {
     fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
         let _ = (record, retry_failed);
         Box::pin(async { Err(no_keys()) })
+    }
+
+    /// Keeps the intent of a create request that reserves its cost of the budget of its UTC day, and claims its key where it has
+    /// one: judges it (see [`Ledger::reserve`](crate::protocol::ledger::Ledger::reserve)) and keeps the record with the number of
+    /// the attempt and with its estimate, **in one step**: of several callers, in whatever process, those are let through that
+    /// the budget has room for. Durable when the future is done. What is killed on the way may leave the sum of the day too
+    /// high, never too low. Default: refused, this place keeps no sums.
+    fn reserve(&self, record: Record, retry_failed: bool, share: Reservation) -> BoxFuture<'_, Result<Reserved>> {
+        let _ = (record, retry_failed, share);
+        Box::pin(async {
+            let text = "this journal keeps no sums of days: it has to have Journal::reserve for a budget";
+            Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "budget", text))
+        })
     }
 
     /// The ids of create requests that were answered in the last days. Default: none are known.
@@ -147,6 +163,7 @@ mod tests {
                 process: Some(Process { pid: 1, place: None, started: None }),
                 key: None,
                 account: None,
+                estimate: None,
             }),
             state,
             request_id: None,

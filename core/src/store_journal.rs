@@ -9,9 +9,10 @@
 //! | `k/` and a hash of the key | what was created under the key |
 //! | `c/` and the intent | a create request without a key, until it has ended; then what it cost, for as long as keys are kept |
 //! | `accounts` | fingerprints of the API keys whose tasks these are |
+//! | `b/` and a UTC day | what is spent and reserved of the day's budget, where clients have one |
 //! | `t/` and a hash of the task's id | the name of the task's row |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,11 +22,13 @@ use sha2::{Digest as _, Sha256};
 use crate::async_compat::{BoxFuture, run_detached};
 use crate::error::Result;
 use crate::fork::PerProcess;
-use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Spent};
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent, Used};
 use crate::net::secret::ApiKey;
+use crate::protocol::day_budget::{DAY, DayChange, DaySum, Settlement};
 use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
 use crate::protocol::process::{self, ProcessTable};
 use crate::store::{Store, failed, unavailable};
+use crate::text::days;
 
 /// How often a row is read anew because another was faster, before it is an error. Each time another has come further.
 const MAX_TRIES: u32 = 1000;
@@ -155,8 +158,9 @@ impl StoreJournal {
         }
         let is_known = self
             .change(&name, |ledger| {
+                let day_change = ledger.day_change(&record);
                 ledger.apply(record.clone())?;
-                Ok(task.is_some_and(|task_id| ledger.knows_task(task_id)))
+                Ok((task.is_some_and(|task_id| ledger.knows_task(task_id)), day_change))
             })
             .await?;
         match task {
@@ -165,23 +169,82 @@ impl StoreJournal {
         }
     }
 
-    /// Changes a row by what its lines add up to. What changes nothing is not written.
-    async fn change<T>(&self, name: &str, change: impl Fn(&mut Ledger) -> Result<T, &'static str>) -> Result<T> {
+    /// Changes a row by what its lines add up to, and the sum of a day by what follows from it. What changes nothing is not
+    /// written.
+    ///
+    /// A charge is in the sum before it is in the row, everything else afterwards: whoever is killed in between leaves a sum that is
+    /// too high, or one that the same record, written again, does not change.
+    async fn change<T>(
+        &self,
+        name: &str,
+        change: impl Fn(&mut Ledger) -> Result<(T, Option<DayChange>), &'static str>,
+    ) -> Result<T> {
         for _ in 0..MAX_TRIES {
             let row = self.store.load(name).await?;
             let text = row.as_ref().map_or("", |row| row.value.as_str());
             let mut ledger = read(name, text)?;
-            let result = change(&mut ledger).map_err(|what| failed(format!("the row {name:?}: {what}")))?;
-            let new = write(&ledger);
-            if new == text {
-                return Ok(result);
+            let changed = change(&mut ledger).map_err(|what| failed(format!("the row {name:?}: {what}")))?;
+            let (result, mut day_change) = changed;
+            if let Some(charge) = day_change.take_if(|change| matches!(change.settlement, Settlement::Charged(_))) {
+                self.settle(charge).await?;
             }
-            let value = (!new.is_empty()).then_some(new);
-            if self.store.swap(name, row.map(|row| row.version), value).await?.is_some() {
+            let new = write(&ledger);
+            let value = (!new.is_empty()).then_some(&new);
+            let same = new == text;
+            if same || self.store.swap(name, row.map(|row| row.version), value.cloned()).await?.is_some() {
+                if let Some(change) = day_change {
+                    self.settle(change).await?;
+                }
                 return Ok(result);
             }
         }
         Err(unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again")))
+    }
+
+    /// Settles a reservation in the sum of its day; a day without a sum has none.
+    async fn settle(&self, change: DayChange) -> Result<()> {
+        let DayChange { day, intent, model, settlement } = change;
+        self.change_day(day, false, |sum| sum.settle(&intent, &model, settlement)).await.map(|_| ())
+    }
+
+    /// Changes the sum of a day. `None` when there is none and none is to be begun.
+    async fn change_day<T>(&self, day: u64, begins: bool, change: impl Fn(&mut DaySum) -> T) -> Result<Option<T>> {
+        let name = day_row(day);
+        for _ in 0..MAX_TRIES {
+            let row = self.store.load(&name).await?;
+            let mut sum = match &row {
+                Some(row) => DaySum::read(&row.value).map_err(|what| failed(format!("the row {name:?}: {what}")))?,
+                None if begins => self.begin_day(day).await?,
+                None => return Ok(None),
+            };
+            let result = change(&mut sum);
+            let text = sum.write();
+            let same = row.as_ref().is_some_and(|row| row.value == text);
+            if same || self.store.swap(&name, row.map(|row| row.version), Some(text)).await?.is_some() {
+                return Ok(Some(result));
+            }
+        }
+        Err(unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again")))
+    }
+
+    /// The sum of a day that has none yet: what the entries say. Sums before yesterday's are removed.
+    async fn begin_day(&self, day: u64) -> Result<DaySum> {
+        let mut ledgers = self.ledgers().await?;
+        ledgers.sort_by_key(|ledger| ledger.changed_at().max(ledger.last_spent()));
+        let (mut used, mut last) = (Used::default(), BTreeMap::new());
+        for ledger in &ledgers {
+            used.add(ledger.used_on(day));
+            for line in ledger.spending() {
+                last.extend(ledger.last_charge(&line.model).map(|units| (line.model, units)));
+            }
+        }
+        let yesterday = day_row(day.saturating_sub(1));
+        for (name, row) in self.store.scan("b/").await? {
+            if name < yesterday {
+                self.store.swap(&name, Some(row.version), None).await?;
+            }
+        }
+        Ok(DaySum::begin(used, last))
     }
 
     /// Keeps which row a task is in. Without it the task would not be found by its id.
@@ -300,9 +363,51 @@ impl Journal for StoreJournal {
                 if let Claim::Free { attempt } = claim {
                     ledger.apply(record.clone().with_attempt(attempt))?;
                 }
-                Ok(claim)
+                Ok((claim, None))
             })
             .await
+        })
+    }
+
+    /// Reserves in the row of the day first: a process that is killed before the intent is written leaves a sum that is too
+    /// high until the day ends.
+    fn reserve(&self, record: Record, retry_failed: bool, share: Reservation) -> BoxFuture<'_, Result<Reserved>> {
+        Box::pin(async move {
+            let Event::Intent { intent, order } = &record.event else { return Err(failed("only a create reserves")) };
+            self.check_account().await?;
+            let key = order.key.as_ref().map(|key| key.name.as_str());
+            let claim = |ledger: &Ledger| key.map_or(Claim::Free { attempt: 1 }, |key| ledger.claim(key, retry_failed));
+            let name = key.map_or_else(|| row_of(intent), key_row);
+            // What was created under the key costs nothing again.
+            if key.is_some()
+                && let Some(row) = self.store.load(&name).await?
+                && let Claim::Taken(entry) = claim(&read(&name, &row.value)?)
+            {
+                return Ok(Reserved::Taken(entry));
+            }
+            let day = record.at / DAY;
+            let reserved = self.change_day(day, true, |sum| sum.reserve(intent, &order.model, &share)).await?;
+            let units = match reserved {
+                Some(Ok(units)) => units,
+                Some(Err(exceeded)) => return Ok(Reserved::Exceeded(exceeded)),
+                None => return Err(failed("the sum of the day could not be begun")),
+            };
+            let kept = record.clone().with_estimate(units);
+            let written = self.change(&name, |ledger| {
+                let claim = claim(ledger);
+                if let Claim::Free { attempt } = claim {
+                    ledger.apply(kept.clone().with_attempt(attempt))?;
+                }
+                Ok((claim, None))
+            });
+            let written = written.await;
+            if let Ok(Claim::Free { attempt }) = written {
+                return Ok(Reserved::Kept { attempt, units });
+            }
+            // Another was faster with the key, or nothing can be written: nothing will be sent.
+            let (intent, model) = (intent.clone(), order.model.clone());
+            let released = self.settle(DayChange { day, intent, model, settlement: Settlement::Released }).await;
+            written.and_then(|claim| released.map(|()| claim.into()))
         })
     }
 
@@ -356,6 +461,10 @@ fn key_row(key: &str) -> String {
 
 fn task_row(task_id: &str) -> String {
     format!("t/{}", hash(task_id))
+}
+
+fn day_row(day: u64) -> String {
+    format!("b/{}", days::write(day))
 }
 
 /// The row of a create request: the name of one with a key begins with the key's hash.

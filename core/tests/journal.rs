@@ -34,6 +34,7 @@ fn event(kind: u8, name: u8) -> Event {
         process: None,
         key: (name % 2 == 1).then(|| OrderKey { name: format!("key{name}"), attempt: 1, fields: BTreeMap::new() }),
         account: None,
+        estimate: (name % 3 == 1).then_some(100_000),
     };
     match kind {
         0 => Event::Intent { intent, order },

@@ -196,7 +196,7 @@ fn none_panics<C>(cases: impl IntoIterator<Item = (String, C)>, run: impl Fn(C))
 }
 
 /// All options of `ClientBuilder::from_json`; `journal` and files are looked at by themselves.
-const CLIENT: [&str; 24] = [
+const CLIENT: [&str; 25] = [
     "api_key",
     "endpoint",
     "base_url",
@@ -214,6 +214,7 @@ const CLIENT: [&str; 24] = [
     "max_in_flight_creates",
     "max_cost",
     "max_cost_strict",
+    "budget",
     "request_rate",
     "request_burst",
     "language",

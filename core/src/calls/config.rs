@@ -10,6 +10,8 @@ use crate::net::secret::ApiKey;
 use crate::net::url::Origin;
 #[cfg(feature = "prices")]
 use crate::protocol::CostLimit;
+#[cfg(feature = "journal")]
+use crate::protocol::day_budget::DayBudget;
 use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
 use crate::text::decimal::Decimal;
 
@@ -49,9 +51,12 @@ pub(crate) struct Options {
     /// Most USD that one create request may cost.
     #[cfg(feature = "prices")]
     pub(crate) max_cost: Option<f64>,
-    /// Refuses requests whose cost is not known, where `max_cost` is set.
+    /// Refuses requests whose cost is not known, where `max_cost` or `budget` is set.
     #[cfg(feature = "prices")]
     pub(crate) max_cost_strict: bool,
+    /// Most USD that the create requests of one UTC day may cost.
+    #[cfg(feature = "journal")]
+    pub(crate) budget: Option<f64>,
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
@@ -104,6 +109,8 @@ impl Default for Options {
             max_cost: None,
             #[cfg(feature = "prices")]
             max_cost_strict: false,
+            #[cfg(feature = "journal")]
+            budget: None,
             language: None,
             sdk_name: "rust".to_owned(),
             names: OptionNames::default(),
@@ -186,6 +193,8 @@ pub(crate) struct Config {
     pub(crate) schedule: SchedulePolicy,
     #[cfg(feature = "prices")]
     pub(crate) max_cost: Option<CostLimit>,
+    #[cfg(feature = "journal")]
+    pub(crate) budget: Option<DayBudget>,
     pub(crate) language: Option<String>,
     pub(crate) user_agent: String,
 }
@@ -252,12 +261,19 @@ impl Config {
         let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
         let schedule = schedule(&options, loopback)?;
         let wait = options.wait.for_host(loopback);
+        #[cfg(feature = "journal")]
+        let budget = options.budget.map(|usd| DayBudget::new(usd, options.max_cost_strict)).transpose()?;
+        #[cfg(feature = "journal")]
+        let has_budget = budget.is_some();
+        #[cfg(all(feature = "prices", not(feature = "journal")))]
+        let has_budget = false;
         #[cfg(feature = "prices")]
-        let max_cost = match (options.max_cost, options.max_cost_strict) {
-            (Some(usd), strict) => Some(CostLimit::new(usd, strict)?),
+        let max_cost = match (options.max_cost, options.max_cost_strict && !has_budget) {
+            (Some(usd), _) => Some(CostLimit::new(usd, options.max_cost_strict)?),
             (None, false) => None,
             (None, true) => {
-                return Err(Error::config("max_cost_strict", "max_cost_strict needs max_cost: give both"));
+                let text = "max_cost_strict needs max_cost or budget: give one of them";
+                return Err(Error::config("max_cost_strict", text));
             }
         };
         Ok(Self {
@@ -277,6 +293,8 @@ impl Config {
             schedule,
             #[cfg(feature = "prices")]
             max_cost,
+            #[cfg(feature = "journal")]
+            budget,
             language: options.language,
             user_agent: format!("junfeiai/{VERSION} ({sdk_name})"),
         })

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{Call, ClientCore, Path, Turn};
+#[cfg(feature = "journal")]
+use crate::calls::create_log::BudgetShare;
+#[cfg(not(feature = "journal"))]
+use crate::calls::no_create_log::BudgetShare;
 use crate::calls::tracker::{LeftBehind, TrackedCreate};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::model::{Earlier, SavedFile, Snapshot, VideoRequest, Warning};
@@ -57,6 +61,8 @@ pub(crate) fn create(
         };
         #[cfg(feature = "prices")]
         let (mut judged, mut cost_warning): (bool, Option<Warning>) = (false, None);
+        #[cfg_attr(not(feature = "prices"), allow(unused_mut))]
+        let mut share = BudgetShare::default();
         let (turn, intent) = loop {
             if let Some(keyed) = &mut keyed
                 && let Some(earlier) = core.earlier(keyed, &create).await?
@@ -66,11 +72,12 @@ pub(crate) fn create(
             // Only what will be sent costs anything.
             #[cfg(feature = "prices")]
             if !std::mem::replace(&mut judged, true) {
-                cost_warning = create.unless_stopped(Box::pin(core.within_cost(&prepared))).await?;
+                (cost_warning, share) = create.unless_stopped(Box::pin(core.within_cost(&prepared))).await?;
             }
             // The turn first: a create that only queues is not one that may have been sent.
             let turn = core.turn(&call, core.now()).await?;
-            if let Some(intent) = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut()).await? {
+            let begun = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut(), &share);
+            if let Some(intent) = begun.await? {
                 break (turn, intent);
             }
         };

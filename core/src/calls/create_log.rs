@@ -10,10 +10,11 @@ use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
-use crate::journal::{Claim, End, Entry, Event, Journal, Order, Record, Recorder, State, in_flight};
+use crate::journal::{End, Entry, Event, Journal, Order, Record, Recorder, Reservation, Reserved, State, in_flight};
 use crate::model::{Earlier, Prepared, SavedFile, Snapshot, VideoRequest, Warning, WarningCode};
 use crate::net::secret::ApiKey;
 use crate::protocol::claim::{ClaimMachine, ClaimStep, KeyedRequest, kept_fields};
+use crate::protocol::day_budget::DAY;
 use crate::status::TaskStatus;
 
 /// Longest prompt that is kept, in characters: what the known models take.
@@ -39,6 +40,10 @@ pub(crate) struct OpenIntent {
 
 /// A create request with a key, and what is known of it.
 pub(crate) struct Keyed(ClaimMachine);
+
+/// What a create request reserves of the day's budget, where the client has one.
+#[derive(Default)]
+pub(crate) struct BudgetShare(pub(crate) Option<Reservation>);
 
 impl From<Entry> for Earlier {
     fn from(entry: Entry) -> Self {
@@ -135,13 +140,14 @@ impl ClientCore {
     }
 
     /// Writes down that a create will be sent. Nothing may be sent when this fails. `None` when another was faster with the
-    /// key.
+    /// key; an error, too, when the day's budget has no room for it.
     pub(crate) async fn begin_create(
         self: &Arc<Self>,
         prepared: &Prepared,
         prompt: &str,
         create: &TrackedCreate,
         keyed: Option<&mut Keyed>,
+        share: &BudgetShare,
     ) -> Result<Option<OpenIntent>> {
         let mut open = OpenIntent {
             recorder: None,
@@ -171,28 +177,41 @@ impl ClientCore {
             process: recorder.journal.process(),
             key: keyed.as_ref().map(|keyed| keyed.0.request().order()),
             account: self.config.key.as_ref().map(ApiKey::account),
+            estimate: None,
         };
         open.until = order.until;
         // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
         open.recorder = Some(recorder.clone());
         let record = Record::new(self.unix(), Event::Intent { intent: open.intent.clone(), order });
-        let written = match &keyed {
-            None => recorder.journal.append(record).await.map(|()| None),
-            Some(keyed) => recorder.journal.claim(record, keyed.0.retries_failed()).await.map(Some),
+        let (at, journal) = (record.at, &recorder.journal);
+        let retries_failed = keyed.as_ref().is_some_and(|keyed| keyed.0.retries_failed());
+        let written = match (&keyed, share.0) {
+            (_, Some(share)) => journal.reserve(record, retries_failed, share).await,
+            (None, None) => journal.append(record).await.map(|()| Reserved::Kept { attempt: 1, units: 0 }),
+            (Some(_), None) => journal.claim(record, retries_failed).await.map(Reserved::from),
         };
-        match (written, keyed) {
-            (Ok(Some(Claim::Taken(entry))), Some(keyed)) => {
+        match (written, keyed, share.0) {
+            (Ok(Reserved::Taken(entry)), Some(keyed), _) => {
                 open.recorder = None;
                 self.found(keyed, Some(&entry));
                 Ok(None)
             }
-            (Ok(claim), keyed) => {
-                if let (Some(Claim::Free { attempt }), Some(keyed)) = (claim, keyed) {
-                    open.key = Some((keyed.0.request().key().to_owned(), attempt));
-                }
+            (Ok(Reserved::Exceeded(exceeded)), _, Some(share)) => {
+                open.recorder = None;
+                Err(share.error(at / DAY, exceeded))
+            }
+            (Ok(Reserved::Kept { attempt, .. }), keyed, _) => {
+                open.key = keyed.map(|keyed| (keyed.0.request().key().to_owned(), attempt));
                 Ok(Some(open))
             }
-            (Err(error), _) => {
+            // Only a custom journal answers like this: what it did not keep is not sent.
+            (Ok(Reserved::Taken(_) | Reserved::Exceeded(_)), ..) => {
+                open.recorder = None;
+                let text =
+                    "nothing was sent, because the journal answers what it was not asked: correct its Journal::reserve";
+                Err(Error::new(ErrorKind::Journal, Phase::Create, text))
+            }
+            (Err(error), ..) => {
                 open.recorder = None;
                 let text =
                     format!("nothing was sent, because the journal cannot be written: {}", error.record().message);

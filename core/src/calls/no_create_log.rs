@@ -12,6 +12,10 @@ pub(crate) struct OpenIntent;
 
 pub(crate) struct Keyed(Infallible);
 
+/// Without a journal there is no budget.
+#[derive(Default)]
+pub(crate) struct BudgetShare(());
+
 #[allow(clippy::unused_self)] // the shapes of those that look and write
 impl ClientCore {
     pub(crate) fn keyed(&self, request: &VideoRequest, _: &Prepared) -> Result<Option<Keyed>> {
@@ -34,6 +38,7 @@ impl ClientCore {
         _: &str,
         _: &TrackedCreate,
         _: Option<&mut Keyed>,
+        _: &BudgetShare,
     ) -> Result<Option<OpenIntent>> {
         Ok(Some(OpenIntent))
     }

@@ -7,6 +7,10 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use crate::calls::client_core::{ClientCore, Path};
+#[cfg(feature = "journal")]
+use crate::calls::create_log::BudgetShare;
+#[cfg(not(feature = "journal"))]
+use crate::calls::no_create_log::BudgetShare;
 use crate::error::{Phase, Result};
 use crate::model::{Prepared, Warning};
 use crate::protocol::{
@@ -72,15 +76,34 @@ impl ClientCore {
         })
     }
 
-    /// Judges a request by `max_cost`, where that is set; a warning where its price is not known.
-    pub(crate) async fn within_cost(&self, request: &Prepared) -> Result<Option<Warning>> {
-        let Some(limit) = &self.config.max_cost else { return Ok(None) };
-        limit.judge(&self.estimate(request).await)
+    /// Whether anything is limited by prices.
+    fn limits_cost(&self) -> bool {
+        #[cfg(feature = "journal")]
+        let has_budget = self.config.budget.is_some();
+        #[cfg(not(feature = "journal"))]
+        let has_budget = false;
+        has_budget || self.config.max_cost.is_some()
+    }
+
+    /// Judges a request by `max_cost`, where that is set, and says what it reserves of `budget`; a warning where its price is not
+    /// known.
+    pub(crate) async fn within_cost(&self, request: &Prepared) -> Result<(Option<Warning>, BudgetShare)> {
+        if !self.limits_cost() {
+            return Ok((None, BudgetShare::default()));
+        }
+        let estimate = self.estimate(request).await;
+        let warning = self.config.max_cost.as_ref().map(|limit| limit.judge(&estimate)).transpose()?.flatten();
+        #[cfg(feature = "journal")]
+        if let Some(budget) = &self.config.budget {
+            let (share, unknown) = budget.share(&estimate)?;
+            return Ok((warning.or(unknown), BudgetShare(Some(share))));
+        }
+        Ok((warning, BudgetShare::default()))
     }
 
     /// A create was charged.
     pub(crate) fn note_charge(&self) {
-        if self.config.max_cost.is_some() {
+        if self.limits_cost() {
             self.price_book().charged();
         }
     }

@@ -191,6 +191,23 @@ impl ClientBuilder {
         self
     }
 
+    /// The most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal and
+    /// have this option: one that would exceed it is refused before it is sent. Each reserves the price of
+    /// [`Videos::estimate`](crate::Videos::estimate) until its charge is seen; what was refused, or failed and was refunded, is
+    /// given back, and one whose outcome is unknown keeps it until it is settled
+    /// ([`Videos::reconcile`](crate::Videos::reconcile), [`Videos::resolve_unknown`](crate::Videos::resolve_unknown)). A process
+    /// that is killed may leave the day's sum too high, never too low. What exists under its key costs nothing and is never
+    /// refused by it. A price that is not known counts as the last known charge of the model, or nothing, with a warning; with
+    /// [`max_cost_strict`](ClientBuilder::max_cost_strict) it is refused, and the most that a request may cost is reserved.
+    ///
+    /// Needs a journal. Default: no limit. What is not an amount above 0 is refused by [`ClientBuilder::build`].
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn budget(mut self, usd: f64) -> Self {
+        self.options.budget = Some(usd);
+        self
+    }
+
     /// A custom transport instead of the built-in one. Default: reqwest with the feature `native`, else none.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -264,6 +281,11 @@ impl ClientBuilder {
             (None, Some(place)) => Some(crate::platform::native::open_journal(&place, config.key.as_ref())?),
             (journal, _) => journal,
         };
+        #[cfg(feature = "journal")]
+        if config.budget.is_some() && journal.is_none() {
+            let text = "budget needs a journal, which keeps the sum of the day: give the client one with journal";
+            return Err(Error::config("budget", text));
+        }
         #[cfg(feature = "journal")]
         let recorder = journal.map(|journal| Recorder { journal, prompts: self.journal_prompts });
         let core = ClientCore {

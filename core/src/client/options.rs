@@ -71,6 +71,10 @@ impl ClientBuilder {
         {
             builder.options.max_cost = fields.number("max_cost")?;
         }
+        #[cfg(feature = "journal")]
+        {
+            builder.options.budget = fields.number("budget")?;
+        }
         #[cfg(feature = "prices")]
         read(&mut builder, CLIENT_FLAGS, |name| fields.flag(name))?;
         #[cfg(feature = "native")]

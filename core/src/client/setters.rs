@@ -109,8 +109,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Refuses a create request as well if its cost may exceed `max_cost`: the server hides its prices, or the key's
-    /// group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`.
+    /// Refuses a create request as well if its cost may exceed `max_cost` or `budget`: the server hides its prices, or
+    /// the key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default:
+    /// `false`.
     #[cfg(feature = "prices")]
     #[must_use]
     pub fn max_cost_strict(mut self, value: bool) -> Self {

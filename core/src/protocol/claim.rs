@@ -292,6 +292,7 @@ mod tests {
                 process: None,
                 key: Some(request.order()),
                 account: None,
+                estimate: None,
             }),
             state,
             request_id: None,

@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use self::record::parse;
 pub use self::record::{Damage, End, Event, Header, MAX_LINE, Order, OrderKey, Record, Spent, Totals, VERSION};
 use crate::net::endpoint::is_task_id;
+use crate::protocol::day_budget::{DAY, DayChange, Exceeded, Reservation, Settlement, Used};
 pub use crate::protocol::process::Process;
 
 /// How the text that was read ends.
@@ -141,11 +142,13 @@ impl Entry {
     fn spent(&self) -> Totals {
         let cost = self.charged.unwrap_or_default();
         let totals = Totals { creates: 1, charged: cost, ..Totals::default() };
+        let reserved = self.order.as_ref().filter(|_| self.charged.is_none()).and_then(|order| order.estimate);
+        let reserved = reserved.unwrap_or_default();
         match &self.state {
-            State::Sending | State::Unknown { .. } => Totals { unknown: 1, ..Totals::default() },
+            State::Sending | State::Unknown { .. } => Totals { unknown: 1, reserved, ..Totals::default() },
             State::Failed { .. } => Totals { refunded: cost, failed: 1, ..totals },
             State::Created { .. } | State::Succeeded { .. } | State::Saved { .. } | State::Forgotten { .. } => {
-                Totals { uncharged: u64::from(self.charged.is_none()), ..totals }
+                Totals { uncharged: u64::from(self.charged.is_none()), reserved, ..totals }
             }
         }
     }
@@ -205,6 +208,31 @@ pub enum Claim {
     Taken(Box<Entry>),
 }
 
+/// What becomes of a create request that reserves its cost of a day's budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// It may be sent: its intent is kept.
+    Kept {
+        /// The number of the task under its key, from 1; 1 without a key.
+        attempt: u32,
+        /// What it reserved, in units.
+        units: u64,
+    },
+    /// Something was created under its key, or is being created: nothing is to be sent, and nothing was reserved.
+    Taken(Box<Entry>),
+    /// The budget has no room for it. Nothing was kept.
+    Exceeded(Exceeded),
+}
+
+impl From<Claim> for Reserved {
+    fn from(claim: Claim) -> Self {
+        match claim {
+            Claim::Free { attempt } => Self::Kept { attempt, units: 0 },
+            Claim::Taken(entry) => Self::Taken(entry),
+        }
+    }
+}
+
 impl Spent {
     /// What these entries add up to, a line for each day and model, oldest first.
     pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Self> {
@@ -236,8 +264,6 @@ fn add(sums: &mut Sums, day: u64, model: &str, totals: &Totals) {
     sums.entry((day, model.to_owned())).or_default().add(totals);
 }
 
-/// Seconds of a day.
-const DAY: u64 = 24 * 3600;
 /// How many days the spending of ended tasks is kept.
 const SPENT_DAYS: u64 = 400;
 /// How long the ids of answered requests are kept, in seconds: the service's log shows the newest rows only.
@@ -296,6 +322,76 @@ impl Ledger {
             }
             Some(entry) => Claim::Taken(Box::new(entry.clone())),
         }
+    }
+
+    /// What becomes of a create request, whose intent this record is, that reserves its cost of the budget of its day. It
+    /// keeps nothing: whoever gets [`Reserved::Kept`] applies the record with that attempt and estimate. A key that is taken
+    /// costs nothing, so that no budget refuses it.
+    ///
+    /// # Errors
+    /// When the record is not an intent.
+    pub fn reserve(&self, record: &Record, retry_failed: bool, share: &Reservation) -> Result<Reserved, &'static str> {
+        let Event::Intent { order, .. } = &record.event else { return Err("only a create reserves") };
+        let claim = order.key.as_ref().map_or(Claim::Free { attempt: 1 }, |key| self.claim(&key.name, retry_failed));
+        Ok(match claim {
+            Claim::Taken(entry) => Reserved::Taken(entry),
+            Claim::Free { attempt } => {
+                match share.admit(self.used_on(record.at / DAY), || self.last_charge(&order.model)) {
+                    Ok(units) => Reserved::Kept { attempt, units },
+                    Err(exceeded) => Reserved::Exceeded(exceeded),
+                }
+            }
+        })
+    }
+
+    /// How much the create requests of a day use of its budget. An entry without an estimate, of a client that has no
+    /// budget, counts once its charge is seen.
+    pub fn used_on(&self, day: u64) -> Used {
+        let mut used = Used::default();
+        let ended = self.spent.range((day, String::new())..(day.saturating_add(1), String::new()));
+        ended.for_each(|(_, totals)| used.add(totals.used()));
+        let kept = self.entries.values().filter(|entry| entry.at / DAY == day);
+        kept.for_each(|entry| used.add(entry.spent().used()));
+        used
+    }
+
+    /// What the latest task of this model cost in units, or the mean of the latest day that is known of.
+    pub fn last_charge(&self, model: &str) -> Option<u64> {
+        let kept = self.entries.values().filter(|entry| entry.model == model && entry.charged.is_some());
+        kept.max_by_key(|entry| entry.changed_at).and_then(|entry| entry.charged).or_else(|| {
+            let days = self.spent.iter().rev().filter(|((_, name), _)| name == model);
+            days.map(|(_, totals)| totals).find_map(|totals| {
+                let count = totals.creates.saturating_sub(totals.uncharged);
+                (totals.charged > 0 && count > 0).then(|| totals.charged.div_ceil(count))
+            })
+        })
+    }
+
+    /// What a record will change in the sum of a day, judged before it is applied, for journals that keep such a sum beside
+    /// their entries.
+    pub fn day_change(&self, record: &Record) -> Option<DayChange> {
+        let (number, settlement) = match &record.event {
+            // A create that was dropped while its intent was on the way: it may have reserved something. Where anything was
+            // spent it may be that create's, which ended: its reservation stays.
+            Event::Refused { intent, .. } if !self.by_intent.contains_key(intent) && self.spent.is_empty() => {
+                let (day, intent, model) = (record.at / DAY, intent.clone(), String::new());
+                return Some(DayChange { day, intent, model, settlement: Settlement::Released });
+            }
+            Event::Refused { intent, .. } => (self.without_task(intent), Settlement::Released),
+            // A task that is forgotten is paid for.
+            Event::Forgotten { name } if self.open_task(name).is_none() => {
+                (self.without_task(name), Settlement::Released)
+            }
+            Event::Finished { task_id, status: End::Failed, .. } => (self.open_task(task_id), Settlement::Released),
+            Event::Finished { task_id, status: End::Succeeded, charged: Some(units) } => {
+                (self.open_task(task_id), Settlement::Charged(*units))
+            }
+            _ => return None,
+        };
+        let entry = self.entries.get(&number?)?;
+        entry.order.as_ref()?.estimate?;
+        let (day, intent, model) = (entry.at / DAY, entry.intent.clone(), entry.model.clone());
+        Some(DayChange { day, intent, model, settlement })
     }
 
     /// The ids of create requests that were answered in the last three days.

@@ -18,6 +18,8 @@ pub mod claim;
 pub mod connect_failure;
 pub mod content_range;
 mod create;
+#[cfg(feature = "journal")]
+pub mod day_budget;
 pub mod download;
 mod due_queue;
 pub mod failover;

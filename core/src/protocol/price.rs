@@ -365,6 +365,14 @@ impl PriceFacts {
     }
 }
 
+/// USD from 0 to a billion in units; `None` for what is no amount of money.
+pub(super) fn amount(usd: f64) -> Option<u64> {
+    // The decimal that the caller wrote, whatever the nearest floating-point number is.
+    let shortened = (usd * 1e6).round() / 1e6;
+    let fixed = Fixed::read(&Value::from(usd)).or_else(|| Fixed::read(&Value::from(shortened)).filter(|_| usd >= 0.0));
+    u64::try_from(fixed?.parts.checked_mul(UNITS)? / ONE).ok()
+}
+
 /// The most that one create request may cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostLimit {
@@ -383,12 +391,7 @@ impl CostLimit {
             let text = format!("max_cost must be a number of USD from 0 to a billion, not {}", decimal::Decimal(usd));
             Error::config("max_cost", text)
         };
-        // The decimal that the caller wrote, whatever the nearest floating-point number is.
-        let shortened = (usd * 1e6).round() / 1e6;
-        let fixed =
-            Fixed::read(&Value::from(usd)).or_else(|| Fixed::read(&Value::from(shortened)).filter(|_| usd >= 0.0));
-        let units = fixed.and_then(|fixed| u64::try_from(fixed.parts.checked_mul(UNITS)? / ONE).ok());
-        Ok(Self { units: units.ok_or_else(refuse)?, strict })
+        Ok(Self { units: amount(usd).ok_or_else(refuse)?, strict })
     }
 
     /// Judges an estimate; a warning where the request goes through although its price is not known.

@@ -29,6 +29,7 @@ fn lost(at: u64, seconds: u64) -> Entry {
             process: None,
             key: None,
             account: Some(OURS.into()),
+            estimate: None,
         }),
         state: State::Unknown { reason: "timeout".into() },
         charged: None,

@@ -79,6 +79,7 @@ jf::client_options options_of(const json &with) {
       {"journal", [&](const json &v) { o.journal(v.get<std::string>()); }},
       {"journal_prompts", [&](const json &v) { o.journal_prompts(v.get<bool>()); }},
       {"max_cost", [&](const json &v) { o.max_cost(v.get<double>()); }},
+      {"budget", [&](const json &v) { o.budget(v.get<double>()); }},
       {"max_cost_strict", [&](const json &v) { o.max_cost_strict(v.get<bool>()); }},
       {"proxy", [&](const json &v) { o.proxy(v.get<std::string>()); }},
       {"ca_file", [&](const json &v) { o.ca_file(v.get<std::string>()); }},

@@ -81,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
     money = argparse.ArgumentParser(add_help=False)
     group = money.add_argument_group("the cost")
     group.add_argument("--max-cost", type=float, metavar="USD", help="refuse a create request that would cost more, before it is sent")
-    group.add_argument("--max-cost-strict", action="store_true", help="refuse it as well if its cost is not known to be within --max-cost")
+    group.add_argument("--max-cost-strict", action="store_true", help="refuse it as well if its cost is not known to be within --max-cost or --budget")
+    group.add_argument("--budget", type=float, metavar="USD", help="refuse a create request if all of this UTC day would cost more together, as the journal says (a batch: its folder's)")
 
     wait = argparse.ArgumentParser(add_help=False)
     wait.add_argument("--timeout", type=float, metavar="S", help="maximum wait in seconds (1800)")

@@ -23,6 +23,8 @@ def client_options(options: Any) -> dict[str, Any]:
             raise ConfigError(f"{options.api_key_file} is not a text file: it should hold the key alone") from None
     if getattr(options, "max_cost", None) is not None or getattr(options, "max_cost_strict", False):
         given["max_cost"], given["max_cost_strict"] = options.max_cost, options.max_cost_strict
+    if getattr(options, "budget", None) is not None:
+        given["budget"] = options.budget
     if not options.no_journal:
         # Commands that neither pay nor list what was paid do without a journal where there is none.
         journal = optional_journal(options.journal) if options.command in WITHOUT_JOURNAL else required_journal(options.journal)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
-use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Spent};
+use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent};
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{random_name, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
@@ -154,6 +154,16 @@ impl JournalFile {
                 self.keep(known, file, record.with_attempt(attempt))?;
             }
             Ok(claim)
+        })
+    }
+
+    fn reserve(&self, record: Record, retry_failed: bool, share: &Reservation) -> Result<Reserved> {
+        self.locked(|known, file| {
+            let reserved = known.ledger.reserve(&record, retry_failed, share).map_err(|what| self.error(what))?;
+            if let Reserved::Kept { attempt, units } = reserved {
+                self.keep(known, file, record.with_attempt(attempt).with_estimate(units))?;
+            }
+            Ok(reserved)
         })
     }
 
@@ -365,6 +375,10 @@ impl Journal for FileJournal {
 
     fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
         Box::pin(self.run(move |file| file.claim(record, retry_failed)))
+    }
+
+    fn reserve(&self, record: Record, retry_failed: bool, share: Reservation) -> BoxFuture<'_, Result<Reserved>> {
+        Box::pin(self.run(move |file| file.reserve(record, retry_failed, &share)))
     }
 
     fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::day_budget::Used;
 use crate::protocol::process::Process;
 
 /// The version of the format that the first line names.
@@ -40,6 +41,10 @@ pub struct Order {
     /// A name for the API key that it is sent with, from which that cannot be found: the key's log shows its own charges only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// What it will cost in units, which it reserves of its day's budget until its charge is seen; only where the client has a
+    /// budget. An older version of this library passes over it, and drops it when it compacts the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<u64>,
 }
 
 /// The key of a create request: the caller's own name for the job.
@@ -97,9 +102,22 @@ pub struct Totals {
     pub uncharged: u64,
     /// Create requests whose outcome is not known, those in flight with them.
     pub unknown: u64,
+    /// Units that create requests have reserved of a budget whose charge was never seen.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reserved: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde hands it over
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Totals {
+    /// What they use of their day's budget.
+    pub fn used(&self) -> Used {
+        Used { spent: self.charged.saturating_sub(self.refunded), reserved: self.reserved }
+    }
+
     /// Adds the others.
     pub fn add(&mut self, others: &Self) {
         for (sum, part) in [
@@ -109,6 +127,7 @@ impl Totals {
             (&mut self.failed, others.failed),
             (&mut self.uncharged, others.uncharged),
             (&mut self.unknown, others.unknown),
+            (&mut self.reserved, others.reserved),
         ] {
             *sum = sum.saturating_add(part);
         }
@@ -223,6 +242,15 @@ impl Record {
     pub fn with_attempt(mut self, number: u32) -> Self {
         if let Event::Intent { order: Order { key: Some(key), .. }, .. } = &mut self.event {
             key.attempt = number;
+        }
+        self
+    }
+
+    /// The same with so many units reserved of its day's budget.
+    #[must_use]
+    pub fn with_estimate(mut self, units: u64) -> Self {
+        if let Event::Intent { order, .. } = &mut self.event {
+            order.estimate = Some(units);
         }
         self
     }

@@ -62,6 +62,8 @@ static jfai_status open_client(const cJSON *with, jfai_client **out, jfai_error 
       status = jfai_client_options_set_request_rate(options, item->valuedouble, (uint32_t)number(with, "request_burst", 1), err);
     if (strcmp(item->string, "max_cost") == 0 && !cJSON_IsNull(item) && status == JFAI_OK)
       status = jfai_client_options_set_max_cost(options, item->valuedouble, err);
+    if (strcmp(item->string, "budget") == 0 && !cJSON_IsNull(item) && status == JFAI_OK)
+      status = jfai_client_options_set_budget(options, item->valuedouble, err);
     if (strcmp(item->string, "max_cost_strict") == 0 && status == JFAI_OK)
       status = jfai_client_options_set_max_cost_strict(options, cJSON_IsTrue(item), err);
     if (strcmp(item->string, "journal_prompts") == 0 && status == JFAI_OK)
