@@ -439,10 +439,10 @@ async fn sixty_random_runs() {
 
 const TOKEN: &str = "account-token-4711";
 const ACCOUNT: &str = r#"{"accounts":[{"name":"default","user_id":7,"access_token":"account-token-4711"}],
-    "keys":[{"key":"sk-neighbour","account":"default"}],"api":{"version":"newer"}}"#;
+    "keys":[{"key":"sk-neighbour","account":"default"}]}"#;
 
 fn access() -> AccountAccess {
-    AccountAccess::new(TOKEN).unwrap()
+    AccountAccess::new(TOKEN).unwrap().user("7").unwrap()
 }
 
 /// An emulator whose account has a token, and a second key.
@@ -567,6 +567,35 @@ async fn several_lost_at_once() {
     }
 }
 
+/// Tasks that have ended are not on the list of what is open, and are nobody else's all the same.
+#[tokio::test]
+async fn a_task_of_the_journal_that_has_ended_is_not_taken_for_a_lost_one() {
+    for in_store in [false, true] {
+        let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+        let kept = || -> Arc<dyn Journal> {
+            Arc::new(FileJournal::open(dir.path().join("journal")).unwrap().compact_after(1, 1))
+        };
+        let in_memory = journal(true, dir.path());
+        // Each client is another process.
+        let client = || {
+            let journal = if in_store { in_memory.clone() } else { kept() };
+            client_with(&emulator, KEY, Some(journal), &clock)
+        };
+        for seconds in [6, 8, 6] {
+            let task = client().videos().create(request(seconds)).await.unwrap();
+            assert!(client().videos().forget(task.id()).await.unwrap());
+        }
+        assert!(client().videos().pending().await.unwrap().is_empty());
+        let known = of_seconds(&emulator, 6);
+        clock.by(100);
+        emulator.set_scenario_json(&fault(POINTS[3].0)).unwrap();
+        client().videos().create(request(6)).await.unwrap_err();
+        let found = client().videos().reconcile_with(&access()).await.unwrap();
+        let lost: Vec<_> = of_seconds(&emulator, 6).into_iter().filter(|id| !known.contains(id)).collect();
+        assert_eq!(found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(), lost, "in a store {in_store}: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_task_that_failed_is_named_and_ends_as_failed() {
     let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
@@ -610,6 +639,7 @@ async fn a_list_that_tells_nothing_takes_nothing_away() {
         let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
         let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
         one_lost(&emulator, &client, &clock, POINTS[3].0, request(6)).await;
+        clock.by(LATER);
         emulator.set_scenario_json(&scenario).unwrap();
         let access = AccountAccess::from_options(Some(TOKEN), user).unwrap().unwrap();
         let found = client.videos().reconcile_with(&access).await;
@@ -647,7 +677,7 @@ async fn a_list_that_tells_nothing_takes_nothing_away() {
     }
     emulator.set_scenario_json(r#"{"api":{"version":"older"}}"#).unwrap();
     emulator.clear_requests();
-    let found = client.videos().reconcile_with(&access().user("7").unwrap()).await.unwrap();
+    let found = client.videos().reconcile_with(&access()).await.unwrap();
     assert_eq!(found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(), of_seconds(&emulator, 6));
     // The number goes with the token alone, and the token nowhere else.
     for request in emulator.requests() {

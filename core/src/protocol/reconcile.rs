@@ -35,7 +35,8 @@
 //! stays on the journal's list.
 //!
 //! With the list of the account's tasks a charge may get its task's id (`task_match.rs`). The list says nothing else: no task in it
-//! makes a request charged, and none in it does not make one not charged.
+//! makes a request charged, and none in it does not make one not charged. It assumes what *made and charged* does, and that the
+//! gateway writes a charge and its task at one moment.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -217,19 +218,15 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
         let Some(row) = own.get(index).copied().flatten() else { continue };
         numbers.push(index);
         if named(entry, row) {
-            requests.push(task_match::Charged { entry, charges: vec![row], disputed: false });
+            requests.push(task_match::Charged { entry, charges: vec![row], of_this_key: true });
             continue;
         }
         let of_group = groups.values().find(|(entries, _)| entries.contains(&index));
         let rows = of_group.map_or(&[][..], |(_, rows)| rows.as_slice());
         let rows = rows.iter().filter_map(|row| unexplained.get(*row).copied());
         let charges: Vec<&UsageRow> = rows.filter(|row| fits(entry, row)).collect();
-        // One that may be billed otherwise than it was asked for.
-        let rivals = all.iter().zip(&own).filter(|(_, own)| own.is_none()).map(|(other, _)| other);
-        let mut rivals = rivals.filter(|other| key_of(other, account) != Key::Other);
-        let disputed = key_of(entry, account) != Key::This
-            || rivals.any(|other| charges.iter().any(|row| has_time_and_model(other, row)));
-        requests.push(task_match::Charged { entry, charges, disputed });
+        let of_this_key = key_of(entry, account) == Key::This;
+        requests.push(task_match::Charged { entry, charges, of_this_key });
     }
     let tasks = match evidence.tasks {
         AccountTasks::NotAsked => Vec::new(),

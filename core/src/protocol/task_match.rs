@@ -32,8 +32,8 @@ pub(super) const NEAR: u64 = 30;
 pub(super) struct Charged<'a> {
     pub(super) entry: &'a Entry,
     pub(super) charges: Vec<&'a UsageRow>,
-    /// Another create request may have made one of these charges.
-    pub(super) disputed: bool,
+    /// The charges are those of the key that it was sent with.
+    pub(super) of_this_key: bool,
 }
 
 impl Charged<'_> {
@@ -72,8 +72,8 @@ pub(super) fn match_tasks<'a>(
         if graph.edges.get(index).is_none_or(Vec::is_empty) {
             return Err("the log has its charge, but the account's list has no such task: check the account token");
         }
-        if request.disputed {
-            return Err("the log has its charge, and another create request could have made it: its task is not known");
+        if !request.of_this_key {
+            return Err("the log has its charge; the journal does not say with which API key it was sent: its task is not known");
         }
         let task = assigned.get(index).copied().flatten().filter(|_| graph.is_certain(index, &assigned));
         task.and_then(|task| free.get(task).copied())
