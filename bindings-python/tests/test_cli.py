@@ -378,7 +378,7 @@ def test_reconcile(environment: Path, emulator: Emulator) -> None:
 def test_reconcile_with_the_accounts_token(environment: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator.scenario(accounts=[{"name": "default", "user_id": 7, "access_token": "account-token-4711"}])
     run("create", "x", "--seconds", "4")
-    emulator.rule("drop_after_accept", op="create")
+    emulator.rule("empty_body", op="create")
     run("create", "x", "--seconds", "6", code=7)
     emulator.scenario()
     monkeypatch.setenv("JUNFEIAI_ACCOUNT_TOKEN", "not one")

@@ -126,7 +126,7 @@ def test_reconcile_with_the_accounts_token(emulator: Emulator, tmp_path: Path) -
     emulator.scenario(accounts=[account])
     client = Client(**emulator.options(journal=tmp_path / "journal"))
     client.videos.create("x", seconds=4)
-    emulator.rule("drop_after_accept", op="create")
+    emulator.rule("empty_body", op="create")
     with pytest.raises(junfeiai.CreateOutcomeUnknownError):
         client.videos.create("x", seconds=6, key="film/1")
     emulator.scenario()
