@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use junfeiai::{
-    AccountAccess, Advance, CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait, WaitPolicy, WaitState,
+    AccountAccess, Advance, CheckOptions, Client, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait,
+    WaitPolicy, WaitState,
 };
 use pyo3::prelude::*;
 use serde_json::{Map, Value};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use junfeiai::journal::Journal;
 use junfeiai::store::MemoryStore;
 use junfeiai::{
-    Advance, Certainty, Client, ClientBuilder, ErrorKind, FileJournal, Image, Spending, StoreJournal, VideoRequest, WarningCode,
+    Advance, Certainty, Client, ClientBuilder, ErrorKind, FileJournal, Image, Spending, StoreJournal, VideoRequest,
+    WarningCode,
 };
 use junfeiai_emulator::Emulator;
 

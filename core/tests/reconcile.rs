@@ -15,7 +15,8 @@ use junfeiai::protocol::Time;
 use junfeiai::store::MemoryStore;
 use junfeiai::transport::Timer;
 use junfeiai::{
-    AccountAccess, Client, ErrorKind, FileJournal, Pending, Reconciliation, RetryPolicy, StoreJournal, Verdict, VideoRequest,
+    AccountAccess, Client, ErrorKind, FileJournal, Pending, Reconciliation, RetryPolicy, StoreJournal, Verdict,
+    VideoRequest,
 };
 use junfeiai_emulator::Emulator;
 
@@ -592,7 +593,11 @@ async fn a_task_of_the_journal_that_has_ended_is_not_taken_for_a_lost_one() {
         client().videos().create(request(6)).await.unwrap_err();
         let found = client().videos().reconcile_with(&access()).await.unwrap();
         let lost: Vec<_> = of_seconds(&emulator, 6).into_iter().filter(|id| !known.contains(id)).collect();
-        assert_eq!(found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(), lost, "in a store {in_store}: {found:?}");
+        assert_eq!(
+            found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(),
+            lost,
+            "in a store {in_store}: {found:?}"
+        );
     }
 }
 
@@ -620,17 +625,29 @@ async fn a_lost_task_that_failed_is_named_and_ends_as_failed() {
 #[tokio::test]
 async fn a_list_that_tells_nothing_takes_nothing_away() {
     let path = |fault: &str| {
-        format!(r#"{{"api":{{"version":"newer"}},"rules":[{{"match":{{"path_contains":"/api/task/self"}},"fault":{fault}}}]}}"#)
+        format!(
+            r#"{{"api":{{"version":"newer"}},"rules":[{{"match":{{"path_contains":"/api/task/self"}},"fault":{fault}}}]}}"#
+        )
     };
-    let elsewhere = format!(r#"{{"kind":"status","status":302,"body":"{TOKEN}","headers":{{"location":"https://doc.junfeiai.com/api/task/self"}}}}"#);
+    let elsewhere = format!(
+        r#"{{"kind":"status","status":302,"body":"{TOKEN}","headers":{{"location":"https://doc.junfeiai.com/api/task/self"}}}}"#
+    );
     let echo = format!(r#"{{"kind":"status","status":401,"body":{{"success":false,"message":"no account {TOKEN}"}}}}"#);
     let cases: [(String, Option<&str>, Result<&str, (ErrorKind, &str)>); 9] = [
         (r#"{"api":{"log":false,"version":"newer"}}"#.into(), None, Ok("none of this journal's")),
         (path(r#"{"kind":"status","status":404,"body":""}"#), None, Ok("does not list the tasks")),
         (path(r#"{"kind":"html","status":200}"#), None, Ok("does not list the tasks")),
-        (path(r#"{"kind":"status","status":429,"body":"","headers":{"retry-after":"1200"}}"#), None, Ok("no more questions now")),
+        (
+            path(r#"{"kind":"status","status":429,"body":"","headers":{"retry-after":"1200"}}"#),
+            None,
+            Ok("no more questions now"),
+        ),
         (path(r#"{"kind":"drop_before_accept"}"#), None, Err((ErrorKind::Connection, ""))),
-        (path(&elsewhere), None, Err((ErrorKind::UntrustedHost, "the account token may not go to https://doc.junfeiai.com"))),
+        (
+            path(&elsewhere),
+            None,
+            Err((ErrorKind::UntrustedHost, "the account token may not go to https://doc.junfeiai.com")),
+        ),
         (path(&echo), None, Err((ErrorKind::Authentication, "does not accept the account token: no account ***"))),
         (r#"{"api":{"version":"older"}}"#.into(), None, Err((ErrorKind::Authentication, "New-Api-User"))),
         (r#"{"api":{"version":"older"}}"#.into(), Some("8"), Err((ErrorKind::Authentication, "New-Api-User"))),

@@ -312,9 +312,8 @@ impl ClientCore {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let event = self
-                .exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, Extra::of(call))
-                .await;
+            let event =
+                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, Extra::of(call)).await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {

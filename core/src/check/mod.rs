@@ -17,14 +17,14 @@ use crate::net::endpoint::{Endpoint, video_origin};
 use crate::net::secret::AccountAccess;
 use crate::net::transport::{HttpRequest, Method, ProxySetting};
 use crate::net::url::Url;
+#[cfg(feature = "journal")]
+use crate::protocol::account_tasks::{TaskList, TaskPages, account_error, parse_account_tasks};
 use crate::protocol::proxy::PROXY_VARIABLES;
 use crate::protocol::{
     BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, StepStatus,
     UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance, parse_models,
     transport_error,
 };
-#[cfg(feature = "journal")]
-use crate::protocol::account_tasks::{TaskList, TaskPages, account_error, parse_account_tasks};
 #[cfg(feature = "prices")]
 use crate::protocol::{USAGE_LOG, UsageLog, parse_usage_log};
 

@@ -178,7 +178,10 @@ impl AccountAccess {
     pub(crate) fn check_against(&self, key: Option<&ApiKey>) -> Result<()> {
         let bare = |key: &ApiKey| Zeroizing::new(key.0.key.trim_start_matches("sk-").to_owned());
         if key.is_some_and(|key| bare(key) == bare(&self.token)) {
-            return Err(Error::config("account_token", "the account token is the API key: take the access token of the account"));
+            return Err(Error::config(
+                "account_token",
+                "the account token is the API key: take the access token of the account",
+            ));
         }
         Ok(())
     }
@@ -278,17 +281,34 @@ mod tests {
         assert_eq!(format!("{access:?}"), "AccountAccess(***)");
         assert_eq!((access.token().authorization().as_str(), access.number()), ("Bearer token-secret-1", Some("42")));
         let field = |result: Result<Option<AccountAccess>>| result.unwrap_err().record().field.clone().unwrap();
-        for token in ["", " ", "token secret", "token-secret\n", " token-secret", "Bearer token", "tok\u{e9}n-secret", "t\0ken-secret", "short"] {
+        for token in [
+            "",
+            " ",
+            "token secret",
+            "token-secret\n",
+            " token-secret",
+            "Bearer token",
+            "tok\u{e9}n-secret",
+            "t\0ken-secret",
+            "short",
+        ] {
             assert_eq!(field(AccountAccess::from_options(Some(token), None)), "account_token", "{token:?}");
         }
         for user in ["", "1 ", "-1", "+1", "1.0", "me", "1\r\nX: y", "\u{661}", &"1".repeat(21)] {
-            assert_eq!(field(AccountAccess::from_options(Some("token-secret"), Some(user))), "account_user", "{user:?}");
+            assert_eq!(
+                field(AccountAccess::from_options(Some("token-secret"), Some(user))),
+                "account_user",
+                "{user:?}"
+            );
         }
         assert_eq!(field(AccountAccess::from_options(None, Some("1"))), "account_user");
         assert!(AccountAccess::from_options(None, None).unwrap().is_none());
         for key in ["sk-secret-1", "secret-1"] {
-            let error = AccountAccess::new(key).unwrap().check_against(Some(&ApiKey::new("sk-secret-1").unwrap())).unwrap_err();
-            assert!(error.record().field.as_deref() == Some("account_token") && !error.to_string().contains("secret-1"));
+            let error =
+                AccountAccess::new(key).unwrap().check_against(Some(&ApiKey::new("sk-secret-1").unwrap())).unwrap_err();
+            assert!(
+                error.record().field.as_deref() == Some("account_token") && !error.to_string().contains("secret-1")
+            );
         }
         access.check_against(None).unwrap();
         access.check_against(Some(&ApiKey::new("sk-other").unwrap())).unwrap();

@@ -115,9 +115,7 @@ impl TaskPages {
     /// Path and query of the page to ask for; `None` when there is none.
     pub fn next_path(&self) -> Option<String> {
         let (page, TaskList { from, to, .. }) = (self.page, &self.list);
-        let path = format!(
-            "/api/task/self?p={page}&page_size={PAGE_SIZE}&start_timestamp={from}&end_timestamp={to}"
-        );
+        let path = format!("/api/task/self?p={page}&page_size={PAGE_SIZE}&start_timestamp={from}&end_timestamp={to}");
         (!self.ended).then_some(path)
     }
 
@@ -174,11 +172,13 @@ pub fn parse_account_tasks(answer: &ApiResponse) -> Result<TaskPage> {
         Some(Value::Array(rows)) => rows.as_slice(),
         // `null` is the empty list of a server in Go.
         Some(Value::Null) if body.is_some_and(|body| body.get("success").is_some()) => &[],
-        Some(Value::Object(object)) => match ["items", "records", "list", "data"].iter().find_map(|name| object.get(*name)) {
-            Some(Value::Array(rows)) => rows.as_slice(),
-            Some(Value::Null) => &[],
-            _ => return Err(no_list(answer)),
-        },
+        Some(Value::Object(object)) => {
+            match ["items", "records", "list", "data"].iter().find_map(|name| object.get(*name)) {
+                Some(Value::Array(rows)) => rows.as_slice(),
+                Some(Value::Null) => &[],
+                _ => return Err(no_list(answer)),
+            }
+        }
         _ => return Err(no_list(answer)),
     };
     let total = data.and_then(|data| data.get("total")).or_else(|| body.and_then(|body| body.get("total")));
@@ -228,7 +228,9 @@ fn read_row(row: &Value) -> Option<TaskRow> {
         task_id: text(row, "task_id").or_else(|| text(row, "id")).filter(|id| is_task_id(id))?,
         submitted_at: if submitted_at > MOST_SECONDS { submitted_at / 1000 } else { submitted_at },
         // The upstream may have another name for it.
-        model: word(&properties, "origin_model_name").or_else(|| word(row, "model")).or_else(|| word(row, "model_name")),
+        model: word(&properties, "origin_model_name")
+            .or_else(|| word(row, "model"))
+            .or_else(|| word(row, "model_name")),
         quota: row.get("quota").and_then(Value::as_i64),
         status: TaskStatus::from_server(&text(row, "status").unwrap_or_default()),
         prompt: [&properties, row].iter().find_map(|place| text(place, "input").or_else(|| text(place, "prompt"))),
@@ -258,7 +260,10 @@ mod tests {
     fn rows_as_observed_in_every_envelope() {
         let rows = json!([row(1), row(2)]);
         let bodies = [
-            (json!({"success": true, "message": "", "data": {"page": 1, "page_size": 100, "total": 2, "items": rows}}), Some(2)),
+            (
+                json!({"success": true, "message": "", "data": {"page": 1, "page_size": 100, "total": 2, "items": rows}}),
+                Some(2),
+            ),
             (json!({"success": true, "data": rows}), None),
             (json!({"success": true, "total": 7, "data": rows}), Some(7)),
             (json!({"code": "success", "data": {"list": rows}}), None),
@@ -270,7 +275,9 @@ mod tests {
             assert_eq!((task.task_id.as_str(), task.submitted_at, task.quota), ("task_1", 1_750_000_001, Some(30_000)));
             assert_eq!((task.model.as_deref(), task.prompt.as_deref()), (Some("grok-image-video"), None));
         }
-        for body in [json!({"success": true, "data": null}), json!({"success": true, "data": {"items": null, "total": 0}})] {
+        for body in
+            [json!({"success": true, "data": null}), json!({"success": true, "data": {"items": null, "total": 0}})]
+        {
             assert_eq!(read(200, &body).unwrap().rows, [], "{body}");
         }
     }
@@ -310,9 +317,14 @@ mod tests {
     #[test]
     fn refusals_are_about_the_token_and_other_answers_no_list() {
         let no = json!({"success": false, "message": "无权进行此操作，access token 无效"});
-        for (status, body) in [(200, &no), (401, &no), (401, &json!({"error": {"message": "Invalid token", "code": ""}}))] {
+        for (status, body) in
+            [(200, &no), (401, &no), (401, &json!({"error": {"message": "Invalid token", "code": ""}}))]
+        {
             let error = read(status, body).unwrap_err();
-            assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Authentication, Some("account_token")));
+            assert_eq!(
+                (error.kind(), error.record().field.as_deref()),
+                (ErrorKind::Authentication, Some("account_token"))
+            );
             assert!(error.to_string().contains("does not accept the account token"), "{error}");
             assert!(error.to_string().contains("check the account token"), "{error}");
         }
@@ -331,7 +343,10 @@ mod tests {
         assert_eq!(parse_account_tasks(&page).unwrap_err().kind(), ErrorKind::NotOffered);
         let limited = ApiResponse::new(429, Headers::from_iter([("retry-after", "1200")]), "");
         let error = parse_account_tasks(&limited).unwrap_err();
-        assert_eq!((error.kind(), error.retry_after().map(|time| time.as_secs())), (ErrorKind::RateLimited, Some(1200)));
+        assert_eq!(
+            (error.kind(), error.retry_after().map(|time| time.as_secs())),
+            (ErrorKind::RateLimited, Some(1200))
+        );
         assert_eq!(read(403, &no).unwrap_err().kind(), ErrorKind::PermissionDenied);
         assert_eq!(read(502, &json!({})).unwrap_err().kind(), ErrorKind::Upstream);
     }
@@ -343,9 +358,12 @@ mod tests {
         let mut asked = 0;
         while let Some(path) = pages.next_path() {
             asked += 1;
-            assert!(path.contains(&format!("?p={asked}&page_size=100&start_timestamp=1750000010&end_timestamp=1760000000")));
+            assert!(
+                path.contains(&format!("?p={asked}&page_size=100&start_timestamp=1750000010&end_timestamp=1760000000"))
+            );
             let page = if repeats { 0 } else { u64::from(asked - 1) };
-            let rows: Vec<Value> = all.iter().skip((page * size) as usize).take(size as usize).map(|number| row(*number)).collect();
+            let rows: Vec<Value> =
+                all.iter().skip((page * size) as usize).take(size as usize).map(|number| row(*number)).collect();
             let data = if says_total { json!({"items": rows, "total": all.len()}) } else { json!(rows) };
             pages.input(read(200, &json!({"success": true, "data": data})).unwrap());
         }
@@ -370,7 +388,11 @@ mod tests {
             (270, 100, false, true, true, false, 100, 2),
         ] {
             let (list, questions) = paged(total, size, says, window, repeats);
-            assert_eq!((list.is_whole, list.rows.len(), questions), (whole, rows, asked), "{total} {size} {says} {window}");
+            assert_eq!(
+                (list.is_whole, list.rows.len(), questions),
+                (whole, rows, asked),
+                "{total} {size} {says} {window}"
+            );
         }
     }
 

@@ -64,7 +64,14 @@ fn judge(unknown: &[Entry], in_flight: &[Entry], now: u64, used: i64, log: &Usag
     reconcile(
         unknown,
         in_flight,
-        Evidence { now: START + now, used_units: used, log, answered: &answered, account: Some(OURS), tasks: AccountTasks::NotAsked },
+        Evidence {
+            now: START + now,
+            used_units: used,
+            log,
+            answered: &answered,
+            account: Some(OURS),
+            tasks: AccountTasks::NotAsked,
+        },
     )
 }
 
@@ -447,8 +454,14 @@ impl Gateway {
         let written = now / batch * batch;
         let used_units = self.used.iter().filter(|(at, _)| *at <= written).map(|(_, units)| units).sum();
         let log = log(&rows);
-        let evidence =
-            Evidence { now, used_units, log: &log, answered: &answered, account: Some(OURS), tasks: AccountTasks::NotAsked };
+        let evidence = Evidence {
+            now,
+            used_units,
+            log: &log,
+            answered: &answered,
+            account: Some(OURS),
+            tasks: AccountTasks::NotAsked,
+        };
         let mut judged = reconcile(&unknown, &[], evidence);
         if self.one_of(2) {
             self.neighbours(busy);
@@ -484,7 +497,12 @@ impl Gateway {
                 });
             }
         }
-        Case { judged: truths.into_iter().zip(judged).collect(), ids, reasons, as_assumed: foreign == 0 && !billed_otherwise }
+        Case {
+            judged: truths.into_iter().zip(judged).collect(),
+            ids,
+            reasons,
+            as_assumed: foreign == 0 && !billed_otherwise,
+        }
     }
 }
 
@@ -506,12 +524,22 @@ fn each_case_of_a_list() {
     let [of_a, of_b, of_x] = [running("task_a", 0, 6), running("task_b", 5001, 6), running("task_x", 1012, 6)];
     let own = [of_a.clone(), of_b.clone(), of_x.clone()];
     let with = |more: serde_json::Value| [own.as_slice(), &[more]].concat();
-    let judge_all = |unknown: &[Entry], flying: &[Entry], rows: &[Row], tasks: &[serde_json::Value], change: fn(&mut TaskList)| {
+    let judge_all = |unknown: &[Entry],
+                     flying: &[Entry],
+                     rows: &[Row],
+                     tasks: &[serde_json::Value],
+                     change: fn(&mut TaskList)| {
         let (log, answered) = (log(rows), ["a", "b"].map(str::to_owned).into());
         let used_units = rows.iter().map(|row| cost(row.3)).sum();
         let account = Some(OURS);
-        let evidence =
-            Evidence { now: START + 9000, used_units, log: &log, answered: &answered, account, tasks: AccountTasks::NotAsked };
+        let evidence = Evidence {
+            now: START + 9000,
+            used_units,
+            log: &log,
+            answered: &answered,
+            account,
+            tasks: AccountTasks::NotAsked,
+        };
         let window = task_window(&reconcile(unknown, flying, evidence), &log, &answered).unwrap();
         let mut pages = TaskPages::new(window.0, window.1);
         let body = serde_json::json!({"success": true, "data": {"items": tasks, "total": tasks.len()}}).to_string();
@@ -529,7 +557,12 @@ fn each_case_of_a_list() {
         ("more than that", vec![of_a.clone(), of_b.clone(), running("task_x", 1041, 6)], nothing, Err("no such task")),
         ("two that fit", with(running("task_y", 1020, 6)), nothing, Err("more than one task")),
         ("another length beside it", with(running("task_y", 1020, 8)), nothing, Ok("task_x")),
-        ("a refunded one beside it, of any length", with(task("task_y", 1020, 8, "FAILURE", "")), nothing, Err("more than one")),
+        (
+            "a refunded one beside it, of any length",
+            with(task("task_y", 1020, 8, "FAILURE", "")),
+            nothing,
+            Err("more than one"),
+        ),
         ("it failed", vec![of_a.clone(), of_b.clone(), task("task_x", 1012, 6, "FAILURE", "")], nothing, Ok("task_x")),
         ("of another model", vec![of_a.clone(), of_b.clone()], nothing, Err("no such task")),
         ("the list of another account", vec![of_x.clone()], nothing, Err("lacks tasks of this key")),
@@ -552,7 +585,12 @@ fn each_case_of_a_list() {
     };
     let ids = |unknown: &[Entry], flying: &[Entry], seconds: u64, later: u64, prompts: [&str; 2]| {
         let rows = [rows.as_slice(), &[row(1015 + later, 2, "y", seconds)]].concat();
-        let tasks = [of_a.clone(), of_b.clone(), task("task_x", 1012, 6, "SUCCESS", prompts[0]), task("task_y", 1016 + later, seconds, "SUCCESS", prompts[1])];
+        let tasks = [
+            of_a.clone(),
+            of_b.clone(),
+            task("task_x", 1012, 6, "SUCCESS", prompts[0]),
+            task("task_y", 1016 + later, seconds, "SUCCESS", prompts[1]),
+        ];
         let judged = judge_all(unknown, flying, &rows, &tasks, nothing);
         assert!(judged.iter().all(|judged| judged.verdict == Charged), "{judged:?}");
         judged.into_iter().map(|judged| judged.task_id.unwrap_or_default()).collect::<Vec<_>>()

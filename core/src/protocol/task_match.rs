@@ -73,7 +73,9 @@ pub(super) fn match_tasks<'a>(
             return Err("the log has its charge, but the account's list has no such task: check the account token");
         }
         if !request.of_this_key {
-            return Err("the log has its charge; the journal does not say with which API key it was sent: its task is not known");
+            return Err(
+                "the log has its charge; the journal does not say with which API key it was sent: its task is not known",
+            );
         }
         let task = assigned.get(index).copied().flatten().filter(|_| graph.is_certain(index, &assigned));
         task.and_then(|task| free.get(task).copied())

@@ -311,7 +311,9 @@ fn what_a_step_saw_charged_is_known_to_the_one_that_ends_the_wait() {
     assert_eq!(serde_json::from_str::<Value>(&kept).unwrap()["charged"], json!(150_000));
     assert_eq!(step(&kept, &seen(TaskStatus::Failed, Some(0))), (None, Some(150_000)));
     // A state of a version before, and what is no charge.
-    for other in [None, Some(json!(null)), Some(json!("many")), Some(json!(-1)), Some(json!(0.5)), Some(json!(u64::MAX))] {
+    for other in
+        [None, Some(json!(null)), Some(json!("many")), Some(json!(-1)), Some(json!(0.5)), Some(json!(u64::MAX))]
+    {
         let mut state: Value = serde_json::from_str(&kept).unwrap();
         match other {
             Some(other) => state["charged"] = other,

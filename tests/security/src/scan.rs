@@ -23,7 +23,10 @@ fn needles() -> Vec<(String, String)> {
         ("the password of the proxy".to_owned(), PASSWORD.to_owned()),
         ("the account's token".to_owned(), TOKEN_CORE.to_owned()),
         ("the token as numbers".to_owned(), format!("{:?}", TOKEN_CORE.as_bytes()).trim_matches(['[', ']']).to_owned()),
-        ("the token in JSON's own escapes".to_owned(), TOKEN_CORE.chars().map(|c| format!("\\u{:04x}", c as u32)).collect()),
+        (
+            "the token in JSON's own escapes".to_owned(),
+            TOKEN_CORE.chars().map(|c| format!("\\u{:04x}", c as u32)).collect(),
+        ),
         ("the key in hexadecimal".to_owned(), KEY.bytes().map(|byte| format!("{byte:02x}")).collect()),
         ("the key as numbers".to_owned(), format!("{:?}", CORE.as_bytes()).trim_matches(['[', ']']).to_owned()),
         ("the key in JSON's own escapes".to_owned(), CORE.chars().map(|c| format!("\\u{:04x}", c as u32)).collect()),

@@ -273,13 +273,24 @@ async fn the_accounts_token_is_masked_and_kept_nowhere() {
     let mut errors = 0;
     for body in echoes_of(TOKEN, encoded).iter().flat_map(|echo| {
         let row = json!({ "task_id": "task_1", "submit_time": 1_750_000_000, "properties": { "input": TOKEN } });
-        [shapes(echo), vec![format!(r#"{{"success":false,"message":{echo}}}"#), json!({ "success": true, "data": [row] }).to_string()]].concat()
+        [
+            shapes(echo),
+            vec![
+                format!(r#"{{"success":false,"message":{echo}}}"#),
+                json!({ "success": true, "data": [row] }).to_string(),
+            ],
+        ]
+        .concat()
     }) {
         for status in [200, 302, 401, 403, 500] {
             let fault = json!({ "kind": "status", "status": status, "body": body, "headers": headers_of(TOKEN) });
             let rule = json!({ "match": { "path_contains": "/api/task/self" }, "fault": fault });
             // The limit of these questions is not what this is about.
-            emulator.set_scenario_json(&json!({ "accounts": [account], "api": { "version": "newer" }, "rules": [lose] }).to_string()).unwrap();
+            emulator
+                .set_scenario_json(
+                    &json!({ "accounts": [account], "api": { "version": "newer" }, "rules": [lose] }).to_string(),
+                )
+                .unwrap();
             client.videos().create(VideoRequest::new("a red ball").seconds(6)).await.unwrap_err();
             emulator.set_scenario_json(&json!({ "rules": [rule] }).to_string()).unwrap();
             match client.videos().reconcile_with(&access).await {

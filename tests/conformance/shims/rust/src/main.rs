@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use junfeiai::{
-    AccountAccess, Advance, CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending, Phase,
-    ReaderOptions, Result, Snapshot, Task, Video, VideoRequest, Videos, WaitState,
+    AccountAccess, Advance, CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending,
+    Phase, ReaderOptions, Result, Snapshot, Task, Video, VideoRequest, Videos, WaitState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
