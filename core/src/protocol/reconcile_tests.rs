@@ -232,7 +232,7 @@ fn a_thousand_gateways_and_no_wrong_verdict() {
         let of_lists = |what| ids.get(what).copied().unwrap_or_default();
         assert!(of_lists(NAMED) * 5 > of_lists(NAMELESS), "few lost tasks are found: {ids:?}");
         // As many as the lengths of a few videos are the same by chance.
-        assert!(of_lists(STRANGERS_ID) * 100 < total && of_lists(OTHERWISE_ID) * 100 < total, "{ids:?}");
+        assert!(of_lists(STRANGERS_ID) * 100 < total && of_lists(OTHERWISE_ID) * 30 < total, "{ids:?}");
         assert!(of_lists(MOMENTS_ID) * 200 < total, "{ids:?}");
         let count = |truth, verdict| table.get(&(truth, verdict)).copied().unwrap_or_default();
         let free = count(Truth::NeverArrived, "not_charged") + count(Truth::Refused, "not_charged");
