@@ -183,9 +183,9 @@ impl Answers {
         };
         let Self { now, used_units, log } = self;
         let (now, used_units, account) = (*now, *used_units, account.as_deref());
-        let judged =
-            reconcile(&unknown, &in_flight, Evidence { now, used_units, log, answered: &answered, account, tasks });
-        let window = task_window(&judged, log, &answered);
+        let evidence = Evidence { now, used_units, log, answered: &answered, account, tasks };
+        let judged = reconcile(&unknown, &in_flight, evidence);
+        let window = task_window(&judged, evidence);
         Ok((unknown, judged, window))
     }
 }

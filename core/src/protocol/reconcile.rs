@@ -42,7 +42,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use super::account_tasks::TaskList;
+use super::account_tasks::{TaskList, TaskRow};
 use super::ledger::{ANSWERED_KEPT, Entry, State};
 use super::task_match::{self, NEAR, match_tasks};
 use super::usage_log::{RowKind, UsageLog, UsageRow};
@@ -157,7 +157,8 @@ pub enum AccountTasks<'a> {
 /// The time within which the account's tasks would name those of these requests, in unix seconds by the server's clock; `None` where
 /// there is nothing to name. It holds the nearest charge that the journal explains, too, whose task shows that the list is this
 /// key's account's.
-pub fn task_window(judged: &[Judged], log: &UsageLog, answered: &HashSet<String>) -> Option<(u64, u64)> {
+pub fn task_window(judged: &[Judged], evidence: Evidence<'_>) -> Option<(u64, u64)> {
+    let Evidence { log, answered, .. } = evidence;
     let nameless = judged.iter().filter(|judged| judged.task_id.is_none()).filter_map(|judged| judged.charged_between);
     let (from, to) = nameless.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
     let explained = log.rows.iter().filter(|row| row.kind == RowKind::Charge && is_answered(answered, row));
@@ -177,17 +178,16 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
     let Evidence { now, log, answered, account, .. } = evidence;
     let is_answered = |row: &UsageRow| is_answered(answered, row);
     let all: Vec<&Entry> = unknown.iter().chain(in_flight).collect();
-    let named = |entry: &Entry, row: &UsageRow| entry.request_id.is_some() && entry.request_id == row.request_id;
     let fits = |entry: &Entry, row: &UsageRow| key_of(entry, account) != Key::Other && fits(entry, row);
     let charges: Vec<&UsageRow> = log.rows.iter().filter(|row| row.kind == RowKind::Charge).collect();
     let mut own: Vec<Option<&UsageRow>> =
-        all.iter().map(|entry| charges.iter().find(|row| named(entry, row)).copied()).collect();
+        all.iter().map(|entry| charges.iter().find(|row| has_id(entry, row)).copied()).collect();
     // Older rows are those of requests whose ids are not kept any more.
     let kept_since = now.saturating_sub(ANSWERED_KEPT - WRITTEN);
     let unexplained: Vec<&UsageRow> = charges
         .iter()
         .filter(|row| row.created_at >= kept_since && !is_answered(row))
-        .filter(|row| !all.iter().any(|entry| named(entry, row)))
+        .filter(|row| !all.iter().any(|entry| has_id(entry, row)))
         .copied()
         .collect();
     let explained = || charges.iter().filter(|row| is_answered(row));
@@ -212,48 +212,13 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
     }
     let taken: HashSet<*const UsageRow> = own.iter().flatten().map(|row| std::ptr::from_ref(*row)).collect();
     let alone = |entry: usize| groups.values().all(|(entries, _)| !entries.contains(&entry) || entries.len() == 1);
-    // Those that were charged, by their numbers, with the charges of which one is their own.
-    let (mut numbers, mut requests) = (Vec::new(), Vec::new());
-    for (index, entry) in all.iter().copied().enumerate() {
-        let Some(row) = own.get(index).copied().flatten() else { continue };
-        numbers.push(index);
-        if named(entry, row) {
-            requests.push(task_match::Charged { entry, charges: vec![row], of_this_key: true });
-            continue;
-        }
-        let of_group = groups.values().find(|(entries, _)| entries.contains(&index));
-        let rows = of_group.map_or(&[][..], |(_, rows)| rows.as_slice());
-        let rows = rows.iter().filter_map(|row| unexplained.get(*row).copied());
-        let charges: Vec<&UsageRow> = rows.filter(|row| fits(entry, row)).collect();
-        let of_this_key = key_of(entry, account) == Key::This;
-        requests.push(task_match::Charged { entry, charges, of_this_key });
-    }
-    let tasks = match evidence.tasks {
-        AccountTasks::NotAsked => Vec::new(),
-        AccountTasks::NotTold(reason) => requests.iter().map(|_| Err(reason)).collect(),
-        AccountTasks::Listed { list, known } => {
-            let explained: Vec<&UsageRow> = explained().copied().collect();
-            match_tasks(&requests, &explained, task_match::Known { list, tasks: known })
-        }
-    };
+    let (numbers, requests) = charged_requests(&all, &own, &unexplained, &groups, account);
+    let tasks = tasks_of(&requests, &explained().copied().collect::<Vec<_>>(), evidence.tasks);
     let judge = |(index, entry): (usize, &Entry)| {
         if let Some(row) = own.get(index).copied().flatten() {
             let number = numbers.iter().position(|number| *number == index);
-            let times = number.and_then(|number| requests.get(number)).map(task_match::Charged::times);
-            let judged = Judged { charged_between: times, ..charged(log, row, alone(index)) };
-            return match number.and_then(|number| tasks.get(number)).filter(|_| judged.task_id.is_none()) {
-                None => judged,
-                Some(Err(reason)) => Judged { reason, ..judged },
-                Some(Ok(task)) => {
-                    let reason = match task.status {
-                        TaskStatus::Failed => "the log has its charge, and the account's list its task, which failed",
-                        _ => "the log has its charge, and the account's list its task",
-                    };
-                    // Of several requests that fit the same charges this row's may be another's.
-                    let charged_units = task.quota.filter(|quota| *quota > 0).or(judged.charged_units);
-                    Judged { reason, task_id: Some(task.task_id.clone()), charged_units, ..judged }
-                }
-            };
+            let found = number.and_then(|number| Some((requests.get(number)?, tasks.get(number))));
+            return with_task(charged(log, row, alone(index)), found);
         }
         let sent = last_sent(entry);
         let age = now.saturating_sub(sent);
@@ -321,6 +286,72 @@ fn sum_of(log: &UsageLog) -> i64 {
         RowKind::Refund => sum.saturating_sub(row.quota),
         RowKind::Other(_) => sum,
     })
+}
+
+/// A request's task, or why it is not known.
+type Found<'a> = std::result::Result<&'a TaskRow, &'static str>;
+
+/// Those that were charged, by their numbers, with the charges of which one is their own.
+fn charged_requests<'a>(
+    all: &[&'a Entry],
+    own: &[Option<&'a UsageRow>],
+    unexplained: &[&'a UsageRow],
+    groups: &BTreeMap<usize, (Vec<usize>, Vec<usize>)>,
+    account: Option<&str>,
+) -> (Vec<usize>, Vec<task_match::Charged<'a>>) {
+    let (mut numbers, mut requests) = (Vec::new(), Vec::new());
+    for (index, entry) in all.iter().copied().enumerate() {
+        let Some(row) = own.get(index).copied().flatten() else { continue };
+        let of_group = groups.values().find(|(entries, _)| entries.contains(&index));
+        let (charges, of_this_key) = if has_id(entry, row) {
+            (vec![row], true)
+        } else {
+            let rows = of_group.map_or(&[][..], |(_, rows)| rows.as_slice());
+            let rows = rows.iter().filter_map(|row| unexplained.get(*row).copied());
+            (rows.filter(|row| fits(entry, row)).collect(), key_of(entry, account) == Key::This)
+        };
+        numbers.push(index);
+        requests.push(task_match::Charged { entry, charges, of_this_key });
+    }
+    (numbers, requests)
+}
+
+/// The task of each, as the account's list tells; nothing where it was not asked for.
+fn tasks_of<'a>(
+    requests: &[task_match::Charged<'_>],
+    explained: &[&UsageRow],
+    tasks: AccountTasks<'a>,
+) -> Vec<Found<'a>> {
+    match tasks {
+        AccountTasks::NotAsked => Vec::new(),
+        AccountTasks::NotTold(reason) => requests.iter().map(|_| Err(reason)).collect(),
+        AccountTasks::Listed { list, known } => {
+            match_tasks(requests, explained, task_match::Known { list, tasks: known })
+        }
+    }
+}
+
+/// A charged request with its task, unless a refund names it already.
+fn with_task(judged: Judged, found: Option<(&task_match::Charged<'_>, Option<&Found<'_>>)>) -> Judged {
+    let judged = Judged { charged_between: found.map(|(request, _)| request.times()), ..judged };
+    match found.and_then(|(_, found)| found).filter(|_| judged.task_id.is_none()) {
+        None => judged,
+        Some(Err(reason)) => Judged { reason, ..judged },
+        Some(Ok(task)) => {
+            let reason = match task.status {
+                TaskStatus::Failed => "the log has its charge, and the account's list its task, which failed",
+                _ => "the log has its charge, and the account's list its task",
+            };
+            // Of several requests that fit the same charges this row's may be another's.
+            let charged_units = task.quota.filter(|quota| *quota > 0).or(judged.charged_units);
+            Judged { reason, task_id: Some(task.task_id.clone()), charged_units, ..judged }
+        }
+    }
+}
+
+/// Whether a charge has the request's own id.
+fn has_id(entry: &Entry, row: &UsageRow) -> bool {
+    entry.request_id.is_some() && entry.request_id == row.request_id
 }
 
 fn charged(log: &UsageLog, row: &UsageRow, alone: bool) -> Judged {

@@ -467,7 +467,7 @@ impl Gateway {
             self.neighbours(busy);
         }
         let (mut ids, mut reasons) = (Vec::new(), Vec::new());
-        if let Some(window) = task_window(&judged, &log, &answered) {
+        if let Some(window) = task_window(&judged, evidence) {
             let list = self.list(window, now, skew);
             let before = judged;
             judged = reconcile(
@@ -540,7 +540,7 @@ fn each_case_of_a_list() {
             account,
             tasks: AccountTasks::NotAsked,
         };
-        let window = task_window(&reconcile(unknown, flying, evidence), &log, &answered).unwrap();
+        let window = task_window(&reconcile(unknown, flying, evidence), evidence).unwrap();
         let mut pages = TaskPages::new(window.0, window.1);
         let body = serde_json::json!({"success": true, "data": {"items": tasks, "total": tasks.len()}}).to_string();
         pages.input(parse_account_tasks(&ApiResponse::new(200, Headers::new(), body)).unwrap());
