@@ -563,7 +563,8 @@ async fn several_lost_at_once() {
         assert!(found.entries.iter().all(|entry| entry.verdict == Verdict::Charged), "{found:?}");
         let mut ids: Vec<_> = found.entries.iter().filter_map(|entry| entry.task_id.clone()).collect();
         let mut made = if named { of_seconds(&emulator, 6) } else { Vec::new() };
-        (ids.sort(), made.sort());
+        ids.sort();
+        made.sort();
         assert_eq!(ids, made, "{found:?}");
     }
 }
@@ -621,6 +622,9 @@ async fn a_lost_task_that_failed_is_named_and_ends_as_failed() {
     assert_eq!((error.kind(), error.task_id()), (ErrorKind::TaskFailed, Some(id.as_str())), "{error}");
 }
 
+/// A scenario, the account's number, and the reason or the error.
+type Case = (String, Option<&'static str>, Result<&'static str, (ErrorKind, &'static str)>);
+
 /// What keeps the list from telling leaves what the log told: it is in the journal, and nothing is called free.
 #[tokio::test]
 async fn a_list_that_tells_nothing_takes_nothing_away() {
@@ -633,7 +637,7 @@ async fn a_list_that_tells_nothing_takes_nothing_away() {
         r#"{{"kind":"status","status":302,"body":"{TOKEN}","headers":{{"location":"https://doc.junfeiai.com/api/task/self"}}}}"#
     );
     let echo = format!(r#"{{"kind":"status","status":401,"body":{{"success":false,"message":"no account {TOKEN}"}}}}"#);
-    let cases: [(String, Option<&str>, Result<&str, (ErrorKind, &str)>); 9] = [
+    let cases: [Case; 9] = [
         (r#"{"api":{"log":false,"version":"newer"}}"#.into(), None, Ok("none of this journal's")),
         (path(r#"{"kind":"status","status":404,"body":""}"#), None, Ok("does not list the tasks")),
         (path(r#"{"kind":"html","status":200}"#), None, Ok("does not list the tasks")),
