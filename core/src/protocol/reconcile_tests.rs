@@ -468,7 +468,8 @@ impl Gateway {
         }
         let (mut ids, mut reasons) = (Vec::new(), Vec::new());
         if let Some(window) = task_window(&judged, evidence) {
-            let list = self.list(window, now, skew);
+            // It is asked for after the log: what is charged there has its task by then.
+            let list = self.list(window, now + 5, skew);
             let before = judged;
             judged = reconcile(
                 &unknown,
@@ -493,7 +494,10 @@ impl Gateway {
                     Some(false) if foreign > 0 => (STRANGERS_ID, 1),
                     Some(false) if billed_otherwise => (OTHERWISE_ID, 1),
                     Some(false) if self.other_times => (MOMENTS_ID, 1),
-                    Some(false) => (WRONG_ID, 1),
+                    Some(false) => {
+                        println!("{judged:?}\n{entry:?}\n{list:?}\n{:?}\n{unknown:?} {truths:?}", log.rows);
+                        (WRONG_ID, 1)
+                    }
                 });
             }
         }
