@@ -1605,6 +1605,19 @@ jfai_status jfai_reconcile(const struct jfai_client *client,
                            struct jfai_error **err);
 
 /**
+ * jfai_reconcile() with the access of the account's owner, which finds the ids of lost tasks as well: a create request that was charged
+ * gets its task's id from the account's list of tasks, with up to five more requests, and is pending as a task then. `account_token` is
+ * the access token of the account, a stronger secret than an API key: it is held for this call alone. `account_user` is the account's
+ * number in digits, which older servers want. `account_token` and `account_user` may be NULL. `JFAI_ERR_CONFIG` for a text that is no token.
+ */
+JFAI_API
+jfai_status jfai_reconcile_with(const struct jfai_client *client,
+                                const char *account_token,
+                                const char *account_user,
+                                struct jfai_reconciliation **out,
+                                struct jfai_error **err);
+
+/**
  * The number of create requests whose outcome was unknown, oldest first. 0 for NULL.
  */
 JFAI_API size_t jfai_reconciliation_count(const struct jfai_reconciliation *found);

@@ -1843,24 +1843,20 @@ public:
   reconciliation reconcile() const {
     jfai_reconciliation *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_reconcile(client_.get(), &out, e); });
-    detail::handle<jfai_reconciliation, jfai_reconciliation_free> keep(out);
-    reconciliation found;
-    if (const auto ms = jfai_reconciliation_retry_after_ms(out); ms >= 0) found.retry_after = std::chrono::milliseconds(ms);
-    for (std::size_t i = 0; i < jfai_reconciliation_count(out); ++i) {
-      settled s;
-      s.verdict = static_cast<verdict>(jfai_settled_verdict(out, i));
-      s.reason = detail::text(jfai_settled_reason(out, i));
-      s.intent = detail::text(jfai_settled_intent(out, i));
-      s.key = detail::maybe(jfai_settled_key(out, i));
-      s.model = detail::text(jfai_settled_model(out, i));
-      s.seconds = detail::maybe(jfai_settled_seconds(out, i));
-      s.task_id = detail::maybe(jfai_settled_task_id(out, i));
-      s.request_id = detail::maybe(jfai_settled_request_id(out, i));
-      if (const auto units = jfai_settled_charged_units(out, i); units >= 0) s.charged_units = units;
-      s.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_settled_created_at(out, i)));
-      found.entries.push_back(std::move(s));
-    }
-    return found;
+    return reconciled(out);
+  }
+  /**
+   * reconcile() with the access token of the account, which finds the ids of lost tasks as well, and with the account's number, which
+   * older servers want. The token is a stronger secret than an API key: it is held for this call alone.
+   */
+  reconciliation reconcile(std::string_view account_token, std::optional<std::string_view> account_user = std::nullopt) const {
+    const auto token = detail::c_text(account_token, "account_token");
+    const auto user = account_user ? std::optional<std::string>(detail::c_text(*account_user, "account_user")) : std::nullopt;
+    jfai_reconciliation *out = nullptr;
+    detail::done([&](jfai_error **e) {
+      return jfai_reconcile_with(client_.get(), token.c_str(), user ? user->c_str() : nullptr, &out, e);
+    });
+    return reconciled(out);
   }
   /** What the journal knows of a key; nothing when nothing was created under it. Sends no request. */
   std::optional<key_record> find_key(std::string_view key) const {
@@ -1904,6 +1900,26 @@ public:
   const jfai_client *raw() const noexcept { return client_.get(); }
 
 private:
+  static reconciliation reconciled(jfai_reconciliation *out) {
+    detail::handle<jfai_reconciliation, jfai_reconciliation_free> keep(out);
+    reconciliation found;
+    if (const auto ms = jfai_reconciliation_retry_after_ms(out); ms >= 0) found.retry_after = std::chrono::milliseconds(ms);
+    for (std::size_t i = 0; i < jfai_reconciliation_count(out); ++i) {
+      settled s;
+      s.verdict = static_cast<verdict>(jfai_settled_verdict(out, i));
+      s.reason = detail::text(jfai_settled_reason(out, i));
+      s.intent = detail::text(jfai_settled_intent(out, i));
+      s.key = detail::maybe(jfai_settled_key(out, i));
+      s.model = detail::text(jfai_settled_model(out, i));
+      s.seconds = detail::maybe(jfai_settled_seconds(out, i));
+      s.task_id = detail::maybe(jfai_settled_task_id(out, i));
+      s.request_id = detail::maybe(jfai_settled_request_id(out, i));
+      if (const auto units = jfai_settled_charged_units(out, i); units >= 0) s.charged_units = units;
+      s.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_settled_created_at(out, i)));
+      found.entries.push_back(std::move(s));
+    }
+    return found;
+  }
   void create_with(const request &r, std::function<void(result<task>)> f,
                    const cancel_token *cancel, const event_queue *queue) const {
     detail::start<task, jfai_task>(

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use junfeiai::{Settled, Verdict};
+use junfeiai::{AccountAccess, Reconciliation, Settled, Verdict};
 
 use crate::client::jfai_client;
 use crate::error_handle::jfai_error;
@@ -12,6 +12,7 @@ use crate::failure::need;
 use crate::guard::{guard, guard_or};
 use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
+use crate::text::text;
 use crate::time::{to_milliseconds, unix_seconds};
 
 /// A task was made and charged. Where its id is known it is pending as a task now, otherwise as a create request of unknown outcome.
@@ -67,12 +68,42 @@ pub extern "C" fn jfai_reconcile(
     guard!(err => {
         let out = need(out, "out")?;
         let runtime = &need(client, "client")?.runtime;
-        let found = runtime.run(runtime.client().videos().reconcile())?;
-        let retry_after_ms = found.retry_after.map_or(-1, to_milliseconds);
-        let items = found.entries.into_iter().map(Item::new).collect();
-        out.write(Box::new(jfai_reconciliation { items, retry_after_ms }));
+        out.write(found(runtime.run(runtime.client().videos().reconcile())?));
         Ok(())
     })
+}
+
+/// jfai_reconcile() with the access of the account's owner, which finds the ids of lost tasks as well: a create request that was charged
+/// gets its task's id from the account's list of tasks, with up to five more requests, and is pending as a task then. `account_token` is
+/// the access token of the account, a stronger secret than an API key: it is held for this call alone. `account_user` is the account's
+/// number in digits, which older servers want. `account_token` and `account_user` may be NULL. `JFAI_ERR_CONFIG` for a text that is no token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_reconcile_with(
+    client: Option<&jfai_client>,
+    account_token: *const c_char,
+    account_user: *const c_char,
+    out: Option<&mut MaybeUninit<Box<jfai_reconciliation>>>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let out = need(out, "out")?;
+        let runtime = &need(client, "client")?.runtime;
+        // SAFETY: the header asks for a string or NULL.
+        let token = if account_token.is_null() { None } else { Some(unsafe { text(account_token, "account_token") }?) };
+        // SAFETY: as above.
+        let user = if account_user.is_null() { None } else { Some(unsafe { text(account_user, "account_user") }?) };
+        let videos = runtime.client().videos();
+        out.write(found(match AccountAccess::from_options(token, user)? {
+            Some(access) => runtime.run(videos.reconcile_with(&access))?,
+            None => runtime.run(videos.reconcile())?,
+        }));
+        Ok(())
+    })
+}
+
+fn found(found: Reconciliation) -> Box<jfai_reconciliation> {
+    let retry_after_ms = found.retry_after.map_or(-1, to_milliseconds);
+    Box::new(jfai_reconciliation { items: found.entries.into_iter().map(Item::new).collect(), retry_after_ms })
 }
 
 /// The number of create requests whose outcome was unknown, oldest first. 0 for NULL.

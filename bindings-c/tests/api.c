@@ -514,6 +514,15 @@ static void journal(const jfai_client *without, const char *folder) {
   CHECK(jfai_settled_intent(settled, 0) == NULL && jfai_settled_key(settled, 0) == NULL && jfai_settled_model(settled, 0) == NULL);
   CHECK(jfai_settled_seconds(settled, 0) == NULL && jfai_settled_request_id(settled, 0) == NULL);
   jfai_reconciliation_free(settled);
+  EXPECT(JFAI_OK, jfai_reconcile_with(client, "account-token", "7", &settled, &err));
+  CHECK(jfai_reconciliation_count(settled) == 0);
+  jfai_reconciliation_free(settled);
+  EXPECT(JFAI_OK, jfai_reconcile_with(client, NULL, NULL, &settled, &err));
+  jfai_reconciliation_free(settled);
+  EXPECT(JFAI_ERR_CONFIG, jfai_reconcile_with(client, "two words", NULL, &settled, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_reconcile_with(client, "", NULL, &settled, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_reconcile_with(client, "account-token", "me", &settled, &err));
+  EXPECT(JFAI_ERR_CONFIG, jfai_reconcile_with(client, NULL, "7", &settled, &err));
   EXPECT(JFAI_OK, jfai_resolve_unknown(client, "never-seen", NULL, &found, &err));
   CHECK(!found);
   EXPECT(JFAI_OK, jfai_list_pending(client, &list, &err));

@@ -350,6 +350,7 @@ static void many(const fs::path &folder) {
   CHECK(std::chrono::system_clock::now() - left[0].created_at < 1h);
   CHECK(client.forget(*left[0].task_id) && !client.forget("task_never_seen") && !client.resolve_unknown("never-seen"));
   CHECK(client.reconcile().entries.empty() && !client.reconcile().retry_after);
+  CHECK(client.reconcile("account-token").entries.empty() && client.reconcile("account-token", "7").entries.empty());
   int saved = 0;
   auto resumed = client.resume_pending(folder / "resumed");
   while (auto one = resumed.next()) saved += one->ok;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use junfeiai::{
-    Advance, CheckOptions, Client, RangeResponse, SaveProgress, Task, Video, VideoReader, VideoRequest, Wait,
-    WaitPolicy, WaitState,
+    AccountAccess, Advance, CheckOptions, Client, RangeResponse, SaveProgress, Task, Video, VideoReader, VideoRequest,
+    Wait, WaitPolicy, WaitState,
 };
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::blocking_runtime::PinnedRuntime;
 use crate::call_mode::{CallContext, CallMode};
-use crate::convert::{Arguments, Callable, to_bytes};
+use crate::convert::{AccountNumber, Arguments, Callable, to_bytes};
 use crate::deferred::DeferredObject;
 use crate::errors::raise;
 use crate::interpreter::detach;
@@ -283,9 +283,18 @@ pub(crate) fn pending<M: ResultClasses>(py: Python<'_>, client: &Client) -> Call
     })
 }
 
-pub(crate) fn reconcile<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallResult {
+pub(crate) fn reconcile<M: ResultClasses>(py: Python<'_>, client: &Client, mut arguments: Arguments<'_>) -> CallResult {
     let videos = client.videos();
-    M::run(py, &CallContext::default(), async move { videos.reconcile().await }, |py, found| {
+    let token = arguments.take::<String>("account_token")?;
+    let user = arguments.take::<AccountNumber>("account_user")?.map(|number| number.0);
+    let access = AccountAccess::from_options(token.as_deref(), user.as_deref()).map_err(|error| raise(py, &error))?;
+    let found = async move {
+        match access {
+            Some(access) => videos.reconcile_with(&access).await,
+            None => videos.reconcile().await,
+        }
+    };
+    M::run(py, &CallContext::default(), found, |py, found| {
         Ok(values::Reconciliation::from(found).into_pyobject(py)?.into_any().unbind())
     })
 }

@@ -395,8 +395,18 @@ macro_rules! classes {
             /// and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
             /// may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
             /// nothing to find out.
-            fn reconcile(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::reconcile::<$Mode>(py, &self.client)
+            ///
+            /// With ``account_token``, the access token of the account, a lost task is found as well, and pending as a task then:
+            /// up to five more requests, for the account's list of tasks. ``account_user`` is the account's number, which older
+            /// servers want. The token is a stronger secret than an API key: it is held for this call alone.
+            #[pyo3(signature = (*, account_token = None, account_user = None))]
+            fn reconcile(
+                &self,
+                py: Python<'_>,
+                account_token: Argument<'_>,
+                account_user: Argument<'_>,
+            ) -> PyResult<Py<PyAny>> {
+                calls::reconcile::<$Mode>(py, &self.client, arguments!(account_token account_user))
             }
 
             /// Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with

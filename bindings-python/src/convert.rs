@@ -36,6 +36,23 @@ impl FromPyObject<'_, '_> for Seconds {
     }
 }
 
+/// `int | str`: an account's number.
+pub(crate) struct AccountNumber(pub(crate) String);
+
+impl FromPyObject<'_, '_> for AccountNumber {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = value.cast::<PyString>() {
+            return Ok(Self(text.to_str()?.into()));
+        }
+        if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+            return Ok(Self(value.str()?.to_str()?.into()));
+        }
+        Err(wrong_type(&value, "int or str"))
+    }
+}
+
 /// `str | os.PathLike | bytes`: a URL, a file or its content.
 pub(crate) enum ImageArgument {
     Url(String),

@@ -360,6 +360,23 @@ def test_reconcile(environment: Path, emulator: Emulator) -> None:
     assert "under_way" in run("reconcile", code=7).stdout
 
 
+def test_reconcile_with_the_accounts_token(environment: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator.scenario(accounts=[{"name": "default", "user_id": 7, "access_token": "account-token-4711"}])
+    run("create", "x", "--seconds", "4")
+    emulator.rule("empty_body", op="create")
+    run("create", "x", "--seconds", "6", code=7)
+    emulator.scenario()
+    monkeypatch.setenv("JUNFEIAI_ACCOUNT_TOKEN", "not one")
+    assert "account token" in run("reconcile", code=2).stderr
+    monkeypatch.setenv("JUNFEIAI_ACCOUNT_TOKEN", "account-token-4711")
+    monkeypatch.setenv("JUNFEIAI_ACCOUNT_USER", "7")
+    done = run("reconcile", "--json", "-vv")
+    [found] = [one for one in values(done) if one["verdict"] == "charged"]
+    assert found["task_id"].startswith("task_")
+    assert "account-token" not in done.stdout + done.stderr
+    assert found["task_id"] in run("pending").stdout
+
+
 def test_batch_leaves_unknown_outcomes_alone(environment: Path, emulator: Emulator) -> None:
     (environment / "list.jsonl").write_text('{"prompt": "x", "seconds": 4}\n')
     emulator.rule("drop_after_accept", op="create")

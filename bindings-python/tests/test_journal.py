@@ -121,6 +121,41 @@ def test_reconcile(emulator: Emulator, tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(entry)) == entry
 
 
+def test_reconcile_with_the_accounts_token(emulator: Emulator, tmp_path: Path) -> None:
+    account = {"name": "default", "user_id": 7, "access_token": "account-token-4711"}
+    emulator.scenario(accounts=[account])
+    client = Client(**emulator.options(journal=tmp_path / "journal"))
+    client.videos.create("x", seconds=4)
+    emulator.rule("empty_body", op="create")
+    with pytest.raises(junfeiai.CreateOutcomeUnknownError):
+        client.videos.create("x", seconds=6, key="film/1")
+    emulator.scenario()
+    for bad in ("", "two words", "tok\u00e9n-secret", "a\nbcdef", client_key := emulator.options()["api_key"]):
+        with pytest.raises(junfeiai.ConfigError, match="account token") as caught:
+            client.videos.reconcile(account_token=bad)
+        assert caught.value.field == "account_token"
+        assert client_key not in str(caught.value)
+    for number in (-1, "", "me"):
+        with pytest.raises(junfeiai.ConfigError) as caught:
+            client.videos.reconcile(account_token="account-token-4711", account_user=number)
+        assert caught.value.field == "account_user"
+    with pytest.raises(junfeiai.ConfigError, match="account_token"):
+        client.videos.reconcile(account_user=7)
+    with pytest.raises(junfeiai.AuthenticationError, match="check the account token"):
+        client.videos.reconcile(account_token="no-such-token", account_user=7)
+    [entry] = client.videos.reconcile(account_token="account-token-4711", account_user=7).entries
+    assert (entry.verdict, entry.charged_units) == ("charged", 150_000)
+    assert client.videos.create("x", seconds=6, key="film/1").id == entry.task_id
+    assert {one.task_id for one in client.videos.pending()} >= {entry.task_id}
+    assert "account-token" not in (tmp_path / "journal").read_text()
+
+    async def again() -> None:
+        async with AsyncClient(**emulator.options(journal=tmp_path / "journal")) as client:
+            assert (await client.videos.reconcile(account_token="account-token-4711", account_user="7")).entries == []
+
+    asyncio.run(again())
+
+
 def test_reconcile_without_an_answer(emulator: Emulator, tmp_path: Path) -> None:
     async def main() -> None:
         async with AsyncClient(**emulator.options(journal=tmp_path / "journal")) as client:

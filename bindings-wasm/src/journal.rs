@@ -9,7 +9,7 @@ use junfeiai::async_compat::BoxFuture;
 use junfeiai::protocol::process::ProcessTable;
 use junfeiai::store::{Store, Versioned, check_row, failed, unavailable};
 use junfeiai::transport::Timer;
-use junfeiai::{ClientBuilder, Result, StoreJournal};
+use junfeiai::{AccountAccess, ClientBuilder, Result, StoreJournal};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
@@ -213,9 +213,16 @@ impl RawClient {
     }
 
     /// What became of the create requests whose answer was lost, as the key's usage and log prove it.
-    pub fn reconcile(&self, signal: Option<AbortSignal>) -> Promise {
+    pub fn reconcile(&self, token: Option<String>, user: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise(signal, async move { videos.reconcile().await.map(|found| convert::value(&found)) })
+        let access = AccountAccess::from_options(token.as_deref(), user.as_deref());
+        promise(signal, async move {
+            let found = match access? {
+                Some(access) => videos.reconcile_with(&access).await?,
+                None => videos.reconcile().await?,
+            };
+            Ok(convert::value(&found))
+        })
     }
 
     /// What was created and charged, per day and model.

@@ -138,6 +138,20 @@ describe("the journal in a store", () => {
     assert.equal(await posts(), 1);
   });
 
+  test("with the account's token a lost task is found", async () => {
+    const { videos } = make({ journal: memoryStore() });
+    await emulator.scenario({ accounts: [{ name: "default", user_id: 7, access_token: "account-token-4711" }] });
+    await videos.create({ prompt: "a", seconds: 4 });
+    await emulator.scenario({ rules: [{ match: { op: "create" }, times: 1, fault: { kind: "empty_body" } }] });
+    assert.equal((await rejection(videos.create({ prompt: "a", seconds: 6, key: "k" }))).code, "create_outcome_unknown");
+    const wrong = await rejection(videos.reconcile({ accountToken: "no-such-token", accountUser: 7 }));
+    assert.deepEqual([wrong.code, wrong.field], ["authentication", "accountToken"]);
+    const { entries } = await videos.reconcile({ accountToken: "account-token-4711", accountUser: 7 });
+    assert.deepEqual(entries.map(({ verdict, chargedUnits }) => [verdict, chargedUnits]), [["charged", 150_000]]);
+    assert.equal((await videos.create({ prompt: "a", seconds: 6, key: "k" })).id, entries[0].taskId);
+    assert.equal(await posts(), 2);
+  });
+
   test("a store that fails, or answers nonsense, costs nothing", async () => {
     const good = memoryStore();
     const broken = [

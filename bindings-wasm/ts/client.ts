@@ -4,7 +4,7 @@ import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { journalCalls, type Estimate, type KeyRecord, type Pending, type Reconciliation, type Resumed, type Spending } from "./journal.js";
+import { journalCalls, type Estimate, type KeyRecord, type Pending, type ReconcileOptions, type Reconciliation, type Resumed, type Spending } from "./journal.js";
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
@@ -251,8 +251,11 @@ export class Videos {
   /**
    * What became of the create requests whose answer was lost, as the usage and the log of the API key prove it; the journal keeps it.
    * Two questions to the server, none when there is no such request. In Node, Bun and Deno.
+   *
+   * With `accountToken`, the access token of the account, a lost task is found as well, and pending as a task then: up to five more
+   * questions, for the account's list of tasks.
    */
-  async reconcile(options: CallOptions = {}): Promise<Reconciliation> {
+  async reconcile(options: ReconcileOptions = {}): Promise<Reconciliation> {
     return journalCalls().reconcile(this.#handle, options);
   }
 

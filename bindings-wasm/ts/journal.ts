@@ -62,6 +62,14 @@ export interface Settled {
   chargedUnits: number | null;
 }
 
+/** What `reconcile` may ask with. */
+export interface ReconcileOptions extends Abortable {
+  /** The access token of the account, a stronger secret than an API key: it is held for this call alone. Finds lost tasks. Default: none. */
+  accountToken?: string | null | undefined;
+  /** The account's number, which older servers want beside the token. Default: none. */
+  accountUser?: number | string | null | undefined;
+}
+
 /** What `reconcile` found out. */
 export interface Reconciliation {
   entries: Settled[];
@@ -114,7 +122,7 @@ export interface JournalCalls {
   forget(handle: Handle, taskId: string, options: Abortable): Promise<boolean>;
   resolveUnknown(handle: Handle, intent: string, taskId: string | null | undefined, options: Abortable): Promise<boolean>;
   resumePending(handle: Handle, folder: string, options: Abortable): AsyncGenerator<Resumed, void, undefined>;
-  reconcile(handle: Handle, options: Abortable): Promise<Reconciliation>;
+  reconcile(handle: Handle, options: ReconcileOptions): Promise<Reconciliation>;
   spending(handle: Handle, since: string | null | undefined, options: Abortable): Promise<Spending[]>;
   estimate(handle: Handle, request: Record<string, unknown>, options: Abortable): Promise<Estimate>;
 }

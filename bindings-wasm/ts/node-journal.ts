@@ -112,6 +112,13 @@ async function ask<T>(handle: Handle, options: Abortable, work: (client: RawClie
   return guarded(signal, undefined, about, (inner) => run(() => work(client, inner), inner, about));
 }
 
+/** An option that is a text, or a number where that may stand for one. */
+function word(value: unknown, name: string, number = false): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string" || number && typeof value === "number") return String(value);
+  throw own("invalid_request", "journal", `${name} must be a string${number ? " or a number" : ""}`, { field: name });
+}
+
 const rawPending = (handle: Handle, options: Abortable): Promise<RawPending[]> =>
   ask(handle, options, (client, signal) => client.pending(signal) as Promise<RawPending[]>);
 
@@ -129,7 +136,9 @@ export const journal: JournalCalls = {
     ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
 
   async reconcile(handle, options) {
-    const raw = await ask(handle, options, (client, signal) => client.reconcile(signal) as Promise<RawReconciliation>);
+    const { accountToken, accountUser, signal } = take(options, ["signal", "accountToken", "accountUser"], "journal");
+    const [token, user] = [word(accountToken, "accountToken"), word(accountUser, "accountUser", true)];
+    const raw = await ask(handle, { signal }, (client, inner) => client.reconcile(token, user, inner) as Promise<RawReconciliation>);
     const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
       ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
     return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };

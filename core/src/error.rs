@@ -393,6 +393,9 @@ impl Error {
             (None, ErrorKind::Upstream) if record.phase == Phase::Create => {
                 Cow::Borrowed("nothing was charged: try again later")
             }
+            (_, ErrorKind::Authentication) if record.field.as_deref() == Some("account_token") => {
+                Cow::Borrowed("check the account token, and whether the server wants the account's number with it")
+            }
             // A key used up by its last create cannot poll its own task any more: the task is not lost.
             (Some(id), ErrorKind::Authentication) => {
                 let id = one_line(id);

@@ -71,6 +71,15 @@ pub trait Journal: MaybeSend + MaybeSync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// The ids of tasks that are known, also of some that have ended: nobody else's create request made them. Default: those of
+    /// [`Journal::entries`].
+    fn tasks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(async {
+            let entries = self.entries().await?;
+            Ok(entries.iter().filter_map(|entry| entry.state.task_id().map(str::to_owned)).collect())
+        })
+    }
+
     /// What was created and charged, a line for each UTC day and model, oldest first; of tasks that have ended, too. Default: of
     /// what [`Journal::entries`] gives.
     fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {

@@ -111,6 +111,8 @@ pub use model::{
     Image, ImageType, KNOWN_MODELS, Length, MODEL_IMAGE_VIDEO, MODEL_VIDEO_1_5, Prepared, Snapshot, Validate,
     VideoRequest, Warning, WarningCode,
 };
+#[cfg(feature = "journal")]
+pub use net::secret::AccountAccess;
 pub use net::secret::ApiKey;
 pub use net::url::{Origin, Url, UrlError};
 pub use net::{endpoint, transport};

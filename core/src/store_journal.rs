@@ -418,6 +418,13 @@ impl Journal for StoreJournal {
         })
     }
 
+    fn tasks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(async {
+            let ledgers = self.ledgers().await?;
+            Ok(ledgers.iter().flat_map(Ledger::tasks).map(str::to_owned).collect())
+        })
+    }
+
     fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
         Box::pin(async {
             let ledgers = self.ledgers().await?;

@@ -197,6 +197,29 @@ fn a_step_behind_the_deadline_polls_once_more_and_ends() {
     }
 }
 
+/// The last poll is made at the deadline, and left out when the one before it was only just made. Either way the wait is over then.
+#[test]
+fn at_the_very_instant_of_the_deadline_it_times_out() {
+    let second = Duration::from_secs(1);
+    for (first, polls) in [(Duration::ZERO, 2), (second * 4, 1)] {
+        for fresh in [false, true] {
+            let service = service(&[(200, None, RUNNING, Duration::ZERO)]);
+            let of_first = client(&service, 1);
+            let policy = WaitPolicy { timeout: Some(second * 7), ..of_first.wait_policy().clone() };
+            let state = of_first.videos().task("task_1").unwrap().wait_state_with(policy).unwrap();
+            service.clock.advance(first);
+            let step = service.clock.run(of_first.videos().advance(state)).expect("it hangs").unwrap();
+            let Advance::Later { state, retry_after } = step else { panic!("done") };
+            assert_eq!(first + retry_after, second * 7);
+            service.clock.advance(retry_after);
+            let of_last = if fresh { client(&service, 2) } else { of_first };
+            let error = service.clock.run(of_last.videos().advance(state)).expect("it hangs").unwrap_err();
+            assert_eq!((error.kind(), error.task_id()), (ErrorKind::WaitTimeout, Some("task_1")), "{error}");
+            assert_eq!(service.polls.lock().unwrap().len(), polls);
+        }
+    }
+}
+
 #[test]
 fn a_clock_without_the_time_of_day_is_refused_and_named() {
     struct Dateless(Clock);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use junfeiai::journal::Journal;
 use junfeiai::store::MemoryStore;
 use junfeiai::{
-    Certainty, Client, ClientBuilder, ErrorKind, FileJournal, Image, Spending, StoreJournal, VideoRequest, WarningCode,
+    Advance, Certainty, Client, ClientBuilder, ErrorKind, FileJournal, Image, Spending, StoreJournal, VideoRequest,
+    WarningCode,
 };
 use junfeiai_emulator::Emulator;
 
@@ -180,4 +181,34 @@ async fn what_was_spent_is_in_the_journal() {
         assert_eq!((task.is_reused(), task.charged_units()), (true, Some(150_000)));
         assert_eq!(sums(&again.videos().spending(None).await.unwrap()), [6, 500_000, 200_000, 2, 2, 2]);
     }
+}
+
+/// A wait in steps notes what a failed task was charged, as a wait in one go does.
+#[tokio::test]
+async fn a_wait_in_steps_knows_what_a_failed_task_was_charged() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = Emulator::builder().api_key(KEY).time_scale(600.0).start().unwrap();
+    emulator
+        .set_scenario_json(r#"{"api":{"version":"newer"},"task":{"outcome":"failure","ends_after_polls":2}}"#)
+        .unwrap();
+    let client = || {
+        let journal = folder.path().join("journal");
+        builder(&emulator).poll_interval(Duration::from_millis(20)).journal(journal).build().unwrap()
+    };
+    let task = client().videos().create(request(6)).await.unwrap();
+    let mut kept = task.wait_state().unwrap().to_string();
+    let error = loop {
+        // Each step is another process.
+        match client().videos().advance(kept.parse().unwrap()).await {
+            Ok(Advance::Later { state, retry_after }) => {
+                kept = state.to_string();
+                tokio::time::sleep(retry_after).await;
+            }
+            Ok(Advance::Done(video)) => panic!("{video:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::TaskFailed, "{error}");
+    let lines = client().videos().spending(None).await.unwrap();
+    assert_eq!(sums(&lines), [1, 150_000, 150_000, 1, 0, 0], "{lines:?}");
 }

@@ -15,7 +15,8 @@ use junfeiai::protocol::Time;
 use junfeiai::store::MemoryStore;
 use junfeiai::transport::Timer;
 use junfeiai::{
-    Client, ErrorKind, FileJournal, Pending, Reconciliation, RetryPolicy, StoreJournal, Verdict, VideoRequest,
+    AccountAccess, Client, ErrorKind, FileJournal, Pending, Reconciliation, RetryPolicy, StoreJournal, Verdict,
+    VideoRequest,
 };
 use junfeiai_emulator::Emulator;
 
@@ -61,7 +62,7 @@ fn client_with(emulator: &Emulator, key: &str, journal: Option<Arc<dyn Journal>>
         .endpoint(emulator.base_url())
         .api_key(key)
         .timer(Arc::new(clock.clone()))
-        .create_timeout(Duration::from_millis(700))
+        .create_timeout(Duration::from_secs(3))
         .retry(RetryPolicy { max_attempts: 1, ..RetryPolicy::default() });
     let builder = match journal {
         Some(journal) => builder.journal_with(journal),
@@ -103,6 +104,10 @@ impl Journal for Wrapped {
 
     fn answered(&self) -> BoxFuture<'_, junfeiai::Result<Vec<String>>> {
         self.journal.answered()
+    }
+
+    fn tasks(&self) -> BoxFuture<'_, junfeiai::Result<Vec<String>>> {
+        self.journal.tasks()
     }
 
     fn intent(&self, key: Option<&str>, random: &str) -> String {
@@ -431,4 +436,285 @@ async fn sixty_random_runs() {
     if cases >= 60 {
         assert!(table.contains_key(&("charged", "charged")) && table.contains_key(&("not charged", "not_charged")));
     }
+}
+
+const TOKEN: &str = "account-token-4711";
+const ACCOUNT: &str = r#"{"accounts":[{"name":"default","user_id":7,"access_token":"account-token-4711"}],
+    "keys":[{"key":"sk-neighbour","account":"default"}]}"#;
+
+fn access() -> AccountAccess {
+    AccountAccess::new(TOKEN).unwrap().user("7").unwrap()
+}
+
+/// An emulator whose account has a token, and a second key.
+fn with_account() -> Emulator {
+    let emulator = emulator();
+    emulator.set_scenario_json(ACCOUNT).unwrap();
+    emulator
+}
+
+fn paths(emulator: &Emulator) -> Vec<String> {
+    emulator.requests().iter().map(|request| request.path.clone()).collect()
+}
+
+/// The only task that is not of the answered create request, by what was asked for.
+fn of_seconds(emulator: &Emulator, seconds: u32) -> Vec<String> {
+    let asked = |id: &String| emulator.task_request(id).unwrap()["seconds"] == seconds.to_string().as_str();
+    emulator.task_ids().into_iter().filter(asked).collect()
+}
+
+#[tokio::test]
+async fn with_the_accounts_token_a_lost_task_is_found_and_resumed() {
+    for in_store in [false, true] {
+        for (how, made, verdict) in POINTS {
+            let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+            let client = client_with(&emulator, KEY, Some(journal(in_store, dir.path())), &clock);
+            one_lost(&emulator, &client, &clock, how, request(6).key("film/1")).await;
+            let name = format!("{how} in a store {in_store}");
+            clock.by(LATER);
+            emulator.clear_requests();
+            let found = client.videos().reconcile_with(&access()).await.unwrap();
+            assert_eq!(only(&found).0, verdict, "{name}: {found:?}");
+            // Without a charge there is nothing to look for.
+            let list: &[&str] = if made { &["/api/task/self"] } else { &[] };
+            assert_eq!(paths(&emulator), [&["/api/usage/token/", "/api/log/token"], list].concat(), "{name}");
+            let id = found.entries[0].task_id.clone();
+            assert_eq!(id.clone().into_iter().collect::<Vec<_>>(), of_seconds(&emulator, 6), "{name}: {found:?}");
+            let Some(id) = id else { continue };
+            assert_eq!(found.entries[0].charged_units, Some(150_000), "{name}");
+            // The journal has it as a task: nothing is open any more, and the key leads to it.
+            let pending = client.videos().pending().await.unwrap();
+            assert!(pending.iter().all(|one| !matches!(one, Pending::Unknown { .. })), "{name}: {pending:?}");
+            assert_eq!(client.videos().reconcile_with(&access()).await.unwrap(), Reconciliation::default(), "{name}");
+            let task = client.videos().create(request(6).key("film/1")).await.unwrap();
+            assert_eq!((task.id(), task.is_reused()), (id.as_str(), true), "{name}");
+            assert_eq!(emulator.created_tasks(), 2, "{name}");
+            if !in_store {
+                let text = std::fs::read_to_string(dir.path().join("journal")).unwrap();
+                assert!(text.contains(&id) && !text.contains(TOKEN), "{text}");
+            }
+        }
+    }
+}
+
+/// What was known before without a token is named later with one.
+#[tokio::test]
+async fn a_charge_that_was_found_before_gets_its_task_later() {
+    let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    one_lost(&emulator, &client, &clock, POINTS[3].0, request(6)).await;
+    let found = client.videos().reconcile().await.unwrap();
+    assert_eq!((only(&found).0, found.entries[0].task_id.clone()), (Verdict::Charged, None));
+    let found = client.videos().reconcile_with(&access()).await.unwrap();
+    assert_eq!(found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(), of_seconds(&emulator, 6));
+}
+
+/// Other programs, on other keys of the account and on this key: what fits by chance is not taken.
+#[tokio::test]
+async fn tasks_of_other_programs_are_left_alone() {
+    // Their key, seconds, and what is said.
+    for (key, seconds, named, reason) in [
+        ("sk-neighbour", 10, true, "the account's list its task"),
+        ("sk-neighbour", 6, false, "more than one task of the account fits"),
+        (KEY, 10, true, "the account's list its task"),
+        (KEY, 6, false, "other programs use this key"),
+    ] {
+        for in_store in [false, true] {
+            let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+            let client = client_with(&emulator, KEY, Some(journal(in_store, dir.path())), &clock);
+            // Its own request's id tells among the charges of this key; a connection that breaks tells nothing.
+            let how = if key == KEY && named { r#"{"kind":"empty_body"}"# } else { POINTS[3].0 };
+            one_lost(&emulator, &client, &clock, how, request(6)).await;
+            let other = client_with(&emulator, key, None, &clock);
+            let theirs = other.videos().create(request(seconds)).await.unwrap();
+            let ours: Vec<_> = of_seconds(&emulator, 6).into_iter().filter(|id| id != theirs.id()).collect();
+            let before = client.videos().pending().await.unwrap().len();
+            let found = client.videos().reconcile_with(&access()).await.unwrap();
+            let (_, why) = only(&found);
+            assert!(why.contains(reason), "{key} {seconds}: {found:?}");
+            let id: Vec<_> = found.entries[0].task_id.iter().cloned().collect();
+            assert_eq!(id, if named { ours } else { Vec::new() }, "{key} {seconds}");
+            assert_eq!(client.videos().pending().await.unwrap().len(), before);
+        }
+    }
+    // A program on another key makes the only task that fits, and the lost request never arrived.
+    let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    one_lost(&emulator, &client, &clock, POINTS[0].0, request(6)).await;
+    client_with(&emulator, "sk-neighbour", None, &clock).videos().create(request(6)).await.unwrap();
+    clock.by(LATER);
+    let found = client.videos().reconcile_with(&access()).await.unwrap();
+    assert_eq!((only(&found).0, found.entries[0].task_id.clone()), (Verdict::NotCharged, None), "{found:?}");
+}
+
+/// Several lost at once: which task is whose matters only when they are different requests.
+#[tokio::test]
+async fn several_lost_at_once() {
+    for (prompts, named) in [(["red", "red"], true), (["red", "blue"], false)] {
+        let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+        let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+        client.videos().create(request(8)).await.unwrap();
+        clock.by(100);
+        for prompt in prompts {
+            emulator.set_scenario_json(&fault(POINTS[3].0)).unwrap();
+            client.videos().create(VideoRequest::new(prompt).seconds(6)).await.unwrap_err();
+        }
+        let found = client.videos().reconcile_with(&access()).await.unwrap();
+        assert!(found.entries.iter().all(|entry| entry.verdict == Verdict::Charged), "{found:?}");
+        let mut ids: Vec<_> = found.entries.iter().filter_map(|entry| entry.task_id.clone()).collect();
+        let mut made = if named { of_seconds(&emulator, 6) } else { Vec::new() };
+        ids.sort();
+        made.sort();
+        assert_eq!(ids, made, "{found:?}");
+    }
+}
+
+/// Tasks that have ended are not on the list of what is open, and are nobody else's all the same.
+#[tokio::test]
+async fn a_task_of_the_journal_that_has_ended_is_not_taken_for_a_lost_one() {
+    for in_store in [false, true] {
+        let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+        let kept = || -> Arc<dyn Journal> {
+            Arc::new(FileJournal::open(dir.path().join("journal")).unwrap().compact_after(1, 1))
+        };
+        let in_memory = journal(true, dir.path());
+        // Each client is another process.
+        let client = || {
+            let journal = if in_store { in_memory.clone() } else { kept() };
+            client_with(&emulator, KEY, Some(journal), &clock)
+        };
+        for seconds in [6, 8, 6] {
+            let task = client().videos().create(request(seconds)).await.unwrap();
+            assert!(client().videos().forget(task.id()).await.unwrap());
+        }
+        assert!(client().videos().pending().await.unwrap().is_empty());
+        let known = of_seconds(&emulator, 6);
+        clock.by(100);
+        emulator.set_scenario_json(&fault(POINTS[3].0)).unwrap();
+        client().videos().create(request(6)).await.unwrap_err();
+        let found = client().videos().reconcile_with(&access()).await.unwrap();
+        let lost: Vec<_> = of_seconds(&emulator, 6).into_iter().filter(|id| !known.contains(id)).collect();
+        assert_eq!(
+            found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(),
+            lost,
+            "in a store {in_store}: {found:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lost_task_that_failed_is_named_and_ends_as_failed() {
+    let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    // The refund alone cannot tell: two charges of that amount.
+    client.videos().create(request(6)).await.unwrap();
+    clock.by(100);
+    let scenario = r#"{"api":{"version":"newer"},"task":{"queued_s":0,"running_s":0,"outcome":"failure"},
+        "rules":[{"match":{"op":"create"},"times":1,"fault":{"kind":"drop_after_accept"}}]}"#;
+    emulator.set_scenario_json(scenario).unwrap();
+    client.videos().create(request(6)).await.unwrap_err();
+    emulator.set_scenario_json(r#"{"api":{"version":"newer"}}"#).unwrap();
+    let found = client.videos().reconcile_with(&access()).await.unwrap();
+    let (verdict, why) = only(&found);
+    assert!(verdict == Verdict::Charged && why.contains("failed"), "{found:?}");
+    let id = found.entries[0].task_id.clone().unwrap();
+    let error = client.videos().task(&id).unwrap().wait().await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::TaskFailed, Some(id.as_str())), "{error}");
+}
+
+/// A scenario, the account's number, and the reason or the error.
+type Case = (String, Option<&'static str>, Result<&'static str, (ErrorKind, &'static str)>);
+
+/// What keeps the list from telling leaves what the log told: it is in the journal, and nothing is called free.
+#[tokio::test]
+async fn a_list_that_tells_nothing_takes_nothing_away() {
+    let path = |fault: &str| {
+        format!(
+            r#"{{"api":{{"version":"newer"}},"rules":[{{"match":{{"path_contains":"/api/task/self"}},"fault":{fault}}}]}}"#
+        )
+    };
+    let elsewhere = format!(
+        r#"{{"kind":"status","status":302,"body":"{TOKEN}","headers":{{"location":"https://doc.junfeiai.com/api/task/self"}}}}"#
+    );
+    let echo = format!(r#"{{"kind":"status","status":401,"body":{{"success":false,"message":"no account {TOKEN}"}}}}"#);
+    let cases: [Case; 9] = [
+        (r#"{"api":{"log":false,"version":"newer"}}"#.into(), None, Ok("none of this journal's")),
+        (path(r#"{"kind":"status","status":404,"body":""}"#), None, Ok("does not list the tasks")),
+        (path(r#"{"kind":"html","status":200}"#), None, Ok("does not list the tasks")),
+        (
+            path(r#"{"kind":"status","status":429,"body":"","headers":{"retry-after":"1200"}}"#),
+            None,
+            Ok("no more questions now"),
+        ),
+        (path(r#"{"kind":"drop_before_accept"}"#), None, Err((ErrorKind::Connection, ""))),
+        (
+            path(&elsewhere),
+            None,
+            Err((ErrorKind::UntrustedHost, "the account token may not go to https://doc.junfeiai.com")),
+        ),
+        (path(&echo), None, Err((ErrorKind::Authentication, "does not accept the account token: no account ***"))),
+        (r#"{"api":{"version":"older"}}"#.into(), None, Err((ErrorKind::Authentication, "New-Api-User"))),
+        (r#"{"api":{"version":"older"}}"#.into(), Some("8"), Err((ErrorKind::Authentication, "New-Api-User"))),
+    ];
+    for (scenario, user, expected) in cases {
+        let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+        let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+        one_lost(&emulator, &client, &clock, POINTS[3].0, request(6)).await;
+        clock.by(LATER);
+        emulator.set_scenario_json(&scenario).unwrap();
+        let access = AccountAccess::from_options(Some(TOKEN), user).unwrap().unwrap();
+        let found = client.videos().reconcile_with(&access).await;
+        let charged = !scenario.contains(r#""log":false"#);
+        match (&found, expected) {
+            (Ok(found), Ok(reason)) => {
+                let (verdict, why) = only(found);
+                assert_eq!(verdict, if charged { Verdict::Charged } else { Verdict::NotKnown }, "{scenario}");
+                assert!(why.contains(reason) && found.entries[0].task_id.is_none(), "{scenario}: {found:?}");
+                let limit = scenario.contains("429").then_some(Duration::from_secs(1200));
+                assert_eq!(found.retry_after, limit, "{scenario}");
+            }
+            (Err(error), Err((kind, text))) => {
+                assert!(error.kind() == kind && error.to_string().contains(text), "{scenario}: {error}");
+                let field = (kind == ErrorKind::Authentication).then_some("account_token");
+                assert_eq!(error.record().field.as_deref(), field, "{scenario}");
+                assert!(!format!("{error} {error:?} {}", error.to_json()).contains(TOKEN), "{error:?}");
+            }
+            (found, _) => panic!("{scenario}: {found:?}"),
+        }
+        let reasons: Vec<String> = client.videos().pending().await.unwrap().into_iter().filter_map(unknown).collect();
+        assert_eq!(reasons.iter().any(|reason| reason == "charged"), charged, "{scenario}: {reasons:?}");
+        assert_eq!(reasons.len(), 1, "{scenario}");
+    }
+    // The older version wants the number; a wrong token it refuses as the newer one does.
+    let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    one_lost(&emulator, &client, &clock, POINTS[3].0, request(6)).await;
+    for version in ["older", "newer"] {
+        emulator.set_scenario_json(&format!(r#"{{"api":{{"version":"{version}"}}}}"#)).unwrap();
+        let wrong = AccountAccess::new("no-such-token").unwrap();
+        let error = client.videos().reconcile_with(&wrong).await.unwrap_err();
+        assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Authentication, Some("account_token")));
+        assert!(error.to_string().contains("check the account token"), "{error}");
+    }
+    emulator.set_scenario_json(r#"{"api":{"version":"older"}}"#).unwrap();
+    emulator.clear_requests();
+    let found = client.videos().reconcile_with(&access()).await.unwrap();
+    assert_eq!(found.entries[0].task_id.iter().cloned().collect::<Vec<_>>(), of_seconds(&emulator, 6));
+    // The number goes with the token alone, and the token nowhere else.
+    for request in emulator.requests() {
+        let of_account = request.path == "/api/task/self";
+        assert_eq!(request.headers.get("new-api-user").map(String::as_str), of_account.then_some("7"), "{request:?}");
+        assert_eq!(request.key == junfeiai_emulator::KeySeen::Valid, !of_account, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_is_refused_before_anything_is_sent() {
+    let (emulator, clock, dir) = (with_account(), Ahead::default(), tempfile::tempdir().unwrap());
+    let client = client_with(&emulator, KEY, Some(journal(false, dir.path())), &clock);
+    one_lost(&emulator, &client, &clock, POINTS[3].0, request(6)).await;
+    emulator.clear_requests();
+    let error = client.videos().reconcile_with(&AccountAccess::new(KEY).unwrap()).await.unwrap_err();
+    assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some("account_token")));
+    assert!(!error.to_string().contains(KEY) && emulator.requests().is_empty(), "{error}");
 }

@@ -19,7 +19,7 @@ STEPS: dict[str, dict[str, bool]] = {
     "video_by_id": {"id": False}, "video_at": {"url": True}, "bytes": {"max_bytes": False, "cancel": False}, "stream": {},
     "read_range": {"start": True, "end": True}, "open": {"parts": True}, "save": {"path": True, "options": False},
     "as_completed": {"ids": True}, "generate_many": {"requests": True, "concurrency": True}, "check": {"account": False},
-    "models": {}, "balance": {}, "estimate": {"request": True}, "key": {"key": True}, "pending": {}, "forget": {"id": False}, "reconcile": {}, "resolve_unknown": {"id": False},
+    "models": {}, "balance": {}, "estimate": {"request": True}, "key": {"key": True}, "pending": {}, "forget": {"id": False}, "reconcile": {"account_token": False, "account_user": False}, "resolve_unknown": {"id": False},
     "resume_pending": {"folder": True},
 }
 SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",

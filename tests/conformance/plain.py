@@ -42,7 +42,7 @@ _JS_OPTIONS: Names = {
     "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
     "taskId": "task_id", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",
-    "maxCost": "max_cost", "maxCostStrict": "max_cost_strict", "retryFailed": "retry_failed",
+    "maxCost": "max_cost", "maxCostStrict": "max_cost_strict", "retryFailed": "retry_failed", "accountToken": "account_token", "accountUser": "account_user",
 }
 MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}

@@ -12,15 +12,19 @@ import urllib.request
 KEY = 'sk-5eCr3tQ/+%"\\&=~Zq9'
 # Of a proxy.
 PASSWORD = "hUnt3rTwo"
+# Of an account, which only reconcile takes.
+TOKEN = 'acc0unt-7oK3nCoR3/+%"\\&=~Wx8'
+TOKEN_CORE = "7oK3nCoR3"
 # A part of the key that looks the same wherever it stands: escapes and encodings touch only what is around it.
 CORE = "5eCr3tQ"
 
 
 def _needles():
     """What must not be found; in base64 a text looks different at each of three offsets."""
-    escaped = "".join(f"\\u{ord(c):04x}" for c in CORE)
-    found = [CORE, PASSWORD, KEY.encode().hex(), escaped, str(list(CORE.encode()))[1:-1]]
-    for secret in (KEY, PASSWORD):
+    found = [PASSWORD, KEY.encode().hex(), TOKEN.encode().hex()]
+    for core in (CORE, TOKEN_CORE):
+        found += [core, "".join(f"\\u{ord(c):04x}" for c in core), str(list(core.encode()))[1:-1]]
+    for secret in (KEY, PASSWORD, TOKEN):
         for offset in range(3):
             coded = base64.b64encode(b" " * offset + secret.encode()).decode().rstrip("=")
             found.append(coded[offset + 1:-2])

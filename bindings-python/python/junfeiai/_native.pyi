@@ -661,11 +661,15 @@ class Videos:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
         """
-    def reconcile(self) -> Reconciliation:
+    def reconcile(self, *, account_token: str | None = None, account_user: int | str | None = None) -> Reconciliation:
         """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
         and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
         may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
         nothing to find out.
+
+        With ``account_token``, the access token of the account, a lost task is found as well, and pending as a task then:
+        up to five more requests, for the account's list of tasks. ``account_user`` is the account's number, which older
+        servers want. The token is a stronger secret than an API key: it is held for this call alone.
         """
     def resolve_unknown(self, intent: str, task_id: str | None = None) -> bool:
         """Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with
@@ -1013,11 +1017,15 @@ class AsyncVideos:
         """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
         False when it is not on the list.
         """
-    def reconcile(self) -> Coroutine[Any, Any, Reconciliation]:
+    def reconcile(self, *, account_token: str | None = None, account_user: int | str | None = None) -> Coroutine[Any, Any, Reconciliation]:
         """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
         and records it in the journal: ``charged`` (stays pending, as a task if its id is known), ``not_charged`` (removed;
         may be created again under its key), ``under_way`` or ``not_known``. Sends two requests, or none if there is
         nothing to find out.
+
+        With ``account_token``, the access token of the account, a lost task is found as well, and pending as a task then:
+        up to five more requests, for the account's list of tasks. ``account_user`` is the account's number, which older
+        servers want. The token is a stronger secret than an API key: it is held for this call alone.
         """
     def resolve_unknown(self, intent: str, task_id: str | None = None) -> Coroutine[Any, Any, bool]:
         """Marks a create request of unknown outcome as resolved, after you checked your account's usage page: with

@@ -22,6 +22,9 @@ use crate::fork::PerProcess;
 use crate::journal::Recorder;
 use crate::model::Snapshot;
 use crate::net::endpoint::{Endpoint, path_segment};
+#[cfg(feature = "journal")]
+use crate::net::secret::AccountAccess;
+use crate::net::secret::ApiKey;
 use crate::net::transport::{
     Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
 };
@@ -78,13 +81,28 @@ pub(crate) struct Call {
     pub(crate) not_after: Option<u64>,
     /// The same for all attempts, for a proxy of the user's that answers a repeated request as the first.
     pub(crate) idempotency_key: Option<String>,
+    /// Asks in the name of the account instead of the key.
+    #[cfg(feature = "journal")]
+    pub(crate) account: Option<AccountAccess>,
 }
 
 impl Call {
     /// A call that changes nothing at the server.
     pub(crate) fn read(phase: Phase, path: Path, timeout: Duration, retry: RetryPolicy) -> Self {
         let safety = Safety::Idempotent;
-        Self { phase, safety, path, body: None, timeout, retry, create: None, not_after: None, idempotency_key: None }
+        Self {
+            phase,
+            safety,
+            path,
+            body: None,
+            timeout,
+            retry,
+            create: None,
+            not_after: None,
+            idempotency_key: None,
+            #[cfg(feature = "journal")]
+            account: None,
+        }
     }
 }
 
@@ -110,6 +128,9 @@ pub(crate) enum Path {
     Api(String),
     /// Below the origin: helper paths.
     Root(&'static str),
+    /// The same with a query of its own.
+    #[cfg(feature = "journal")]
+    Asking(String),
 }
 
 impl Path {
@@ -117,7 +138,28 @@ impl Path {
         match self {
             Self::Api(path) => endpoint.url(path),
             Self::Root(path) => endpoint.root_url(path),
+            #[cfg(feature = "journal")]
+            Self::Asking(path) => endpoint.root_url(path),
         }
+    }
+}
+
+/// What a request carries beside the usual.
+#[derive(Default)]
+pub(crate) struct Extra {
+    header: Option<(&'static str, String)>,
+    /// In the key's place.
+    secret: Option<ApiKey>,
+}
+
+impl Extra {
+    fn of(call: &Call) -> Self {
+        #[cfg(feature = "journal")]
+        if let Some(account) = &call.account {
+            let header = account.number().map(|number| ("New-Api-User", number.to_owned()));
+            return Self { header, secret: Some(account.token().clone()) };
+        }
+        Self { header: call.idempotency_key.as_ref().map(|key| ("Idempotency-Key", key.clone())), secret: None }
     }
 }
 
@@ -270,9 +312,8 @@ impl ClientCore {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let event = self
-                .exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, call.idempotency_key.as_deref())
-                .await;
+            let event =
+                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, Extra::of(call)).await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
@@ -337,14 +378,15 @@ impl ClientCore {
         url: &Url,
         body: Option<Bytes>,
         timeout: Duration,
-        idempotency_key: Option<&str>,
+        extra: Extra,
     ) -> BoxFuture<'a, CallEvent> {
         let url = url.clone();
         let mut headers = vec![("Accept", "application/json".to_owned())];
-        headers.extend(idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
+        headers.extend(extra.header);
+        let secret = extra.secret;
         Box::pin(async move {
             let exchange = async {
-                let response = match self.send(phase, &url, body, headers).await {
+                let response = match self.send(phase, &url, body, headers, secret.as_ref()).await {
                     Ok((response, _)) => response,
                     Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
@@ -352,6 +394,7 @@ impl ClientCore {
                 let status = response.status;
                 let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
                 let (body, broken) = read_capped(response.body, limit).await;
+                let body = secret.as_ref().map_or_else(|| body.clone(), |secret| secret.redact_body(&body));
                 let answer = self.answer(status, response.headers, &body);
                 match broken {
                     None => CallEvent::Answered(answer),
@@ -366,35 +409,39 @@ impl ClientCore {
         })
     }
 
-    /// Sends one request and follows redirects. The key goes along only where the list allows it, judged on every hop.
+    /// Sends one request and follows redirects. The key goes along only where the list allows it, judged on every hop; the secret,
+    /// which goes in the key's place, only to the host that was asked.
     pub(crate) async fn send(
         &self,
         phase: Phase,
         url: &Url,
         body: Option<Bytes>,
         extra_headers: Vec<(&'static str, String)>,
+        secret: Option<&ApiKey>,
     ) -> Result<(PieceResponse, Url), NoResponse> {
         let method = if body.is_some() { Method::Post } else { Method::Get };
+        let asked = url;
         let mut url = url.clone();
         let mut hops = 0;
         loop {
-            let trusted = self.config.trust.allows(&url);
+            let trusted = self.config.trust.allows(&url) && (secret.is_none() || url.origin() == asked.origin());
             if !trusted && phase != Phase::Content {
-                let message = format!("the API key may not go to {}", url.origin());
+                let what = if secret.is_some() { "account token" } else { "API key" };
+                let message = format!("the {what} may not go to {}", url.origin());
                 return Err(NoResponse::Refused(Error::new(ErrorKind::UntrustedHost, phase, message)));
             }
             let request = HttpRequest {
                 method,
                 url: url.clone(),
                 headers: self.headers(body.is_some(), &extra_headers),
-                key: self.config.key.clone().filter(|_| trusted),
+                key: secret.or(self.config.key.as_ref()).filter(|_| trusted).cloned(),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
                 connect_timeout: self.config.connect_timeout,
             };
             let mut response = self.transport.send_outside(request).await.map_err(NoResponse::Failed)?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
-            if let Some(key) = &self.config.key {
+            for key in self.config.key.iter().chain(secret) {
                 response.headers = response.headers.redacted(key);
             }
             match next_hop(method, &url, response.status, response.headers.get("location"), hops) {

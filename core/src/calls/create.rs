@@ -58,6 +58,8 @@ pub(crate) fn create(
                 .key
                 .is_none()
                 .then(|| format!("{:016x}{:016x}", core.timer.seed(), core.timer.seed())),
+            #[cfg(feature = "journal")]
+            account: None,
         };
         #[cfg(feature = "prices")]
         let (mut judged, mut cost_warning): (bool, Option<Warning>) = (false, None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use crate::calls::client_core::{ClientCore, Path};
+use crate::calls::client_core::{ClientCore, Extra, Path};
 #[cfg(feature = "journal")]
 use crate::calls::create_log::BudgetShare;
 #[cfg(not(feature = "journal"))]
@@ -69,7 +69,7 @@ impl ClientCore {
         }
         let url = Path::Root(path).at(self.endpoint());
         let patience = self.config.timeout.min(PATIENCE);
-        Some(match self.exchange(Phase::Check, &url, None, patience, None).await {
+        Some(match self.exchange(Phase::Check, &url, None, patience, Extra::default()).await {
             CallEvent::Answered(answer) => parse(&answer),
             CallEvent::Failed(error) | CallEvent::Broken(_, error) => Err(transport_error(Phase::Check, error)),
             CallEvent::Refused(error) => Err(error),

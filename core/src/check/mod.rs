@@ -9,12 +9,16 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use crate::async_compat::BoxFuture;
-use crate::calls::client_core::{Call, ClientCore, Path, Turn};
+use crate::calls::client_core::{Call, ClientCore, Extra, Path, Turn};
 use crate::calls::config::VERSION;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, video_origin};
+#[cfg(feature = "journal")]
+use crate::net::secret::AccountAccess;
 use crate::net::transport::{HttpRequest, Method, ProxySetting};
 use crate::net::url::Url;
+#[cfg(feature = "journal")]
+use crate::protocol::account_tasks::{TaskList, TaskPages, account_error, parse_account_tasks};
 use crate::protocol::proxy::PROXY_VARIABLES;
 use crate::protocol::{
     BALANCE, Balance, CallEvent, CheckStep, IMPOSSIBLE_TASK, KeyDoubt, MODELS, ProbeFacts, RetryPolicy, StepStatus,
@@ -158,6 +162,21 @@ pub(crate) async fn usage_log(core: &ClientCore) -> Result<UsageLog> {
     parse_usage_log(&core.request(call, Turn::ToCome).await.map_err(|error| if_offered(error, USAGE_LOG))?.response)
 }
 
+/// The tasks of the key's account that were submitted between these times, in unix seconds, asked for at the endpoint in use. A few
+/// calls at most, and none again: they share the balance's narrow limit.
+#[cfg(feature = "journal")]
+pub(crate) async fn account_tasks(core: &ClientCore, access: &AccountAccess, window: (u64, u64)) -> Result<TaskList> {
+    let retry = RetryPolicy { max_attempts: 1, ..core.config.retry.clone() };
+    let mut pages = TaskPages::new(window.0, window.1);
+    while let Some(path) = pages.next_path() {
+        let call = Call::read(Phase::Check, Path::Asking(path), core.config.timeout, retry.clone());
+        let call = Call { account: Some(access.clone()), ..call };
+        let answer = core.request(call, Turn::ToCome).await.map_err(account_error)?;
+        pages.input(parse_account_tasks(&answer.response)?);
+    }
+    Ok(pages.list())
+}
+
 fn models_path() -> Path {
     Path::Api("/models".to_owned())
 }
@@ -168,14 +187,14 @@ fn balance_path() -> Path {
 }
 
 async fn models_at(core: &ClientCore, endpoint: &Endpoint) -> Result<Vec<String>> {
-    match core.exchange(Phase::Check, &models_path().at(endpoint), None, patience(core), None).await {
+    match core.exchange(Phase::Check, &models_path().at(endpoint), None, patience(core), Extra::default()).await {
         CallEvent::Answered(answer) => parse_models(&answer),
         event => Err(unanswered(event)),
     }
 }
 
 async fn balance_at(core: &ClientCore, endpoint: &Endpoint) -> Result<Balance> {
-    match core.exchange(Phase::Check, &balance_path().at(endpoint), None, patience(core), None).await {
+    match core.exchange(Phase::Check, &balance_path().at(endpoint), None, patience(core), Extra::default()).await {
         CallEvent::Answered(answer) => parse_balance(&answer),
         event => Err(unanswered(event)),
     }
@@ -243,7 +262,7 @@ fn entry<'a>(
     Box::pin(async move {
         let url = Path::Api(format!("/video/generations/{IMPOSSIBLE_TASK}")).at(endpoint);
         let begun = core.now();
-        let event = core.exchange(Phase::Check, &url, None, patience(core), None).await;
+        let event = core.exchange(Phase::Check, &url, None, patience(core), Extra::default()).await;
         let answered = matches!(event, CallEvent::Answered(_) | CallEvent::Broken(..));
         let latency = answered.then(|| core.now().since(begun));
         let facts = ProbeFacts {

@@ -118,6 +118,90 @@ impl ApiKey {
     }
 }
 
+/// The access of an account's owner, for [`Videos::reconcile_with`](crate::Videos::reconcile_with) alone: a token that reads all of
+/// the account, a stronger secret than an API key. Its `Debug` shows nothing of the token, whose memory is wiped at the end.
+#[cfg(feature = "journal")]
+#[derive(Clone)]
+pub struct AccountAccess {
+    token: ApiKey,
+    user: Option<Box<str>>,
+}
+
+#[cfg(feature = "journal")]
+impl AccountAccess {
+    /// Takes the account's access token, as the account's page shows it.
+    ///
+    /// # Errors
+    /// `config` about `account_token` when it is empty, shorter than 6 characters, or holds characters that no token has.
+    pub fn new(token: &str) -> Result<Self> {
+        let refuse = |text| Err(Error::config("account_token", text));
+        if token.is_empty() {
+            return refuse("the account token is empty");
+        }
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return refuse(
+                "the account token holds a space, a line break or a non-ASCII character: give the token alone, without \"Bearer\"",
+            );
+        }
+        if token.len() < SHORTEST {
+            return refuse("the account token is too short to be one");
+        }
+        Ok(Self { token: ApiKey::new(token)?, user: None })
+    }
+
+    /// The account's number, which older servers want beside the token (header `New-Api-User`). Default: none is sent.
+    ///
+    /// # Errors
+    /// `config` about `account_user` when it is no number.
+    pub fn user(mut self, number: &str) -> Result<Self> {
+        if number.is_empty() || number.len() > 20 || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Error::config("account_user", "the account's number must be digits only"));
+        }
+        self.user = Some(number.into());
+        Ok(self)
+    }
+
+    /// Both as options, as other languages give them.
+    ///
+    /// # Errors
+    /// Those of [`AccountAccess::new`] and [`AccountAccess::user`]; `config` about `account_user` without a token.
+    pub fn from_options(token: Option<&str>, user: Option<&str>) -> Result<Option<Self>> {
+        match (token, user) {
+            (Some(token), Some(user)) => Self::new(token)?.user(user).map(Some),
+            (Some(token), None) => Self::new(token).map(Some),
+            (None, Some(_)) => Err(Error::config("account_user", "account_user is of no use without account_token")),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Refuses an API key in the token's place: it opens no account, and the server would be asked in vain.
+    pub(crate) fn check_against(&self, key: Option<&ApiKey>) -> Result<()> {
+        let bare = |key: &ApiKey| Zeroizing::new(key.0.key.trim_start_matches("sk-").to_owned());
+        if key.is_some_and(|key| bare(key) == bare(&self.token)) {
+            return Err(Error::config(
+                "account_token",
+                "the account token is the API key: take the access token of the account",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn token(&self) -> &ApiKey {
+        &self.token
+    }
+
+    pub(crate) fn number(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+}
+
+#[cfg(feature = "journal")]
+impl fmt::Debug for AccountAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccountAccess({MASK})")
+    }
+}
+
 /// The key as it is, inside a JSON text, and percent-encoded with either kind of digits.
 fn looks(key: &str) -> Vec<Zeroizing<String>> {
     let json = key.replace('\\', "\\\\").replace('"', "\\\"");
@@ -188,6 +272,46 @@ mod tests {
             assert_eq!(key.redact_body(&Bytes::from(body)), clean, "{body}");
         }
         assert_eq!(key.redact_body(&Bytes::from_static(b"\xff sk-secret")), "\u{fffd} ***");
+    }
+
+    #[cfg(feature = "journal")]
+    #[test]
+    fn an_account_token_is_judged_and_never_shown() {
+        let access = AccountAccess::new("token-secret-1").unwrap().user("42").unwrap();
+        assert_eq!(format!("{access:?}"), "AccountAccess(***)");
+        assert_eq!((access.token().authorization().as_str(), access.number()), ("Bearer token-secret-1", Some("42")));
+        let field = |result: Result<Option<AccountAccess>>| result.unwrap_err().record().field.clone().unwrap();
+        for token in [
+            "",
+            " ",
+            "token secret",
+            "token-secret\n",
+            " token-secret",
+            "Bearer token",
+            "tok\u{e9}n-secret",
+            "t\0ken-secret",
+            "short",
+        ] {
+            assert_eq!(field(AccountAccess::from_options(Some(token), None)), "account_token", "{token:?}");
+        }
+        for user in ["", "1 ", "-1", "+1", "1.0", "me", "1\r\nX: y", "\u{661}", &"1".repeat(21)] {
+            assert_eq!(
+                field(AccountAccess::from_options(Some("token-secret"), Some(user))),
+                "account_user",
+                "{user:?}"
+            );
+        }
+        assert_eq!(field(AccountAccess::from_options(None, Some("1"))), "account_user");
+        assert!(AccountAccess::from_options(None, None).unwrap().is_none());
+        for key in ["sk-secret-1", "secret-1"] {
+            let error =
+                AccountAccess::new(key).unwrap().check_against(Some(&ApiKey::new("sk-secret-1").unwrap())).unwrap_err();
+            assert!(
+                error.record().field.as_deref() == Some("account_token") && !error.to_string().contains("secret-1")
+            );
+        }
+        access.check_against(None).unwrap();
+        access.check_against(Some(&ApiKey::new("sk-other").unwrap())).unwrap();
     }
 
     #[test]

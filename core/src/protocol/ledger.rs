@@ -279,8 +279,8 @@ pub struct Ledger {
     by_task: HashMap<String, u64>,
     /// Per key the number of its entry, and that of the failed one before it while the later one has no task.
     by_key: HashMap<String, (u64, Option<u64>)>,
-    /// The ids of answered requests, oldest first, with their times.
-    answered: VecDeque<(u64, String)>,
+    /// The ids of answered requests, oldest first, with their times and tasks.
+    answered: VecDeque<(u64, String, Option<String>)>,
     last_answered: u64,
     /// What was spent on entries that are not kept.
     spent: Sums,
@@ -396,7 +396,13 @@ impl Ledger {
 
     /// The ids of create requests that were answered in the last three days.
     pub fn answered(&self) -> impl Iterator<Item = &str> {
-        self.answered.iter().map(|(_, id)| id.as_str())
+        self.answered.iter().map(|(_, id, _)| id.as_str())
+    }
+
+    /// The ids of the tasks that are known: those of entries, and of create requests that were answered in the last three days.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        let ended = self.answered.iter().filter_map(|(_, _, task_id)| task_id.as_deref());
+        self.by_task.keys().map(String::as_str).chain(ended)
     }
 
     /// What was created and charged, a line for each UTC day and model, oldest first; for 400 days of what has ended.
@@ -413,7 +419,7 @@ impl Ledger {
 
     /// Unix seconds of the last record that it knows of.
     pub fn changed_at(&self) -> Option<u64> {
-        let answered = self.answered.iter().map(|(at, _)| *at);
+        let answered = self.answered.iter().map(|(at, ..)| *at);
         self.entries.values().map(|entry| entry.changed_at).chain(answered).max()
     }
 
@@ -514,7 +520,7 @@ impl Ledger {
                 if !is_task_id(&task_id) {
                     return Err("the task id is not one");
                 }
-                self.note_answered(at, request_id.as_deref());
+                self.note_answered(at, request_id.as_deref(), Some(&task_id));
                 let known = self.by_intent.get(&intent).copied();
                 if let Some(number) = self.by_task.get(&task_id).copied() {
                     // The same task under another name: one of the two is enough, and a key needs its own.
@@ -562,8 +568,8 @@ impl Ledger {
                 let same = self.entries.get(&number).is_some_and(|entry| entry.state == state);
                 Ok(!same && self.close(number, at, state))
             }
-            Event::Answered { request_id } => {
-                self.note_answered(at, Some(&request_id));
+            Event::Answered { request_id, task_id } => {
+                self.note_answered(at, Some(&request_id), task_id.as_deref());
                 Ok(true)
             }
             Event::Spent(Spent { day, model, totals }) => {
@@ -589,9 +595,10 @@ impl Ledger {
     /// The fewest records that lead to this ledger.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         let kept: HashSet<&str> = self.entries.values().filter_map(|entry| entry.request_id.as_deref()).collect();
-        let answered = self.answered.iter().filter(move |(_, id)| !kept.contains(id.as_str()));
-        let answered =
-            answered.map(|(at, request_id)| Record::new(*at, Event::Answered { request_id: request_id.clone() }));
+        let answered = self.answered.iter().filter(move |(_, id, _)| !kept.contains(id.as_str()));
+        let answered = answered.map(|(at, request_id, task_id)| {
+            Record::new(*at, Event::Answered { request_id: request_id.clone(), task_id: task_id.clone() })
+        });
         let spent = self.spent.iter().map(|((day, model), totals)| {
             let event = Event::Spent(Spent { day: *day, model: model.clone(), totals: *totals });
             Record::new(day.saturating_mul(DAY), event)
@@ -599,11 +606,11 @@ impl Ledger {
         answered.chain(spent).chain(self.entries.values().flat_map(Entry::records))
     }
 
-    fn note_answered(&mut self, at: u64, request_id: Option<&str>) {
+    fn note_answered(&mut self, at: u64, request_id: Option<&str>, task_id: Option<&str>) {
         let Some(id) = request_id else { return };
-        self.answered.push_back((at, id.to_owned()));
+        self.answered.push_back((at, id.to_owned(), task_id.map(str::to_owned)));
         self.last_answered = self.last_answered.max(at);
-        while let Some((at, _)) = self.answered.front()
+        while let Some((at, ..)) = self.answered.front()
             && (self.answered.len() > MAX_ANSWERED || at.saturating_add(ANSWERED_KEPT) < self.last_answered)
         {
             self.answered.pop_front();

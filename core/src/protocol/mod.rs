@@ -8,6 +8,8 @@
 //! promised of it stands at the root of the crate.
 
 mod account;
+#[cfg(feature = "journal")]
+pub mod account_tasks;
 mod backoff;
 pub mod blocks;
 mod budget;
@@ -43,6 +45,8 @@ pub mod schedule;
 #[cfg(feature = "journal")]
 pub mod shared_budget;
 mod slot;
+#[cfg(feature = "journal")]
+mod task_match;
 pub mod usage_log;
 pub mod validators;
 pub mod wait;

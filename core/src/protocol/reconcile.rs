@@ -33,13 +33,20 @@
 //! *Made and charged* without the request's own id assumes more: that the amount is that of the seconds asked for, and that no
 //! other program's charge is the only unexplained one and fits. Where that is wrong nothing is paid twice: such a request
 //! stays on the journal's list.
+//!
+//! With the list of the account's tasks a charge may get its task's id (`task_match.rs`). The list says nothing else: no task in it
+//! makes a request charged, and none in it does not make one not charged. It assumes what *made and charged* does, and that the
+//! gateway writes a charge and its task at one moment.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use super::account_tasks::{TaskList, TaskRow};
 use super::ledger::{ANSWERED_KEPT, Entry, State};
+use super::task_match::{self, NEAR, match_tasks};
 use super::usage_log::{RowKind, UsageLog, UsageRow};
+use crate::status::TaskStatus;
 
 /// The reason that the journal keeps with a create request that was charged and whose task is not known.
 pub const CHARGED: &str = "charged";
@@ -93,16 +100,22 @@ pub struct Judged {
     pub reason: &'static str,
     /// The id of the request, from its row.
     pub request_id: Option<String>,
-    /// The task's id, where a refund names it: the task failed.
+    /// The task's id, where a refund names it (the task failed), or the account's list.
     pub task_id: Option<String>,
     /// Units charged (500000 = 1 USD).
     pub charged_units: Option<i64>,
+    /// The times of the charges of which one is its own, the first and the last, in unix seconds by the server's clock.
+    pub charged_between: Option<(u64, u64)>,
 }
 
 impl Judged {
     /// Nothing can be said, for this reason.
     pub fn not_known(reason: &'static str) -> Self {
-        Self { verdict: Verdict::NotKnown, reason, request_id: None, task_id: None, charged_units: None }
+        Self::without_charge(Verdict::NotKnown, reason)
+    }
+
+    fn without_charge(verdict: Verdict, reason: &'static str) -> Self {
+        Self { verdict, reason, request_id: None, task_id: None, charged_units: None, charged_between: None }
     }
 }
 
@@ -120,25 +133,61 @@ pub struct Evidence<'a> {
     /// The name of the key that the log is of, as [`Order::account`](super::ledger::Order::account) has it: another key's request
     /// leaves no row here. `None` where it has none.
     pub account: Option<&'a str>,
+    /// The tasks of the account, where they were asked for.
+    pub tasks: AccountTasks<'a>,
+}
+
+/// The tasks of the account of the key.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum AccountTasks<'a> {
+    /// They were not asked for.
+    #[default]
+    NotAsked,
+    /// They cannot be told, for this reason.
+    NotTold(&'static str),
+    /// They are these.
+    Listed {
+        /// The list, of [`task_window`].
+        list: &'a TaskList,
+        /// The ids of tasks that the journal names, ended or not.
+        known: &'a HashSet<String>,
+    },
+}
+
+/// The time within which the account's tasks would name those of these requests, in unix seconds by the server's clock; `None` where
+/// there is nothing to name. It holds the nearest charge that the journal explains, too, whose task shows that the list is this
+/// key's account's.
+pub fn task_window(judged: &[Judged], evidence: Evidence<'_>) -> Option<(u64, u64)> {
+    let Evidence { log, answered, .. } = evidence;
+    let nameless = judged.iter().filter(|judged| judged.task_id.is_none()).filter_map(|judged| judged.charged_between);
+    let (from, to) = nameless.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
+    let explained = log.rows.iter().filter(|row| row.kind == RowKind::Charge && is_answered(answered, row));
+    let away = |row: &&UsageRow| from.saturating_sub(row.created_at).max(row.created_at.saturating_sub(to));
+    let nearest = explained.min_by_key(away).map(|row| row.created_at);
+    let (from, to) = (from.min(nearest.unwrap_or(from)), to.max(nearest.unwrap_or(to)));
+    Some((from.saturating_sub(NEAR), to.saturating_add(NEAR)))
+}
+
+fn is_answered(answered: &HashSet<String>, row: &UsageRow) -> bool {
+    row.request_id.as_ref().is_some_and(|id| answered.contains(id))
 }
 
 /// Judges the create requests whose outcome is not known, in their order. `in_flight` are those that are being sent: they may
 /// have made a row, too.
 pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>) -> Vec<Judged> {
     let Evidence { now, log, answered, account, .. } = evidence;
-    let is_answered = |row: &UsageRow| row.request_id.as_ref().is_some_and(|id| answered.contains(id));
+    let is_answered = |row: &UsageRow| is_answered(answered, row);
     let all: Vec<&Entry> = unknown.iter().chain(in_flight).collect();
-    let named = |entry: &Entry, row: &UsageRow| entry.request_id.is_some() && entry.request_id == row.request_id;
     let fits = |entry: &Entry, row: &UsageRow| key_of(entry, account) != Key::Other && fits(entry, row);
     let charges: Vec<&UsageRow> = log.rows.iter().filter(|row| row.kind == RowKind::Charge).collect();
     let mut own: Vec<Option<&UsageRow>> =
-        all.iter().map(|entry| charges.iter().find(|row| named(entry, row)).copied()).collect();
+        all.iter().map(|entry| charges.iter().find(|row| has_id(entry, row)).copied()).collect();
     // Older rows are those of requests whose ids are not kept any more.
     let kept_since = now.saturating_sub(ANSWERED_KEPT - WRITTEN);
     let unexplained: Vec<&UsageRow> = charges
         .iter()
         .filter(|row| row.created_at >= kept_since && !is_answered(row))
-        .filter(|row| !all.iter().any(|entry| named(entry, row)))
+        .filter(|row| !all.iter().any(|entry| has_id(entry, row)))
         .copied()
         .collect();
     let explained = || charges.iter().filter(|row| is_answered(row));
@@ -163,9 +212,13 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
     }
     let taken: HashSet<*const UsageRow> = own.iter().flatten().map(|row| std::ptr::from_ref(*row)).collect();
     let alone = |entry: usize| groups.values().all(|(entries, _)| !entries.contains(&entry) || entries.len() == 1);
+    let (numbers, requests) = charged_requests(&all, &own, &unexplained, &groups, account);
+    let tasks = tasks_of(&requests, &explained().copied().collect::<Vec<_>>(), evidence.tasks);
     let judge = |(index, entry): (usize, &Entry)| {
         if let Some(row) = own.get(index).copied().flatten() {
-            return charged(log, row, alone(index));
+            let number = numbers.iter().position(|number| *number == index);
+            let found = number.and_then(|number| Some((requests.get(number)?, tasks.get(number))));
+            return with_task(charged(log, row, alone(index)), found);
         }
         let sent = last_sent(entry);
         let age = now.saturating_sub(sent);
@@ -221,7 +274,7 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
                 (Verdict::NotCharged, "every charge of this key belongs to another request")
             }
         };
-        Judged { verdict, reason, request_id: None, task_id: None, charged_units: None }
+        Judged::without_charge(verdict, reason)
     };
     unknown.iter().enumerate().map(judge).collect()
 }
@@ -233,6 +286,72 @@ fn sum_of(log: &UsageLog) -> i64 {
         RowKind::Refund => sum.saturating_sub(row.quota),
         RowKind::Other(_) => sum,
     })
+}
+
+/// A request's task, or why it is not known.
+type Found<'a> = std::result::Result<&'a TaskRow, &'static str>;
+
+/// Those that were charged, by their numbers, with the charges of which one is their own.
+fn charged_requests<'a>(
+    all: &[&'a Entry],
+    own: &[Option<&'a UsageRow>],
+    unexplained: &[&'a UsageRow],
+    groups: &BTreeMap<usize, (Vec<usize>, Vec<usize>)>,
+    account: Option<&str>,
+) -> (Vec<usize>, Vec<task_match::Charged<'a>>) {
+    let (mut numbers, mut requests) = (Vec::new(), Vec::new());
+    for (index, entry) in all.iter().copied().enumerate() {
+        let Some(row) = own.get(index).copied().flatten() else { continue };
+        let of_group = groups.values().find(|(entries, _)| entries.contains(&index));
+        let (charges, of_this_key) = if has_id(entry, row) {
+            (vec![row], true)
+        } else {
+            let rows = of_group.map_or(&[][..], |(_, rows)| rows.as_slice());
+            let rows = rows.iter().filter_map(|row| unexplained.get(*row).copied());
+            (rows.filter(|row| fits(entry, row)).collect(), key_of(entry, account) == Key::This)
+        };
+        numbers.push(index);
+        requests.push(task_match::Charged { entry, charges, of_this_key });
+    }
+    (numbers, requests)
+}
+
+/// The task of each, as the account's list tells; nothing where it was not asked for.
+fn tasks_of<'a>(
+    requests: &[task_match::Charged<'_>],
+    explained: &[&UsageRow],
+    tasks: AccountTasks<'a>,
+) -> Vec<Found<'a>> {
+    match tasks {
+        AccountTasks::NotAsked => Vec::new(),
+        AccountTasks::NotTold(reason) => requests.iter().map(|_| Err(reason)).collect(),
+        AccountTasks::Listed { list, known } => {
+            match_tasks(requests, explained, task_match::Known { list, tasks: known })
+        }
+    }
+}
+
+/// A charged request with its task, unless a refund names it already.
+fn with_task(judged: Judged, found: Option<(&task_match::Charged<'_>, Option<&Found<'_>>)>) -> Judged {
+    let judged = Judged { charged_between: found.map(|(request, _)| request.times()), ..judged };
+    match found.and_then(|(_, found)| found).filter(|_| judged.task_id.is_none()) {
+        None => judged,
+        Some(Err(reason)) => Judged { reason, ..judged },
+        Some(Ok(task)) => {
+            let reason = match task.status {
+                TaskStatus::Failed => "the log has its charge, and the account's list its task, which failed",
+                _ => "the log has its charge, and the account's list its task",
+            };
+            // Of several requests that fit the same charges this row's may be another's.
+            let charged_units = task.quota.filter(|quota| *quota > 0).or(judged.charged_units);
+            Judged { reason, task_id: Some(task.task_id.clone()), charged_units, ..judged }
+        }
+    }
+}
+
+/// Whether a charge has the request's own id.
+fn has_id(entry: &Entry, row: &UsageRow) -> bool {
+    entry.request_id.is_some() && entry.request_id == row.request_id
 }
 
 fn charged(log: &UsageLog, row: &UsageRow, alone: bool) -> Judged {
@@ -251,7 +370,8 @@ fn charged(log: &UsageLog, row: &UsageRow, alone: bool) -> Judged {
         None => "the log has its charge: do not create it again",
     };
     let request_id = row.request_id.clone().filter(|_| alone);
-    Judged { verdict: Verdict::Charged, reason, request_id, task_id, charged_units: Some(row.quota) }
+    let charged_units = Some(row.quota);
+    Judged { request_id, task_id, charged_units, ..Judged::without_charge(Verdict::Charged, reason) }
 }
 
 /// Requests and the unexplained rows that fit them, by their numbers: each group is what hangs together. A row that fits none is

@@ -147,6 +147,7 @@ pub(super) struct Paused {
     pub(super) errors: u32,
     pub(super) not_found: u32,
     pub(super) last_status: Option<TaskStatus>,
+    pub(super) charged: Option<u64>,
     pub(super) last_error: Option<Box<str>>,
     /// Of the jitter to come.
     pub(super) seed: u64,
@@ -217,7 +218,7 @@ impl WaitMachine {
             interval: paused.interval,
             not_found: paused.not_found,
             last_status: paused.last_status,
-            charged: None,
+            charged: paused.charged,
             last_error: paused.last_error,
             polls: paused.polls,
             asked_at: paused.asked_at,
@@ -239,6 +240,7 @@ impl WaitMachine {
             errors: self.backoff.failures(),
             not_found: self.not_found,
             last_status: self.last_status,
+            charged: self.charged,
             last_error: self.last_error.clone(),
             seed: self.backoff.seed(),
         })

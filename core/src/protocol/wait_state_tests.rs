@@ -282,7 +282,7 @@ fn it_is_a_small_object_with_names_that_say_what_they_hold() {
         json!({
             "junfeiai_wait": 1, "task_id": "task_1", "saved": 1_750_000_001.123, "due": due, "deadline": 1_750_001_800.123,
             "created": null, "asked": 1_750_000_000.123, "interval": 5.0, "polls": 1, "errors": 1, "not_found": 0,
-            "status": null, "error": "it went wrong", "seed": seed,
+            "status": null, "charged": null, "error": "it went wrong", "seed": seed,
             "policy": {"poll_interval": 5.0, "max_poll_interval": 10.0, "timeout": 1800.0, "poll_timeout": 30.0,
                        "max_poll_errors": 20, "visible_after": 30.0},
         })
@@ -290,6 +290,39 @@ fn it_is_a_small_object_with_names_that_say_what_they_hold() {
     assert_eq!((state.task_id(), state.polls(), state.last_status()), ("task_1", 1, None));
     let read: WaitState = serde_json::from_value(serde_json::to_value(&state).unwrap()).unwrap();
     assert_eq!(read, state);
+}
+
+/// Newer servers show 0 once a failed task's charge was returned: the step that hears of the failure knows it from the steps before.
+#[test]
+fn what_a_step_saw_charged_is_known_to_the_one_that_ends_the_wait() {
+    let seen = |status, charged_units| Snapshot { status, charged_units, ..Snapshot::default() };
+    let step = |kept: &str, snapshot: &Snapshot| {
+        let mut state: WaitState = kept.parse().unwrap();
+        let now = START + SECOND * 1000 + state.pause(START + SECOND * 1000);
+        let mut wait = state.machine(now);
+        assert!(matches!(wait.step(now), WaitStep::Poll { .. }));
+        wait.input(now, Ok(snapshot));
+        (WaitState::of(&wait, now).map(|state| state.to_string()), wait.charged_units())
+    };
+    let (kept, _) = step(&fresh().to_string(), &seen(TaskStatus::Queued, Some(150_000)));
+    // An answer that does not say it takes nothing away.
+    let (kept, _) = step(&kept.unwrap(), &seen(TaskStatus::InProgress, None));
+    let kept = kept.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap()["charged"], json!(150_000));
+    assert_eq!(step(&kept, &seen(TaskStatus::Failed, Some(0))), (None, Some(150_000)));
+    // A state of a version before, and what is no charge.
+    for other in
+        [None, Some(json!(null)), Some(json!("many")), Some(json!(-1)), Some(json!(0.5)), Some(json!(u64::MAX))]
+    {
+        let mut state: Value = serde_json::from_str(&kept).unwrap();
+        match other {
+            Some(other) => state["charged"] = other,
+            None => _ = state.as_object_mut().unwrap().remove("charged"),
+        }
+        assert_eq!(step(&state.to_string(), &seen(TaskStatus::Failed, Some(0))), (None, None), "{state}");
+    }
+    let (kept, _) = step(&fresh().to_string(), &seen(TaskStatus::Queued, Some(u64::MAX)));
+    assert_eq!(serde_json::from_str::<Value>(&kept.unwrap()).unwrap()["charged"], Value::Null);
 }
 
 #[test]

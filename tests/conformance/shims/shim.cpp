@@ -190,8 +190,9 @@ private:
            return json{{"pending", list}};
          }},
         {"forget", [](shim &s, const json &w) { return json{{"found", s.client_.forget(s.id(w))}}; }},
-        {"reconcile", [](shim &s, const json &) {
-           const auto found = s.client_.reconcile();
+        {"reconcile", [](shim &s, const json &w) {
+           const auto user = w.contains("account_user") ? std::optional<std::string>(w["account_user"].get<std::string>()) : std::nullopt;
+           const auto found = w.contains("account_token") ? s.client_.reconcile(w["account_token"].get<std::string>(), user) : s.client_.reconcile();
            json list = json::array();
            for (const auto &e : found.entries)
              list.push_back({{"key", maybe(e.key)}, {"model", e.model}, {"seconds", maybe(e.seconds)}, {"verdict", static_cast<int>(e.verdict)},

@@ -204,7 +204,8 @@ class Shim:
         return {"found": await given(self.client.videos.forget(self.id(step)))}
 
     async def reconcile(self, step: dict[str, Any]) -> dict[str, Any]:
-        found = await given(self.client.videos.reconcile())
+        account = {name: step[name] for name in ("account_token", "account_user") if name in step}
+        found = await given(self.client.videos.reconcile(**account))
         names = "key model seconds verdict reason task_id request_id charged_units"
         entries = [{name: getattr(one, name) for name in names.split()} for one in found.entries]
         return {"reconciled": {"entries": entries, "retry_after": found.retry_after}}

@@ -120,8 +120,8 @@ const verbs = {
     return { known: known && picked(known, "state attempt task_id path") };
   },
   forget: async (now, given) => ({ found: await now.client.videos.forget(idOf(now, given)) }),
-  async reconcile(now) {
-    const { entries, retryAfterMs } = await now.client.videos.reconcile();
+  async reconcile(now, { account_token: accountToken, account_user: accountUser }) {
+    const { entries, retryAfterMs } = await now.client.videos.reconcile({ accountToken, accountUser });
     return {
       reconciled: {
         entries: entries.map((one) => picked(one, "key model seconds verdict reason task_id request_id charged_units")),

@@ -160,6 +160,16 @@ int main(int argc, char **argv) {
     say("fingerprint", jfai_pending_fingerprint(pending, i));
   }
   jfai_pending_free(pending);
+  static const char *const tokens[] = {"Bearer acc0unt-7oK3nCoR3", "acc0unt-7oK3nCoR3\nacc0unt-7oK3nCoR3", "acc0unt-7oK3nCoR3/+%\"\\&=~Wx8"};
+  for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+    jfai_reconciliation *found = NULL;
+    err = NULL;
+    tell("reconcile", jfai_reconcile_with(client, tokens[i], "7", &found, &err), err);
+    for (size_t j = 0; j < jfai_reconciliation_count(found); j++) say("settled", jfai_settled_reason(found, j));
+    jfai_reconciliation_free(found);
+    err = NULL;
+    tell("a refused number", jfai_reconcile_with(client, tokens[2], tokens[i], &found, &err), err);
+  }
   refusals();
   err = NULL;
   tell("a panic", jfai_test_panic(&err), err);

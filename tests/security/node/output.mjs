@@ -18,11 +18,14 @@ const entry = pathToFileURL(join(home, place(manifest.exports["."]))).href;
 
 const KEY = 'sk-5eCr3tQ/+%"\\&=~Zq9';
 const CORE = "5eCr3tQ";
-const base64 = [0, 1, 2].map((offset) => {
-  const coded = Buffer.concat([Buffer.alloc(offset, 32), Buffer.from(KEY)]).toString("base64").replace(/=+$/, "");
-  return coded.slice(offset + 1, -2);
-});
-const needles = [CORE, ...base64, Buffer.from(KEY).toString("hex"), [...Buffer.from(CORE)].join(","), [...Buffer.from(CORE)].join(", ")];
+// Of an account, which only reconcile takes.
+const TOKEN = 'acc0unt-7oK3nCoR3/+%"\\&=~Wx8';
+const needlesOf = (secret, core) => [core, Buffer.from(secret).toString("hex"), [...Buffer.from(core)].join(","), [...Buffer.from(core)].join(", "),
+  ...[0, 1, 2].map((offset) => {
+    const coded = Buffer.concat([Buffer.alloc(offset, 32), Buffer.from(secret)]).toString("base64").replace(/=+$/, "");
+    return coded.slice(offset + 1, -2);
+  })];
+const needles = [...needlesOf(KEY, CORE), ...needlesOf(TOKEN, "7oK3nCoR3")];
 
 let passed = 0, failed = 0, searched = 0;
 
@@ -145,6 +148,35 @@ async function echoes() {
   await emulator.scenario({});
 }
 
+async function account() {
+  const owner = { name: "default", user_id: 7, access_token: TOKEN };
+  const client = new Client({ ...options, journal: join(folder, "account") });
+  for (const wrong of [`Bearer ${TOKEN}`, `${TOKEN}\n${TOKEN}`, [TOKEN], { [TOKEN]: TOKEN }, { toString: () => TOKEN }, Symbol(TOKEN)]) {
+    for (const given of [{ accountToken: wrong }, { accountToken: TOKEN, accountUser: wrong }]) {
+      await client.videos.reconcile(given).then((it) => check(`a wrong token is taken: ${inspect(it)}`, false), (error) => {
+        // What cannot be shown at all is the caller's own object.
+        if (typeof wrong === "string") showError("a refused token", error);
+        else clean("a refused token", error.message, error.stack, JSON.stringify(error));
+      });
+    }
+  }
+  let errors = 0;
+  for (const echo of [...ECHOES, JSON.stringify({ success: false, message: KEY })]) {
+    const body = echo.replaceAll(JSON.stringify(KEY).slice(1, -1), JSON.stringify(TOKEN).slice(1, -1));
+    for (const status of [200, 401]) {
+      await emulator.scenario({ accounts: [owner], rules: [{ match: { op: "create" }, fault: { kind: "empty_body" } }] });
+      await client.videos.create({ prompt: "a ball", seconds: 6 }).catch((error) => showError("a lost answer", error));
+      await emulator.scenario({ rules: [{ match: { path_contains: "/api/task/self" }, fault: { kind: "status", status, body } }] });
+      await client.videos.reconcile({ accountToken: TOKEN, accountUser: 7 }).then((it) => show("what was found", it), (error) => {
+        errors += 1;
+        showError("an error about the account", error);
+      });
+    }
+  }
+  check(`only ${errors} errors about the account`, errors > 5);
+  await emulator.scenario({});
+}
+
 async function refusals() {
   for (const wrong of [
     { apiKey: `Bearer ${KEY}` }, { apiKey: `${KEY}\n${KEY}` }, { apiKey: [KEY] }, { apiKey: { [KEY]: KEY } }, { apiKey: Symbol(KEY) },
@@ -189,6 +221,7 @@ function programs() {
 
 await life();
 await echoes();
+await account();
 await refusals();
 await raising();
 programs();
@@ -198,7 +231,7 @@ show("a video of another host", await (await task.wait()).bytes());
 const { id } = await emulator.call("POST", "tasks", { state: "finished", video_bytes: 8 << 20 });
 await emulator.scenario({ content: { rate_bytes_per_s: 3_000_000 } });
 await (await client.videos.video(id)).save(join(folder, "p.mp4"), { signal: AbortSignal.timeout(1200) }).then((it) => show("a save", it), (error) => showError("a save that ends early", error));
-const files = readdirSync(folder);
+const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name).slice(folder.length + 1));
 check(`a part stays behind: ${files}`, files.some((name) => name.startsWith("p.mp4.part")));
 for (const name of files) clean(`the file ${name}`, readFileSync(join(folder, name), "latin1"), name);
 const answer = await emulator.call("GET", "requests");

@@ -25,7 +25,7 @@ import junfeiai
 from junfeiai import AsyncClient, Client, JunFeiAIError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from needles import ECHO_HEADERS, ECHOES, KEY, PASSWORD, Emulator, leak  # noqa: E402
+from needles import ECHO_HEADERS, ECHOES, KEY, PASSWORD, TOKEN, Emulator, leak  # noqa: E402
 
 passed = failed = 0
 searched = 0
@@ -124,6 +124,42 @@ def echoes(emulator, options, folder):
                     clean("raw", getattr(result, "raw", ""))
                 except JunFeiAIError as error:
                     show_error("an error", error)
+    emulator.scenario()
+
+
+def account(emulator, options, folder):
+    """The account's token: refused, sent back, and in the environment of the command."""
+    owner = {"name": "default", "user_id": 7, "access_token": TOKEN}
+    client = Client(journal=folder / "account.journal", **options)
+    for wrong in (f"Bearer {TOKEN}", f"{TOKEN}\n{TOKEN}", [TOKEN], TOKEN.encode(), {TOKEN: 1}):
+        for arguments in ({"account_token": wrong}, {"account_token": TOKEN, "account_user": wrong}):
+            try:
+                client.videos.reconcile(**arguments)
+                check("a wrong token is taken", False)
+            except (JunFeiAIError, TypeError) as error:
+                show_error("a refused token", error)
+    errors = 0
+    for echo in [*ECHOES, json.dumps({"success": False, "message": KEY})]:
+        body = echo.replace(json.dumps(KEY)[1:-1], json.dumps(TOKEN)[1:-1])
+        for status in (200, 401):
+            emulator.scenario(accounts=[owner], rules=[{"match": {"op": "create"}, "fault": {"kind": "empty_body"}}])
+            with contextlib.suppress(JunFeiAIError):
+                client.videos.create("a ball", seconds=6)
+            fault = {"kind": "status", "status": status, "body": body, "headers": {"Location": f"http://evil.example/{TOKEN}"}}
+            emulator.scenario(rules=[{"match": {"path_contains": "/api/task/self"}, "fault": fault}])
+            try:
+                show("what was found", client.videos.reconcile(account_token=TOKEN, account_user=7))
+            except JunFeiAIError as error:
+                errors += 1
+                show_error("an error about the account", error)
+    check(f"only {errors} errors about the account", errors > 5)
+    emulator.scenario(accounts=[owner], rules=[{"match": {"op": "create"}, "fault": {"kind": "empty_body"}}])
+    environment = {**os.environ, "JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": emulator.origin + "/v1", "JUNFEIAI_LOG": "trace",
+                   "XDG_STATE_HOME": str(folder), "JUNFEIAI_ACCOUNT_TOKEN": TOKEN, "JUNFEIAI_ACCOUNT_USER": "7"}
+    for words in (["create", "a ball", "--seconds", "6"], ["reconcile", "-vv"], ["pending"]):
+        done = subprocess.run([sys.executable, "-m", "junfeiai", *words], capture_output=True, env=environment, timeout=60, cwd=folder)
+        clean(f"junfeiai {words[0]} with a token", done.stdout, done.stderr)
+        check(f"the lost task is found: {done.stderr[-300:]!r}", words[0] != "reconcile" or b"task_" in done.stdout)
     emulator.scenario()
 
 
@@ -228,6 +264,7 @@ def main():
         os.chdir(folder)
         life(emulator, options, folder)
         echoes(emulator, options, folder)
+        account(emulator, options, folder)
         raising(emulator, options, folder)
         refusals(options)
         programs(emulator, folder)
@@ -248,7 +285,7 @@ def main():
     second = [entry for entry in requests if entry["host"] == "second"]
     check("the second host was asked", bool(second))
     check("the second host saw no key", all(entry["key"] == "none" for entry in second))
-    check("the first host saw it", all(entry["key"] == "valid" for entry in requests if entry["host"] == "first"))
+    check("the first host saw it", all(entry["key"] == ("other" if entry["path"] == "/api/task/self" else "valid") for entry in requests if entry["host"] == "first"))
     check(f"only {searched} characters were searched", searched > 200_000)
     emulator.process.communicate()
     print(f"{passed} passed, {failed} failed")

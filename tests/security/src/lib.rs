@@ -12,7 +12,7 @@ use junfeiai::{Client, ClientBuilder};
 use junfeiai_emulator::{Emulator, HostName, KeySeen};
 use serde_json::Value;
 
-pub use scan::{KEY, PASSWORD, assert_clean, leaks};
+pub use scan::{KEY, PASSWORD, TOKEN, assert_clean, leaks};
 
 /// An emulator that takes [`KEY`], with a second host that wants no key.
 pub fn emulator(scenario: &Value) -> Emulator {

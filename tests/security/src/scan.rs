@@ -8,21 +8,31 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 pub const KEY: &str = "sk-5eCr3tQ/+%\"\\&=~Zq9";
 /// Of a proxy.
 pub const PASSWORD: &str = "hUnt3rTwo";
+/// Of an account, which only `reconcile` takes.
+pub const TOKEN: &str = "acc0unt-7oK3nCoR3/+%\"\\&=~Wx8";
 
 /// A part of the key that looks the same wherever it stands: escapes and encodings touch only what is around it.
 const CORE: &str = "5eCr3tQ";
+/// The same of the token.
+const TOKEN_CORE: &str = "7oK3nCoR3";
 
 /// What must not be found, by name.
 fn needles() -> Vec<(String, String)> {
     let mut needles = vec![
         ("the key".to_owned(), CORE.to_owned()),
         ("the password of the proxy".to_owned(), PASSWORD.to_owned()),
+        ("the account's token".to_owned(), TOKEN_CORE.to_owned()),
+        ("the token as numbers".to_owned(), format!("{:?}", TOKEN_CORE.as_bytes()).trim_matches(['[', ']']).to_owned()),
+        (
+            "the token in JSON's own escapes".to_owned(),
+            TOKEN_CORE.chars().map(|c| format!("\\u{:04x}", c as u32)).collect(),
+        ),
         ("the key in hexadecimal".to_owned(), KEY.bytes().map(|byte| format!("{byte:02x}")).collect()),
         ("the key as numbers".to_owned(), format!("{:?}", CORE.as_bytes()).trim_matches(['[', ']']).to_owned()),
         ("the key in JSON's own escapes".to_owned(), CORE.chars().map(|c| format!("\\u{:04x}", c as u32)).collect()),
     ];
     // In base64 a text looks different at each of three offsets; the characters at its ends depend on its neighbours.
-    for secret in [KEY, PASSWORD] {
+    for secret in [KEY, PASSWORD, TOKEN] {
         for offset in 0..3 {
             let padded = [vec![b' '; offset].as_slice(), secret.as_bytes()].concat();
             for encoded in [STANDARD.encode(&padded), URL_SAFE.encode(&padded)] {

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
-use junfeiai::{Client, Error, VideoRequest};
-use junfeiai_security::{KEY, PASSWORD, assert_clean, builder, emulator, leaks};
+use junfeiai::{AccountAccess, Client, Error, VideoRequest};
+use junfeiai_security::{KEY, PASSWORD, TOKEN, assert_clean, builder, emulator, leaks};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -99,11 +99,15 @@ fn assert_files_clean(folder: &Path) -> usize {
 
 /// The key as a server may repeat it: as it is, in JSON's escapes, doubly escaped, in a URL, in pieces of a page.
 fn echoes() -> Vec<String> {
-    let hidden: String =
-        KEY.chars().flat_map(|c| format!("\\u{:04x}", c as u32).into_bytes()).map(char::from).collect();
-    let plain = json!(KEY).to_string();
-    let nested = json!(json!({ "authorization": format!("Bearer {KEY}") }).to_string()).to_string();
     let encoded = "\"https://evil.example/?k=sk-5eCr3tQ%2F%2B%25%22%5C%26%3D~Zq9\"".to_owned();
+    echoes_of(KEY, encoded)
+}
+
+fn echoes_of(secret: &str, encoded: String) -> Vec<String> {
+    let hidden: String =
+        secret.chars().flat_map(|c| format!("\\u{:04x}", c as u32).into_bytes()).map(char::from).collect();
+    let plain = json!(secret).to_string();
+    let nested = json!(json!({ "authorization": format!("Bearer {secret}") }).to_string()).to_string();
     vec![plain, format!("\"Invalid token {hidden}\""), nested, encoded]
 }
 
@@ -122,11 +126,15 @@ fn shapes(echo: &str) -> Vec<String> {
 }
 
 fn headers() -> Value {
-    // What a header can hold of the key as it is.
+    headers_of(KEY)
+}
+
+/// What a header can hold of a secret as it is.
+fn headers_of(secret: &str) -> Value {
     json!({
-        "X-Oneapi-Request-Id": KEY, "ETag": format!("\"{KEY}\""), "Retry-After": KEY, "Content-Type": KEY,
-        "Location": format!("http://evil.example/{KEY}?{KEY}"), "Last-Modified": KEY, "Content-Range": KEY,
-        "X-New-Api-Other-Ratios": json!({ "seconds": KEY }).to_string(), "Date": KEY,
+        "X-Oneapi-Request-Id": secret, "ETag": format!("\"{secret}\""), "Retry-After": secret, "Content-Type": secret,
+        "Location": format!("http://evil.example/{secret}?{secret}"), "Last-Modified": secret, "Content-Range": secret,
+        "X-New-Api-Other-Ratios": json!({ "seconds": secret }).to_string(), "Date": secret,
     })
 }
 
@@ -242,6 +250,71 @@ async fn nothing_that_is_logged_or_kept_on_the_way_shows_it() {
         "too little is logged"
     );
     assert_clean("the log", &logged);
+}
+
+/// The account's token, whatever the server makes of it: in errors, results, the journal, the log, and at no other host.
+#[tokio::test]
+async fn the_accounts_token_is_masked_and_kept_nowhere() {
+    LazyLock::force(&LOGGING);
+    let account = json!({ "name": "default", "user_id": 7, "access_token": TOKEN });
+    let emulator = emulator(&json!({ "accounts": [account], "api": { "version": "newer" } }));
+    let folder = tempfile::tempdir().unwrap();
+    let client = builder(&emulator.base_url()).journal(folder.path().join("journal")).build().unwrap();
+    let access = AccountAccess::new(TOKEN).unwrap().user("7").unwrap();
+    show("an access", &access);
+    for token in [format!("Bearer {TOKEN}"), format!("{TOKEN}\n{TOKEN}"), format!("{TOKEN}\u{e9}")] {
+        show_error("a refused token", &AccountAccess::new(&token).unwrap_err());
+        show_error("a refused number", &AccountAccess::new(TOKEN).unwrap().user(&token).unwrap_err());
+    }
+    let lose = json!({ "match": { "op": "create" }, "fault": { "kind": "empty_body" } });
+    emulator.set_scenario_json(&json!({ "rules": [lose] }).to_string()).unwrap();
+    client.videos().create(VideoRequest::new("a red ball").seconds(6)).await.unwrap_err();
+    let encoded = "\"https://evil.example/?k=acc0unt-7oK3nCoR3%2F%2B%25%22%5C%26%3D~Wx8\"".to_owned();
+    let mut errors = 0;
+    for body in echoes_of(TOKEN, encoded).iter().flat_map(|echo| {
+        let row = json!({ "task_id": "task_1", "submit_time": 1_750_000_000, "properties": { "input": TOKEN } });
+        [
+            shapes(echo),
+            vec![
+                format!(r#"{{"success":false,"message":{echo}}}"#),
+                json!({ "success": true, "data": [row] }).to_string(),
+            ],
+        ]
+        .concat()
+    }) {
+        for status in [200, 302, 401, 403, 500] {
+            let fault = json!({ "kind": "status", "status": status, "body": body, "headers": headers_of(TOKEN) });
+            let rule = json!({ "match": { "path_contains": "/api/task/self" }, "fault": fault });
+            // The limit of these questions is not what this is about.
+            emulator
+                .set_scenario_json(
+                    &json!({ "accounts": [account], "api": { "version": "newer" }, "rules": [lose] }).to_string(),
+                )
+                .unwrap();
+            client.videos().create(VideoRequest::new("a red ball").seconds(6)).await.unwrap_err();
+            emulator.set_scenario_json(&json!({ "rules": [rule] }).to_string()).unwrap();
+            match client.videos().reconcile_with(&access).await {
+                Ok(found) => show("what was found", &found),
+                Err(error) => {
+                    errors += 1;
+                    show_error("an error about the account", &error);
+                }
+            }
+        }
+    }
+    assert!(errors > 50, "only {errors} errors were seen");
+    show("pending", &client.videos().pending().await.unwrap());
+    assert!(assert_files_clean(folder.path()) > 0);
+    // The token went to the endpoint, for the list alone, and the key never there.
+    let requests = emulator.requests();
+    let of_account: Vec<_> = requests.iter().filter(|request| request.path == "/api/task/self").collect();
+    assert!(of_account.len() > 100, "{}", of_account.len());
+    for request in &requests {
+        let is_key = request.key == junfeiai_emulator::KeySeen::Valid;
+        assert_eq!(is_key, request.path != "/api/task/self", "{}", request.path);
+        assert_eq!(request.host, junfeiai_emulator::HostName::First);
+    }
+    assert_clean("the log", log().clone());
 }
 
 #[tokio::test]

@@ -147,7 +147,8 @@ def parser() -> argparse.ArgumentParser:
     add("export", "list everything that a journal says was paid for, even a damaged one; reads the file and changes nothing")
     pending = add("pending", "list paid tasks that are not saved; with -o, wait for them and save them")
     pending.add_argument("-o", "--output", metavar="DIR", help="save everything there")
-    add("reconcile", "find out what became of create requests whose response was lost; costs nothing")
+    add("reconcile", "find out what became of create requests whose response was lost; costs nothing. With JUNFEIAI_ACCOUNT_TOKEN set, "
+        "the account's access token, lost tasks are found as well (JUNFEIAI_ACCOUNT_USER: the account's number, which older servers want)")
     doctor = add("doctor", "check endpoints, key, clock and proxy; creates nothing and costs nothing")
     doctor.add_argument("--account", action="store_true", help="query the models and the balance as well")
     for name, text in (

@@ -341,7 +341,10 @@ def export(options: Any, output: Output) -> int:
 
 def reconcile(options: Any, output: Output) -> int:
     with Client(**client_options(options)) as client:
-        found = client.videos.reconcile()
+        # Never arguments: those are visible to others on the machine.
+        token = os.environ.get("JUNFEIAI_ACCOUNT_TOKEN") or None
+        user = os.environ.get("JUNFEIAI_ACCOUNT_USER") or None
+        found = client.videos.reconcile(account_token=token, account_user=user if token else None)
     names = ("intent", "key", "model", "seconds", "created_at", "verdict", "reason", "task_id", "request_id", "charged_units")
     for entry in found.entries:
         what = entry.task_id or f"create request {entry.intent}"

@@ -27,6 +27,7 @@ use crate::client::video::Video;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::model::VideoRequest;
+use crate::net::secret::AccountAccess;
 use crate::platform::native::without_sigpipe;
 use crate::protocol::blocks::ReaderOptions;
 use crate::protocol::{Estimate, WaitState};
@@ -217,6 +218,14 @@ impl Client {
     /// Those of [`crate::Videos::reconcile`].
     pub fn reconcile(&self) -> Result<Reconciliation> {
         self.run(self.client.videos().reconcile())
+    }
+
+    /// [`Client::reconcile`] with the access of the account's owner. See [`crate::Videos::reconcile_with`].
+    ///
+    /// # Errors
+    /// Those of [`crate::Videos::reconcile_with`].
+    pub fn reconcile_with(&self, access: &AccountAccess) -> Result<Reconciliation> {
+        self.run(self.client.videos().reconcile_with(access))
     }
 
     /// Waits for all pending tasks and saves them in this folder; the callback is called with each as it ends. See

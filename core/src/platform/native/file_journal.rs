@@ -385,6 +385,10 @@ impl Journal for FileJournal {
         Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.answered().map(str::to_owned).collect()))))
     }
 
+    fn tasks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.tasks().map(str::to_owned).collect()))))
+    }
+
     fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
         Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.spending()))))
     }

@@ -209,6 +209,9 @@ pub enum Event {
     Answered {
         /// The id.
         request_id: String,
+        /// The task that it made: what explains a row of the account's list of tasks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task_id: Option<String>,
     },
     /// What was spent on entries that are not kept.
     Spent(Spent),

@@ -419,9 +419,10 @@ static jfai_status do_forget(shim *now, const cJSON *with, cJSON *out, jfai_erro
 }
 
 static jfai_status do_reconcile(shim *now, const cJSON *with, cJSON *out, jfai_error **err) {
-  (void)with;
   jfai_reconciliation *found = NULL;
-  const jfai_status status = jfai_reconcile(now->client, &found, err);
+  const char *token = cJSON_GetStringValue(cJSON_GetObjectItem(with, "account_token"));
+  const char *user = cJSON_GetStringValue(cJSON_GetObjectItem(with, "account_user"));
+  const jfai_status status = token || user ? jfai_reconcile_with(now->client, token, user, &found, err) : jfai_reconcile(now->client, &found, err);
   if (status != JFAI_OK) return status;
   cJSON *reconciled = cJSON_AddObjectToObject(out, "reconciled");
   cJSON *list = cJSON_AddArrayToObject(reconciled, "entries");

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use junfeiai::{
-    Advance, CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending, Phase,
-    ReaderOptions, Result, Snapshot, Task, Video, VideoRequest, Videos, WaitState,
+    AccountAccess, Advance, CancelToken, CheckOptions, Client, ClientBuilder, CreateTracker, Error, ErrorKind, Pending,
+    Phase, ReaderOptions, Result, Snapshot, Task, Video, VideoRequest, Videos, WaitState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -220,7 +220,15 @@ impl Shim {
             "key" => Ok(json!({ "known": videos.key(with["key"].as_str().unwrap_or_default()).await? })),
             "pending" => Ok(json!({ "pending": videos.pending().await? })),
             "forget" => Ok(json!({ "found": videos.forget(&self.id(with)?).await? })),
-            "reconcile" => Ok(json!({ "reconciled": videos.reconcile().await? })),
+            "reconcile" => {
+                let word = |name: &str| with[name].as_str();
+                let access = AccountAccess::from_options(word("account_token"), word("account_user"))?;
+                let found = match access {
+                    Some(access) => videos.reconcile_with(&access).await?,
+                    None => videos.reconcile().await?,
+                };
+                Ok(json!({ "reconciled": found }))
+            }
             "resolve_unknown" => {
                 let intent = videos.pending().await?.into_iter().find_map(|pending| match pending {
                     Pending::Unknown { intent, .. } => Some(intent),
