@@ -316,6 +316,36 @@ impl Gateway {
         self.tasks.push(Made { id, submitted, accepted, seconds, prompt, failed_at });
     }
 
+    /// What becomes of a create request whose answer is lost, and when its task was accepted.
+    fn lose(&mut self, arrived: u64, name: &str, seconds: u64, prompt: &str) -> (Truth, Option<u64>) {
+        let all = [
+            Truth::NeverArrived,
+            Truth::NeverArrived,
+            Truth::Refused,
+            Truth::Made,
+            Truth::BilledOtherwise,
+            Truth::Slow,
+            Truth::GatewayDied,
+        ];
+        let truth = all[self.random.usize(..all.len())];
+        match truth {
+            Truth::NeverArrived => {}
+            Truth::Refused => {
+                self.used.push((arrived, cost(seconds)));
+                self.used.push((arrived + self.random.u64(1..300), -cost(seconds)));
+            }
+            Truth::GatewayDied => self.used.push((arrived, cost(seconds))),
+            Truth::Made | Truth::BilledOtherwise | Truth::Slow => {
+                let took = if truth == Truth::Slow { 600..3600 } else { 1..300 };
+                let accepted = arrived + self.random.u64(took);
+                let more = if truth == Truth::BilledOtherwise { 2 } else { 0 };
+                self.accepted(arrived, accepted, name, seconds + more, prompt);
+                return (truth, Some(accepted));
+            }
+        }
+        (truth, None)
+    }
+
     /// Tasks of other keys of the account, which this key's log does not show.
     fn neighbours(&mut self, busy: u64) {
         for number in 0..self.random.u64(1..80) {
@@ -384,30 +414,10 @@ impl Gateway {
             let arrived = at + self.random.u64(1..=if lost_one { 480 } else { 5 });
             let mut shown_at = 0;
             if lost_one {
-                let all = [
-                    Truth::NeverArrived,
-                    Truth::NeverArrived,
-                    Truth::Refused,
-                    Truth::Made,
-                    Truth::BilledOtherwise,
-                    Truth::Slow,
-                    Truth::GatewayDied,
-                ];
-                let truth = all[self.random.usize(..all.len())];
-                match truth {
-                    Truth::NeverArrived => {}
-                    Truth::Refused => {
-                        self.used.push((arrived, cost(seconds)));
-                        self.used.push((arrived + self.random.u64(1..300), -cost(seconds)));
-                    }
-                    Truth::GatewayDied => self.used.push((arrived, cost(seconds))),
-                    Truth::Made | Truth::BilledOtherwise | Truth::Slow => {
-                        let took = if truth == Truth::Slow { 600..3600 } else { 1..300 };
-                        shown_at = arrived + self.random.u64(took);
-                        let more = if truth == Truth::BilledOtherwise { 2 } else { 0 };
-                        self.accepted(arrived, shown_at, &name, seconds + more, &prompt);
-                        lost_tasks.insert(format!("task_{name}"), fingerprint.clone());
-                    }
+                let (truth, accepted) = self.lose(arrived, &name, seconds, &prompt);
+                if let Some(accepted) = accepted {
+                    shown_at = accepted;
+                    lost_tasks.insert(format!("task_{name}"), fingerprint.clone());
                 }
                 billed_otherwise |= truth == Truth::BilledOtherwise;
                 let mut entry = lost(at, seconds);
