@@ -393,6 +393,7 @@ impl Error {
             (None, ErrorKind::Upstream) if record.phase == Phase::Create => {
                 Cow::Borrowed("nothing was charged: try again later")
             }
+            #[cfg(feature = "journal")]
             (_, ErrorKind::Authentication) if record.field.as_deref() == Some("account_token") => {
                 Cow::Borrowed("check the account token, and whether the server wants the account's number with it")
             }

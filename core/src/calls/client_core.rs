@@ -148,8 +148,27 @@ impl Path {
 #[derive(Default)]
 pub(crate) struct Extra {
     header: Option<(&'static str, String)>,
-    /// In the key's place.
-    secret: Option<ApiKey>,
+    secret: Secret,
+}
+
+/// What goes in the key's place; nothing where there is no journal, whose calls alone have it: a page need not load it.
+#[derive(Default)]
+pub(crate) struct Secret {
+    #[cfg(feature = "journal")]
+    token: Option<ApiKey>,
+}
+
+impl Secret {
+    #[cfg(feature = "journal")]
+    fn get(&self) -> Option<&ApiKey> {
+        self.token.as_ref()
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_self)] // the shape of the one that has it
+    fn get(&self) -> Option<&ApiKey> {
+        None
+    }
 }
 
 impl Extra {
@@ -157,9 +176,10 @@ impl Extra {
         #[cfg(feature = "journal")]
         if let Some(account) = &call.account {
             let header = account.number().map(|number| ("New-Api-User", number.to_owned()));
-            return Self { header, secret: Some(account.token().clone()) };
+            return Self { header, secret: Secret { token: Some(account.token().clone()) } };
         }
-        Self { header: call.idempotency_key.as_ref().map(|key| ("Idempotency-Key", key.clone())), secret: None }
+        let header = call.idempotency_key.as_ref().map(|key| ("Idempotency-Key", key.clone()));
+        Self { header, secret: Secret::default() }
     }
 }
 
@@ -386,7 +406,7 @@ impl ClientCore {
         let secret = extra.secret;
         Box::pin(async move {
             let exchange = async {
-                let response = match self.send(phase, &url, body, headers, secret.as_ref()).await {
+                let response = match self.send(phase, &url, body, headers, &secret).await {
                     Ok((response, _)) => response,
                     Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
@@ -394,7 +414,10 @@ impl ClientCore {
                 let status = response.status;
                 let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
                 let (body, broken) = read_capped(response.body, limit).await;
-                let body = secret.as_ref().map_or_else(|| body.clone(), |secret| secret.redact_body(&body));
+                let body = match secret.get() {
+                    Some(secret) => secret.redact_body(&body),
+                    None => body,
+                };
                 let answer = self.answer(status, response.headers, &body);
                 match broken {
                     None => CallEvent::Answered(answer),
@@ -417,8 +440,9 @@ impl ClientCore {
         url: &Url,
         body: Option<Bytes>,
         extra_headers: Vec<(&'static str, String)>,
-        secret: Option<&ApiKey>,
+        secret: &Secret,
     ) -> Result<(PieceResponse, Url), NoResponse> {
+        let secret = secret.get();
         let method = if body.is_some() { Method::Post } else { Method::Get };
         let asked = url;
         let mut url = url.clone();
@@ -441,8 +465,11 @@ impl ClientCore {
             };
             let mut response = self.transport.send_outside(request).await.map_err(NoResponse::Failed)?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
-            for key in self.config.key.iter().chain(secret) {
+            if let Some(key) = &self.config.key {
                 response.headers = response.headers.redacted(key);
+            }
+            if let Some(secret) = secret {
+                response.headers = response.headers.redacted(secret);
             }
             match next_hop(method, &url, response.status, response.headers.get("location"), hops) {
                 Ok(None) => return Ok((response, url)),

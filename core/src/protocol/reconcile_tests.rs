@@ -317,6 +317,36 @@ impl Gateway {
         self.tasks.push(Made { id, submitted, accepted, seconds, prompt, failed_at });
     }
 
+    /// What becomes of a create request whose answer is lost, and when its task was accepted.
+    fn lose(&mut self, arrived: u64, name: &str, seconds: u64, prompt: &str) -> (Truth, Option<u64>) {
+        let all = [
+            Truth::NeverArrived,
+            Truth::NeverArrived,
+            Truth::Refused,
+            Truth::Made,
+            Truth::BilledOtherwise,
+            Truth::Slow,
+            Truth::GatewayDied,
+        ];
+        let truth = all[self.random.usize(..all.len())];
+        match truth {
+            Truth::NeverArrived => {}
+            Truth::Refused => {
+                self.used.push((arrived, cost(seconds)));
+                self.used.push((arrived + self.random.u64(1..300), -cost(seconds)));
+            }
+            Truth::GatewayDied => self.used.push((arrived, cost(seconds))),
+            Truth::Made | Truth::BilledOtherwise | Truth::Slow => {
+                let took = if truth == Truth::Slow { 600..3600 } else { 1..300 };
+                let accepted = arrived + self.random.u64(took);
+                let more = if truth == Truth::BilledOtherwise { 2 } else { 0 };
+                self.accepted(arrived, accepted, name, seconds + more, prompt);
+                return (truth, Some(accepted));
+            }
+        }
+        (truth, None)
+    }
+
     /// Tasks of other keys of the account, which this key's log does not show.
     fn neighbours(&mut self, busy: u64) {
         for number in 0..self.random.u64(1..80) {
@@ -385,30 +415,10 @@ impl Gateway {
             let arrived = at + self.random.u64(1..=if lost_one { 480 } else { 5 });
             let mut shown_at = 0;
             if lost_one {
-                let all = [
-                    Truth::NeverArrived,
-                    Truth::NeverArrived,
-                    Truth::Refused,
-                    Truth::Made,
-                    Truth::BilledOtherwise,
-                    Truth::Slow,
-                    Truth::GatewayDied,
-                ];
-                let truth = all[self.random.usize(..all.len())];
-                match truth {
-                    Truth::NeverArrived => {}
-                    Truth::Refused => {
-                        self.used.push((arrived, cost(seconds)));
-                        self.used.push((arrived + self.random.u64(1..300), -cost(seconds)));
-                    }
-                    Truth::GatewayDied => self.used.push((arrived, cost(seconds))),
-                    Truth::Made | Truth::BilledOtherwise | Truth::Slow => {
-                        let took = if truth == Truth::Slow { 600..3600 } else { 1..300 };
-                        shown_at = arrived + self.random.u64(took);
-                        let more = if truth == Truth::BilledOtherwise { 2 } else { 0 };
-                        self.accepted(arrived, shown_at, &name, seconds + more, &prompt);
-                        lost_tasks.insert(format!("task_{name}"), fingerprint.clone());
-                    }
+                let (truth, accepted) = self.lose(arrived, &name, seconds, &prompt);
+                if let Some(accepted) = accepted {
+                    shown_at = accepted;
+                    lost_tasks.insert(format!("task_{name}"), fingerprint.clone());
                 }
                 billed_otherwise |= truth == Truth::BilledOtherwise;
                 let mut entry = lost(at, seconds);
@@ -463,100 +473,119 @@ impl Gateway {
             account: Some(OURS),
             tasks: AccountTasks::NotAsked,
         };
-        let mut judged = reconcile(&unknown, &[], evidence);
+        let judged = reconcile(&unknown, &[], evidence);
         if self.one_of(2) {
             self.neighbours(busy);
         }
+        let blame = [(foreign > 0, STRANGERS_ID), (billed_otherwise, OTHERWISE_ID), (self.other_times, MOMENTS_ID)];
+        let blame = blame.into_iter().find(|(is_so, _)| *is_so).map_or(WRONG_ID, |(_, blame)| blame);
+        let mut lost = Lost { unknown, tasks: lost_tasks, named, blame };
+        let (judged, ids, reasons) = self.ask_for_the_list(evidence, judged, &mut lost, skew);
+        let judged = truths.into_iter().zip(judged).collect();
+        Case { judged, ids, reasons, as_assumed: foreign == 0 && !billed_otherwise }
+    }
+
+    /// The verdicts with the account's list, how many tasks it named, and why not the others.
+    fn ask_for_the_list(&mut self, evidence: Evidence<'_>, judged: Vec<Judged>, lost: &mut Lost, skew: i64) -> Named {
         let (mut ids, mut reasons) = (Vec::new(), Vec::new());
-        if let Some(window) = task_window(&judged, evidence) {
-            // It is asked for after the log: what is charged there has its task by then.
-            let list = self.list(window, now + 5, skew);
-            let before = judged;
-            judged = reconcile(
-                &unknown,
-                &[],
-                Evidence { tasks: AccountTasks::Listed { list: &list, known: &named }, ..evidence },
-            );
-            // The list names tasks, and changes no verdict.
-            let verdicts = |judged: &[Judged]| judged.iter().map(|judged| judged.verdict).collect::<Vec<_>>();
-            assert_eq!(verdicts(&before), verdicts(&judged), "seed {}", self.seed);
-            for ((before, judged), entry) in before.iter().zip(&judged).zip(&unknown) {
-                let charged = judged.verdict == Verdict::Charged;
-                let right = judged.task_id.as_ref().map(|id| {
-                    // Of requests that are the same it does not matter which is whose; no task is two requests'.
-                    lost_tasks.remove(id) == entry.order.as_ref().map(|order| order.fingerprint.clone())
-                });
-                reasons.extend(right.is_none().then_some(judged.reason).filter(|_| charged));
-                ids.push(match right {
-                    _ if !charged => continue,
-                    None => (NAMELESS, 1),
-                    Some(_) if before.task_id.is_some() => (REFUNDED, 1),
-                    Some(true) => (NAMED, 1),
-                    Some(false) if foreign > 0 => (STRANGERS_ID, 1),
-                    Some(false) if billed_otherwise => (OTHERWISE_ID, 1),
-                    Some(false) if self.other_times => (MOMENTS_ID, 1),
-                    Some(false) => {
-                        println!("{judged:?}\n{entry:?}\n{list:?}\n{:?}\n{unknown:?} {truths:?}", log.rows);
-                        (WRONG_ID, 1)
+        let Some(window) = task_window(&judged, evidence) else { return (judged, ids, reasons) };
+        // It is asked for after the log: what is charged there has its task by then.
+        let list = self.list(window, evidence.now + 5, skew);
+        let before = judged;
+        let tasks = AccountTasks::Listed { list: &list, known: &lost.named };
+        let judged = reconcile(&lost.unknown, &[], Evidence { tasks, ..evidence });
+        // The list names tasks, and changes no verdict.
+        let verdicts = |judged: &[Judged]| judged.iter().map(|judged| judged.verdict).collect::<Vec<_>>();
+        assert_eq!(verdicts(&before), verdicts(&judged), "seed {}", self.seed);
+        for ((before, judged), entry) in before.iter().zip(&judged).zip(&lost.unknown) {
+            let charged = judged.verdict == Verdict::Charged;
+            let right = judged.task_id.as_ref().map(|id| {
+                // Of requests that are the same it does not matter which is whose; no task is two requests'.
+                lost.tasks.remove(id) == entry.order.as_ref().map(|order| order.fingerprint.clone())
+            });
+            reasons.extend(right.is_none().then_some(judged.reason).filter(|_| charged));
+            ids.push(match right {
+                _ if !charged => continue,
+                None => (NAMELESS, 1),
+                Some(_) if before.task_id.is_some() => (REFUNDED, 1),
+                Some(true) => (NAMED, 1),
+                Some(false) => {
+                    if lost.blame == WRONG_ID {
+                        println!("{judged:?}\n{entry:?}\n{list:?}\n{:?}", evidence.log.rows);
                     }
-                });
-            }
+                    (lost.blame, 1)
+                }
+            });
         }
-        Case {
-            judged: truths.into_iter().zip(judged).collect(),
-            ids,
-            reasons,
-            as_assumed: foreign == 0 && !billed_otherwise,
-        }
+        (judged, ids, reasons)
     }
 }
+
+/// The lost create requests of a gateway.
+struct Lost {
+    unknown: Vec<Entry>,
+    /// Their tasks, with what was asked for.
+    tasks: BTreeMap<String, String>,
+    /// The tasks that the journal names.
+    named: HashSet<String>,
+    /// What a wrong id comes from.
+    blame: &'static str,
+}
+
+/// Verdicts, what the list did, and why it named no task.
+type Named = (Vec<Judged>, Vec<(&'static str, u32)>, Vec<&'static str>);
 
 fn cost(seconds: u64) -> i64 {
     i64::try_from(seconds * 100).unwrap()
 }
 
+fn task(id: &str, at: u64, seconds: u64, status: &str, prompt: &str) -> serde_json::Value {
+    let quota = if status == "FAILURE" { 0 } else { cost(seconds) };
+    serde_json::json!({"task_id": id, "submit_time": START + at, "quota": quota, "status": status,
+        "properties": {"origin_model_name": "m", "input": prompt}})
+}
+
+fn running(id: &str, at: u64, seconds: u64) -> serde_json::Value {
+    task(id, at, seconds, "IN_PROGRESS", "")
+}
+
+/// The verdicts by these rows of the log and these tasks of the account, of which the journal names `task_a` and `task_b`.
+fn judge_all(
+    unknown: &[Entry],
+    flying: &[Entry],
+    rows: &[Row],
+    tasks: &[serde_json::Value],
+    change: fn(&mut TaskList),
+) -> Vec<Judged> {
+    let (log, answered) = (log(rows), ["a", "b"].map(str::to_owned).into());
+    let used_units = rows.iter().map(|row| cost(row.3)).sum();
+    let (now, account, not_asked) = (START + 9000, Some(OURS), AccountTasks::NotAsked);
+    let evidence = Evidence { now, used_units, log: &log, answered: &answered, account, tasks: not_asked };
+    let window = task_window(&reconcile(unknown, flying, evidence), evidence).unwrap();
+    let mut pages = TaskPages::new(window.0, window.1);
+    let body = serde_json::json!({"success": true, "data": {"items": tasks, "total": tasks.len()}}).to_string();
+    pages.input(parse_account_tasks(&ApiResponse::new(200, Headers::new(), body)).unwrap());
+    let mut list = pages.list();
+    change(&mut list);
+    let known = ["task_a", "task_b"].map(str::to_owned).into();
+    reconcile(unknown, flying, Evidence { tasks: AccountTasks::Listed { list: &list, known: &known }, ..evidence })
+}
+
+/// A name, the account's tasks, a change of the list, and the task or the reason.
+type ListCase =
+    (&'static str, Vec<serde_json::Value>, fn(&mut TaskList), std::result::Result<&'static str, &'static str>);
+
 /// Each reason why a task is named or not, by the key's log and the account's list.
 #[test]
 fn each_case_of_a_list() {
     use Verdict::Charged;
-    let task = |id: &str, at: u64, seconds: u64, status: &str, prompt: &str| {
-        let quota = if status == "FAILURE" { 0 } else { cost(seconds) };
-        serde_json::json!({"task_id": id, "submit_time": START + at, "quota": quota, "status": status,
-            "properties": {"origin_model_name": "m", "input": prompt}})
-    };
-    let running = |id: &str, at: u64, seconds: u64| task(id, at, seconds, "IN_PROGRESS", "");
     let rows = [row(0, 2, "a", 6), row(5000, 2, "b", 6), row(1010, 2, "x", 6)];
     let [of_a, of_b, of_x] = [running("task_a", 0, 6), running("task_b", 5001, 6), running("task_x", 1012, 6)];
     let own = [of_a.clone(), of_b.clone(), of_x.clone()];
     let with = |more: serde_json::Value| [own.as_slice(), &[more]].concat();
-    let judge_all = |unknown: &[Entry],
-                     flying: &[Entry],
-                     rows: &[Row],
-                     tasks: &[serde_json::Value],
-                     change: fn(&mut TaskList)| {
-        let (log, answered) = (log(rows), ["a", "b"].map(str::to_owned).into());
-        let used_units = rows.iter().map(|row| cost(row.3)).sum();
-        let account = Some(OURS);
-        let evidence = Evidence {
-            now: START + 9000,
-            used_units,
-            log: &log,
-            answered: &answered,
-            account,
-            tasks: AccountTasks::NotAsked,
-        };
-        let window = task_window(&reconcile(unknown, flying, evidence), evidence).unwrap();
-        let mut pages = TaskPages::new(window.0, window.1);
-        let body = serde_json::json!({"success": true, "data": {"items": tasks, "total": tasks.len()}}).to_string();
-        pages.input(parse_account_tasks(&ApiResponse::new(200, Headers::new(), body)).unwrap());
-        let mut list = pages.list();
-        change(&mut list);
-        let known = ["task_a", "task_b"].map(str::to_owned).into();
-        reconcile(unknown, flying, Evidence { tasks: AccountTasks::Listed { list: &list, known: &known }, ..evidence })
-    };
     let nothing: fn(&mut TaskList) = |_| {};
     let one = [lost(START + 1000, 6)];
-    let cases: [(&str, Vec<serde_json::Value>, fn(&mut TaskList), Result<&str, &str>); 12] = [
+    let cases: [ListCase; 13] = [
         ("its task", own.to_vec(), nothing, Ok("task_x")),
         ("half a minute away", vec![of_a.clone(), of_b.clone(), running("task_x", 1040, 6)], nothing, Ok("task_x")),
         ("more than that", vec![of_a.clone(), of_b.clone(), running("task_x", 1041, 6)], nothing, Err("no such task")),
@@ -571,6 +600,12 @@ fn each_case_of_a_list() {
         ("it failed", vec![of_a.clone(), of_b.clone(), task("task_x", 1012, 6, "FAILURE", "")], nothing, Ok("task_x")),
         ("of another model", vec![of_a.clone(), of_b.clone()], nothing, Err("no such task")),
         ("the list of another account", vec![of_x.clone()], nothing, Err("lacks tasks of this key")),
+        (
+            "that of another account, which is as busy",
+            vec![running("task_p", 0, 6), running("task_q", 5001, 6), running("task_r", 1012, 6)],
+            nothing,
+            Err("lacks tasks of this key"),
+        ),
         ("no list", vec![], nothing, Err("lacks tasks of this key")),
         ("not whole", own.to_vec(), |list| list.is_whole = false, Err("more tasks of that time")),
         ("unreadable", own.to_vec(), |list| list.unreadable = 1, Err("cannot be read")),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::async_compat::BoxFuture;
-use crate::calls::client_core::{ClientCore, NoResponse, Turn, read_capped};
+use crate::calls::client_core::{ClientCore, NoResponse, Secret, Turn, read_capped};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Failure, Piece, PieceResponse, PieceStream};
 use crate::net::url::Url;
@@ -471,7 +471,7 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             headers.push(("Range", range_header(start, end)));
         }
         let exchange = async {
-            let response = match core.send(Phase::Content, &url, None, headers, None).await {
+            let response = match core.send(Phase::Content, &url, None, headers, &Secret::default()).await {
                 Ok((response, _)) => response,
                 Err(NoResponse::Refused(error)) => return Opened::Refused(error),
                 Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
