@@ -65,10 +65,10 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "examples/postgres-store.mjs", "examples/redis-store.mjs"]) {
       assert.ok(files.includes(needed), needed);
     }
-    assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|dist\/.*)$/.test(name)), files.join("\n"));
+    assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|examples\/.*|dist\/.*)$/.test(name)), files.join("\n"));
     const manifest = JSON.parse(readFileSync(join(folder, "node_modules/junfeiai/package.json"), "utf8"));
     assert.equal(manifest.dependencies, undefined);
     assert.doesNotMatch(JSON.stringify(manifest), /postinstall|preinstall/);
@@ -105,6 +105,23 @@ describe("the tarball", () => {
       include: ["*.mts", "*.cts"],
     }));
     await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error) => assert.fail(error.stdout));
+  });
+
+  test("the examples of stores fit the types of junfeiai, pg and ioredis", async () => {
+    const place = join(folder, "stores");
+    mkdirSync(join(place, "node_modules"), { recursive: true });
+    symlinkSync(join(here, "node_modules/ioredis"), join(place, "node_modules/ioredis"));
+    for (const name of ["postgres-store.mjs", "redis-store.mjs"]) cpSync(join(here, "examples", name), join(place, name));
+    writeFileSync(join(place, "use.mts"), `import { Client } from "junfeiai"; import { Redis } from "ioredis"; import type { Pool } from "pg";
+      import { postgresStore } from "./postgres-store.mjs"; import { redisStore } from "./redis-store.mjs";
+      export const use = (pool: Pool) => [new Client({ journal: postgresStore(pool) }), new Client({ journal: redisStore(new Redis(), "films") })];
+      // @ts-expect-error no pool
+      postgresStore(5);`);
+    writeFileSync(join(place, "tsconfig.json"), JSON.stringify({
+      compilerOptions: { strict: true, noEmit: true, allowJs: true, checkJs: true, target: "es2022", module: "nodenext", lib: ["es2023", "dom", "esnext.disposable"], types: ["node"], skipLibCheck: true },
+      include: ["*.mts", "*.mjs"],
+    }));
+    await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", place]).catch((error) => assert.fail(error.stdout));
   });
 
   test("the documents' examples run in Node, but for those that need a page or do not end", async () => {
