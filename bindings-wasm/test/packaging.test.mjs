@@ -1,7 +1,7 @@
 // The packed tarball, installed as a user installs it: Node ESM and CJS, TypeScript strict, Vite, webpack, publint, attw.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -15,6 +15,8 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const npm = join(root, "target/npm");
 const tarball = join(npm, readdirSync(npm).find((name) => name.endsWith(".tgz")));
 const tool = (name) => join(here, "node_modules/.bin", name);
+// The other engines and bundlers: tests/engines/run.mjs.
+const newest = join(here, "node_modules/node26/bin/node");
 let folder, emulator, browser, task;
 
 /** Every example of the repository's documents, by the collector that all languages use. */
@@ -137,6 +139,46 @@ describe("the tarball", () => {
     }
   });
 
+  test("in the newest Node", { skip: existsSync(newest) ? false : `npm has no Node 26 for ${process.platform}-${process.arch}` }, async () => {
+    const size = String((await emulator.video(task)).length);
+    for (const file of ["esm.mjs", "cjs.cjs"]) {
+      assert.equal((await run(newest, [file], { cwd: folder })).stdout.trim(), `${size} true function`);
+    }
+  });
+
+  test("bundled by esbuild for Node, ESM and CJS, and moved away", async () => {
+    const { build } = await import("esbuild");
+    const size = String((await emulator.video(task)).length);
+    const away = mkdtempSync(join(tmpdir(), "junfeiai-moved-"));
+    try {
+      for (const [format, file] of [["esm", "esm.mjs"], ["cjs", "cjs.cjs"]]) {
+        const text = readFileSync(join(folder, file), "utf8").replace(/const same = .*/, "const same = true;");
+        await build({ stdin: { contents: text, resolveDir: folder }, bundle: true, platform: "node", format, outfile: join(away, file), logLevel: "error" });
+        assert.equal((await run(process.execPath, [file], { cwd: away })).stdout.trim(), `${size} true function`);
+      }
+    } finally {
+      rmSync(away, { recursive: true, force: true });
+    }
+  });
+
+  test("TypeScript with lib [\"ES2022\"], NodeNext and Bundler, its declarations checked", async () => {
+    for (const [module, moduleResolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+      const place = join(folder, `types-${moduleResolution}`);
+      mkdirSync(place);
+      writeFileSync(join(place, "package.json"), JSON.stringify({ type: "module" }));
+      writeFileSync(join(place, "use.ts"), `import { Client, type ManyOptions } from "junfeiai"; import { createProxyHandler } from "junfeiai/server";
+        import { registerPlayback } from "junfeiai/playback"; import { ready } from "junfeiai/slim"; import { Video } from "junfeiai/inline";
+        export const options: ManyOptions = { onCreated: ({ index, taskId }) => console.log(index + 1, taskId.length), onProgress: ({ task }) => task.id };
+        // @ts-expect-error an option that does not exist
+        export const client = new Client({ pollInterval: 5 });
+        export { createProxyHandler, registerPlayback, ready, Video };`);
+      writeFileSync(join(place, "tsconfig.json"), JSON.stringify({
+        compilerOptions: { strict: true, noEmit: true, target: "es2022", lib: ["ES2022"], types: ["node"], skipLibCheck: false, module, moduleResolution }, include: ["use.ts"],
+      }));
+      await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", place]).catch((error) => assert.fail(error.stdout));
+    }
+  });
+
   test("publint and attw find nothing", async () => {
     await run(tool("publint"), ["run", tarball, "--strict"]).catch((error) => assert.fail(error.stdout + error.stderr));
     // The wasm file and the worker are no modules to import.
@@ -170,6 +212,24 @@ describe("bundlers, with no plugin", () => {
     assert.ok(readdirSync(join(folder, "out-webpack")).some((name) => name.endsWith(".wasm")));
     const place = await site({ "/": join(folder, "out-webpack") });
     await shows(place).finally(place.stop);
+  });
+
+  test("a page whose policy forbids WebAssembly names the directive, and sends nothing", async () => {
+    const place = await site({
+      "/": folder,
+      "/policy": (request, response) => response.writeHead(200, { "Content-Type": "text/html", "Content-Security-Policy": "script-src 'self'" })
+        .end('<!doctype html><title>waiting</title><link rel="icon" href="data:,"><script type="module" src="/forbidden.js"></script>'),
+    });
+    writeFileSync(join(folder, "forbidden.js"), readFileSync(join(folder, "page.js"), "utf8").replace('"junfeiai"', '"/node_modules/junfeiai/dist/browser.js"'));
+    await emulator.forget();
+    try {
+      const page = await open(browser, `${place.origin}/policy`);
+      await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 20_000 });
+      assert.match(await page.title(), /^JunFeiAIError: .*add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy$/);
+      assert.deepEqual(await emulator.requests(), []);
+    } finally {
+      place.stop();
+    }
   });
 
   test("a plain page", async () => {
