@@ -145,7 +145,7 @@ def main():
         parser.error("--rounds must be 1 or more")
     table = suites.suites()
     suites.check_names(options.suites, table)
-    names = [name for name in options.suites or table if name not in suites.CHECKS]
+    names = [name for name in options.suites or table if name not in suites.CHECKS and (options.suites or name not in suites.LARGE)]
     if not names:
         parser.error(f"these run no tests: {', '.join(options.suites)}")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1, 1 << 31)

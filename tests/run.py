@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every suite of every language and ends with a line for each, then `N passed, N failed`.
 
-    tests/run.py            all suites
+    tests/run.py            all suites, without those that only `make test-all` runs
     tests/run.py core docs  only these
 
 A suite passes when its command succeeds, no test failed, and it ran as many tests as there are: those its runner said
@@ -28,6 +28,9 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 
 # Four times what the longest suite takes on a quiet machine, builds from nothing included.
 SUITE_SECONDS = 2400
+
+# Run by `make test-all`, or when they are named: they install gigabytes.
+LARGE = {"engines"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -78,6 +81,7 @@ def suites():
         "npm-node": [*node, *NODE_TESTS],
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
+        "engines": ["node", "tests/engines/run.mjs"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
         "security": [sys.executable, "tests/security/run.py"],
@@ -295,7 +299,7 @@ def main(names):
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"property tests: PROPTEST_RNG_SEED={ENV['PROPTEST_RNG_SEED']}", flush=True)
     lines, skipped, total_passed, total_failed = [], [], 0, 0
-    for name in names or table:
+    for name in names or [name for name in table if name not in LARGE or ENV.get("JUNFEIAI_ALL")]:
         begun = time.monotonic()
         print(f"== {name}: {' '.join(map(str, table[name]))}", flush=True)
         counts, output = run(name, table[name], LOGS / f"{name}.log")

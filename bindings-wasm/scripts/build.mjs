@@ -110,9 +110,53 @@ function shorten(text, { imports, exports }) {
 
 const wasmBytes = ({ glue }) => readFileSync(join(glue, "junfeiai.wasm"));
 
-/** What of the glue would end a Node process after a panic. */
+/** Changes what of the glue would end a Node process after a panic, and shortens what stands in it for each method. */
 function soften(glue) {
   const changes = [
+    // What stands in each class of the glue, once for all of them.
+    [/if \((\w+)\.__wbg_inst !== undefined && \1\.__wbg_inst !== __wbg_instance_id\) \{\s*throw new Error\('[^']*'\);\s*\}/g, "live($1);"],
+    [/(obj|this)\.__wbg_ptr = (.*);\s*Object\.defineProperty\(\1, '__wbg_inst'.*\s*(\w+)\.register\(\1, .*\s*return \1;/g, "return wrapped($1, $2, $3);"],
+    [/__destroy_into_raw\(\) \{\s*const ptr = this\.__wbg_ptr;\s*this\.__wbg_ptr = 0;\s*(\w+)\.unregister\(this\);\s*return ptr;\s*\}\s*free\(\) \{\s*const ptr = this\.__destroy_into_raw\(\);/g,
+      "free() {\n const ptr = dropped(this, $1);"],
+    // What stood in their place is in every engine that can run this.
+    [/\(typeof FinalizationRegistry === 'undefined'\)\s*\? .*\s*: new FinalizationRegistry\(\(\{ ptr, instance \}\) => \{\s*if \(instance === __wbg_instance_id\) (.*);\s*\}\)/g,
+      "finalizer((ptr) => $1)"],
+    [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?\n\}\n/g, ""],
+    [/const ret = typeof (global|self|window) === 'undefined' \? undefined : \1;\s*return .*;/g, "return 0;"],
+    [/$(?![^])/g, `
+      function live({ __wbg_inst }) {
+        if (__wbg_inst !== undefined && __wbg_inst !== __wbg_instance_id) throw new Error("Invalid stale object from previous Wasm instance");
+      }
+      function wrapped(obj, ptr, finalization) {
+        obj.__wbg_ptr = ptr;
+        obj.__wbg_inst = __wbg_instance_id;
+        finalization.register(obj, { ptr, instance: __wbg_instance_id }, obj);
+        return obj;
+      }
+      function dropped(obj, finalization) {
+        const ptr = obj.__wbg_ptr;
+        obj.__wbg_ptr = 0;
+        finalization.unregister(obj);
+        return ptr;
+      }
+      function caught(f) {
+        return (...args) => handleError(f, args);
+      }
+      function finalizer(free) {
+        return new FinalizationRegistry(({ ptr, instance }) => { if (instance === __wbg_instance_id) free(ptr); });
+      }`],
+    [/"`WebAssembly\.instantiateStreaming` failed[^"]*"/g, '"junfeiai: serve the wasm file as application/wasm"'],
+    [/^( +\w+): function\(/gm, "$1("],
+    [/^( +\w+)\(\) \{ return handleError\(function \(([^)]*)\) \{([^]*?)\}, arguments\); \},/gm, "$1: caught(($2) => {$3}),"],
+    // They are always called with an object.
+    [/if \((module|module_or_path) !== undefined\) \{\s*if \([^]*?deprecated[^]*?\}\s*\}\n/g, "({ $1 } = $1);\n"],
+    [/ \$\{module\.statusText\} fetching '\$\{module\.url\}'/g, " ${module.url}"],
+    // `engine.ts` loads it once. A response of another origin that hides its headers has no such type either.
+    [/__wbg_init as default/g, "__wbg_init_once as default"],
+    [/const validResponse = .*\s*if \(validResponse && /g, "if ("],
+    [/function expectedResponseType\(type\) \{[^]*?return false;\s*\}/g, ""],
+    // No `using` inside of the package.
+    [/^if \(Symbol\.dispose\) .*$/gm, ""],
     // A panic inside of a microtask: the engine catches it.
     [/\bqueueMicrotask\(/g, 'globalThis[Symbol.for("junfeiai.microtask")]('],
     // A timer from before a restart of the module: nothing waits for it any more.
@@ -124,17 +168,25 @@ function soften(glue) {
   }, glue);
 }
 
+/** A module that gives the wasm file, which is in it as text. Node's is large and is packed. */
+function inlined(made) {
+  const bytes = wasmBytes(made);
+  if (made === BUILDS.page) return `export const wasm = () => Uint8Array.from(atob("${bytes.toString("base64")}"), (c) => c.charCodeAt(0));`;
+  return `import { brotliDecompressSync } from "node:zlib";
+    export const wasm = () => brotliDecompressSync(Buffer.from("${brotliCompressSync(bytes).toString("base64")}", "base64"));`;
+}
+
 /** The names in the sources that begin with `#`. */
-function names(main, made = BUILDS.page) {
+function names(main, made = BUILDS.page, builtins = "builtins") {
   return {
     name: "names",
     setup(build) {
       build.onResolve({ filter: /^#glue$/ }, () => ({ path: join(made.glue, "junfeiai.js") }));
       build.onResolve({ filter: /^#main$/ }, () => ({ path: main, external: true }));
+      build.onResolve({ filter: /^#builtins$/ }, () => ({ path: join(here, `ts/${builtins}.ts`) }));
+      build.onResolve({ filter: /^#wasm$/ }, () => ({ path: "./junfeiai.wasm", external: true }));
       build.onResolve({ filter: /^#inline$/ }, () => ({ path: "inline", namespace: "inline" }));
-      build.onLoad({ filter: /.*/, namespace: "inline" }, () => ({
-        contents: `export const wasm = () => Uint8Array.from(atob("${wasmBytes(made).toString("base64")}"), (c) => c.charCodeAt(0));`,
-      }));
+      build.onLoad({ filter: /.*/, namespace: "inline" }, () => ({ contents: inlined(made), resolveDir: here }));
       build.onLoad({ filter: /glue(-page)?\/junfeiai\.js$/ }, ({ path }) => ({ contents: soften(readFileSync(path, "utf8")) }));
     },
   };
@@ -143,7 +195,7 @@ function names(main, made = BUILDS.page) {
 async function bundle() {
   const entry = (name) => join(here, `ts/entries/${name}.ts`);
   const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning", minify: true };
-  const esm = { ...common, format: "esm", platform: "browser" };
+  const esm = { ...common, format: "esm", platform: "browser", mangleProps: /^(__wbg_ptr|__wbg_inst|__wrap|shaped)$/ };
   // Node shows the line that an uncaught error comes from: it is one that can be read.
   const ofNode = { ...common, format: "cjs", platform: "node", minify: false };
   await Promise.all([
@@ -163,6 +215,16 @@ async function bundle() {
       plugins: [names("./node.cjs", BUILDS.node)], define: { "import.meta.url": "undefined" },
     }),
     esbuild.build({ ...ofNode, entryPoints: [entry("server")], outfile: join(dist, "server.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
+    // For bundlers, which cannot follow a `createRequire` and move what they make away from the wasm file.
+    esbuild.build({
+      ...ofNode, format: "esm", entryPoints: [entry("node-module")], outfile: join(dist, "node.module.js"),
+      plugins: [names("./node.module.js", BUILDS.node, "builtins-static")], define: { "import.meta.url": "undefined" },
+    }),
+    esbuild.build({ ...ofNode, format: "esm", entryPoints: [entry("server")], outfile: join(dist, "server.module.js"), plugins: [names("./node.module.js", BUILDS.node)] }),
+    esbuild.build({ ...esm, entryPoints: [entry("workerd")], outfile: join(dist, "workerd.js"), plugins: [names("./workerd.js")], inject: [join(here, "ts/workerd-globals.ts")] }),
+    esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.workerd.js"), plugins: [names("./workerd.js")] }),
+    // For jest with jsdom and others that require what a page loads.
+    esbuild.build({ ...esm, format: "cjs", entryPoints: [entry("inline")], outfile: join(dist, "browser.cjs"), plugins: [names("./browser.cjs")], define: { "import.meta.url": "undefined" } }),
   ]);
   cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));
@@ -197,6 +259,7 @@ function pack() {
   const manifest = { ...JSON.parse(readFileSync(join(here, "npm.json"), "utf8")), version };
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   for (const file of ["README.md", "README.zh-CN.md"]) cpSync(join(here, file), join(out, file));
+  cpSync(join(here, "examples"), join(out, "examples"), { recursive: true });
   for (const file of ["LICENSE-APACHE", "LICENSE-MIT"]) cpSync(join(root, file), join(out, file));
   run("npm", ["pack", "--silent", "--pack-destination", npm], { cwd: out });
   return join(npm, `junfeiai-${version}.tgz`);

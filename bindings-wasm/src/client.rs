@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use js_sys::{Function, Promise};
 use junfeiai::platform::wasm::{FetchTransport, JsTimer};
-use junfeiai::{CheckOptions, Client, ClientBuilder, CreateTracker, ErrorKind, Image, Phase, VideoRequest};
+use junfeiai::{CheckOptions, Client, ClientBuilder, CreateTracker, ErrorKind, Image, Phase, VideoRequest, Wait};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
@@ -75,7 +75,7 @@ impl RawClient {
     ) -> Promise {
         let wait = policy(&self.client, options).and_then(|policy| {
             let request = read(request).map_err(|error| convert::error(&error))?;
-            Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell))
+            Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell, 0))
         });
         match wait {
             Ok(wait) => promise_with(signal, |token| {
@@ -97,23 +97,29 @@ impl RawClient {
         RawMany::new(CreateTracker::new(), self.client.videos().as_completed(ids))
     }
 
-    /// A task for each request, at most so many alive at a time. The keys are the requests' numbers.
+    /// A task for each request, at most so many alive at a time. The keys are the requests' numbers. `tell` is called as in
+    /// [`RawClient::generate`], with the request's number as well.
     #[wasm_bindgen(js_name = generateMany)]
     pub fn generate_many(
         &self,
         requests: Vec<JsValue>,
         concurrency: f64,
         tracker: &RawTracker,
+        options: JsValue,
+        tell: Option<Function>,
     ) -> Result<RawMany, JsValue> {
         if concurrency.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&concurrency) {
             let text = "concurrency must be a whole number, at least 1";
             return Err(convert::refusal(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
+        let policy = policy(&self.client, options)?;
+        let each = move |number, wait: Wait| with_progress(wait.policy(policy.clone()), tell.clone(), number);
         let begin = || {
             // One that cannot be read is refused before anything is paid for.
             let requests = requests.into_iter().map(read).collect::<junfeiai::Result<Vec<_>>>()?;
             let tracker = &tracker.tracker;
-            let stream = self.client.videos().tracked(tracker).generate_many(requests, concurrency as usize)?;
+            let stream =
+                self.client.videos().tracked(tracker).generate_many_with(requests, concurrency as usize, each)?;
             Ok(RawMany::new(tracker.clone(), Box::pin(stream.map(|(number, result)| (number as u32, result)))))
         };
         begin().map_err(|error: junfeiai::Error| convert::error(&error))

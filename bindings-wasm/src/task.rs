@@ -30,12 +30,12 @@ pub(crate) fn policy(client: &Client, options: JsValue) -> Result<WaitPolicy, Js
     read.map(|()| policy).map_err(|error| convert::error(&error))
 }
 
-/// The caller's callback for every state of a task. What it throws is the wrapper's business.
-pub(crate) fn with_progress(wait: Wait, tell: Option<Function>) -> Wait {
+/// The caller's callback for every state of a task, with the number of its request. What it throws is the wrapper's business.
+pub(crate) fn with_progress(wait: Wait, tell: Option<Function>, number: usize) -> Wait {
     match tell {
         None => wait,
         Some(tell) => wait.on_progress(move |task| {
-            let _ = tell.call1(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into());
+            let _ = tell.call2(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into(), &(number as u32).into());
         }),
     }
 }
@@ -64,7 +64,7 @@ impl RawTask {
     /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.
     pub fn wait(&self, options: JsValue, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
         let wait = match policy(self.task.client(), options) {
-            Ok(policy) => with_progress(self.task.wait().policy(policy), tell),
+            Ok(policy) => with_progress(self.task.wait().policy(policy), tell, 0),
             Err(error) => return Promise::reject(&error),
         };
         promise_for(Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })

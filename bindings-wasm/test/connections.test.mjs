@@ -88,6 +88,8 @@ const machine = `${process.platform}-${process.arch}`;
 const { arch } = process;
 const engines = {
   deno: [engine("deno", [`@deno/${machine}-glibc`, `@deno/${machine}`], "deno"), ["run", "--allow-all", "--quiet", "-"]],
+  // What it may not read of the environment counts as not set.
+  "deno without --allow-env": [engine("deno", [`@deno/${machine}-glibc`, `@deno/${machine}`], "deno"), ["run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-read", "--quiet", "-"]],
   bun: [engine("bun", [`@oven/bun-linux-${arch === "arm64" ? "aarch64" : arch}`, `@oven/bun-darwin-${arch === "arm64" ? "aarch64" : arch}`], "bin/bun"), ["run", "-"]],
 };
 for (const [name, [path, args]] of Object.entries(engines)) {

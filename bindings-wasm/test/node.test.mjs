@@ -41,6 +41,15 @@ beforeEach(async () => {
 });
 
 describe("the main job", () => {
+  test("a client with a path as its address can be made where pages are rendered, and says with the first call that it needs a page", async () => {
+    for (const options of [{ baseURL: "/api/junfeiai" }, { endpoint: "/api/junfeiai" }, { baseURL: "./api" }]) {
+      const { videos } = new Client(options);
+      const error = await videos.create("a ball").then(() => assert.fail("it was sent"), (thrown) => thrown);
+      assert.deepEqual([error.code, error.phase, error.maybeExecuted], ["config", "config", false]);
+    }
+    assert.throws(() => new Client({ baseURL: "api/junfeiai" }), { code: "config", field: "baseURL" });
+  });
+
   test("create, wait with progress, read in every way", async () => {
     const task = await client.videos.create({ model: "grok-image-video", prompt: "a red ball", seconds: 6, size: "1280x720" });
     assert.ok(task instanceof Task);

@@ -1,7 +1,7 @@
 // The packed tarball, installed as a user installs it: Node ESM and CJS, TypeScript strict, Vite, webpack, publint, attw.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -15,6 +15,8 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const npm = join(root, "target/npm");
 const tarball = join(npm, readdirSync(npm).find((name) => name.endsWith(".tgz")));
 const tool = (name) => join(here, "node_modules/.bin", name);
+// The other engines and bundlers: tests/engines/run.mjs.
+const newest = join(here, "node_modules/node26/bin/node");
 let folder, emulator, browser, task;
 
 /** Every example of the repository's documents, by the collector that all languages use. */
@@ -65,10 +67,10 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "examples/postgres-store.mjs", "examples/redis-store.mjs"]) {
       assert.ok(files.includes(needed), needed);
     }
-    assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|dist\/.*)$/.test(name)), files.join("\n"));
+    assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|examples\/.*|dist\/.*)$/.test(name)), files.join("\n"));
     const manifest = JSON.parse(readFileSync(join(folder, "node_modules/junfeiai/package.json"), "utf8"));
     assert.equal(manifest.dependencies, undefined);
     assert.doesNotMatch(JSON.stringify(manifest), /postinstall|preinstall/);
@@ -107,6 +109,23 @@ describe("the tarball", () => {
     await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error) => assert.fail(error.stdout));
   });
 
+  test("the examples of stores fit the types of junfeiai, pg and ioredis", async () => {
+    const place = join(folder, "stores");
+    mkdirSync(join(place, "node_modules"), { recursive: true });
+    symlinkSync(join(here, "node_modules/ioredis"), join(place, "node_modules/ioredis"));
+    for (const name of ["postgres-store.mjs", "redis-store.mjs"]) cpSync(join(here, "examples", name), join(place, name));
+    writeFileSync(join(place, "use.mts"), `import { Client } from "junfeiai"; import { Redis } from "ioredis"; import type { Pool } from "pg";
+      import { postgresStore } from "./postgres-store.mjs"; import { redisStore } from "./redis-store.mjs";
+      export const use = (pool: Pool) => [new Client({ journal: postgresStore(pool) }), new Client({ journal: redisStore(new Redis(), "films") })];
+      // @ts-expect-error no pool
+      postgresStore(5);`);
+    writeFileSync(join(place, "tsconfig.json"), JSON.stringify({
+      compilerOptions: { strict: true, noEmit: true, allowJs: true, checkJs: true, target: "es2022", module: "nodenext", lib: ["es2023", "dom", "esnext.disposable"], types: ["node"], skipLibCheck: true },
+      include: ["*.mts", "*.mjs"],
+    }));
+    await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", place]).catch((error) => assert.fail(error.stdout));
+  });
+
   test("the documents' examples run in Node, but for those that need a page or do not end", async () => {
     const { transform } = await import("esbuild");
     const path = `${dirname(process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator"))}:${process.env.PATH}`;
@@ -117,6 +136,46 @@ describe("the tarball", () => {
       const place = mkdtempSync(join(folder, "example-"));
       writeFileSync(join(place, "example.mjs"), (await transform(code, { loader: "ts", format: "esm", target: "es2022" })).code);
       await run(process.execPath, ["example.mjs"], { cwd: place, env, timeout: 60_000 }).catch((error) => assert.fail(`${name}: ${error.stderr}`));
+    }
+  });
+
+  test("in the newest Node", { skip: existsSync(newest) ? false : `npm has no Node 26 for ${process.platform}-${process.arch}` }, async () => {
+    const size = String((await emulator.video(task)).length);
+    for (const file of ["esm.mjs", "cjs.cjs"]) {
+      assert.equal((await run(newest, [file], { cwd: folder })).stdout.trim(), `${size} true function`);
+    }
+  });
+
+  test("bundled by esbuild for Node, ESM and CJS, and moved away", async () => {
+    const { build } = await import("esbuild");
+    const size = String((await emulator.video(task)).length);
+    const away = mkdtempSync(join(tmpdir(), "junfeiai-moved-"));
+    try {
+      for (const [format, file] of [["esm", "esm.mjs"], ["cjs", "cjs.cjs"]]) {
+        const text = readFileSync(join(folder, file), "utf8").replace(/const same = .*/, "const same = true;");
+        await build({ stdin: { contents: text, resolveDir: folder }, bundle: true, platform: "node", format, outfile: join(away, file), logLevel: "error" });
+        assert.equal((await run(process.execPath, [file], { cwd: away })).stdout.trim(), `${size} true function`);
+      }
+    } finally {
+      rmSync(away, { recursive: true, force: true });
+    }
+  });
+
+  test("TypeScript with lib [\"ES2022\"], NodeNext and Bundler, its declarations checked", async () => {
+    for (const [module, moduleResolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+      const place = join(folder, `types-${moduleResolution}`);
+      mkdirSync(place);
+      writeFileSync(join(place, "package.json"), JSON.stringify({ type: "module" }));
+      writeFileSync(join(place, "use.ts"), `import { Client, type ManyOptions } from "junfeiai"; import { createProxyHandler } from "junfeiai/server";
+        import { registerPlayback } from "junfeiai/playback"; import { ready } from "junfeiai/slim"; import { Video } from "junfeiai/inline";
+        export const options: ManyOptions = { onCreated: ({ index, taskId }) => console.log(index + 1, taskId.length), onProgress: ({ task }) => task.id };
+        // @ts-expect-error an option that does not exist
+        export const client = new Client({ pollInterval: 5 });
+        export { createProxyHandler, registerPlayback, ready, Video };`);
+      writeFileSync(join(place, "tsconfig.json"), JSON.stringify({
+        compilerOptions: { strict: true, noEmit: true, target: "es2022", lib: ["ES2022"], types: ["node"], skipLibCheck: false, module, moduleResolution }, include: ["use.ts"],
+      }));
+      await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", place]).catch((error) => assert.fail(error.stdout));
     }
   });
 
@@ -153,6 +212,24 @@ describe("bundlers, with no plugin", () => {
     assert.ok(readdirSync(join(folder, "out-webpack")).some((name) => name.endsWith(".wasm")));
     const place = await site({ "/": join(folder, "out-webpack") });
     await shows(place).finally(place.stop);
+  });
+
+  test("a page whose policy forbids WebAssembly names the directive, and sends nothing", async () => {
+    const place = await site({
+      "/": folder,
+      "/policy": (request, response) => response.writeHead(200, { "Content-Type": "text/html", "Content-Security-Policy": "script-src 'self'" })
+        .end('<!doctype html><title>waiting</title><link rel="icon" href="data:,"><script type="module" src="/forbidden.js"></script>'),
+    });
+    writeFileSync(join(folder, "forbidden.js"), readFileSync(join(folder, "page.js"), "utf8").replace('"junfeiai"', '"/node_modules/junfeiai/dist/browser.js"'));
+    await emulator.forget();
+    try {
+      const page = await open(browser, `${place.origin}/policy`);
+      await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 20_000 });
+      assert.match(await page.title(), /^JunFeiAIError: .*add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy$/);
+      assert.deepEqual(await emulator.requests(), []);
+    } finally {
+      place.stop();
+    }
   });
 
   test("a plain page", async () => {

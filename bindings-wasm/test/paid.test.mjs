@@ -65,7 +65,7 @@ const getter = (name) => Object.defineProperty({}, name, { enumerable: true, get
 const CALLS = {
   create: { options: ["signal"], go: (videos, request, options) => videos.create(request, options) },
   generate: { options: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (videos, request, options) => videos.generate(request, options) },
-  generateMany: { options: ["signal", "concurrency"], go: (videos, request, options) => drain(videos.generateMany([request], options)) },
+  generateMany: { options: ["signal", "concurrency", "timeoutMs", "pollIntervalMs", "onCreated", "onProgress"], go: (videos, request, options) => drain(videos.generateMany([request], options)) },
 };
 const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images", "extra", "validate", "unknown"];
 
@@ -94,7 +94,7 @@ describe("hostile values", () => {
           // For ever until the first look: nothing to wait for here.
           if (option === "pollIntervalMs" && ["infinity", "huge"].includes(kind)) continue;
           const { error, sent } = await judge(`${verb} ${option}: ${kind}`, () => go(client.videos, "a ball", { [option]: value() }));
-          const fine = { timeoutMs: ["infinity", "half", "huge"], pollIntervalMs: ["half"], onProgress: ["function", "functionProxy"] }[option] ?? [];
+          const fine = { timeoutMs: ["infinity", "half", "huge"], pollIntervalMs: ["half"], onProgress: ["function", "functionProxy"], onCreated: ["function", "functionProxy"] }[option] ?? [];
           if (!fine.includes(kind)) assert.equal(sent, 0, `${verb} ${option}: ${kind} paid`);
           if (error && sent === 0) assert.equal(error.field, option, `${verb} ${option}: ${kind}: ${error.message}`);
         }
@@ -133,7 +133,7 @@ describe("hostile values", () => {
       const [verb, { options, go }] = pick(Object.entries(CALLS));
       const request = { prompt: "a ball", [pick(FIELDS)]: HOSTILE[pick(Object.keys(HOSTILE))](), [pick(FIELDS)]: HOSTILE[pick(Object.keys(HOSTILE))]() };
       const given = { timeoutMs: 300, [pick(options)]: HOSTILE[pick(Object.keys(HOSTILE))]() };
-      if (verb !== "generate") delete given.timeoutMs;
+      if (verb === "create") delete given.timeoutMs;
       if (typeof given.pollIntervalMs === "number" && given.pollIntervalMs > 1e6) continue;
       await judge(`JUNFEIAI_SEED=${seed}, round ${round}, ${verb} ${inspect(request)} ${inspect(given)}`, () => go(client.videos, request, given));
     }
@@ -335,6 +335,8 @@ describe("left early", () => {
     });
     assert.equal(error.code, "cancelled");
     assert.match(lines.join(), /task_1, (task_2, )?task_3$/);
+    assert.deepEqual(error.taskIds.filter((id) => id !== "task_2"), ["task_1", "task_3"]);
+    assert.equal(error.taskId, null);
     // To its end it leaves nothing.
     assert.deepEqual(await warned(() => drain(client.videos.generateMany(["a", "b"]))), []);
   });

@@ -75,17 +75,21 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   };
 }
 
+/** A call with the caller's signal and callback, in as many steps as it has. `end` is called last. */
+export interface Guard<A extends unknown[]> {
+  signal: AbortSignal;
+  tell: (...values: A) => void;
+  step<T>(work: () => Promise<T>): Promise<T>;
+  end(): void;
+}
+
 /**
- * Runs a call with the caller's signal and callback. What the callback throws or rejects with ends the call, and is what the
- * call ends with; it carries the task's id.
+ * What the callback throws or rejects with ends the call, and is what the step ends with, or the next one; it carries the task's id,
+ * and with `many` the ids of all that are still running.
  */
-export async function guarded<A extends unknown[], T>(
-  signal: AbortSignal | null | undefined,
-  callback: ((...values: A) => unknown) | null | undefined,
-  about: About | undefined,
-  work: (signal: AbortSignal | undefined, tell: ((...values: A) => void) | undefined) => Promise<T>,
-): Promise<T> {
-  if (!signal && !callback) return work(undefined, undefined);
+export function guard<A extends unknown[]>(
+  signal: AbortSignal | null | undefined, callback: ((...values: A) => unknown) | null | undefined, about?: About, many?: boolean,
+): Guard<A> {
   // The module listens to a signal of this engine, whatever the caller's is.
   const inner = new AbortController();
   const raised = (): void => { inner.abort(signal?.reason); };
@@ -97,17 +101,6 @@ export async function guarded<A extends unknown[], T>(
     failed ??= { error };
     inner.abort(error);
   };
-  const tell = callback ? (...values: A): void => {
-    if (failed) return;
-    try {
-      const result = callback(...values);
-      if (typeof result !== "object" || result === null) return;
-      const settled = Promise.resolve(result).then(() => { open.delete(settled); }, fail);
-      open.add(settled);
-    } catch (error) {
-      fail(error);
-    }
-  } : undefined;
   let deafen: (() => void) | undefined;
   try {
     if (signal?.aborted) raised();
@@ -115,17 +108,56 @@ export async function guarded<A extends unknown[], T>(
   } catch (cause) {
     throw own("invalid_request", "wait", "signal must be an AbortSignal", { field: "signal", cause });
   }
+  return {
+    signal: inner.signal,
+    tell(...values) {
+      if (failed) return;
+      try {
+        const result = callback?.(...values);
+        if (typeof result !== "object" || result === null) return;
+        const settled = Promise.resolve(result).then(() => { open.delete(settled); }, fail);
+        open.add(settled);
+      } catch (error) {
+        fail(error);
+      }
+    },
+    async step(work) {
+      try {
+        if (!failed) {
+          const value = await work();
+          // A callback that has rejected by now counts; one that is still pending is not waited for.
+          if (open.size > 0) await Promise.race([Promise.all(open), new Promise((resolve) => { setTimeout(resolve, 0); })]);
+          // What one of many tasks came to is given out first.
+          if (!failed || many && value !== undefined) return value;
+        }
+        throw new Error();
+      } catch (error) {
+        const { task_id, task_ids, maybe_executed } = about?.() ?? {};
+        const taskId = task_id ?? (error as Partial<JunFeiAIError>).taskId;
+        if (many) throw carrying(failed ? failed.error : error, { taskId, taskIds: task_ids?.length && task_ids, maybeExecuted: maybe_executed });
+        throw failed ? carrying(failed.error, { taskId }) : error;
+      }
+    },
+    end() {
+      ended = true;
+      deafen?.();
+    },
+  };
+}
+
+/** A call of one step. */
+export async function guarded<A extends unknown[], T>(
+  signal: AbortSignal | null | undefined,
+  callback: ((...values: A) => unknown) | null | undefined,
+  about: About | undefined,
+  work: (signal: AbortSignal | undefined, tell: ((...values: A) => void) | undefined) => Promise<T>,
+): Promise<T> {
+  if (!signal && !callback) return work(undefined, undefined);
+  const { signal: inner, tell, step, end } = guard(signal, callback, about);
   try {
-    const value = await work(inner.signal, tell);
-    // A callback that has rejected by now counts; one that is still pending is not waited for.
-    if (open.size > 0) await Promise.race([Promise.all(open), new Promise((resolve) => { setTimeout(resolve, 0); })]);
-    if (failed) throw new Error();
-    return value;
-  } catch (error) {
-    throw failed ? carrying(failed.error, about?.().task_id ?? (error as Partial<JunFeiAIError>).taskId) : error;
+    return await step(() => work(inner, callback ? tell : undefined));
   } finally {
-    ended = true;
-    deafen?.();
+    end();
   }
 }
 
@@ -134,17 +166,19 @@ const taskOf = (about: About | undefined): string => {
   return id ? ` (task ${id})` : "";
 };
 
-/** What a callback threw, with the task's id on it; an error around it, where it cannot carry the id. */
-function carrying(thrown: unknown, taskId: string | null | undefined): unknown {
-  if (!taskId) return thrown;
+/** What ended a call, with what is known of its tasks; an error around what a callback threw, where it cannot carry that. */
+function carrying(thrown: unknown, { taskId, ...more }: { taskId: string | null | undefined } & Record<string, unknown>): unknown {
+  const known = Object.entries({ taskId, ...more }).filter(([, value]) => value);
+  const add = (error: Record<string, unknown>): boolean => known.every(([name, value]) => {
+    error[name] ||= value;
+    return error[name] === value;
+  });
   try {
-    const error = thrown as { taskId?: unknown };
-    if (error.taskId === undefined || error.taskId === null) {
-      Object.defineProperty(error, "taskId", { value: taskId, configurable: true, enumerable: true, writable: true });
-    }
-    if (error.taskId === taskId) return thrown;
+    if (add(thrown as Record<string, unknown>)) return thrown;
   } catch { /* it is no object, or none that takes anything */ }
-  return own("cancelled", "wait", "a callback threw, which ended the call", { taskId, cause: thrown });
+  const around = own("cancelled", "wait", "a callback threw, which ended the call", { taskId: taskId ?? null, cause: thrown });
+  add(around as never);
+  return around;
 }
 
 /** Paid calls that run: what the program loses when it ends now. */
@@ -182,7 +216,10 @@ export function pay(): Paid {
   let facts: ReturnType<About> = {};
   const about = (): ReturnType<About> => {
     // After the end, and after a panic, what was known last.
-    try { facts = { task_id: tracker.taskIds()[0] ?? null, maybe_executed: tracker.maybeExecuted() }; } catch { /* see above */ }
+    try {
+      const task_ids = tracker.taskIds();
+      facts = { task_id: task_ids.length === 1 ? task_ids[0]! : null, task_ids, maybe_executed: tracker.maybeExecuted() };
+    } catch { /* see above */ }
     return facts;
   };
   return {

@@ -1,5 +1,5 @@
 import { imageOf, type RawMany, type RawTask, type RawVideo } from "#glue";
-import { guarded, leave, own, paid, pay, take } from "./calls.js";
+import { guard, guarded, leave, own, paid, pay, take, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
@@ -13,6 +13,16 @@ import { Video } from "./video.js";
 
 export interface CallOptions {
   signal?: AbortSignal | null | undefined;
+}
+
+/** Options of `generateMany`; those of a wait hold for each task. */
+export interface ManyOptions extends WaitOptions {
+  /** How many tasks are alive at a time. Default: 4. */
+  concurrency?: number | undefined;
+  /** Called as soon as a task exists, once for each: the place to keep its id. Default: none. */
+  onCreated?: ((created: { index: number; taskId: string }) => unknown) | undefined;
+  /** Called with each new task first, and with the task after every poll of it. Default: none. */
+  onProgress?: ((progress: { index: number; task: Task }) => unknown) | undefined;
 }
 
 /** What is left on a key. */
@@ -198,29 +208,47 @@ export class Videos {
     const client = await this.#handle.ready();
     const { signal } = take(options, ["signal"], "wait");
     const many = call(() => client.asCompleted([...ids].map(String)));
-    for await (const [id, ended] of this.#ended<string>(many, signal)) yield { id, ...ended };
+    const steps = guard(signal, undefined);
+    try {
+      for await (const [id, ended] of this.#ended<string>(many, steps)) yield { id, ...ended };
+    } finally {
+      steps.end();
+    }
   }
 
   /**
    * Creates a task for each request and waits for its video, at most `concurrency` (default 4) alive at a time. **This costs
    * money.** Every request is read before the first is sent. `break` ends it: no further task is created, those that exist keep running.
+   * What ends it with an error, a callback's own too, carries `taskIds`: the tasks that exist and that it did not give out.
    */
   async *generateMany(
-    requests: Iterable<VideoRequest | string>, options: CallOptions & { concurrency?: number | undefined } = {},
+    requests: Iterable<VideoRequest | string>, options: ManyOptions = {},
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
     const handle = this.#handle;
     await handle.ready();
-    const { signal, concurrency = 4 } = take(options, ["signal", "concurrency"], "create");
+    const { signal, timeoutMs, pollIntervalMs, concurrency = 4, onCreated, onProgress } =
+      take(options, [...WAIT, "concurrency", "onCreated", "onProgress"], "create");
     const shaped = await Promise.all(listOf(requests).map((request) => shapeRequest(request, encode)));
     const { tracker, about, end } = pay();
+    const created = new Set<number>();
+    let steps: Guard<[() => unknown]> | undefined;
     let left = true;
+    const notify = (raw: RawTask, index: number): void => {
+      const task = new Task(handle, "", raw);
+      if (!created.has(index)) steps?.tell(() => onCreated?.({ index, taskId: task.id }));
+      created.add(index);
+      steps?.tell(() => onProgress?.({ index, task }));
+    };
     try {
+      steps = guard(signal, (tell) => tell(), about, true);
       const most = typeof concurrency === "number" ? concurrency : NaN;
-      const many = call(() => handle.raw().generateMany(shaped, most, tracker));
-      for await (const [index, ended] of this.#ended<number>(many, signal, about)) yield { index, ...ended };
+      const many = call(() => handle.raw().generateMany(
+        shaped, most, tracker, waitOptions({ timeoutMs, pollIntervalMs }), (onCreated ?? onProgress) && notify as never));
+      for await (const [index, ended] of this.#ended<number>(many, steps, about)) yield { index, ...ended };
       left = false;
     } finally {
       if (left) leave([tracker], "generateMany was left before its end");
+      steps?.end();
       end();
     }
   }
@@ -282,11 +310,10 @@ export class Videos {
     yield* journalCalls().resumePending(this.#handle, folder, options);
   }
 
-  async *#ended<K>(many: RawMany, signal: AbortSignal | null | undefined, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {
+  async *#ended<K>(many: RawMany, { signal, step }: Guard<never>, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {
     try {
       for (;;) {
-        const next = await guarded(signal, undefined, about, (inner) =>
-          run(() => many.next(inner) as Promise<[K, RawVideo | null, unknown] | undefined>, inner, about));
+        const next = await step(() => run(() => many.next(signal) as Promise<[K, RawVideo | null, unknown] | undefined>, signal, about));
         if (next === undefined) return;
         const [key, raw, error] = next;
         yield [key, raw ? { video: new Video(this.#handle, raw), error: null } : { video: null, error: toError(error) as JunFeiAIError }];

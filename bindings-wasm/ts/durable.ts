@@ -29,5 +29,5 @@ export function setDurableWaits(waits: DurableWaits): void {
 /** @internal */
 export function durableWaits(): DurableWaits {
   if (known) return known;
-  throw own("config", "wait", "durable waits are not in the build for pages and workers: use wait(), or run this in Node, Bun or Deno");
+  throw own("config", "wait", "the build for pages and workers has no durable waits: use wait(), or run this in Node, Bun or Deno");
 }

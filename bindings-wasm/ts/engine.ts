@@ -8,22 +8,25 @@ import * as glue from "#glue";
 import { JunFeiAIError, internal, toError } from "./errors.js";
 import type { RawRecord } from "./raw.js";
 
+/** A `WebAssembly.Module`, where the program's types know it: `lib: ["ES2022"]` does not. */
+type Compiled = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
+
 /** What a loader may give: compiled or raw WebAssembly, or the response that brings it. */
-export type WasmSource = WebAssembly.Module | BufferSource | Response | Promise<Response>;
+export type WasmSource = Compiled | ArrayBuffer | ArrayBufferView | Response | Promise<Response>;
 
 let load: (() => Promise<WasmSource>) | undefined;
-let loadNow: (() => BufferSource) | undefined;
+let loadNow: (() => Compiled | ArrayBufferView | undefined) | undefined;
 let loading: Promise<void> | undefined;
 let loaded = false;
 let generation = 0;
 let lastWords: string | undefined;
 
-/** What is known of a call, for the error that ends it: the task, and whether a create may have been carried out. */
-export type About = () => Pick<RawRecord, "task_id" | "maybe_executed">;
+/** What is known of a call, for the error that ends it: the task or tasks, and whether a create may have been carried out. */
+export type About = () => Pick<RawRecord, "task_id" | "maybe_executed"> & { task_ids?: string[] };
 const waiting = new Map<(error: Error) => void, About | undefined>();
 
 /** Each entry point sets how the wasm file is loaded. */
-export function setLoader(how: { later?: () => Promise<WasmSource>; now?: () => BufferSource }): void {
+export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof loadNow }): void {
   load = how.later;
   loadNow = how.now;
 }
@@ -48,14 +51,31 @@ async function start(source?: WasmSource | URL | string): Promise<void> {
       text: "the wasm file is not loaded; with junfeiai/slim, call await ready(source) first",
     });
   }
-  await glue.default({ module_or_path: from as never });
+  try {
+    await glue.default({ module_or_path: from as never });
+  } catch (error) {
+    throw allowed(error);
+  }
   begin();
+}
+
+/** What compiling ended with, or what to do where a policy forbids it. */
+function allowed(error: unknown): unknown {
+  if (!/Content.Security.Policy|unsafe-eval|CSP|by embedder/.test(String(error))) return error;
+  const message = "WebAssembly is forbidden here: add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy";
+  return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message }, error);
 }
 
 /** Loads the module at once where that is possible; true when it is loaded. */
 export function tryNow(): boolean {
   if (!loaded && loadNow) {
-    glue.initSync({ module: loadNow() as never });
+    const module = loadNow();
+    if (module === undefined) return false;
+    try {
+      glue.initSync({ module: module as never });
+    } catch (error) {
+      throw allowed(error);
+    }
     begin();
   }
   return loaded;

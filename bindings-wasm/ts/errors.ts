@@ -38,6 +38,8 @@ export class JunFeiAIError extends Error {
   readonly requestId: string | null;
   /** The task this is about. Present on every error after a task exists. */
   readonly taskId: string | null;
+  /** After `generateMany` was ended by this error: the tasks that are still running, with nobody who waits for them. */
+  declare readonly taskIds?: readonly string[];
   /** The last status seen of that task. */
   readonly lastStatus: string | null;
   /** The option or request field at fault. */

@@ -1,6 +1,7 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import { RawClient } from "#glue";
 import { call, life, ready, tryNow } from "./engine.js";
+import { isPath } from "./values.js";
 
 export interface Shaped {
   options: Record<string, unknown>;
@@ -25,8 +26,9 @@ export class Handle {
   constructor(shaped: Shaped) {
     this.shaped = shaped;
     this.#make = maker(shaped);
-    // Where the module is there at once, wrong options are refused at once.
-    if (tryNow()) this.raw();
+    // Where the module is there at once, wrong options are refused at once; but a path of the page's server where there is no page,
+    // since pages are also rendered on servers, before they are sent: then with the first call.
+    if (tryNow() && !isPath(shaped.options["base_url"] ?? shaped.options["endpoint"])) this.raw();
   }
 
   /** True when `raw` can be called. */

@@ -12,17 +12,11 @@ import type { Agent, AgentOptions, ClientRequest, IncomingMessage, OutgoingHttpH
 import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import { RawClient, nodeWake } from "#glue";
+import { crypto, fs, http, https, tls } from "#builtins";
 import { own } from "./calls.js";
 import { call } from "./engine.js";
 import { forCreates } from "./fresh.js";
 import type { Shaped } from "./handle.js";
-
-// Loaded with the first request: a program that only imports the package does not pay for TLS.
-const http = (): typeof import("node:http") => require("node:http") as typeof import("node:http");
-const https = (): typeof import("node:https") => require("node:https") as typeof import("node:https");
-const tls = (): typeof import("node:tls") => require("node:tls") as typeof import("node:tls");
-const crypto = (): typeof import("node:crypto") => require("node:crypto") as typeof import("node:crypto");
-const fs = (): typeof import("node:fs") => require("node:fs") as typeof import("node:fs");
 
 /** Deno and Bun have `http` only by way of their `fetch`, which does not say how far a request was. */
 const isNode = !("Deno" in globalThis) && !process.versions["bun"];

@@ -4,16 +4,22 @@ import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
 import { CLIENT, REQUEST, type ClientOptions, type VideoRequest } from "./option-types.js";
-import type { ImageInput } from "./values.js";
+import { isPath, type ImageInput } from "./values.js";
 
 export type { ClientOptions, VideoRequest } from "./option-types.js";
 export type { ImageInput } from "./values.js";
 
-/** The variables that set options; the core judges them, and names them. */
+/** The variables that set options; the core judges them, and names them. One that may not be read (Deno without `--allow-env`) is not set. */
 function environment(): Record<string, string> {
   const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
   const names = ["JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL", "JUNFEIAI_VIDEO_BASE_URL"];
-  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  return Object.fromEntries(names.flatMap((name) => {
+    try {
+      return env[name] ? [[name, env[name]]] : [];
+    } catch {
+      return [];
+    }
+  }));
 }
 
 export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
@@ -31,10 +37,7 @@ const text = (value: unknown): unknown => (value instanceof URL ? value.href : v
 
 /** In a page a path names a place on the page's own server. */
 function absolute(value: unknown): unknown {
-  if (typeof value === "string" && /^\.{0,2}\//.test(value) && typeof location !== "undefined") {
-    return new URL(value, location.href).href;
-  }
-  return text(value);
+  return isPath(value) && typeof location !== "undefined" ? new URL(value, location.href).href : text(value);
 }
 
 export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
@@ -44,7 +47,7 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
-    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : name.endsWith("URL") ? absolute(value) : listed(value);
+    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : listed(value);
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
   return { options: defined(shaped), fetch: given.fetch };

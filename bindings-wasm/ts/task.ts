@@ -132,17 +132,14 @@ export class Task {
   }
 
   toJSON(): Record<string, unknown> {
-    const { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, chargedUnits, createdAt, startedAt, finishedAt } = this;
-    return { id, status, rawStatus, progress, videoURL, failReason, model, billedSeconds, chargedUnits, createdAt, startedAt, finishedAt };
+    const names = [
+      "id", "status", "rawStatus", "progress", "videoURL", "failReason", "model", "billedSeconds", "chargedUnits", "createdAt", "startedAt", "finishedAt",
+    ] as const;
+    return Object.fromEntries(names.map((name) => [name, this[name]]));
   }
 
   /** Frees its memory now instead of when it is collected. */
   [Symbol.dispose](): void {
     this.#part.free();
-  }
-
-  /** What Node's `util.inspect` and `console.log` show. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `Task { id: '${this.id}', status: '${this.status}', progress: ${String(this.progress)} }`;
   }
 }

@@ -32,3 +32,6 @@ export interface JournalStore {
   /** `"same"`: another API key of the same account was set; adds it to those whose tasks these are. */
   account?: "same" | undefined;
 }
+
+/** A place on the page's own server. @internal */
+export const isPath = (value: unknown): value is string => typeof value === "string" && /^\.{0,2}\//.test(value);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use junfeiai::ErrorKind::{CreateOutcomeUnknown, InvalidRequest, NotFound, PermissionDenied, TaskFailed};
+use junfeiai::ErrorKind::{CreateOutcomeUnknown, InvalidRequest, NotFound, PermissionDenied, TaskFailed, WaitTimeout};
 use junfeiai::protocol::{
     Collected, ScheduleMachine, SchedulePolicy, ScheduleStep, SlotId, SlotRequest, Time, WaitPolicy,
 };
@@ -363,6 +363,36 @@ async fn generate_many_keeps_its_bound_and_goes_on_after_failures() {
         videos.next().await.unwrap().1.unwrap();
         assert!(alive.load(std::sync::atomic::Ordering::SeqCst) <= taken + 2, "requests are taken one by one");
     }
+}
+
+#[tokio::test]
+async fn generate_many_lets_each_wait_be_set() {
+    let emulator = Emulator::builder().time_scale(600.0).start().unwrap();
+    emulator.set_scenario_json(r#"{"task":{"outcome":"stuck"}}"#).unwrap();
+    let client = builder(&emulator).build().unwrap();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(BTreeMap::new()));
+    let (noted, posts) = (seen.clone(), emulator.stats().posts);
+    let requests = ["a", "b", "c"].map(VideoRequest::new);
+    let videos = client.videos().generate_many_with(requests, 2, move |number, wait| {
+        let noted = noted.clone();
+        // The first call comes with the new task.
+        let wait =
+            wait.on_progress(move |task| _ = noted.lock().unwrap().entry(number).or_insert(task.id().to_owned()));
+        wait.timeout(Duration::from_millis(50))
+    });
+    let ended: BTreeMap<_, _> = videos
+        .unwrap()
+        .map(|(number, result)| {
+            let error = result.err().unwrap();
+            (number, (error.kind(), error.task_id().unwrap().to_owned()))
+        })
+        .collect()
+        .await;
+    assert_eq!(emulator.stats().posts - posts, 3);
+    let expected: BTreeMap<_, _> =
+        seen.lock().unwrap().iter().map(|(number, id)| (*number, (WaitTimeout, id.clone()))).collect();
+    assert_eq!(ended, expected);
+    assert_eq!(ended.len(), 3);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

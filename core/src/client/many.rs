@@ -95,13 +95,42 @@ impl Videos {
         I: IntoIterator<Item = VideoRequest>,
         I::IntoIter: MaybeSend + 'static,
     {
+        self.generate_many_with(requests, concurrency, |_, wait| wait)
+    }
+
+    /// [`Videos::generate_many`] where `each` sets what differs for a task: it gets the number of its request (from 0) and its
+    /// [`Wait`], before its create request is sent.
+    ///
+    /// ```no_run
+    /// # fn run(client: junfeiai::Client) -> junfeiai::Result<()> {
+    /// use junfeiai::VideoRequest;
+    ///
+    /// let requests = ["A red ball", "A blue ball"].map(VideoRequest::new);
+    /// let videos = client.videos().generate_many_with(requests, 8, |number, wait| {
+    ///     wait.on_progress(move |task| println!("request {number}: {} {:?}", task.id(), task.status()))
+    /// })?;
+    /// # drop(videos); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Videos::generate_many`].
+    pub fn generate_many_with<I>(
+        &self,
+        requests: I,
+        concurrency: usize,
+        mut each: impl FnMut(usize, Wait) -> Wait + MaybeSend + 'static,
+    ) -> Result<BoxStream<'static, (usize, Result<Video>)>>
+    where
+        I: IntoIterator<Item = VideoRequest>,
+        I::IntoIter: MaybeSend + 'static,
+    {
         if concurrency == 0 {
             let text = "concurrency must be at least 1: with 0 nothing would ever be created";
             return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
         let (videos, tracker) = (self.clone(), self.tracker.clone());
         let runs = requests.into_iter().enumerate();
-        let runs = runs.map(move |(number, request)| numbered(number, videos.generate(request)));
+        let runs = runs.map(move |(number, request)| numbered(number, each(number, videos.generate(request))));
         let (waiting, alive) = (Box::new(runs.fuse()), FuturesUnordered::new());
         Ok(Box::pin(Running { waiting, alive, most: concurrency, tracker }))
     }

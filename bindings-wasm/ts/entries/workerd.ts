@@ -1,0 +1,17 @@
+/** Cloudflare Workers: WebAssembly is compiled when it is deployed, so the wasm file is a module to import. */
+import { RawClient } from "#glue";
+import module from "#wasm";
+import { setSdkName } from "../client.js";
+import { call, setLoader } from "../engine.js";
+import { setMaker } from "../handle.js";
+
+// Its `fetch` refuses what only a browser has: cookies, a cache and a referrer to be left out.
+const ours: typeof fetch = (input, init = {}) => {
+  const { cache: _, credentials: __, referrerPolicy: ___, ...rest } = init;
+  return fetch(input, rest);
+};
+
+setSdkName("browser");
+setLoader({ now: () => module });
+setMaker(({ options, fetch: given = ours }) => () => call(() => new RawClient(options, given as never)));
+export * from "../index.js";

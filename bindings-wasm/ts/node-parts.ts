@@ -1,0 +1,29 @@
+/** What Node's module has besides a page's: its transport, files, the journal, durable waits. */
+import { setSdkName } from "./client.js";
+import { setDurableWaits } from "./durable.js";
+import { setMaker } from "./handle.js";
+import { setJournalCalls } from "./journal.js";
+import { durable } from "./node-durable.js";
+import { journal, journalOf } from "./node-journal.js";
+import { hostOf, makeClient } from "./node-transport.js";
+import { setSaver } from "./saver.js";
+import { saveToFile } from "./node-save.js";
+import { Task } from "./task.js";
+
+export function setUp(): void {
+  // What `util.inspect` and `console.log` show.
+  Object.defineProperty(Task.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+    configurable: true, writable: true,
+    value(this: Task) { return `Task { id: '${this.id}', status: '${this.status}', progress: ${String(this.progress)} }`; },
+  });
+  setSdkName("node");
+  setSaver(saveToFile);
+  setDurableWaits(durable);
+  setJournalCalls(journal);
+  setMaker((shaped) => {
+    // Connections outlive a restart of the module.
+    const host = hostOf(shaped);
+    const store = journalOf(shaped.options["journal"]);
+    return () => makeClient(shaped, host, store);
+  });
+}
