@@ -147,6 +147,8 @@ pub(super) struct Paused {
     pub(super) errors: u32,
     pub(super) not_found: u32,
     pub(super) last_status: Option<TaskStatus>,
+    /// Of use to a journal alone.
+    #[cfg(feature = "journal")]
     pub(super) charged: Option<u64>,
     pub(super) last_error: Option<Box<str>>,
     /// Of the jitter to come.
@@ -218,7 +220,10 @@ impl WaitMachine {
             interval: paused.interval,
             not_found: paused.not_found,
             last_status: paused.last_status,
+            #[cfg(feature = "journal")]
             charged: paused.charged,
+            #[cfg(not(feature = "journal"))]
+            charged: None,
             last_error: paused.last_error,
             polls: paused.polls,
             asked_at: paused.asked_at,
@@ -240,6 +245,7 @@ impl WaitMachine {
             errors: self.backoff.failures(),
             not_found: self.not_found,
             last_status: self.last_status,
+            #[cfg(feature = "journal")]
             charged: self.charged,
             last_error: self.last_error.clone(),
             seed: self.backoff.seed(),

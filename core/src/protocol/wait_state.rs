@@ -51,6 +51,7 @@ const VERSION: i64 = 1;
 /// Longest text that is read as a state; what is written is shorter, whatever the server says.
 const MAX_TEXT: usize = 16 * 1024;
 /// The largest charge that is kept, in units: what any language holds in a number.
+#[cfg(feature = "journal")]
 const MAX_CHARGE: u64 = (1 << 53) - 1;
 /// Beyond this a number of seconds is no time but "for ever".
 const FOREVER: f64 = 1e15;
@@ -202,6 +203,7 @@ impl WaitState {
             ("not_found", wait.not_found.into()),
             ("status", wait.last_status.map(TaskStatus::name).into()),
             // Only shown until a failed task's charge is returned, so a later step cannot ask for it.
+            #[cfg(feature = "journal")]
             ("charged", wait.charged.filter(|units| *units <= MAX_CHARGE).into()),
             ("error", wait.last_error.as_deref().into()),
             // As text: not every language holds 64 bits in a number.
@@ -222,6 +224,7 @@ impl WaitState {
 }
 
 fn read(value: Value) -> Result<WaitState> {
+    #[cfg(feature = "journal")]
     // Of no use to the wait itself: what is no charge is none.
     let charged = value.get("charged").and_then(Value::as_u64).filter(|units| *units <= MAX_CHARGE);
     let mut fields = Fields::of(value, ErrorKind::InvalidRequest, Phase::Wait, "the wait state")?;
@@ -264,6 +267,7 @@ fn read(value: Value) -> Result<WaitState> {
         errors: count(&mut fields, "errors")?,
         not_found: count(&mut fields, "not_found")?,
         last_status: fields.text("status")?.map(|name| TaskStatus::from_server(&name)),
+        #[cfg(feature = "journal")]
         charged,
         last_error: fields.text("error")?.map(|text| one_line(&text).into()),
         seed,
