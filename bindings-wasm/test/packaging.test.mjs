@@ -67,7 +67,7 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "examples/postgres-store.mjs", "examples/redis-store.mjs"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/junfeiai.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "examples/postgres-store.mjs", "examples/redis-store.mjs", "examples/page-tasks.mjs"]) {
       assert.ok(files.includes(needed), needed);
     }
     assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|examples\/.*|dist\/.*)$/.test(name)), files.join("\n"));
@@ -109,11 +109,11 @@ describe("the tarball", () => {
     await run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", folder]).catch((error) => assert.fail(error.stdout));
   });
 
-  test("the examples of stores fit the types of junfeiai, pg and ioredis", async () => {
+  test("the examples of the package fit the types of junfeiai, pg and ioredis", async () => {
     const place = join(folder, "stores");
     mkdirSync(join(place, "node_modules"), { recursive: true });
     symlinkSync(join(here, "node_modules/ioredis"), join(place, "node_modules/ioredis"));
-    for (const name of ["postgres-store.mjs", "redis-store.mjs"]) cpSync(join(here, "examples", name), join(place, name));
+    for (const name of ["postgres-store.mjs", "redis-store.mjs", "page-tasks.mjs"]) cpSync(join(here, "examples", name), join(place, name));
     writeFileSync(join(place, "use.mts"), `import { Client } from "junfeiai"; import { Redis } from "ioredis"; import type { Pool } from "pg";
       import { postgresStore } from "./postgres-store.mjs"; import { redisStore } from "./redis-store.mjs";
       export const use = (pool: Pool) => [new Client({ journal: postgresStore(pool) }), new Client({ journal: redisStore(new Redis(), "films") })];
@@ -212,6 +212,36 @@ describe("bundlers, with no plugin", () => {
     assert.ok(readdirSync(join(folder, "out-webpack")).some((name) => name.endsWith(".wasm")));
     const place = await site({ "/": join(folder, "out-webpack") });
     await shows(place).finally(place.stop);
+  });
+
+  test("the example of a page that keeps its tasks: after a reload the task is waited for, and none is created", async () => {
+    await emulator.forget();
+    const place = await site({
+      "/": join(folder, "node_modules/junfeiai"),
+      "/keeps": (request, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(`<!doctype html><title>t</title><link rel="icon" href="data:,">
+        <script type="module">import { Client } from "/dist/browser.js"; import * as tasks from "/examples/page-tasks.mjs";
+        window.tasks = tasks; window.client = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, pollIntervalMs: 20, dangerouslyAllowBrowser: true })});</script>`),
+    });
+    try {
+      const page = await open(browser, `${place.origin}/keeps`);
+      await page.waitForFunction(() => "client" in window);
+      const id = await page.evaluate(async () => (await window.tasks.create(window.client, "a ball")).id);
+      await page.reload();
+      await page.waitForFunction(() => "client" in window);
+      const ended = await page.evaluate(async () => {
+        const all = [];
+        for await (const { id, video } of window.tasks.unfinished(window.client)) {
+          all.push([id, (await video.bytes()).length]);
+          window.tasks.done(id);
+        }
+        return { all, left: window.tasks.ids() };
+      });
+      assert.deepEqual(ended, { all: [[id, (await emulator.video(id)).length]], left: [] });
+      assert.equal((await emulator.requests()).filter((request) => request.method === "POST").length, 1);
+      assert.deepEqual(page.problems, []);
+    } finally {
+      place.stop();
+    }
   });
 
   test("a page whose policy forbids WebAssembly names the directive, and sends nothing", async () => {

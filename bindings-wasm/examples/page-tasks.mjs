@@ -1,0 +1,33 @@
+// A page keeps no journal. It keeps the ids of its tasks: a task that exists can be waited for again after a reload, or on another day.
+//
+//     const client = new Client({ baseURL: "/api/junfeiai" });
+//     for await (const { id, video, error } of unfinished(client)) show(id, video, error); // after a reload
+//     const task = await create(client, { prompt: "A small red ball", seconds: 6 });
+//     show(task.id, await task.wait());
+//     done(task.id); // when the user has it
+const PREFIX = "junfeiai/task/";
+
+/**
+ * Creates a task and keeps its id. A page that is closed while the request is under way never learns the id: where that matters, keep
+ * the id on your server, in `onCreated` of the handler.
+ * @param {import("junfeiai").Client} client
+ * @param {import("junfeiai").VideoRequest | string} request
+ */
+export async function create(client, request) {
+  const task = await client.videos.create(request);
+  // One item for each task: another tab that does the same at this moment overwrites nothing.
+  localStorage.setItem(PREFIX + task.id, new Date().toISOString());
+  return task;
+}
+
+/** The ids of the tasks that are not done. */
+export const ids = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
+
+/**
+ * Waits for them, in the order in which they end. Nothing is created.
+ * @param {import("junfeiai").Client} client
+ */
+export const unfinished = (client) => client.videos.asCompleted(ids());
+
+/** Takes a task off the list: its video was seen or downloaded, or it failed. */
+export const done = (/** @type {string} */ id) => localStorage.removeItem(PREFIX + id);
