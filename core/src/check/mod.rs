@@ -25,7 +25,7 @@ use crate::protocol::{
     UNITS_PER_USD, if_offered, judge_key_without_right, judge_probe, judge_refused_key, parse_balance, parse_models,
     transport_error,
 };
-#[cfg(feature = "prices")]
+#[cfg(feature = "journal")]
 use crate::protocol::{USAGE_LOG, UsageLog, parse_usage_log};
 
 pub use report::{CheckReport, EntryCheck};
@@ -155,7 +155,7 @@ pub(crate) async fn balance(core: &ClientCore) -> Result<Balance> {
 
 /// The newest rows of the key's log, asked for at the endpoint in use. One call, and no second one: it shares the balance's
 /// narrow limit.
-#[cfg(feature = "prices")]
+#[cfg(feature = "journal")]
 pub(crate) async fn usage_log(core: &ClientCore) -> Result<UsageLog> {
     let retry = RetryPolicy { max_attempts: 1, ..core.config.retry.clone() };
     let call = Call::read(Phase::Check, Path::Root("/api/log/token"), core.config.timeout, retry);
