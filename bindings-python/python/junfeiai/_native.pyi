@@ -423,7 +423,7 @@ class RangeResponse:
 
     >>> video = client.videos.generate("A small red ball bouncing once", seconds=6)
     >>> answer = video.serve("bytes=4-7")
-    >>> answer.status, answer.headers["Content-Length"], b"".join(answer)
+    >>> answer.status, answer.headers.get("Content-Length"), b"".join(answer)
     (206, '4', b'ftyp')
     """
     @property
