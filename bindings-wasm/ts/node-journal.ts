@@ -8,8 +8,11 @@ import { JunFeiAIError, toError } from "./errors.js";
 import { FolderStore, whyNot } from "./folder-store.js";
 import type { Handle } from "./handle.js";
 import type { Abortable, JournalCalls, KeyRecord, Pending, Resumed } from "./journal.js";
+import { HERE } from "./names.js";
 import { NodeStorage, saveToFile } from "./node-save.js";
 import type { JournalStore } from "./values.js";
+
+HERE.set("account_token", "accountToken").set("account_user", "accountUser");
 
 /** Videos that are read at once. */
 const SAVES = 4;
@@ -138,7 +141,11 @@ export const journal: JournalCalls = {
   async reconcile(handle, options) {
     const { accountToken, accountUser, signal } = take(options, ["signal", "accountToken", "accountUser"], "journal");
     const [token, user] = [word(accountToken, "accountToken"), word(accountUser, "accountUser", true)];
-    const raw = await ask(handle, { signal }, (client, inner) => client.reconcile(token, user, inner) as Promise<RawReconciliation>);
+    const raw = await ask(handle, { signal }, (client, inner) => client.reconcile(token, user, inner) as Promise<RawReconciliation>).catch((error: unknown) => {
+      // The server's refusal of the token: what it says is left as it is.
+      if (error instanceof JunFeiAIError && error.field === "account_token") Object.assign(error, { field: "accountToken" });
+      throw error;
+    });
     const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
       ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
     return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };

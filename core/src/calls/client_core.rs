@@ -145,10 +145,11 @@ impl Path {
 }
 
 /// What a request carries beside the usual.
-#[derive(Default)]
-pub(crate) struct Extra {
-    header: Option<(&'static str, String)>,
-    secret: Secret,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extra<'a> {
+    idempotency_key: Option<&'a str>,
+    #[cfg(feature = "journal")]
+    account: Option<&'a AccountAccess>,
 }
 
 /// What goes in the key's place; nothing where there is no journal, whose calls alone have it: a page need not load it.
@@ -171,15 +172,20 @@ impl Secret {
     }
 }
 
-impl Extra {
-    fn of(call: &Call) -> Self {
-        #[cfg(feature = "journal")]
-        if let Some(account) = &call.account {
-            let header = account.number().map(|number| ("New-Api-User", number.to_owned()));
-            return Self { header, secret: Secret { token: Some(account.token().clone()) } };
+impl<'a> Extra<'a> {
+    fn of(call: &'a Call) -> Self {
+        Self {
+            idempotency_key: call.idempotency_key.as_deref(),
+            #[cfg(feature = "journal")]
+            account: call.account.as_ref(),
         }
-        let header = call.idempotency_key.as_ref().map(|key| ("Idempotency-Key", key.clone()));
-        Self { header, secret: Secret::default() }
+    }
+
+    fn secret(self) -> Secret {
+        Secret {
+            #[cfg(feature = "journal")]
+            token: self.account.map(|account| account.token().clone()),
+        }
     }
 }
 
@@ -398,12 +404,14 @@ impl ClientCore {
         url: &Url,
         body: Option<Bytes>,
         timeout: Duration,
-        extra: Extra,
+        extra: Extra<'_>,
     ) -> BoxFuture<'a, CallEvent> {
         let url = url.clone();
         let mut headers = vec![("Accept", "application/json".to_owned())];
-        headers.extend(extra.header);
-        let secret = extra.secret;
+        headers.extend(extra.idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
+        #[cfg(feature = "journal")]
+        headers.extend(extra.account.and_then(AccountAccess::number).map(|number| ("New-Api-User", number.to_owned())));
+        let secret = extra.secret();
         Box::pin(async move {
             let exchange = async {
                 let response = match self.send(phase, &url, body, headers, &secret).await {
@@ -450,15 +458,17 @@ impl ClientCore {
         loop {
             let trusted = self.config.trust.allows(&url) && (secret.is_none() || url.origin() == asked.origin());
             if !trusted && phase != Phase::Content {
-                let what = if secret.is_some() { "account token" } else { "API key" };
-                let message = format!("the {what} may not go to {}", url.origin());
+                let message = match secret {
+                    Some(_) => format!("the account token may not go to {}", url.origin()),
+                    None => format!("the API key may not go to {}", url.origin()),
+                };
                 return Err(NoResponse::Refused(Error::new(ErrorKind::UntrustedHost, phase, message)));
             }
             let request = HttpRequest {
                 method,
                 url: url.clone(),
                 headers: self.headers(body.is_some(), &extra_headers),
-                key: secret.or(self.config.key.as_ref()).filter(|_| trusted).cloned(),
+                key: secret.cloned().or_else(|| self.config.key.clone()).filter(|_| trusted),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
                 connect_timeout: self.config.connect_timeout,
