@@ -28,7 +28,8 @@ function install(from, to) {
   mkdirSync(to, { recursive: true });
   for (const name of ["package.json", "package-lock.json"]) cpSync(join(from, name), join(to, name));
   rmSync(mark, { force: true });
-  execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: to, stdio: "inherit" });
+  // `npm ci` refuses a lock file when an optional package for another system is not in the registry.
+  execFileSync("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: to, stdio: "inherit" });
   writeFileSync(mark, lock);
 }
 
