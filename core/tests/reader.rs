@@ -407,10 +407,9 @@ async fn a_player_is_answered_exactly_whatever_the_server_does() {
     let (task, video) = video(&emulator, 256 * KIB, false);
     emulator.set_scenario_json(r#"{"content":{"range":"ignore","content_length":false}}"#).unwrap();
     let file = emulator.video_bytes(&task).unwrap();
-    for range in [None, Some("bytes=0-1"), Some("bytes=4-"), Some("bytes=-3")] {
+    for range in [None, Some("bytes=0-1"), Some("bytes=4-"), Some("bytes=-3"), Some("bytes=99999999999-")] {
         let (status, headers, body) = served(&video, range, None).await;
         assert!(status == 200 && body == file, "{range:?} {status} {}", body.len());
         assert!(headers.iter().all(|(name, _)| *name != "Content-Length"), "{range:?} {headers:?}");
     }
-    assert_eq!(served(&video, Some("bytes=99999999999-"), None).await.0, 416);
 }

@@ -48,13 +48,12 @@ pub(crate) async fn serve(
     let mut total = known_total;
     // An answer without a length was had: one that begins behind the front may have one.
     let mut probing = false;
-    let mut nothing_there = false;
     loop {
         let part = match (asked, total) {
             (RangeRequest::Whole, _) => None,
             (_, Some(total)) => match asked.place(total) {
                 Some(part) => Some(part),
-                None => return Ok(unsatisfiable(Some(total))),
+                None => return Ok(unsatisfiable(total)),
             },
             _ if probing => Some(1..u64::MAX),
             // The length has to be found out first: what an open end leaves is what its answer says.
@@ -67,11 +66,9 @@ pub(crate) async fn serve(
         let learned = total.is_none();
         total = total.or_else(|| stream.total());
         if std::mem::take(&mut probing) {
-            match total {
-                Some(_) => {}
-                None if nothing_there => return Ok(unsatisfiable(None)),
+            if total.is_none() {
                 // A server that says nothing about lengths: a player can show it, not seek in it.
-                None => asked = RangeRequest::Whole,
+                asked = RangeRequest::Whole;
             }
             continue;
         }
@@ -79,7 +76,7 @@ pub(crate) async fn serve(
             if matches!(asked, RangeRequest::Whole) {
                 return Ok(whole(first, stream, None));
             }
-            (probing, nothing_there) = (true, first.is_empty());
+            probing = true;
             continue;
         };
         match (asked, part) {
@@ -89,7 +86,7 @@ pub(crate) async fn serve(
                 if learned && asked.place(total).is_none_or(|p| p.start != part.start) => {}
             _ => match asked.place(total) {
                 Some(part) => return Ok(partial(first, stream, &part, total)),
-                None => return Ok(unsatisfiable(Some(total))),
+                None => return Ok(unsatisfiable(total)),
             },
         }
     }
@@ -121,11 +118,10 @@ fn partial(first: Bytes, rest: ByteStream, part: &std::ops::Range<u64>, total: u
     RangeResponse { status: 206, headers, body: Box::pin(body), total: Some(total) }
 }
 
-fn unsatisfiable(total: Option<u64>) -> RangeResponse {
-    let mut headers = vec![("Content-Length", "0".to_owned())];
-    headers.extend(total.map(|total| ("Content-Range", format!("bytes */{total}"))));
+fn unsatisfiable(total: u64) -> RangeResponse {
+    let headers = vec![("Content-Range", format!("bytes */{total}")), ("Content-Length", "0".to_owned())];
     let body = Limited { first: Bytes::new(), rest: None, left: 0 };
-    RangeResponse { status: 416, headers, body: Box::pin(body), total }
+    RangeResponse { status: 416, headers, body: Box::pin(body), total: Some(total) }
 }
 
 /// The bytes that were asked for, and none of those that came along.
