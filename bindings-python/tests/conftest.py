@@ -22,8 +22,11 @@ KEY = "sk-test-0123456789"
 # Lines that stand at the end of the output, also when all tests pass.
 REPORT: list[str] = []
 
-# A background process starts with SIGINT ignored; some of these tests send it.
+# A background process starts with SIGINT ignored, one under nohup with SIGHUP; some of these tests send them to their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("SIGHUP", "SIGTERM"):
+    if hasattr(signal, _name):
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 
 def within_one_day() -> None:
