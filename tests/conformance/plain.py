@@ -174,7 +174,8 @@ def outcome(binding: str, value: dict[str, Any]) -> dict[str, Any]:
         "error": lambda record: error(binding, record),
         "reads": lambda parts: [read(part["bytes"]) for part in parts],
         "later": wait_state,
-        "pending": lambda list_: [pending(one) for one in list_], "known": known_key, "reconciled": reconciled,
+        # The order within a second is that of a database.
+        "pending": lambda list_: sorted((pending(one) for one in list_), key=lambda one: str(one["seconds"])), "known": known_key, "reconciled": reconciled,
         "ended": lambda list_: sorted((outcome(binding, one) for one in list_), key=lambda one: str(one["key"])),
     }
     plain: dict[str, Any] = {}

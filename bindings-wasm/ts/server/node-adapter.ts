@@ -18,7 +18,7 @@ export interface NodeResponse {
   write(chunk: Uint8Array): boolean;
   end(): unknown;
   destroy(error?: Error): unknown;
-  on(event: string, listener: () => void): unknown;
+  once(event: string, listener: () => void): unknown;
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
 }
@@ -35,15 +35,15 @@ export const answering = new WeakMap<Handler, (error: unknown, request: Request,
 export function toNodeHandler(handler: Handler): (request: NodeRequest, response: NodeResponse, body?: unknown) => Promise<void> {
   return async (incoming, outgoing, body) => {
     const gone = new AbortController();
-    // One listener each, however often a slow page makes us wait.
+    // One listener for the end, however often a slow page makes us wait.
     let wake = (): void => undefined;
-    outgoing.on("drain", () => { wake(); });
-    outgoing.on("close", () => {
+    outgoing.once("close", () => {
       if (!outgoing.writableEnded) gone.abort();
       wake();
     });
     const drained = (): Promise<void> => new Promise((resolve) => {
       wake = resolve;
+      outgoing.once("drain", resolve);
       if (gone.signal.aborted || outgoing.destroyed) resolve();
     });
     const given = typeof body === "function" ? undefined : body;
