@@ -1,19 +1,26 @@
 """`Video.serve`: what a route of a web framework hands on to a player."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import httpx
 import pytest
+from conftest import Emulator
+from fastapi import FastAPI, Header
+from fastapi.responses import StreamingResponse
 
-from junfeiai import AsyncClient, AsyncVideo, NotFoundError, RangeResponse, Video
+from junfeiai import AsyncClient, AsyncVideo, Client, NotFoundError, RangeResponse, Video
 
 
 @pytest.fixture
-def video(client, emulator) -> Video:
+def video(client: Client, emulator: Emulator) -> Video:
     return client.videos.video(emulator.finished())
 
 
-CASES = [
+CASES: list[tuple[str | None, int, Callable[[bytes], bytes]]] = [
     (None, 200, lambda file: file),
     ("bytes=0-1", 206, lambda file: file[:2]),
     ("bytes=4-", 206, lambda file: file[4:]),
@@ -25,7 +32,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("header", "status", "part"), CASES)
-def test_an_answer_is_exact_to_the_byte(video, header, status, part):
+def test_an_answer_is_exact_to_the_byte(video: Video, header: str | None, status: int, part: Callable[[bytes], bytes]) -> None:
     file = video.read()
     for total in (None, len(file)):
         answer = video.serve(header, total=total)
@@ -41,9 +48,10 @@ def test_an_answer_is_exact_to_the_byte(video, header, status, part):
             assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-def test_errors_come_before_the_answer(client, video):
+def test_errors_come_before_the_answer(client: Client, video: Video) -> None:
     with pytest.raises(NotFoundError):
         client.videos.video_at(f"{client.base_url}/videos/task_unknown/content").serve()
+    bad: Any
     for bad in (b"bytes=0-1", 1, ["bytes=0-1"]):
         with pytest.raises(TypeError, match="range_header"):
             video.serve(bad)
@@ -54,14 +62,14 @@ def test_errors_come_before_the_answer(client, video):
         video.serve(total=-1)
 
 
-def test_a_broken_connection_is_resumed_within_the_answer(video, emulator):
+def test_a_broken_connection_is_resumed_within_the_answer(video: Video, emulator: Emulator) -> None:
     file = video.read()
     emulator.rule("cut_body", op="content", times=1, after_bytes=100_000)
     assert b"".join(video.serve("bytes=10-")) == file[10:]
     assert len(emulator.requests("/content")) == 2
 
 
-def test_leaving_early_ends_the_transfer(client, emulator):
+def test_leaving_early_ends_the_transfer(client: Client, emulator: Emulator) -> None:
     long = client.videos.video(emulator.finished(64 << 20))
     for piece in long.serve():
         assert piece
@@ -69,22 +77,19 @@ def test_leaving_early_ends_the_transfer(client, emulator):
     assert long.read_range(4, 8) == b"ftyp"
 
 
-def test_a_route_of_fastapi(emulator):
-    from fastapi import FastAPI, Header
-    from fastapi.responses import StreamingResponse
-
+def test_a_route_of_fastapi(emulator: Emulator) -> None:
     app = FastAPI()
     client = AsyncClient(**emulator.options())
 
     @app.get("/videos/{task_id}")
-    async def play(task_id: str, range: str | None = Header(None)):  # noqa: A002
+    async def play(task_id: str, range: Annotated[str | None, Header()] = None) -> StreamingResponse:  # noqa: A002
         answer = await client.videos.video(task_id).serve(range)
         return StreamingResponse(answer, answer.status, answer.headers)
 
     task_id = emulator.finished()
     file = emulator.file(task_id)
 
-    async def main():
+    async def main() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as page:
             assert (await page.get(f"/videos/{task_id}")).content == file
             part = await page.get(f"/videos/{task_id}", headers={"Range": "bytes=100-199"})
@@ -96,10 +101,10 @@ def test_a_route_of_fastapi(emulator):
     asyncio.run(main())
 
 
-def test_async_videos_are_opened_awaited_and_closed(emulator):
+def test_async_videos_are_opened_awaited_and_closed(emulator: Emulator) -> None:
     task_id = emulator.finished()
 
-    async def main():
+    async def main() -> None:
         client = AsyncClient(**emulator.options())
         video = client.videos.video(task_id)
         assert isinstance(video, AsyncVideo)
