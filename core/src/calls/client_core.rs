@@ -181,6 +181,7 @@ impl<'a> Extra<'a> {
         }
     }
 
+    #[cfg_attr(not(feature = "journal"), allow(clippy::unused_self))] // the shape of the one that has it
     fn secret(self) -> Secret {
         Secret {
             #[cfg(feature = "journal")]
