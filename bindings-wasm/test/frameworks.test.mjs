@@ -146,6 +146,32 @@ test("a page that goes away is no failure", async () => {
   assert.deepEqual(told, []);
 });
 
+test("what may be paid for is told although the page went away", async () => {
+  const told = [];
+  const controller = new AbortController();
+  const send = (handler) => handler(new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"x"}', headers: { "content-type": "application/json" }, signal: controller.signal,
+  }));
+  const onError = (error, { taskId }) => { told.push([error.code ?? error.message, taskId]); };
+  let id;
+  await send(handlerOf({ onError, onCreated: (task) => { id = task.id; controller.abort(); throw new Error("no room"); } }));
+  await emulator.scenario({ rules: [{ match: { op: "create" }, fault: { kind: "drop_after_accept" } }] });
+  await send(handlerOf({ onError, allow: () => { controller.abort(); return true; } }));
+  assert.deepEqual(told, [["no room", id], ["create_outcome_unknown", null]]);
+});
+
+test("a request that cannot be one ends its connection and not the process", async () => {
+  const { connect } = await import("node:net");
+  await served(toNodeHandler(handlerOf()), async (origin) => {
+    const raw = (text) => new Promise((resolve) => {
+      const socket = connect(new URL(origin).port, "127.0.0.1", () => socket.end(text));
+      socket.on("error", () => undefined).on("close", resolve).resume();
+    });
+    for (const text of ["GET / HTTP/1.1\r\nHost: [\r\n\r\n", "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", "GET // HTTP/1.1\r\nHost: x y\r\n\r\n"]) await raw(text);
+    assert.equal((await fetch(`${origin}/nothing`)).status, 404);
+  });
+});
+
 test("with a journal a repeated create request is answered by any process", async () => {
   const journal = join(mkdtempSync(join(tmpdir(), "junfeiai-proxy-")), "journal");
   const seen = [];

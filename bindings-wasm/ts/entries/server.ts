@@ -37,7 +37,7 @@ export interface ProxyOptions extends ClientOptions {
   onCreated?: ((task: Task, call: ProxyCall) => void | Promise<void>) | undefined;
   /**
    * Called with everything that goes wrong: errors of the service, what `allow` and `onCreated` throw, a video that breaks off. The page
-   * is told no more than it may know. Default: `console.warn` for what is not an error of the service.
+   * is told no more than it may know. Default: `console.warn` for what is not an error of the service, and for what may have been paid for.
    */
   onError?: ((error: unknown, failure: ProxyFailure) => void | Promise<void>) | undefined;
 }
@@ -73,11 +73,11 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     return video;
   };
   /** Whatever the callback does, the page gets its response. */
-  const report = (error: unknown, request: Request, taskId: string | null): void => {
-    // A page that goes away ends what was carried out for it: nothing went wrong.
-    if (request.signal.aborted) return;
+  const report = (error: unknown, request: Request, taskId: string | null, mayBePaid = false): void => {
+    // A page that goes away ends what was carried out for it: nothing went wrong. What may be paid for is told in any case.
+    if (request.signal.aborted && !mayBePaid) return;
     if (!onError) {
-      if (!(error instanceof JunFeiAIError)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
+      if (mayBePaid || !(error instanceof JunFeiAIError)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
       return;
     }
     void (async () => { await onError(error, { request, taskId }); })().catch((failed: unknown) => { console.warn("junfeiai: onError failed:", failed); });
@@ -98,10 +98,10 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       return { response: created(task), mayExist: true };
     } catch (error) {
       const id = task?.id ?? (error instanceof JunFeiAIError ? error.taskId : null);
-      report(error, call.request, id);
       // Another request has the name, and its task: of this one there is nothing.
       const isTaken = error instanceof JunFeiAIError && error.code === "idempotency_conflict";
       const mayExist = !isTaken && (id !== null || (error instanceof JunFeiAIError && error.maybeExecuted));
+      report(error, call.request, id, mayExist);
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }
   };

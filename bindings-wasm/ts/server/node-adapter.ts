@@ -47,9 +47,11 @@ export function toNodeHandler(handler: Handler): (request: NodeRequest, response
       if (gone.signal.aborted || outgoing.destroyed) resolve();
     });
     const given = typeof body === "function" ? undefined : body;
-    const request = toRequest(incoming, gone.signal, given ?? incoming.body, given !== undefined);
-    const report = (error: unknown): void => { answering.get(handler)?.(error, request, null); };
+    let request: Request | undefined;
+    const report = (error: unknown): void => { if (request) answering.get(handler)?.(error, request, null); };
     try {
+      // Anybody can send a host that is none, or a method that there cannot be: that must not end the process.
+      request = toRequest(incoming, gone.signal, given ?? incoming.body, given !== undefined);
       const lost = request.method === "POST" && request.body === null && incoming.readableDidRead === true;
       if (lost) report(new Error(BODY_READ));
       const answer = lost ? refusal(500, "proxy_error", "the proxy failed") : await handler(request);

@@ -50,6 +50,9 @@ create_video returns at once with a task id; then call wait_for_video until done
 cancelled or times out, call it again with the same key. Ask estimate_cost before an expensive video. When create_video says
 that the outcome is unknown, do not try it with another key: a person has to run "junfeiai reconcile"."""
 
+# Limits of cost whose clients are kept.
+CLIENTS = 8
+
 KEY: Any = Field(description='Your own name for this video, such as "trailer/scene-3": it is created and paid once per key')
 NAME: Any = Field(description="The key that was given to create_video; or give task_id")
 TASK_ID: Any = Field(description="The task id that create_video returned; or give key")
@@ -83,6 +86,9 @@ class Tools:
             if limit is None:
                 given.pop("max_cost_strict", None)
             self.clients[limit] = AsyncClient(**given)
+            # An agent may name another limit each time. A client that is in use lives on without this.
+            if len(self.clients) > CLIENTS:
+                del self.clients[next(iter(self.clients))]
         return self.clients[limit]
 
     async def to_its_end(self, call: Awaitable[T]) -> T:
