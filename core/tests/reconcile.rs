@@ -392,7 +392,15 @@ async fn sixty_random_runs() {
     let first = number("JUNFEIAI_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
     let cases = number("JUNFEIAI_CASES").unwrap_or(60);
     let mut table: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for seed in first..first.saturating_add(cases) {
+    // Few runs lose an answer to a request that was not charged and also leave no doubt about it, so that some sixty have none of
+    // them by chance. There are more runs until there was one.
+    let shown = |table: &BTreeMap<_, _>| {
+        [("charged", "charged"), ("not charged", "not_charged")].iter().all(|verdict| table.contains_key(verdict))
+    };
+    for (seed, done) in (first..).zip(0..cases.saturating_mul(20)) {
+        if done >= cases && (cases < 60 || shown(&table)) {
+            break;
+        }
         let again = format!("repeat with JUNFEIAI_SEED={seed} JUNFEIAI_CASES=1");
         let mut random = fastrand::Rng::with_seed(seed);
         let (emulator, clock, dir) = (emulator(), Ahead::default(), tempfile::tempdir().unwrap());
@@ -434,7 +442,7 @@ async fn sixty_random_runs() {
         println!("{truth:<12} {verdict:<12} {count:>4}");
     }
     if cases >= 60 {
-        assert!(table.contains_key(&("charged", "charged")) && table.contains_key(&("not charged", "not_charged")));
+        assert!(shown(&table), "{table:?}");
     }
 }
 
