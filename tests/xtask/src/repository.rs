@@ -4,6 +4,7 @@
 //! that a package names the repository whose workflow made it. The working tree is edited for the packages that are built
 //! next; nothing of it is committed.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -94,7 +95,7 @@ fn absolute(root: &Path, folder: &str, text: &str, base: &str) -> Result<String>
                     return Err(format!("{folder}: the link {link} leads nowhere").into());
                 }
                 let path = path.to_string_lossy().replace('\\', "/");
-                out.push_str(&format!("{base}/{path}{part}"));
+                write!(out, "{base}/{path}{part}")?;
             }
             out.push(')');
             rest = behind;

@@ -111,7 +111,11 @@ fn places(root: &Path, version: &str) -> Result<Vec<Place>> {
     for path in manifests(root)? {
         let file = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
         let text = fs::read_to_string(&path)?;
-        let before = if file.ends_with(".toml") { "\nversion = \"" } else { "\n  \"version\": \"" };
+        let before = if path.extension().is_some_and(|ending| ending == "toml") {
+            "\nversion = \""
+        } else {
+            "\n  \"version\": \""
+        };
         if quoted(&text, before).is_some_and(|found| found != "0.0.0") {
             places.push(place(&file, before, version));
         }
