@@ -62,10 +62,17 @@ def xtask(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def copy_tree() -> None:
-    """The repository without what is built or installed in it."""
+    """The repository without what is built or installed in it: other suites may be at work there."""
     shutil.rmtree(TREE, ignore_errors=True)
-    built = shutil.ignore_patterns("target", "node_modules", ".git", "__pycache__", "*.so", "*.pyc")
-    shutil.copytree(ROOT, TREE, ignore=built, symlinks=True)
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", check=False)
+    if listed.returncode:
+        built = shutil.ignore_patterns("target", "node_modules", ".git", "__pycache__", "*.so", "*.pyc")
+        shutil.copytree(ROOT, TREE, ignore=built, symlinks=True)
+        return
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, TREE / name)
 
 
 # The version.
