@@ -1,6 +1,7 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup clean
+.PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup bump version licences \
+	repository check-wheels semver api deny clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -65,6 +66,34 @@ header: ## bindings-c/include/junfeiai.h anew
 
 install-c: ## the C library: make install-c PREFIX=/usr/local [LIBDIR=lib] [DESTDIR=]
 	@cargo run -q -p xtask -- install-c --prefix "$(or $(PREFIX),/usr/local)" --libdir "$(or $(LIBDIR),lib)" --destdir "$(DESTDIR)"
+
+bump: ## another version everywhere: make bump VERSION=0.2.0
+	@cargo run -q --locked -p xtask --no-default-features -- bump "$(VERSION)" --date "$(shell date -u +%F)"
+
+version: ## whether every place names the same version (TAG=v0.2.0: and the changelog has it)
+	@cargo run -q --locked -p xtask --no-default-features -- bump --check $(if $(TAG),--tag "$(TAG)")
+
+licences: ## the licence texts of what is linked into the packages, anew
+	@cargo run -q --locked -p xtask --no-default-features -- licences
+
+repository: ## before packages are published: REPOSITORY=https://… REF=v0.2.0 into manifests and guides; not to be committed
+	@cargo run -q --locked -p xtask --no-default-features -- repository "$(REPOSITORY)" --ref "$(REF)"
+
+check-wheels: ## what PyPI and every CPython ask of the wheels in target/dist
+	@twine check --strict target/dist/*.whl target/dist/junfeiai-[0-9]*.tar.gz
+	@abi3audit --strict target/dist/*.whl
+
+# Both compare with the newest release before this commit; there is nothing to compare the first one with.
+BEFORE = $(shell git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)
+
+semver: ## whether the version says what has changed in the public API of the core; needs cargo-semver-checks
+	@$(if $(BEFORE),cargo semver-checks -p junfeiai --baseline-rev "$(BEFORE)",echo "semver: nothing was released before")
+
+api: ## the public API of the core, or what has changed of it; needs cargo-public-api and a nightly compiler
+	@cargo public-api -p junfeiai $(if $(BEFORE),diff "$(BEFORE)..HEAD")
+
+deny: ## licences, advisories and sources of dependencies; needs cargo-deny and the network
+	@cargo deny --all-features check
 
 clean:
 	cargo clean

@@ -85,6 +85,8 @@ def suites():
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
         "security": [sys.executable, "tests/security/run.py"],
+        # Behind those that build what it looks into.
+        "packages": [sys.executable, "tests/packages/run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 
@@ -160,6 +162,7 @@ SOURCES = {
     "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
     "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),
     "docs": (r"^    report\(", ["tests/docs/run.py"]),
+    "packages": (r"^ +report\(", ["tests/packages/run.py"]),
     "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
     "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),

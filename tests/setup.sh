@@ -115,6 +115,19 @@ environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
 # Airflow is too large for every machine: make test-all tries its example on it.
 if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"
+    environment "$top/target/venv-bundles" "$top/bindings-python/requirements-bundles.txt"
+fi
+if [[ ${1:-} == test ]]; then
+    environment "$top/target/venv-packages" "$top/tests/packages/requirements.txt"
+    # Where Go is missing, the suite of packages says that the workflows were not looked at.
+    if ! have actionlint && [[ ! -x $top/target/tools/actionlint ]]; then
+        if have go; then
+            GOBIN=$top/target/tools go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 ||
+                echo "setup: not installed, what needs it is left out: actionlint" >&2
+        else
+            echo "setup: optional, what needs it is left out: actionlint (install Go, or put it in PATH)" >&2
+        fi
+    fi
 fi
 
 if [[ ${1:-} == test || ${1:-} == npm ]]; then

@@ -182,7 +182,8 @@ def consumers(emulator, prefix):
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
-    report("pkg-config knows the version", run(["pkg-config", "--exact-version=0.1.0", "junfeiai"], env=env)[0])
+    version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
+    report("pkg-config knows the version", run(["pkg-config", f"--exact-version={version}", "junfeiai"], env=env)[0])
     jobs, programs = [], []
     for compiler, source, standard in (("gcc", "api.c", "-std=gnu11"), ("clang", "api.c", "-std=gnu11"), ("g++", "cpp.cpp", "-std=c++17"),
                                        ("clang++", "cpp.cpp", "-std=c++17")):

@@ -3,6 +3,10 @@
 
     suite.py pytest   every test, with the interpreter of target/venv
     suite.py types    stubs against the module, mypy --strict on package and tests, pyright where it is installed
+
+and for a release:
+
+    suite.py wheel FOLDER   every test on the wheel of that folder, with the interpreter that runs this, in an environment of its own
 """
 
 import json
@@ -41,7 +45,24 @@ def write_examples() -> list[str]:
     return written
 
 
+def wheel(folder: Path) -> int:
+    """Nothing of the sources is used but the tests, and of the folder nothing but its wheel. Needs the emulator."""
+    venv = ROOT / "target" / f"venv-wheel-{sys.version_info.major}.{sys.version_info.minor}"
+    python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", str(FOLDER / "requirements-dev.txt")], check=True)
+    subprocess.run([*pip, "--no-index", "--find-links", str(folder.resolve()), "junfeiai"], check=True)
+    env = {name: value for name, value in os.environ.items() if name not in ("JUNFEIAI_API_KEY", "PYTHONPATH")}
+    env.update(VIRTUAL_ENV=str(venv), PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
+    code = "import junfeiai, sys; print(junfeiai.__file__, sys.version); sys.exit(not junfeiai.__file__.startswith(sys.prefix))"
+    subprocess.run([str(python), "-c", code], cwd=FOLDER, env=env, check=True)
+    return subprocess.run([str(python), "-m", "pytest", *sys.argv[3:]], cwd=FOLDER, env=env, check=False).returncode
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["wheel"]:
+        sys.exit(wheel(Path(sys.argv[2])))
     run("maturin", "develop", "--quiet", "--locked")
     if sys.argv[1:] == ["types"]:
         run("python", "stubs.py", "--check")

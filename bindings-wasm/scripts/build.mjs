@@ -258,7 +258,7 @@ function pack() {
   const version = /^version = "(.*)"$/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
   const manifest = { ...JSON.parse(readFileSync(join(here, "npm.json"), "utf8")), version };
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  for (const file of ["README.md", "README.zh-CN.md"]) cpSync(join(here, file), join(out, file));
+  for (const file of ["README.md", "README.zh-CN.md", "THIRD-PARTY-LICENSES.txt"]) cpSync(join(here, file), join(out, file));
   cpSync(join(here, "examples"), join(out, "examples"), { recursive: true });
   for (const file of ["LICENSE-APACHE", "LICENSE-MIT"]) cpSync(join(root, file), join(out, file));
   run("npm", ["pack", "--silent", "--pack-destination", npm], { cwd: out });

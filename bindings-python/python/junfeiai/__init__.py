@@ -9,6 +9,7 @@
 'ball.mp4'
 """
 
+from . import _main_interpreter  # before the native module is loaded
 from ._errors import (
     APIConnectionError,
     APIStatusError,
@@ -138,3 +139,13 @@ __all__ = [
     "WaitTimeoutError",
     "__version__",
 ]
+
+
+def _imported_by_native_code() -> None:
+    """Never called. Tools that bundle a program find here what only the native module imports."""
+    import asyncio
+    import contextvars
+    import json
+    import logging
+
+    from . import _aio, _reader, _restore

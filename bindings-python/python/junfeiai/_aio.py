@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Coroutine
 
 TYPE_CHECKING = False
@@ -12,9 +13,22 @@ if TYPE_CHECKING:
     from ._native import AsyncVideoReader
 
 
+def _begun(start: Any) -> Any:
+    try:
+        return start()
+    except RuntimeError:
+        if sys.modules["asyncio"]._get_running_loop() is not None:
+            raise
+        # Nothing was sent: the loop is asked for first.
+        raise RuntimeError(
+            "AsyncClient needs an asyncio event loop and none is running in this thread; "
+            "with trio, call Client in a thread: await trio.to_thread.run_sync(...)"
+        ) from None
+
+
 async def call(start: Any) -> Any:
     try:
-        return await start()
+        return await _begun(start)
     except BaseException as error:
         # Cancelled, closed, or ended by a callback: keep the ids of paid tasks.
         start.left(error)

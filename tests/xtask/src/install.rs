@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use junfeiai::VERSION;
 
 use crate::{Result, root};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -87,6 +88,13 @@ pub(crate) fn run(options: &Options) -> Result {
         target.clone_from(link);
     }
     let depth = Path::new(&options.libdir).components().count();
+    // What is linked into the libraries asks for its licences beside them.
+    let licences = prefix.join("share/licenses/junfeiai");
+    fs::create_dir_all(&licences)?;
+    for path in ["LICENSE-APACHE", "LICENSE-MIT", "bindings-c/THIRD-PARTY-LICENSES.txt"] {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        copy(&root().join(path), &licences.join(name))?;
+    }
     fs::write(pkgconfig.join("junfeiai.pc"), pkg_config(&options.libdir, depth + 1, &system))?;
     fs::write(cmake.join("junfeiaiConfig.cmake"), cmake_config(&names, &options.libdir, depth + 2, &system))?;
     fs::write(cmake.join("junfeiaiConfigVersion.cmake"), cmake_version())?;

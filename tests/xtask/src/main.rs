@@ -1,10 +1,14 @@
-//! Tools of this repository: `cargo run -p xtask -- header | options | install-c`, the first two with `--check`.
+//! Tools of this repository: `cargo run -p xtask -- header | options | licences | bump | repository | install-c`, the first
+//! four with `--check`.
 
+mod files;
 #[cfg(feature = "core")]
 mod header;
-#[cfg(feature = "core")]
 mod install;
+mod licences;
 mod options;
+mod repository;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,8 +37,29 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Writes the licence texts of what is linked into the packages, and copies of our own into the folders of packages.
+    Licences {
+        /// Only says whether the committed files are what would be written.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Gives every place that names the version another one, and the changelog a heading for it.
+    Bump {
+        #[command(flatten)]
+        options: version::Options,
+        /// Another copy of the repository.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+    /// Names the repository in the manifests and makes the links of the guides whole, for packages that are published.
+    Repository {
+        #[command(flatten)]
+        options: repository::Options,
+        /// Another copy of the repository.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
     /// Builds and installs the C library: headers, shared and static library, pkg-config file, `CMake` package.
-    #[cfg(feature = "core")]
     InstallC(install::Options),
 }
 
@@ -51,7 +76,9 @@ fn main() -> ExitCode {
         #[cfg(feature = "core")]
         Task::Header { check } => header::run(check),
         Task::Options { check } => options::run(check),
-        #[cfg(feature = "core")]
+        Task::Licences { check } => licences::run(check),
+        Task::Bump { options, root: other } => version::run(&other.unwrap_or_else(root), &options),
+        Task::Repository { options, root: other } => repository::run(&other.unwrap_or_else(root), &options),
         Task::InstallC(options) => install::run(&options),
     };
     match result {

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Archives whose bytes depend on nothing but what is in them, and the list of what a release consists of.
+
+    tests/packages/archive.py c TARGET          builds the C library; target/dist/junfeiai-c-VERSION-TARGET.tar.gz, .zip for Windows
+    tests/packages/archive.py sdist             target/dist/junfeiai-VERSION.tar.gz for PyPI, with the lock file of what is in it
+    tests/packages/archive.py wheel FILE ...    the same wheel without what says where and when it was built
+    tests/packages/archive.py manifest FOLDER   FOLDER/MANIFEST.json and FOLDER/SHA256SUMS of every file in it
+
+Files carry the time SOURCE_DATE_EPOCH, or that of the last commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import csv
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST = ROOT / "target" / "dist"
+CARGO = os.environ.get("CARGO", "cargo")
+# The first time that a ZIP file can name.
+EARLIEST = 315_532_800
+
+
+def moment() -> int:
+    """The time that files get."""
+    if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        return max(int(given), EARLIEST)
+    said = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False).stdout.strip()
+    return max(int(said or 0), EARLIEST)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Packs a folder under its own name, in the order of names, without users, times and machines."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    when = moment()
+    paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+            for path in paths:
+                entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), time.gmtime(when)[:6])
+                # As made on Unix, wherever it is made.
+                entry.create_system, entry.external_attr, entry.compress_type = 3, mode(path) << 16, zipfile.ZIP_DEFLATED
+                zipped.writestr(entry, path.read_bytes())
+        return
+    with open(archive, "wb") as file, gzip.GzipFile("", "wb", 9, file, 0) as packed, tarfile.open(
+            fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in paths:
+            info = tarfile.TarInfo(path.relative_to(folder.parent).as_posix())
+            info.mtime, info.mode = when, mode(path)
+            if path.is_symlink():
+                info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
+                tar.addfile(info)
+            else:
+                info.size = path.stat().st_size
+                with open(path, "rb") as body:
+                    tar.addfile(info, body)
+
+
+def mode(path: Path) -> int:
+    return 0o755 if re.search(r"\.(?:so(?:\.[\d.]+)?|dylib|dll)$", path.name) else 0o644
+
+
+def version() -> str:
+    match = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)
+    assert match, "Cargo.toml has no version"
+    return match[1]
+
+
+def c(target: str) -> Path:
+    """The C library, as it is installed on the machine that this runs on; the target only names it."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / f"junfeiai-c-{version()}-{target}"
+        subprocess.run([CARGO, "run", "--quiet", "--locked", "-p", "xtask", "--no-default-features", "--", "install-c", "--prefix", str(folder)],
+                       cwd=ROOT, check=True)
+        for name in ("README.md", "README.zh-CN.md"):
+            document = ROOT / "bindings-c" / name
+            place = folder / "share" / "doc" / "junfeiai" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(document, place)
+        archive = DIST / f"{folder.name}{'.zip' if 'windows' in target else '.tar.gz'}"
+        pack(folder, archive)
+    return archive
+
+
+def sdist() -> Path:
+    """What maturin packs, with a lock file of what is in it: `cargo build --locked` refuses that of the whole repository."""
+    maturin = shutil.which("maturin") or str(ROOT / "target" / "venv" / "bin" / "maturin")
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run([maturin, "sdist", "--manifest-path", str(ROOT / "bindings-python" / "Cargo.toml"), "--out", work], check=True)
+        made = next(Path(work).glob("*.tar.gz"))
+        with tarfile.open(made) as tar:
+            tar.extractall(work, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(work)
+        folder = Path(work) / made.name[:-len(".tar.gz")]
+        metadata = [CARGO, "metadata", "--quiet", "--format-version", "1", "--manifest-path", str(folder / "Cargo.toml")]
+        subprocess.run(metadata, check=True, stdout=subprocess.DEVNULL)
+        archive = DIST / made.name
+        pack(folder, archive)
+    return archive
+
+
+# The parts of this repository in a list of components; in front of them, the folder that it was in.
+COMPONENT = re.compile(r'path\+file://[^#"\s]*?/(core|bindings-python|tests/[\w-]+)#')
+STAMP = re.compile(r'("timestamp": ")[^"]*(")')
+
+
+def wheel(path: Path) -> None:
+    """Writes a wheel anew: maturin's list of components names the folder of the repository, and the time."""
+    when = moment()
+    stamp = time.strftime(r"\g<1>%Y-%m-%dT%H:%M:%SZ\g<2>", time.gmtime(when))
+    with zipfile.ZipFile(path) as old:
+        entries = [(info, old.read(info)) for info in old.infolist()]
+    changed: dict[str, bytes] = {}
+    for info, body in entries:
+        if re.search(r"\.dist-info/sboms/[^/]+\.json$", info.filename):
+            changed[info.filename] = STAMP.sub(stamp, COMPONENT.sub(r"path+file:///\1#", body.decode())).encode()
+    partial = path.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
+        for info, body in entries:
+            if info.filename.endswith(".dist-info/RECORD"):
+                body = record(body.decode(), changed).encode()
+            info.date_time = time.gmtime(when)[:6]
+            new.writestr(info, changed.get(info.filename, body))
+    partial.replace(path)
+
+
+def record(text: str, changed: dict[str, bytes]) -> str:
+    """A wheel's list of files with the sums of those that were changed."""
+    lines = []
+    for row in csv.reader(text.splitlines()):
+        if body := changed.get(row[0]):
+            digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
+            row = [row[0], f"sha256={digest}", str(len(body))]
+        lines.append(",".join(row))
+    return "\n".join(lines) + "\n"
+
+
+# Parts of names, and the platform that they stand for.
+PLATFORMS = [
+    (r"\.crate$|\.tgz$|^junfeiai-[\d.]+\.tar\.gz$", "any"),
+    (r"manylinux\w*_x86_64|x86_64-unknown-linux-gnu", "Linux x86_64, glibc"),
+    (r"manylinux\w*_aarch64|aarch64-unknown-linux-gnu", "Linux aarch64, glibc"),
+    (r"musllinux\w*_x86_64|x86_64-unknown-linux-musl", "Linux x86_64, musl"),
+    (r"musllinux\w*_aarch64|aarch64-unknown-linux-musl", "Linux aarch64, musl"),
+    (r"win_amd64|x86_64-pc-windows", "Windows x86_64"),
+    (r"macosx\w*_arm64|aarch64-apple-darwin", "macOS arm64"),
+    (r"macosx\w*_x86_64|x86_64-apple-darwin", "macOS x86_64"),
+]
+
+
+def platform(name: str) -> str:
+    for pattern, meaning in PLATFORMS:
+        if re.search(pattern, name):
+            return meaning
+    raise ValueError(f"{name}: of which platform is it?")
+
+
+def manifest(folder: Path) -> list[dict[str, object]]:
+    """Name, size, SHA-256 and platform of every file; in the order of their names."""
+    rows: list[dict[str, object]] = []
+    for path in sorted(folder.iterdir()):
+        if path.name not in ("MANIFEST.json", "SHA256SUMS"):
+            body = path.read_bytes()
+            rows.append({"name": path.name, "size": len(body), "sha256": hashlib.sha256(body).hexdigest(), "platform": platform(path.name)})
+    if not rows:
+        raise ValueError(f"{folder}: nothing is in it")
+    (folder / "MANIFEST.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    (folder / "SHA256SUMS").write_text("".join(f"{row['sha256']}  {row['name']}\n" for row in rows), encoding="utf-8")
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Archives and the list of a release.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("c").add_argument("target")
+    commands.add_parser("sdist")
+    commands.add_parser("wheel").add_argument("files", nargs="+", type=Path)
+    commands.add_parser("manifest").add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "manifest":
+        for row in manifest(arguments.folder):
+            print(f"{row['sha256']}  {row['size']:>10}  {row['platform']:<22}  {row['name']}")
+    elif arguments.command == "wheel":
+        for path in arguments.files:
+            wheel(path)
+    else:
+        made = c(arguments.target) if arguments.command == "c" else sdist()
+        print(made.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,499 @@
+#!/usr/bin/env python3
+"""A rehearsal of a release: in a copy of the repository the version is raised and the place of publication is named; what is
+made of it is looked into. Then the workflows, which only a hosting service can run.
+
+    tests/packages/run.py
+
+The npm tarball is the one that `make npm` has made. With JUNFEIAI_ALL the packed crate is compiled with its examples, and a
+wheel is built from the sdist.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import archive
+import contents
+
+ROOT = contents.ROOT
+WORK = ROOT / "target" / "packages"
+TREE = WORK / "tree"
+TOOLS = ROOT / "target" / "venv-packages" / "bin"
+ALL = bool(os.environ.get("JUNFEIAI_ALL"))
+
+# The version of the rehearsal, its day, and a repository that there is not.
+VERSION, DAY, PLACE = "9.8.7", "2030-01-02", "https://example.org/owner/junfeiai"
+# What may be sent to the Rust registry.
+PUBLISHED = {"junfeiai", "junfeiai-emulator"}
+
+passed = failed = 0
+
+
+def report(name: str, problems: Iterable[str]) -> None:
+    global passed, failed
+    try:
+        wrong = list(problems)
+    except (OSError, ValueError, AssertionError, subprocess.CalledProcessError) as error:
+        wrong = [str(error), *str(getattr(error, "stdout", None) or "").splitlines()[-20:]]
+    passed, failed = passed + (not wrong), failed + bool(wrong)
+    print(f"{'FAILED' if wrong else 'ok    '} {name}", *(f"       {problem}" for problem in wrong), sep="\n", flush=True)
+
+
+def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, **env}, text=True, check=check, timeout=1200,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def xtask(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return run("cargo", "run", "--quiet", "--locked", "-p", "xtask", "--no-default-features", "--", *words, check=check)
+
+
+def copy_tree() -> None:
+    """The repository without what is built or installed in it: other suites may be at work there."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", check=False)
+    if listed.returncode:
+        built = shutil.ignore_patterns("target", "node_modules", ".git", "__pycache__", "*.so", "*.pyc")
+        shutil.copytree(ROOT, TREE, ignore=built, symlinks=True)
+        return
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, TREE / name)
+
+
+# The version.
+
+
+def one_version() -> Iterable[str]:
+    done = xtask("bump", "--check", check=False)
+    if done.returncode:
+        yield done.stdout
+
+
+def bumped() -> Iterable[str]:
+    """Every place has the new version, and cargo finds its lock files right."""
+    xtask("bump", VERSION, "--date", DAY, "--root", str(TREE))
+    xtask("bump", "--check", "--tag", f"v{VERSION}", "--root", str(TREE))
+    for lock in ("Cargo.toml", "tests/fuzz/Cargo.toml"):
+        run("cargo", "metadata", "--quiet", "--locked", "--format-version", "1", "--manifest-path", TREE / lock)
+    header = (TREE / "bindings-c/include/junfeiai.h").read_text(encoding="utf-8")
+    for line in ('VERSION "9.8.7"', "VERSION_MAJOR 9", "VERSION_MINOR 8", "VERSION_PATCH 7"):
+        if f"\n#define JFAI_{line}\n" not in header:
+            yield f"junfeiai.h has no JFAI_{line}"
+    if f"\n## Unreleased\n\n## {VERSION} - {DAY}\n\n### Added\n" not in (TREE / "CHANGELOG.md").read_text(encoding="utf-8"):
+        yield "CHANGELOG.md has no heading of the release, with what was unreleased below it"
+
+
+def refused(what: str, words: list[str], says: str) -> Iterable[str]:
+    done = xtask(*words, "--root", str(TREE), check=False)
+    if done.returncode == 0:
+        yield f"{what} is taken"
+    elif says not in done.stdout:
+        yield f"{what}: {done.stdout}"
+
+
+def wrong_versions_are_refused() -> Iterable[str]:
+    yield from refused("a version of four numbers", ["bump", "1.2.3.4", "--date", DAY], "three numbers")
+    yield from refused("the same release again", ["bump", VERSION, "--date", DAY], "has 9.8.7 already")
+    yield from refused("a day that is none", ["bump", "9.9.0", "--date", "today"], "not a day")
+    yield from refused("another tag", ["bump", "--check", "--tag", "v9.8.6"], "v9.8.6 is not v9.8.7")
+    yield from refused("a repository without https", ["repository", "example.org/owner", "--ref", "v1"], "not the https address")
+
+
+# One place after the other is made to disagree: text, what replaces it, and what is said.
+DISAGREEING = {
+    "Cargo.toml": (f'version = "{VERSION}", default-features', 'version = "9.8.6", default-features', "Cargo.toml"),
+    "Cargo.lock": (f'name = "junfeiai"\nversion = "{VERSION}"', 'name = "junfeiai"\nversion = "9.8.6"', "Cargo.lock: junfeiai has another version"),
+    "tests/fuzz/Cargo.lock": (f'version = "{VERSION}"', 'version = "9.8.6"', "fuzz/Cargo.lock: junfeiai has another version"),
+    "bindings-c/include/junfeiai.h": ("JFAI_VERSION_PATCH 7", "JFAI_VERSION_PATCH 6", "JFAI_VERSION_PATCH"),
+    "bindings-python/pyproject.toml": ('dynamic = ["version"]', f'version = "{VERSION}"', "dynamic"),
+    "bindings-wasm/npm.json": ('"version": "0.0.0"', '"version": "9.8.6"', "npm.json"),
+    "CHANGELOG.md": (f"## {VERSION} - ", "## 9.8.6 - ", "CHANGELOG.md"),
+}
+
+
+def disagreement(file: str) -> Iterable[str]:
+    """A place that disagrees is named."""
+    old, new, says = DISAGREEING[file]
+    path = TREE / file
+    text = path.read_text(encoding="utf-8")
+    if old not in text:
+        yield f"{old!r} is not in it"
+        return
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    try:
+        yield from refused(f"{new!r}", ["bump", "--check"], says)
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
+# Licences.
+
+
+def licences() -> Iterable[str]:
+    done = xtask("licences", "--check", check=False)
+    if done.returncode:
+        yield done.stdout
+
+
+def published() -> Iterable[str]:
+    """Nothing is sent to the Rust registry by accident."""
+    packages = json.loads(run("cargo", "metadata", "--quiet", "--locked", "--no-deps", "--format-version", "1").stdout)["packages"]
+    for package in packages:
+        if package["publish"] is None and package["name"] not in PUBLISHED:
+            yield f"{package['name']}: publish = false is missing"
+
+
+def nothing_to_install() -> Iterable[str]:
+    """No guide tells to install a name that no registry has yet: they are claimed by a release, not before."""
+    install = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|uvx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|npx\b.*|cargo (?:add|install)\b[^#]*")
+    ours = re.compile(r"(?:^|\s|[\"'])(junfeiai(?:-[\w-]+)?(?:\[[\w,]+\])?(?:[=@]\S+)?)(?=[\"'\s]|$)")
+    guides = [path for path in sorted(ROOT.rglob("*.md")) if not {"target", "node_modules"} & set(path.relative_to(ROOT).parts)]
+    if len(guides) < 10:
+        yield f"only {len(guides)} documents are found"
+    for guide in guides:
+        for number, line in enumerate(guide.read_text(encoding="utf-8").splitlines(), 1):
+            for command in install.findall(line):
+                yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in ours.findall(command)
+                            if "--path" not in command and "/" not in name)
+
+
+def typed() -> Iterable[str]:
+    done = run(ROOT / "target" / "venv" / "bin" / "python", "-m", "mypy", "--strict", "--cache-dir", ROOT / "target" / "mypy", *sorted(Path(__file__).parent.glob("*.py")),
+               cwd=Path(__file__).parent, check=False)
+    if done.returncode:
+        yield done.stdout
+
+
+# What is made.
+
+
+def named() -> Iterable[str]:
+    """Manifests name the repository; links are whole, and those that were whole are what they were."""
+    xtask("repository", PLACE, "--ref", f"v{VERSION}", "--root", str(TREE))
+    for file, text in {"Cargo.toml": f'\nrepository = "{PLACE}"\n', "bindings-python/pyproject.toml": f'\nRepository = "{PLACE}"\n',
+                       "core/README.md": f"](https://example.org/owner/junfeiai/blob/v{VERSION}/core/docs/ARCHITECTURE.md)"}.items():
+        if text not in (TREE / file).read_text(encoding="utf-8"):
+            yield f"{file} has no {text.strip()}"
+    if json.loads((TREE / "bindings-wasm/npm.json").read_text(encoding="utf-8"))["repository"]["url"] != f"git+{PLACE}.git":
+        yield "npm.json names another repository"
+    for guide in ("core/README.md", "bindings-python/README.zh-CN.md", "bindings-wasm/README.md"):
+        old, new = ((root / guide).read_text(encoding="utf-8") for root in (ROOT, TREE))
+        if contents.relative_links(new):
+            yield f"{guide} has links to files beside it"
+        if re.sub(r"\]\([^)]*\)", "", old) != re.sub(r"\]\([^)]*\)", "", new) or old.count("](http") > new.count("](http"):
+            yield f"{guide} differs in more than its links"
+
+
+
+def sdist() -> Path:
+    run(sys.executable, TREE / "tests" / "packages" / "archive.py", "sdist", cwd=TREE, PATH=f"{ROOT / 'target/venv/bin'}{os.pathsep}{os.environ['PATH']}")
+    return TREE / "target" / "dist" / f"junfeiai-{VERSION}.tar.gz"
+
+
+def crate() -> Path:
+    run("cargo", "package", "-p", "junfeiai", "--locked", "--no-verify", "--allow-dirty", cwd=TREE, CARGO_TARGET_DIR=str(TREE / "target"))
+    return TREE / "target" / "package" / f"junfeiai-{VERSION}.crate"
+
+
+def tarball() -> Path:
+    found = sorted((ROOT / "target" / "npm").glob("*.tgz"))
+    if not found:
+        raise ValueError("there is no npm package: run make npm")
+    return found[-1]
+
+
+def looked_into(make: Callable[[], Path], version: str, *, public: bool) -> Iterable[str]:
+    path = make()
+    yield from contents.problems(path, public=public)
+    if (said := contents.Package(path).version()) != version:
+        yield f"it says that it is {said}"
+
+
+def from_the_sdist() -> Iterable[str]:
+    """Its lock file is that of what is in it."""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(sdist_path()) as tar:
+        tar.extractall(folder, filter="data")
+        manifest = Path(folder) / f"junfeiai-{VERSION}" / "Cargo.toml"
+        done = run("cargo", "metadata", "--quiet", "--locked", "--format-version", "1", "--manifest-path", manifest, check=False)
+        if done.returncode:
+            yield done.stdout
+        if ALL:
+            wheels = Path(folder) / "wheels"
+            run(ROOT / "target/venv/bin/maturin", "build", "--locked", "-m", manifest.parent / "bindings-python" / "Cargo.toml", "--out", wheels,
+                CARGO_TARGET_DIR=str(WORK / "build"))
+            yield from contents.problems(next(wheels.glob("*.whl")))
+
+
+def from_the_crate() -> Iterable[str]:
+    """Its examples and tests compile without the repository."""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(crate_path()) as tar:
+        tar.extractall(folder, filter="data")
+        done = run("cargo", "check", "--quiet", "--all-targets", cwd=Path(folder) / f"junfeiai-{VERSION}", check=False, CARGO_TARGET_DIR=str(WORK / "build"))
+        if done.returncode:
+            yield done.stdout
+
+
+def sdist_path() -> Path:
+    return TREE / "target" / "dist" / f"junfeiai-{VERSION}.tar.gz"
+
+
+def crate_path() -> Path:
+    return TREE / "target" / "package" / f"junfeiai-{VERSION}.crate"
+
+
+def metadata_of_pypi(path: Path) -> Iterable[str]:
+    done = run(TOOLS / "twine", "check", "--strict", path, check=False)
+    if done.returncode or "PASSED" not in done.stdout:
+        yield done.stdout
+
+
+def twice_the_same() -> Iterable[str]:
+    first = sdist_path().read_bytes()
+    sdist()
+    if sdist_path().read_bytes() != first:
+        yield "the sdist has other bytes when it is made again"
+
+
+# That faults are found.
+
+
+def wheel(folder: Path, **changes: bytes | None) -> Path:
+    """A wheel of what the checks ask for, with other files, or without some."""
+    info = f"junfeiai-{VERSION}.dist-info"
+    files: dict[str, bytes | None] = {
+        "junfeiai/_native.abi3.so": b"\x7fELF", "junfeiai/py.typed": b"", "junfeiai/_native.pyi": b"x: int",
+        f"{info}/METADATA": b"".join([f"Metadata-Version: 2.4\nName: junfeiai\nVersion: {VERSION}\n".encode(),
+                                      *(f"License-File: {name}\n".encode() for name in (*contents.OWN, contents.THIRD)), b"\n# A guide\n"]),
+        **{f"{info}/licenses/{name}": (ROOT / name).read_bytes() for name in contents.OWN},
+        f"{info}/licenses/{contents.THIRD}": b"texts", **changes}
+    path = folder / f"junfeiai-{VERSION}-cp310-abi3-manylinux_2_17_x86_64.whl"
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, body in files.items():
+            if body is not None:
+                zipped.writestr(name, body)
+    return path
+
+
+FAULTS: dict[str, tuple[dict[str, bytes | None], str]] = {
+    "nothing": ({}, ""),
+    "compiled Python": ({"junfeiai/__pycache__/a.cpython-311.pyc": b"x"}, "is left over"),
+    "a folder of the machine in the module": ({"junfeiai/_native.abi3.so": b"\x7fELF /home/builder/crates/a.rs"}, "names a folder of the machine"),
+    "the registry's folder in the module": ({"junfeiai/_native.abi3.so": b"x/cargo/registry/src/index/a.rs"}, "names a folder of the machine"),
+    "the repository's folder in a text": ({"junfeiai/a.py": str(contents.ROOT).encode()}, "names a folder of the machine"),
+    "no licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": None}, "LICENSE-MIT is missing"),
+    "another licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": b"mine"}, "not the licence of the project"),
+    "no licences of others": ({f"junfeiai-{VERSION}.dist-info/licenses/{contents.THIRD}": None}, f"{contents.THIRD} is missing"),
+    "no module": ({"junfeiai/_native.abi3.so": None}, "0 native modules"),
+    "no types": ({"junfeiai/py.typed": None}, "py.typed is missing"),
+    "a place outside": ({"../evil.py": b"x"}, "unpacked elsewhere"),
+}
+
+
+def fault(name: str) -> Iterable[str]:
+    changes, says = FAULTS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = contents.problems(wheel(Path(folder), **changes))
+    if says and not any(says in problem for problem in wrong):
+        yield f"it is not found: {wrong}"
+    if not says:
+        yield from wrong
+
+
+def relative_links() -> Iterable[str]:
+    text = "[a](b.md) `x` [c](#d) [e](https://example.org/f)\n```c\nf[1](x)\n```\n[g](../h/i.md#j)\n"
+    if (found := contents.relative_links(text)) != ["b.md", "../h/i.md#j"]:
+        yield f"{found}"
+
+
+def archives() -> Iterable[str]:
+    """The same folder gives the same bytes, whatever its files' times, and the list of a release is right."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "junfeiai-c-1.2.3-x86_64-unknown-linux-gnu"
+        made = []
+        for time in (1_000_000_000, 1_500_000_000):
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "lib").mkdir(parents=True)
+            names = ["lib/libjunfeiai.so.1.2.3", "a.txt"]
+            for name in names if time > 1_200_000_000 else reversed(names):
+                (folder / name).write_bytes(b"x")
+                os.utime(folder / name, (time, time))
+            (folder / "lib/libjunfeiai.so").symlink_to("libjunfeiai.so.1.2.3")
+            dist = Path(work) / f"dist-{time}"
+            for ending in (".tar.gz", ".zip"):
+                archive.pack(folder, dist / f"{folder.name}{ending}")
+            made.append([path.read_bytes() for path in sorted(dist.iterdir())])
+        if made[0] != made[1]:
+            yield "an archive has other bytes when it is made again"
+        with tarfile.open(dist / f"{folder.name}.tar.gz") as tar:
+            if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != "libjunfeiai.so.1.2.3" or not link.issym():
+                yield "the link is none in the archive"
+        rows = archive.manifest(dist)
+        if [row["platform"] for row in rows] != ["Linux x86_64, glibc"] * 2 or len(rows) != 2:
+            yield f"{rows}"
+        done = run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=dist, check=False)
+        if done.returncode:
+            yield done.stdout
+        (dist / "junfeiai-1.2.3-cp310-abi3-plan9.whl").write_bytes(b"x")
+        try:
+            archive.manifest(dist)
+            yield "a file of an unknown platform is listed"
+        except ValueError:
+            pass
+
+
+SBOM = """{"metadata": {
+    "timestamp": "2026-01-01T00:00:00.0Z", "component": {"bom-ref": "path+file:///home/builder/junfeiai/bindings-python#junfeiai-python@9.8.7"}},
+  "components": [{"bom-ref": "path+file:///D:/a/junfeiai/core#junfeiai@9.8.7"}, {"bom-ref": "registry+https://example.org/index#itoa@1.0.0"}]}"""
+
+
+def wheels_are_made_anew() -> Iterable[str]:
+    """Without the folder and the time of the build, installable, and with the same bytes twice."""
+    info = f"junfeiai-{VERSION}.dist-info"
+    name = f"{info}/sboms/junfeiai-python.cyclonedx.json"
+    with tempfile.TemporaryDirectory() as folder:
+        # The sum of what was there before the change, which must not be that of the result.
+        path = wheel(Path(folder), **{name: SBOM.encode(), f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+                                      f"{info}/RECORD": f"{name},sha256=AAAA,1\n{info}/RECORD,,\n".encode()})
+        path = path.rename(path.with_name(f"junfeiai-{VERSION}-py3-none-any.whl"))
+        if not any("names a folder of the machine" in problem for problem in contents.problems(path)):
+            yield "nothing was to be done"
+        archive.wheel(path)
+        first = path.read_bytes()
+        archive.wheel(path)
+        if path.read_bytes() != first:
+            yield "a wheel has other bytes when it is made again"
+        yield from (problem for problem in contents.problems(path) if "names a folder" in problem)
+        said = json.loads(contents.Package(path).text(name))
+        references = [said["metadata"]["component"]["bom-ref"], *(component["bom-ref"] for component in said["components"])]
+        if references != ["path+file:///bindings-python#junfeiai-python@9.8.7", "path+file:///core#junfeiai@9.8.7", "registry+https://example.org/index#itoa@1.0.0"]:
+            yield f"{references}"
+        if "2026-01-01" in json.dumps(said):
+            yield "the time of the build is in it"
+        # pip compares the sums of RECORD.
+        done = run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--target", Path(folder) / "site", path, check=False)
+        if done.returncode:
+            yield done.stdout
+        digest = f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(contents.Package(path).files[name]).digest()).rstrip(b'=').decode()},"
+        if digest not in contents.Package(path).text(f"{info}/RECORD"):
+            yield "RECORD has not the sum of the changed file"
+
+
+# The workflows.
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# Programs of the steps that are neither ours nor cargo.
+OTHERS = {"npm", "rustup", "gh", "pip", "git"}
+
+
+def actionlint() -> Path | None:
+    found = shutil.which("actionlint") or ROOT / "target" / "tools" / "actionlint"
+    return Path(found) if Path(found).is_file() else None
+
+
+def linted(linter: Path) -> Iterable[str]:
+    done = run(linter, "-no-color", "-shellcheck", TOOLS / "shellcheck", *WORKFLOWS, check=False)
+    yield from done.stdout.splitlines() if done.returncode else ()
+
+
+def linter_finds(linter: Path) -> Iterable[str]:
+    """It is asked for, and shellcheck with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bad.yml"
+        path.write_text("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    needs: nobody\n    steps:\n      - run: echo $HOME/$(ls)\n", encoding="utf-8")
+        done = run(linter, "-no-color", "-shellcheck", TOOLS / "shellcheck", path, check=False)
+    yield from (f"{word} is not found" for word in ("nobody", "SC2046") if word not in done.stdout)
+
+
+def commands(workflow: Path) -> Iterable[tuple[int, str]]:
+    """The commands of the steps with their lines."""
+    for number, line in enumerate(workflow.read_text(encoding="utf-8").splitlines(), 1):
+        if match := re.match(r"\s+(?:- )?run: (.+)$", line):
+            for command in match[1].split(" && "):
+                yield number, re.sub(r"\$\{\{.*?\}\}", "X", command)
+
+
+def steps() -> Iterable[str]:
+    """What a step does is kept where it can be run by everybody: each is one call of what there is."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    words_of_xtask = set(re.findall(r"^  ([a-z][\w-]+)  ", xtask("--help").stdout, re.M))
+    suites = set(run(sys.executable, "-c", "import run; print(*run.suites())", cwd=ROOT / "tests").stdout.split())
+    count = 0
+    for workflow in WORKFLOWS:
+        for number, command in commands(workflow):
+            count += 1
+            words = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
+            where = f"{workflow.name}:{number}: "
+            if words[0] in ("|", ">"):
+                yield f"{where}a script of its own belongs into the Makefile or a file"
+            elif words[0] == "make":
+                yield from (f"{where}make has no {word}" for word in words[1:] if word not in targets)
+            elif words[0] in ("python", "python3", "bash") and words[1] != "-m":
+                yield from [f"{where}there is no {words[1]}"] if not (ROOT / words[1]).is_file() else ()
+                if words[1] == "tests/run.py":
+                    yield from (f"{where}there is no suite {word}" for word in words[2:] if word not in suites | {"X"})
+            elif words[0] == "cargo":
+                if "xtask" in words and words[words.index("--") + 1] not in words_of_xtask:
+                    yield f"{where}xtask has no {words[words.index('--') + 1]}"
+            elif words[0] not in {"python", *OTHERS}:
+                yield f"{where}{words[0]} is not looked at here"
+    if count < 10:
+        yield f"only {count} commands are found in the workflows"
+
+
+def main() -> int:
+    shutil.rmtree(WORK, ignore_errors=True)
+    copy_tree()
+    report("every place names the same version", one_version())
+    report("a version is raised everywhere", bumped())
+    report("a version that cannot be is refused", wrong_versions_are_refused())
+    for file in DISAGREEING:
+        report(f"another version in {file} is found", disagreement(file))
+    report("the licences of what is built are up to date", licences())
+    report("only what shall be published can be", published())
+    report("no guide names what no registry has", nothing_to_install())
+    report("the repository is named for a release", named())
+    made: list[tuple[str, Callable[[], Path], str, bool]] = [
+        ("sdist", sdist, VERSION, True), ("crate", crate, VERSION, True), ("npm tarball", tarball, archive.version(), False)]
+    for name, make, version, public in made:
+        report(f"the {name} holds what it should and no more", looked_into(make, version, public=public))
+    report("the sdist can be built with its lock file" + (", and a wheel is" if ALL else ""), from_the_sdist())
+    report("the sdist has the same bytes twice", twice_the_same())
+    report("PyPI would take the sdist", metadata_of_pypi(sdist_path()))
+    if ALL:
+        report("the crate compiles alone, with its examples and tests", from_the_crate())
+    else:
+        print("not run: the crate alone, a wheel of the sdist (make test-all)")
+    for name in FAULTS:
+        report(f"a wheel with {name}", fault(name))
+    report("links to files are told from others", relative_links())
+    report("archives have the same bytes twice", archives())
+    report("wheels say neither where nor when they were built", wheels_are_made_anew())
+    report("the tools of this suite have types", typed())
+    report("the steps of the workflows name what there is", steps())
+    if linter := actionlint():
+        report("actionlint and shellcheck have nothing to say of the workflows", linted(linter))
+        report("they would say it", linter_finds(linter))
+    else:
+        print("not run: actionlint (not installed; it needs Go: tests/setup.sh test)")
+    shutil.rmtree(WORK, ignore_errors=True)
+    print(f"packages: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
