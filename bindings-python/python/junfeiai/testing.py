@@ -114,7 +114,7 @@ _PHASES = {
     "not_offered": "check",
     "journal": "journal",
 }
-_OF_A_TASK = {"task_failed", "wait_timeout", "download", "not_ready", "integrity"}
+_OF_A_TASK = {"not_found", "task_failed", "wait_timeout", "download", "not_ready", "integrity"}
 _LAST_STATUSES = {"task_failed": "failed", "wait_timeout": "in_progress", "not_ready": "in_progress"}
 
 
