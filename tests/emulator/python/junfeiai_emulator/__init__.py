@@ -96,12 +96,12 @@ def program() -> str:
         return path
     name = "junfeiai-emulator.exe" if sys.platform == "win32" else "junfeiai-emulator"
     try:
-        installed = metadata.distribution("junfeiai-emulator")
+        files = metadata.files("junfeiai-emulator") or []
     except metadata.PackageNotFoundError:
-        installed = None
-    for file in (installed.files or []) if installed else []:
-        if file.name == name and os.path.exists(path := str(installed.locate_file(file))):
-            return path
+        files = []
+    for file in files:
+        if file.name == name and os.path.exists(installed := file.locate()):
+            return str(installed)
     if found := shutil.which(name):
         return found
     raise EmulatorError("the program junfeiai-emulator is not installed; install the wheel again, or set JUNFEIAI_EMULATOR to its path")
