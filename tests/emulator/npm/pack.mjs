@@ -44,7 +44,7 @@ function main() {
   for (const file of ["index.mjs", "names.mjs", "bin.mjs"]) cpSync(join(here, file), join(folder, file));
   for (const file of ["README.md", "README.zh-CN.md"]) cpSync(join(here, "..", file), join(folder, file));
   esbuild.buildSync({
-    entryPoints: [join(here, "index.mjs")], outfile: join(folder, "index.cjs"), bundle: true, platform: "node", format: "cjs", target: "node20",
+    entryPoints: [join(here, "index.mjs")], outfile: join(folder, "index.cjs"), bundle: true, platform: "node", format: "cjs", target: "node20", keepNames: true,
     define: { "import.meta.url": "undefined" }, logLevel: "warning",
   });
   const types = fresh("types");

@@ -4,8 +4,8 @@
 >>> with Emulator() as emulator, emulator.client() as client:
 ...     emulator.fault("html_502", on="query")
 ...     size = len(client.videos.generate("A small red ball").read())
->>> emulator.created_tasks, len(emulator.requests("create"))
-(1, 1)
+...     emulator.created_tasks, [request.status for request in emulator.requests("query")][:2]
+(1, [502, 200])
 
 pytest finds the fixtures ``junfeiai_emulator``, ``junfeiai_client`` and ``async_junfeiai_client`` by itself.
 """
