@@ -177,8 +177,12 @@ def types_of_node(folder: Path) -> Iterator[str]:
     options = {"strict": True, "exactOptionalPropertyTypes": True, "noEmit": True, "target": "es2022", "module": "nodenext", "skipLibCheck": False,
                "lib": ["es2023", "dom", "esnext.disposable"], "types": ["node"]}
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["use.mts", "use.cts"]}), encoding="utf-8")
-    for command in (["typescript/bin/tsc", "-p", folder], ["publint/src/cli.js", "run", folder / "node_modules/junfeiai-emulator", "--strict"]):
-        ok, said = run("node", WASM / "node_modules" / command[0], *command[1:])
+    checks: dict[str, list[object]] = {
+        "typescript/bin/tsc": ["-p", folder],
+        "publint/src/cli.js": ["run", folder / "node_modules/junfeiai-emulator", "--strict"],
+    }
+    for tool, arguments in checks.items():
+        ok, said = run("node", WASM / "node_modules" / tool, *arguments)
         if not ok:
             yield said
 
