@@ -277,7 +277,7 @@ def test_asyncio(tmp_path: Path) -> None:
     assert client.closed
 
 
-def test_a_fake_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fake_sends_nothing() -> None:
     """What it asks of the library are calls that send nothing: they work where nothing can be reached."""
     client = FakeClient()
     for name in ("task", "video"):
