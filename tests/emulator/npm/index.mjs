@@ -136,7 +136,8 @@ export class Emulator {
     if (secondHost) args.push("--second-port", "0");
     if (videoBytes !== undefined) args.push("--video-bytes", String(videoBytes));
     if (!existsSync(path)) throw new EmulatorError(`${path} does not exist: set JUNFEIAI_EMULATOR to the emulator's program`);
-    const child = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // In a session of its own, so that Ctrl-C in a debugger is not meant for it. Windows would open a window.
+    const child = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" });
     // Nothing of it keeps this process alive; the end of this process closes its input, which ends it.
     const pipes = /** @type {import("node:net").Socket[]} */ (/** @type {unknown} */ ([child.stdin, child.stdout, child.stderr]));
     this.#process = child;

@@ -116,6 +116,12 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
     assert gone(port)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sessions")
+def test_ctrl_c_in_the_terminal_is_not_meant_for_it() -> None:
+    with Emulator() as emulator:
+        assert os.getsid(emulator._process.pid) != os.getsid(0)
+
+
 def test_a_proxy_of_the_environment_is_not_asked(junfeiai_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

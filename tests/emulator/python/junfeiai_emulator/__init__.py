@@ -145,7 +145,10 @@ class Emulator:
             command += ["--video-bytes", str(video_bytes)]
         pipe = subprocess.PIPE
         try:
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+            # In a session of its own, so that Ctrl-C in a debugger is not meant for it.
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", start_new_session=True
+            )
         except OSError as error:
             raise EmulatorError(f"{command[0]} cannot be started: {error}") from error
         lines = self._first_lines(2 if second_host else 1)
