@@ -1,7 +1,7 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
 .PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup bump version licences \
-	repository check-wheels semver api deny clean
+	repository check-wheels semver api deny clean testkit
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -49,6 +49,10 @@ coverage: ## which lines and functions of core its tests reach, by file; needs L
 npm: ## the JavaScript package: target/npm/junfeiai-*.tgz, and how large it is
 	@tests/setup.sh npm
 	@node bindings-wasm/scripts/build.mjs
+
+testkit: ## the emulator for the tests of other programs: target/testkit/*.whl for pytest, target/testkit/*.tgz for Node
+	@tests/setup.sh npm
+	@tests/emulator/package.sh
 
 web: npm ## the demo page against the emulator (PORT=8787)
 	@cargo build --locked -q -p junfeiai-emulator

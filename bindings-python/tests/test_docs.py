@@ -63,6 +63,8 @@ def examples() -> list[tuple[str, str]]:
 def test_document(where: str, text: str, emulator: Emulator, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator.scenario(task={"queued_s": 0, "running_s": 0})
     shutil.copy(COLLECTOR.with_name("company.pem"), environment)
+    # The guides' tests import what the emulator's wheel brings.
+    monkeypatch.syspath_prepend(ROOT / "tests" / "emulator" / "python")
     monkeypatch.setenv("PATH", f"{emulator_binary().parent}{os.pathsep}{os.environ['PATH']}")
     exec(compile(text, where, "exec"), {"__name__": "__main__"})
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -15,6 +15,7 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const npm = join(root, "target/npm");
 const tarball = join(npm, readdirSync(npm).find((name) => name.endsWith(".tgz")));
 const tool = (name) => join(here, "node_modules/.bin", name);
+const binary = resolve(process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator"));
 // The other engines and bundlers: tests/engines/run.mjs.
 const newest = join(here, "node_modules/node26/bin/node");
 let folder, emulator, browser, task;
@@ -34,6 +35,9 @@ before(async () => {
   await run("tar", ["xzf", tarball, "-C", join(folder, "node_modules")]);
   cpSync(join(folder, "node_modules/package"), join(folder, "node_modules/junfeiai"), { recursive: true });
   rmSync(join(folder, "node_modules/package"), { recursive: true });
+  // The guide's tests import the emulator's package.
+  await run(process.execPath, [join(root, "tests/emulator/npm/pack.mjs"), "--program", binary, "--out", join(folder, "testkit")]);
+  symlinkSync(join(folder, "testkit/package"), join(folder, "node_modules/junfeiai-emulator"));
   symlinkSync(join(here, "node_modules/@types"), join(folder, "node_modules/@types"));
   symlinkSync(join(here, "node_modules/undici-types"), join(folder, "node_modules/undici-types"));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
@@ -128,8 +132,7 @@ describe("the tarball", () => {
 
   test("the documents' examples run in Node, but for those that need a page or do not end", async () => {
     const { transform } = await import("esbuild");
-    const path = `${dirname(process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator"))}:${process.env.PATH}`;
-    const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL, PATH: path };
+    const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL, JUNFEIAI_EMULATOR: binary };
     const examples = (await documented()).filter(([, code]) => !/document\.|\.listen\(|^declare /m.test(code));
     assert.ok(examples.length >= 6);
     for (const [name, code] of examples) {

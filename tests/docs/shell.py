@@ -106,7 +106,7 @@ def named(words):
             if not (there and match[2] in {None, *extras}):
                 yield f"{word} is not ours"
     elif first == "npm":
-        if plain[0] != "install" or not all(re.fullmatch(r"junfeiai|(\./)?target/npm/junfeiai-[\w.*]+\.tgz", word) for word in plain[1:]):
+        if plain[0] != "install" or not all(re.fullmatch(r"junfeiai|(\./)?target/(npm/junfeiai|testkit/junfeiai-emulator)-[\w.*]+\.tgz", word) for word in plain[1:]):
             yield "that is not our package"
     elif first in ("cc", "c++"):
         # The C suite runs these.

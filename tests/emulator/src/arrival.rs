@@ -77,6 +77,7 @@ pub(crate) fn range_start(headers: &HeaderMap) -> Option<u64> {
 pub(crate) fn record(
     state: &State,
     head: &Parts,
+    op: Op,
     host: HostName,
     key: Option<&str>,
     connection: u64,
@@ -103,6 +104,7 @@ pub(crate) fn record(
     RecordedRequest {
         seq: 0,
         at_ms: state.clock.real_ms(),
+        op,
         method: head.method.to_string(),
         path: state.redact(head.uri.path()),
         query: state.redact(head.uri.query().unwrap_or("")),

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     errors::{answer, json_answer},
     log::RecordedRequest,
-    scenario::{Scenario, ScenarioError},
+    scenario::{Scenario, ScenarioError, parse},
     state::{State, Stats},
     task_spec::TaskSpec,
     video::CHUNK,
@@ -30,6 +30,21 @@ pub(crate) async fn put_scenario(Shared(state): Shared<Arc<State>>, body: String
             state.set_scenario(scenario);
             answer(204, None, "")
         }
+        Err(error) => refused(&error),
+    }
+}
+
+pub(crate) async fn patch_scenario(Shared(state): Shared<Arc<State>>, body: String) -> Response {
+    let patch = parse::<serde_json::Map<_, _>>(&body).map(serde_json::Value::Object);
+    match patch.and_then(|patch| state.patch_scenario(&patch)) {
+        Ok(()) => answer(204, None, ""),
+        Err(error) => refused(&error),
+    }
+}
+
+pub(crate) async fn add_rule(Shared(state): Shared<Arc<State>>, body: String) -> Response {
+    match parse(&body).and_then(|rule| state.add_rule(rule)) {
+        Ok(()) => answer(204, None, ""),
         Err(error) => refused(&error),
     }
 }

@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::{runtime, sync::oneshot};
 
 use crate::{
-    RecordedRequest, Scenario, ScenarioError, Stats, TaskSpec, routes::router, rules::HostName, server, state::State,
-    tls::Certificates, video::CHUNK,
+    Fault, Match, Op, RecordedRequest, Rule, Scenario, ScenarioError, Stats, TaskSpec, routes::router, rules::HostName,
+    server, state::State, tls::Certificates, video::CHUNK,
 };
 
 /// How to start an [`Emulator`].
@@ -216,6 +216,24 @@ impl Emulator {
     pub fn set_scenario_json(&self, json: &str) -> Result<(), ScenarioError> {
         self.state.set_scenario(Scenario::from_json(json)?);
         Ok(())
+    }
+
+    /// Lets `fault` strike the next `times` requests of this kind, behind the faults that were asked for before.
+    ///
+    /// # Panics
+    /// When a value of the fault is out of its bounds.
+    pub fn fault(&self, op: Op, times: u32, fault: Fault) {
+        self.add_rule(Rule { matches: Match { op, ..Match::default() }, times: Some(times), fault });
+    }
+
+    /// Adds a rule behind the others, whose counters go on.
+    ///
+    /// # Panics
+    /// When a value is out of its bounds.
+    pub fn add_rule(&self, rule: Rule) {
+        if let Err(error) = self.state.add_rule(rule) {
+            panic!("rule: {error}");
+        }
     }
 
     /// What arrived since the start or the last clearing.

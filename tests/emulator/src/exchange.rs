@@ -73,7 +73,7 @@ pub(crate) async fn serve(
         host,
         range_start: range_start(&head.headers),
     });
-    let entry = state.log.open(record(&state, &head, host, key.as_deref(), connection.number));
+    let entry = state.log.open(record(&state, &head, op, host, key.as_deref(), connection.number));
     if let Some((name, _)) = &strike {
         entry.set_fault(name);
     }

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::rules::HostName;
+use crate::{rules::HostName, scenario::Op};
 
 /// Bodies above this are counted, not kept.
 const KEEP_BODY: usize = 4 * 1024 * 1024;
@@ -24,6 +24,8 @@ pub struct RecordedRequest {
     pub seq: u64,
     /// Real milliseconds since the emulator started.
     pub at_ms: u64,
+    /// What it was for; never `any`.
+    pub op: Op,
     /// HTTP method.
     pub method: String,
     /// Path without the query.

@@ -111,6 +111,11 @@ impl Rules {
         Self { rules: rules.iter().map(|rule| (rule.clone(), 0, 0)).collect(), seed }
     }
 
+    /// One more, behind the others, whose counters go on.
+    pub(crate) fn push(&mut self, rule: Rule) {
+        self.rules.push((rule, 0, 0));
+    }
+
     /// The fault for one request. Every rule counts it; the first that fires wins.
     pub(crate) fn pick(&mut self, facts: &Facts<'_>) -> Option<Fault> {
         let mut picked = None;

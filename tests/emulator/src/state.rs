@@ -19,13 +19,28 @@ use crate::{
     delivery::Pacer,
     log::Log,
     mp4,
-    rules::{Facts, Rules},
-    scenario::{KeySpec, Op, RateLimit, Scenario},
+    rules::{Facts, Rule, Rules},
+    scenario::{KeySpec, Op, RateLimit, Scenario, ScenarioError, parse_value},
     task_spec::{TaskSpec, TaskState, parse_size},
     tasks::{Phase, Task},
     tls::Certificates,
     video::{VideoFile, mix},
 };
+
+/// RFC 7396: objects field by field, `null` takes a field away, anything else replaces what was there.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Value::Object(fields), Value::Object(changes)) = (&mut *target, patch) else {
+        *target = patch.clone();
+        return;
+    };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
 
 /// Files kept at a time; a file is drawn again when it is asked for later.
 const KEEP_FILES: usize = 64;
@@ -160,12 +175,54 @@ impl State {
         inner.bucket = None;
         inner.handshake_failures = scenario.tls.failures;
         if inner.keys.is_empty() || !scenario.keys.is_empty() || !scenario.accounts.is_empty() {
-            let own = KeySpec { key: self.key.clone(), ..KeySpec::default() };
-            (inner.keys, inner.accounts) = all_of(&scenario, own);
-            inner.log_rows.clear();
-            inner.helper_calls.clear();
+            self.open_accounts(&mut inner, &scenario);
         }
         inner.scenario = scenario;
+    }
+
+    /// Adds a rule behind the others, whose counters go on.
+    pub(crate) fn add_rule(&self, rule: Rule) -> Result<(), ScenarioError> {
+        rule.check().map_err(|(field, what)| ScenarioError(format!("`{field}`: {what}")))?;
+        let mut inner = self.lock();
+        inner.rules.push(rule.clone());
+        inner.scenario.rules.push(rule);
+        Ok(())
+    }
+
+    /// Changes these fields of the scenario (a JSON merge patch). Counters of rules go on unless the patch has `rules`.
+    pub(crate) fn patch_scenario(&self, patch: &Value) -> Result<(), ScenarioError> {
+        let mut inner = self.lock();
+        let mut whole = serde_json::to_value(&inner.scenario).map_err(|error| ScenarioError(error.to_string()))?;
+        merge(&mut whole, patch);
+        let scenario: Scenario = parse_value(whole)?;
+        scenario.check()?;
+        if let (Some(scale), true) = (scenario.time_scale, patch.get("time_scale").is_some()) {
+            self.clock.set_scale(scale);
+        }
+        if patch.get("seed").is_some() || patch.get("rules").is_some() {
+            inner.seed = scenario.seed.map_or(self.entropy, mix);
+            inner.rules = Rules::new(&scenario.rules, inner.seed);
+            inner.counts.clear();
+        }
+        if patch.get("rate_limit").is_some() {
+            inner.bucket = None;
+        }
+        if patch.pointer("/tls/failures").is_some() {
+            inner.handshake_failures = scenario.tls.failures;
+        }
+        if patch.get("keys").is_some() || patch.get("accounts").is_some() {
+            self.open_accounts(&mut inner, &scenario);
+        }
+        inner.scenario = scenario;
+        Ok(())
+    }
+
+    /// Gives out the scenario's keys and accounts anew.
+    fn open_accounts(&self, inner: &mut Inner, scenario: &Scenario) {
+        let own = KeySpec { key: self.key.clone(), ..KeySpec::default() };
+        (inner.keys, inner.accounts) = all_of(scenario, own);
+        inner.log_rows.clear();
+        inner.helper_calls.clear();
     }
 
     /// As after the start, with a healthy scenario.

@@ -75,7 +75,8 @@ fn extra_fields_are_kept() {
 
 #[test]
 fn a_task_lives_from_not_start_to_success() {
-    let emu = emulator(r#"{"time_scale": 1000}"#);
+    // So slow at first that it cannot end before it was asked for.
+    let emu = emulator(r#"{"time_scale":1,"task":{"queued_s":0,"running_s":100000}}"#);
     let id = create(&emu);
     let mut seen = Vec::new();
     loop {
@@ -92,6 +93,7 @@ fn a_task_lives_from_not_start_to_success() {
         }
         assert_eq!(data.get("result_url"), None);
         seen.push(status);
+        assert_eq!(send(emu.port(), "PATCH", "/__emulator/scenario", &[], r#"{"time_scale":10000000}"#).status, 204);
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     assert!(seen.iter().any(|status| status == "IN_PROGRESS"), "{seen:?}");

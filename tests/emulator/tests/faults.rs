@@ -330,3 +330,59 @@ fn the_task_is_made_even_if_the_client_has_gone() {
     let posts = emu.requests().iter().filter(|entry| entry.method == "POST" && entry.path == CREATE).count();
     assert_eq!((posts, emu.stats().posts), (2, 2));
 }
+
+#[test]
+fn rules_that_are_added_leave_the_others_and_their_counters_alone() {
+    let emu = with_fault("create", r#"{"kind":"status","status":418}"#);
+    assert_eq!(post(&emu, &wish()).status, 418);
+    emu.fault(Op::Create, 2, Fault::Html { status: 502, act: false });
+    let added = r#"{"match":{"op":"query"},"times":1,"fault":{"kind":"html","status":503}}"#;
+    assert_eq!(send(emu.port(), "POST", "/__emulator/rules", &[], added).status, 204);
+    let seen: Vec<u16> = (0..3).map(|_| post(&emu, &wish()).status).collect();
+    assert_eq!(seen, [502, 502, 200], "the first rule does not fire again");
+    let id = create(&emu);
+    assert_eq!([query(&emu, &id).status, query(&emu, &id).status], [503, 200]);
+    let ops: Vec<Op> = emu.requests().iter().map(|request| request.op).collect();
+    assert_eq!(ops, [Op::Create, Op::Create, Op::Create, Op::Create, Op::Create, Op::Query, Op::Query]);
+
+    for (bad, why) in [
+        (r#"{"fault":{"kind":"drop_nothing"}}"#, "unknown variant `drop_nothing`"),
+        (r#"{"fault":{"kind":"status","status":1}}"#, "fault.status"),
+        ("[]", "invalid"),
+    ] {
+        let answer = send(emu.port(), "POST", "/__emulator/rules", &[], bad);
+        assert_eq!(answer.status, 400, "{bad}");
+        assert!(answer.text().contains(why), "{bad}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_patch_changes_what_it_names() {
+    let emu = emulator(
+        r#"{"task":{"queued_s":5,"running_s":7,"fail_reason":"no"},
+            "rules":[{"match":{"op":"create"},"times":1,"fault":{"kind":"status","status":418}}]}"#,
+    );
+    let patch = |body: &str| send(emu.port(), "PATCH", "/__emulator/scenario", &[], body);
+    let shown = || send(emu.port(), "GET", "/__emulator/scenario", &[], "").json();
+    assert_eq!(post(&emu, &wish()).status, 418);
+    assert_eq!(patch(r#"{"task":{"outcome":"failure","queued_s":0,"fail_reason":null},"time_scale":500}"#).status, 204);
+    let task = &shown()["task"];
+    assert_eq!(
+        (&task["outcome"], &task["queued_s"], &task["running_s"]),
+        (&json!("failure"), &json!(0.0), &json!(7.0))
+    );
+    assert_eq!((&task["fail_reason"], &shown()["time_scale"]), (&json!(null), &json!(500.0)));
+    assert_eq!(post(&emu, &wish()).status, 200, "the rule's counter went on");
+    assert_eq!(patch(r#"{"rules":[{"match":{"op":"create"},"fault":{"kind":"status","status":419}}]}"#).status, 204);
+    assert_eq!(post(&emu, &wish()).status, 419);
+    assert_eq!(patch(r#"{"keys":[{"key":"sk-other"}],"rules":[]}"#).status, 204);
+    assert_eq!(common::post_as(&emu, "sk-other", &wish()).status, 200);
+    for (bad, why) in
+        [(r#"{"task":{"outcom":"failure"}}"#, "outcom"), (r#"{"time_scale":0}"#, "time_scale"), ("5", "map")]
+    {
+        let answer = patch(bad);
+        assert_eq!(answer.status, 400, "{bad}");
+        assert!(answer.text().contains(why), "{bad}: {}", answer.text());
+    }
+    assert_eq!(shown()["time_scale"], json!(500.0), "a patch that is refused changes nothing");
+}
