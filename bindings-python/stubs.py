@@ -27,11 +27,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, SupportsIndex, final
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias, final
 
 from ._aio import Opening
 from ._errors import JunFeiAIError
-from .types import Image, Status, Validate, VideoRequest
+from .types import Image, VideoRequest
+
+_Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
 
 __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
@@ -48,7 +50,7 @@ TABLE = tomllib.loads((Path(__file__).parent.parent / "core" / "options.toml").r
 TYPES = {
     "secret": "str", "endpoint": "str", "text": "str", "url": "str", "texts": "Iterable[str]", "path": "str | os.PathLike[str]",
     "seconds": "float", "number": "float", "count": "int", "flag": "bool", "length": "float | str | SupportsIndex", "image": "Image",
-    "images": "Iterable[Image]", "json": "dict[str, Any]", "validate": "Validate",
+    "images": "Iterable[Image]", "json": "dict[str, Any]", "validate": 'Literal["strict", "default", "off"]',
 }
 
 
@@ -113,7 +115,7 @@ class $Task:
     @property
     def id(self) -> str: ...
     @property
-    def status(self) -> Status: ...
+    def status(self) -> _Status: ...
     @property
     def done(self) -> bool: ...
     @property
@@ -335,10 +337,6 @@ from typing import Any, BinaryIO, Literal, SupportsIndex, TypeAlias, TypedDict
 
 Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """A URL that the service fetches, or a PNG, JPEG or WebP as a path, bytes or a file opened with mode ``"rb"``."""
-Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
-"""What ``status`` of a task may be."""
-Validate: TypeAlias = Literal["strict", "default", "off"]
-"""How strictly a request is checked before it is sent."""
 '''
 
 DICTS = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-
-import av  # type: ignore[import-not-found]
-import cv2  # type: ignore[import-not-found]
-import numpy  # type: ignore[import-not-found]
+from typing import Any
 
 from junfeiai import Client
+
+# They are not where the types are checked.
+av: Any = import_module("av")
+cv2: Any = import_module("cv2")
+numpy: Any = import_module("numpy")
 
 with Client() as client:
     video = client.videos.generate("A red ball", seconds=numpy.int64(6))

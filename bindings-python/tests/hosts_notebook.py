@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
+from typing import Any
 
-import nbformat  # type: ignore[import-not-found]
-from nbclient import NotebookClient  # type: ignore[import-not-found]
+# They are not where the types are checked.
+nbformat: Any = import_module("nbformat")
+nbclient: Any = import_module("nbclient")
 
 with open(sys.argv[1], encoding="utf-8") as file:
     notebook = nbformat.read(file, as_version=4)
-NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 json.dump([cell.outputs for cell in notebook.cells if cell.cell_type == "code"], sys.stdout)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,13 @@ def test_one_key_creates_once_in_two_worker_processes(emulator: Emulator, tmp_pa
                 assert answer.status_code == 202, answer.text
                 return key, answer.json()["task_id"]
 
+        def is_ready(key: str) -> bool:
+            return web.state(key) == "ready"
+
         with ThreadPoolExecutor(8) as pool:
             found = set(pool.map(one, range(24)))
         assert len(found) == 3 and len({task_id for _, task_id in found}) == 3
         for key, task_id in found:
-            until(f"{key} is ready", lambda key=key: web.state(key) == "ready")
+            until(f"{key} is ready", partial(is_ready, key))
             assert web.http.get(f"/videos/{key}/file").content == emulator.file(task_id)
     assert emulator.stats()["posts"] == 3

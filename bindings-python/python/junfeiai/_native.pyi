@@ -5,11 +5,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, SupportsIndex, final
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias, final
 
 from ._aio import Opening
 from ._errors import JunFeiAIError
-from .types import Image, Status, Validate, VideoRequest
+from .types import Image, VideoRequest
+
+_Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
 
 __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
@@ -622,7 +624,7 @@ class Videos:
     >>> client.videos.get(task.id).id == task.id
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
@@ -635,14 +637,14 @@ class Videos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Estimate:
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Estimate:
         """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
         reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
         result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
 
         Raises ``InvalidRequestError``, as ``create`` does.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -681,7 +683,7 @@ class Videos:
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
@@ -736,7 +738,7 @@ class Task:
     def id(self) -> str:
         """The task's id. Keep it: the id is enough to continue later."""
     @property
-    def status(self) -> Status:
+    def status(self) -> _Status:
         """The last known status: ``queued``, ``in_progress``, ``succeeded``, ``failed``, or ``unknown`` for a task
         that was not queried yet.
         """
@@ -990,7 +992,7 @@ class AsyncVideos:
     >>> asyncio.run(main())
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
@@ -1003,14 +1005,14 @@ class AsyncVideos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, Estimate]:
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, Estimate]:
         """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
         reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
         result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
 
         Raises ``InvalidRequestError``, as ``create`` does.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -1049,7 +1051,7 @@ class AsyncVideos:
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
@@ -1107,7 +1109,7 @@ class AsyncTask:
     def id(self) -> str:
         """The task's id. Keep it: the id is enough to continue later."""
     @property
-    def status(self) -> Status:
+    def status(self) -> _Status:
         """The last known status: ``queued``, ``in_progress``, ``succeeded``, ``failed``, or ``unknown`` for a task
         that was not queried yet.
         """

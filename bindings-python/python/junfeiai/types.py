@@ -11,10 +11,6 @@ from typing import Any, BinaryIO, Literal, SupportsIndex, TypeAlias, TypedDict
 
 Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """A URL that the service fetches, or a PNG, JPEG or WebP as a path, bytes or a file opened with mode ``"rb"``."""
-Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
-"""What ``status`` of a task may be."""
-Validate: TypeAlias = Literal["strict", "default", "off"]
-"""How strictly a request is checked before it is sent."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -108,7 +104,7 @@ class VideoRequest(TypedDict, total=False):
     """Another name of ``seconds``; give one of the two."""
     extra: dict[str, Any] | None
     """Further JSON fields for the model."""
-    validate: Validate | None
+    validate: Literal["strict", "default", "off"] | None
     """How strictly the request is checked before it is sent; ``"strict"``: treat warnings as errors; ``"off"``: no checks."""
     key: str | None
     """Your own name for the job, 1–200 bytes: one task is created per key, whoever asks, however often; needs ``journal``.
