@@ -68,15 +68,17 @@ pub(crate) fn drain(py: Python<'_>) {
         }
         // The lock is not held while Python runs.
         let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
-        let handed = short(py, || Ok((py.import(intern!(py, "junfeiai._log"))?, json_to_python(py, &line.fields.into())?)))
-            .and_then(|(module, fields)| {
-                let arguments = (logger.bind(py), line.level, line.text, fields);
-                call_method_waited_for(&module, intern!(py, "record"), arguments)
-            });
-        if let Err(error) = handed {
+        if let Err(error) = hand_on(py, logger, line) {
             short(py, || error.write_unraisable(py, None));
         }
     }
+}
+
+fn hand_on(py: Python<'_>, logger: &Py<PyAny>, line: Line) -> PyResult<()> {
+    let read = || PyResult::Ok((py.import(intern!(py, "junfeiai._log"))?, json_to_python(py, &line.fields.into())?));
+    let (module, fields) = short(py, read)?;
+    call_method_waited_for(&module, intern!(py, "record"), (logger.bind(py), line.level, line.text, fields))?;
+    Ok(())
 }
 
 /// The logger, if `logging` is imported already or may be imported now.
