@@ -1,11 +1,11 @@
-"""The example for Django below gunicorn, whose worker processes are forked before or after the client is made."""
+"""The example for Django below gunicorn, whose worker processes are forked before or after the client is made, and below ASGI."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,19 +19,44 @@ ORDER = {"prompt": "A red ball", "seconds": 6}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork()")
 
 
+# The views below ASGI: a module beside the example.
+ASGI = '''
+import django_videos
+from django.core.asgi import get_asgi_application
+from django.http import StreamingHttpResponse
+from django.urls import path
+from junfeiai import AsyncClient
+
+client = AsyncClient()
+
+async def play(request, task_id):
+    answer = await client.videos.video(task_id).serve(request.headers.get("Range"))
+    return StreamingHttpResponse(answer, status=answer.status, headers=answer.headers)
+
+django_videos.urlpatterns.append(path("play/<str:task_id>", play))
+application = get_asgi_application()
+'''
+
+
 @contextmanager
 def site(emulator: Emulator, folder: Path, *options: str) -> Iterator[httpx.Client]:
-    """The site with two worker processes of two threads each."""
+    """The site below gunicorn, with two worker processes of two threads each."""
+    server = ["gunicorn", "django_videos:application", "--workers", "2", "--threads", "2", "--graceful-timeout", "5", *options, "--bind"]
+    with served(emulator, folder, lambda port: [*server, f"127.0.0.1:{port}"]) as http:
+        yield http
+
+
+@contextmanager
+def served(emulator: Emulator, folder: Path, server: Callable[[int], list[str]]) -> Iterator[httpx.Client]:
     port = free_port()
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(EXAMPLES), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(EXAMPLES), str(folder), os.environ.get("PYTHONPATH", "")]),
         "JUNFEIAI_JOURNAL": str(folder / "journal"),
         "JUNFEIAI_API_KEY": KEY,
         "JUNFEIAI_BASE_URL": emulator.base_url,
     }
-    command = [sys.executable, "-m", "gunicorn", "django_videos:application", "--bind", f"127.0.0.1:{port}"]
-    command += ["--workers", "2", "--threads", "2", "--log-level", "warning", "--graceful-timeout", "5", *options]
+    command = [sys.executable, "-m", *server(port), "--log-level", "warning"]
     with ended(subprocess.Popen(command, env=environment, cwd=folder)) as process:
         until("the site starts", lambda: answers(port) or process.poll() is not None)
         # Each request may go to another worker: none is kept open.
@@ -85,6 +110,19 @@ def test_a_player_gets_its_ranges(emulator: Emulator, tmp_path: Path) -> None:
         for _ in range(8):
             with http.stream("GET", f"/videos/{task_id}/file") as stream:
                 assert next(stream.iter_raw())
+        assert http.get(f"/videos/{task_id}").json()["status"] == "succeeded"
+
+
+def test_a_player_below_asgi(emulator: Emulator, tmp_path: Path) -> None:
+    task_id = emulator.finished()
+    expected = emulator.file(task_id)
+    (tmp_path / "site_asgi.py").write_text(ASGI)
+    with served(emulator, tmp_path, lambda port: ["uvicorn", "site_asgi:application", "--port", str(port), "--lifespan", "off"]) as http:
+        whole = http.get(f"/play/{task_id}")
+        assert (whole.status_code, whole.content) == (200, expected) and whole.headers["content-type"] == "video/mp4"
+        part = http.get(f"/play/{task_id}", headers={"Range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        # The blocking client of the other views works beside it.
         assert http.get(f"/videos/{task_id}").json()["status"] == "succeeded"
 
 
