@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes python/junfeiai/_native.pyi: one template for both clients, documentation from the module itself.
+"""Writes python/junfeiai/_native.pyi: one template for both clients, documentation from the module itself; and
+python/junfeiai/types.py: the arguments of the calls as dicts, from the table of options.
 
-    stubs.py          writes the file
-    stubs.py --check  fails when the file is not what would be written
+    stubs.py          writes the files
+    stubs.py --check  fails when a file is not what would be written
 
 Names, parameters and defaults are then checked against the module by stubtest.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from junfeiai import _native
 
-TARGET = Path(__file__).with_name("python") / "junfeiai" / "_native.pyi"
+PACKAGE = Path(__file__).with_name("python") / "junfeiai"
 
 HEADER = '''\
 # Written by stubs.py; do not edit.
@@ -26,16 +27,17 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias, final
 
 from ._aio import Opening
+from ._errors import JunFeiAIError
+from .types import Image, VideoRequest
 
 _Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
-_Image: TypeAlias = str | os.PathLike[str] | bytes
-_Validate: TypeAlias = Literal["strict", "default", "off"]
 
 __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
+DEFAULT_MODEL: Final[str]
 
 def _shutdown() -> None: ...
 def _stop_create_requests() -> None: ...
@@ -47,8 +49,8 @@ __all__ = [
 TABLE = tomllib.loads((Path(__file__).parent.parent / "core" / "options.toml").read_text(encoding="utf-8"))
 TYPES = {
     "secret": "str", "endpoint": "str", "text": "str", "url": "str", "texts": "Iterable[str]", "path": "str | os.PathLike[str]",
-    "seconds": "float", "number": "float", "count": "int", "flag": "bool", "length": "float | str", "image": "_Image",
-    "images": "Iterable[_Image]", "json": "dict[str, Any]", "validate": "_Validate",
+    "seconds": "float", "number": "float", "count": "int", "flag": "bool", "length": "float | str | SupportsIndex", "image": "Image",
+    "images": "Iterable[Image]", "json": "dict[str, Any]", "validate": 'Literal["strict", "default", "off"]',
 }
 
 
@@ -99,7 +101,7 @@ class $Videos:
     def iter_bytes(self, task_id: str) -> $Iterator[bytes]: ...
     def wait_all(self, task_ids: Iterable[str]) -> ?list[$Outcome]: ...
     def as_completed(self, task_ids: Iterable[str]) -> $Iterator[$Outcome]: ...
-    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int | None = 4) -> $Iterator[$Outcome]: ...
+    def generate_many(self, requests: Iterable[str | VideoRequest | Mapping[str, Any]], *, concurrency: int | None = 4) -> $Iterator[$Outcome]: ...
     def fingerprint(self, prompt: str = "", *, {REQUEST}) -> str: ...
     def pending(self) -> ?list[Pending]: ...
     def key(self, key: str) -> ?KeyRecord | None: ...
@@ -146,9 +148,10 @@ class $Task:
     def raw(self) -> str: ...
     def refresh(self) -> ?$Task: ...
     def wait(self, *, {WAIT}) -> ?$Video: ...
-    def wait_state(self, *, timeout: float | None = None) -> dict[str, Any]: ...
+    def wait_state(self, *, {parameters("wait", without=("callback",))}) -> dict[str, Any]: ...
     def watch(self) -> $Iterator[$Task]: ...
     def video(self) -> $Video: ...
+    def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -167,6 +170,7 @@ class $Video:
     def open(self) -> $File: ...
     def serve(self, range_header: str | None = None, *, total: int | None = None) -> ?$RangeResponse: ...
     def iter_bytes(self) -> $Iterator[bytes]: ...
+    def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -181,8 +185,9 @@ class $Outcome:
     @property
     def video(self) -> $Video | None: ...
     @property
-    def error(self) -> Exception | None: ...
+    def error(self) -> JunFeiAIError | None: ...
     def result(self) -> $Video: ...
+    def to_dict(self) -> dict[str, Any]: ...
 class $Advanced:
     @property
     def video(self) -> $Video | None: ...
@@ -190,6 +195,7 @@ class $Advanced:
     def state(self) -> dict[str, Any] | None: ...
     @property
     def retry_after(self) -> float | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
 '''
 
 RECORDS = {
@@ -248,8 +254,9 @@ class Saved:
     @property
     def summary(self) -> Summary | None: ...
     @property
-    def error(self) -> Exception | None: ...
+    def error(self) -> JunFeiAIError | None: ...
     def result(self) -> Summary: ...
+    def to_dict(self) -> dict[str, Any]: ...
 class CheckReport:
     @property
     def ok(self) -> bool: ...
@@ -282,6 +289,7 @@ def record(name, fields):
     lines = [f"class {name}:", f"    def __new__(cls, {fields}) -> {name}: ..."]
     for field, kind in parts:
         lines += ["    @property", f"    def {field}(self) -> {kind}: ..."]
+    lines += ["    def to_dict(self) -> dict[str, Any]: ...", "    def __hash__(self) -> int: ..."]
     for operator in ("eq", "ne"):
         lines.append(f"    def __{operator}__(self, other: object, /) -> bool: ...")
     lines.append("    def __reduce__(self) -> tuple[Any, ...]: ...")
@@ -308,17 +316,65 @@ def quote(thing, indent):
     doc = inspect.getdoc(thing)
     if not doc:
         sys.exit(f"{thing} has no documentation")
+    return quoted(doc, indent)
+
+
+def quoted(doc, indent):
     return textwrap.indent(f'"""{doc}"""' if "\n" not in doc else f'"""{doc}\n"""', indent).splitlines()
+
+
+TYPES_HEADER = '''\
+"""The arguments of the calls as ``TypedDict``s, for programs that keep them: ``client.videos.create(**request)``.
+
+Written by stubs.py; do not edit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, BinaryIO, Literal, SupportsIndex, TypeAlias, TypedDict
+
+Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""A URL that the service fetches, or a PNG, JPEG or WebP as a path, bytes or a file opened with mode ``"rb"``."""
+'''
+
+DICTS = {
+    "client": ("ClientOptions", "Options of ``Client`` and ``AsyncClient``. Durations are in seconds."),
+    "request": ("VideoRequest", "Arguments of ``create``, ``estimate`` and ``generate``, and an item of ``generate_many``."),
+    "wait": ("WaitOptions", "Options of ``wait`` and ``generate``, without the callback."),
+    "save": ("SaveOptions", "Options of ``save`` and ``check_save``, without the callback."),
+}
+
+
+def explained(option):
+    """What an option does, as a docstring."""
+    text = option.get("python", {}).get("en", option["en"])
+    text = re.sub(r"\{(\d+)s\}", r"\1", text).replace("{forever}", "math.inf").replace("`", "``")
+    return textwrap.fill(text[0].upper() + text[1:] + ".", 116)
+
+
+def dicts():
+    text = TYPES_HEADER
+    for group, (name, doc) in DICTS.items():
+        text += f'\n\nclass {name}(TypedDict, total=False):\n    """{doc}"""\n\n'
+        for option in TABLE[group]:
+            if "python" in option.get("in", ["python"]) and option["type"] != "callback":
+                optional = "" if option.get("python", {}).get("position") else " | None"
+                lines = [f"    {option['name']}: {TYPES[option['type']]}{optional}", *quoted(explained(option), "    ")]
+                text += "\n".join(lines) + "\n"
+    return text
 
 
 def main():
     records = "".join(record(name, fields) for name, fields in RECORDS.items())
-    text = HEADER + documented(records + REST + client(True) + client(False))
-    if sys.argv[1:] == ["--check"]:
-        if TARGET.read_text() != text:
-            sys.exit("python/junfeiai/_native.pyi is not what stubs.py writes: run stubs.py")
-    else:
-        TARGET.write_text(text)
+    files = {"_native.pyi": HEADER + documented(records + REST + client(True) + client(False)), "types.py": dicts()}
+    for name, text in files.items():
+        target = PACKAGE / name
+        if sys.argv[1:] != ["--check"]:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            sys.exit(f"python/junfeiai/{name} is not what stubs.py writes: run stubs.py")
 
 
 if __name__ == "__main__":

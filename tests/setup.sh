@@ -112,10 +112,11 @@ environment() { # FOLDER LIST
     fi
 }
 environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
-# Airflow is too large for every machine: make test-all tries its example on it.
+# Airflow, and what reads videos, are too large for every machine: make test-all tries their examples on them.
 if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"
     environment "$top/target/venv-bundles" "$top/bindings-python/requirements-bundles.txt"
+    environment "$top/target/venv-hosts" "$top/bindings-python/requirements-hosts.txt"
 fi
 if [[ ${1:-} == test ]]; then
     environment "$top/target/venv-packages" "$top/tests/packages/requirements.txt"

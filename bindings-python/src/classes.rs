@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::asyncio_bridge::{done, immediate, opening};
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, Blocking};
 use crate::calls::{self, ResultClasses, WaitArguments};
-use crate::convert::{Arguments, argument, json_argument, request, requests, texts};
+use crate::convert::{Arguments, SavePath, argument, json_argument, request, requests, texts};
 use crate::errors::raise;
 use crate::interpreter::short;
 use crate::iterators::{AsyncIterator, Items, Iterator};
@@ -20,7 +20,7 @@ use crate::paid_calls::PaidCall;
 use crate::range_response::{AsyncRangeResponse, RangeResponse};
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
-use crate::values::{FilePath, TaskWarning, quoted};
+use crate::values::{FilePath, TaskWarning, fields_to_dict, quoted};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
     text.map_or_else(|| Ok("None".to_owned()), |text| quoted(py, text))
@@ -207,7 +207,8 @@ macro_rules! classes {
             /// Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
             /// provably was not accepted.
             ///
-            /// ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
+            /// ``image`` and each of ``images`` is a URL, or a PNG, JPEG or WebP as a ``pathlib.Path``, bytes or a file that was
+            /// opened with mode ``"rb"``.
             /// ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
             /// key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
             /// errors), ``"default"`` or ``"off"``.
@@ -306,8 +307,8 @@ macro_rules! classes {
                 path: Bound<'_, PyAny>,
                 $($check_save_option: Argument<'_>),*
             ) -> PyResult<()> {
-                let path: std::path::PathBuf = argument(&path, "path")?;
-                calls::check_save(py, &self.client, &path, arguments!($($check_save_option)*))
+                let path: SavePath = argument(&path, "path")?;
+                calls::check_save(py, &self.client, &path.0, arguments!($($check_save_option)*))
             }
 
             /// A byte range of a task's video, see ``read_range`` of the video.
@@ -385,8 +386,8 @@ macro_rules! classes {
                 calls::spending::<$Mode>(py, &self.client, since)
             }
 
-            /// Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
-            /// False when it is not on the list.
+            /// Marks a task in the journal as done, so that it is not pending any more: for a video that was read by ``read``,
+            /// ``iter_bytes``, ``open`` or ``serve`` instead of ``save``, or that is not wanted. False when it is not on the list.
             fn forget(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 calls::forget::<$Mode>(py, &self.client, argument(&task_id, "task_id")?)
             }
@@ -566,7 +567,8 @@ macro_rules! classes {
             }
 
             /// Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
-            /// ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
+            /// ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit. ``poll_interval`` is the delay in seconds
+            /// that polling starts with; the default is the client's.
             ///
             /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
             /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
@@ -578,10 +580,18 @@ macro_rules! classes {
 
             /// Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
             /// engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
-            /// the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
-            #[pyo3(signature = (*, timeout = None), text_signature = "($self, *, timeout=None)")]
-            fn wait_state(&self, py: Python<'_>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
-                calls::wait_state(py, &self.task, arguments!(timeout))
+            /// the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit. ``poll_interval`` is as in ``wait``.
+            #[pyo3(
+                signature = (*, timeout = None, poll_interval = None),
+                text_signature = "($self, *, timeout=None, poll_interval=None)"
+            )]
+            fn wait_state(
+                &self,
+                py: Python<'_>,
+                timeout: Argument<'_>,
+                poll_interval: Argument<'_>,
+            ) -> PyResult<Py<PyAny>> {
+                calls::wait_state(py, &self.task, arguments!(timeout poll_interval))
             }
 
             /// Yields the task after each poll. Ends after the final status, or raises what ``wait`` would.
@@ -593,6 +603,16 @@ macro_rules! classes {
             /// ``TaskFailedError``.
             fn video(&self, py: Python<'_>) -> PyResult<$Video> {
                 self.task.video().map($Video::from).map_err(|error| raise(py, &error))
+            }
+
+            /// The task's fields as a dict, for ``json.dumps``: all but ``raw``.
+            fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                let names = [
+                    "id", "status", "done", "raw_status", "progress", "billed_seconds", "charged_units", "reused",
+                    "saved_path", "video_url", "fail_reason", "model", "created_at", "started_at", "finished_at",
+                    "warnings",
+                ];
+                fields_to_dict(this, &names)
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -669,8 +689,8 @@ macro_rules! classes {
                 path: Bound<'_, PyAny>,
                 $($save_option: Argument<'_>),*
             ) -> PyResult<Py<PyAny>> {
-                let path = argument(&path, "path")?;
-                calls::save::<$Mode>(py, &self.video, path, arguments!($($save_option)*))
+                let path: SavePath = argument(&path, "path")?;
+                calls::save::<$Mode>(py, &self.video, path.0, arguments!($($save_option)*))
             }
 
             /// The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB).
@@ -711,6 +731,12 @@ macro_rules! classes {
             /// structure is not, since nothing is kept.
             fn iter_bytes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
                 calls::iter_bytes::<$Mode>(py, &self.video)
+            }
+
+            /// ``task_id``, ``url``, ``saved_path`` and ``file_name`` as a dict, for ``json.dumps``. A signed ``url`` grants
+            /// access without a key.
+            fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                fields_to_dict(this, &["task_id", "url", "saved_path", "file_name"])
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -805,6 +831,11 @@ macro_rules! classes {
                 }
             }
 
+            /// ``index``, ``task_id``, ``video`` and ``error`` as a dict, for ``json.dumps``.
+            fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                fields_to_dict(this, &["index", "task_id", "video", "error"])
+            }
+
             fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
                 let what = if this.get().result.is_ok() { "video" } else { "error" };
                 let index = this.getattr("index")?.repr()?;
@@ -839,6 +870,11 @@ macro_rules! classes {
             #[getter]
             fn retry_after(&self) -> Option<f64> {
                 self.retry_after
+            }
+
+            /// ``video``, ``state`` and ``retry_after`` as a dict, for ``json.dumps``.
+            fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                fields_to_dict(this, &["video", "state", "retry_after"])
             }
 
             fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {

@@ -7,11 +7,11 @@ use junfeiai::{Image, Length, Validate, VideoRequest};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyString};
 use serde_json::{Map, Value};
 
 use crate::errors::raise;
-use crate::interpreter::{detach, short};
+use crate::interpreter::{call, detach, short};
 use crate::json::json_object;
 use crate::parameter_kind::Kind;
 use crate::signatures::REQUEST_FIELDS;
@@ -26,11 +26,13 @@ impl FromPyObject<'_, '_> for Seconds {
         if let Ok(text) = value.cast::<PyString>() {
             return Ok(Self(text.to_str()?.into()));
         }
-        if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
-            return Ok(Self(value.str()?.to_str()?.into()));
+        if let Some(whole) = whole_number(&value)? {
+            return Ok(Self(whole.as_str().into()));
         }
-        if let Ok(number) = value.cast::<PyFloat>() {
-            return Ok(Self(number.extract::<f64>()?.into()));
+        // NumPy's other floats and Decimal, too. A complex number has no `__float__`, a bool is refused.
+        let is_number = value.is_instance_of::<PyFloat>() || value.hasattr(intern!(value.py(), "__float__"))?;
+        if is_number && !value.is_instance_of::<PyBool>() {
+            return Ok(Self(value.extract::<f64>()?.into()));
         }
         Err(wrong_type(&value, "int, float or str"))
     }
@@ -46,45 +48,111 @@ impl FromPyObject<'_, '_> for AccountNumber {
         if let Ok(text) = value.cast::<PyString>() {
             return Ok(Self(text.to_str()?.into()));
         }
-        if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
-            return Ok(Self(value.str()?.to_str()?.into()));
-        }
-        Err(wrong_type(&value, "int or str"))
+        whole_number(&value)?.map(Self).ok_or_else(|| wrong_type(&value, "int or str"))
     }
 }
 
-/// `str | os.PathLike | bytes`: a URL, a file or its content.
+/// The digits of an int, or of what can be an index as one, such as `numpy.int64`. A bool is an int for Python, but here it is
+/// a mistake.
+fn whole_number(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let py = value.py();
+    if value.is_instance_of::<PyBool>() {
+        return Ok(None);
+    }
+    let whole = if value.is_instance_of::<PyInt>() {
+        value.clone()
+    } else if value.hasattr(intern!(py, "__index__"))? {
+        value.call_method0(intern!(py, "__index__"))?
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(whole.str()?.to_str()?.to_owned()))
+}
+
+/// `str | os.PathLike | bytes | BinaryIO`: a URL, a file or its content.
 pub(crate) enum ImageArgument {
     Url(String),
     File(PathBuf),
     Bytes(Vec<u8>),
+    /// An open file's `read`.
+    Reader(Py<PyAny>),
 }
 
 impl FromPyObject<'_, '_> for ImageArgument {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = value.py();
         if let Ok(text) = value.cast::<PyString>() {
             return Ok(Self::Url(text.to_str()?.to_owned()));
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
             return Ok(Self::Bytes(bytes.as_bytes().to_vec()));
         }
-        if value.hasattr(intern!(value.py(), "__fspath__"))? {
+        if let Ok(bytes) = value.cast::<PyByteArray>() {
+            return Ok(Self::Bytes(bytes.to_vec()));
+        }
+        if value.is_instance_of::<PyMemoryView>() {
+            return Ok(Self::Bytes(value.call_method0(intern!(py, "tobytes"))?.cast::<PyBytes>()?.as_bytes().to_vec()));
+        }
+        if value.hasattr(intern!(py, "__fspath__"))? {
             return Ok(Self::File(value.extract()?));
         }
-        Err(wrong_type(&value, "str (a URL), os.PathLike or bytes"))
+        match value.getattr_opt(intern!(py, "read"))? {
+            Some(read) if is_coroutine_function(&read) => {
+                Err(wrong_type(&value, "a file with a plain read(): pass what `await file.read()` returns"))
+            }
+            Some(read) if read.is_callable() => Ok(Self::Reader(read.unbind())),
+            _ => Err(wrong_type(&value, "str (a URL), os.PathLike, bytes or a file opened with mode 'rb'")),
+        }
     }
 }
 
 impl ImageArgument {
-    fn read(self, py: Python<'_>) -> PyResult<Image> {
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<Image> {
         let image = match self {
             Self::Url(url) => return Ok(Image::url(url)),
             Self::Bytes(bytes) => Image::bytes(&bytes),
             Self::File(path) => detach(py, || Image::file(path)),
+            Self::Reader(read) => Image::bytes(read_file(read.bind(py), name)?.as_bytes()),
         };
         image.map_err(|error| raise(py, &error))
+    }
+}
+
+/// What is left of an open file.
+fn read_file<'py>(read: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let content = call(read, ())?;
+    content.cast_into::<PyBytes>().map_err(|error| {
+        let content = error.into_inner();
+        let advice = if content.is_instance_of::<PyString>() {
+            "its read() returned str: open it with mode 'rb'".to_owned()
+        } else {
+            format!("its read() returned {}: pass the bytes", type_name(&content))
+        };
+        // A coroutine that nobody awaits would be complained of.
+        if let Ok(Some(close)) = content.getattr_opt(intern!(content.py(), "close")) {
+            let _ = call(&close, ());
+        }
+        PyTypeError::new_err(format!("argument '{name}': expected a file opened with mode 'rb', but {advice}"))
+    })
+}
+
+/// Where a file is saved.
+pub(crate) struct SavePath(pub(crate) PathBuf);
+
+impl FromPyObject<'_, '_> for SavePath {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let (py, expected) = (value.py(), "str or os.PathLike");
+        if value.is_instance_of::<PyString>() || value.hasattr(intern!(py, "__fspath__"))? {
+            return Ok(Self(value.extract()?));
+        }
+        if value.hasattr(intern!(py, "write"))? {
+            return Err(wrong_type(&value, &format!("{expected}; to write into an open file, use iter_bytes()")));
+        }
+        Err(wrong_type(&value, expected))
     }
 }
 
@@ -116,10 +184,11 @@ fn is_coroutine_function(value: &Bound<'_, PyAny>) -> bool {
 }
 
 fn wrong_type(value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
-    match value.get_type().name() {
-        Ok(name) => PyTypeError::new_err(format!("expected {expected}, got {name}")),
-        Err(error) => error,
-    }
+    PyTypeError::new_err(format!("expected {expected}, got {}", type_name(value)))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string())
 }
 
 /// Reads one argument. An error names it in its message: `PyO3` does so in a note, which Python 3.10 does not have.
@@ -221,9 +290,9 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
         request = request.validate(read.ok_or_else(refuse)?);
     }
     // Files are read last, when everything else is valid.
-    request.image = image.map(|image| image.read(py)).transpose()?;
+    request.image = image.map(|image| image.read(py, "image")).transpose()?;
     for image in images {
-        request.images.push(image.read(py)?);
+        request.images.push(image.read(py, "images")?);
     }
     Ok(request)
 }

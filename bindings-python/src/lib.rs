@@ -79,6 +79,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     log::install();
     module.add("__version__", junfeiai::VERSION)?;
     module.add("ERROR_KINDS", errors::kinds())?;
+    module.add("DEFAULT_MODEL", junfeiai::VideoRequest::new("").model)?;
     module.add_function(wrap_pyfunction!(_shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_stop_create_requests, module)?)?;
     module.add_function(wrap_pyfunction!(_panic, module)?)?;

@@ -2,7 +2,8 @@
 //!
 //! Events may come from any thread, some of which must not wait for the GIL. So an event becomes a line in a queue, and a
 //! thread that holds the GIL anyway hands the lines on: a blocked thread at each tick and at the end of its call, the
-//! `gil_thread` for async calls. `logging` is not imported before there is a line for it.
+//! `gil_thread` for async calls. `logging` is not imported before there is a line for it. The fields of an event are
+//! attributes of its record, too.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -13,12 +14,14 @@ use junfeiai::fork::PerProcess;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::interpreter::{call_method_waited_for, may_attach, short};
+use crate::json::json_to_python;
 
 /// Lines kept until a thread hands them on; the oldest are dropped first.
 const MAX_LINES: usize = 10_000;
@@ -26,6 +29,7 @@ const MAX_LINES: usize = 10_000;
 struct Line {
     level: u8,
     text: String,
+    fields: Map<String, Value>,
 }
 
 static LINES: PerProcess<Mutex<VecDeque<Line>>> = PerProcess::new();
@@ -64,11 +68,17 @@ pub(crate) fn drain(py: Python<'_>) {
         }
         // The lock is not held while Python runs.
         let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
-        let arguments = (line.level, intern!(py, "%s"), line.text);
-        if let Err(error) = call_method_waited_for(logger.bind(py), intern!(py, "log"), arguments) {
+        if let Err(error) = hand_on(py, logger, line) {
             short(py, || error.write_unraisable(py, None));
         }
     }
+}
+
+fn hand_on(py: Python<'_>, logger: &Py<PyAny>, line: Line) -> PyResult<()> {
+    let read = || PyResult::Ok((py.import(intern!(py, "junfeiai._log"))?, json_to_python(py, &line.fields.into())?));
+    let (module, fields) = short(py, read)?;
+    call_method_waited_for(&module, intern!(py, "record"), (logger.bind(py), line.level, line.text, fields))?;
+    Ok(())
 }
 
 /// The logger, if `logging` is imported already or may be imported now.
@@ -119,13 +129,19 @@ impl Subscriber for ToQueue {
     fn event(&self, event: &Event<'_>) {
         let mut text = EventText::default();
         event.record(&mut text);
-        let text = text.message + &text.fields;
+        let name = event.metadata().name();
+        // Without a name of its own an event is called after its place in the source.
+        if !name.starts_with("event ") {
+            text.fields.insert("event".to_owned(), name.into());
+        }
+        let (level, fields) = (number(*event.metadata().level()), text.fields);
+        let text = text.message + &text.shown;
         let queue = LINES.get_or_init(Mutex::default);
         let mut lines = queue.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= MAX_LINES {
             lines.pop_front();
         }
-        lines.push_back(Line { level: number(*event.metadata().level()), text });
+        lines.push_back(Line { level, text, fields });
     }
 
     fn enter(&self, _: &Id) {}
@@ -133,23 +149,47 @@ impl Subscriber for ToQueue {
     fn exit(&self, _: &Id) {}
 }
 
-/// The message, then `name=value` for each field.
+/// The message, then `name=value` for each field; and the fields themselves.
 #[derive(Default)]
 struct EventText {
     message: String,
-    fields: String,
+    shown: String,
+    fields: Map<String, Value>,
+}
+
+impl EventText {
+    fn add(&mut self, field: &Field, value: impl Into<Value> + std::fmt::Display) {
+        let _ = write!(self.shown, " {field}={value}");
+        self.fields.insert(field.name().to_owned(), value.into());
+    }
 }
 
 impl Visit for EventText {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let _ = write!(self.fields, " {field}={value}");
+        self.add(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = if field.name() == "message" {
-            write!(self.message, "{value:?}")
+        if field.name() == "message" {
+            let _ = write!(self.message, "{value:?}");
         } else {
-            write!(self.fields, " {field}={value:?}")
-        };
+            self.add(field, format!("{value:?}"));
+        }
     }
 }

@@ -165,7 +165,9 @@ impl PaidCall {
         if let Some(facts) = self.facts(None)
             && self.is_new(&facts)
         {
-            tracing::warn!(target: "junfeiai", "a call ended early: {facts}");
+            let task_id = if let [id] = facts.task_ids.as_slice() { Some(id.as_str()) } else { None };
+            // The text names the task already.
+            tracing::warn!(name: "call_ended_early", target: "junfeiai", task_id, "a call ended early: {facts}");
             gil_thread::send(log::drain);
         }
     }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyBaseException;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::errors::raise;
 use crate::interpreter::short;
@@ -36,6 +38,46 @@ impl FromPyObject<'_, '_> for FilePath {
     }
 }
 
+/// Attributes of a result as a dict, for `json.dumps`.
+pub(crate) fn fields_to_dict<'py>(object: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyDict>> {
+    let py = object.py();
+    short(py, || {
+        let fields = PyDict::new(py);
+        for name in names {
+            fields.set_item(name, plain(&object.getattr(*name)?)?)?;
+        }
+        Ok(fields)
+    })
+}
+
+/// A value as `json.dumps` takes it.
+fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let items = value.try_iter()?.map(|item| plain(&item?)).collect::<PyResult<Vec<_>>>()?;
+        return Ok(PyList::new(py, items)?.into_any());
+    }
+    if value.hasattr(intern!(py, "to_dict"))? {
+        return value.call_method0(intern!(py, "to_dict"));
+    }
+    if value.is_instance_of::<PyBaseException>() || value.hasattr(intern!(py, "__fspath__"))? {
+        return Ok(value.str()?.into_any());
+    }
+    Ok(value.clone())
+}
+
+/// The same for equal values: lists count as tuples, which have a hash.
+fn hash_of<'py>(py: Python<'py>, fields: impl IntoIterator<Item = Bound<'py, PyAny>>) -> PyResult<isize> {
+    let hashed = |value: Bound<'py, PyAny>| match value.cast::<PyList>() {
+        Ok(list) => Ok(list.to_tuple().hash()?),
+        Err(_) => value.hash(),
+    };
+    short(py, || {
+        let hashes = fields.into_iter().map(hashed).collect::<PyResult<Vec<_>>>()?;
+        PyTuple::new(py, hashes)?.hash()
+    })
+}
+
 macro_rules! record {
     ($(#[$doc:meta])* $Name:ident { $( $(#[$field_doc:meta])* $field:ident: $type:ty, )* }) => {
         $(#[$doc])*
@@ -57,6 +99,15 @@ macro_rules! record {
                 let shown = |name| PyResult::Ok(format!("{name}={}", this.getattr(name)?.repr()?));
                 let fields = short(this.py(), || PyResult::Ok([$( shown(stringify!($field))? ),*]))?;
                 Ok(format!("{}({})", stringify!($Name), fields.join(", ")))
+            }
+
+            /// The fields as a dict, for ``json.dumps``.
+            fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                fields_to_dict(this, &[$( stringify!($field) ),*])
+            }
+
+            fn __hash__(this: &Bound<'_, Self>) -> PyResult<isize> {
+                hash_of(this.py(), [$( this.getattr(stringify!($field))? ),*])
             }
 
             fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
@@ -538,6 +589,11 @@ impl Saved {
             Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
             None => Ok(self.summary(py)),
         }
+    }
+
+    /// ``task_id``, ``summary`` and ``error`` as a dict, for ``json.dumps``.
+    fn to_dict<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        fields_to_dict(this, &["task_id", "summary", "error"])
     }
 
     fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {

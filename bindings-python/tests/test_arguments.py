@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,3 +89,128 @@ def test_values_that_cannot_be_used(client: Client, emulator: Emulator) -> None:
     with pytest.raises(TypeError, match="'seconds'"):
         client.videos.create("x", seconds=True)
     assert not emulator.requests("/video/generations")
+
+
+class Whole:
+    """An integer of another library, such as ``numpy.int64``."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+
+
+def sent(emulator: Emulator) -> dict[str, Any]:
+    """The last create request."""
+    body: dict[str, Any] = [one for one in emulator.requests("/video/generations") if one["method"] == "POST"][-1]["body_json"]
+    return body
+
+
+@pytest.mark.parametrize("seconds", [Whole(6), 6, 6.0, "6", Decimal(6)], ids=lambda value: type(value).__name__)
+def test_numbers_of_other_libraries(seconds: Any, client: Client, emulator: Emulator) -> None:
+    client.videos.create("x", seconds=seconds)
+    assert sent(emulator)["seconds"] == "6"
+    video = client.videos.video(emulator.finished())
+    assert video.read_range(Whole(4), Whole(8)) == b"ftyp"  # type: ignore[arg-type]
+    with Client(**emulator.options(max_attempts=Whole(2), timeout=Decimal("1.5"))) as other:
+        assert other.videos.get(video.task_id or "").done
+
+
+@pytest.mark.parametrize("seconds", [True, 6j, [6], None.__class__], ids=repr)
+def test_what_is_no_length(seconds: Any, client: Client, emulator: Emulator) -> None:
+    with pytest.raises(TypeError, match="'seconds': expected int, float or str, got"):
+        client.videos.create("x", seconds=seconds)
+    assert not emulator.requests("/video/generations")
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, io.BytesIO], ids=lambda wrap: str(wrap.__name__))
+def test_images_in_memory(wrap: Callable[[bytes], Any], client: Client, emulator: Emulator) -> None:
+    client.videos.create("x", images=[wrap(PNG), wrap(PNG)], seconds=6)
+    first, second = sent(emulator)["images"]
+    client.videos.create("x", image=PNG, seconds=6)
+    assert first == second == sent(emulator)["image"]
+    assert first.startswith("data:image/png;base64,")
+
+
+def test_images_in_files(client: Client, async_client: AsyncClient, emulator: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    client.videos.create("x", image=path, seconds=6)
+    expected = sent(emulator)["image"]
+    with path.open("rb") as file:
+        client.videos.create("x", image=file, seconds=6)
+        assert sent(emulator)["image"] == expected
+        with pytest.raises(junfeiai.InvalidRequestError, match="PNG, JPEG or WebP"):
+            client.videos.create("x", image=file, seconds=6)  # nothing is left in it
+    with path.open("rb") as file:
+        outcome = next(client.videos.generate_many([{"prompt": "x", "image": file, "seconds": 6}]))
+        assert outcome.error is None and sent(emulator)["image"] == expected
+
+
+class Upload:
+    """A file of a web framework, whose ``read`` is a coroutine function."""
+
+    async def read(self) -> bytes:
+        return PNG
+
+
+class Lazy:
+    """A file whose ``read`` hands out a coroutine."""
+
+    def read(self) -> Any:
+        return Upload().read()
+
+
+@pytest.mark.parametrize(
+    ("image", "hint"),
+    [
+        (io.StringIO("x"), "its read\\(\\) returned str: open it with mode 'rb'"),
+        (Upload(), "pass what `await file.read\\(\\)` returns"),
+        (Lazy(), "its read\\(\\) returned coroutine"),
+        (5, "expected str \\(a URL\\), os.PathLike, bytes or a file opened with mode 'rb', got int"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_files_that_cannot_be_read(image: Any, hint: str, client: Client, async_client: AsyncClient, emulator: Emulator) -> None:
+    for videos in (client.videos, async_client.videos):
+        for name, value in (("image", image), ("images", [image])):
+            with pytest.raises(TypeError, match=f"argument '{name}': .*{hint}"):
+                videos.create("x", **{name: value})  # type: ignore[arg-type]
+    assert not emulator.requests("/video/generations")
+
+
+def test_what_a_file_raises(client: Client, emulator: Emulator) -> None:
+    class Broken:
+        def read(self) -> bytes:
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        client.videos.create("x", image=Broken())  # type: ignore[arg-type]
+    assert not emulator.requests("/video/generations")
+
+
+def test_saving_into_an_open_file(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    video = client.videos.video(emulator.finished())
+    with (tmp_path / "x.mp4").open("wb") as file:
+        for call in (video.save, client.videos.check_save):
+            with pytest.raises(TypeError, match="argument 'path': .*to write into an open file, use iter_bytes"):
+                call(file)  # type: ignore[arg-type]
+    assert not emulator.requests()
+
+
+def test_the_poll_interval_of_one_wait(client: Client, emulator: Emulator) -> None:
+    with Client(**emulator.options(poll_interval=1000)) as slow:
+        video = slow.videos.generate("x", seconds=6, poll_interval=0.02)
+        task = slow.videos.task(video.task_id or "")
+        assert task.wait(poll_interval=0.02) == video
+        state = slow.videos.task(emulator.running()).wait_state(timeout=60, poll_interval=0.25)
+        assert state["policy"]["poll_interval"] == 0.25
+        for refused in (0, -1):
+            with pytest.raises(junfeiai.InvalidRequestError, match="poll_interval") as error:
+                slow.videos.generate("x", seconds=6, poll_interval=refused)
+            assert error.value.field == "poll_interval"
+    assert len([one for one in emulator.requests("/video/generations") if one["method"] == "POST"]) == 1

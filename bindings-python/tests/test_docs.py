@@ -6,6 +6,7 @@ import doctest
 import functools
 import inspect
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -66,7 +67,16 @@ def test_document(where: str, text: str, emulator: Emulator, environment: Path, 
     # The guides' tests import what the emulator's wheel brings.
     monkeypatch.syspath_prepend(ROOT / "tests" / "emulator" / "python")
     monkeypatch.setenv("PATH", f"{emulator_binary().parent}{os.pathsep}{os.environ['PATH']}")
-    exec(compile(text, where, "exec"), {"__name__": "__main__"})
+    logger = logging.getLogger("junfeiai")
+    handlers, level = logger.handlers[:], logger.level
+    try:
+        exec(compile(text, where, "exec"), {"__name__": "__main__"})
+    finally:
+        # What an example switches on is for its own process.
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        if "junfeiai.otel" in sys.modules:
+            sys.modules["junfeiai.otel"].JunFeiAIInstrumentor().uninstrument()
 
 
 def test_the_guide_is_among_them() -> None:

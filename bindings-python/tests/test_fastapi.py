@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ class Service:
 
 
 @contextmanager
-def service(emulator: Emulator, folder: Path) -> Iterator[Service]:
+def service(emulator: Emulator, folder: Path, *options: str) -> Iterator[Service]:
     port = free_port()
     environment = {
         **os.environ,
@@ -51,7 +53,7 @@ def service(emulator: Emulator, folder: Path) -> Iterator[Service]:
         "JUNFEIAI_POLL_SECONDS": "0.05",
         "VIDEO_FOLDER": str(folder / "videos"),
     }
-    command = [sys.executable, "-m", "uvicorn", "fastapi_videos:app", "--port", str(port), "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "fastapi_videos:app", "--port", str(port), "--log-level", "warning", *options]
     with ended(subprocess.Popen(command, env=environment, cwd=folder)) as process:
         until("the web service starts", lambda: answers(port) or process.poll() is not None)
         one = Service(process, f"http://127.0.0.1:{port}")
@@ -118,3 +120,28 @@ def test_answers_to_wrong_requests_and_failed_videos(emulator: Emulator, tmp_pat
         until("the other one is ready", lambda: web.state("taken") == "ready")
     assert emulator.stats()["posts"] == 2
     assert KEY not in (tmp_path / "journal").read_text()
+
+
+def test_one_key_creates_once_in_two_worker_processes(emulator: Emulator, tmp_path: Path) -> None:
+    with service(emulator, tmp_path, "--workers", "2") as web:
+        # The supervisor listens before its workers do.
+        until("a worker answers", lambda: web.http.get("/videos/nobody").status_code == 404)
+
+        def one(number: int) -> tuple[str, str]:
+            # A connection of its own for each: the system hands them to either worker.
+            with httpx.Client(base_url=web.http.base_url, timeout=60) as http:
+                key = f"scene-{number % 3}"
+                answer = http.post("/videos", json=ORDER, headers={"Idempotency-Key": key})
+                assert answer.status_code == 202, answer.text
+                return key, answer.json()["task_id"]
+
+        def is_ready(key: str) -> bool:
+            return web.state(key) == "ready"
+
+        with ThreadPoolExecutor(8) as pool:
+            found = set(pool.map(one, range(24)))
+        assert len(found) == 3 and len({task_id for _, task_id in found}) == 3
+        for key, task_id in found:
+            until(f"{key} is ready", partial(is_ready, key))
+            assert web.http.get(f"/videos/{key}/file").content == emulator.file(task_id)
+    assert emulator.stats()["posts"] == 3

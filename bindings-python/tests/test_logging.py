@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import KEY, Emulator
 
-from junfeiai import AsyncClient, Client
+from junfeiai import AsyncClient, Client, Task
 
 
 def test_debug_lines(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -27,6 +29,67 @@ def test_debug_lines(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     assert {record.levelno for record in caplog.records} >= {logging.WARNING, logging.INFO, logging.DEBUG}
     assert KEY not in text
     assert "a secret prompt" not in text
+
+
+def fields(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if vars(record)["event"] == event]
+
+
+def test_the_fields_of_records(client: Client, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    with caplog.at_level(logging.DEBUG, logger="junfeiai"):
+        task = client.videos.create("a secret prompt", seconds=5)
+        summary = task.wait().save(tmp_path / "x.mp4")
+    assert all({"event", "task_id", "request_id", "elapsed"} <= vars(record).keys() for record in caplog.records)
+    (created,) = fields(caplog, "task_created")
+    requests = fields(caplog, "request")
+    create = next(request for request in requests if request["phase"] == "create")
+    assert created["task_id"] == task.id and created["model"] == "grok-image-video"
+    assert created["request_id"] == create["request_id"] is not None
+    assert all(isinstance(request["elapsed"], float) and request["elapsed"] >= 0 for request in requests)
+    assert {request["request_id"] for request in requests} - {None} and {request["attempt"] for request in requests} == {1}
+    polled = fields(caplog, "polled")
+    assert {poll["task_id"] for poll in polled} == {task.id} and polled[-1]["status"] == "succeeded"
+    (warning,) = fields(caplog, "warning")
+    assert warning["code"] == "unusual_length" and warning["levelno"] == logging.WARNING
+    (saved,) = fields(caplog, "video_saved")
+    assert (saved["task_id"], saved["bytes"], saved["attempts"]) == (task.id, summary.bytes, summary.attempts)
+    assert isinstance(saved["elapsed"], float) and saved["path"] == str(summary.path)
+    # The line of the caller, where the call blocks.
+    assert created["filename"] == "test_logging.py"
+    text = str([vars(record) for record in caplog.records])
+    assert KEY not in text and "a secret prompt" not in text
+
+
+def test_the_fields_of_a_call_that_ends_early(client: Client, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    def stop(task: Task) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError) as error:
+        client.videos.generate("x", seconds=6, on_progress=stop)
+    for outcome in client.videos.as_completed([emulator.finished(), emulator.running()]):
+        assert outcome.error is None
+        break
+    raised, *left = fields(caplog, "call_ended_early")
+    assert raised["task_id"] == getattr(error.value, "task_id") and raised["task_ids"] == [raised["task_id"]]
+    assert all(record["request_id"] is None for record in (raised, *left))
+
+
+def test_a_format_may_name_the_fields(client: Client) -> None:
+    stream, logger = io.StringIO(), logging.getLogger("junfeiai")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(event)s|%(task_id)s|%(request_id)s|%(elapsed)s"))
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        task = client.videos.create("x", seconds=6)
+        task.refresh()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    lines = [line.split("|") for line in stream.getvalue().splitlines()]
+    assert [line[1] for line in lines if line[0] == "task_created"] == [task.id]
+    assert [line[0] for line in lines].count("request") == 2
 
 
 def test_async_lines(async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:

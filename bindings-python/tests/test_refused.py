@@ -58,8 +58,18 @@ def parameters(name: str) -> list[str]:
     return [name for name in found if name != "self"]
 
 
+def never_polls(arguments: dict[str, Any]) -> bool:
+    """A number that is long enough for a wait without a poll: it can be used, and the test would wait."""
+    value = arguments.get("poll_interval")
+    return isinstance(value, (int, float)) and value > 60
+
+
 def hostile_cases(random_: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every value in every argument, and some of them together."""
+    yield from (case for case in every_case(random_) if not never_polls(case[1]))
+
+
+def every_case(random_: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in PAYING:
         needed = {"requests": ["x"]} if name == "generate_many" else {"prompt": "x"}
         for parameter in parameters(name):
@@ -136,6 +146,9 @@ def test_hostile_values(blocking: bool, emulator: Emulator, tmp_path: Path) -> N
         ("generate", {"timeout": -1}, "timeout"),
         ("generate", {"timeout": True}, "'timeout': expected float, got bool"),
         ("generate", {"timeout": "5"}, "'timeout'"),
+        ("generate", {"poll_interval": math.nan}, "'poll_interval'"),
+        ("generate", {"poll_interval": 0}, "poll_interval"),
+        ("generate", {"poll_interval": True}, "'poll_interval': expected float, got bool"),
         ("generate_many", {"requests": ["x"], "concurrency": 0}, "concurrency"),
         ("generate_many", {"requests": ["x"], "concurrency": -1}, "concurrency"),
         ("generate_many", {"requests": ["x"], "concurrency": True}, "'concurrency': expected int, got bool"),

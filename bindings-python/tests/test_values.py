@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import KEY, Emulator
 
+import junfeiai
 from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning
 
 RECORDS = [
@@ -35,7 +37,48 @@ def test_records(record: Any) -> None:
     with pytest.raises(AttributeError):
         record.another = 1
     assert record != object()
+    assert hash(again) == hash(record) and len({again, record}) == 1
+    fields = json.loads(json.dumps(record.to_dict()))
+    assert list(fields) == list(record.to_dict()) and set(fields) == {name for name in dir(record) if name[0] != "_"} - {"to_dict"}
     assert type(record).__module__ == "junfeiai"
+
+
+def test_the_hash_is_that_of_the_value() -> None:
+    step = CheckStep("dns", "ok", "found", None)
+    entries = [EntryCheck("https://x/v1", True, True, [step], 0.0, None, None), EntryCheck("https://x/v1", True, True, [step], -0.0, None, None)]
+    assert entries[0] == entries[1] and hash(entries[0]) == hash(entries[1])
+    others = {*RECORDS, *entries, Summary(Path("b.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None, 150_000, 0.3)}
+    assert len(others) == len(RECORDS) + 2
+
+
+def test_dicts_for_json(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    def through(thing: Any) -> Any:
+        return json.loads(json.dumps(thing.to_dict()))
+
+    task = client.videos.create("x", seconds=5)
+    made = through(task)
+    assert (made["id"], made["status"], made["saved_path"]) == (task.id, task.status, None)
+    assert [warning["code"] for warning in made["warnings"]] == ["unusual_length"]
+    assert set(made) == {name for name, value in vars(junfeiai.Task).items() if name[0] != "_" and not callable(value)} - {"raw"}
+    video = task.wait()
+    assert through(video) == {"task_id": task.id, "url": video.url, "saved_path": None, "file_name": f"{task.id}.mp4"}
+    summary = video.save(tmp_path / "x.mp4")
+    assert through(summary)["path"] == str(tmp_path / "x.mp4")
+    good, bad = client.videos.wait_all([task.id, client.videos.create("[fail] x", seconds=6).id])
+    assert through(good)["video"]["task_id"] == task.id and through(good)["error"] is None
+    error = through(bad)["error"]
+    assert bad.error is not None and through(bad)["video"] is None
+    assert (error["kind"], error["task_id"], error["text"]) == ("task_failed", bad.error.task_id, str(bad.error))
+    step = client.videos.advance(client.videos.task(emulator.running()).wait_state())
+    assert through(step) == {"video": None, "state": step.state, "retry_after": step.retry_after}
+
+
+def test_every_result_has_a_dict_and_a_hash() -> None:
+    for name in junfeiai.__all__:
+        thing = getattr(junfeiai, name)
+        if isinstance(thing, type) and not name.endswith(("Client", "Videos", "Reader", "RangeResponse")):
+            assert callable(getattr(thing, "to_dict", None)), name
+            assert thing.__hash__ is not None, name
 
 
 @pytest.mark.parametrize("cls", [Client, AsyncClient])

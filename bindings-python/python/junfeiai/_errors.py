@@ -44,6 +44,11 @@ class JunFeiAIError(Exception):
     transient: bool = False
     """True when the same call may succeed later without any change."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes that are known as a dict, for ``json.dumps``, and the whole line as ``text``."""
+        names = [name for name in JunFeiAIError.__annotations__ if getattr(self, name) is not None]
+        return {**{name: getattr(self, name) for name in names}, "text": str(self)}
+
 
 class ConfigError(JunFeiAIError, ValueError):
     """Invalid client options: no key, an invalid base URL, …"""
@@ -233,4 +238,7 @@ def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: b
     if log and LOG_LEFT:
         import logging
 
-        logging.getLogger("junfeiai").warning("%s: %s", type(error).__name__, text)
+        from ._log import record
+
+        fields = {"event": "call_ended_early", "task_id": task_ids[0] if len(task_ids) == 1 else None, "task_ids": task_ids}
+        record(logging.getLogger("junfeiai"), logging.WARNING, f"{type(error).__name__}: {text}", fields)

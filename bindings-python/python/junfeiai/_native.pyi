@@ -5,16 +5,17 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias, final
 
 from ._aio import Opening
+from ._errors import JunFeiAIError
+from .types import Image, VideoRequest
 
 _Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "unknown"]
-_Image: TypeAlias = str | os.PathLike[str] | bytes
-_Validate: TypeAlias = Literal["strict", "default", "off"]
 
 __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
+DEFAULT_MODEL: Final[str]
 
 def _shutdown() -> None: ...
 def _stop_create_requests() -> None: ...
@@ -23,6 +24,7 @@ def _panic(videos: Videos | AsyncVideos) -> Any: ...
 __all__ = [
     "__version__",
     "ERROR_KINDS",
+    "DEFAULT_MODEL",
     "_shutdown",
     "_stop_create_requests",
     "_panic",
@@ -94,6 +96,9 @@ class Summary:
     @property
     def charged_usd(self) -> float | None:
         """The same in USD."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -111,6 +116,9 @@ class SaveProgress:
     @property
     def rate(self) -> float:
         """Bytes per second over the last second or so."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -127,6 +135,9 @@ class TaskWarning:
     @property
     def message(self) -> str:
         """One line of text."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -150,6 +161,9 @@ class Balance:
     @property
     def expires_at(self) -> int | None:
         """When the key expires, in Unix seconds; ``None`` when it does not."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -190,6 +204,9 @@ class Estimate:
     @property
     def notes(self) -> list[str]:
         """What the caller should know of it, a line each."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -232,6 +249,9 @@ class Pending:
     @property
     def key(self) -> str | None:
         """The key under which it was created."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -270,6 +290,9 @@ class KeyRecord:
     @property
     def charged_units(self) -> int | None:
         """What the task cost, in the server's units (500000 = 1 USD), if that was seen; returned again if it failed."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -308,6 +331,9 @@ class Settled:
     @property
     def charged_units(self) -> int | None:
         """What it was charged in the server's units (500000 = 1 USD), if known. A failed task's charge was returned."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -322,6 +348,9 @@ class Reconciliation:
     @property
     def retry_after(self) -> float | None:
         """Seconds until the server answers such questions again, if it refused them now."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -360,6 +389,9 @@ class Spending:
     @property
     def uncharged(self) -> int:
         """Tasks that have not failed and whose charge was never seen; not in ``charged_units``."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -380,6 +412,9 @@ class CheckStep:
     @property
     def advice(self) -> str | None:
         """What to do, one line, if anything."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -411,6 +446,9 @@ class EntryCheck:
     @property
     def request_id(self) -> str | None:
         """The server's request id, for support."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a dict, for ``json.dumps``."""
+    def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -499,10 +537,12 @@ class Saved:
     def summary(self) -> Summary | None:
         """The saved file; ``None`` on failure."""
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> JunFeiAIError | None:
         """Why it failed; ``None`` on success."""
     def result(self) -> Summary:
         """Returns ``summary``, or raises ``error``."""
+    def to_dict(self) -> dict[str, Any]:
+        """``task_id``, ``summary`` and ``error`` as a dict, for ``json.dumps``."""
 
 @final
 class CheckReport:
@@ -584,11 +624,12 @@ class Videos:
     >>> client.videos.get(task.id).id == task.id
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
-        ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
+        ``image`` and each of ``images`` is a URL, or a PNG, JPEG or WebP as a ``pathlib.Path``, bytes or a file that was
+        opened with mode ``"rb"``.
         ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
         key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
         errors), ``"default"`` or ``"off"``.
@@ -596,14 +637,14 @@ class Videos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Estimate:
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Estimate:
         """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
         reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
         result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
 
         Raises ``InvalidRequestError``, as ``create`` does.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -636,13 +677,13 @@ class Videos:
         """Waits for all these tasks and returns their outcomes in order. A failure does not end the other waits."""
     def as_completed(self, task_ids: Iterable[str]) -> Iterator[Outcome]:
         """The outcomes of these tasks as they end. All tasks are polled together."""
-    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int | None = 4) -> Iterator[Outcome]:
+    def generate_many(self, requests: Iterable[str | VideoRequest | Mapping[str, Any]], *, concurrency: int | None = 4) -> Iterator[Outcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
@@ -658,8 +699,8 @@ class Videos:
         back 400 days, a database 30. Sends no request.
         """
     def forget(self, task_id: str) -> bool:
-        """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
-        False when it is not on the list.
+        """Marks a task in the journal as done, so that it is not pending any more: for a video that was read by ``read``,
+        ``iter_bytes``, ``open`` or ``serve`` instead of ``save``, or that is not wanted. False when it is not on the list.
         """
     def reconcile(self, *, account_token: str | None = None, account_user: int | str | None = None) -> Reconciliation:
         """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
@@ -752,17 +793,18 @@ class Task:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Task:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
+    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
-        ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
+        ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit. ``poll_interval`` is the delay in seconds
+        that polling starts with; the default is the client's.
 
         Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
         row. Unless the task itself failed, it is still running then: call ``wait`` again.
         """
-    def wait_state(self, *, timeout: float | None = None) -> dict[str, Any]:
+    def wait_state(self, *, timeout: float | None = None, poll_interval: float | None = None) -> dict[str, Any]:
         """Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
         engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
-        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
+        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit. ``poll_interval`` is as in ``wait``.
         """
     def watch(self) -> Iterator[Task]:
         """Yields the task after each poll. Ends after the final status, or raises what ``wait`` would."""
@@ -770,6 +812,8 @@ class Task:
         """The video, if the last known status is ``succeeded``; otherwise raises ``NotReadyError`` or
         ``TaskFailedError``.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """The task's fields as a dict, for ``json.dumps``: all but ``raw``."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -824,6 +868,10 @@ class Video:
         """The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
         structure is not, since nothing is kept.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """``task_id``, ``url``, ``saved_path`` and ``file_name`` as a dict, for ``json.dumps``. A signed ``url`` grants
+        access without a key.
+        """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -851,10 +899,12 @@ class Outcome:
     def video(self) -> Video | None:
         """The video; ``None`` on failure."""
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> JunFeiAIError | None:
         """Why there is no video; ``None`` on success."""
     def result(self) -> Video:
         """Returns the video, or raises ``error``."""
+    def to_dict(self) -> dict[str, Any]:
+        """``index``, ``task_id``, ``video`` and ``error`` as a dict, for ``json.dumps``."""
 
 @final
 class Advanced:
@@ -879,6 +929,8 @@ class Advanced:
         """Seconds to pause before the next step; ``None`` when the wait has ended. Sooner is no error: then nothing is
         sent.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """``video``, ``state`` and ``retry_after`` as a dict, for ``json.dumps``."""
 
 
 @final
@@ -940,11 +992,12 @@ class AsyncVideos:
     >>> asyncio.run(main())
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
-        ``image`` and each of ``images`` is a URL, a ``pathlib.Path`` or the bytes of a PNG, JPEG or WebP.
+        ``image`` and each of ``images`` is a URL, or a PNG, JPEG or WebP as a ``pathlib.Path``, bytes or a file that was
+        opened with mode ``"rb"``.
         ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
         key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
         errors), ``"default"`` or ``"off"``.
@@ -952,14 +1005,14 @@ class AsyncVideos:
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
         """
-    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, Estimate]:
+    def estimate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, Estimate]:
         """What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
         reads the server's price list and the key's log, each at most once in 15 minutes. ``certainty`` of the
         result says how sure it is; where the server does not tell, the cost is unknown, which is no error.
 
         Raises ``InvalidRequestError``, as ``create`` does.
         """
-    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def generate(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Creates a task, waits for it and returns its video. **This costs money.**
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
@@ -992,13 +1045,13 @@ class AsyncVideos:
         """Waits for all these tasks and returns their outcomes in order. A failure does not end the other waits."""
     def as_completed(self, task_ids: Iterable[str]) -> AsyncIterator[AsyncOutcome]:
         """The outcomes of these tasks as they end. All tasks are polled together."""
-    def generate_many(self, requests: Iterable[str | Mapping[str, Any]], *, concurrency: int | None = 4) -> AsyncIterator[AsyncOutcome]:
+    def generate_many(self, requests: Iterable[str | VideoRequest | Mapping[str, Any]], *, concurrency: int | None = 4) -> AsyncIterator[AsyncOutcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
         All requests are checked before the first is sent; a failure does not stop the others. Break out of the
         loop to stop.
         """
-    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | None = None, size: str | None = None, image: _Image | None = None, images: Iterable[_Image] | None = None, duration: float | str | None = None, extra: dict[str, Any] | None = None, validate: _Validate | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
+    def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
         Checks the request as ``create`` does and sends nothing.
         """
@@ -1014,8 +1067,8 @@ class AsyncVideos:
         back 400 days, a database 30. Sends no request.
         """
     def forget(self, task_id: str) -> Coroutine[Any, Any, bool]:
-        """Removes a task from the journal's pending list, if its video is not wanted or was saved in another way.
-        False when it is not on the list.
+        """Marks a task in the journal as done, so that it is not pending any more: for a video that was read by ``read``,
+        ``iter_bytes``, ``open`` or ``serve`` instead of ``save``, or that is not wanted. False when it is not on the list.
         """
     def reconcile(self, *, account_token: str | None = None, account_user: int | str | None = None) -> Coroutine[Any, Any, Reconciliation]:
         """Finds out what became of the create requests whose response was lost, by the usage and the log of the API key,
@@ -1111,17 +1164,18 @@ class AsyncTask:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
     def refresh(self) -> Coroutine[Any, Any, AsyncTask]:
         """Queries the task and returns a new object; this one does not change."""
-    def wait(self, *, timeout: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
+    def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
-        ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit.
+        ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit. ``poll_interval`` is the delay in seconds
+        that polling starts with; the default is the client's.
 
         Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
         row. Unless the task itself failed, it is still running then: call ``wait`` again.
         """
-    def wait_state(self, *, timeout: float | None = None) -> dict[str, Any]:
+    def wait_state(self, *, timeout: float | None = None, poll_interval: float | None = None) -> dict[str, Any]:
         """Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
         engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
-        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit.
+        the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit. ``poll_interval`` is as in ``wait``.
         """
     def watch(self) -> AsyncIterator[AsyncTask]:
         """Yields the task after each poll. Ends after the final status, or raises what ``wait`` would."""
@@ -1129,6 +1183,8 @@ class AsyncTask:
         """The video, if the last known status is ``succeeded``; otherwise raises ``NotReadyError`` or
         ``TaskFailedError``.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """The task's fields as a dict, for ``json.dumps``: all but ``raw``."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -1184,6 +1240,10 @@ class AsyncVideo:
         """The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
         structure is not, since nothing is kept.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """``task_id``, ``url``, ``saved_path`` and ``file_name`` as a dict, for ``json.dumps``. A signed ``url`` grants
+        access without a key.
+        """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -1211,10 +1271,12 @@ class AsyncOutcome:
     def video(self) -> AsyncVideo | None:
         """The video; ``None`` on failure."""
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> JunFeiAIError | None:
         """Why there is no video; ``None`` on success."""
     def result(self) -> AsyncVideo:
         """Returns the video, or raises ``error``."""
+    def to_dict(self) -> dict[str, Any]:
+        """``index``, ``task_id``, ``video`` and ``error`` as a dict, for ``json.dumps``."""
 
 @final
 class AsyncAdvanced:
@@ -1239,3 +1301,5 @@ class AsyncAdvanced:
         """Seconds to pause before the next step; ``None`` when the wait has ended. Sooner is no error: then nothing is
         sent.
         """
+    def to_dict(self) -> dict[str, Any]:
+        """``video``, ``state`` and ``retry_after`` as a dict, for ``json.dumps``."""

@@ -258,7 +258,16 @@ impl ClientCore {
                         if let Some(permit) = permit {
                             permit.release();
                         }
-                        tracing::debug!(phase = phase.name(), attempt, %endpoint, outcome = %Outcome(&event), "request");
+                        tracing::debug!(
+                            name: "request",
+                            phase = phase.name(),
+                            attempt,
+                            %endpoint,
+                            outcome = %Outcome(&event),
+                            elapsed = log_seconds(self.now().since(sent)),
+                            request_id = log_request_id(&event),
+                            "request"
+                        );
                         machine.input(self.now(), event);
                         if let Some(create) = call.create.as_ref().filter(|_| !machine.maybe_executed()) {
                             create.refused();
@@ -344,7 +353,7 @@ impl ClientCore {
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
-                    tracing::debug!(phase = call.phase.name(), %endpoint, %error, "no connection");
+                    tracing::debug!(name: "no_connection", phase = call.phase.name(), %endpoint, %error, "no connection");
                     failures.push(error.message);
                     if error.failure != Failure::Certificate {
                         passing = Some(error.failure);
@@ -547,12 +556,13 @@ impl ClientCore {
                     match result {
                         Ok(seen) => {
                             let status = seen.status.name();
-                            tracing::debug!(task_id = id, status, progress = seen.progress, "polled");
+                            tracing::debug!(name: "polled", task_id = id, status, progress = seen.progress, "polled");
                             machine.input(self.now(), Ok(&seen));
                             return WaitEvent::Seen(Box::new(seen));
                         }
                         Err(error) => {
-                            tracing::debug!(task_id = id, error = error.kind().name(), "poll failed");
+                            let (kind, request_id) = (error.kind().name(), error.record().request_id.as_deref());
+                            tracing::debug!(name: "poll_failed", task_id = id, error = kind, request_id, "poll failed");
                             machine.input(self.now(), Err(error));
                         }
                     }
@@ -601,6 +611,19 @@ fn reach(event: &CallEvent) -> Reach {
         CallEvent::Answered(answer) if answer.status < 500 => Reach::Answered,
         _ => Reach::NoAnswer,
     }
+}
+
+/// The server's id of a request in a log line, if it was answered.
+fn log_request_id(event: &CallEvent) -> Option<String> {
+    match event {
+        CallEvent::Answered(answer) | CallEvent::Broken(answer, _) => answer.request_id(None),
+        CallEvent::Failed(_) | CallEvent::Refused(_) => None,
+    }
+}
+
+/// Seconds in a log line, to the millisecond.
+pub(crate) fn log_seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// An attempt's outcome in a log line.

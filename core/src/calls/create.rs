@@ -41,7 +41,7 @@ pub(crate) fn create(
         }
         let mut keyed = core.keyed(&request, &prepared)?;
         for warning in &prepared.warnings {
-            tracing::warn!(code = warning.code.name(), "{warning}");
+            tracing::warn!(name: "warning", code = warning.code.name(), "{warning}");
         }
         let mut call = Call {
             phase: Phase::Create,
@@ -112,15 +112,16 @@ pub(crate) fn create(
         let mut warnings = prepared.warnings;
         #[cfg(feature = "prices")]
         if let Some(warning) = cost_warning {
-            tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
+            tracing::warn!(name: "warning", code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
             warnings.push(warning);
         }
         warnings.extend(intent.created(&created.snapshot.task_id, created.request_id.as_deref()).await);
         if let Some(warning) = created.warning {
-            tracing::warn!(code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
+            tracing::warn!(name: "warning", code = warning.code.name(), task_id = created.snapshot.task_id, "{warning}");
             warnings.push(warning);
         }
-        tracing::info!(task_id = created.snapshot.task_id, model = prepared.model, "task created");
+        let (task_id, request_id) = (&created.snapshot.task_id, created.request_id.as_deref());
+        tracing::info!(name: "task_created", task_id, model = prepared.model, request_id, "task created");
         let now = core.now();
         core.recent_creates().note(now, &created.snapshot.task_id, core.config.wait.visible_after);
         Ok(CreatedTask { snapshot: created.snapshot, at: Some(now), warnings, reused: false, saved: None })
@@ -129,7 +130,7 @@ pub(crate) fn create(
 
 /// The task that was created under the key before.
 fn existing(core: &ClientCore, earlier: Earlier, warnings: Vec<Warning>) -> CreatedTask {
-    tracing::info!(task_id = earlier.task_id, "the task of this key exists already");
+    tracing::info!(name: "task_reused", task_id = earlier.task_id, "the task of this key exists already");
     core.note_young(&earlier.task_id, earlier.created_at);
     let at = core.recent_creates().created(&earlier.task_id);
     let status = if earlier.succeeded { TaskStatus::Succeeded } else { TaskStatus::default() };

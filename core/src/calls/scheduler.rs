@@ -121,7 +121,7 @@ impl Scheduler {
             drop(shared);
             woken.into_iter().for_each(Waker::wake);
             let limited = Limited(answer.retry_after());
-            tracing::debug!(rate, retry_after = ?limited.0, "the server asks to slow down");
+            tracing::debug!(name: "slow_down", rate, retry_after = ?limited.0, "the server asks to slow down");
             return Some(limited);
         }
         None

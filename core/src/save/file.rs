@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::async_compat::{BoxCallback, BoxFuture};
-use crate::calls::client_core::ClientCore;
+use crate::calls::client_core::{ClientCore, log_seconds};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::journal::Event;
 use crate::model::SavedFile;
@@ -169,7 +169,16 @@ impl Save {
             callback(&meter.last(self.core.now(), total));
         }
         let info = finished.info.as_ref();
-        tracing::info!(path = %self.path.display(), bytes = total, attempts = finished.attempts, "video saved");
+        let (task_id, elapsed) = (self.source.task_id.as_deref(), self.core.now().since(begun));
+        tracing::info!(
+            name: "video_saved",
+            task_id,
+            path = %self.path.display(),
+            bytes = total,
+            attempts = finished.attempts,
+            elapsed = log_seconds(elapsed),
+            "video saved"
+        );
         Ok(Summary {
             path: self.path.clone(),
             bytes: total,
@@ -178,7 +187,7 @@ impl Save {
             height: info.and_then(|info| info.height),
             resumed: finished.resumed,
             attempts: finished.attempts,
-            elapsed: self.core.now().since(begun),
+            elapsed,
             sha256,
             charged_units: self.source.charge.units(),
         })

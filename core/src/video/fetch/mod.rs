@@ -306,7 +306,7 @@ impl Fetch {
         match opened {
             Opened::Response(response) => {
                 let head = Head::new(response.status, &response.headers);
-                tracing::debug!(lane, status = head.status, length = head.length, "video response");
+                tracing::debug!(name: "video_response", lane, status = head.status, length = head.length, "video response");
                 if self.machine.head(now, lane, &head) == HeadVerdict::Read {
                     let guard = IdleGuard { sleep: self.core.timer.sleep(self.core.config.idle_timeout), busy: false };
                     self.set(lane, Lane::Reading { body: response.body, guard });
@@ -316,17 +316,17 @@ impl Fetch {
             }
             Opened::Refused(error) => {
                 self.set(lane, Lane::Idle);
-                tracing::debug!(lane, error = error.kind().name(), status = error.status(), "video request refused");
+                tracing::debug!(name: "video_refused", lane, error = error.kind().name(), status = error.status(), "video request refused");
                 self.machine.refused(now, lane, error);
             }
             Opened::Unreachable(why) => {
                 self.set(lane, Lane::Idle);
-                tracing::debug!(lane, why, "no connection for the video");
+                tracing::debug!(name: "no_connection", lane, why, "no connection for the video");
                 self.machine.unreachable(now, lane, &why);
             }
             Opened::Lost(why) => {
                 self.set(lane, Lane::Idle);
-                tracing::debug!(lane, why, "video request failed");
+                tracing::debug!(name: "video_failed", lane, why, "video request failed");
                 self.machine.lost(now, lane, &why);
             }
         }
