@@ -30,7 +30,10 @@ function connect() {
       ...(inPage && config.emulator ? { baseURL: config.baseURL } : {}),
       ...(config.emulator ? { pollIntervalMs: 400 } : {}),
     });
-    clients.set(name, { client, playback: registerPlayback(client) });
+    const playback = registerPlayback(client);
+    // Whoever plays a video hears of it.
+    playback.catch(() => {});
+    clients.set(name, { client, playback });
   }
   return clients.get(name);
 }
@@ -283,7 +286,7 @@ async function follow(card, task) {
     update(card, { state: "done" });
     await play(card, false);
   } catch (error) {
-    if (error.field === "key") {
+    if (error.word === "needsKey") {
       update(card, { state: "stopped" });
       complain(error);
     } else if (error.code === "task_failed") {
@@ -324,8 +327,8 @@ async function play(card, start) {
       await element.play().catch(() => { /* the browser wants another click for it */ });
     }
   } catch (error) {
-    update(card, { media: error.field === "key" ? "none" : "error", error: error.code ? error : undefined });
-    if (error.field === "key") complain(error);
+    update(card, { media: error.word === "needsKey" ? "none" : "error", error: error.code ? error : undefined });
+    if (error.word === "needsKey") complain(error);
   }
 }
 
@@ -341,8 +344,8 @@ async function download(card) {
     setTimeout(() => { URL.revokeObjectURL(link.href); }, 60_000);
     update(card, { downloaded: undefined });
   } catch (error) {
-    update(card, { downloaded: undefined, error: error.field === "key" ? undefined : error });
-    if (error.field === "key") complain(error);
+    update(card, { downloaded: undefined, error: error.word === "needsKey" ? undefined : error });
+    if (error.word === "needsKey") complain(error);
   }
 }
 

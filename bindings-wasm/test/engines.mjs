@@ -12,6 +12,8 @@ const DRIVER = ["/usr/bin/WebKitWebDriver"].find((path) => existsSync(path));
 const MINI = ["4.1", "4.0"].flatMap((version) => ["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-${version}/MiniBrowser`))
   .find((path) => existsSync(path));
 const XVFB = ["/usr/bin/Xvfb"].find((path) => existsSync(path));
+/** A program that ends with this one, however this one ends. */
+const child = (program, args, options) => spawn("setpriv", ["--pdeathsig", "TERM", program, ...args], options);
 /** So long a hang may last. */
 export const HANG = 90_000;
 
@@ -132,7 +134,7 @@ async function webkit() {
   const { Builder, By, Key } = await import("selenium-webdriver");
   const home = mkdtempSync(join(tmpdir(), "webkit-"));
   // A screen as high as a page: the driver takes pictures of what is on it.
-  const screen = spawn(XVFB, ["-displayfd", "3", "-screen", "0", "1600x4000x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  const screen = child(XVFB, ["-displayfd", "3", "-screen", "0", "1600x4000x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   const display = await new Promise((resolve, reject) => {
     screen.stdio[3].once("data", (data) => resolve(String(data).trim()));
     screen.once("exit", () => reject(new Error("Xvfb ended")));
@@ -140,7 +142,7 @@ async function webkit() {
   const cache = join(root, "target/tmp");
   mkdirSync(cache, { recursive: true });
   const port = await freePort();
-  const driver = spawn(DRIVER, [`--port=${port}`], {
+  const driver = child(DRIVER, [`--port=${port}`], {
     stdio: ["ignore", "ignore", "ignore"],
     env: {
       // Which plug-ins there are takes seconds to find out.
