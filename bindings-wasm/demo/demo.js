@@ -141,6 +141,7 @@ function troubles({ state, error, media, reason }) {
 
 function render(card) {
   const { find, state, media, buttons } = card;
+  const focused = card.element.contains(document.activeElement) ? document.activeElement : undefined;
   card.element.dataset.state = state;
   card.element.dataset.media = media;
   if (card.id) card.element.dataset.task = card.id;
@@ -203,8 +204,7 @@ function render(card) {
   }));
   $("empty").hidden = cards.length > 0;
   // What had the focus may be gone: it stays on the card.
-  const focused = document.activeElement;
-  if (card.element.contains(focused) && focused.offsetParent === null) Object.values(buttons).find(({ offsetParent }) => offsetParent)?.focus();
+  if (focused?.offsetParent === null) Object.values(buttons).find(({ offsetParent }) => offsetParent)?.focus();
 }
 
 /** Changes a card; a new state is read out. */

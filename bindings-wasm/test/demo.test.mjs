@@ -102,7 +102,7 @@ for (const name of Object.keys(engines)) {
     after(() => engine?.stop());
 
     /** A page of a fresh site, and its end. */
-    async function visit(work, { site = {}, ...how } = {}) {
+    async function visit(work, { site = {}, expected, ...how } = {}) {
       const demo = await serve({ against: { origin: emulator.origin, key: KEY }, ...site });
       let page;
       try {
@@ -110,7 +110,7 @@ for (const name of Object.keys(engines)) {
         await page.goto(demo.origin);
         await loaded(page);
         await work(page, demo);
-        assert.deepEqual(page.problems, []);
+        assert.deepEqual(page.problems.filter((text) => !expected?.test(text)), []);
       } finally {
         await page?.close();
         demo.stop();
@@ -306,7 +306,10 @@ for (const name of Object.keys(engines)) {
           return [response.status, response.headers.get("content-range"), (await response.arrayBuffer()).byteLength];
         })), src);
         const exact = [[206, `bytes 0-1/${3 << 20}`, 2], [206, `bytes 1000000-${(3 << 20) - 1}/${3 << 20}`, (3 << 20) - 1_000_000], [416, `bytes */${3 << 20}`, 0]];
+        // A body takes longer than Firefox lets a worker live here that seems to do nothing.
+        await emulator.scenario({ content: { rate_bytes_per_s: 1 << 20 } });
         assert.deepEqual(await read(), exact);
+        await emulator.scenario({});
         // A worker that has lost its memory asks the page again, which knows the key.
         const begin = async (how) => {
           const before = await page.evaluate(() => window.asked);
@@ -331,7 +334,8 @@ for (const name of Object.keys(engines)) {
         }
         const contents = (await emulator.requests()).filter(({ method, path }) => method === "GET" && path.includes("/content"));
         assert.ok(contents.length > 0 && contents.every(({ key }) => key === "valid"));
-      }, { site: { worker: file } });
+        // Firefox says so of a body whose worker was replaced; its player asks for the rest.
+      }, { site: { worker: file }, expected: /A ServiceWorker intercepted the request and encountered an unexpected error/ });
     });
 
     test("without a worker it plays from memory and says why", { skip }, async () => {

@@ -88,6 +88,7 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
   container.addEventListener("message", (event: MessageEvent) => {
     const data = event.data as { junfeiai?: string; id?: string } | null;
     // Only the page's worker may ask: messages of this container come from no other sender.
+    if (data?.junfeiai === "awake") container.controller?.postMessage({ junfeiai: "awake" });
     if (data?.junfeiai !== "who" || !data.id) return;
     const found = known.get(data.id);
     if (found) event.ports[0]?.postMessage(found);
