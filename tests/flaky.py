@@ -27,7 +27,7 @@ import run as suites
 LOGS = suites.ROOT / "target" / "flaky"
 
 # Suites of one line share what they install or build; the lines run at the same time.
-LINES = [["c", "c-release", "emulator", "core-docs", "npm-browser", "npm-packaging"], ["python", "conformance", "security", "docs"]]
+LINES = [["c", "c-release", "emulator", "core-docs", "npm-browser", "npm-demo", "npm-packaging"], ["python", "conformance", "security", "docs"]]
 
 # Linux shares the cores between sessions first, and by `nice` only inside of one: a process that shall take what is left
 # must lower its whole session.

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
 # Every file of tests for Node, so that none is forgotten; those with another suite of their own are named there.
 NODE_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "bindings-wasm" / "test").glob("*.test.mjs")
-                    if path.stem not in ("browser.test", "packaging.test"))
+                    if path.stem not in ("browser.test", "demo.test", "packaging.test"))
 ENV = dict(os.environ, CARGO_TERM_COLOR="never", RUST_BACKTRACE="1", PYTHONUNBUFFERED="1")
 # Property tests try new values in each run, and say how a run is repeated.
 ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns() % (1 << 31)))
@@ -80,6 +80,8 @@ def suites():
         "npm-build": ["bash", "-c", "cargo build --locked -q -p junfeiai-emulator && node bindings-wasm/scripts/build.mjs"],
         "npm-node": [*node, *NODE_TESTS],
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
+        # Chromium and Firefox; in `make test-all` WebKit, too. The time is that of the whole file.
+        "npm-demo": ["node", "--test", "--test-timeout=1800000", "--test-reporter=tap", "bindings-wasm/test/demo.test.mjs"],
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "engines": ["node", "tests/engines/run.mjs"],
         "testkit": [sys.executable, "tests/testkit/run.py"],
@@ -160,6 +162,7 @@ SOURCES = {
     "python": (r"^(?:async )?def test_", ["bindings-python/tests/test_*.py"]),
     "npm-node": (NODE_TEST, NODE_TESTS),
     "npm-browser": (NODE_TEST, ["bindings-wasm/test/browser.test.mjs"]),
+    "npm-demo": (NODE_TEST, ["bindings-wasm/test/demo.test.mjs"]),
     "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
     "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),
     "docs": (r"^    report\(", ["tests/docs/run.py"]),

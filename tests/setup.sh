@@ -42,6 +42,14 @@ if [[ ${1:-} == test ]]; then
     # Where these are missing, the suite of stores says what was not run.
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || have postgres || want+=(postgresql)
     have redis-server || have valkey-server || want+=(redis-server)
+    # Where these are missing, the suite of the demo says what was not run. Without the fonts its pictures have no Chinese.
+    have firefox-esr || have firefox || want+=(firefox-esr)
+    compgen -G "/usr/share/fonts/*/*/NotoSansCJK*" >/dev/null || want+=(fonts-noto-cjk)
+    # WebKit is tried by make test-all. GStreamer's parts decode H.264 for it.
+    if [[ ${JUNFEIAI_ALL:-} ]] && ! { have WebKitWebDriver && have Xvfb && compgen -G "/usr/lib/*/gstreamer-1.0/libgstlibav.so" >/dev/null &&
+        compgen -G "/usr/lib/*/gstreamer-1.0/libgstvideoparsersbad.so" >/dev/null; }; then
+        want+=("webkit2gtk-driver xvfb gstreamer1.0-libav gstreamer1.0-plugins-bad")
+    fi
 fi
 rustup_hint=
 if [[ ${1:-} == test || ${1:-} == npm ]]; then

@@ -20,8 +20,8 @@ async function emulator() {
   return { origin, stop: () => { child.stdin.end(); } };
 }
 
-/** Starts the server. `emulator`: the origin of one that runs already, with its key. */
-export async function serve({ port = 0, service = false, against } = {}) {
+/** Starts the server. `against`: the origin of an emulator that runs already, with its key. `worker`: the file of the service worker. */
+export async function serve({ port = 0, service = false, against, worker = join(dist, "playback-worker.js") } = {}) {
   const { createProxyHandler, toNodeHandler } = await import(join(dist, "server.js"));
   const own = service || against ? undefined : await emulator();
   const options = service ? {} : { apiKey: against?.key ?? "sk-demo", baseURL: `${against?.origin ?? own.origin}/v1` };
@@ -32,10 +32,12 @@ export async function serve({ port = 0, service = false, against } = {}) {
     if (path.startsWith("/api/junfeiai/")) return void proxy(request, response);
     if (path === "/config.json") {
       response.writeHead(200, { "Content-Type": "application/json" });
-      return void response.end(JSON.stringify({ emulator: !service }));
+      // The emulator's key opens nothing. That of the service never leaves this process.
+      return void response.end(JSON.stringify(service ? { emulator: false } : { emulator: true, baseURL: options.baseURL, key: options.apiKey }));
     }
     const name = path === "/" ? "index.html" : normalize(path).replace(/^[/\\]+/, "");
-    const file = name.startsWith("junfeiai/") ? join(dist, name.slice(9)) : join(here, name);
+    const file = path === "/junfeiai-playback-worker.js" ? worker
+      : name.startsWith("junfeiai/") ? join(dist, name.slice(9)) : join(here, name);
     readFile(file).then(
       (bytes) => {
         response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", "Cache-Control": "no-cache" });

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { serve } from "../demo/server.mjs";
 import { blank, launch, open, site } from "./browser.mjs";
 import { KEY, root, startEmulator } from "./emulator.mjs";
 import { MOST } from "./memory.mjs";
@@ -304,6 +303,35 @@ describe("playback", () => {
     assert.deepEqual(failed, [401, false]);
   });
 
+  test("a worker that cannot serve this page is refused before anything is sent", async () => {
+    const page = await open(browser, `${pages.origin}/deep/page`);
+    const before = (await emulator.requests()).length;
+    const refused = await page.evaluate(async (given) => {
+      const { Client, JunFeiAIError } = await import("junfeiai");
+      const { registerPlayback } = await import("junfeiai/playback");
+      const client = new Client(given);
+      const wrong = [
+        { worker: "/other/junfeiai-playback-worker.js" }, { scope: "/other/" }, { worker: "http://127.0.0.2:9/worker.js" }, { worker: "http://[" },
+        { worker: "/junfeiai/playback-worker.js", scope: "/" },
+      ];
+      const errors = [];
+      for (const options of wrong) {
+        errors.push(await registerPlayback(client, options).then(({ mode, reason }) => [mode, reason], (e) => [e instanceof JunFeiAIError, e.code, e.field, e.message]));
+      }
+      return [errors, (await navigator.serviceWorker.getRegistrations()).length];
+    }, options());
+    const [[file, scope, host, url, folder], registered] = refused;
+    for (const error of refused[0]) assert.deepEqual(error.slice(0, 2), [true, "config"], String(error));
+    assert.match(file[3], /scope http:\S+\/other\/ does not hold this page: put its file higher/);
+    assert.match(scope[3], /does not hold this page: set scope/);
+    assert.match(host[3], /must be on the page's own origin/);
+    assert.match(url[3], /worker is not a URL/);
+    assert.match(folder[3], /put it higher, or send it with the header Service-Worker-Allowed: \//);
+    assert.deepEqual(refused[0].map(([, , field]) => field), ["worker", "scope", "worker", "worker", "scope"]);
+    assert.equal(registered, 0);
+    assert.equal((await emulator.requests()).length, before);
+  });
+
   test("without a worker it is a Blob, and says so", async () => {
     const id = await emulator.add({ state: "finished", seconds: 4 });
     const { page, mode } = await player(id, { worker: "/nowhere.js" });
@@ -312,74 +340,6 @@ describe("playback", () => {
     const seen = await play(page);
     assert.ok(seen.src.startsWith("blob:"));
     assert.ok(Math.abs(await seek(page, 3) - 3) < 0.2);
-  });
-});
-
-describe("the demo page", () => {
-  test("makes a video that plays and seeks, without a key in the page", async () => {
-    const demo = await serve({ against: { origin: emulator.origin, key: KEY } });
-    await emulator.scenario({ time_scale: 30 });
-    try {
-      for (const [name, context] of [
-        ["desktop", { viewport: { width: 1280, height: 860 }, locale: "en-US" }],
-        ["phone", { viewport: { width: 390, height: 844 }, locale: "zh-CN", colorScheme: "dark", deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
-      ]) {
-        const sent = [];
-        const page = await open(browser, demo.origin, context);
-        page.on("request", (request) => sent.push([request.url(), JSON.stringify(request.headers())]));
-        await page.waitForSelector("[data-ready]", { state: "attached" });
-        // A prompt is needed: it is shown beside the field, before any request.
-        await page.click("#create");
-        await page.waitForSelector("#prompt-error:not([hidden])");
-        assert.equal(await page.getAttribute("#prompt", "aria-invalid"), "true");
-        assert.equal(sent.filter(([url]) => url.includes("/api/")).length, 0);
-        await page.fill("#prompt", "A small red ball bouncing once on a clean white tabletop");
-        await page.selectOption("#seconds", "8");
-        await page.setInputFiles("#image", { name: "a.png", mimeType: "image/png", buffer: Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64") });
-        await page.keyboard.press("Tab");
-        await page.focus("#create");
-        await page.keyboard.press("Enter");
-        await page.waitForSelector("#stage[data-state=working]");
-        await page.waitForFunction(() => document.querySelector("#status").textContent !== "");
-        await page.screenshot({ path: join(artefacts, `demo-${name}-working.png`), fullPage: true });
-        await page.waitForSelector("#stage[data-state=done]");
-        await page.waitForFunction(() => document.querySelector("#video").readyState >= 2);
-        const seen = await page.evaluate(async () => {
-          const element = document.querySelector("#video");
-          element.muted = true;
-          await element.play();
-          const seeked = new Promise((resolve) => { element.onseeked = resolve; });
-          element.currentTime = 6;
-          await seeked;
-          element.pause();
-          return { duration: Math.round(element.duration), time: Math.round(element.currentTime), wide: document.documentElement.scrollWidth <= innerWidth, lang: document.documentElement.lang };
-        });
-        assert.deepEqual(seen, { duration: 8, time: 6, wide: true, lang: name === "phone" ? "zh-CN" : "en" });
-        await page.screenshot({ path: join(artefacts, `demo-${name}.png`), fullPage: true });
-        // Labels for everything that is used, and a language that can be changed.
-        const nameless = await page.evaluate(() => [...document.querySelectorAll("input,select,textarea,button,a,video,progress")]
-          .filter((e) => !(e.labels?.length || e.textContent.trim() || e.getAttribute("aria-labelledby") || e.id === "video")).map((e) => e.id));
-        assert.deepEqual(nameless, []);
-        await page.click("#language");
-        assert.equal(await page.textContent("h1"), name === "phone" ? "Make a video" : "生成视频");
-        assert.ok(sent.length > 5);
-        assert.ok(sent.every(([url, headers]) => url.startsWith(demo.origin) || url.startsWith("data:") || url.startsWith("blob:") || assert.fail(url)));
-        assert.ok(!JSON.stringify(sent).includes(KEY), "the key was in the page");
-        // A failed task is explained in words.
-        await page.click("#language");
-        await page.fill("#prompt", "[fail] a ball");
-        await page.click("#create");
-        await page.waitForSelector("#error:not([hidden])");
-        assert.match(await page.textContent("#error"), /task_failed/);
-        await page.screenshot({ path: join(artefacts, `demo-${name}-error.png`), fullPage: true });
-        assert.deepEqual(page.problems, []);
-      }
-      const made = (await emulator.requests()).filter((r) => r.method === "POST");
-      assert.ok(made.every((r) => r.key === "valid"));
-      assert.match(made[0].body_json.image, /^data:image\/png/);
-    } finally {
-      demo.stop();
-    }
   });
 });
 

@@ -36,8 +36,59 @@ self.addEventListener("fetch", (event) => {
   const [id] = request.url.startsWith(self.registration.scope)
     ? (/^junfeiai-playback\/([0-9a-f-]{36})\//.exec(request.url.slice(self.registration.scope.length)) ?? []).slice(1)
     : [];
-  if (id && request.method === "GET") event.respondWith(answer(id, request, event.clientId || event.resultingClientId));
+  if (!id || request.method !== "GET") return;
+  const client = event.clientId || event.resultingClientId;
+  event.respondWith(answer(id, request, client).then((response) => {
+    const { body } = response;
+    return body ? new Response(awake(body, client, event), response) : response;
+  }));
 });
+
+/** How often the page is asked for an event, and how long the first one lasts. Browsers stop a worker whose events take minutes. */
+const [SIGN_MS, EVENT_MS] = [5000, 20_000];
+
+/**
+ * The body, and a worker that lives while it is read. Firefox does not count a body as work: it stops the worker half a minute after its
+ * last event, and what was read by then looks like the whole. A message of the page is such an event. A player that is paused reads
+ * nothing and may lose the worker: it asks for the rest.
+ */
+function awake(body: ReadableStream<Uint8Array>, client: string, event: FetchEvent): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let end = (): void => undefined;
+  event.waitUntil(new Promise<void>((resolve) => {
+    end = resolve;
+    setTimeout(resolve, EVENT_MS);
+  }));
+  let last = Date.now();
+  const sign = (): void => {
+    last = Date.now();
+    void self.clients.get(client).then((page) => { page?.postMessage({ junfeiai: "awake" }); });
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (Date.now() - last >= SIGN_MS) sign();
+      const timer = setInterval(sign, SIGN_MS);
+      try {
+        const { done, value } = await reader.read();
+        if (!done) {
+          controller.enqueue(value);
+          return;
+        }
+        controller.close();
+        end();
+      } catch (error) {
+        end();
+        throw error;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+    cancel(reason) {
+      end();
+      return reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+}
 
 async function answer(id: string, request: Request, client: string): Promise<Response> {
   try {

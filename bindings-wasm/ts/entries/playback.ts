@@ -4,7 +4,7 @@
  * asks the page for it again.
  */
 import type { Client, Video } from "./browser.js";
-import { __options, playbackOf } from "#main";
+import { JunFeiAIError, __options, playbackOf } from "#main";
 import type { PlaybackMode } from "../playback-of.js";
 
 export type { PlaybackMode };
@@ -12,7 +12,7 @@ export type { PlaybackMode };
 export interface PlaybackOptions {
   /** Where the page's server has `junfeiai/playback-worker.js`. Default `/junfeiai-playback-worker.js`. */
   worker?: string | URL | undefined;
-  /** The part of the site that the worker is for. Default: the worker's folder. */
+  /** The part of the site that the worker is for. It holds the page. Default: the worker's folder. */
   scope?: string | undefined;
 }
 
@@ -33,7 +33,10 @@ interface Known {
   url: string | null;
 }
 
-/** Makes `video.playbackURL()` of this client's videos play and seek. Fails for wrong options only: see `mode` and `reason`. */
+/**
+ * Makes `video.playbackURL()` of this client's videos play and seek. Fails for wrong options only, with the code `config`: a worker of
+ * another origin, or one whose scope does not hold the page. Where there is no worker, `mode` and `reason` say so.
+ */
 export async function registerPlayback(client: Client, options: PlaybackOptions = {}): Promise<Playback> {
   const given = __options.take(options, ["worker", "scope"], "config");
   const inner = playbackOf(client);
@@ -45,6 +48,7 @@ export async function registerPlayback(client: Client, options: PlaybackOptions 
     try {
       playback = await start(given, inner.options);
     } catch (error) {
+      if (error instanceof JunFeiAIError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       playback = simple("blob", reason, async (video, signal) => URL.createObjectURL(await video.blob({ signal })));
     }
@@ -73,17 +77,18 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
     throw new Error(globalThis.isSecureContext === false
       ? "service workers need https (or this machine)" : "this browser has no service workers here");
   }
-  const script = new URL(options.worker ?? "/junfeiai-playback-worker.js", location.href);
-  const registration = await container.register(script, {
-    updateViaCache: "none", ...(options.scope === undefined ? {} : { scope: options.scope }),
+  const { script, scope, folder } = placesOf(options);
+  const registration = await container.register(script, { updateViaCache: "none", scope }).catch((error: unknown) => {
+    // Browsers say it in their own words, the same as for a page that may keep nothing.
+    if (scope.startsWith(folder) || (error as Partial<Error>).name !== "SecurityError") throw error;
+    const { pathname } = new URL(scope);
+    throw wrong("scope", `a service worker at ${script} may serve ${folder} only: put it higher, or send it with the header Service-Worker-Allowed: ${pathname}`, error);
   });
-  if (!new URL(location.href).href.startsWith(registration.scope)) {
-    throw new Error(`the worker's scope ${registration.scope} does not hold this page: set scope, or put the file higher`);
-  }
   const known = new Map<string, Known>();
   container.addEventListener("message", (event: MessageEvent) => {
     const data = event.data as { junfeiai?: string; id?: string } | null;
     // Only the page's worker may ask: messages of this container come from no other sender.
+    if (data?.junfeiai === "awake") container.controller?.postMessage({ junfeiai: "awake" });
     if (data?.junfeiai !== "who" || !data.id) return;
     const found = known.get(data.id);
     if (found) event.ports[0]?.postMessage(found);
@@ -113,6 +118,32 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
       if (id && known.delete(id)) container.controller?.postMessage({ junfeiai: "forget", id });
     },
   };
+}
+
+/** The worker's file and its part of the site, where the browser would take them, or the page would get nothing of them. */
+function placesOf({ worker = "/junfeiai-playback-worker.js", scope: given }: PlaybackOptions): { script: string; scope: string; folder: string } {
+  const { href, origin, protocol } = location;
+  if (!protocol.startsWith("http")) throw new Error("service workers need a page of http or https");
+  const absolute = (field: string, value: string | URL): URL => {
+    try {
+      return new URL(value, href);
+    } catch (error) {
+      throw wrong(field, `${field} is not a URL`, error);
+    }
+  };
+  const script = absolute("worker", worker);
+  if (script.origin !== origin) throw wrong("worker", `the service worker's file must be on the page's own origin ${origin}, not ${script.origin}`);
+  const folder = new URL(".", script).href;
+  const scope = given === undefined ? folder : absolute("scope", given).href;
+  if (!href.startsWith(scope)) {
+    const next = given === undefined ? "put its file higher, for example at the root of the site" : "set scope to a folder that holds the page";
+    throw wrong(given === undefined ? "worker" : "scope", `the service worker's scope ${scope} does not hold this page: ${next}`);
+  }
+  return { script: script.href, scope, folder };
+}
+
+function wrong(field: string, message: string, cause?: unknown): JunFeiAIError {
+  return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field, message, text: message }, cause);
 }
 
 async function active(registration: ServiceWorkerRegistration): Promise<void> {
