@@ -209,7 +209,8 @@ function real(path: string): string {
 
 /** The file of a line. A list from elsewhere writes nowhere but into the folder, unless that is allowed. */
 function inside(folder: string, name: string, allowOutside: boolean, refuse: (why: string) => CommandError): string {
-  const path = isAbsolute(name) ? name : join(folder, name);
+  // As it is written: `join` would leave out what it can.
+  const path = isAbsolute(name) ? name : `${folder}${/[/\\]$/.test(folder) ? "" : sep}${name}`;
   // A name that no file can have is refused later, with the reason.
   if (allowOutside || name.includes("\0")) return path;
   const place = real(resolve(folder));

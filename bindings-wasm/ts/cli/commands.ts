@@ -11,7 +11,7 @@ import { checkSave } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
 import {
-  commandLine, dollars, errorFields, estimateFields, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
+  commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
 } from "./output.js";
 import { reportText } from "./report.js";
 import type { Interruption } from "./signals.js";
@@ -54,6 +54,7 @@ function target(output: string | undefined, name: string): string {
 function created(task: Task, client: Client, output: Output): void {
   output.log(`task ${task.id}: ${task.reused ? "known by its key" : "created"}`);
   output.note(`endpoint  ${client.endpoint}`);
+  for (const { message } of task.warnings) output.note(`warning: ${plainly(message)}`);
   output.note(`task      ${task.id}${task.billedSeconds === null ? "" : ` (billed ${task.billedSeconds} s)`}`);
 }
 

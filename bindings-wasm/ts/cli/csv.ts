@@ -13,18 +13,23 @@ export class CsvMistake extends Error {
 }
 
 export function csvRows(text: string, delimiter: string): Row[] {
+  const bytes = Buffer.from(text);
   const rows: Row[] = [];
-  let ended = 0;
+  let [number, at] = [1, 0];
   try {
-    const records = parse(text, { delimiter, info: true, relax_column_count: true, relax_quotes: true }) as unknown as
-      { record: string[]; info: { lines: number } }[];
-    for (const { record, info } of records) {
-      rows.push({ number: ended + 1, cells: record });
-      ended = info.lines;
-    }
+    parse(bytes, {
+      delimiter, relax_column_count: true, relax_quotes: true,
+      on_record(cells: string[], { bytes: end }) {
+        rows.push({ number, cells });
+        // The library counts a line that ends with two letters inside of a cell twice.
+        number += bytes.toString("utf8", at, end).match(/\r\n|\n|\r/g)?.length ?? 0;
+        at = end;
+        return null;
+      },
+    });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new CsvMistake(Number((error as { lines?: unknown }).lines ?? ended + 1), error.message);
+    throw new CsvMistake(number, error.message);
   }
   return rows;
 }

@@ -2,9 +2,9 @@
  * What can be judged before anything is paid, by the library itself: a client whose `fetch` sends nothing carries a call out as far
  * as its first request.
  */
-import { createHash } from "node:crypto";
-import { existsSync, lstatSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { createHash, randomBytes } from "node:crypto";
+import { lstatSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { Client, JunFeiAIError, type SaveOptions, type VideoRequest } from "#main";
 
 /** Gives what the call would send first; `undefined` when it ends without that. */
@@ -32,19 +32,27 @@ async function firstRequest(call: (client: Client, signal: AbortSignal) => Promi
 /** Refuses a file that could not be saved, and options that cannot be used, as the save itself would. Leaves nothing behind. */
 export async function checkSave(path: string, options: Pick<SaveOptions, "connections" | "overwrite">): Promise<void> {
   const target = resolve(path);
-  let place = target;
-  // A save would make the folders that are missing: what is looked at is whether the first of them can be made.
-  while (!path.includes("\0") && !existsSync(dirname(place)) && !isThere(dirname(place)) && dirname(place) !== place) place = dirname(place);
-  const judge = async (at: string): Promise<void> => {
-    try {
-      await firstRequest(async (client, signal) => (await client.videos.video("task_none")).save(at, { ...options, createParents: true, signal }));
-    } catch (error) {
-      throw error instanceof JunFeiAIError ? withoutTask(error) : error;
-    }
-  };
-  await judge(place);
-  // A name that no file can have, in a folder that is not there.
-  if (place !== target) await judge(join(dirname(place), target.slice(dirname(target).length + 1)));
+  let folder = dirname(target);
+  while (!isThere(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  // A save would make the folders that are missing. Whether it can is seen by a file in the folder that is there, of a name of its
+  // own: other checks may run.
+  const place = folder === dirname(target) || path.includes("\0") || !couldBe(join(folder, basename(target))) ? target
+    : join(folder, `.junfeiai-check-${randomBytes(8).toString("hex")}`);
+  try {
+    await firstRequest(async (client, signal) => (await client.videos.video("task_none")).save(place, { ...options, createParents: true, signal }));
+  } catch (error) {
+    throw error instanceof JunFeiAIError ? withoutTask(error) : error;
+  }
+}
+
+/** Whether a file can have this name, and that of what is written beside it. */
+function couldBe(path: string): boolean {
+  try {
+    lstatSync(`${path}.part.lock`, { throwIfNoEntry: false });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Also a link that leads nowhere. */

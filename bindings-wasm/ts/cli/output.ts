@@ -37,7 +37,7 @@ export const commandLine = (words: readonly string[]): string => words.map(quote
 
 /** The names of options as the core, and so every other language, writes them. */
 const NAMES = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId", "accountToken", "accountUser"].map((name) => [name as string, inCore(name)]));
-const plainly = (text: string): string => text.replace(/\b[a-z]+[A-Z]\w*/g, (word) => NAMES.get(word) ?? word);
+export const plainly = (text: string): string => text.replace(/\b[a-z]+[A-Z]\w*/g, (word) => NAMES.get(word) ?? word);
 
 /** The text of a failure, one line, the same as that of Python's command. */
 export function textOf(error: unknown): string {
