@@ -83,6 +83,7 @@ def suites():
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "engines": ["node", "tests/engines/run.mjs"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
+        "command": [sys.executable, "tests/conformance/command.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
         "security": [sys.executable, "tests/security/run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
@@ -162,7 +163,8 @@ SOURCES = {
     "docs": (r"^    report\(", ["tests/docs/run.py"]),
     "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
-    "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),
+    "conformance": (r'^\s*"name": "', ["tests/scenarios/*.json"]),
+    "command": (r'^\s*"name": "', ["tests/scenarios/cli/*.json"]),
 }
 
 

@@ -74,7 +74,7 @@ class Batch {
     this.#folder = options["output"] as string;
     this.#progress = new Progress(lines.length, output);
     this.#saving = { connections: options["connections"] as number };
-    this.#waiting = given({ timeoutMs: milliseconds(options["timeout"]) });
+    this.#waiting = given({ timeoutMs: milliseconds(options, "timeout") });
   }
 
   /** Refuses options and files before anything is paid. */

@@ -14,7 +14,13 @@ const WITHOUT_JOURNAL = ["get", "wait", "save", "serve", "play"];
 export const given = <T extends object>(values: { [name in keyof T]: T[name] | undefined }): T =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 
-export const milliseconds = (seconds: unknown): number | undefined => (seconds === undefined ? undefined : Number(seconds) * 1000);
+/** An option in seconds as the library takes it. */
+export function milliseconds(options: Options, name: string): number | undefined {
+  const seconds = options[name] as number | undefined;
+  if (seconds === undefined) return undefined;
+  if (!(seconds >= 0)) throw new CommandError("invalid_request", `${name} must be a number of seconds, 0 or more, not ${seconds}; correct the request; nothing was sent`);
+  return seconds * 1000;
+}
 
 /** The client's options out of the command's. The key is never on the command line, where others can read it. */
 export function clientOptions(options: Options): ClientOptions {
@@ -26,7 +32,7 @@ export function clientOptions(options: Options): ClientOptions {
   }
   const strict = options["max_cost_strict"] === true;
   const client: ClientOptions = given<ClientOptions>({
-    apiKey, baseURL: options["base_url"] as string | undefined, pollIntervalMs: milliseconds(options["poll_interval"]),
+    apiKey, baseURL: options["base_url"] as string | undefined, pollIntervalMs: milliseconds(options, "poll_interval"),
     maxCost: options["max_cost"] as number | undefined, maxCostStrict: strict || undefined, budget: options["budget"] as number | undefined,
   });
   if (options["no_journal"] === true) return client;

@@ -105,7 +105,7 @@ async function save(video: Video, call: Call): Promise<number> {
   return 0;
 }
 
-const timeout = (options: Options): { timeoutMs?: number } => given({ timeoutMs: milliseconds(options["timeout"]) });
+const timeout = (options: Options): { timeoutMs?: number } => given({ timeoutMs: milliseconds(options, "timeout") });
 
 const generate = (call: Call): Promise<number> => withClient(call.options, async (client) => {
   const { options, output } = call;
