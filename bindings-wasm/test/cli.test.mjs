@@ -238,6 +238,22 @@ describe("the surroundings", () => {
     }
   });
 
+  test("under nohup a closed terminal ends nothing", { skip: process.platform === "linux" ? false : "only Linux tells what standard input is" }, async () => {
+    const id = await emulator.add({ state: "running", running_s: 1e9 });
+    // What nohup leaves of a terminal.
+    const stdin = openSync("/dev/null", "w");
+    const { child, said, ended } = start(["wait", id], { stdio: [stdin, "pipe", "pipe"] });
+    closeSync(stdin);
+    await until(() => said.err.includes("status"));
+    child.kill("SIGHUP");
+    const polls = (await emulator.requests()).length;
+    await until(async () => (await emulator.requests()).length > polls + 1);
+    child.kill("SIGTERM");
+    const { code, err } = await ended;
+    assert.equal(code, 143);
+    assert.match(err, /interrupted\nthe task is still running/);
+  });
+
   test("what stays with Python's command says so", async () => {
     assert.match((await run(["mcp"], { code: 2 })).err, /^error: the server for agents is in the Python package: pip install "junfeiai\[mcp\]"/);
   });

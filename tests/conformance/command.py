@@ -11,6 +11,7 @@ both in turn on one folder and one journal; compares what they say, how they end
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -36,7 +37,8 @@ RUNS = {"python": ("python",), "node": ("node",), "python+node": ("python", "nod
 # Longest time for one step: a hang is a failure, not the end of the run.
 PATIENCE_S = 90
 SCENARIO = {"name", "about", "server", "tasks", "files", "steps", "files_after", "server_saw", "alone"}
-STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err", "not", "keep", "posts", "remove", "write", "own_words", "fill"}
+STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err", "not", "keep", "posts", "remove", "write", "own_words", "together",
+        "terminal"}
 
 # What differs from run to run.
 SETTLED = [
@@ -55,7 +57,7 @@ POLLS = re.compile(r"^(status|saving|refund)    .*\n", re.M)
 class Step:
     """What one command said."""
 
-    code: int
+    code: int | list[int]
     out: str
     err: str
 
@@ -157,8 +159,15 @@ class Player:
                 self._write(name.format(**kept) if "{" in name else name, text)
             if "run" not in step:
                 continue
-            said = self._run(step, kept, self.turns[turn % len(self.turns)], place, result)
-            turn += 1
+            if "together" in step:
+                # At once, each command as often as the other.
+                with ThreadPoolExecutor(step["together"]) as pool:
+                    all_of = list(pool.map(lambda at: self._run(step, kept, self.turns[at % len(self.turns)], place, result), range(step["together"])))
+                codes = sorted(int(one.code) for one in all_of if not isinstance(one.code, list))
+                said = Step(codes, "".join(one.out for one in all_of), "".join(one.err for one in all_of))
+            else:
+                said = self._run(step, kept, self.turns[turn % len(self.turns)], place, result)
+                turn += 1
             result.steps.append(said)
             result.problems += [f"{place}: {problem}" for problem in self._judge(step, said, kept)]
         result.problems += self._afterwards(scenario, kept)
@@ -180,11 +189,13 @@ class Player:
         words = [*command, *(fill(word, kept) for word in step["run"])]
         if step["run"][0] not in ("--version", "--help", "export", "completion"):
             words += ["--poll-interval", "0.02"]
+        ours, theirs = os.openpty() if step.get("terminal") else os.pipe()
         process = subprocess.Popen(words, cwd=self.folder / "work", env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, encoding="utf-8")
-        with ThreadPoolExecutor(2) as pool:
-            assert process.stdout and process.stderr and process.stdin
-            out, err = Reader(process.stdout), Reader(process.stderr)
+                                   stderr=theirs, text=True, encoding="utf-8")
+        os.close(theirs)
+        with ThreadPoolExecutor(2) as pool, open(ours, encoding="utf-8", errors="replace") as messages:
+            assert process.stdout and process.stdin
+            out, err = Reader(process.stdout), Reader(messages)
             readers = [pool.submit(out.read), pool.submit(err.read)]
             process.stdin.write(step.get("stdin", ""))
             process.stdin.close()
@@ -277,8 +288,10 @@ class Reader:
         self.text = ""
 
     def read(self) -> None:
-        for line in self.pipe:
-            self.text += line
+        # Whoever held the other end of a terminal has gone.
+        with contextlib.suppress(OSError):
+            for line in self.pipe:
+                self.text += line
 
 
 def fill(text: str, kept: dict[str, str]) -> str:
