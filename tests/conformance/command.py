@@ -42,13 +42,15 @@ STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err",
 
 # What differs from run to run.
 SETTLED = [
-    (r"task_[A-Za-z0-9]{8,}", "{task}"), (r"\b[0-9a-f]{40}\.[0-9a-f]{16}\b|\b[0-9a-f]{16}\b", "{hex}"), (r"\b20\d{12}\d*[\w]{8,}", "{request}"),
+    (r"task_[A-Za-z0-9]{8,}", "{task}"), (r"\b[0-9a-f]{40}\.[0-9a-f]{16}\b|\b[0-9a-f]{16}\b", "{hex}"),
+    (r"\b20\d{12}\d*[\w]{8,}", "{request}"),
     (r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "{date}"), (r"127\.0\.0\.1:\d+", "{host}"), (r"\d+\.\d\d s\b", "{time} s"), (r"\d+\.\d MB", "{size} MB"),
-    (r"\bin \d+ request", "in {n} request"), (r"\d+ bytes", "{n} bytes"), (r"^bytes     \d+", "bytes     {n}"), (r"\b\d+ ms\b", "{n} ms"), (r"process \d+ on \S+ since [-\d: +]+", "{process}"),
-    (r"[0-9a-f]{64}", "{hash}"), (r"/[\w/-]{20,}/", "{secret}"),
+    (r"\bin \d+ request", "in {n} request"), (r"\d+ bytes", "{n} bytes"), (r"^bytes     \d+", "bytes     {n}"),
+    (r"\b\d+ ms\b", "{n} ms"), (r"process \d+ on \S+ since [-\d: +]+", "{process}"),
+    (r"\bport \d+", "port {n}"), (r"\bwithin \d+ s\b", "within {n} s"), (r"[0-9a-f]{64}", "{hash}"), (r"/[\w/-]{20,}/", "{secret}"),
 ]
 # Values of JSON that differ from run to run.
-VOLATILE = {"elapsed", "bytes", "created_at", "latency", "latency_s", "attempts", "request_id", "progress", "version"}
+VOLATILE = {"elapsed", "bytes", "created_at", "latency_s", "clock_skew_s", "attempts", "request_id", "progress", "version"}
 # What is said of polls, as many as there are.
 POLLS = re.compile(r"^(status|saving|refund)    .*\n", re.M)
 

@@ -265,7 +265,10 @@ function read(option: Option, text: string | undefined, inline: boolean, before:
 /** An option as it is written: `-o/--output`. */
 const signs = ({ name, short }: Option): string => (short === undefined ? `--${name}` : `-${short}/--${name}`);
 
-const valueOf = (option: Option): string => (takesValue(option) ? ` ${option.choices ? `{${option.choices.join(",")}}` : option.metavar ?? nameOf(option).toUpperCase()}` : "");
+function valueOf(option: Option): string {
+  if (!takesValue(option)) return "";
+  return ` ${option.choices ? `{${option.choices.join(",")}}` : option.metavar ?? nameOf(option).toUpperCase()}`;
+}
 
 const written = (argument: Argument): string => argument.choices ? `{${argument.choices.join(",")}}` : argument.metavar ?? argument.name;
 
@@ -307,7 +310,8 @@ export function help(command?: Command): string {
   if (!command) {
     const commands = COMMANDS.map(({ name, help: text }) => wrapped(text, `    ${name}`.padEnd(24), " ".repeat(24))).join("");
     const options = [HELP, VERSION].map(optionRow).join("");
-    return `${usage()}\n${DESCRIPTION}\n\npositional arguments:\n  COMMAND\n${commands}\noptions:\n${options}\n${COMMON.title}:\n${COMMON.options.map(optionRow).join("")}\n${EPILOG}`;
+    const common = COMMON.options.map(optionRow).join("");
+    return `${usage()}\n${DESCRIPTION}\n\npositional arguments:\n  COMMAND\n${commands}\noptions:\n${options}\n${COMMON.title}:\n${common}\n${EPILOG}`;
   }
   const parts = [`${usage(command)}\n${wrapped(command.help, "", "")}`];
   if (command.arguments.length > 0) parts.push(`positional arguments:\n${command.arguments.map((one) => row(written(one), one.help ?? "")).join("")}`);

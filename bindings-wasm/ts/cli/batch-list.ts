@@ -180,7 +180,11 @@ function cellOf(name: string, number: number, field: string, cell: string): unkn
   }
 }
 
-const typeName = (value: unknown): string => (Array.isArray(value) ? "list" : typeof value === "number" ? "int" : typeof value === "boolean" ? "bool" : typeof value === "object" ? "dict" : "str");
+/** The name of a type as Python's command says it. */
+function typeName(value: unknown): string {
+  if (Array.isArray(value)) return "list";
+  return { number: Number.isInteger(value) ? "int" : "float", boolean: "bool", object: "dict" }[typeof value as string] ?? "str";
+}
 
 /** The request of a line, and its output. A field that does not exist is named, with the one that may be meant. */
 function requestOf(given: Given, base: string): { request: VideoRequest; output: string | undefined } {

@@ -76,7 +76,8 @@ function sense({ at: _, ...fields }: Known): string {
 }
 
 /** What a record is about: a later one of the same kind replaces it. */
-const subject = ({ event, intent, task_id, name }: Known): string => `${event} ${event === "intent" || event === "created" || event === "unknown" ? intent : task_id ?? name ?? intent}`;
+const subject = ({ event, intent, task_id, name }: Known): string =>
+  `${event} ${["intent", "created", "unknown"].includes(event) ? intent : task_id ?? name ?? intent}`;
 
 /** What was read of the file so far. */
 class Contents {
@@ -90,6 +91,9 @@ class Contents {
   #lines = 1;
 
   constructor(readonly generation: string, end: number) { this.end = end; }
+
+  /** How far it was read, of which writing of the file. */
+  get place(): string { return `${this.generation} ${this.end}`; }
 
   /** Takes in whole lines, and a last one that lacks only its end. */
   read(bytes: Buffer): { torn: boolean; unended: boolean } {
@@ -158,8 +162,8 @@ export class FileJournal implements JournalStore {
   readonly #forgets: boolean;
   #contents: Contents | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  /** How far the file was read when the records of a day began to be added up; -1 when none are. */
-  #summedAt = -1;
+  /** How far the file was read when the records of a day began to be added up. */
+  #summedAt: string | undefined;
   /** The lock, held between the sum of a day and the record of the create request that reserves of it. */
   #reserving: { end: () => Promise<void>; timer: NodeJS.Timeout } | undefined;
   /** Why the last operation failed. */
@@ -177,7 +181,7 @@ export class FileJournal implements JournalStore {
   load(name: string): Promise<StoreRow | null> {
     return this.#queue(async () => {
       const contents = await this.#read();
-      if (name.startsWith("b/") && this.#summedAt < 0) this.#summedAt = contents.end;
+      if (name.startsWith("b/")) this.#summedAt ??= contents.place;
       const row = name.startsWith("t/") ? contents.byHash.get(name.slice(2)) : undefined;
       if (row !== undefined) return { value: row, version: 1 };
       const lines = /^[ck]\//.test(name) ? contents.lines(name) : [];
@@ -231,10 +235,10 @@ export class FileJournal implements JournalStore {
       return null;
     }
     const summedAt = this.#summedAt;
-    this.#summedAt = -1;
+    this.#summedAt = undefined;
     const end = await this.#lock();
     try {
-      if ((await this.#read(true)).end !== summedAt) {
+      if ((await this.#read(true)).place !== summedAt) {
         await end();
         return null;
       }
@@ -266,7 +270,11 @@ export class FileJournal implements JournalStore {
 
   /** One operation after the other. */
   #queue<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(operation).catch((error: unknown) => {
+    const result = this.#last.then(async () => {
+      const value = await operation();
+      this.failure = undefined;
+      return value;
+    }).catch((error: unknown) => {
       const text = (error as Error).message;
       this.failure = text.includes(this.path) ? text : `${this.path}: ${text}`;
       throw new Error(this.failure, { cause: error });
