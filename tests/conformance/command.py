@@ -36,8 +36,8 @@ CLI = TARGET / "npm" / "package" / "dist" / "cli.js"
 RUNS = {"python": ("python",), "node": ("node",), "python+node": ("python", "node"), "node+python": ("node", "python")}
 # Longest time for one step: a hang is a failure, not the end of the run.
 PATIENCE_S = 90
-SCENARIO = {"name", "about", "server", "tasks", "files", "steps", "files_after", "server_saw", "alone"}
-STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err", "not", "keep", "posts", "remove", "write", "own_words", "together",
+SCENARIO = {"name", "about", "server", "tasks", "files", "steps", "files_after", "server_saw"}
+STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err", "not", "keep", "posts", "write", "own_words", "together",
         "terminal"}
 
 # What differs from run to run.
@@ -155,10 +155,8 @@ class Player:
             if "server" in step:
                 # The tasks stay.
                 self.service._ask("PUT", "scenario", {"seed": 7, "time_scale": 1000, **step["server"]})
-            for name in step.get("remove", []):
-                (self.folder / "work" / name).unlink()
             for name, text in step.get("write", {}).items():
-                self._write(name.format(**kept) if "{" in name else name, text)
+                self._write(name, text)
             if "run" not in step:
                 continue
             if "together" in step:
@@ -365,9 +363,8 @@ def main() -> int:
     passed, failed = 0, 0
     try:
         for scenario in scenarios:
-            wanted = [name for name in runs if "alone" not in scenario or len(RUNS[name]) == 1]
             with ThreadPoolExecutor(len(RUNS)) as pool:
-                results = dict(zip(wanted, pool.map(lambda name: players[name].play(scenario), wanted)))
+                results = dict(zip(runs, pool.map(lambda name: players[name].play(scenario), runs)))
             problems = [f"{name}: {problem}" for name, result in results.items() for problem in result.problems]
             problems += compare(scenario, results)
             passed, failed = passed + (not problems), failed + bool(problems)
