@@ -18,7 +18,7 @@ function buildFacts(folder: URL): string {
   const { version } = JSON.parse(read("../package.json").toString()) as { version: string };
   return [
     `junfeiai ${version}`,
-    "wheel     none: this is the command of the npm package",
+    "package   npm",
     `module    junfeiai-node.wasm, ${read("junfeiai-node.wasm").length} bytes`,
     `node      ${process.versions.node}, V8 ${process.versions.v8}, ${process.platform}-${process.arch}`,
     `system    ${type()} ${release()}`,
