@@ -86,6 +86,7 @@ def suites():
         "engines": ["node", "tests/engines/run.mjs"],
         "testkit": [sys.executable, "tests/testkit/run.py"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
+        "command": [sys.executable, "tests/conformance/command.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
         "security": [sys.executable, "tests/security/run.py"],
         # Behind those that build what it looks into.
@@ -170,7 +171,8 @@ SOURCES = {
     "testkit": (r"^    report\(", ["tests/testkit/run.py"]),
     "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
-    "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),
+    "conformance": (r'^\s*"name": "', ["tests/scenarios/*.json"]),
+    "command": (r'^\s*"name": "', ["tests/scenarios/cli/*.json"]),
 }
 
 

@@ -196,6 +196,20 @@ def test_the_address_of_a_database_is_no_folder(environment: Path, emulator: Emu
     assert emulator.stats()["posts"] == 0
 
 
+def test_a_journal_folder_of_javascript_is_refused(environment: Path, emulator: Emulator) -> None:
+    """The JavaScript library alone reads it: taken for something else, it would be paid for what it knows of once more."""
+    for folder in ("kept", "out/.junfeiai-journal"):
+        (environment / folder).mkdir(parents=True)
+        (environment / folder / "junfeiai-journal").write_text("1\n")
+    for arguments in (["create", "x", "--seconds", "4"], ["pending"], ["export"]):
+        assert "kept is a journal of the JavaScript library" in run(*arguments, "--journal", "kept", code=2).stderr
+    [refused] = values(run("pending", "--journal", "kept", "--json", code=2))
+    assert refused["error"]["kind"] == "config"
+    given = json.dumps({"prompt": "x", "seconds": 4})
+    assert "JavaScript" in run("batch", "-", "-o", "out", given=given, code=2).stderr
+    assert emulator.stats()["posts"] == 0
+
+
 @pytest.mark.parametrize("before", [["--json"], ["--json", "-v"], ["--progress", "none", "--json"]])
 def test_options_before_the_command(before: list[str], emulator: Emulator) -> None:
     task_id = emulator.finished()

@@ -4,7 +4,7 @@
 // again only when something it reads is newer than what it made.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -223,9 +223,17 @@ async function bundle() {
     esbuild.build({ ...ofNode, format: "esm", entryPoints: [entry("server")], outfile: join(dist, "server.module.js"), plugins: [names("./node.module.js", BUILDS.node)] }),
     esbuild.build({ ...esm, entryPoints: [entry("workerd")], outfile: join(dist, "workerd.js"), plugins: [names("./workerd.js")], inject: [join(here, "ts/workerd-globals.ts")] }),
     esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.workerd.js"), plugins: [names("./workerd.js")] }),
+    // The command, over the module for Node. What is seldom wanted is in chunks of its own.
+    esbuild.build({
+      ...ofNode, format: "esm", entryPoints: { cli: entry("cli") }, outdir: dist, splitting: true, chunkNames: "cli-[name]-[hash]", minifySyntax: true,
+      plugins: [names("./node.js", BUILDS.node)],
+    }),
     // For jest with jsdom and others that require what a page loads.
     esbuild.build({ ...esm, format: "cjs", entryPoints: [entry("inline")], outfile: join(dist, "browser.cjs"), plugins: [names("./browser.cjs")], define: { "import.meta.url": "undefined" } }),
   ]);
+  chmodSync(join(dist, "cli.js"), 0o755);
+  // What the command has inside of it.
+  cpSync(join(here, "node_modules/csv-parse/LICENSE"), join(dist, "LICENSE-csv-parse"));
   cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));
   // One module for both, so that an error of the one is an error of the other. Required: for an import Node would first look
@@ -241,6 +249,8 @@ function declare() {
   rmSync(types, { recursive: true, force: true });
   run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", join(here, "ts/tsconfig.json")]);
   for (const file of readdirSync(types, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
+    // Nobody imports the command.
+    if (/^cli[/\\]|[/\\]cli\.d\.ts$/.test(file)) continue;
     const text = readFileSync(join(types, file), "utf8");
     const up = dirname(file) === "." ? "./" : "../";
     // The types of the module are private.

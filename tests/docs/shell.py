@@ -14,6 +14,9 @@ from blocks import ROOT, blocks_of, collect, prose, read, spans
 
 VENV = ROOT / "target" / "venv"
 EMULATOR = ROOT / "target" / "debug" / "junfeiai-emulator"
+NPM_COMMAND = ROOT / "target" / "npm" / "package" / "dist" / "cli.js"
+# Options of others that the guide for JavaScript names.
+OTHERS = {"--allow-net", "--allow-read", "--allow-write", "--allow-env", "--path"}
 KEY = "sk-test"
 
 
@@ -24,6 +27,8 @@ def checks():
     built = subprocess.run(["maturin", "develop", "--quiet", "--locked"], cwd=ROOT / "bindings-python", env=env, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     yield "the command can be built", [] if built.returncode == 0 else [built.stdout]
+    built = subprocess.run(["node", "bindings-wasm/scripts/build.mjs"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    yield "the command of the npm package can be built", [] if built.returncode == 0 else [built.stdout]
     yield "options of our commands are those of their help", list(options())
     for block in collect("sh"):
         yield f"{block.file}:{block.line}: its commands", list(shell_block(block))
@@ -45,11 +50,11 @@ def options():
     def named_in(document):
         return {option for span in spans(prose(document)) for option in re.findall(r"--[a-z][a-z0-9-]+", span)}
 
-    ours = VENV / "bin" / "junfeiai"
-    words = re.search(r"COMMAND\n((?:    .*\n)+)", subprocess.run([ours, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout)[1]
-    of_ours = known(ours, "--help").union(*(known(ours, word, "--help") for word in re.findall(r"^    (\w+)", words, re.M)))
-    for option in sorted(named_in("bindings-python/README.md") - of_ours - {"--path"}):
-        yield f"bindings-python/README.md: junfeiai has no {option}"
+    for document, ours in (("bindings-python/README.md", [VENV / "bin" / "junfeiai"]), ("bindings-wasm/README.md", ["node", NPM_COMMAND])):
+        words = re.search(r"COMMAND\n((?:    .*\n)+)", subprocess.run([*ours, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout)[1]
+        of_ours = known(*ours, "--help").union(*(known(*ours, word, "--help") for word in re.findall(r"^    (\w+)", words, re.M)))
+        for option in sorted(named_in(document) - of_ours - OTHERS):
+            yield f"{document}: junfeiai has no {option}"
     of_emulator = known(EMULATOR, "--help") - {"--help", "--version"}
     for option in sorted(of_emulator ^ named_in("tests/emulator/README.md")):
         yield f"tests/emulator/README.md: {option} is named in one of the guide and --help alone"
@@ -68,8 +73,8 @@ def shell_block(block):
     ours = []
     for command in commands(block.text):
         words = shlex.split(re.sub(r"\$\([^)]*\)", "", command))
-        if words[0] == "junfeiai":
-            ours.append(command)
+        if words[0] == "junfeiai" or words[:2] == ["npx", "junfeiai"]:
+            ours.append(re.sub(r"^npx junfeiai\b", lambda _: shlex.join(["node", str(NPM_COMMAND)]), command))
         else:
             yield from (f"{command}: {problem}" for problem in named(words))
     if ours:

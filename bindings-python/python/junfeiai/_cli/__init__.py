@@ -173,8 +173,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     standard_streams()
     options = parser().parse_args(arguments)
-    if options.journal is not None:
-        options.journal = named_journal(options.journal)
     output = Output(json=options.json, progress=options.progress)
     if output.complaint:
         write(f"error: {output.complaint}", sys.stderr)
@@ -184,6 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
     _errors.LOG_LEFT = False
     signals.install()
     try:
+        if options.journal is not None:
+            options.journal = named_journal(options.journal)
         code: int = commands.COMMANDS[options.command](options, output)
         return code
     except JunFeiAIError as error:

@@ -45,8 +45,15 @@ def is_database(journal: str) -> bool:
     return "://" in journal
 
 
+def is_javascript_folder(path: Path) -> bool:
+    """True for a folder that the JavaScript library keeps as a journal, which only it reads."""
+    return (path / "junfeiai-journal").is_file()
+
+
 def named_journal(journal: str) -> str:
     """A folder stands for the journal of the batch in it."""
+    if not is_database(journal) and is_javascript_folder(Path(journal)):
+        raise ConfigError(f"{journal} is a journal of the JavaScript library, which only that reads: use its command, or name another place")
     if not is_database(journal) and Path(journal).is_dir():
         return str(Path(journal) / BATCH_JOURNAL)
     return journal

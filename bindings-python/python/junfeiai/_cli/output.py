@@ -19,6 +19,7 @@ from .. import (
     Summary,
     TaskFailedError,
 )
+from .._errors import KINDS
 
 
 def standard_streams() -> None:
@@ -44,7 +45,8 @@ def write(text: str, stream: TextIO | None, end: str = "\n") -> None:
     if stream is None:
         return
     try:
-        print(text, file=stream, end=end, flush=True)
+        # In one piece: a signal between a text and its end would take the end away.
+        print(text + end, file=stream, end="", flush=True)
     except BrokenPipeError:
         # Else the interpreter would complain when it flushes the stream at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -203,7 +205,8 @@ class Output:
 
 def error_fields(error: BaseException) -> dict[str, Any]:
     """A failure as plain values."""
-    kind = getattr(error, "kind", type(error).__name__)
+    # An error that the command raises itself has no record of the core.
+    kind = vars(error).get("kind") or next((name for name, cls in KINDS.items() if cls is type(error)), type(error).__name__)
     return {"kind": kind, "text": str(error), **{k: v for k, v in vars(error).items() if k != "kind"}}
 
 

@@ -1,0 +1,114 @@
+/** What the options of the command are for the library. */
+import { readFileSync, statfsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { Client, JunFeiAIError, type ClientOptions, type VideoRequest } from "#main";
+import type { Options } from "./arguments.js";
+import { CommandError, configError } from "./exit-codes.js";
+import { FileJournal } from "./file-journal.js";
+import { isFolder, journalOf, optionalJournal, requiredJournal } from "./journals.js";
+
+/** What does its work without a journal, and notes in it where there is one. */
+const WITHOUT_JOURNAL = ["get", "wait", "save", "serve", "play"];
+
+/** What of an option that is not there is left out. */
+export const given = <T extends object>(values: { [name in keyof T]: T[name] | undefined }): T =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+
+/** An option in seconds as the library takes it. */
+export function milliseconds(options: Options, name: string): number | undefined {
+  const seconds = options[name] as number | undefined;
+  if (seconds === undefined) return undefined;
+  if (!(seconds >= 0)) throw new CommandError("invalid_request", `${name} must be a number of seconds, 0 or more, not ${seconds}; correct the request; nothing was sent`);
+  return seconds * 1000;
+}
+
+/** The client's options out of the command's. The key is never on the command line, where others can read it. */
+export function clientOptions(options: Options): ClientOptions {
+  let apiKey: string | undefined;
+  if (typeof options["api_key_file"] === "string") {
+    const bytes = readFileSync(options["api_key_file"]);
+    apiKey = bytes.toString("utf8").trim();
+    if (apiKey.includes("\ufffd")) throw configError(`${options["api_key_file"]} is not a text file: it should hold the key alone`);
+  }
+  const strict = options["max_cost_strict"] === true;
+  const client: ClientOptions = given<ClientOptions>({
+    apiKey, baseURL: options["base_url"] as string | undefined, pollIntervalMs: milliseconds(options, "poll_interval"),
+    maxCost: options["max_cost"] as number | undefined, maxCostStrict: strict || undefined, budget: options["budget"] as number | undefined,
+  });
+  if (options["no_journal"] === true) return client;
+  const named = options["journal"] as string | undefined;
+  // Commands that neither pay nor list what was paid do without a journal where there is none.
+  const path = WITHOUT_JOURNAL.includes(options.command) ? optionalJournal(named) : requiredJournal(named);
+  if (path === undefined) return client;
+  options["journal"] = path;
+  return { ...client, journal: journalOf(path, options.command === "forget"), journalPrompts: options["journal_prompts"] === true };
+}
+
+/** Calls a function with a client of these options. What is wrong with a journal file is said as the other languages say it. */
+export async function withClient<T>(options: Options, work: (client: Client) => Promise<T>): Promise<T> {
+  const how = clientOptions(options);
+  const client = new Client(how);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw journalError(error, how.journal);
+  } finally {
+    await close(client, how.journal);
+  }
+}
+
+/** Ends a client, and what it is still writing. */
+export async function close(client: Client, journal: ClientOptions["journal"]): Promise<void> {
+  if (journal instanceof FileJournal) await journal.idle();
+  client[Symbol.dispose]();
+}
+
+/** An error of a journal file with its own words; any other one as it is. */
+export function journalError(error: unknown, journal: ClientOptions["journal"]): unknown {
+  const failure = journal instanceof FileJournal ? journal.failure : undefined;
+  if (failure === undefined || !(error instanceof JunFeiAIError) || error.code !== "journal") return error;
+  const { number, phase, taskId, maybeExecuted, attempts } = error;
+  const text = `${failure}; correct what is named, then try again; a new journal would forget what was paid for`;
+  return new JunFeiAIError({ kind: "journal", number, phase, message: failure, text, task_id: taskId, maybe_executed: maybeExecuted, attempts }, error);
+}
+
+/** A URL as it is, anything else as the bytes of a file. */
+export function image(text: string, folder = ""): string | Uint8Array {
+  if (/^(https?:\/\/|data:)/.test(text)) return text;
+  try {
+    return readFileSync(resolve(folder, text));
+  } catch (error) {
+    throw new CommandError("io", `the image ${text} cannot be read: ${(error as Error).message}; check the path, its rights and the disk`);
+  }
+}
+
+/** The request that the options describe. */
+export function request(options: Options): VideoRequest {
+  const images = (options["image"] as string[] | undefined ?? []).map((text) => image(text));
+  return given<VideoRequest>({
+    prompt: options["prompt"] as string, model: options["model"] as string | undefined, seconds: options["seconds"] as string | undefined,
+    size: options["size"] as string | undefined, image: images.length === 1 ? images[0] : undefined, images: images.length > 1 ? images : undefined,
+    validate: options["validate"] as VideoRequest["validate"], key: options["key"] as string | undefined, retryFailed: options["retry_failed"] === true,
+  });
+}
+
+/** A warning where the videos may not fit on the disk. How long a file will be is not known before it is made. */
+export function littleRoom(path: string, seconds: number): string | undefined {
+  let folder = dirname(resolve(path));
+  while (!isFolder(folder) && folder !== dirname(folder)) folder = dirname(folder);
+  let free;
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    free = bavail * bsize;
+  } catch {
+    return undefined;
+  }
+  if (free >= seconds * 1_000_000) return undefined;
+  return `warning: ${(free / 1e6).toFixed(1)} MB are free in ${folder}, and a second of video has about 1 MB: make room to have it saved`;
+}
+
+/** A length in seconds that was asked for, or the server's. */
+export function length(seconds: unknown): number {
+  const number = seconds === undefined || seconds === null || seconds === "" ? NaN : Number(seconds);
+  return Number.isNaN(number) ? 4 : number;
+}

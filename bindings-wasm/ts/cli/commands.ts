@@ -1,0 +1,367 @@
+/** One function for each command. They call the library and print; retries are up to the library. */
+import { randomBytes, createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Client, Pending, Task, Video } from "#main";
+import type { Options } from "./arguments.js";
+import { given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
+import { completion } from "./completion.js";
+import { checkSave } from "./dry-run.js";
+import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
+import { batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
+import {
+  commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
+} from "./output.js";
+import { reportText } from "./report.js";
+import type { Interruption } from "./signals.js";
+
+/** What a command is given: its options, where it prints, and the end that it may be asked for. */
+export interface Call {
+  options: Options;
+  output: Output;
+  interruption: Interruption;
+}
+
+const signalOf = ({ interruption }: Call): { signal: AbortSignal } => ({ signal: interruption.signal });
+const seconds = (date: Date): number => Math.round(date.getTime() / 1000);
+
+const taskFields = (task: Task): Fields => ({
+  task_id: task.id, status: task.status, progress: task.progress, video_url: task.videoURL, fail_reason: task.failReason,
+  billed_seconds: task.billedSeconds, charged_units: task.chargedUnits,
+});
+
+function taskLine(task: Task): string {
+  const progress = task.progress === null ? "" : `${task.progress.toFixed(0).padStart(3)} %`;
+  return `status    ${task.status.padEnd(12)} ${progress}`.trimEnd();
+}
+
+/** The command line that does the next step. */
+function again(options: Options, command: string, taskId: string): string {
+  const words = ["junfeiai", command, taskId];
+  const { base_url: baseURL, output, journal } = options as { base_url?: string; output?: string; journal?: string };
+  if (baseURL) words.push("--base-url", baseURL);
+  if (output && command === "save") words.push("-o", output);
+  if (journal && journal !== defaultJournal()) words.push("--journal", journal);
+  return commandLine(words);
+}
+
+/** The file that is meant: a folder's name with a slash means a file in it. */
+function target(output: string | undefined, name: string): string {
+  return output && (output.endsWith("/") || (process.platform === "win32" && output.endsWith("\\"))) ? join(output, name) : output || name;
+}
+
+function created(task: Task, client: Client, output: Output): void {
+  output.log(`task ${task.id}: ${task.reused ? "known by its key" : "created"}`);
+  output.note(`endpoint  ${client.endpoint}`);
+  for (const { message } of task.warnings) output.note(`warning: ${plainly(message)}`);
+  output.note(`task      ${task.id}${task.billedSeconds === null ? "" : ` (billed ${task.billedSeconds} s)`}`);
+}
+
+function progress({ options, output }: Call): (task: Task) => void {
+  let last: string | undefined;
+  let charged: number | null = null;
+  return (task) => {
+    if (task.status !== "failed" && task.chargedUnits) charged = task.chargedUnits;
+    if (task.status === "failed" && charged !== null) output.note(`refund    the server returns ${dollars(charged)} for a failed task`);
+    output.resumeHints = unfinished(options, task.id);
+    const line = taskLine(task);
+    if (line !== last) output.note(line);
+    last = line;
+  };
+}
+
+const unfinished = (options: Options, taskId: string): string[] => [
+  `the task is still running; wait for it:  ${again(options, "wait", taskId)}`,
+  `then save its video:                     ${again(options, "save", taskId)}`,
+];
+
+/** What to change when the task has failed: waiting for it or saving it again is of no use. */
+function afterFailure(options: Options): string[] {
+  const key = options["key"] ? "; for the same key add --retry-failed" : "";
+  return [`the charge is returned; change the prompt or the images, then create another video${key}`];
+}
+
+const saveOptions = (options: Options): { connections: number; overwrite: boolean } =>
+  ({ connections: options["connections"] as number, overwrite: options["overwrite"] === true });
+
+/** Saves a video, with the time that it took and, where that is asked for, the file's hash. */
+export async function saved(video: Video, path: string, how: Parameters<Video["save"]>[1], sha256 = false): Promise<Saved> {
+  const begun = performance.now();
+  const summary = await video.save(path, { ...how, createParents: true });
+  const hash = createHash("sha256");
+  if (sha256) await pipeline(createReadStream(summary.path), hash);
+  return { ...summary, elapsed: (performance.now() - begun) / 1000, sha256: sha256 ? hash.digest("hex") : null };
+}
+
+async function save(video: Video, call: Call): Promise<number> {
+  const { options, output } = call;
+  if (video.taskId) output.resumeHints = [`resume the download:  ${again(options, "save", video.taskId)}`];
+  const path = target(options["output"] as string | undefined, `${video.taskId ?? "video"}.mp4`);
+  const onProgress = (reached: { bytes: number; total: number | null }): void => { output.saveProgress(reached); };
+  const summary = await saved(video, path, { ...saveOptions(options), ...signalOf(call), onProgress }, options["sha256"] === true);
+  output.log(`task ${video.taskId}: saved ${summary.path}, ${summary.bytes} bytes`);
+  output.result({ task_id: video.taskId, ...summaryFields(summary) }, ...summaryLines(summary));
+  return 0;
+}
+
+const timeout = (options: Options): { timeoutMs?: number } => given({ timeoutMs: milliseconds(options, "timeout") });
+
+const generate = (call: Call): Promise<number> => withClient(call.options, async (client) => {
+  const { options, output } = call;
+  // Before anything is paid. Without --output the file is named after the task, which does not exist yet.
+  const path = target(options["output"] as string | undefined, `task_${randomBytes(8).toString("hex")}.mp4`);
+  const key = options["key"] as string | undefined;
+  const known = key ? await client.videos.key(key, signalOf(call)) : null;
+  // What this key has saved there is not in the way.
+  if (known?.path !== resolve(path)) await checkSave(path, saveOptions(options));
+  const warning = littleRoom(path, length(options["seconds"]));
+  if (warning) output.note(warning);
+  output.failedHints = afterFailure(options);
+  const notify = progress(call);
+  let first = true;
+  const onProgress = (task: Task): void => {
+    if (first) created(task, client, output);
+    first = false;
+    notify(task);
+  };
+  const video = await client.videos.generate(request(options), { ...timeout(options), ...signalOf(call), onProgress });
+  return save(video, call);
+});
+
+async function create(call: Call): Promise<number> {
+  const { options, output } = call;
+  const task = await withClient(options, async (client) => {
+    const task = await client.videos.create(request(options), signalOf(call));
+    created(task, client, output);
+    return task;
+  });
+  output.result(taskFields(task), task.id);
+  return 0;
+}
+
+async function estimate(call: Call): Promise<number> {
+  const { options, output } = call;
+  options["no_journal"] = true;
+  // What needs a journal is no matter of the cost.
+  const { key: _, retryFailed: __, ...asked } = request(options);
+  const found = await withClient(options, (client) => client.videos.estimate(asked, signalOf(call)));
+  const cost = found.usd === null ? "unknown" : `${dollars(found.units)} (${found.units} units)`;
+  output.result(estimateFields(found), `cost      ${cost}`, `certainty ${found.certainty}`, `billed    ${found.billedSeconds} s`,
+    ...found.notes.map((note) => `note      ${note}`));
+  return 0;
+}
+
+async function get(call: Call): Promise<number> {
+  const { options, output } = call;
+  const task = await withClient(options, (client) => client.videos.get(options["task_id"] as string, signalOf(call)));
+  output.result(taskFields(task), `task      ${task.id}`, taskLine(task), ...[
+    task.videoURL && `video     ${task.videoURL}`, task.chargedUnits !== null && `charge    ${dollars(task.chargedUnits)}`,
+    task.failReason && `reason    ${task.failReason}`,
+  ].filter((line) => typeof line === "string"));
+  return 0;
+}
+
+async function wait(call: Call): Promise<number> {
+  const { options, output } = call;
+  const id = options["task_id"] as string;
+  const video = await withClient(options, (client) => {
+    output.resumeHints = unfinished(options, id);
+    output.failedHints = afterFailure(options);
+    output.log(`task ${id}: waiting`);
+    return client.videos.task(id).wait({ ...timeout(options), ...signalOf(call), onProgress: progress(call) });
+  });
+  output.result({ task_id: video.taskId, status: "succeeded", video_url: video.url }, `done; save its video:  ${again(options, "save", id)}`);
+  return 0;
+}
+
+const saveTask = (call: Call): Promise<number> => withClient(call.options, async (client) => {
+  call.output.failedHints = afterFailure(call.options);
+  return save(await client.videos.video(call.options["task_id"] as string), call);
+});
+
+/** Each journal that is meant: the one that was named, or the user's and those of batches. */
+function* journals(options: Options): Generator<string> {
+  if (options["no_journal"] === true) throw configError("this command reads the journal: leave out --no-journal, or name another one by --journal FILE");
+  for (const journal of knownJournals(options["journal"] as string | undefined)) {
+    options["journal"] = journal;
+    yield journal;
+  }
+}
+
+const nameOf = (entry: Pending): string => (entry.kind === "task" ? entry.taskId : entry.intent);
+
+const pendingFields = (entry: Pending): Fields => ({
+  kind: entry.kind, task_id: entry.kind === "task" ? entry.taskId : null, intent: entry.kind === "task" ? null : entry.intent, model: entry.model,
+  seconds: entry.seconds, state: entry.kind === "task" ? entry.state : entry.reason, created_at: seconds(entry.createdAt), key: entry.key, prompt: entry.prompt,
+});
+
+/** An entry for people: state, date, what it is and what for. */
+function pendingLine(entry: Pending, place: Fields): string {
+  const at = entry.createdAt;
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const when = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  const what = entry.kind === "task" ? entry.taskId : `create request ${entry.intent}, outcome unknown: check your account's usage page`;
+  const parts = [`${String(pendingFields(entry)["state"]).padEnd(10)} ${when}  ${what}  ${entry.model}`];
+  if (entry.seconds) parts.push(`${entry.seconds} s`);
+  if (entry.prompt) {
+    const letters = [...entry.prompt.split(/\s+/).filter(Boolean).join(" ")];
+    parts.push(letters.length <= 60 ? `"${letters.join("")}"` : `"${letters.slice(0, 59).join("")}…"`);
+  }
+  if ("folder" in place) parts.push(`batch ${String(place["folder"])}${place["line"] ? `, line ${String(place["line"])}` : ""}`);
+  return parts.join("  ");
+}
+
+async function pending(call: Call): Promise<number> {
+  const { options, output } = call;
+  if (options["output"]) return withClient(options, (client) => resume(client, call));
+  let [code, count, unknown] = [0, 0, false];
+  for (const journal of journals(options)) {
+    let entries;
+    try {
+      entries = await withClient(options, (client) => client.videos.pending(signalOf(call)));
+    } catch (error) {
+      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      // The other journals are read all the same.
+      output.journal = journal;
+      output.failure(error);
+      code = exitCode(error);
+      continue;
+    }
+    for (const entry of entries) {
+      const place = batchLine(journal, entry.key);
+      output.result({ ...pendingFields(entry), journal, ...place }, pendingLine(entry, place));
+      count += 1;
+      unknown ||= entry.kind === "unknown";
+    }
+  }
+  if (count === 0 && code === 0) output.note("nothing is pending");
+  if (unknown) output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)");
+  return code;
+}
+
+async function resume(client: Client, call: Call): Promise<number> {
+  const { options, output } = call;
+  let code = 0;
+  output.resumeHints = ["run the same command again to resume"];
+  const begun = performance.now();
+  for await (const { taskId, summary, error } of client.videos.resumePending(options["output"] as string, signalOf(call))) {
+    // What was interrupted is told once, for all of them.
+    if (error && call.interruption.signal.aborted) throw error;
+    if (error) {
+      code ||= exitCode(error);
+      output.result({ task_id: taskId, error: errorFields(error) }, `error: ${textOf(error)}`);
+    } else {
+      // Relative, where the folder is.
+      const path = join(options["output"] as string, basename(summary.path));
+      const elapsed = (performance.now() - begun) / 1000;
+      output.result({ task_id: taskId, ...summaryFields({ ...summary, path, elapsed, sha256: null }) }, `saved     ${path}`);
+    }
+  }
+  return code;
+}
+
+/** Applies `change` to the pending entry that the command names, in whichever journal it is. */
+async function settle(call: Call, change: (client: Client, entry: Pending) => Promise<boolean>, state: string): Promise<number> {
+  const { options, output } = call;
+  const name = options["name"] as string;
+  let broken: Failure | undefined;
+  for (const journal of journals(options)) {
+    let settled: Pending | undefined;
+    try {
+      settled = await withClient(options, async (client) => {
+        for (const entry of await client.videos.pending(signalOf(call))) if (nameOf(entry) === name && await change(client, entry)) return entry;
+        return undefined;
+      });
+    } catch (error) {
+      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      // It may be in another one.
+      output.journal = journal;
+      broken = error;
+      continue;
+    }
+    if (settled) {
+      const place = batchLine(journal, settled.key);
+      const line = place["line"] ? ` (batch ${String(place["folder"])}, line ${String(place["line"])})` : "";
+      output.result({ name, state, journal, ...place }, `${state.padEnd(10)} ${name}${line}`);
+      return 0;
+    }
+  }
+  if (broken) throw broken;
+  throw configError(`no journal has a pending ${name}: junfeiai pending lists what there is; --journal names another journal`);
+}
+
+function resolveUnknown(call: Call): Promise<number> {
+  const taskId = call.options["task_id"] as string | undefined;
+  const change = (client: Client, entry: Pending): Promise<boolean> => {
+    if (entry.kind === "task") throw configError(`${entry.taskId} is a task, whose outcome is known: wait for it, or forget it`);
+    return client.videos.resolveUnknown(entry.intent, taskId);
+  };
+  return settle(call, change, taskId ? "created" : "not created");
+}
+
+const forget = (call: Call): Promise<number> => settle(call, (client, entry) =>
+  (entry.kind === "task" ? client.videos.forget(entry.taskId) : client.videos.resolveUnknown(entry.intent)), "forgotten");
+
+function exported({ options, output }: Call): number {
+  const named = options["journal"] as string | undefined;
+  const journal = named === undefined ? defaultJournal() : namedJournal(named);
+  if (journal === undefined) throw configError("this user has no home folder: name the journal by --journal FILE");
+  if (isFolder(journal)) throw configError(`${journal} is a folder, whose rows are files: copy it as it is; junfeiai pending lists what it has`);
+  let count = 0;
+  for (const record of paidRecords(journal)) {
+    count += 1;
+    const name = record["task_id"] ?? `create request ${String(record["intent"])}`;
+    const what = ["model", "key", "prompt"].filter((field) => record[field]).map((field) => String(record[field])).join("  ");
+    output.result(record, `${String(record["state"]).padEnd(10)} ${String(name)}  ${what}`.trimEnd());
+  }
+  if (count === 0) output.note(`${journal} names nothing that was paid for`);
+  return 0;
+}
+
+async function reconcile(call: Call): Promise<number> {
+  const { options, output } = call;
+  // Never arguments: those are visible to others on the machine.
+  const accountToken = process.env["JUNFEIAI_ACCOUNT_TOKEN"] || null;
+  const accountUser = (accountToken && process.env["JUNFEIAI_ACCOUNT_USER"]) || null;
+  const { entries, retryAfterMs } = await withClient(options, (client) => client.videos.reconcile({ accountToken, accountUser, ...signalOf(call) }));
+  for (const entry of entries) {
+    const fields = {
+      intent: entry.intent, key: entry.key, model: entry.model, seconds: entry.seconds, created_at: seconds(entry.createdAt), verdict: entry.verdict,
+      reason: entry.reason, task_id: entry.taskId, request_id: entry.requestId, charged_units: entry.chargedUnits,
+    };
+    output.result(fields, `${entry.verdict.padEnd(11)} ${entry.taskId ?? `create request ${entry.intent}`}  ${entry.model}: ${entry.reason}`);
+  }
+  if (entries.length === 0) output.note("no create request is of unknown outcome");
+  if (retryAfterMs !== null) output.note(`ask again in ${(retryAfterMs / 1000).toFixed(0)} s`);
+  return entries.every(({ verdict }) => verdict === "charged" || verdict === "not_charged") ? 0 : OUTCOME_UNKNOWN;
+}
+
+async function spent(call: Call): Promise<number> {
+  const { options, output } = call;
+  const lines = await withClient(options, (client) => client.videos.spending(options["since"] as string | undefined, signalOf(call)));
+  for (const line of lines) output.result(spendingFields(line), spendingLine(line));
+  if (lines.length === 0) output.note("the journal knows of no create requests");
+  else if (!output.json) write(`total      ${dollars(lines.reduce((sum, line) => sum + line.chargedUnits - line.refundedUnits, 0))}\n`);
+  return 0;
+}
+
+async function doctor(call: Call): Promise<number> {
+  const { options, output } = call;
+  options["no_journal"] = true;
+  const report = await withClient(options, (client) => client.check({ account: options["account"] === true, ...signalOf(call) }));
+  const { fields, text, ok, failed } = reportText(report);
+  output.result(fields, text);
+  if (ok) return 0;
+  return failed.includes("key") ? 5 : 6;
+}
+
+/** Every command by its name. What is seldom wanted is loaded when it is. */
+export const RUN: Record<string, (call: Call) => Promise<number> | number> = {
+  generate, create, estimate, get, wait, save: saveTask, pending, resolve: resolveUnknown, forget, export: exported, reconcile, spent, doctor,
+  batch: async (call) => (await import("./batch.js")).batch(call),
+  serve: async (call) => (await import("./local-server.js")).serve(call),
+  play: async (call) => (await import("./local-server.js")).play(call),
+  completion: ({ options }) => completion(options["shell"] as string),
+};
+

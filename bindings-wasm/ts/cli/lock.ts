@@ -1,0 +1,80 @@
+/**
+ * Locks on open files, the ones that Python's command takes: `flock` of the system.
+ *
+ * Node has no call for it. macOS and BSD lock while they open (`O_EXLOCK`). On Linux a lock belongs to the open file and not to the
+ * process, so the program `flock` (util-linux, busybox) locks a file that it inherits from this process, and ends: the lock stays
+ * until this process closes the file, or ends in any way.
+ */
+import { spawn } from "node:child_process";
+import { constants, promises as fs } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Not in Node's list. */
+const O_EXLOCK = 0x20;
+const LOCKS_WHILE_OPENING = ["darwin", "freebsd", "openbsd"];
+const FLAGS = constants.O_RDWR | constants.O_CREAT;
+/** Between two tries. */
+const PAUSE_MS = 20;
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+
+/** Whether this system has the locks of Python's command. */
+export const hasLocks = (): boolean => process.platform === "linux" || LOCKS_WHILE_OPENING.includes(process.platform);
+
+/** The file, locked for this process alone until it is closed; `undefined` while another process has it. */
+export async function tryLock(path: string): Promise<fs.FileHandle | undefined> {
+  if (LOCKS_WHILE_OPENING.includes(process.platform)) {
+    try {
+      return await fs.open(path, FLAGS | O_EXLOCK | constants.O_NONBLOCK, 0o666);
+    } catch (error) {
+      if (codeOf(error) === "EAGAIN" || codeOf(error) === "EWOULDBLOCK") return undefined;
+      throw error;
+    }
+  }
+  if (process.platform === "win32") return tryAlone(path);
+  const file = await fs.open(path, FLAGS, 0o666);
+  try {
+    if (await flock(file.fd)) return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+/** On Windows who opens a file can keep all others from opening it. */
+async function tryAlone(path: string): Promise<fs.FileHandle | undefined> {
+  /** libuv's flag for that. */
+  const alone = 0x10000000;
+  try {
+    return await fs.open(path, FLAGS | alone);
+  } catch (error) {
+    if (codeOf(error) === "EBUSY" || codeOf(error) === "EPERM") return undefined;
+    throw error;
+  }
+}
+
+/** Locks an open file; false when another process has the lock. */
+function flock(fd: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("flock", ["-x", "-n", "3"], { stdio: ["ignore", "ignore", "ignore", fd], detached: true });
+    child.once("error", (error) => {
+      reject(codeOf(error) === "ENOENT" ? new Error("the program flock is needed to lock files: install util-linux or busybox") : error);
+    });
+    child.once("exit", (code, signal) => {
+      if (code === 0 || code === 1) resolve(code === 0);
+      else reject(new Error(`the file could not be locked: flock ended with ${code ?? signal}`));
+    });
+  });
+}
+
+/** The file, locked; `undefined` when another process had it all the time. */
+export async function lock(path: string, limitMs: number): Promise<fs.FileHandle | undefined> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const file = await tryLock(path);
+    if (file || performance.now() > end) return file;
+    await sleep(PAUSE_MS);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The command `junfeiai` of the npm package: the same commands, options, output and exit codes as those of the Python package's
+ * command. What both do is written in `tests/scenarios/cli`.
+ */
+import { readFileSync } from "node:fs";
+import { release, type } from "node:os";
+import { parse } from "./arguments.js";
+import { RUN } from "./commands.js";
+import { exitCode, isFailure } from "./exit-codes.js";
+import { namedJournal } from "./journals.js";
+import { startLog } from "./log.js";
+import { Output, write } from "./output.js";
+import { Interruption } from "./signals.js";
+
+/** Everything that a report of a defect needs, and nothing about the user. */
+function buildFacts(folder: URL): string {
+  const read = (name: string): Buffer => readFileSync(new URL(name, folder));
+  const { version } = JSON.parse(read("../package.json").toString()) as { version: string };
+  return [
+    `junfeiai ${version}`,
+    "package   npm",
+    `module    junfeiai-node.wasm, ${read("junfeiai-node.wasm").length} bytes`,
+    `node      ${process.versions.node}, V8 ${process.versions.v8}, ${process.platform}-${process.arch}`,
+    `system    ${type()} ${release()}`,
+  ].join("\n");
+}
+
+/** Runs one command and gives its exit code. `folder` is where the package's files are. */
+export async function main(words: readonly string[], folder: URL): Promise<number> {
+  const parsed = parse(words);
+  if ("error" in parsed) {
+    write(parsed.error, 2);
+    return 2;
+  }
+  if ("print" in parsed || "version" in parsed) {
+    write("print" in parsed ? parsed.print : `${buildFacts(folder)}\n`);
+    return 0;
+  }
+  const { options } = parsed;
+  if (typeof options["journal"] === "string") options["journal"] = namedJournal(options["journal"]);
+  const log = startLog(options["verbose"] as number);
+  const output = new Output({ json: options["json"] === true, progress: options["progress"] as string, log });
+  const interruption = Interruption.listen();
+  try {
+    return await RUN[options.command]!({ options, output, interruption });
+  } catch (error) {
+    // Whatever the call ended with: it was asked to.
+    if (interruption.number !== undefined) {
+      output.interrupted(error);
+      return 128 + interruption.number;
+    }
+    if (isFailure(error)) {
+      output.journal ??= options["no_journal"] === true ? undefined : options["journal"] as string | undefined;
+      output.failure(error);
+      return exitCode(error);
+    }
+    // What the system refuses. Anything else is a defect, which is shown as it is.
+    if ((error as { code?: unknown }).code === undefined) throw error;
+    output.clear();
+    write(`error: ${(error as Error).message}\n`, 2);
+    return 2;
+  }
+}

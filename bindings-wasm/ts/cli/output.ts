@@ -1,0 +1,272 @@
+/** What the command prints: lines for people, or JSON objects for machines. */
+import { writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { isatty } from "node:tty";
+import { JunFeiAIError, type Estimate, type Spending, type Summary } from "#main";
+import { inCore } from "../names.js";
+import { CLIENT, REQUEST } from "../option-types.js";
+import { CommandError, kindOf, type Failure } from "./exit-codes.js";
+import { isDatabase } from "./journals.js";
+
+const OUT = 1;
+const ERR = 2;
+/** Streams that nobody reads any more. */
+const closed = new Set<number>();
+const waits = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Prints at once. Where nobody reads any more (`| head`), the rest is dropped, and the work goes on to its end: what was paid for is
+ * still saved.
+ */
+export function write(text: string, stream = OUT): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length && !closed.has(stream);) {
+    try {
+      at += writeSync(stream, bytes, at);
+    } catch (error) {
+      // A pipe that is full, of a program that set it not to block.
+      if ((error as { code?: unknown }).code === "EAGAIN") Atomics.wait(waits, 0, 0, 5);
+      else closed.add(stream);
+    }
+  }
+}
+
+/** A word of a command line as a shell reads it. */
+export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
+export const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+
+/** The names of options as the core, and so every other language, writes them. */
+const NAMES = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId", "accountToken", "accountUser"].map((name) => [name as string, inCore(name)]));
+export const plainly = (text: string): string => text.replace(/\b[a-z]+[A-Z]\w*/g, (word) => NAMES.get(word) ?? word);
+
+/** The text of a failure, one line, the same as that of Python's command. */
+export function textOf(error: unknown): string {
+  if (!(error instanceof JunFeiAIError)) return (error as Error).message;
+  // Elsewhere a server may be quoted.
+  return error.number < 20 || error.number === 30 ? plainly(error.message) : error.message;
+}
+
+/** Kinds whose advice has two parts. */
+const LONG_ADVICE = [11, 13, 26, 52, 61];
+
+/** What happened, without what the text adds to it: the facts in brackets, and the advice. */
+function messageOf(error: JunFeiAIError): string {
+  const text = textOf(error);
+  const facts = [
+    error.status !== null && `HTTP ${error.status}`, error.serverCode && `code ${error.serverCode}`, error.taskId && `task ${error.taskId}`,
+    error.requestId && `request ${error.requestId}`, error.retryAfterMs !== null && `retry after ${Math.ceil(error.retryAfterMs / 1000)} s`,
+  ].filter(Boolean).join(", ");
+  const at = facts ? text.lastIndexOf(` (${facts}); `) : -1;
+  const parts = text.split("; ");
+  return at >= 0 ? text.slice(0, at) : parts.slice(0, LONG_ADVICE.includes(error.number) && parts.length > 2 ? -2 : -1).join("; ") || text;
+}
+
+/** A failure as plain values. */
+export function errorFields(error: Failure): Record<string, unknown> {
+  if (error instanceof CommandError) return { kind: error.kind, text: error.message };
+  return {
+    kind: kindOf(error), text: textOf(error), number: error.number, phase: error.phase, message: messageOf(error),
+    field: error.field === null ? null : NAMES.get(error.field) ?? error.field, status_code: error.status, code: error.serverCode,
+    server_message: error.serverMessage, request_id: error.requestId, task_id: error.taskId, last_status: error.lastStatus,
+    retry_after: error.retryAfterMs === null ? null : error.retryAfterMs / 1000, attempts: error.attempts, maybe_executed: error.maybeExecuted,
+    transient: error.transient,
+  };
+}
+
+/** How fast bytes come, over the last second or so. */
+class Rate {
+  readonly #seen: { at: number; bytes: number }[] = [];
+  readonly #begun = performance.now();
+
+  add(bytes: number): number {
+    const at = performance.now();
+    if (this.#seen.length === 0) this.#seen.push({ at: this.#begun, bytes: 0 });
+    this.#seen.push({ at, bytes });
+    while (this.#seen.length > 2 && at - this.#seen[1]!.at > 1000) this.#seen.shift();
+    const first = this.#seen[0]!;
+    return at > first.at ? (1000 * (bytes - first.bytes)) / (at - first.at) : 0;
+  }
+}
+
+export interface How {
+  json: boolean;
+  progress: string;
+  /** Receives the steps of the command. */
+  log: (text: string) => void;
+}
+
+/** Results go to standard output, progress and failures to standard error. */
+export class Output {
+  readonly json: boolean;
+  readonly log: (text: string) => void;
+  /** How to resume after Ctrl-C, one line each. */
+  resumeHints: string[] = [];
+  /** What to change after a failed task, one line each. */
+  failedHints: string[] = [];
+  /** The journal of the command. */
+  journal: string | undefined;
+  readonly #quiet: boolean;
+  readonly #inPlace: boolean;
+  readonly #bar: boolean;
+  #rate: Rate | undefined;
+  #shown = -Infinity;
+  #isWhole = false;
+  #batch = "";
+
+  constructor({ json, progress, log }: How) {
+    this.json = json;
+    this.log = log;
+    this.#quiet = json || progress === "none";
+    const terminal = isatty(ERR);
+    this.#inPlace = !this.#quiet && (terminal || progress === "bar");
+    this.#bar = this.#inPlace && progress !== "plain";
+  }
+
+  /** True when progress is shown in place, to a person. */
+  get terminal(): boolean { return this.#inPlace; }
+
+  /** One result. */
+  result(fields: Record<string, unknown>, ...lines: string[]): void {
+    this.clear();
+    write(`${this.json ? JSON.stringify(fields) : lines.join("\n")}\n`);
+    this.#drawBatch();
+  }
+
+  /** How far a batch is, at the bottom of a terminal; elsewhere each line of the list says how it ended. */
+  batchProgress(text: string): void {
+    this.#batch = text;
+    this.clear();
+    this.#drawBatch();
+  }
+
+  #drawBatch(): void {
+    if (this.#batch && this.#inPlace) write(`\r\x1b[K${this.#batch}`, ERR);
+  }
+
+  /** One line of progress. */
+  note(text: string, inPlace = false): void {
+    if (this.#quiet) return;
+    if (inPlace && this.#inPlace) {
+      write(`\r\x1b[K${text}`, ERR);
+      return;
+    }
+    this.clear();
+    write(`${text}\n`, ERR);
+    this.#drawBatch();
+  }
+
+  /** Progress of one file. Without a terminal, a line every few seconds. */
+  saveProgress({ bytes, total }: { bytes: number; total: number | null }): void {
+    if (this.#quiet || !total || this.#isWhole) return;
+    this.#isWhole = bytes === total;
+    const rate = (this.#rate ??= new Rate()).add(bytes) / 1e6;
+    const now = performance.now();
+    if (!this.#inPlace && now - this.#shown <= 5000 && bytes !== total) return;
+    this.#shown = now;
+    const filled = Math.floor((30 * bytes) / total);
+    const bar = this.#bar ? `[${"#".repeat(filled)}${"-".repeat(30 - filled)}] ` : "";
+    this.note(`saving    ${bar}${String(Math.floor((100 * bytes) / total)).padStart(3)} %  ${rate.toFixed(1)} MB/s`, true);
+  }
+
+  /** Clears the line that was updated in place. */
+  clear(): void {
+    if (this.#inPlace) write("\r\x1b[K", ERR);
+  }
+
+  /** A failure. */
+  failure(error: Failure): void {
+    this.clear();
+    if (this.json) {
+      write(`${JSON.stringify({ error: errorFields(error) })}\n`);
+      return;
+    }
+    for (const line of [`error: ${textOf(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
+  }
+
+  /** What to do next, besides what the error says itself. */
+  #hints(error: Failure): string[] {
+    const kind = kindOf(error);
+    if (kind === "task_failed") return this.failedHints.length > 0 ? this.failedHints : ["the charge of a failed task is returned"];
+    if (kind === "create_outcome_unknown") return this.journal === undefined ? [] : [`find out what became of it:  ${this.command("reconcile")}`];
+    if (kind === "journal") return this.journalHints(error);
+    return error instanceof JunFeiAIError && error.taskId !== null && kind !== "not_found" ? this.resumeHints : [];
+  }
+
+  /** What to do about a journal that cannot be used. */
+  journalHints(error: Failure): string[] {
+    if (this.journal === undefined || isDatabase(this.journal)) return [];
+    const text = error.message.toLowerCase();
+    const full = ["no space left", "quota exceeded", "file too large", "enospc", "edquot", "efbig"].some((sign) => text.includes(sign));
+    return [
+      ...(full ? [`make room on the disk of ${dirname(resolve(this.journal))}, then run the same command again: nothing is sent before`] : []),
+      "leave the journal where it is: it knows what was paid for",
+      `list what it has, to keep it elsewhere:  ${this.command("export")}`,
+    ];
+  }
+
+  /** A command line that uses the same journal. */
+  command(...words: string[]): string {
+    return commandLine(["junfeiai", ...words, ...(this.journal ? ["--journal", this.journal] : [])]);
+  }
+
+  /** After Ctrl-C. */
+  interrupted(error: unknown): void {
+    this.clear();
+    const { taskId, taskIds, maybeExecuted } = error as { taskId?: string | null; taskIds?: readonly string[]; maybeExecuted?: boolean };
+    const hints = [...this.resumeHints];
+    if (hints.length === 0) {
+      for (const id of taskIds ?? (taskId ? [taskId] : [])) hints.push(`a task was created and charged; wait for it:  junfeiai wait ${id}`);
+    }
+    if (maybeExecuted) hints.push("a create request was in flight and may have been charged: check your account's usage page, and run: junfeiai pending");
+    for (const line of ["interrupted", ...hints]) write(`${line}\n`, ERR);
+  }
+}
+
+/** Units of the server in USD: one is two millionths. */
+export const dollars = (units: number | null): string =>
+  (units === null ? "unknown" : `${(units / 500_000).toFixed(6).replace(/0+$/, "").replace(/\.$/, "")} USD`);
+
+const usd = (units: number | null): number | null => (units === null ? null : units / 500_000);
+
+/** An estimate as plain values. */
+export const estimateFields = (one: Estimate): Record<string, unknown> => ({
+  units: one.units, usd: one.usd, certainty: one.certainty, units_at_most: one.unitsAtMost, billed_seconds: one.billedSeconds,
+  price_per_second: one.pricePerSecond, size_ratio: one.sizeRatio, group: one.group, group_ratio: one.groupRatio, notes: one.notes,
+});
+
+/** A day's spending as plain values. */
+export const spendingFields = (one: Spending): Record<string, unknown> => ({
+  day: one.day, model: one.model, creates: one.creates, charged_units: one.chargedUnits, charged_usd: one.chargedUSD,
+  refunded_units: one.refundedUnits, refunded_usd: one.refundedUSD, failed: one.failed, unknown: one.unknown, uncharged: one.uncharged,
+});
+
+/** A day's spending as a line of text. */
+export function spendingLine(one: Spending): string {
+  const parts = [`${one.day} ${one.model}: ${one.creates} ${one.creates === 1 ? "task" : "tasks"}, charged ${dollars(one.chargedUnits)}`];
+  if (one.failed) parts.push(`${one.failed} failed, ${dollars(one.refundedUnits)} returned`);
+  if (one.uncharged) parts.push(`${one.uncharged} with a charge not seen yet`);
+  if (one.unknown) parts.push(`${one.unknown} with an unknown outcome`);
+  return parts.join(", ");
+}
+
+/** A saved file, with what the library does not say of it. */
+export interface Saved extends Summary {
+  elapsed: number;
+  sha256: string | null;
+}
+
+/** A saved file as plain values. */
+export const summaryFields = (one: Saved): Record<string, unknown> => ({
+  path: one.path, bytes: one.bytes, duration: one.durationMs === null ? null : one.durationMs / 1000, width: one.width, height: one.height,
+  resumed: one.resumed, attempts: one.attempts, elapsed: one.elapsed, sha256: one.sha256, charged_units: one.chargedUnits,
+  charged_usd: usd(one.chargedUnits),
+});
+
+/** A saved file as lines of text. */
+export function summaryLines(one: Saved): string[] {
+  const lines = [`file      ${one.path}`, `bytes     ${one.bytes} in ${one.attempts} request(s), ${one.elapsed.toFixed(2)} s`];
+  if (one.width && one.height && one.durationMs !== null) lines.push(`video     ${one.width}x${one.height}, ${(one.durationMs / 1000).toFixed(2)} s, structure checked`);
+  if (one.sha256) lines.push(`sha256    ${one.sha256}`);
+  if (one.chargedUnits !== null) lines.push(`charge    ${dollars(one.chargedUnits)} (${one.chargedUnits} units)`);
+  return [...lines, `play it   open it in a browser, or: ffplay ${one.path}`];
+}
