@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef _WIN32
+#include <sys/timeb.h>
+#endif
+
 static int passed, failed;
 
 #define CHECK(condition)                                                                                               \
@@ -41,10 +45,18 @@ static inline int finished(const char *name) {
   return failed != 0;
 }
 
+/* Seconds, for differences. */
 static inline double now(void) {
+#ifdef _WIN32
+  /* The C library of older Windows has no timespec_get. */
+  struct __timeb64 t;
+  _ftime64_s(&t);
+  return (double)t.time + t.millitm / 1e3;
+#else
   struct timespec t;
   timespec_get(&t, TIME_UTC);
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+#endif
 }
 
 /* A client for the emulator that JUNFEIAI_BASE_URL and JUNFEIAI_API_KEY name. */

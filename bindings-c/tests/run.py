@@ -280,7 +280,7 @@ def release(emulator):
     report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 5", size <= LARGEST)
     header(prefix)
     dynamic = subprocess.run(["readelf", "-d", library], text=True, stdout=subprocess.PIPE).stdout
-    report("its soname has the version", "[libjunfeiai.so.0]" in dynamic, dynamic)
+    report("its soname has the version", "[libjunfeiai.so.0.1]" in dynamic, dynamic)
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     report(f"it needs {' '.join(needed)}", all(name.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for name in needed))
     static = ["-I", prefix / "include", "-L", prefix / "lib", "-l:libjunfeiai.a", "-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"]

@@ -340,7 +340,7 @@ def test_ctrl_c_in_a_create(name: str, environment: Path, emulator: Emulator) ->
     process = subprocess.Popen(command(name, "x", "--seconds", "4"), stderr=subprocess.PIPE, text=True)
     posts(emulator, 1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "may have been charged" in err
     assert len(err.splitlines()) == 2, err

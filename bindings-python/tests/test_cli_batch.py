@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,43 @@ def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emula
     assert "Traceback" not in err
     assert emulator.stats()["posts"] == 4
     assert sum(one["state"] == "created" for one in results("out")) == 4
+
+
+# The loops of Windows take no handlers of signals.
+WITHOUT_HANDLERS = """
+import asyncio, sys
+def refuse(*_): raise NotImplementedError
+asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = refuse
+from junfeiai._cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_batch_on_loops_without_handlers(number: int, environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 30)
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    words = ["batch", "list.jsonl", "-o", "out", "--poll-interval", "0.02"]
+    process = subprocess.Popen([sys.executable, "-c", WITHOUT_HANDLERS, *words], stderr=subprocess.PIPE, text=True)
+    posts(emulator, 4)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    assert emulator.stats()["posts"] == 4
+    assert sum(one["state"] == "created" for one in results("out")) == 4
+
+
+def test_outputs_that_differ_by_case_only(environment: Path, emulator: Emulator) -> None:
+    given = '{"prompt": "x", "seconds": 4, "output": "A.mp4"}\n{"prompt": "y", "seconds": 4, "output": "a.mp4"}'
+    script = "import sys\nfrom junfeiai._cli import batch_list, main\nsys.platform = 'darwin'\nsys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", script, "batch", "-", "-o", "out"]
+    done = subprocess.run(arguments, input=given, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "line 2: its output is the one of line 1" in done.stderr
+    assert emulator.stats()["posts"] == 0
+    run("batch", "-", "-o", "out", "--poll-interval", "0.02", given=given, code=0 if sys.platform == "linux" else 2)
 
 
 def test_a_terminal_shows_how_far_it_is(environment: Path, emulator: Emulator) -> None:

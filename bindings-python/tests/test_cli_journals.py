@@ -178,6 +178,13 @@ def test_a_user_without_a_home(environment: Path, emulator: Emulator) -> None:
     without_home("batch", "list.jsonl", "-o", "out")
 
 
+def test_the_journal_of_a_user_of_windows(environment: Path, emulator: Emulator) -> None:
+    script = "import sys\nfrom junfeiai._cli.journals import default_journal\nsys.platform = 'win32'\nprint(default_journal())"
+    env = {**os.environ, "LOCALAPPDATA": str(environment / "local"), "XDG_STATE_HOME": ""}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == str(environment / "local" / "junfeiai" / "journal")
+
+
 def test_a_home_that_cannot_be_written(full_disk: Path, environment: Path, emulator: Emulator) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(full_disk)], check=True)
     env = {"XDG_STATE_HOME": str(full_disk / "state")}

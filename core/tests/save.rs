@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -600,7 +599,7 @@ async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
 #[tokio::test]
 async fn a_save_at_work_has_a_lock_file_that_names_its_process() {
     let case = Case::new(&json!({}));
-    let (seen, me) = (Arc::new(Mutex::new(Value::Null)), std::process::id());
+    let (seen, me) = (std::sync::Arc::new(std::sync::Mutex::new(Value::Null)), std::process::id());
     let (sink, path) = (seen.clone(), case.folder.path().join("ball.mp4.part.lock"));
     let look = move |_: &junfeiai::SaveProgress| {
         if let Ok(text) = fs::read_to_string(&path) {
@@ -855,4 +854,32 @@ async fn a_check_leaves_a_part_alone() {
     drop(other);
     case.save().check().unwrap();
     assert!(case.content().is_empty(), "nothing was asked of the server");
+}
+
+/// What Windows would take for something else than the file that is meant is refused before anything is asked for.
+#[cfg(windows)]
+#[tokio::test]
+async fn names_that_windows_takes_for_something_else_are_refused() {
+    let case = Case::new(&json!({}));
+    for name in ["nul", "CON.mp4", "a:b.mp4", "what?.mp4", "ball.mp4.", "ball ", "com1/ball.mp4", "a|b/ball.mp4"] {
+        let path = case.folder.path().join(name);
+        let error = case.video().save(&path).create_parents(true).check().unwrap_err();
+        assert!(error.kind() == ErrorKind::Io && error.to_string().contains("on Windows"), "{name}: {error}");
+        let error = case.video().save(&path).create_parents(true).await.unwrap_err();
+        assert!(error.to_string().contains("on Windows"), "{name}: {error}");
+    }
+    assert!(case.content().is_empty() && case.names().is_empty());
+}
+
+/// Paths of more than 260 characters, and those that are taken literally.
+#[cfg(windows)]
+#[tokio::test]
+async fn long_and_literal_paths_are_saved_to() {
+    let case = Case::new(&json!({}));
+    let folder = case.folder.path().join("f".repeat(120)).join("g".repeat(120));
+    let literal = PathBuf::from(format!(r"\\?\{}", case.folder.path().display())).join("literal.mp4");
+    for path in [folder.join("ball.mp4"), literal] {
+        case.video().save(&path).policy(quick()).create_parents(true).await.unwrap();
+        assert!(fs::read(&path).unwrap() == case.emulator.video_bytes(&case.id).unwrap());
+    }
 }

@@ -108,7 +108,7 @@ def build_c(compiler: list[str], source: str, header: str, package: str) -> list
     build_library()
     WORK.mkdir(parents=True, exist_ok=True)
     # The library is looked for by the name that it has once it is installed.
-    link = WORK / "libjunfeiai.so.0"
+    link = WORK / "libjunfeiai.so.0.1"
     link.unlink(missing_ok=True)
     link.symlink_to(TARGET / "debug" / "libjunfeiai_c.so")
     extra = [] if source.endswith("cpp") else ["-lcjson"]

@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::text::windows_names::is_device;
+
 /// A file name from a task id: nothing that any file system reads as more than a name. Where that loses something of the
 /// id, a part of its SHA-256 keeps the names of two ids apart.
 pub(crate) fn safe_file_name(id: &str) -> String {
@@ -15,13 +17,7 @@ pub(crate) fn safe_file_name(id: &str) -> String {
         let digest = format!("{:x}", Sha256::digest(id));
         name = format!("{name}-{}", digest.get(..12).unwrap_or_default());
     }
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
-    // Windows reads these as devices, whatever stands behind the dot.
-    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
-        || stem.len() == 4
-            && (stem.starts_with("COM") || stem.starts_with("LPT"))
-            && stem.ends_with(|c: char| c.is_ascii_digit());
-    if device {
+    if is_device(&name) {
         name = format!("video_{name}");
     }
     name + ".mp4"

@@ -8,3 +8,5 @@ pub(crate) mod decimal;
 pub(crate) mod engine;
 pub(crate) mod fields;
 pub(crate) mod json;
+#[cfg(feature = "journal")]
+pub(crate) mod windows_names;

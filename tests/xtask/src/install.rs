@@ -21,12 +21,15 @@ pub(crate) struct Options {
     /// Folder of the libraries below the prefix.
     #[arg(long, default_value = "lib")]
     libdir: String,
+    /// Another platform's, such as x86_64-pc-windows-gnu; its compiler and Rust's library for it must be there.
+    #[arg(long)]
+    target: Option<String>,
     /// Cargo's profile.
     #[arg(long, default_value = "release-c")]
     profile: String,
 }
 
-/// How the platform names its libraries.
+/// What a platform calls its libraries.
 struct Names {
     built_shared: &'static str,
     built_static: &'static str,
@@ -34,53 +37,82 @@ struct Names {
     /// Links to the shared library, each to the one before.
     links: Vec<String>,
     statics: &'static str,
+    /// On Windows, what programs are linked with in place of the DLL: as it is built, and as it is installed.
+    import: Option<(&'static str, &'static str)>,
 }
 
 impl Names {
-    fn here() -> Self {
-        let major = VERSION.split('.').next().unwrap_or("0");
-        if cfg!(windows) {
-            let (shared, statics) = ("junfeiai_c.dll".to_owned(), "junfeiai.lib");
-            Self { built_shared: "junfeiai_c.dll", built_static: "junfeiai_c.lib", shared, links: Vec::new(), statics }
-        } else if cfg!(target_os = "macos") {
+    /// Of a target such as `x86_64-pc-windows-gnu`.
+    fn of(target: &str) -> Self {
+        if target.contains("-windows") {
+            // The import library names the DLL, so that keeps its name.
+            let (statics, import) = if target.ends_with("msvc") {
+                (["junfeiai_c.lib", "junfeiai_static.lib"], ("junfeiai_c.dll.lib", "junfeiai.lib"))
+            } else {
+                (["libjunfeiai_c.a", "libjunfeiai.a"], ("libjunfeiai_c.dll.a", "libjunfeiai.dll.a"))
+            };
+            Self {
+                built_shared: "junfeiai_c.dll",
+                built_static: statics[0],
+                shared: "junfeiai_c.dll".to_owned(),
+                links: Vec::new(),
+                statics: statics[1],
+                import: Some(import),
+            }
+        } else if target.contains("-apple-") {
             Self {
                 built_shared: "libjunfeiai_c.dylib",
                 built_static: "libjunfeiai_c.a",
                 shared: format!("libjunfeiai.{VERSION}.dylib"),
-                links: vec![format!("libjunfeiai.{major}.dylib"), "libjunfeiai.dylib".to_owned()],
+                links: vec![format!("libjunfeiai.{}.dylib", compatible()), "libjunfeiai.dylib".to_owned()],
                 statics: "libjunfeiai.a",
+                import: None,
             }
         } else {
             Self {
                 built_shared: "libjunfeiai_c.so",
                 built_static: "libjunfeiai_c.a",
                 shared: format!("libjunfeiai.so.{VERSION}"),
-                links: vec![format!("libjunfeiai.so.{major}"), "libjunfeiai.so".to_owned()],
+                links: vec![format!("libjunfeiai.so.{}", compatible()), "libjunfeiai.so".to_owned()],
                 statics: "libjunfeiai.a",
+                import: None,
             }
         }
     }
 }
 
+/// The part of the version that says what fits together; before 1.0 the minor number belongs to it. `bindings-c/build.rs` builds
+/// the name of the shared library with it.
+fn compatible() -> String {
+    let mut numbers = VERSION.split('.');
+    match (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0")) {
+        ("0", minor) => format!("0.{minor}"),
+        (major, _) => major.to_owned(),
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result {
-    let (built, system) = build(&options.profile)?;
-    let names = Names::here();
+    let target = options.target.clone().map_or_else(host, Ok)?;
+    let (built, system) = build(&options.profile, options.target.as_deref())?;
+    let names = Names::of(&target);
     let prefix = placed(&options.destdir, &options.prefix)?;
     let libraries = prefix.join(&options.libdir);
+    // Windows looks for DLLs where programs are.
+    let shared_folder = if names.import.is_some() { "bin" } else { &options.libdir };
     let include = prefix.join("include");
     let cmake = libraries.join("cmake/junfeiai");
     let pkgconfig = libraries.join("pkgconfig");
-    for folder in [&include, &cmake, &pkgconfig] {
+    for folder in [&include, &cmake, &pkgconfig, &prefix.join(shared_folder)] {
         fs::create_dir_all(folder)?;
     }
     let headers = root().join("bindings-c/include");
     for name in ["junfeiai.h", "junfeiai.hpp"] {
         copy(&headers.join(name), &include.join(name))?;
     }
-    copy(&built.join(names.built_shared), &libraries.join(&names.shared))?;
+    copy(&built.join(names.built_shared), &prefix.join(shared_folder).join(&names.shared))?;
     copy(&built.join(names.built_static), &libraries.join(names.statics))?;
-    if cfg!(windows) {
-        copy(&built.join("junfeiai_c.dll.lib"), &libraries.join("junfeiai_c.dll.lib"))?;
+    if let Some((built_import, import)) = names.import {
+        copy(&built.join(built_import), &libraries.join(import))?;
     }
     let mut target = names.shared.clone();
     for link in &names.links {
@@ -103,6 +135,14 @@ pub(crate) fn run(options: &Options) -> Result {
     Ok(())
 }
 
+/// The target that the compiler builds for.
+fn host() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let said = String::from_utf8(Command::new(rustc).arg("-vV").output()?.stdout)?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("rustc -vV names no host")?.to_owned())
+}
+
 /// `DESTDIR/PREFIX`, as make's users expect it.
 fn placed(destdir: &str, prefix: &Path) -> Result<PathBuf> {
     let prefix = std::path::absolute(prefix)?;
@@ -114,11 +154,12 @@ fn placed(destdir: &str, prefix: &Path) -> Result<PathBuf> {
 }
 
 /// Builds the library; gives the folder that it is in, and the system libraries that the static one needs.
-fn build(profile: &str) -> Result<(PathBuf, Vec<String>)> {
+fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["rustc", "--locked", "-p", "junfeiai-c", "--lib", "--message-format", "json-render-diagnostics"];
     let output = Command::new(cargo)
         .args(arguments)
+        .args(target.map(|target| format!("--target={target}")))
         .args(["--profile", profile, "--", "--print", "native-static-libs"])
         .current_dir(root())
         .stderr(Stdio::piped())
@@ -136,8 +177,8 @@ fn build(profile: &str) -> Result<(PathBuf, Vec<String>)> {
         }
     }
     let folder = if profile == "dev" { "debug" } else { profile };
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok((root().join(target).join(folder), system))
+    let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok((root().join(built).join(target.unwrap_or_default()).join(folder), system))
 }
 
 fn copy(from: &Path, to: &Path) -> Result {
@@ -165,7 +206,6 @@ fn up(depth: usize) -> String {
 
 fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
     let (up, system) = (up(depth), system.join(" "));
-    let name = if cfg!(windows) { "junfeiai_c.dll" } else { "junfeiai" };
     format!(
         "prefix=${{pcfiledir}}/{up}\n\
          includedir=${{prefix}}/include\n\
@@ -175,7 +215,7 @@ fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
          URL: https://junfeiai.com\n\
          Version: {VERSION}\n\
          Cflags: -I${{includedir}}\n\
-         Libs: -L${{libdir}} -l{name}\n\
+         Libs: -L${{libdir}} -ljunfeiai\n\
          Libs.private: {system}\n"
     )
 }
@@ -185,10 +225,9 @@ fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) ->
     let (shared, statics) = (&names.shared, names.statics);
     // The name that programs ask for at run time.
     let soname = names.links.first().unwrap_or(shared);
-    let import = if cfg!(windows) {
-        format!("    IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/junfeiai_c.dll.lib\"\n")
-    } else {
-        format!("    IMPORTED_SONAME \"{soname}\"\n")
+    let (shared_folder, import) = match names.import {
+        Some((_, import)) => ("bin", format!("    IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\"\n")),
+        None => (libdir, format!("    IMPORTED_SONAME \"{soname}\"\n")),
     };
     format!(
         "# Targets: junfeiai::junfeiai (shared) and junfeiai::static.\n\
@@ -196,7 +235,7 @@ fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) ->
          if(NOT TARGET junfeiai::junfeiai)\n\
          \x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\
          \x20 set_target_properties(junfeiai::junfeiai PROPERTIES\n\
-         \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{libdir}/{shared}\"\n\
+         \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{shared_folder}/{shared}\"\n\
          {import}\
          \x20   INTERFACE_INCLUDE_DIRECTORIES \"${{_junfeiai_prefix}}/include\")\n\
          \x20 add_library(junfeiai::static STATIC IMPORTED)\n\

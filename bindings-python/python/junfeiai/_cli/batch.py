@@ -365,23 +365,19 @@ def run(options: Any, output: Output) -> int:
     received: list[int] = []
 
     async def main() -> int:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        task = asyncio.current_task()
 
         def stop(number: int) -> None:
-            # The second signal ends the process at once.
             received.append(number)
-            loop.remove_signal_handler(number)
             if task is not None:
                 task.cancel()
 
         # Python 3.10 would cancel every task at once, including the create requests in flight.
-        for number in signals.handled():
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, stop, number)
-        async with AsyncClient(**client_options(options)) as client:
-            lines = read(client, options.file, folder, form=options.format, allow_outside=options.allow_outside)
-            note_batch_folder(folder)
-            return await Batch(client, lines, options, output).run()
+        with signals.first(stop):
+            async with AsyncClient(**client_options(options)) as client:
+                lines = read(client, options.file, folder, form=options.format, allow_outside=options.allow_outside)
+                note_batch_folder(folder)
+                return await Batch(client, lines, options, output).run()
 
     try:
         with locked(folder, output, wait=not options.no_wait):

@@ -83,10 +83,16 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         lines.append(Line(number, request, fingerprint, path))
     taken: dict[str, int] = {}
     for line in lines:
-        first = taken.setdefault(os.path.normpath(line.path), line.number)
+        first = taken.setdefault(_name_on_disk(line.path), line.number)
         if first != line.number:
             raise InvalidRequestError(f"{name}, line {line.number}: its output is the one of line {first}")
     return lines
+
+
+def _name_on_disk(path: Path) -> str:
+    """The same for two names of one file: Windows and macOS do not tell letters apart by case."""
+    name = os.path.normcase(os.path.normpath(path))
+    return name.casefold() if sys.platform in ("win32", "darwin") else name
 
 
 def _standard_input() -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ def state_folder() -> Path | None:
     state = os.environ.get("XDG_STATE_HOME")
     if state:
         return Path(state) / "junfeiai"
+    local = os.environ.get("LOCALAPPDATA")
+    if sys.platform == "win32" and local:
+        return Path(local) / "junfeiai"
     try:
         return Path.home() / ".local" / "state" / "junfeiai"
     except RuntimeError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
+from collections.abc import Callable, Iterator
 
 NUMBERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -26,7 +29,35 @@ def install() -> None:
             signal.signal(number, end)
 
 
-def handled() -> list[int]:
-    """The signals that end the command: Ctrl-C and those that `install` took."""
+@contextlib.contextmanager
+def first(stop: Callable[[int], None]) -> Iterator[None]:
+    """Calls `stop` in the running loop when one of the signals arrives that end the command: Ctrl-C and those that `install`
+    took. The second one ends the process at once.
+    """
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        restore(number)
+        stop(number)
+
+    def watch(number: int) -> Callable[[], object]:
+        try:
+            loop.add_signal_handler(number, received, number)
+        except NotImplementedError:
+            # The loops of Windows; they wake up for a signal.
+            before = signal.signal(number, lambda number, _: loop.call_soon_threadsafe(received, number))
+            return lambda: signal.signal(number, before)
+        return lambda: loop.remove_signal_handler(number)
+
+    def restore(number: int) -> None:
+        if undo := undone.pop(number, None):
+            undo()
+
     numbers = [signal.SIGINT, *NUMBERS]
-    return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None)]
+    numbers = [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None)]
+    undone = {number: watch(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number in numbers:
+            restore(number)

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent};
 use crate::platform::native::file_thread::FileThread;
-use crate::platform::native::files::{random_name, with_suffix};
+use crate::platform::native::files::{random_name, unless_held, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process::System;
 use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
@@ -237,7 +237,7 @@ impl JournalFile {
     }
 
     fn lock(&self) -> Result<Locked> {
-        let file = lockable().open(&self.lock_path);
+        let file = unless_held(|| lockable().open(&self.lock_path));
         let file = file.map_err(|error| failed(&self.lock_path, &error))?;
         let begun = Instant::now();
         loop {
@@ -256,7 +256,7 @@ impl JournalFile {
     }
 
     fn open_file(&self) -> Result<Option<File>> {
-        match OpenOptions::new().read(true).write(true).open(&self.path) {
+        match unless_held(|| OpenOptions::new().read(true).write(true).open(&self.path)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&self.path, &error)),
@@ -310,18 +310,18 @@ impl JournalFile {
         let new_path = self.new_path();
         let write = || -> io::Result<()> {
             // A former process may have been killed right here; what is there is not resumed.
-            match fs::remove_file(&new_path) {
+            match unless_held(|| fs::remove_file(&new_path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&new_path)?;
+            let mut file = unless_held(|| OpenOptions::new().write(true).create_new(true).open(&new_path))?;
             if let Ok(old) = fs::metadata(&self.path) {
                 file.set_permissions(old.permissions())?;
             }
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             drop(file);
-            fs::rename(&new_path, &self.path)?;
+            unless_held(|| fs::rename(&new_path, &self.path))?;
             #[cfg(unix)]
             if let Some(parent) = self.path.parent() {
                 // Where a folder cannot be synced the name is as durable as its file system makes it.

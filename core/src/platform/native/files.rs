@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::storage::Renamed;
 
@@ -46,18 +46,73 @@ pub(crate) fn sync_folder(folder: &Path) {
     }
 }
 
+/// Which file a file is, whatever its name.
+#[derive(Clone, Copy)]
+pub(crate) enum Which<'a> {
+    Open(&'a File),
+    Named(&'a Path),
+}
+
 /// Tells two files apart, where an open file can be removed or renamed over.
 #[cfg(unix)]
-#[allow(clippy::unnecessary_wraps)] // elsewhere there is none
-pub(crate) fn file_id(data: &fs::Metadata) -> Option<String> {
+#[allow(clippy::unnecessary_wraps)] // elsewhere there may be none
+pub(crate) fn file_id(data: &fs::Metadata, _: Which<'_>) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     Some(format!("{}:{}", data.dev(), data.ino()))
 }
 
+/// Tells two files apart, where an open file can be removed or renamed over. Windows says it of an open file only.
+#[cfg(windows)]
+pub(crate) fn file_id(data: &fs::Metadata, which: Which<'_>) -> Option<String> {
+    let told = match which {
+        _ if !data.is_file() => return None,
+        Which::Open(file) => winapi_util::file::information(file),
+        Which::Named(path) => winapi_util::Handle::from_path_any(path).and_then(winapi_util::file::information),
+    };
+    told.ok().map(|told| format!("{}:{}", told.volume_serial_number(), told.file_index()))
+}
+
 /// Tells two files apart, where an open file can be removed or renamed over.
-#[cfg(not(unix))]
-pub(crate) fn file_id(_: &fs::Metadata) -> Option<String> {
+#[cfg(not(any(unix, windows)))]
+pub(crate) fn file_id(_: &fs::Metadata, _: Which<'_>) -> Option<String> {
     None
+}
+
+/// The first pause before a file that another program holds is tried again; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
+/// For so long at most.
+const HELD_LIMIT: Duration = Duration::from_secs(2);
+
+/// Repeats an operation while another program holds the file up. On Windows, virus scanners and indexers open each new file
+/// for a moment; until they close it, it cannot be renamed or removed, nor sometimes opened. Elsewhere nothing is repeated.
+pub(crate) fn unless_held<T>(operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    repeat_while(operation, |error| cfg!(windows) && is_held(error), std::thread::sleep)
+}
+
+/// The codes of Windows for it: a sharing violation, a lock violation, and what a rename over such a file gives.
+fn is_held(error: &io::Error) -> bool {
+    const ACCESS_DENIED: i32 = 5;
+    const SHARING_VIOLATION: i32 = 32;
+    const LOCK_VIOLATION: i32 = 33;
+    matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION | LOCK_VIOLATION))
+}
+
+fn repeat_while<T>(
+    mut operation: impl FnMut() -> io::Result<T>,
+    is_held: impl Fn(&io::Error) -> bool,
+    mut sleep: impl FnMut(Duration),
+) -> io::Result<T> {
+    let (mut pause, mut slept) = (FIRST_PAUSE, Duration::ZERO);
+    loop {
+        match operation() {
+            Err(error) if is_held(&error) && slept < HELD_LIMIT => {
+                sleep(pause);
+                slept += pause;
+                pause = (pause * 2).min(HELD_LIMIT.saturating_sub(slept));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Writes a file that nobody sees, or at least one that is gone at once: rights alone do not tell of a full disk or of a
@@ -78,7 +133,7 @@ pub(crate) fn write_probe(folder: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(&name)?;
     let written = file.write_all(&PROBE);
     drop(file);
-    fs::remove_file(&name)?;
+    unless_held(|| fs::remove_file(&name))?;
     written
 }
 
@@ -90,4 +145,44 @@ pub(crate) fn random_name() -> String {
     hasher.write_u64(nanos);
     hasher.write_u32(std::process::id());
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_held_is_tried_again_for_a_while() {
+        fn held<T>() -> io::Result<T> {
+            Err(io::Error::from_raw_os_error(32))
+        }
+        let (mut tries, mut slept) = (0, Vec::new());
+        let result =
+            repeat_while(|| (tries += 1, if tries < 4 { held() } else { Ok(7) }).1, is_held, |pause| slept.push(pause));
+        assert_eq!(result.unwrap(), 7);
+        assert_eq!(slept, [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4]);
+        // It ends, with the system's own error.
+        let mut slept = Duration::ZERO;
+        let error = repeat_while(held::<()>, is_held, |pause| slept += pause).unwrap_err();
+        assert_eq!((error.raw_os_error(), slept), (Some(32), HELD_LIMIT));
+        // Nothing else is repeated.
+        let full = || -> io::Result<()> { Err(io::ErrorKind::StorageFull.into()) };
+        assert!(repeat_while(full, is_held, |_| panic!("a full disk is waited for")).is_err());
+    }
+
+    #[test]
+    fn files_are_told_apart_by_more_than_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let named = |path: &Path| file_id(&fs::metadata(path).unwrap(), Which::Named(path)).unwrap();
+        fs::write(&path, "one").unwrap();
+        let file = File::open(&path).unwrap();
+        let id = file_id(&file.metadata().unwrap(), Which::Open(&file)).unwrap();
+        assert_eq!(named(&path), id);
+        fs::hard_link(&path, folder.path().join("link")).unwrap();
+        assert_eq!(named(&folder.path().join("link")), id);
+        fs::write(folder.path().join("b"), "one").unwrap();
+        assert_ne!(named(&folder.path().join("b")), id);
+    }
 }

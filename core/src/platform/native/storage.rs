@@ -15,7 +15,9 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::ForkGuard;
 use crate::net::transport::Piece;
 use crate::platform::native::file_thread::FileThread;
-use crate::platform::native::files::{file_id, folder_of, rename_exclusive, sync_folder, with_suffix};
+use crate::platform::native::files::{
+    Which, file_id, folder_of, rename_exclusive, sync_folder, unless_held, with_suffix,
+};
 use crate::platform::native::lock::Locked;
 use crate::platform::native::process::System;
 use crate::protocol::process::ProcessTable;
@@ -76,6 +78,8 @@ impl FileStorage {
         if target.file_name().is_none() {
             return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
         }
+        #[cfg(windows)]
+        refuse_windows_fault(target)?;
         let target = std::path::absolute(target).map_err(|error| io_error("the file", target, &error))?;
         let files = Files { target: target.clone(), open: HashMap::new() };
         let inner = Inner { files: Arc::new(Mutex::new(files)), thread: thread() };
@@ -109,6 +113,27 @@ impl FileStorage {
     }
 }
 
+/// Refuses what Windows would read as something else than the file that is meant. A path that begins with `\\?\` is taken
+/// as it is, by Windows too.
+#[cfg(windows)]
+fn refuse_windows_fault(target: &Path) -> Result<()> {
+    use std::path::Component;
+
+    for part in target.components() {
+        let fault = match part {
+            Component::Prefix(prefix) if prefix.kind().is_verbatim() => return Ok(()),
+            Component::Normal(name) => crate::text::windows_names::fault(&name.to_string_lossy()),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            let name = part.as_os_str().display();
+            let text = format!("{} cannot be a file on Windows: \"{name}\": {fault}", target.display());
+            return Err(Error::new(ErrorKind::Io, Phase::Save, text));
+        }
+    }
+    Ok(())
+}
+
 /// What a failed operation on a file is for the caller of a save.
 pub(crate) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
     let kind = match error.kind() {
@@ -132,11 +157,11 @@ impl Files {
         // Not for appending: Windows then gives no right to write data, without which it neither locks nor cuts.
         options.read(true).write(access != Access::Read).create(access == Access::Create).truncate(false);
         never_elsewhere(&mut options);
-        let file = match options.open(path) {
+        let file = match unless_held(|| options.open(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && access != Access::Create => return Ok(None),
             file => file?,
         };
-        let stat = stat_of(&file.metadata()?);
+        let stat = stat_of(&file.metadata()?, Which::Open(&file));
         self.open.insert(suffix.to_owned(), OpenFile { handle: Handle::Plain(file), cursor: None });
         Ok(Some(stat))
     }
@@ -207,14 +232,22 @@ fn never_elsewhere(options: &mut OpenOptions) {
         use rustix::fs::OFlags;
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt as _;
+
+        /// The link itself is opened, which is no regular file.
+        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    }
+    #[cfg(not(any(unix, windows)))]
     let _ = options;
 }
 
-fn stat_of(data: &fs::Metadata) -> FileStat {
+fn stat_of(data: &fs::Metadata, which: Which<'_>) -> FileStat {
     // A clock that was set back makes nothing old.
     let age = data.modified().ok().map(|written| written.elapsed().unwrap_or_default());
-    FileStat { is_file: data.is_file(), is_folder: data.is_dir(), length: data.len(), age, id: file_id(data) }
+    FileStat { is_file: data.is_file(), is_folder: data.is_dir(), length: data.len(), age, id: file_id(data, which) }
 }
 
 impl ProcessTable for FileStorage {
@@ -250,7 +283,7 @@ impl Storage for FileStorage {
 
     fn stat(&self, suffix: &str, follow: bool) -> BoxFuture<'static, Result<Option<FileStat>>> {
         self.run(suffix, move |_, path| match if follow { fs::metadata(path) } else { fs::symlink_metadata(path) } {
-            Ok(data) => Ok(Some(stat_of(&data))),
+            Ok(data) => Ok(Some(stat_of(&data, Which::Named(path)))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         })
@@ -296,7 +329,7 @@ impl Storage for FileStorage {
     }
 
     fn create(&self, suffix: &str, text: String) -> BoxFuture<'static, Result<bool>> {
-        self.run(suffix, move |_, path| match File::create_new(path) {
+        self.run(suffix, move |_, path| match unless_held(|| File::create_new(path)) {
             Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -305,7 +338,7 @@ impl Storage for FileStorage {
 
     fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, Result<()>> {
         let from = with_suffix(&self.target, from);
-        self.run(to, move |_, to| fs::rename(from, to))
+        self.run(to, move |_, to| unless_held(|| fs::rename(&from, to)))
     }
 
     fn rename_new(&self, from: &str, to: &str) -> BoxFuture<'static, Result<Renamed>> {
@@ -315,7 +348,7 @@ impl Storage for FileStorage {
 
     fn link(&self, from: &str, to: &str) -> BoxFuture<'static, Result<Renamed>> {
         let from = with_suffix(&self.target, from);
-        self.run(to, move |_, to| match fs::hard_link(from, to) {
+        self.run(to, move |_, to| match unless_held(|| fs::hard_link(&from, to)) {
             Ok(()) => Ok(Renamed::Done),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Renamed::Exists),
             Err(_) => Ok(Renamed::Unsupported),
@@ -323,7 +356,7 @@ impl Storage for FileStorage {
     }
 
     fn remove(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
-        self.run(suffix, |_, path| match fs::remove_file(path) {
+        self.run(suffix, |_, path| match unless_held(|| fs::remove_file(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         })
