@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup clean
+.PHONY: demo test test-all flaky conformance wheel npm web docs options header install-c bench soak fuzz coverage setup clean
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -52,6 +52,10 @@ npm: ## the JavaScript package: target/npm/junfeiai-*.tgz, and how large it is
 web: npm ## the demo page against the emulator (PORT=8787)
 	@cargo build --locked -q -p junfeiai-emulator
 	@node bindings-wasm/demo/server.mjs
+
+docs: ## the guides in both languages and the references of all: target/docs/index.html, which needs no server
+	@tests/setup.sh docs
+	@target/venv-docs/bin/python tests/site/build.py --rustdoc
 
 setup:
 	@tests/setup.sh

@@ -30,7 +30,7 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 SUITE_SECONDS = 2400
 
 # Run by `make test-all`, or when they are named: they install gigabytes.
-LARGE = {"engines"}
+LARGE = {"engines", "site"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -84,6 +84,8 @@ def suites():
         "engines": ["node", "tests/engines/run.mjs"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
+        # The guides and references as pages, without those of Rust, which are the suite "rustdoc".
+        "site": ["bash", "-c", "tests/setup.sh docs && target/venv-docs/bin/python tests/site/run.py"],
         "security": [sys.executable, "tests/security/run.py"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
@@ -160,6 +162,7 @@ SOURCES = {
     "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
     "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),
     "docs": (r"^    report\(", ["tests/docs/run.py"]),
+    "site": (r"^    report\(", ["tests/site/run.py"]),
     "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
     "conformance": (r'^\s*"name": "', ["tests/scenarios/**/*.json"]),
