@@ -1971,8 +1971,8 @@ jfai_status jfai_save_options_set_sha256(struct jfai_save_options *options,
                                          struct jfai_error **err);
 
 /**
- * Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
- * Default: `true`.
+ * Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+ * request. Default: `true`.
  */
 JFAI_API
 jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,

@@ -634,8 +634,8 @@ public:
     sha256_ = v;
     return *this;
   }
-  /** Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request. Default:
-   * `true`. */
+  /** Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+   * request. Default: `true`. */
   save_options &verify(bool v) {
     verify_ = v;
     return *this;
