@@ -91,6 +91,9 @@ class Site:
         for document in self.documents:
             language, page = language_of(document), page_of(document)
             text = "".join(self.lines(document))
+            if language == "zh":
+                # A line break in a paragraph would become a blank between two characters.
+                text = re.sub(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\n *(?=[\u4e00-\u9fff（“])", "", text)
             if page == "index":
                 text += self.contents(language)
             write(language, f"{page}.md", text)
