@@ -178,11 +178,13 @@ def python_names() -> list[str]:
     """The public names of the Python package, in the order of its sources."""
     names = re.findall(r'^    "(\w+)",$', between(source("bindings-python/python/junfeiai/__init__.py"), "__all__ = [", "]"), re.M)
     order = re.findall(r"^class (\w+)", source("bindings-python/python/junfeiai/_errors.py") + source("bindings-python/python/junfeiai/_native.pyi"), re.M)
-    return sorted((name for name in names if not name.startswith("__")), key=order.index)
+    return sorted((name for name in names if not name.startswith("__")), key=lambda name: order.index(name) if name in order else len(order))
 
 
-def python_modules() -> list[str]:
-    return sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+def python_modules() -> dict[str, str]:
+    """The public modules of the package and their sources."""
+    files = {path.stem: path for path in PACKAGE.glob("*.py")} | {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
+    return {name: files[name].read_text(encoding="utf-8") for name in sorted(files) if not name.startswith("_")}
 
 
 def python_page() -> str:
@@ -199,11 +201,12 @@ def python_page() -> str:
     text += "same methods: calls are awaited, iterators are used by ``async for``.\n"
     for title, members in groups.items():
         text += f"\n{title}\n{'-' * len(title)}\n\n" + "".join(f".. autoapiclass:: junfeiai.{name}\n   :members:\n\n" for name in members)
-    for module in python_modules():
+    for module, code in python_modules().items():
         title = f"junfeiai.{module}"
-        functions = re.findall(r"^(?:async )?def ([a-z]\w*)", source(f"bindings-python/python/junfeiai/{module}.py"), re.M)
-        classes = re.findall(r"^class ([A-Z]\w*)", source(f"bindings-python/python/junfeiai/{module}.py"), re.M)
-        text += f"\n{title}\n{'-' * len(title)}\n\n" + "".join(f".. autoapifunction:: {title}.{name}\n\n" for name in functions)
+        functions = re.findall(r"^(?:async )?def ([a-z]\w*)", code, re.M)
+        classes = re.findall(r"^class ([A-Z]\w*)", code, re.M)
+        text += f"\n{title}\n{'-' * len(title)}\n\n.. autoapimodule:: {title}\n\n"
+        text += "".join(f".. autoapifunction:: {title}.{name}\n\n" for name in functions)
         text += "".join(f".. autoapiclass:: {title}.{name}\n   :members:\n\n" for name in classes)
     return text
 
