@@ -1,7 +1,7 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
 .PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup bump version licences \
-	repository check-wheels semver api deny clean testkit
+	repository check-wheels semver api deny clean testkit docs
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -57,6 +57,10 @@ testkit: ## the emulator for the tests of other programs: target/testkit/*.whl f
 web: npm ## the demo page against the emulator (PORT=8787)
 	@cargo build --locked -q -p junfeiai-emulator
 	@node bindings-wasm/demo/server.mjs
+
+docs: ## the guides in both languages and the references of all: target/docs/index.html, which needs no server
+	@tests/setup.sh docs
+	@target/venv-docs/bin/python tests/site/build.py --rustdoc
 
 setup:
 	@tests/setup.sh

@@ -30,7 +30,7 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 SUITE_SECONDS = 2400
 
 # Run by `make test-all`, or when they are named: they install gigabytes.
-LARGE = {"engines"}
+LARGE = {"engines", "site"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -88,6 +88,8 @@ def suites():
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "command": [sys.executable, "tests/conformance/command.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
+        # The guides and references as pages, without those of Rust, which are the suite "rustdoc".
+        "site": ["bash", "-c", "tests/setup.sh docs && target/venv-docs/bin/python tests/site/run.py"],
         "security": [sys.executable, "tests/security/run.py"],
         # Behind those that build what it looks into.
         "packages": [sys.executable, "tests/packages/run.py"],
@@ -169,6 +171,7 @@ SOURCES = {
     "docs": (r"^    report\(", ["tests/docs/run.py"]),
     "packages": (r"^ +report\(", ["tests/packages/run.py"]),
     "testkit": (r"^    report\(", ["tests/testkit/run.py"]),
+    "site": (r"^    report\(", ["tests/site/run.py"]),
     "stores": (r"^async fn \w+\(.*: &Place\)", ["core/tests/stores/cases.rs"]),
     "security": (RUST_TEST, ["tests/security/tests/*.rs"]),
     "conformance": (r'^\s*"name": "', ["tests/scenarios/*.json"]),

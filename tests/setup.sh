@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a machine ready for make demo; with the word `test`, `npm` or `bench` for that as well. Idempotent; quick when all
+# Makes a machine ready for make demo; with the word `test`, `npm`, `bench` or `docs` for that as well. Idempotent; quick when all
 # is there. What is interrupted half-way does not count as installed.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
@@ -50,6 +50,13 @@ if [[ ${1:-} == test ]]; then
         compgen -G "/usr/lib/*/gstreamer-1.0/libgstvideoparsersbad.so" >/dev/null; }; then
         want+=("webkit2gtk-driver xvfb gstreamer1.0-libav gstreamer1.0-plugins-bad")
     fi
+fi
+if [[ ${1:-} == docs ]]; then
+    have doxygen || need+=(doxygen)
+    have node || need+=(nodejs)
+    have npm || need+=(npm)
+    # Where it is missing, the suite says that nobody looked at the pages.
+    have chromium || want+=(chromium)
 fi
 rustup_hint=
 if [[ ${1:-} == test || ${1:-} == npm ]]; then
@@ -103,7 +110,7 @@ fi
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "Python 3.10 or newer is needed, this is $(python3 --version); put a newer python3 first in PATH"
-if [[ ${1:-} == test || ${1:-} == npm ]]; then
+if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == docs ]]; then
     node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)' ||
         fail "Node 20.11 or newer is needed, this is $(node --version); put a newer one first in PATH (nodejs.org)"
 fi
@@ -139,14 +146,20 @@ if [[ ${1:-} == test ]]; then
     fi
 fi
 
-if [[ ${1:-} == test || ${1:-} == npm ]]; then
-    # Tools of the JavaScript package, of the versions in its lock file. npm ci begins by removing the folder, and the mark in it.
-    folder=$top/bindings-wasm
-    mark=$folder/node_modules/.junfeiai-lock
-    if ! cmp -s "$folder/package-lock.json" "$mark"; then
+# Tools of JavaScript, of the versions in the lock file of their folder. npm ci begins by removing node_modules, and the mark in it.
+node_tools() { # FOLDER
+    local mark=$1/node_modules/.junfeiai-lock
+    if ! cmp -s "$1/package-lock.json" "$mark"; then
         rm -f "$mark"
-        npm --prefix "$folder" ci --no-audit --no-fund --ignore-scripts --loglevel=error
-        cp "$folder/package-lock.json" "$mark.tmp"
+        npm --prefix "$1" ci --no-audit --no-fund --ignore-scripts --loglevel=error
+        cp "$1/package-lock.json" "$mark.tmp"
         mv "$mark.tmp" "$mark"
     fi
+}
+if [[ ${1:-} == test || ${1:-} == npm ]]; then node_tools "$top/bindings-wasm"; fi
+if [[ ${1:-} == docs ]]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "the pages need Python 3.11 or newer, this is $(python3 --version); put a newer python3 first in PATH"
+    environment "$top/target/venv-docs" "$top/tests/site/requirements.txt"
+    node_tools "$top/tests/site"
 fi

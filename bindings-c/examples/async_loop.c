@@ -43,13 +43,17 @@ int main(void) {
   jfai_request *request = NULL;
   jfai_queue *queue = NULL;
   int ends[2];
-  if (pipe(ends) != 0 || jfai_client_from_env(&client, &err) != JFAI_OK || jfai_queue_new(&queue, &err) != JFAI_OK ||
+  if (pipe(ends) != 0) {
+    perror("pipe");
+    return EXIT_FAILURE;
+  }
+  if (jfai_client_from_env(&client, &err) != JFAI_OK || jfai_queue_new(&queue, &err) != JFAI_OK ||
       jfai_queue_set_wakeup(queue, wakeup, &ends[1], &err) != JFAI_OK ||
       jfai_request_new("A small red ball bouncing once", &request, &err) != JFAI_OK) {
     fprintf(stderr, "error: %s\n", jfai_error_message(err));
-    return EXIT_FAILURE;
+    left = 0;
   }
-  for (int i = 0; i < VIDEOS; i++) {
+  for (int i = 0; i < VIDEOS && err == NULL; i++) {
     if (jfai_generate_async(client, request, NULL, NULL, queue, on_video, queue, NULL) != JFAI_OK) left--;
   }
   int ticks = 0;
@@ -63,6 +67,7 @@ int main(void) {
     ticks++; /* here a GUI would draw */
   }
   printf("%d saved, the loop went round %d times\n", saved, ticks);
+  jfai_error_free(err);
   jfai_request_free(request);
   jfai_client_free(client);
   jfai_queue_free(queue);

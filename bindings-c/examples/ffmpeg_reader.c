@@ -29,6 +29,9 @@ int main(int count, char **arguments) {
   if (jfai_client_from_env(&client, &err) != JFAI_OK || jfai_video_by_id(client, arguments[1], &video, &err) != JFAI_OK ||
       jfai_reader_open(video, NULL, &reader, &err) != JFAI_OK) {
     fprintf(stderr, "error: %s\n", jfai_error_message(err));
+    jfai_error_free(err);
+    jfai_video_free(video);
+    jfai_client_free(client);
     return EXIT_FAILURE;
   }
   AVIOContext *io = avio_alloc_context(av_malloc(32768), 32768, 0, reader, on_read, NULL, on_seek);

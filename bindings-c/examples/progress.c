@@ -11,7 +11,7 @@ static void on_signal(int number) {
   stop = 1;
 }
 
-/* Any number but 0 ends the call with JFAI_ERR_CANCELLED; the error carries the task's id. */
+/* Any number but 0 ends the call with JFAI_ERR_CANCELLED; the error has the task's id. */
 static int on_task(void *user, const jfai_task *task) {
   (void)user;
   printf("%s  %-12s", jfai_task_id(task), jfai_task_status_name(jfai_task_status(task)));
@@ -48,7 +48,7 @@ int main(int count, char **arguments) {
   }
   if (err != NULL) {
     fprintf(stderr, "error: %s\n", jfai_error_message(err));
-    if (jfai_error_task_id(err) != NULL) fprintf(stderr, "go on later: resume %s %s\n", jfai_error_task_id(err), file);
+    if (jfai_error_task_id(err) != NULL) fprintf(stderr, "continue later: resume %s %s\n", jfai_error_task_id(err), file);
   }
   const int code = err == NULL ? EXIT_SUCCESS : EXIT_FAILURE;
   jfai_video_free(video);

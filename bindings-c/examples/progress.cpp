@@ -14,6 +14,6 @@ int main(int count, char **arguments) try {
   video.save(count > 1 ? arguments[1] : "ball.mp4", options);
 } catch (const junfeiai::error &e) {
   std::cerr << "error: " << e.what() << '\n';
-  if (e.task_id()) std::cerr << "go on later: resume " << *e.task_id() << '\n';
+  if (e.task_id()) std::cerr << "continue later: resume " << *e.task_id() << '\n';
   return 1;
 }

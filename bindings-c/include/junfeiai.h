@@ -2,7 +2,7 @@
  * @file junfeiai.h
  * libjunfeiai: creates JunFeiAI videos, waits for them and downloads them safely.
  *
- * The conventions are the first page of bindings-c/README.md. In short:
+ * The conventions are the section Conventions of bindings-c/README.md. In short:
  *
  *  - `jfai_status f(self, inputs..., outputs..., jfai_error **err)`: JFAI_OK, or a JFAI_ERR_ number and an error object in
  *    `*err` (for jfai_error_free(); `err` may be NULL). Outputs are written only on success.
@@ -505,7 +505,7 @@ int64_t jfai_wait_step_retry_after_ms(const struct jfai_wait_step *step);
 JFAI_API const char *jfai_wait_step_task_id(const struct jfai_wait_step *step);
 
 /**
- * The video; `JFAI_ERR_NOT_READY` while the wait goes on.
+ * The video; `JFAI_ERR_NOT_READY` while the task is still running.
  */
 JFAI_API
 jfai_status jfai_wait_step_video(const struct jfai_wait_step *step,
@@ -1971,8 +1971,8 @@ jfai_status jfai_save_options_set_sha256(struct jfai_save_options *options,
                                          struct jfai_error **err);
 
 /**
- * Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
- * Default: `true`.
+ * Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+ * request. Default: `true`.
  */
 JFAI_API
 jfai_status jfai_save_options_set_verify(struct jfai_save_options *options,

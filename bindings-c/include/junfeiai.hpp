@@ -634,8 +634,8 @@ public:
     sha256_ = v;
     return *this;
   }
-  /** Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request. Default:
-   * `true`. */
+  /** Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+   * request. Default: `true`. */
   save_options &verify(bool v) {
     verify_ = v;
     return *this;
@@ -1230,7 +1230,7 @@ public:
   }
   /** The task's id. */
   std::string_view task_id() const noexcept { return detail::view(jfai_wait_step_task_id(step_.get())); }
-  /** The video; fails with JFAI_ERR_NOT_READY while the wait goes on. */
+  /** The video; fails with JFAI_ERR_NOT_READY while the task is still running. */
   result<junfeiai::video> try_video() const {
     return detail::made<junfeiai::video, jfai_video>(
         [&](jfai_video **out, jfai_error **e) { return jfai_wait_step_video(step_.get(), out, e); });

@@ -143,7 +143,7 @@ pub extern "C" fn jfai_wait_step_task_id(step: Option<&jfai_wait_step>) -> *cons
     guard_or!(ptr::null() => step.map_or(ptr::null(), |step| step.task_id.pointer()))
 }
 
-/// The video; `JFAI_ERR_NOT_READY` while the wait goes on.
+/// The video; `JFAI_ERR_NOT_READY` while the task is still running.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_step_video(
     step: Option<&jfai_wait_step>,

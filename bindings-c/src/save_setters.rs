@@ -64,8 +64,8 @@ pub extern "C" fn jfai_save_options_set_sha256(
     })
 }
 
-/// Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
-/// Default: `true`.
+/// Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+/// request. Default: `true`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_save_options_set_verify(
     options: Option<&mut jfai_save_options>,

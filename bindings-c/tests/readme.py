@@ -28,7 +28,7 @@ TAILS = {
 # A block that shows what to do with an error has one.
 SHOWS_AN_ERROR = "switch (jfai_error_status(err))"
 # What a block owns: `jfai_task *task = NULL;` and the like.
-OWNED = re.compile(r"^jfai_(\w+) \*(\w+) = NULL;$", re.MULTILINE)
+OWNED = re.compile(r"^ *jfai_(\w+) \*(\w+) = NULL;$", re.MULTILINE)
 
 
 def source(block):

@@ -1,3 +1,8 @@
+/**
+ * The client for browsers, workers, Node and bundlers: creates videos, waits for them, saves or plays them.
+ *
+ * @module junfeiai
+ */
 export { Client, Videos, ready, type Advanced, type Balance, type CallOptions, type Ended, type ManyOptions } from "./client.js";
 export type { WaitState } from "./durable.js";
 export type { Estimate, KeyRecord, Pending, ReconcileOptions, Reconciliation, Resumed, Settled, Spending } from "./journal.js";

@@ -49,15 +49,15 @@ export interface ClientOptions {
   requestBurst?: number | undefined;
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   maxInFlightCreates?: number | undefined;
-  /** The most that one create request may cost, in USD: one that would cost more is refused before it is sent. In Node, Bun
-   * and Deno. Default: none. */
+  /** Maximum cost of one create request in USD: a more expensive one is refused before it is sent. In Node, Bun and Deno.
+   * Default: none. */
   maxCost?: number | undefined;
   /** Refuses a create request as well if its cost may exceed `maxCost` or `budget`: the server hides its prices, or the
    * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
   maxCostStrict?: boolean | undefined;
-  /** The most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal: one
-   * that would exceed it is refused before it is sent. Needs `journal`; see "Know the cost". In Node, Bun and Deno.
-   * Default: none. */
+  /** Maximum total cost in USD of all create requests of one UTC day, for all clients that share the journal: a request that
+   * would exceed it is refused before it is sent. Needs `journal`; see "Know the cost". In Node, Bun and Deno. Default:
+   * none. */
   budget?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
@@ -71,7 +71,7 @@ export interface ClientOptions {
   proxy?: string | undefined;
   /** In Node: further root certificates as a PEM file, besides Node's own and `NODE_EXTRA_CA_CERTS`. Default: none. */
   caFile?: string | undefined;
-  /** No warning about an API key in a page. Default: `false`. */
+  /** Suppresses the warning about an API key in a page. Default: `false`. */
   dangerouslyAllowBrowser?: boolean | undefined;
 }
 
@@ -105,8 +105,8 @@ export interface VideoRequest {
   /** How strictly the request is checked before it is sent; `"strict"`: treat warnings as errors; `"off"`: no checks.
    * Default: `"default"`. */
   validate?: "strict" | "default" | "off" | undefined;
-  /** Your own name for the job, 1–200 bytes: one task is created per key, whoever asks, however often; needs `journal`. See
-   * "Exactly once". Default: none. */
+  /** Your own name for the job, 1–200 bytes: one task is created per key, however often it is requested; needs `journal`.
+   * See "Exactly once". Default: none. */
   key?: string | undefined;
   /** Creates another task under the key when its task failed. Default: `false`. */
   retryFailed?: boolean | undefined;
@@ -142,12 +142,12 @@ export interface SaveOptions {
   overwrite?: boolean | undefined;
   /** Creates missing folders; otherwise it is an error. Default: `false`. */
   createParents?: boolean | undefined;
-  /** Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request. Default:
-   * `true`. */
+  /** Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+   * request. Default: `true`. */
   verify?: boolean | undefined;
   /** Called at most every 100 ms while bytes come, and once at the end. Default: none. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
-  /** Ends the call; what was read is kept. Default: none. */
+  /** Ends the call; the bytes read so far are kept. Default: none. */
   signal?: AbortSignal | null | undefined;
 }
 

@@ -51,11 +51,30 @@ def blocks_of(name):
     return found
 
 
+# What stands between quotation marks is no comment: "https://…".
+SLASHES = r"""(?P<text>"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`)|//[^\n]*|/\*.*?\*/"""
+HASHES = r"""(?P<text>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?<!\S)#[^\n]*"""
+COMMENTS = {**dict.fromkeys(("rust", "ts", "c", "cpp"), SLASHES), **dict.fromkeys(("python", "sh", "toml", "cmake"), HASHES)}
+
+
+def code(block):
+    """A block without its comments, which a translation translates, and without the lines that have nothing else."""
+    text = block.text
+    if block.language in COMMENTS:
+        text = re.sub(COMMENTS[block.language], lambda match: match["text"] or "", text, flags=re.S)
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def comments(language, line):
+    """The comments in a line of a block."""
+    return [match[0] for match in re.finditer(COMMENTS.get(language, "(?!)"), line) if not match["text"]]
+
+
 def collect(language):
     """All blocks in a language. A translation has the same ones, which is checked: each is given once."""
     found = [block for name in documents() for block in blocks_of(name) if block.language == language]
-    originals = {(original(block.file), block.text) for block in found if original(block.file) == block.file}
-    return [block for block in found if original(block.file) == block.file or (original(block.file), block.text) not in originals]
+    originals = {(original(block.file), code(block)) for block in found if original(block.file) == block.file}
+    return [block for block in found if original(block.file) == block.file or (original(block.file), code(block)) not in originals]
 
 
 def original(name):

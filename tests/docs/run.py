@@ -15,7 +15,7 @@ import defined
 import bindings
 import shell
 import truths
-from blocks import ROOT, blocks_of, collect, documents, headings, links, original, read, spans, tables
+from blocks import ROOT, blocks_of, code, collect, comments, documents, headings, links, original, read, spans, tables
 
 # Where the blocks of a language are taken from blocks.py to be tested, and by what call.
 TAKEN = {
@@ -106,9 +106,11 @@ def translations():
             continue
         if [level for level, _ in headings(name)] != [level for level, _ in headings(english)]:
             yield f"{name}: the headings are not those of {english}"
-        ours, theirs = ([(block.language, block.more, block.text) for block in blocks_of(one)] for one in (name, english))
+        ours, theirs = ([(block.language, block.more, code(block)) for block in blocks_of(one)] for one in (name, english))
         if ours != theirs:
-            yield f"{name}: the blocks are not those of {english}"
+            odd = next((block.line for block, theirs_too in zip(blocks_of(name), theirs) if (block.language, block.more, code(block)) != theirs_too), "end")
+            yield f"{name}:{odd}: the blocks are not those of {english}, comments apart"
+        yield from (f"{name}:{line}: this comment is not translated" for line in comments_in_english(name))
         ours, theirs = ({title: [spans(" ".join(row)) for row in rows] for title, rows in tables(one).items()} for one in (name, english))
         for title in theirs.keys() | ours.keys():
             if ours.get(title) != theirs.get(title):
@@ -116,6 +118,15 @@ def translations():
         ours, theirs = ({original(link).split("#")[0] for link in links(one)} - {"README.md"} for one in (name, english))
         if ours != theirs:
             yield f"{name}: the links are not those of {english}: {ours ^ theirs}"
+
+
+def comments_in_english(name):
+    """Lines of a Chinese document's blocks whose comment has words, and none in Chinese. Code in a comment stays as it is."""
+    for block in blocks_of(name):
+        for number, line in enumerate(block.text.splitlines(), block.line + 1):
+            for comment in comments(block.language, line):
+                if len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\S*[_=/.:(){}]\S*", "", comment))) > 2 and not re.search(r"[\u4e00-\u9fff]", comment):
+                    yield number
 
 
 def dead_links():

@@ -60,14 +60,14 @@ class ClientOptions(TypedDict, total=False):
     max_in_flight_creates: int | None
     """Concurrent create requests; the others wait."""
     max_cost: float | None
-    """The most that one create request may cost, in USD: one that would cost more is refused before it is sent."""
+    """Maximum cost of one create request in USD: a more expensive one is refused before it is sent."""
     max_cost_strict: bool | None
     """Refuses a create request as well if its cost may exceed ``max_cost`` or ``budget``: the server hides its prices, or
     the key's group is not known and another group would pay more. Otherwise an unknown price is a warning.
     """
     budget: float | None
-    """The most that all create requests of one UTC day may cost together, in USD, of all clients that share the journal:
-    one that would exceed it is refused before it is sent. Needs ``journal``; see "Know the cost".
+    """Maximum total cost in USD of all create requests of one UTC day, for all clients that share the journal: a request
+    that would exceed it is refused before it is sent. Needs ``journal``; see "Know the cost".
     """
     language: str | None
     """``Accept-Language``, which decides the language of the server's messages, such as ``en`` or ``zh-CN``."""
@@ -107,8 +107,8 @@ class VideoRequest(TypedDict, total=False):
     validate: Literal["strict", "default", "off"] | None
     """How strictly the request is checked before it is sent; ``"strict"``: treat warnings as errors; ``"off"``: no checks."""
     key: str | None
-    """Your own name for the job, 1–200 bytes: one task is created per key, whoever asks, however often; needs ``journal``.
-    See "Exactly once".
+    """Your own name for the job, 1–200 bytes: one task is created per key, however often it is requested; needs
+    ``journal``. See "Exactly once".
     """
     retry_failed: bool | None
     """Creates another task under the key when its task failed."""
@@ -137,7 +137,9 @@ class SaveOptions(TypedDict, total=False):
     sha256: bool | None
     """Computes the SHA-256 of the file."""
     verify: bool | None
-    """Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request."""
+    """Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
+    request.
+    """
     timeout: float | None
     """Timeout of the whole save."""
     rate_limit: float | None

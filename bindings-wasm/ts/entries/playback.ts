@@ -2,6 +2,8 @@
  * Playing and seeking in a `<video>` element: a service worker answers addresses of the page's own origin with the bytes
  * of the service, and adds the key for trusted hosts. The key lives in the worker's memory; when the worker was stopped, it
  * asks the page for it again.
+ *
+ * @module junfeiai/playback
  */
 import type { Client, Video } from "./browser.js";
 import { JunFeiAIError, __options, playbackOf } from "#main";

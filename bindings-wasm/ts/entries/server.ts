@@ -1,6 +1,8 @@
 /**
  * Keeps the key off the page: a handler for your backend that takes the calls of a client without a key, asks you
  * whether they are allowed, and carries them out with the key.
+ *
+ * @module junfeiai/server
  */
 import { Client, JunFeiAIError, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";

@@ -33,8 +33,8 @@ impl Save {
         self
     }
 
-    /// Checks that every sample of the MP4 is there; off, refused bytes that were kept are taken without a request.
-    /// Default: `true`.
+    /// Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without
+    /// another request. Default: `true`.
     pub fn verify(mut self, value: bool) -> Self {
         self.policy.set_verify(value);
         self

@@ -18,7 +18,7 @@ const TOP: &str = "\
  * @file junfeiai.h
  * libjunfeiai: creates JunFeiAI videos, waits for them and downloads them safely.
  *
- * The conventions are the first page of bindings-c/README.md. In short:
+ * The conventions are the section Conventions of bindings-c/README.md. In short:
  *
  *  - `jfai_status f(self, inputs..., outputs..., jfai_error **err)`: JFAI_OK, or a JFAI_ERR_ number and an error object in
  *    `*err` (for jfai_error_free(); `err` may be NULL). Outputs are written only on success.
