@@ -29,6 +29,12 @@ def install() -> None:
             signal.signal(number, end)
 
 
+def handled() -> list[int]:
+    """The signals that end the command: Ctrl-C and those that `install` took."""
+    numbers = [signal.SIGINT, *NUMBERS]
+    return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None)]
+
+
 @contextlib.contextmanager
 def first(stop: Callable[[int], None]) -> Iterator[None]:
     """Calls `stop` in the running loop when one of the signals arrives that end the command: Ctrl-C and those that `install`
@@ -53,8 +59,7 @@ def first(stop: Callable[[int], None]) -> Iterator[None]:
         if undo := undone.pop(number, None):
             undo()
 
-    numbers = [signal.SIGINT, *NUMBERS]
-    numbers = [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None)]
+    numbers = handled()
     undone = {number: watch(number) for number in numbers}
     try:
         yield
