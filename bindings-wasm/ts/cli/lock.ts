@@ -14,7 +14,7 @@ const O_EXLOCK = 0x20;
 const LOCKS_WHILE_OPENING = ["darwin", "freebsd", "openbsd"];
 const FLAGS = constants.O_RDWR | constants.O_CREAT;
 /** Between two tries. */
-const PAUSE_MS = 20;
+const PAUSE_MS = 5;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
@@ -31,10 +31,14 @@ export async function tryLock(path: string): Promise<fs.FileHandle | undefined> 
       throw error;
     }
   }
-  if (process.platform === "win32") return tryAlone(path);
+  return process.platform === "win32" ? tryAlone(path) : opened(path);
+}
+
+/** Opens and locks a file. */
+async function opened(path: string, limitMs?: number): Promise<fs.FileHandle | undefined> {
   const file = await fs.open(path, FLAGS, 0o666);
   try {
-    if (await flock(file.fd)) return file;
+    if (await flock(file.fd, limitMs)) return file;
   } catch (error) {
     await file.close();
     throw error;
@@ -55,15 +59,20 @@ async function tryAlone(path: string): Promise<fs.FileHandle | undefined> {
   }
 }
 
-/** Locks an open file; false when another process has the lock. */
-function flock(fd: number): Promise<boolean> {
+/** Locks an open file; false when another process has the lock, or still has it after so long. */
+function flock(fd: number, limitMs?: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const child = spawn("flock", ["-x", "-n", "3"], { stdio: ["ignore", "ignore", "ignore", fd], detached: true });
+    const words = limitMs === undefined ? ["-x", "-n", "3"] : ["-x", "3"];
+    const child = spawn("flock", words, { stdio: ["ignore", "ignore", "ignore", fd], detached: true });
+    const timer = limitMs === undefined ? undefined : setTimeout(() => { child.kill("SIGKILL"); }, limitMs);
     child.once("error", (error) => {
+      clearTimeout(timer);
       reject(codeOf(error) === "ENOENT" ? new Error("the program flock is needed to lock files: install util-linux or busybox") : error);
     });
     child.once("exit", (code, signal) => {
-      if (code === 0 || code === 1) resolve(code === 0);
+      clearTimeout(timer);
+      if (code === 0) resolve(true);
+      else if (code === 1 || signal === "SIGKILL") resolve(false);
       else reject(new Error(`the file could not be locked: flock ended with ${code ?? signal}`));
     });
   });
@@ -71,6 +80,8 @@ function flock(fd: number): Promise<boolean> {
 
 /** The file, locked; `undefined` when another process had it all the time. */
 export async function lock(path: string, limitMs: number): Promise<fs.FileHandle | undefined> {
+  // The system wakes up who waits, in turn.
+  if (process.platform === "linux") return opened(path, limitMs);
   const end = performance.now() + limitMs;
   for (;;) {
     const file = await tryLock(path);
