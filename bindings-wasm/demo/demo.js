@@ -239,37 +239,47 @@ function confirm(card, name, yes) {
 
 async function create(request) {
   const { prompt, model, seconds, size, image } = request;
-  const facts = { prompt, model, seconds, size, at: Date.now(), image: Boolean(image) };
+  const noted = { prompt, model, seconds, size, at: Date.now(), image: Boolean(image) };
+  const mark = `${noted.at}-${Math.random().toString(36).slice(2)}`;
+  let card, task;
   $("create").disabled = true;
-  const mark = `${facts.at}-${Math.random().toString(36).slice(2)}`;
-  let card;
   try {
     const { client } = connect();
-    card = add({ ...facts, request, mark, state: "sending" });
+    card = add({ ...noted, request, mark, state: "sending" });
     say(words.sending);
     if (matchMedia("(max-width: 760px)").matches) card.element.scrollIntoView({ block: "center" });
-    noteSent(mark, facts);
-    const task = await client.videos.create({ prompt, model, seconds, size, ...(image ? { image } : {}) });
-    // Noted before anything else: it is paid for.
-    noteTask(task.id, facts);
-    forgetSent(mark);
-    card.mark = undefined;
-    card.id = task.id;
-    card.billed = task.billedSeconds;
-    void follow(card, task);
+    noteSent(mark, noted);
+    task = await client.videos.create({ prompt, model, seconds, size, ...(image ? { image } : {}) });
   } catch (error) {
-    // An error may name a task that exists all the same.
-    if (error.taskId) noteTask(error.taskId, facts);
-    if (error.taskId || !error.maybeExecuted) forgetSent(mark);
-    // A mark stays where nothing is certain: it is on the list after a reload, too.
-    if (!card || error.code === "invalid_request" || error.code === "config") {
-      if (card) remove(card);
-      complain(error);
-    } else {
-      update(card, { id: error.taskId ?? undefined, error, state: error.taskId ? "stopped" : error.maybeExecuted ? "lost" : "refused" });
-    }
+    if (card) notCreated(card, noted, error);
+    else complain(error);
+    return;
   } finally {
     $("create").disabled = false;
+  }
+  // Noted before anything else: it is paid for.
+  noteTask(task.id, noted);
+  forgetSent(mark);
+  Object.assign(card, { mark: undefined, id: task.id, billed: task.billedSeconds });
+  void follow(card, task);
+}
+
+/** What became of a create request that ended with an error. Only an error of the library says that nothing was charged. */
+function notCreated(card, noted, error) {
+  const { mark } = card;
+  if (error.taskId) {
+    // There is a task all the same.
+    noteTask(error.taskId, noted);
+    forgetSent(mark);
+    update(card, { id: error.taskId, mark: undefined, error, state: "stopped" });
+  } else if (!error.code || error.maybeExecuted) {
+    // The mark stays: it is on the list after a reload, too.
+    update(card, { error, state: "lost" });
+  } else {
+    forgetSent(mark);
+    if (error.code !== "invalid_request" && error.code !== "config") return void update(card, { error, state: "refused" });
+    remove(card);
+    complain(error);
   }
 }
 

@@ -454,6 +454,33 @@ for (const name of Object.keys(engines)) {
   });
 }
 
+if (process.env.JUNFEIAI_ALL) {
+  describe("a slow video in Firefox", () => {
+    test("is read to its end, although the browser stops workers without events", { skip: missing.firefox }, async () => {
+      // The seconds of the browser's defaults, shortened: it would stop the worker eleven seconds after its last event.
+      const engine = await engines.firefox({ "dom.serviceWorkers.idle_timeout": 8000, "dom.serviceWorkers.idle_extended_timeout": 3000 });
+      const demo = await serve({ against: { origin: emulator.origin, key: KEY } });
+      try {
+        const page = await engine.open();
+        await page.goto(demo.origin);
+        const id = await emulator.add({ state: "finished", seconds: 4, video_bytes: 3 << 20 });
+        await emulator.scenario({ content: { rate_bytes_per_s: 150_000 } });
+        const read = await page.evaluate(async (key, baseURL, task) => {
+          const [{ Client }, { registerPlayback }] = [await import("junfeiai"), await import("junfeiai/playback")];
+          const client = new Client({ apiKey: key, baseURL, dangerouslyAllowBrowser: true });
+          const { mode } = await registerPlayback(client);
+          const url = await (await client.videos.video(task)).playbackURL();
+          return [mode, (await (await fetch(url)).arrayBuffer()).byteLength];
+        }, KEY, emulator.baseURL, id);
+        assert.deepEqual(read, ["worker", 3 << 20]);
+      } finally {
+        await engine.stop();
+        demo.stop();
+      }
+    });
+  });
+}
+
 describe("a page without https", () => {
   test("gets one clear error before anything is sent; with a key in it, it plays from memory and says why", async () => {
     const browser = await launch(["--host-resolver-rules=MAP plain.test 127.0.0.1"]);

@@ -82,7 +82,7 @@ async function chromium() {
   };
 }
 
-async function firefox() {
+async function firefox(preferences = {}) {
   const { default: puppeteer } = await import("puppeteer-core");
   const browser = await puppeteer.launch({
     browser: "firefox", protocol: "webDriverBiDi", executablePath: FIREFOX, headless: true, protocolTimeout: HANG, timeout: HANG,
@@ -92,6 +92,7 @@ async function firefox() {
       "ui.useOverlayScrollbars": 1,
       // A worker without work is stopped soon: the tests wait for that.
       "dom.serviceWorkers.idle_timeout": 300,
+      ...preferences,
     },
   });
   return {
