@@ -158,18 +158,29 @@ def published() -> Iterable[str]:
             yield f"{package['name']}: publish = false is missing"
 
 
+INSTALL = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|uvx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|cargo (?:add|install)\b[^#]*")
+OURS = re.compile(r"(?:^|\s|[\"'])(junfeiai(?:-[\w-]+)?(?:\[[\w,]+\])?(?:[=@]\S+)?)(?=[\"'\s]|$)")
+
+
+def installed_by(line: str) -> list[str]:
+    """Names of ours that a line installs from a registry."""
+    commands = [command for command in INSTALL.findall(line) if not re.search(r"--(?:path|find-links|no-index)\b", command)]
+    return [name for command in commands for name in OURS.findall(command)]
+
+
 def nothing_to_install() -> Iterable[str]:
     """No guide tells to install a name that no registry has yet: they are claimed by a release, not before."""
-    install = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|uvx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|npx\b.*|cargo (?:add|install)\b[^#]*")
-    ours = re.compile(r"(?:^|\s|[\"'])(junfeiai(?:-[\w-]+)?(?:\[[\w,]+\])?(?:[=@]\S+)?)(?=[\"'\s]|$)")
+    for line, names in {'pip install "junfeiai[cli]"': ["junfeiai[cli]"], "uv add junfeiai": ["junfeiai"], "npm i -D junfeiai-emulator": ["junfeiai-emulator"],
+                        "cargo add junfeiai": ["junfeiai"], "pip install ./bindings-python": [], "npm install ./target/npm/junfeiai-*.tgz": [],
+                        "pip install --no-index --find-links target/wheels junfeiai": []}.items():
+        if installed_by(line) != names:
+            yield f"{line}: {installed_by(line)} is found"
     guides = [path for path in sorted(ROOT.rglob("*.md")) if not {"target", "node_modules"} & set(path.relative_to(ROOT).parts)]
     if len(guides) < 10:
         yield f"only {len(guides)} documents are found"
     for guide in guides:
         for number, line in enumerate(guide.read_text(encoding="utf-8").splitlines(), 1):
-            for command in install.findall(line):
-                yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in ours.findall(command)
-                            if "--path" not in command and "/" not in name)
+            yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in installed_by(line))
 
 
 def typed() -> Iterable[str]:
@@ -211,10 +222,10 @@ def crate() -> Path:
 
 
 def tarball() -> Path:
-    found = sorted((ROOT / "target" / "npm").glob("*.tgz"))
-    if not found:
+    path = ROOT / "target" / "npm" / f"junfeiai-{archive.version()}.tgz"
+    if not path.exists():
         raise ValueError("there is no npm package: run make npm")
-    return found[-1]
+    return path
 
 
 def looked_into(make: Callable[[], Path], version: str, *, public: bool) -> Iterable[str]:

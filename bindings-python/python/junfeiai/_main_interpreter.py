@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-
-def _refuse_subinterpreters() -> None:
-    # The first is that of CPython 3.13 and newer. A program that was bundled has neither, and no subinterpreters.
-    for name in ("_interpreters", "_xxsubinterpreters"):
-        try:
-            interpreters = __import__(name)
-        except ImportError:
-            continue
-        if interpreters.get_current() != interpreters.get_main():
-            raise ImportError(
-                "junfeiai cannot be used in a subinterpreter: import it in the main interpreter, or use threads or processes "
-                "(mod_wsgi: WSGIApplicationGroup %{GLOBAL})"
-            )
-        return
+import _thread
 
 
-_refuse_subinterpreters()
+def _is_main() -> bool:
+    if known := getattr(_thread, "_is_main_interpreter", None):
+        return bool(known())
+    try:
+        # CPython 3.10 and 3.11. A program that was bundled may lack it, and has no subinterpreters.
+        interpreters = __import__("_xxsubinterpreters")
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
+if not _is_main():
+    raise ImportError(
+        "junfeiai cannot be used in a subinterpreter: import it in the main interpreter, or use threads or processes "
+        "(mod_wsgi: WSGIApplicationGroup %{GLOBAL})"
+    )

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
-const BUILT: [&str; 5] = ["target", "node_modules", "build-output", "__pycache__", "venv"];
+const BUILT: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
 /// Every file below a folder, in the order of their names. Hidden ones are none of ours.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
