@@ -138,6 +138,30 @@ fn read_file<'py>(read: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, P
     })
 }
 
+/// An iterable, but none that is a value of its own: a string would be taken for its characters, a file for its lines.
+pub(crate) struct Several<T>(pub(crate) Vec<T>);
+
+impl<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>> FromPyObject<'_, 'py> for Several<T> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        let is_one = value.is_instance_of::<PyString>()
+            || value.is_instance_of::<PyBytes>()
+            || value.is_instance_of::<PyByteArray>()
+            || value.is_instance_of::<PyMemoryView>()
+            || value.cast::<PyMapping>().is_ok()
+            || value.hasattr(intern!(py, "read"))?
+            || value.hasattr(intern!(py, "__fspath__"))?;
+        let refuse = || wrong_type(&value, "a list or another iterable");
+        if is_one {
+            return Err(refuse());
+        }
+        let items = value.try_iter().map_err(|_| refuse())?;
+        items.map(|item| item?.extract::<T>().map_err(Into::into)).collect::<PyResult<_>>().map(Self)
+    }
+}
+
 /// Where a file is saved.
 pub(crate) struct SavePath(pub(crate) PathBuf);
 
@@ -251,7 +275,7 @@ impl<'py> Arguments<'py> {
         for (name, kind) in table {
             let value: Value = match kind {
                 Kind::Text => self.take::<String>(name)?.into(),
-                Kind::Texts => self.take::<Vec<String>>(name)?.into(),
+                Kind::Texts => self.take::<Several<String>>(name)?.map(|texts| texts.0).into(),
                 Kind::Path => self.take::<PathBuf>(name)?.map(|path| text(&path, name)).transpose()?.into(),
                 Kind::Int => self.int::<i64>(name)?.into(),
                 Kind::Number => {
@@ -278,7 +302,7 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
     request.duration = arguments.take::<Seconds>("duration")?.map(|seconds| seconds.0);
     request.size = arguments.take("size")?;
     let image = arguments.take::<ImageArgument>("image")?;
-    let images = arguments.take::<Vec<ImageArgument>>("images")?.unwrap_or_default();
+    let images = arguments.take::<Several<ImageArgument>>("images")?.map_or_else(Vec::new, |images| images.0);
     if let Some(extra) = arguments.take::<Bound<'_, PyDict>>("extra")? {
         request.extra = json_object(&extra, "extra")?;
     }

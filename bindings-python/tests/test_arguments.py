@@ -214,3 +214,21 @@ def test_the_poll_interval_of_one_wait(client: Client, emulator: Emulator) -> No
                 slow.videos.generate("x", seconds=6, poll_interval=refused)
             assert error.value.field == "poll_interval"
     assert len([one for one in emulator.requests("/video/generations") if one["method"] == "POST"]) == 1
+
+
+def test_one_image_is_no_list(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    for value in ("https://example.org/a.png", PNG, bytearray(PNG), memoryview(PNG), tmp_path, io.BytesIO(PNG), {"a": PNG}, 5, None.__class__):
+        with pytest.raises(TypeError, match="argument 'images': expected a list or another iterable, got"):
+            client.videos.create("x", images=value)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="argument 'trusted_hosts': expected a list or another iterable, got str"):
+        Client(api_key="sk-1", trusted_hosts="example.org")
+    assert not emulator.requests()
+    client.videos.create("x", images=(image for image in [PNG, PNG]), seconds=6)
+    assert len(sent(emulator)["images"]) == 2
+
+
+@pytest.mark.parametrize("image", ["cat.png", "/tmp/cat.png", "file:///tmp/cat.png"])
+def test_the_name_of_a_file_is_no_url(image: str, client: Client, emulator: Emulator) -> None:
+    with pytest.raises(junfeiai.InvalidRequestError, match="give a local file as its bytes") as error:
+        client.videos.create("x", image=image, seconds=6)
+    assert error.value.field == "image" and not emulator.requests()

@@ -260,7 +260,7 @@ impl VideoRequest {
                 format!("{} reference images; the model takes {MAX_IMAGES}", self.images.len()),
             ));
         }
-        let wrong = "is not an http(s) URL or a data: URL of PNG, JPEG or WebP";
+        let wrong = "is not an http(s) URL or a data: URL of PNG, JPEG or WebP: give a local file as its bytes";
         if self.image.as_ref().is_some_and(|image| !image.is_valid()) {
             return Err(refuse("image", format!("the image {wrong}")));
         }
