@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds the tests of the core for Windows, and runs under Wine those that are about files and certificates.
 
-    tests/platforms/windows.py             those of PROGRAMS
-    tests/platforms/windows.py save wait   the programs with these names
+    tests/platforms/windows.py              those of PROGRAMS
+    tests/platforms/windows.py save codecs  the programs with these names
 
 It needs mingw, Wine and a Rust compiler with the library's source (Debian: gcc-mingw-w64-x86-64
 wine64 rustc-web cargo-web rust-web-src). On Windows itself `cargo test` does the same for Rust.
@@ -169,9 +169,8 @@ def cargo(env, *arguments):
 
 
 def rust(env, wanted):
-    for folder, name, path in sorted(cargo(env, "test", "--no-run", "-p", "junfeiai", "--lib", "--tests")):
-        if name not in wanted:
-            continue
+    names = [word for name in sorted(wanted) for word in ("--test", name)]
+    for folder, name, path in sorted(cargo(env, "test", "--no-run", "-p", "junfeiai", *names)):
         ok, output = run([WINE, path, "--test-threads=2"], dict(env, JUNFEIAI_CASES=env.get("JUNFEIAI_CASES", "10")), cwd=folder)
         counts = re.findall(r"test result: \w+\. (\d+) passed; (\d+) failed", output)
         count = tuple(map(sum, zip(*(map(int, pair) for pair in counts)))) if counts else None
