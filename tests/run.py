@@ -30,7 +30,7 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 SUITE_SECONDS = 2400
 
 # Run by `make test-all`, or when they are named: they install gigabytes.
-LARGE = {"engines", "site"}
+LARGE = {"engines", "site", "windows"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -85,6 +85,8 @@ def suites():
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "engines": ["node", "tests/engines/run.mjs"],
         "testkit": [sys.executable, "tests/testkit/run.py"],
+        # The core's own tests of files and certificates, built for Windows and run under Wine.
+        "windows": [sys.executable, "tests/platforms/windows.py"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "command": [sys.executable, "tests/conformance/command.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
@@ -157,7 +159,7 @@ class Counts:
 
 
 # Where the tests of a suite stand, and how one begins. What a macro or a loop makes of one comes on top.
-RUST_TEST = r"^\s*#\[(?:tokio::)?test\b"
+RUST_TEST = r"(?<!#\[cfg\(windows\)\]\n)^\s*#\[(?:tokio::)?test\b"
 NODE_TEST = r"^\s*(?:await )?(?:\w+\.)?test\("
 SOURCES = {
     "core": (RUST_TEST, ["core/src/**/*.rs", "core/tests/*.rs"]),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Builds what is shipped for Windows, and runs the tests of the core, the emulator, C and C++ under Wine.
+"""Builds the tests of the core for Windows, and runs under Wine those that are about files and certificates.
 
-    tests/platforms/windows.py             all
-    tests/platforms/windows.py save api    only the programs with these names
+    tests/platforms/windows.py              those of PROGRAMS
+    tests/platforms/windows.py save codecs  the programs with these names
 
-It needs mingw, Wine and a Rust compiler with the library's source (Debian: gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64-posix
+It needs mingw, Wine and a Rust compiler with the library's source (Debian: gcc-mingw-w64-x86-64
 wine64 rustc-web cargo-web rust-web-src). On Windows itself `cargo test` does the same for Rust.
 
 Wine does not check what a file was opened for, as Windows does: there, one that was opened for appending can neither be cut nor
@@ -21,12 +21,9 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "bindings-c" / "tests"))
-
 TRIPLE = "x86_64-pc-windows-gnu"
 # One folder for all other platforms: the library is built once for each.
 CROSS = ROOT / "target" / "cross"
-BUILT = CROSS / TRIPLE / "debug"
 STRICT = ROOT / "target" / "strict"
 PLACE = ROOT / "target" / "windows"
 SOURCE = Path("/usr/lib/rustlib/src/rust/library")
@@ -34,8 +31,8 @@ WINE = Path("/usr/lib/wine/wine64")
 # No program takes longer than a few of its minutes on a quiet machine.
 LIMIT = 900
 
-# Tests that cannot run here, by program, with the reason.
-SKIPPED: dict[str, dict[str, str]] = {}
+# What a system does in its own way: files and the judgement of certificates.
+PROGRAMS = {"journal", "main_job", "save", "tls"}
 
 passed, failed, left_out = 0, 0, []
 
@@ -172,68 +169,29 @@ def cargo(env, *arguments):
 
 
 def rust(env, wanted):
-    packages = ["-p", "junfeiai", "-p", "junfeiai-emulator"]
-    programs = cargo(env, "test", "--no-run", *packages, "--lib", "--tests")
-    for folder, name, path in sorted(programs, key=lambda one: (one[0].name != "core", one[1])):
-        if wanted and name not in wanted:
-            continue
-        skipped = SKIPPED.get(name, {})
-        left_out.extend(f"{name}: {test}: {why}" for test, why in skipped.items())
-        words = [word for test in skipped for word in ("--skip", test)]
-        ok, output = run([WINE, path, "--test-threads=2", *words], dict(env, JUNFEIAI_CASES=env.get("JUNFEIAI_CASES", "10")), cwd=folder)
+    names = [word for name in sorted(wanted) for word in ("--test", name)]
+    for folder, name, path in sorted(cargo(env, "test", "--no-run", "-p", "junfeiai", *names)):
+        ok, output = run([WINE, path, "--test-threads=2"], dict(env, JUNFEIAI_CASES=env.get("JUNFEIAI_CASES", "10")), cwd=folder)
         counts = re.findall(r"test result: \w+\. (\d+) passed; (\d+) failed", output)
         count = tuple(map(sum, zip(*(map(int, pair) for pair in counts)))) if counts else None
-        for test in re.findall(r"^test (\S+).* \.\.\. ignored(?:, (.*))?$", output, re.M):
-            left_out.append(f"{name}: {test[0]}: {test[1] or 'ignored'}")
+        for test, why in re.findall(r"^test (\S+).* \.\.\. ignored(?:, (.*))?$", output, re.M):
+            left_out.append(f"{name}: {test}: {why or 'ignored'}")
         report(name, ok and bool(count), output if "failures:" not in output else output[output.index("failures:"):], count)
 
 
-def c(env, wanted):
-    import run as c_tests  # the suite of C: its emulator
-
-    ok, output = run(["/usr/bin/cargo", "build", "--locked", "-p", "junfeiai-c", f"--target={TRIPLE}"], env)
-    if not report("build: the C library", ok, output):
-        finish()
-    include, tests = ROOT / "bindings-c/include", ROOT / "bindings-c/tests"
-    place = PLACE / "c"
-    place.mkdir(parents=True, exist_ok=True)
-    system = ["-lws2_32", "-lntdll", "-luserenv", "-ladvapi32", "-lcrypt32", "-lncrypt", "-lsecur32", "-loleaut32", "-lbcrypt", "-lkernel32"]
-    compilers = {".c": ["x86_64-w64-mingw32-gcc", "-std=gnu11"], ".cpp": ["x86_64-w64-mingw32-g++-posix", "-std=c++17", "-static"]}
-    shutil.copy(BUILT / "junfeiai_c.dll", place)
-    emulator = c_tests.Emulator()
-    for path, static in [(tests / "api.c", False), (tests / "api.c", True), (tests / "async.c", False), (tests / "threads.c", False),
-                         (tests / "cpp.cpp", False), (ROOT / "bindings-c/examples/quickstart.c", False),
-                         (ROOT / "bindings-c/examples/quickstart.cpp", False), (ROOT / "bindings-c/examples/progress.c", False)]:
-        name = path.stem + ("-static" if static else "") + ("" if path.suffix == ".c" else "-cpp")
-        if wanted and path.stem not in wanted:
-            continue
-        library = ["-DJFAI_STATIC", BUILT / "libjunfeiai_c.a", *system] if static else [BUILT / "libjunfeiai_c.dll.a"]
-        program = place / f"{name}.exe"
-        ok, output = run([*compilers[path.suffix], "-Wall", "-Wextra", "-Werror", f"-I{include}", path, *library, "-o", program], env)
-        if not report(f"build {name}", ok, output):
-            continue
-        emulator.fresh()
-        out = place / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir()
-        ok, output = run([WINE, program, "."], {**env, "JUNFEIAI_API_KEY": "sk-test", "JUNFEIAI_BASE_URL": emulator.origin + "/v1"}, cwd=out)
-        counts = re.findall(r"(\d+) passed, (\d+) failed", output)
-        count = tuple(map(int, counts[-1])) if counts else None
-        report(name, ok and (bool(count) or "examples" in str(path)), output, count)
-
-
 def main():
-    wanted = set(sys.argv[1:])
+    wanted = set(sys.argv[1:]) or PROGRAMS
     missing = [str(tool) for tool in (WINE, SOURCE, "/usr/bin/cargo") if not Path(tool).exists()]
-    missing += [tool for tool in ("x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-g++-posix") if not shutil.which(tool)]
+    missing += [tool for tool in ("x86_64-w64-mingw32-gcc",) if not shutil.which(tool)]
     if missing:
-        raise SystemExit(f"windows: these are missing: {', '.join(missing)}; run: JUNFEIAI_ALL=1 tests/setup.sh test")
+        print(f"not run: without {', '.join(missing)} (Debian, as root: JUNFEIAI_ALL=1 tests/setup.sh test)")
+        print("windows: 0 passed, 0 failed")
+        return
     PLACE.mkdir(parents=True, exist_ok=True)
     env = environment()
     set_up_wine(env)
     try:
         rust(env, wanted)
-        c(env, wanted)
     finally:
         subprocess.run(["/usr/lib/wine/wineserver64", "-k"], env=env, check=False, stderr=subprocess.DEVNULL)
     finish()

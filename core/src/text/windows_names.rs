@@ -17,6 +17,9 @@ pub(crate) fn fault(name: &str) -> Option<&'static str> {
     if is_device(name) {
         return Some("it is the name of a device");
     }
+    if name.encode_utf16().count() > 255 {
+        return Some("it is too long");
+    }
     if name.ends_with(['.', ' ']) && name != "." && name != ".." {
         return Some("it ends with a dot or a space");
     }
@@ -66,6 +69,7 @@ mod tests {
             ("video.mp4.", "ends"),
             ("video ", "ends"),
             ("...", "ends"),
+            (&"x".repeat(256), "long"),
         ] {
             assert!(fault(name).is_some_and(|fault| fault.contains(word)), "{name}: {:?}", fault(name));
         }

@@ -119,7 +119,9 @@ impl FileStorage {
 fn refuse_windows_fault(target: &Path) -> Result<()> {
     use std::path::Component;
 
-    for part in target.components() {
+    // With the longest of what is put behind the target's name for the files beside it.
+    let longest = with_suffix(target, ".part.state");
+    for part in target.components().chain(longest.components().next_back()) {
         let fault = match part {
             Component::Prefix(prefix) if prefix.kind().is_verbatim() => return Ok(()),
             Component::Normal(name) => crate::text::windows_names::fault(&name.to_string_lossy()),
