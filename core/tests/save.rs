@@ -397,7 +397,9 @@ async fn what_stays_wrong_ends_in_a_clear_error_and_no_file() {
 async fn a_task_that_is_not_done_is_said_so() {
     let case = Case::new(&json!({}));
     for (state, kind) in [("running", ErrorKind::NotReady), ("failed", ErrorKind::TaskFailed)] {
-        let id = case.emulator.add_task(TaskSpec::from_json(&json!({ "state": state, "running_s": 1e9 }).to_string()).unwrap());
+        let id = case
+            .emulator
+            .add_task(TaskSpec::from_json(&json!({ "state": state, "running_s": 1e9 }).to_string()).unwrap());
         let client = Client::builder().api_key("sk-test").endpoint(case.emulator.base_url()).build().unwrap();
         let error = client.videos().video(&id).unwrap().save(case.path()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
