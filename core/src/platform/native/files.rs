@@ -46,7 +46,8 @@ pub(crate) fn sync_folder(folder: &Path) {
     }
 }
 
-/// Which file a file is, whatever its name.
+/// What a system is asked about to tell files apart. Unix says it with everything else of a file.
+#[cfg_attr(not(windows), allow(dead_code))]
 #[derive(Clone, Copy)]
 pub(crate) enum Which<'a> {
     Open(&'a File),
