@@ -14,6 +14,10 @@
  * Where it is gone, because this process was stopped for a minute, he cannot know, and says so. A listing proves nothing: while
  * it is read, one name may come and another go. What is removed keeps its last number, which
  * is a name without a block of its own.
+ *
+ * Whoever was stopped between the listing and the link may make a version anew that was taken away long ago. He finds out, since
+ * what was in front of it is gone, but its name stays until it is tidied up. So the next one compares not the name in front of
+ * his, but the file, and looks at it before he lists the folder for the last time.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { promises as fs, readFileSync, statSync } from "node:fs";
@@ -84,6 +88,8 @@ export class FolderStore implements JournalStore {
     const latest = before?.latest ?? 0;
     if (expected !== null && expected !== latest) return null;
     if (latest > 0 && (await this.#isRemoved(place, file, latest)) !== (expected === null)) return null;
+    const replaced = latest > 0 ? await identityOf(place, file, latest) : undefined;
+    if (latest > 0 && (replaced === undefined || versionsOf(await names(place)).get(file)?.latest !== latest)) return null;
     if (!before && await fs.mkdir(place, { recursive: true, mode: 0o700 })) await synced(this.#folder);
     const version = latest + 1;
     const target = join(place, `${file}.${version}`);
@@ -91,7 +97,7 @@ export class FolderStore implements JournalStore {
     const linked = value === null && version > 1 ? await this.#link(join(this.#folder, REMOVED), target) : "full";
     if (linked === "exists" || (linked === "full" && !(await this.#write(target, value)))) return null;
     await synced(place);
-    if (latest > 0 && !(await sizeOf(place, file, latest))) {
+    if (latest > 0 && (await identityOf(place, file, latest)) !== replaced) {
       throw new Error(`the row ${name} may have been replaced by others while this process was stopped: try again`);
     }
     await tidy(place, file, [...before?.all ?? [], version], this.#keptMs);
@@ -236,6 +242,12 @@ function versionsOf(files: readonly string[]): Map<string, Versions> {
 
 const sizeOf = async (place: string, file: string, version: number): Promise<number | undefined> =>
   (await fs.stat(join(place, `${file}.${version}`)).catch(absent))?.size;
+
+/** Which file a version is; `undefined` for one that was taken away, or emptied. A number of a file is given anew, its time is not. */
+async function identityOf(place: string, file: string, version: number): Promise<string | undefined> {
+  const stat = await fs.stat(join(place, `${file}.${version}`), { bigint: true }).catch(absent);
+  return stat?.size ? `${stat.ino}:${stat.mtimeNs}` : undefined;
+}
 
 /** Takes away what was replaced long ago, the lowest first. */
 async function tidy(place: string, file: string, all: readonly number[], keptMs: number): Promise<void> {

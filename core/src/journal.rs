@@ -7,6 +7,7 @@
 //!
 //! The file is `FileJournal` (feature `native`). Whoever has another place to keep records in brings a [`Journal`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -128,6 +129,38 @@ pub(crate) fn in_flight(journal: &dyn Journal, entry: &Entry, now: Option<u64>) 
     }
 }
 
+/// What the journal lists, each with whether a create request of it may still get its answer.
+///
+/// A process that ends between the reading and the look at it has written the outcome before it ended, so a request whose process
+/// is gone is read again before it counts as one without an outcome.
+pub(crate) async fn entries_in_flight(journal: &dyn Journal, now: Option<u64>) -> Result<Vec<(Entry, bool)>> {
+    let mut gone = BTreeSet::new();
+    loop {
+        let entries = journal.entries().await?.into_iter();
+        let entries: Vec<_> = entries.map(|entry| (in_flight(journal, &entry, now), entry)).collect();
+        let known = gone.len();
+        let now_gone = entries.iter().filter(|(in_flight, entry)| !in_flight && entry.state == State::Sending);
+        gone.extend(now_gone.map(|(_, entry)| entry.intent.clone()));
+        if gone.len() == known {
+            return Ok(entries.into_iter().map(|(in_flight, entry)| (entry, in_flight)).collect());
+        }
+    }
+}
+
+/// What the journal knows of a key, and whether its create request may still get its answer; read again like
+/// [`entries_in_flight`].
+pub(crate) async fn key_in_flight(journal: &dyn Journal, key: &str, now: Option<u64>) -> Result<Option<(Entry, bool)>> {
+    let mut gone = None;
+    loop {
+        let Some(entry) = journal.key(key).await? else { return Ok(None) };
+        let in_flight = in_flight(journal, &entry, now);
+        if in_flight || entry.state != State::Sending || gone.as_ref() == Some(&entry.intent) {
+            return Ok(Some((entry, in_flight)));
+        }
+        gone = Some(entry.intent);
+    }
+}
+
 /// A client's journal and how it is kept.
 #[derive(Clone)]
 pub(crate) struct Recorder {
@@ -156,9 +189,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_create_is_in_flight_while_its_process_may_run_and_it_is_young() {
-        let entry = |until, state| Entry {
+    fn entry(until: Option<u64>, state: State) -> Entry {
+        Entry {
             intent: "1".into(),
             model: "m".into(),
             at: 100,
@@ -178,7 +210,48 @@ mod tests {
             request_id: None,
             saving: None,
             charged: None,
-        };
+        }
+    }
+
+    /// Its process writes the outcome and ends as soon as somebody has read that it is sending.
+    struct Ends(std::sync::atomic::AtomicBool);
+
+    impl Ends {
+        fn read(&self) -> Entry {
+            let read = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+            entry(Some(400), if read { State::Created { task_id: "task_1".into() } } else { State::Sending })
+        }
+    }
+
+    impl Journal for Ends {
+        fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+            Box::pin(async { Ok(vec![self.read()]) })
+        }
+
+        fn key(&self, _: &str) -> BoxFuture<'_, Result<Option<Entry>>> {
+            Box::pin(async { Ok(Some(self.read())) })
+        }
+
+        fn runs(&self, _: &Process) -> Option<bool> {
+            Some(false)
+        }
+    }
+
+    #[test]
+    fn what_a_process_wrote_before_it_ended_is_read() {
+        let ends = || Ends(false.into());
+        let listed = entries_in_flight(&ends(), Some(101)).now_or_never().unwrap().unwrap();
+        assert_eq!(listed.first().map(|(entry, _)| entry.state.task_id()), Some(Some("task_1")));
+        let (entry, _) = key_in_flight(&ends(), "k", Some(101)).now_or_never().unwrap().unwrap().unwrap();
+        assert_eq!(entry.state.task_id(), Some("task_1"));
+    }
+
+    #[test]
+    fn a_create_is_in_flight_while_its_process_may_run_and_it_is_young() {
         let cases = [
             // runs, until, now, in flight
             (Some(true), Some(400), Some(399), true),

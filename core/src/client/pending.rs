@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::client::task::Task;
 use crate::client::videos::Videos;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::journal::{Entry, Event, State, in_flight};
+use crate::journal::{Entry, Event, State, entries_in_flight, key_in_flight};
 use crate::net::endpoint::check_task_id;
 use crate::protocol::claim::check_key;
 
@@ -153,8 +153,9 @@ impl Videos {
         check_key(key)?;
         let core = &self.client.core;
         let journal = core.journal()?;
-        let Some(entry) = journal.key(key).await? else { return Ok(None) };
-        let sending = in_flight(journal, &entry, core.timer.unix_now());
+        let Some((entry, sending)) = key_in_flight(journal, key, core.timer.unix_now()).await? else {
+            return Ok(None);
+        };
         let attempt = entry.key().map_or(1, |key| key.attempt);
         let state = match &entry.state {
             State::Sending if sending => KeyState::Sending,
@@ -190,8 +191,8 @@ impl Videos {
     pub async fn pending(&self) -> Result<Vec<Pending>> {
         let journal = self.client.core.journal()?;
         let now = self.client.core.timer.unix_now();
-        let entries = journal.entries().await?;
-        Ok(entries.into_iter().filter(|entry| !in_flight(journal, entry, now)).filter_map(pending).collect())
+        let entries = entries_in_flight(journal, now).await?;
+        Ok(entries.into_iter().filter(|(_, in_flight)| !in_flight).filter_map(|(entry, _)| pending(entry)).collect())
     }
 
     /// The task of a [`Pending::Task`], which may have been created a moment ago by another process: the server may not show it
@@ -230,12 +231,12 @@ impl Videos {
         let core = &self.client.core;
         let task_id = task_id.map(check_task_id).transpose()?;
         let journal = core.journal()?;
-        let entries = journal.entries().await?;
-        let open = |entry: &&Entry| entry.intent == intent && entry.state.task_id().is_none();
-        let Some(entry) = entries.iter().find(open) else {
+        let entries = entries_in_flight(journal, core.timer.unix_now()).await?;
+        let open = |(entry, _): &&(Entry, bool)| entry.intent == intent && entry.state.task_id().is_none();
+        let Some((entry, in_flight)) = entries.iter().find(open) else {
             return Ok(false);
         };
-        if in_flight(journal, entry, core.timer.unix_now()) {
+        if *in_flight {
             let text = "this create is being sent right now: wait for its outcome";
             return Err(Error::field(ErrorKind::InvalidRequest, Phase::Journal, "intent", text));
         }

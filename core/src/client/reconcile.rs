@@ -9,7 +9,7 @@ use crate::calls::client_core::ClientCore;
 use crate::check::{account_tasks, balance, usage_log};
 use crate::client::videos::Videos;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::{Entry, Event, Record, State, in_flight};
+use crate::journal::{Entry, Event, Record, State, entries_in_flight};
 use crate::net::secret::{AccountAccess, ApiKey};
 use crate::protocol::UsageLog;
 use crate::protocol::account_tasks::TaskList;
@@ -217,8 +217,10 @@ impl Tasks {
 async fn unknown(core: &ClientCore) -> Result<(Vec<Entry>, Vec<Entry>)> {
     let journal = core.journal()?;
     let now = core.timer.unix_now();
-    let open = journal.entries().await?.into_iter().filter(|entry| entry.state.task_id().is_none());
-    Ok(open.partition(|entry| !in_flight(journal, entry, now)))
+    let open = entries_in_flight(journal, now).await?.into_iter().filter(|(entry, _)| entry.state.task_id().is_none());
+    let (sending, unknown): (Vec<_>, Vec<_>) = open.partition(|(_, in_flight)| *in_flight);
+    let entries = |list: Vec<(Entry, bool)>| list.into_iter().map(|(entry, _)| entry).collect();
+    Ok((entries(unknown), entries(sending)))
 }
 
 /// The units used, and then the log.

@@ -175,6 +175,8 @@ pub struct ClaimMachine {
     retry_failed: bool,
     deadline: Time,
     pause: Duration,
+    /// The create request whose sender was gone at the last look.
+    gone: Option<String>,
     next: Next,
 }
 
@@ -182,7 +184,7 @@ impl ClaimMachine {
     /// A request with a key. It waits until the deadline for another that sends the same request. `retry_failed` asks for
     /// another task when the key's task failed.
     pub fn new(request: KeyedRequest, retry_failed: bool, deadline: Time) -> Self {
-        Self { request, retry_failed, deadline, pause: FIRST_PAUSE, next: Next::Look }
+        Self { request, retry_failed, deadline, pause: FIRST_PAUSE, gone: None, next: Next::Look }
     }
 
     /// The request.
@@ -206,7 +208,16 @@ impl ClaimMachine {
     }
 
     /// Says what was found under the key, and whether its sender may still get an answer.
+    ///
+    /// A sender that ends between the look at the journal and the look at its process has written the outcome before it ended, so
+    /// one that is gone is looked up once more.
     pub fn input(&mut self, now: Time, found: Option<&Entry>, in_flight: bool) {
+        let gone = found.filter(|entry| entry.state == State::Sending && !in_flight).map(|entry| &entry.intent);
+        if gone.is_some() && gone != self.gone.as_ref() {
+            self.gone = gone.cloned();
+            self.next = Next::Look;
+            return;
+        }
         self.next = match found.map(|entry| self.judge(entry, in_flight)) {
             None | Some(Verdict::Claim) => Next::Claim,
             Some(Verdict::Wait(sender)) => self.wait(now, sender),
@@ -308,7 +319,11 @@ mod tests {
     fn judged(state: State, in_flight: bool, retry_failed: bool) -> ClaimStep {
         let mut claim = machine(BODY, retry_failed);
         assert!(matches!(claim.step(Time::default()), ClaimStep::Look));
-        claim.input(Time::default(), Some(&entry(state)), in_flight);
+        claim.input(Time::default(), Some(&entry(state.clone())), in_flight);
+        if state == State::Sending && !in_flight {
+            assert!(matches!(claim.step(Time::default()), ClaimStep::Look), "its sender may have written how it ended");
+            claim.input(Time::default(), Some(&entry(state)), in_flight);
+        }
         claim.step(Time::default())
     }
 
@@ -317,6 +332,26 @@ mod tests {
             ClaimStep::Done(Err(error)) => error,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Its sender wrote the outcome and ended while we looked from the journal to the list of processes.
+    #[test]
+    fn what_the_sender_wrote_before_it_ended_is_found() {
+        let mut claim = machine(BODY, false);
+        claim.input(Time::default(), Some(&entry(State::Sending)), false);
+        assert!(matches!(claim.step(Time::default()), ClaimStep::Look));
+        claim.input(Time::default(), Some(&entry(State::Created { task_id: "task_1".to_owned() })), false);
+        assert!(
+            matches!(claim.step(Time::default()), ClaimStep::Done(Ok(found)) if found.state.task_id() == Some("task_1"))
+        );
+        // Another request took its place: its sender is a different one.
+        let mut claim = machine(BODY, false);
+        claim.input(Time::default(), Some(&entry(State::Sending)), false);
+        let other = Entry { intent: "2f".into(), ..entry(State::Sending) };
+        claim.input(Time::default(), Some(&other), false);
+        assert!(matches!(claim.step(Time::default()), ClaimStep::Look));
+        claim.input(Time::default(), Some(&other), false);
+        assert_eq!(refused(claim.step(Time::default())).kind(), ErrorKind::CreateOutcomeUnknown);
     }
 
     #[test]
