@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { promises } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { transform } from "esbuild";
@@ -76,6 +77,25 @@ describe("a row", () => {
     await new FolderStore(place, 0).scan("");
     assert.deepEqual((await files()).sort(), ["a.1", "a.6", "b.1", "b.2"]);
     assert.deepEqual([await keeps.load("a"), await keeps.load("b")], [null, null]);
+  });
+
+  test("tells a version that was made anew from the one that it replaces", async (t) => {
+    const [slow, others] = [new FolderStore(place, 0), new FolderStore(place, 0)];
+    let version = null;
+    for (const value of ["1", "2", "3"]) version = await others.swap("a", version, value);
+    const link = promises.link.bind(promises);
+    let stopped = false;
+    t.mock.method(promises, "link", async (from, to) => {
+      if (!stopped) {
+        stopped = true;
+        // While this process is stopped, others go on, and one that was stopped as well makes an old version anew.
+        for (const value of ["4", "5"]) version = await others.swap("a", version, value);
+        await writeFile(join(dirname(to), "a.3"), "+old");
+      }
+      return link(from, to);
+    });
+    await assert.rejects(slow.swap("a", 3, "mine"), /try again/);
+    assert.equal((await others.load("a")).value, "5");
   });
 
   test("that was damaged is said to be", async () => {
