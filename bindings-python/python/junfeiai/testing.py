@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
@@ -409,9 +410,34 @@ class _Fake:
 _F = TypeVar("_F", bound=_Fake)
 
 
-class _FakeTask(_Fake):
+class _FakeRecord(_Fake):
+    """One whose fields can be had as a dict."""
+
+    __slots__ = ()
+
+    _fields: ClassVar[tuple[str, ...]]
+    """Those that the real class gives."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in self._fields}
+
+
+def _plain(value: Any) -> Any:
+    """A value as `json.dumps` takes it."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return str(value) if isinstance(value, (BaseException, os.PathLike)) else value
+
+
+class _FakeTask(_FakeRecord):
     _sync, _async = Task, AsyncTask
-    _now = frozenset({"video", "wait_state"})
+    _fields = (
+        "id", "status", "done", "raw_status", "progress", "billed_seconds", "charged_units", "reused", "saved_path", "video_url",
+        "fail_reason", "model", "created_at", "started_at", "finished_at", "warnings",
+    )  # fmt: skip
+    _now = frozenset({"to_dict", "video", "wait_state"})
     _each = frozenset({"watch"})
     _identity = "id"
 
@@ -464,8 +490,10 @@ class _FakeTask(_Fake):
         return self._video_if_done()
 
 
-class _FakeVideo(_Fake):
+class _FakeVideo(_FakeRecord):
     _sync, _async = Video, AsyncVideo
+    _fields = ("task_id", "url", "saved_path", "file_name")
+    _now = frozenset({"to_dict"})
     _each = frozenset({"iter_bytes"})
     _identity = "_place"
 
@@ -554,9 +582,10 @@ class _FakeAsyncRangeResponse(_Fake):
         yield self._script.content
 
 
-class _FakeOutcome(_Fake):
+class _FakeOutcome(_FakeRecord):
     _sync, _async = Outcome, AsyncOutcome
-    _now = frozenset({"result"})
+    _fields = ("index", "task_id", "video", "error")
+    _now = frozenset({"result", "to_dict"})
 
     def result(self) -> Any:
         if self.error is not None:
@@ -564,8 +593,9 @@ class _FakeOutcome(_Fake):
         return self.video
 
 
-class _FakeSaved(_Fake):
+class _FakeSaved(_FakeRecord):
     _sync = _async = Saved
+    _fields = ("task_id", "summary", "error")
 
     def result(self) -> Any:
         if self.error is not None:
@@ -573,8 +603,10 @@ class _FakeSaved(_Fake):
         return self.summary
 
 
-class _FakeAdvanced(_Fake):
+class _FakeAdvanced(_FakeRecord):
     _sync, _async = Advanced, AsyncAdvanced
+    _fields = ("video", "state", "retry_after")
+    _now = frozenset({"to_dict"})
 
 
 class _FakeCheckReport(_Fake):
