@@ -387,4 +387,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # A background process starts with SIGINT ignored, one under nohup with SIGHUP; the commands that are tested would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGHUP", "SIGTERM"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     sys.exit(main())
