@@ -255,7 +255,7 @@ describe("the surroundings", () => {
   });
 
   test("what stays with Python's command says so", async () => {
-    assert.match((await run(["mcp"], { code: 2 })).err, /^error: the server for agents is in the Python package: pip install "junfeiai\[mcp\]"/);
+    assert.match((await run(["mcp"], { code: 2 })).err, /^error: the server for agents is in the Python package: install that, then run its junfeiai mcp/);
   });
 
   test("bash completes commands, options and values", async () => {

@@ -154,7 +154,7 @@ export const COMMANDS: readonly Command[] = [
 
 /** Commands of Python's package that this one does not have, and why. */
 const ELSEWHERE: Record<string, string> = {
-  mcp: 'the server for agents is in the Python package: pip install "junfeiai[mcp]", then junfeiai mcp',
+  mcp: 'the server for agents is in the Python package: install that, then run its junfeiai mcp',
 };
 
 export const HELP: Option = { name: "help", short: "h", type: "flag", help: "show this help message and exit" };
