@@ -46,7 +46,8 @@ TAP_SKIPPED = re.compile(r"^\s*ok \d+ - (.*?) # (?:SKIP|TODO)(.*)$", re.M)
 PLAIN_RESULT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 PLAIN_SKIPPED = re.compile(r"^not run: (.+)$", re.M)
 PYTEST_LISTED = re.compile(r"^collected (\d+) items?", re.M)
-PYTEST_SKIPPED = re.compile(r"^SKIPPED \[\d+\] (.+?): (.+)$", re.M)
+# Tests of one place and reason share a line, which says how many they are.
+PYTEST_SKIPPED = re.compile(r"^SKIPPED \[(\d+)\] (.+?): (.+)$", re.M)
 
 # What the core may hold without its HTTP features: neither a runtime nor a client nor a clock.
 PURE_CORE_BANS = ("tokio", "reqwest", "hyper", "rustls", "socket2", "mio", "web-time", "instant", "chrono", "time")
@@ -154,7 +155,7 @@ class Counts:
             return tests
         results = PLAIN_RESULT.findall(output)
         self.passed, self.failed = (sum(int(result[i]) for result in results) for i in (0, 1))
-        self.skipped = PLAIN_SKIPPED.findall(output) + [": ".join(match) for match in PYTEST_SKIPPED.findall(output)]
+        self.skipped = PLAIN_SKIPPED.findall(output) + [f"{test}: {why}" for count, test, why in PYTEST_SKIPPED.findall(output) for _ in range(int(count))]
         return sum(map(int, PYTEST_LISTED.findall(output))) or self.passed + self.failed
 
 
@@ -277,6 +278,7 @@ SAMPLES = [
     (TAP.format("    ok 1 - a # SKIP no browser\n", 2, 1, 0, 0, 1), True, (1, 0, 1)),
     (TAP.format("", 2, 1, 0, 0, 0), True, (1, 1, 0)),
     ("collected 3 items\nSKIPPED [1] test_a.py:3: no terminal\npython: 2 passed, 0 failed\n", True, (2, 0, 1)),
+    ("collected 5 items\nSKIPPED [2] test_a.py:3: no terminal\npython: 3 passed, 0 failed\n", True, (3, 0, 2)),
     ("collected 3 items\npython: 2 passed, 0 failed\n", True, (2, 1, 0)),
     ("not run: valgrind (not installed)\nc: 5 passed, 0 failed\n", True, (5, 0, 1)),
     ("all is well\n", True, (0, 1, 0)),
