@@ -40,7 +40,7 @@ if [[ ${1:-} == test ]]; then
     have pkg-config && pkg-config --exists libavformat libavcodec libavutil 2>/dev/null ||
         want+=("libavformat-dev libavcodec-dev libavutil-dev")
     if [[ ${JUNFEIAI_ALL:-} ]]; then
-        # Where these are missing, the suite of Windows is left out.
+        # Where these are missing, the suite of Windows fails and names them.
         have x86_64-w64-mingw32-gcc || want+=(gcc-mingw-w64-x86-64)
         [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
         [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/cargo ]] || want+=("rustc-web cargo-web rust-web-src")

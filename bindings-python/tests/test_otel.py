@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import KEY, Emulator
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -280,3 +280,36 @@ def test_opentelemetry_instrument_finds_it() -> None:
     (found,) = [point for point in entry_points(group="opentelemetry_instrumentor") if point.name == "junfeiai"]
     assert found.load() is JunFeiAIInstrumentor
     assert list(JunFeiAIInstrumentor().instrumentation_dependencies()) == ["junfeiai"]
+
+
+class Broken(SpanProcessor):
+    """As one that exports into a full disk."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        raise RuntimeError("no span for you")
+
+
+def test_an_exporter_that_fails_hides_no_task(
+    client: Client, async_client: AsyncClient, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = TracerProvider()
+    provider.add_span_processor(Broken())
+    instrumentor = JunFeiAIInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        task = client.videos.create("a", seconds=4)
+        assert client.videos.get(task.id).id == task.id
+        assert task.wait().task_id == task.id
+
+        async def create() -> str:
+            return (await async_client.videos.create("a", seconds=4)).id
+
+        assert asyncio.run(create()) != task.id
+        assert "a span could not be written" in caplog.text
+        # The call's own error stays the one that is raised.
+        emulator.rule("drop_after_accept", op="create")
+        with pytest.raises(junfeiai.CreateOutcomeUnknownError):
+            client.videos.create("a", seconds=4)
+    finally:
+        instrumentor.uninstrument()
+    assert emulator.stats()["posts"] == 3

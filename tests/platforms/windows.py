@@ -184,9 +184,7 @@ def main():
     missing = [str(tool) for tool in (WINE, SOURCE, "/usr/bin/cargo") if not Path(tool).exists()]
     missing += [tool for tool in ("x86_64-w64-mingw32-gcc",) if not shutil.which(tool)]
     if missing:
-        print(f"not run: without {', '.join(missing)} (Debian, as root: JUNFEIAI_ALL=1 tests/setup.sh test)")
-        print("windows: 0 passed, 0 failed")
-        return
+        raise SystemExit(f"windows: these are missing: {', '.join(missing)}; on Debian, as root, run: JUNFEIAI_ALL=1 tests/setup.sh test")
     PLACE.mkdir(parents=True, exist_ok=True)
     env = environment()
     set_up_wine(env)

@@ -11,11 +11,13 @@ quote one, is in a span only when you ask for it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
+import logging
 import os
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any
@@ -116,6 +118,16 @@ def _traced(original: Callable[..., Any], owner: type, name: str, tracer: Tracer
     return functools.wraps(original)(call)
 
 
+@contextlib.contextmanager
+def _unseen(error: BaseException | None = None) -> Iterator[None]:
+    """What fails in a span or in its exporter must not take the place of the result of a call, which was paid for, nor of its error."""
+    try:
+        yield
+    except Exception as failure:
+        if failure is not error:
+            logging.getLogger("junfeiai").warning("a span could not be written", exc_info=True)
+
+
 async def _awaited(coroutine: Coroutine[Any, Any, Any], span: _CallSpan) -> Any:
     with span:
         return span.returned(await coroutine)
@@ -168,11 +180,12 @@ class _CallSpan:
         options["on_progress"] = self._on_progress
 
     def _on_progress(self, task: Any) -> None:
-        if self._span is not None:
-            self._set_task(task.id)
-            if task.status != self._status:
-                self._status = task.status
-                self._span.add_event("junfeiai.task.status", {"junfeiai.task.status": task.status})
+        with _unseen():
+            if self._span is not None:
+                self._set_task(task.id)
+                if task.status != self._status:
+                    self._status = task.status
+                    self._span.add_event("junfeiai.task.status", {"junfeiai.task.status": task.status})
         if self._callback is None:
             return
         if self._context is None:
@@ -195,18 +208,21 @@ class _CallSpan:
 
     def returned(self, result: Any) -> Any:
         """The result of the call, after what is known of it was noted."""
-        if self._span is not None:
-            self._set_task(getattr(result, "id", None) or getattr(result, "task_id", None))
-            self._note(result, _RESULT)
-            if model := getattr(result, "model", None):
-                self._span.set_attribute("gen_ai.response.model", model)
+        with _unseen():
+            if self._span is not None:
+                self._set_task(getattr(result, "id", None) or getattr(result, "task_id", None))
+                self._note(result, _RESULT)
+                if model := getattr(result, "model", None):
+                    self._span.set_attribute("gen_ai.response.model", model)
         return result
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._span is not None:
-            if error is not None:
+        with _unseen():
+            if self._span is not None and error is not None:
                 self._failed(error)
-        self._manager.__exit__(kind, error, trace)
+        # It raises the call's own error again, which goes on by itself.
+        with _unseen(error):
+            self._manager.__exit__(kind, error, trace)
 
     def _failed(self, error: BaseException) -> None:
         assert self._span is not None
