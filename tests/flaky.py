@@ -10,7 +10,6 @@ or install the same things run one after the other, the others beside each other
 """
 
 import argparse
-import concurrent.futures
 import contextlib
 import os
 import random
@@ -25,9 +24,6 @@ from pathlib import Path
 import run as suites
 
 LOGS = suites.ROOT / "target" / "flaky"
-
-# Suites of one line share what they install or build; the lines run at the same time.
-LINES = [["c", "c-release", "emulator", "core-docs", "npm-browser", "npm-demo", "npm-packaging"], ["python", "conformance", "security", "docs"]]
 
 # Linux shares the cores between sessions first, and by `nice` only inside of one: a process that shall take what is left
 # must lower its whole session.
@@ -82,8 +78,7 @@ def busy_machine():
 
 def build(names, table):
     """What the rounds would otherwise spend their time on."""
-    needed = {" ".join(map(str, table[name])): [*table[name], "--no-run"] for name in names if table[name][:2] == ["cargo", "test"]
-              and "--doc" not in table[name]}
+    needed = suites.programs(names, table)
     if any(name.startswith("npm-") or name in ("conformance", "security") for name in names):
         needed["npm-build"] = table["npm-build"]
     for what, command in needed.items():
@@ -102,26 +97,23 @@ def rounds(names, table, count, first_seed):
         folder = LOGS / f"round-{number}"
         folder.mkdir(parents=True)
         print(f"\n== round {number} of {count}, JUNFEIAI_SEED={seed}", flush=True)
-        def line(names, seed=seed, folder=folder, number=number):
-            for name in names:
-                begun = time.monotonic()
-                log = folder / f"{name}.log"
-                env = dict(suites.environment(name), JUNFEIAI_SEED=str(seed), PROPTEST_RNG_SEED=str(seed))
-                counts, output = suites.run(name, table[name], log, env)
-                word = "ok" if counts.failed == 0 else "FAILED"
-                took = time.monotonic() - begun
-                text = f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {took:>7.1f} s"
-                found = suites.failures(output) if counts.failed else []
-                for test in found or [f"(the suite: {'; '.join(counts.problems) or 'no test is named'})"] if counts.failed else []:
-                    text += f"\n   failed: {test}"
-                    failed[f"{name}: {test}"].append((number, log))
-                print(text, flush=True)
+        def suite(name, seed=seed, folder=folder, number=number):
+            begun = time.monotonic()
+            log = folder / f"{name}.log"
+            env = dict(suites.environment(name), JUNFEIAI_SEED=str(seed), PROPTEST_RNG_SEED=str(seed))
+            counts, output = suites.run(name, table[name], log, env)
+            if suites.Process.interrupted.is_set():
+                return
+            word = "ok" if counts.failed == 0 else "FAILED"
+            took = time.monotonic() - begun
+            text = f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {took:>7.1f} s"
+            found = suites.failures(output) if counts.failed else []
+            for test in found or [f"(the suite: {'; '.join(counts.problems) or 'no test is named'})"] if counts.failed else []:
+                text += f"\n   failed: {test}"
+                failed[f"{name}: {test}"].append((number, log))
+            print(text, flush=True)
 
-        lines = [[name for name in line_names if name in names] for line_names in LINES]
-        lines.append([name for name in names if not any(name in line_names for line_names in LINES)])
-        with concurrent.futures.ThreadPoolExecutor(len(lines)) as pool:
-            for done in [pool.submit(line, line_names) for line_names in lines]:
-                done.result()
+        suites.side_by_side(suites.lines_of(names), suite)
     return failed
 
 

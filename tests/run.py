@@ -3,11 +3,15 @@
 
     tests/run.py            all suites, without those that only `make test-all` runs
     tests/run.py core docs  only these
+    tests/run.py --one      one suite after the other, for a machine with little memory
 
-A suite passes when its command succeeds, no test failed, and it ran as many tests as there are: those its runner said
+First everything is built, by one compiler run after the other. Then suites that have nothing in common run side by side:
+most of them wait more than they compute. A suite passes when its command succeeds, no test failed, and it ran as many tests as there are: those its runner said
 that it would run, and at least those that stand in the sources. Tests that were not run are named with their reason.
 """
 
+import argparse
+import concurrent.futures
 import os
 import re
 import signal
@@ -34,6 +38,12 @@ LARGE = {"engines", "site", "windows"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
+
+# Suites of one line share what they install or build; the lines run at the same time. What is in none is a line of its own.
+LINES = [["c", "c-release", "emulator", "core-docs", "npm-browser", "npm-demo", "npm-packaging"],
+         ["python", "conformance", "security", "docs"]]
+# These have folders for what they build: they run while the others are built.
+APART = ["npm-build", "fuzz-build"]
 
 # Commands that are one check each: they print no number of tests.
 CHECKS = {"format", "lints", "pure-core", "fuzz-build", "python-types", "npm-build", "rustdoc"}
@@ -217,6 +227,9 @@ class Process:
     """One suite in a process group of its own, so that nothing of it is left when it hangs or is interrupted. Its output
     goes into a file, line by line."""
 
+    running = set()
+    interrupted = threading.Event()
+
     def __init__(self, command, env, log):
         self.begun = self.heard = time.monotonic()
         self.last = ""
@@ -237,6 +250,7 @@ class Process:
     def wait(self, name):
         """Waits for the end and says meanwhile what it is doing; gives whether the command succeeded."""
         said = self.begun
+        Process.running.add(self)
         try:
             while True:
                 try:
@@ -253,12 +267,52 @@ class Process:
                     if now - said >= HEARTBEAT:
                         said = now
                         print(f"   {name}: {now - self.begun:4.0f} s, {self.lines} lines: {self.last[:100]}", flush=True)
-        except KeyboardInterrupt:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            raise
+        finally:
+            Process.running.discard(self)
         # Whoever of its children lives on holds the pipe.
         self.reader.join(timeout=10)
         return ok
+
+
+    @classmethod
+    def end_all(cls):
+        """Ends what runs; nothing new begins."""
+        cls.interrupted.set()
+        for process in list(cls.running):
+            try:
+                os.killpg(process.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended
+
+
+def side_by_side(lines, work):
+    """Calls `work` with each name, those of one line one after the other, the lines at the same time."""
+    def whole(line):
+        for name in line:
+            if Process.interrupted.is_set():
+                return
+            work(name)
+
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(lines))) as pool:
+        parts = [pool.submit(whole, line) for line in lines if line]
+        try:
+            for part in concurrent.futures.as_completed(parts):
+                part.result()
+        except BaseException:
+            Process.end_all()
+            raise
+
+
+def lines_of(names):
+    """The suites as lines that may run at the same time."""
+    lines = [[name for name in line if name in names] for line in LINES]
+    return [*lines, [name for name in names if not any(name in line for line in LINES)]]
+
+
+def programs(names, table):
+    """The compiler runs behind these suites: one after the other they are faster than each in the way of the others."""
+    return {"tests: " + " ".join(part for part in table[name] if not part.startswith("-"))[:100]: [*table[name], "--no-run"]
+            for name in names if table[name][:2] == ["cargo", "test"] and "--doc" not in table[name]}
 
 
 CARGO = "running {} tests\ntest a ... ok\n{}\ntest result: ok. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in 0.1s\n"
@@ -310,33 +364,54 @@ def check_names(names, table):
         sys.exit(f"no such suite: {', '.join(unknown)}; there are {', '.join(table)}")
 
 
-def main(names):
+def main(names, one):
     table = suites()
     check_names(names, table)
     selfcheck()
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"property tests: PROPTEST_RNG_SEED={ENV['PROPTEST_RNG_SEED']}", flush=True)
-    lines, skipped, total_passed, total_failed = [], [], 0, 0
-    for name in names or [name for name in table if name not in LARGE or ENV.get("JUNFEIAI_ALL")]:
+    names = [name for name in table if name in names] if names else [name for name in table if name not in LARGE or ENV.get("JUNFEIAI_ALL")]
+    results, printing = {}, threading.Lock()
+
+    def suite(name):
         begun = time.monotonic()
         print(f"== {name}: {' '.join(map(str, table[name]))}", flush=True)
         counts, output = run(name, table[name], LOGS / f"{name}.log")
-        if counts.failed:
-            print(output[-20000:], flush=True)
-        for test in failures(output) if counts.failed else ():
-            print(f"   failed: {test}")
-        for problem in counts.problems:
-            print(f"   {name}: {problem}")
-        skipped += [f"   {name} left out {test}" for test in counts.skipped]
-        total_passed += counts.passed
-        total_failed += counts.failed
+        if Process.interrupted.is_set():
+            return
         word = "ok" if counts.failed == 0 else "FAILED"
         left_out = f" {len(counts.skipped):>2} skipped" if counts.skipped else ""
-        lines.append(f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {time.monotonic() - begun:>7.1f} s{left_out}")
-        print(lines[-1], flush=True)
-    print("\n" + "\n".join(lines))
+        line = f"{name:<13} {word:<6} {counts.passed:>5} passed {counts.failed:>3} failed {time.monotonic() - begun:>7.1f} s{left_out}"
+        results[name] = counts, line
+        with printing:
+            if counts.failed:
+                print(output[-20000:])
+                for test in failures(output):
+                    print(f"   failed: {test}")
+                for problem in counts.problems:
+                    print(f"   {name}: {problem}")
+            print(line, flush=True)
+
+    def build(command):
+        """What fails here fails in its suite, too, which shows it."""
+        print(f"== building: {command}", flush=True)
+        Process(built[command], environment("build"), LOGS / "build.log").wait("building")
+
+    built = programs(names, table)
+    if one or len(names) == 1:
+        side_by_side([names], suite)
+    else:
+        checks = [name for name in names if name in CHECKS]
+        with_what = {**dict.fromkeys(checks, suite), **dict.fromkeys(built, build)}
+        apart = [name for name in checks if name in APART]
+        side_by_side([[*(name for name in checks if name not in APART), *built], apart], lambda what: with_what[what](what))
+        side_by_side(lines_of([name for name in names if name not in CHECKS]), suite)
+
+    print("\n" + "\n".join(results[name][1] for name in names))
+    skipped = [f"   {name} left out {test}" for name in names for test in results[name][0].skipped]
     if skipped:
         print(f"\nskipped: {len(skipped)}\n" + "\n".join(skipped) + "\n")
+    total_passed, total_failed = (sum(getattr(counts, which) for counts, _ in results.values()) for which in ("passed", "failed"))
     print(f"{total_passed} passed, {total_failed} failed")
     return 1 if total_failed else 0
 
@@ -347,4 +422,11 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--pure-core"]:
         pure_core()
     else:
-        sys.exit(main(sys.argv[1:]))
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--one", action="store_true", help="one suite after the other")
+        parser.add_argument("suites", nargs="*", metavar="SUITE", help="only these")
+        options = parser.parse_args()
+        try:
+            sys.exit(main(options.suites, options.one))
+        except KeyboardInterrupt:
+            sys.exit("interrupted")
