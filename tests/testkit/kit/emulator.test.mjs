@@ -101,6 +101,24 @@ test("npx: options go through, and its end is that of the program", async () => 
   assert.deepEqual(await once(refused, "exit"), [2, null]);
 });
 
+test("npx: ended while it starts, it leaves no program behind", async () => {
+  const bin = require.resolve("junfeiai-emulator").replace("index.cjs", "bin.mjs");
+  // The signal comes before `spawn` returns.
+  const early = `import children from "node:child_process"; import { syncBuiltinESMExports } from "node:module";
+    const { spawn } = children;
+    children.spawn = (...all) => { const child = spawn(...all); process.kill(process.pid, "SIGTERM"); return child; };
+    syncBuiltinESMExports();`;
+  const child = spawn(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(early)}`, bin, "--port", "0", "--quiet"], { stdio: ["ignore", "pipe", "inherit"] });
+  const closed = once(child, "close");
+  try {
+    const [, signal] = await once(child, "exit");
+    assert.equal(signal, null, "it was ended before it could hand the signal on");
+    await closed;
+  } finally {
+    child.stdout.destroy();
+  }
+});
+
 test("a replaced fetch is not asked", async () => {
   const { fetch } = globalThis;
   globalThis.fetch = () => assert.fail("fetch was called");
