@@ -3,6 +3,7 @@ import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JunFeiAIError } from "./errors.js";
+import type { Slab } from "./node-intake.js";
 import { takenPart } from "./node-transport.js";
 import type { FileStat, SaveOptions, Saved, Storage, Summary } from "./saver.js";
 
@@ -109,18 +110,23 @@ export class NodeStorage implements Storage {
   write(suffix: string, at: number, bytes: Uint8Array, places: ArrayLike<number>): Promise<void> {
     // Now: what the transport has is given up when this returns, and the list is only lent.
     let parts: Uint8Array[] = [];
+    const slabs: Slab[] = [];
     for (let of = 0; of < places.length; of += 3) {
       const [id = 0, begin = 0, length = 0] = [places[of], places[of + 1], places[of + 2]];
       if (id === 0) parts.push(bytes.subarray(begin, begin + length));
-      else parts.push(...takenPart(id, begin, length));
+      for (const part of id === 0 ? [] : takenPart(id, begin, length)) {
+        parts.push(part.bytes);
+        if (part.slab) slabs.push(part.slab);
+      }
     }
+    for (const slab of slabs) slab.keep();
     return this.#queue(async () => {
       while (parts.length > 0) {
         const { bytesWritten } = await this.#file(suffix).writev(parts.slice(0, MOST_PARTS), at);
         at += bytesWritten;
         parts = behind(parts, bytesWritten);
       }
-    });
+    }).finally(() => { for (const slab of slabs) slab.release(); });
   }
 
   truncate(suffix: string, length: number): Promise<void> { return this.#queue(async () => this.#file(suffix).truncate(length)); }

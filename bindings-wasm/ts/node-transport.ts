@@ -17,6 +17,7 @@ import { own } from "./calls.js";
 import { call } from "./engine.js";
 import { forCreates } from "./fresh.js";
 import type { Shaped } from "./handle.js";
+import { Intake, intakeOf, type Slab, type Taker } from "./node-intake.js";
 
 /** Deno and Bun have `http` only by way of their `fetch`, which does not say how far a request was. */
 const isNode = !("Deno" in globalThis) && !process.versions["bun"];
@@ -95,20 +96,23 @@ const FAILED = -2;
 let last = 0;
 const exchanges = new Map<number, Exchange>();
 const timers = new Map<number, NodeJS.Timeout>();
-/** What the core has taken of bodies: it is told where in a file it belongs. */
-const taken = new Map<number, Buffer[]>();
+/** Bytes of a body; with a slab they are part of it and stay as they are until it is released. */
+export interface Part { readonly bytes: Buffer; readonly slab: Slab | undefined }
 
-/** A part of what was taken. */
-export function takenPart(id: number, at: number, length: number): Buffer[] {
-  const parts: Buffer[] = [];
-  for (const piece of taken.get(id) ?? []) {
+/** What the core has taken of bodies: it is told where in a file it belongs. */
+const taken = new Map<number, Part[]>();
+
+/** A part of what was taken. Who needs it for longer than the core keeps the slabs. */
+export function takenPart(id: number, at: number, length: number): Part[] {
+  const parts: Part[] = [];
+  for (const part of taken.get(id) ?? []) {
+    const size = part.bytes.length;
     if (length <= 0) break;
-    if (at < piece.length) {
-      const part = at === 0 && piece.length <= length ? piece : piece.subarray(at, at + length);
-      parts.push(part);
-      length -= part.length;
+    if (at < size) {
+      parts.push(at === 0 && size <= length ? part : { bytes: part.bytes.subarray(at, at + length), slab: part.slab });
+      length -= Math.min(length, size - at);
     }
-    at = Math.max(0, at - piece.length);
+    at = Math.max(0, at - size);
   }
   return parts;
 }
@@ -147,13 +151,17 @@ export class NodeHost {
 
   copy(number: number, at: number, into: Uint8Array): void {
     let to = 0;
-    for (const part of takenPart(number, at, into.length)) {
-      into.set(part, to);
-      to += part.length;
+    for (const { bytes } of takenPart(number, at, into.length)) {
+      into.set(bytes, to);
+      to += bytes.length;
     }
   }
 
-  release(number: number): void { taken.delete(number); }
+  release(number: number): void {
+    for (const { slab } of taken.get(number) ?? []) slab?.release();
+    taken.delete(number);
+  }
+
   failure(id: number): string { return exchanges.get(id)?.failure ?? ""; }
 
   end(id: number): void {
@@ -187,7 +195,8 @@ export class NodeHost {
         ...(secure && { rejectUnauthorized: true }), ...(secure && this.#context && { secureContext: this.#context }),
       };
       agent = new (secure ? https() : http()).Agent(options as AgentOptions);
-      if (tunnel) (agent as unknown as { createConnection: unknown }).createConnection = tunnel.connect;
+      const made = agent as unknown as { createConnection: unknown };
+      made.createConnection = tunnel ? tunnel.connect : Intake.on((made.createConnection as Parameters<typeof Intake.on>[0]).bind(agent));
       this.#agents.set(key, agent);
     }
     return agent;
@@ -232,19 +241,20 @@ const text = (value: string): string => (/[\x80-\xff]/.test(value) ? Buffer.from
 type Stage = "connecting" | "handshake" | "sent";
 
 /** One request and its answer. */
-class Exchange {
+class Exchange implements Taker {
   /** What the core is told once: see `NodeHost::head` there. */
   head: string | undefined;
   failure: string | undefined;
+  come = 0;
   readonly #id: number;
   #stage: Stage = "connecting";
   #request: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
   #limit: NodeJS.Timeout | undefined;
   #abortTunnel: (() => void) | undefined;
-  #pieces: Buffer[] = [];
+  #intake: Intake | undefined;
+  #parts: Part[] = [];
   #size = 0;
-  #come = 0;
   #moment: NodeJS.Timeout | undefined;
   #ended = false;
   #over = false;
@@ -274,6 +284,7 @@ class Exchange {
       request.on("error", (error) => { this.#fail(error); });
       request.on("response", (response) => { this.#answered(response); });
       request.on("socket", (socket) => {
+        this.#intake = intakeOf(socket);
         const go = (): void => {
           clearTimeout(this.#limit);
           if (this.#over) return;
@@ -309,19 +320,31 @@ class Exchange {
     let head = String(response.statusCode);
     for (let at = 0; at < rawHeaders.length; at += 1) head += `\n${text(rawHeaders[at] ?? "")}`;
     this.head = head;
-    response.on("data", (piece: Buffer) => {
-      if (this.#over) return;
-      this.#pieces.push(piece);
-      this.#size += piece.length;
-      this.#come += piece.length;
-      if (this.#size >= MOST_KEPT) response.pause();
-      if (this.#size >= PIECE || this.#come < FIRST) this.#wake();
-      else this.#moment ??= setTimeout(() => { this.#moment = undefined; this.#wake(); }, MOMENT_MS);
-    });
+    response.on("data", (bytes: Buffer) => { if (!this.takeIn(bytes, undefined, false)) response.pause(); });
     response.on("end", () => { this.#ended = true; this.#wake(); });
     response.on("error", (error) => { this.#fail(error); });
     response.on("close", () => { if (!this.#ended) this.#fail(new Error("the connection was closed in the middle of the answer")); });
+    this.#intake?.give(this, response);
     this.#wake();
+  }
+
+  takeIn(bytes: Buffer, slab: Slab | undefined, last: boolean): boolean {
+    if (this.#over) return true;
+    const before = this.#parts.at(-1);
+    if (slab && before?.slab === slab) {
+      // It was read to the place behind that.
+      const begin = before.bytes.byteOffset - slab.bytes.byteOffset;
+      this.#parts.splice(-1, 1, { bytes: slab.bytes.subarray(begin, begin + before.bytes.length + bytes.length), slab });
+    } else {
+      slab?.keep();
+      this.#parts.push({ bytes, slab });
+    }
+    this.#size += bytes.length;
+    this.come += bytes.length;
+    this.#ended ||= last;
+    if (last || this.#size >= PIECE || this.come < FIRST) this.#wake();
+    else this.#moment ??= setTimeout(() => { this.#moment = undefined; this.#wake(); }, MOMENT_MS);
+    return this.#size < MOST_KEPT;
   }
 
   #fail(thrown: unknown): void {
@@ -350,12 +373,13 @@ class Exchange {
   }
 
   /** All that is there: nothing comes between `ready` and this. */
-  take(length: number): Buffer[] {
-    const pieces = this.#pieces;
-    this.#pieces = [];
+  take(length: number): Part[] {
+    const parts = this.#parts;
+    this.#parts = [];
     this.#size -= length;
     if (this.#response?.isPaused()) this.#response.resume();
-    return pieces;
+    this.#intake?.resume(this);
+    return parts;
   }
 
   /** Gives it up, unless it has ended: then its connection can be used again. */
@@ -363,7 +387,9 @@ class Exchange {
     this.#over = true;
     clearTimeout(this.#limit);
     clearTimeout(this.#moment);
-    this.#pieces = [];
+    for (const { slab } of this.#parts) slab?.release();
+    this.#parts = [];
+    this.#intake?.end(this);
     if (this.#response?.complete) {
       this.#response.resume();
     } else {
