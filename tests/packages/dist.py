@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Builds what a release consists of into target/dist, tries each file by itself, and lists them with their sums.
+
+    tests/packages/dist.py                  everything
+    tests/packages/dist.py wheel-linux c    the parts whose names begin so
+    tests/packages/dist.py --parts          the names of the parts
+    tests/packages/dist.py --twice …        builds everything once more, in a clone in another folder, and compares every byte
+    tests/packages/dist.py --profile dev …  without optimizations, into target/dist-dev: to try what is here
+
+Files of other parts stay as they are. `tests/setup.sh dist` installs what is needed. The list is target/dist/manifest.json, and for
+people target/dist/MANIFEST.md: what was tried with each file, and what was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import archive
+import parts
+import toolchain
+import trials
+from parts import Part
+from toolchain import ROOT, Missing
+
+# The second build is here: another folder, of another length.
+CLONE = ROOT / "target" / "dist-twice" / "another-clone"
+
+
+def made(chosen: Sequence[Part], profile: str) -> dict[Part, list[Path]]:
+    """Builds the parts. What is missing for one of them is said before the first is built."""
+    for part in chosen:
+        if part.platform:
+            toolchain.require(part.platform)
+    files: dict[Part, list[Path]] = {}
+    for part in chosen:
+        begun = time.monotonic()
+        files[part] = list(part.build(profile))
+        print(f"built  {part.name} in {time.monotonic() - begun:.0f} s: {', '.join(path.name for path in files[part])}", flush=True)
+    return files
+
+
+def tried(files: dict[Part, list[Path]], profile: str) -> dict[str, dict[str, object]]:
+    """What the list says of each file. The emulator comes first: the others are tried with it."""
+    said: dict[str, dict[str, object]] = {}
+    for part, paths in sorted(files.items(), key=lambda item: not item[0].name.startswith("emulator")):
+        for path in paths:
+            result = trials.trial(part, path)
+            said[path.name] = {"profile": profile, "tested": result.tested, "not_tested": result.not_tested}
+            print(f"tried  {path.name}: {'; '.join(result.tested)}", *(f"       not tried: {text}" for text in result.not_tested), sep="\n", flush=True)
+    return said
+
+
+def clone() -> None:
+    """A clone of what is committed, with tools of its own."""
+    shutil.rmtree(CLONE.parent, ignore_errors=True)
+    CLONE.parent.mkdir(parents=True)
+    parts.run("git", "clone", "--quiet", "--shared", ROOT, CLONE)
+    parts.run("tests/setup.sh", "dist", cwd=CLONE)
+
+
+def committed() -> None:
+    """A clone has only what is committed."""
+    changed = parts.run("git", "status", "--porcelain")
+    if changed:
+        raise Missing(f"the second build is made from a clone: commit first what differs\n{changed.rstrip()}")
+
+
+def twice(chosen: Sequence[Part], profile: str, files: dict[Part, list[Path]], said: dict[str, dict[str, object]]) -> list[str]:
+    """Builds the parts in the clone; gives the names of the files that have other bytes there."""
+    clone()
+    env = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
+    command = [sys.executable, str(CLONE / "tests/packages/dist.py"), "--profile", profile, "--only-build", *(part.name for part in chosen)]
+    if subprocess.run(command, cwd=CLONE, env=env, check=False).returncode:
+        raise RuntimeError("the second build failed")
+    differ = []
+    for path in (path for paths in files.values() for path in paths):
+        second = CLONE / path.relative_to(ROOT)
+        if second.is_file() and second.read_bytes() == path.read_bytes():
+            tested = said[path.name]["tested"]
+            assert isinstance(tested, list)
+            tested.append("the same bytes from another folder")
+        else:
+            differ.append(path.name)
+    return differ
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Builds, tries and lists what a release consists of.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only the parts whose names begin so")
+    parser.add_argument("--parts", action="store_true", dest="names", help="lists the parts")
+    parser.add_argument("--profile", choices=tuple(parts.PROFILES), default="release")
+    parser.add_argument("--twice", action="store_true", help="builds once more, from a clone in another folder, and compares")
+    parser.add_argument("--only-build", action="store_true", help="tries nothing")
+    arguments = parser.parse_args()
+    if arguments.names:
+        print(*(part.name for part in parts.PARTS), sep="\n")
+        return 0
+    if arguments.profile != "release":
+        archive.DIST = archive.DIST.with_name(f"dist-{arguments.profile}")
+    try:
+        chosen = parts.chosen(arguments.parts)
+        if arguments.twice:
+            committed()
+        if not arguments.parts:
+            shutil.rmtree(archive.DIST, ignore_errors=True)
+        files = made(chosen, arguments.profile)
+        said = {} if arguments.only_build else tried(files, arguments.profile)
+        differ = twice(chosen, arguments.profile, files, said) if arguments.twice else []
+        archive.manifest(archive.DIST, said)
+    except (Missing, RuntimeError, trials.Failed, OSError, ValueError, subprocess.CalledProcessError) as error:
+        print(f"dist: {error}", file=sys.stderr)
+        print("dist: 0 passed, 1 failed")
+        return 1
+    print((archive.DIST / "MANIFEST.md").read_text(encoding="utf-8"))
+    for name in differ:
+        print(f"dist: {name} has other bytes when it is built in another folder", file=sys.stderr)
+    for name, row in said.items():
+        missing = row["not_tested"]
+        assert isinstance(missing, list)
+        print(*(f"not run: {name}: {text}" for text in missing), sep="\n", end="\n" if missing else "")
+    count = sum(map(len, files.values()))
+    print(f"dist: {count - len(differ)} passed, {len(differ)} failed")
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
