@@ -150,6 +150,7 @@ def npm(profile: str) -> Iterator[Path]:
     """For browsers, Node and the others."""
     if not shutil.which("node"):
         raise Missing("npm needs Node: run tests/setup.sh dist")
+    toolchain.fetched()
     run("node", ROOT / "bindings-wasm/scripts/build.mjs", env=toolchain.clean_environment())
     yield placed(ROOT / "target" / "npm" / f"junfeiai-{archive.version()}.tgz")
 
