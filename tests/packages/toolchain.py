@@ -27,7 +27,7 @@ DEBIAN = Path("/usr/bin")
 LIBRARY = Path("/usr/lib/rustlib/src/rust/library")
 
 
-class Missing(Exception):
+class Missing(RuntimeError):
     """A tool is missing; the text says how it is installed."""
 
 

@@ -28,7 +28,7 @@ KEY = "sk-test"
 SECONDS = 600
 
 
-class Failed(Exception):
+class Failed(RuntimeError):
     """A file of the release does not do what it should."""
 
 
@@ -234,9 +234,8 @@ def crate(path: Path, result: Trial) -> None:
     with tempfile.TemporaryDirectory() as work:
         folder = unpack(path, Path(work))
         env = dict(toolchain.clean_environment(), CARGO_TARGET_DIR=str(WORK / "crate-alone"))
-        shutil.copyfile(ROOT / "Cargo.lock", folder / "Cargo.lock")
-        run("cargo", "check", "--quiet", "--all-targets", cwd=folder, env=env)
-        said = run("cargo", "test", "--doc", cwd=folder, env=env)
+        run("cargo", "check", "--quiet", "--locked", "--all-targets", cwd=folder, env=env)
+        said = run("cargo", "test", "--locked", "--doc", cwd=folder, env=env)
         count = re.search(r"test result: ok\. (\d+) passed", said)
         if not count or count[1] == "0":
             raise Failed(f"{path.name}: none of its documentation was tested:\n{said}")
