@@ -151,7 +151,7 @@ environment() { # FOLDER LIST
         mv "$1/installed.tmp" "$1/installed.txt"
     fi
 }
-environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
+[[ ${1:-} == dist ]] || environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
 # Airflow, and what reads videos, are too large for every machine: make test-all tries their examples on them.
 if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"

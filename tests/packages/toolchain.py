@@ -137,7 +137,7 @@ def environment(platform: Platform, profile: str) -> dict[str, str]:
     env["CARGO"] = cargo
     env["PATH"] = os.pathsep.join(path)
     if profile == "dev":
-        env.update(CARGO_PROFILE_DEV_DEBUG="0", CARGO_PROFILE_DEV_STRIP="symbols")
+        env.update(CARGO_PROFILE_DEV_DEBUG="0", CARGO_PROFILE_DEV_STRIP="symbols", CARGO_INCREMENTAL="0")
     return env
 
 
