@@ -47,14 +47,14 @@ def made(chosen: Sequence[Part], profile: str) -> dict[Part, list[Path]]:
     return files
 
 
-def tried(files: dict[Part, list[Path]], profile: str, *, run: bool) -> dict[str, dict[str, Any]]:
+def tried(files: dict[Part, list[Path]], profile: str) -> dict[str, dict[str, Any]]:
     """What the list says of each file. The emulator comes first: the others are tried with it."""
     said: dict[str, dict[str, Any]] = {}
     for part, paths in sorted(files.items(), key=lambda item: not item[0].name.startswith("emulator")):
         for path in paths:
-            result = trials.trial(part, path) if run else trials.Trial()
+            result = trials.trial(part, path)
             said[path.name] = {"profile": profile, "tested": result.tested, "not_tested": result.not_tested}
-            print(f"tried  {path.name}: {'; '.join(result.tested) or 'nothing'}", *(f"       not tried: {text}" for text in result.not_tested), sep="\n", flush=True)
+            print(f"tried  {path.name}: {'; '.join(result.tested)}", *(f"       not tried: {text}" for text in result.not_tested), sep="\n", flush=True)
     return said
 
 
@@ -89,7 +89,7 @@ def twice(chosen: Sequence[Part], profile: str, files: dict[Part, list[Path]], s
     for path in (path for paths in files.values() for path in paths):
         second = CLONE / path.relative_to(ROOT)
         if second.is_file() and second.read_bytes() == path.read_bytes():
-            said[path.name]["tested"].append("the same bytes from another folder")
+            said.setdefault(path.name, {"profile": profile, "tested": [], "not_tested": []})["tested"].append("the same bytes from another folder")
         else:
             differ.append(path.name)
     return differ
@@ -115,7 +115,7 @@ def main() -> int:
         if not arguments.parts:
             shutil.rmtree(archive.DIST, ignore_errors=True)
         files = made(chosen, arguments.profile)
-        said = tried(files, arguments.profile, run=not arguments.only_build)
+        said = {} if arguments.only_build else tried(files, arguments.profile)
         differ = twice(chosen, arguments.profile, files, said) if arguments.twice else []
         archive.manifest(archive.DIST, said)
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
