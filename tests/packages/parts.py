@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -128,11 +129,11 @@ def program_archive(platform: Platform, program: Path, work: Path) -> Path:
 def c(platform: Platform) -> Callable[[str], Iterator[Path]]:
     def build(profile: str) -> Iterator[Path]:
         # Called by itself: `cargo run` would name itself as the cargo to build with.
-        tools = WORK / "tools"
-        run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features", "--target-dir", tools)
+        tools = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+        run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
         env = toolchain.environment(platform, profile)
         env["CARGO"], target = toolchain.cargo_of(platform, env)
-        yield archive.c(platform.target, [tools / "debug" / "xtask", "install-c", "--target", target, "--profile", PROFILES[profile]], env)
+        yield archive.c(platform.target, [tools / "xtask", "install-c", "--target", target, "--profile", PROFILES[profile]], env)
     return build
 
 

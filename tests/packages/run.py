@@ -446,6 +446,49 @@ def words_of_dist() -> Iterable[str]:
         toolchain.LIBRARY = had
 
 
+# In place of cargo: makes files of the names that a target's libraries have, and says what rustc says.
+BUILDER = """\
+#!{python}
+import os, pathlib, sys
+target = next(word.partition("=")[2] for word in sys.argv if word.startswith("--target="))
+folder = pathlib.Path(os.environ["CARGO_TARGET_DIR"], target.partition(".")[0], "release-c")
+folder.mkdir(parents=True)
+for name in {names!r}:
+    (folder / name).write_text(target)
+print("note: native-static-libs: -lpthread -lc -lpthread", file=sys.stderr)
+"""
+
+
+def installed(target: str, names: list[str], files: set[str], *, shared: bool) -> Iterable[str]:
+    """What is installed of the C library for a target that the compiler makes these files for."""
+    run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "xtask"
+    with tempfile.TemporaryDirectory() as work:
+        cargo, prefix = Path(work) / "cargo", Path(work) / "prefix"
+        cargo.write_text(BUILDER.format(python=sys.executable, names=names), encoding="utf-8")
+        cargo.chmod(0o755)
+        run(program, "install-c", "--target", target, "--prefix", prefix, CARGO=str(cargo), CARGO_TARGET_DIR=f"{work}/target")
+        found = {path.relative_to(prefix).as_posix() for folder in ("lib", "bin") for path in (prefix / folder).glob("*") if not path.is_dir()}
+        if found != files:
+            yield f"{sorted(found)}"
+        config = (prefix / "lib/cmake/junfeiai/junfeiaiConfig.cmake").read_text(encoding="utf-8")
+        if ("SHARED" in config) != shared or "add_library(junfeiai::static STATIC IMPORTED)" not in config:
+            yield config
+        package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
+        lines = "-ljunfeiai\nLibs.private: -lpthread -lc\n" if shared else "-ljunfeiai -lpthread -lc\nLibs.private:"
+        if lines not in package:
+            yield package
+
+
+def installs() -> Iterable[str]:
+    version = archive.version()
+    so = {f"lib/libjunfeiai.so{end}" for end in ("", f".{version}", "." + ".".join(version.split(".")[:2 if version.startswith("0.") else 1]))}
+    yield from installed("x86_64-unknown-linux-gnu.2.17", ["libjunfeiai_c.so", "libjunfeiai_c.a"], {"lib/libjunfeiai.a", *so}, shared=True)
+    yield from installed("x86_64-unknown-linux-musl", ["libjunfeiai_c.a"], {"lib/libjunfeiai.a"}, shared=False)
+    yield from installed("x86_64-pc-windows-gnu", ["junfeiai_c.dll", "libjunfeiai_c.dll.a", "libjunfeiai_c.a"],
+                         {"bin/junfeiai_c.dll", "lib/libjunfeiai.dll.a", "lib/libjunfeiai.a"}, shared=True)
+
+
 def no_folders() -> Iterable[str]:
     """What is compiled with the settings of a release names no folder of this machine, and without them it does."""
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
@@ -596,6 +639,7 @@ def main() -> int:
     report("the list of a release", lists())
     report("the wheel of a program is for every C library", programs_wheel())
     report("what make dist is told", words_of_dist())
+    report("the C library is installed as each platform makes it", installs())
     report("no folder of the machine is compiled into a release", no_folders())
     if (archive.DIST / "manifest.json").exists():
         report("the files in target/dist hold what they should and no more", release_folder())

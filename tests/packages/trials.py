@@ -24,6 +24,9 @@ from parts import Part, run, unpack
 from toolchain import ROOT, TOOLS, WORK, Platform
 
 KEY = "sk-test"
+# Programs for Windows run where the suite "windows" has set up Wine.
+WINE = Path("/usr/lib/wine/wine64")
+WINE_PREFIX = ROOT / "target" / "windows" / "wine"
 # Bounds a hang.
 SECONDS = 600
 
@@ -91,12 +94,12 @@ def emulator_program() -> Path:
 @contextlib.contextmanager
 def running(*command: str | Path) -> Iterator[str]:
     """An emulator that runs; gives where."""
-    process = subprocess.Popen([*map(str, command), "--api-key", KEY, "--time-scale", "600", "--quiet", "--exit-with-stdin"], text=True,
+    process = subprocess.Popen([*map(str, command), "--api-key", KEY, "--time-scale", "600", "--quiet", "--exit-with-stdin"], text=True, env=environment(""),
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdin and process.stdout
     try:
         line = process.stdout.readline()
-        match = re.match(r"listening on (http://\S+)$", line)
+        match = re.match(r"listening on (http://\S+)\s*$", line)
         if not match:
             raise Failed(f"{' '.join(map(str, command))} does not start: {line}{process.stdout.read()}")
         yield match[1]
@@ -129,7 +132,8 @@ def one_video(origin: str, saved: Path) -> None:
 
 def environment(origin: str) -> dict[str, str]:
     """What sends a program to an emulator."""
-    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
+    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1",
+                WINEPREFIX=str(WINE_PREFIX), WINEDEBUG="-all", DISPLAY="")
 
 
 def runs_here(platform: Platform) -> bool:
@@ -233,8 +237,8 @@ def crate(path: Path, result: Trial) -> None:
     """Its library, examples, tests and documentation compile without the repository."""
     with tempfile.TemporaryDirectory() as work:
         folder = unpack(path, Path(work))
-        env = dict(toolchain.clean_environment(), CARGO_TARGET_DIR=str(WORK / "crate-alone"))
-        run("cargo", "check", "--quiet", "--locked", "--all-targets", cwd=folder, env=env)
+        env = dict(toolchain.clean_environment(), CARGO_TARGET_DIR=str(WORK / "crate-alone"), CARGO_PROFILE_DEV_DEBUG="0", CARGO_INCREMENTAL="0")
+        run("cargo", "test", "--quiet", "--locked", "--no-run", "--lib", "--examples", cwd=folder, env=env)
         said = run("cargo", "test", "--locked", "--doc", cwd=folder, env=env)
         count = re.search(r"test result: ok\. (\d+) passed", said)
         if not count or count[1] == "0":
@@ -326,25 +330,36 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
             standard = "-std=c11" if language == "c" else "-std=c++17"
             run(*compiler, standard, *told["--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
             programs.append(program)
+        if platform.windows:
+            shutil.copy(folder / "bin" / "junfeiai_c.dll", work)
         what = "quick start in " + " and ".join(dict.fromkeys({"c": "C", "cpp": "C++"}[language] for language, _, _ in ways))
         kinds = " and ".join(dict.fromkeys(linked for _, _, linked in ways))
         started = runner(platform)
         if started is None:
             result.tested.append(f"{what} links, {kinds}")
-            result.not_tested.append("running it: no such machine and no emulation of it here")
+            result.not_tested.append(NOT_RUN[platform.windows])
             return
         for program in programs:
             with running(emulator_program()) as origin:
                 saved = Path(work) / f"{program.stem}.mp4"
                 run(*started, program, saved, env=environment(origin))
                 one_video(origin, saved)
-        result.tested.append(f"{what} creates and saves a video, {kinds}" + (" (qemu)" if started else ""))
+        result.tested.append(f"{what} creates and saves a video, {kinds}{by(started)}")
+
+
+NOT_RUN = ["running it: no such processor and no qemu-user are here", "running it: neither Windows nor the Wine of the suite windows is here"]
+
+
+def by(started: list[str | Path]) -> str:
+    return f" ({'Wine' if started[0] == WINE else Path(started[0]).name})" if started else ""
 
 
 def runner(platform: Platform) -> list[str | Path] | None:
     """What a program of a platform is started with; None: it cannot be."""
     if runs_here(platform):
         return []
+    if platform.windows:
+        return [WINE] if WINE.exists() and (WINE_PREFIX / "drive_c/windows/system32/bcryptprimitives.dll").exists() else None
     emulation = qemu(platform)
     if not emulation:
         return None
@@ -368,11 +383,11 @@ def program(platform: Platform, kind: str, path: Path, result: Trial) -> None:
             result.tested.append("needs no library")
         started = runner(platform)
         if started is None:
-            result.not_tested.append("running it: no such machine and no emulation of it here")
+            result.not_tested.append(NOT_RUN[platform.windows])
         else:
             with running(*started, found[0]) as origin:
                 asked(origin, "stats")
-            result.tested.append("starts and answers" + (" (qemu)" if started else ""))
+            result.tested.append(f"starts and answers{by(started)}")
         if kind == "program wheel":
             installable(platform, path, runs_here(platform), result)
 
