@@ -34,25 +34,35 @@ from toolchain import ROOT, Missing
 CLONE = ROOT / "target" / "dist-twice" / "another-clone"
 
 
-def made(chosen: Sequence[Part], profile: str) -> dict[Part, list[Path]]:
-    """Builds the parts. What is missing for one of them is said before the first is built."""
-    for part in chosen:
-        if part.platform:
-            toolchain.require(part.platform)
+# What went wrong with a part, or with one of its files.
+Failures = list[str]
+ERRORS = (RuntimeError, OSError, ValueError, subprocess.CalledProcessError)
+
+
+def made(chosen: Sequence[Part], profile: str, failures: Failures) -> dict[Part, list[Path]]:
+    """Builds the parts; those that cannot be built do not keep the others from it."""
     files: dict[Part, list[Path]] = {}
     for part in chosen:
         begun = time.monotonic()
-        files[part] = list(part.build(profile))
+        try:
+            files[part] = list(part.build(profile))
+        except ERRORS as error:
+            failures.append(f"{part.name} cannot be built: {error}")
+            continue
         print(f"built  {part.name} in {time.monotonic() - begun:.0f} s: {', '.join(path.name for path in files[part])}", flush=True)
     return files
 
 
-def tried(files: dict[Part, list[Path]], profile: str) -> dict[str, dict[str, Any]]:
+def tried(files: dict[Part, list[Path]], profile: str, failures: Failures) -> dict[str, dict[str, Any]]:
     """What the list says of each file. The emulator comes first: the others are tried with it."""
     said: dict[str, dict[str, Any]] = {}
     for part, paths in sorted(files.items(), key=lambda item: not item[0].name.startswith("emulator")):
         for path in paths:
-            result = trials.trial(part, path)
+            try:
+                result = trials.trial(part, path)
+            except ERRORS as error:
+                failures.append(str(error))
+                result = trials.Trial(not_tested=[f"it failed: {str(error).splitlines()[0]}"])
             said[path.name] = {"profile": profile, "tested": result.tested, "not_tested": result.not_tested}
             print(f"tried  {path.name}: {'; '.join(result.tested)}", *(f"       not tried: {text}" for text in result.not_tested), sep="\n", flush=True)
     return said
@@ -78,21 +88,18 @@ def committed() -> None:
         raise Missing(f"the second build is made from a clone: commit first what differs\n{changed.rstrip()}")
 
 
-def twice(chosen: Sequence[Part], profile: str, files: dict[Part, list[Path]], said: dict[str, dict[str, Any]]) -> list[str]:
-    """Builds the parts in the clone; gives the names of the files that have other bytes there."""
+def twice(chosen: Sequence[Part], profile: str, files: dict[Part, list[Path]], said: dict[str, dict[str, Any]], failures: Failures) -> None:
+    """Builds the parts in the clone, and compares every byte."""
     clone()
     env = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
     command = [sys.executable, str(CLONE / "tests/packages/dist.py"), "--profile", profile, "--only-build", *(part.name for part in chosen)]
-    if subprocess.run(command, cwd=CLONE, env=env, check=False).returncode:
-        raise RuntimeError("the second build failed")
-    differ = []
+    subprocess.run(command, cwd=CLONE, env=env, check=False)
     for path in (path for paths in files.values() for path in paths):
         second = CLONE / path.relative_to(ROOT)
         if second.is_file() and second.read_bytes() == path.read_bytes():
             said.setdefault(path.name, {"profile": profile, "tested": [], "not_tested": []})["tested"].append("the same bytes from another folder")
         else:
-            differ.append(path.name)
-    return differ
+            failures.append(f"{path.name} has other bytes when it is built in another folder, or cannot be built there")
 
 
 def main() -> int:
@@ -108,29 +115,35 @@ def main() -> int:
         return 0
     if arguments.profile != "release":
         archive.DIST = archive.DIST.with_name(f"dist-{arguments.profile}")
+    failures: Failures = []
     try:
         chosen = parts.chosen(arguments.parts)
+        # What is missing is said before anything is built or removed.
+        for part in chosen:
+            if part.platform:
+                toolchain.require(part.platform)
         if arguments.twice:
             committed()
         if not arguments.parts:
             shutil.rmtree(archive.DIST, ignore_errors=True)
-        files = made(chosen, arguments.profile)
-        said = {} if arguments.only_build else tried(files, arguments.profile)
-        differ = twice(chosen, arguments.profile, files, said) if arguments.twice else []
-        archive.manifest(archive.DIST, said)
-    except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
+        files = made(chosen, arguments.profile, failures)
+        said = {} if arguments.only_build else tried(files, arguments.profile, failures)
+        if arguments.twice:
+            twice(chosen, arguments.profile, files, said, failures)
+        if files:
+            archive.manifest(archive.DIST, said)
+            print((archive.DIST / "MANIFEST.md").read_text(encoding="utf-8"))
+    except ERRORS as error:
         print(f"dist: {error}", file=sys.stderr)
         print("dist: 0 passed, 1 failed")
         return 1
-    print((archive.DIST / "MANIFEST.md").read_text(encoding="utf-8"))
-    for name in differ:
-        print(f"dist: {name} has other bytes when it is built in another folder", file=sys.stderr)
+    for failure in failures:
+        print(f"FAILED {failure}", flush=True)
     for name, row in said.items():
         for text in row["not_tested"]:
             print(f"not run: {name}: {text}")
-    count = sum(map(len, files.values()))
-    print(f"dist: {count - len(differ)} passed, {len(differ)} failed")
-    return 1 if differ else 0
+    print(f"dist: {max(sum(map(len, files.values())) - len(failures), 0)} passed, {len(failures)} failed")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
