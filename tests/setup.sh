@@ -69,9 +69,8 @@ if [[ ${1:-} == dist ]]; then
     have git || need+=(git)
     have g++ || need+=(g++)
     have pkg-config || need+=(pkg-config)
-    have x86_64-w64-mingw32-gcc || need+=(gcc-mingw-w64-x86-64)
     # For each platform the library of rustup, or else Debian's compiler with the library's source.
-    platforms="x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-pc-windows-gnu"
+    platforms="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl"
     for platform in $platforms; do
         if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx "$platform"; }; then
             [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc && -x /usr/bin/cargo ]] || need+=(rustc-web cargo-web rust-web-src)
@@ -79,10 +78,6 @@ if [[ ${1:-} == dist ]]; then
             break
         fi
     done
-    # Where these are missing, the list of the release says what was not tried.
-    have x86_64-w64-mingw32-g++-posix || want+=(g++-mingw-w64-x86-64-posix)
-    have qemu-aarch64 || want+=(qemu-user)
-    have aarch64-linux-gnu-gcc || want+=("gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
 fi
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then
     have node || need+=(nodejs)

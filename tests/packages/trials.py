@@ -24,9 +24,7 @@ from parts import Part, run, unpack
 from toolchain import ROOT, TOOLS, WORK, Platform
 
 KEY = "sk-test"
-# Programs for Windows run where the suite "windows" has set up Wine.
-WINE = Path("/usr/lib/wine/wine64")
-WINE_PREFIX = ROOT / "target" / "windows" / "wine"
+NOT_RUN = "running it: no machine of this kind is here"
 # Bounds a hang.
 SECONDS = 600
 
@@ -132,17 +130,11 @@ def one_video(origin: str, saved: Path) -> None:
 
 def environment(origin: str) -> dict[str, str]:
     """What sends a program to an emulator."""
-    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1",
-                WINEPREFIX=str(WINE_PREFIX), WINEDEBUG="-all", DISPLAY="")
+    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
 
 
 def runs_here(platform: Platform) -> bool:
-    return sys.platform == "linux" and not platform.windows and platform.target.split("-")[0] == machine.machine()
-
-
-def qemu(platform: Platform) -> str | None:
-    """What runs programs of another processor."""
-    return None if platform.windows else shutil.which(f"qemu-{platform.target.split('-')[0]}")
+    return sys.platform == "linux" and platform.target.split("-")[0] == machine.machine()
 
 
 # Python.
@@ -161,16 +153,11 @@ with Client(poll_interval=0.05) as client:
 def wheel(platform: Platform, path: Path, result: Trial) -> None:
     run(TOOLS / "abi3audit", "--strict", path)
     result.tested.append("stable ABI (abi3audit)")
-    if not platform.windows:
-        said = run(TOOLS / "auditwheel", "show", path)
-        if platform.wheel not in said.replace("\n", " "):
-            raise Failed(f"{path.name}: auditwheel does not say {platform.wheel}:\n{said}")
-        result.tested.append("symbols of the C library (auditwheel)")
-    if platform.windows:
-        result.not_tested.append("running it: no Windows is here")
-    elif platform.musl:
-        result.not_tested.append("running it: no CPython for musl is here")
-    elif runs_here(platform):
+    said = run(TOOLS / "auditwheel", "show", path)
+    if platform.wheel not in said.replace("\n", " "):
+        raise Failed(f"{path.name}: auditwheel does not say {platform.wheel}:\n{said}")
+    result.tested.append("symbols of the C library (auditwheel)")
+    if runs_here(platform):
         with tempfile.TemporaryDirectory() as work:
             run(sys.executable, "-m", "venv", work)
             python = Path(work) / "bin" / "python"
@@ -178,56 +165,16 @@ def wheel(platform: Platform, path: Path, result: Trial) -> None:
             generate([python, "-I"], Path(work).resolve())
             run(Path(work) / "bin" / "junfeiai", "--version")
         result.tested.append(f"a video created and saved, CPython {machine.python_version()}")
-    elif (interpreter := foreign_python(platform)) is None:
-        result.not_tested.append(f"running it: no {platform.target.split('-')[0]} and no emulation of it here (qemu-user, apt-get)")
     else:
-        with tempfile.TemporaryDirectory() as work:
-            site = Path(work).resolve() / "site"
-            site.mkdir()
-            shutil.unpack_archive(path, site, "zip")
-            generate([*interpreter, "-s"], site, PYTHONPATH=str(site))
-        result.tested.append("a video created and saved, CPython 3.11 under qemu")
+        result.not_tested.append(NOT_RUN)
 
 
-def generate(python: list[str | Path], prefix: Path, **env: str) -> None:
+def generate(python: list[str | Path], prefix: Path) -> None:
     with tempfile.TemporaryDirectory() as work, running(emulator_program()) as origin:
         script, saved = Path(work) / "generate.py", Path(work) / "ball.mp4"
         script.write_text(PYTHON, encoding="utf-8")
-        run(*python, script, saved, prefix, env={**environment(origin), **env})
+        run(*python, script, saved, prefix, env=environment(origin))
         one_video(origin, saved)
-
-
-# Debian's names of a Python and what it is linked with.
-FOREIGN = ["python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "zlib1g", "libexpat1", "libssl3", "libffi8", "libgcc-s1",
-           "libbz2-1.0", "liblzma5", "libuuid1", "libsqlite3-0"]
-
-
-@functools.cache
-def foreign_python(platform: Platform) -> tuple[str | Path, ...] | None:
-    """A Python of another processor, unpacked beside the machine's own packages, and how it is run."""
-    emulation = qemu(platform)
-    if not emulation or not shutil.which("apt-get") or not shutil.which("dpkg"):
-        return None
-    debian = {"aarch64": "arm64"}[platform.target.split("-")[0]]
-    place = WORK / f"python-{debian}"
-    program = place / "root" / "usr" / "bin" / "python3.11"
-    if not program.exists():
-        shutil.rmtree(place, ignore_errors=True)
-        for folder in ("lists/partial", "archives/partial", "root", "debs"):
-            (place / folder).mkdir(parents=True)
-        (place / "status").write_text("")
-        options = ["APT::Sandbox::User=root", f"APT::Architecture={debian}", f"APT::Architectures::={debian}", f"Dir::State::lists={place}/lists",
-                   f"Dir::State::status={place}/status", f"Dir::Cache::archives={place}/archives", "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
-        words = [word for option in options for word in ("-o", option)]
-        try:
-            run("apt-get", *words, "-q", "update")
-            run("apt-get", *words, "-q", "download", *FOREIGN, cwd=place / "debs")
-            for package in sorted((place / "debs").glob("*.deb")):
-                run("dpkg", "-x", package, place / "root")
-        except RuntimeError as error:
-            print(f"dist: no Python for {debian}: {str(error).splitlines()[-1]}", flush=True)
-            return None
-    return emulation, "-L", place / "root", program
 
 
 # The Rust registry's.
@@ -297,11 +244,8 @@ def compilers(platform: Platform) -> tuple[list[str], list[str]] | None:
         zig = str(TOOLS / "python-zig")
         target = f"{platform.target.split('-')[0]}-linux-musl"
         return [zig, "cc", "-target", target], [zig, "c++", "-target", target]
-    prefix = {"windows-x86_64": "x86_64-w64-mingw32-", "linux-aarch64": "" if runs_here(platform) else "aarch64-linux-gnu-",
-              "linux-x86_64": "" if runs_here(platform) else "x86_64-linux-gnu-"}[platform.name]
-    # On Windows the other kind of mingw has no std::mutex.
-    cxx = "g++-posix" if platform.windows and shutil.which(f"{prefix}g++-posix") else "g++"
-    found = [[f"{prefix}gcc"], [f"{prefix}{cxx}"]]
+    prefix = "" if runs_here(platform) else f"{platform.target.split('-')[0]}-linux-gnu-"
+    found = [[f"{prefix}gcc"], [f"{prefix}g++"]]
     return (found[0], found[1] if shutil.which(found[1][0]) else []) if shutil.which(found[0][0]) else None
 
 
@@ -321,50 +265,27 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
             result.not_tested.append(f"C++: no compiler for {platform.target} is here")
         programs = []
         for language, compiler, linked in ways:
-            program = Path(work) / f"quickstart-{language}-{linked}{'.exe' if platform.windows else ''}"
+            program = Path(work) / f"quickstart-{language}-{linked}"
             if linked == "shared":
-                words = [*told["--libs"], *(() if platform.windows else (f"-Wl,-rpath,{folder / 'lib'}",))]
+                words = [*told["--libs"], f"-Wl,-rpath,{folder / 'lib'}"]
             else:
                 static = [word for word in told["--static --libs"] if word != "-ljunfeiai"]
-                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl or platform.windows else [])]
+                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl else [])]
             standard = "-std=c11" if language == "c" else "-std=c++17"
             run(*compiler, standard, *told["--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
             programs.append(program)
-        if platform.windows:
-            shutil.copy(folder / "bin" / "junfeiai_c.dll", work)
         what = "quick start in " + " and ".join(dict.fromkeys({"c": "C", "cpp": "C++"}[language] for language, _, _ in ways))
         kinds = " and ".join(dict.fromkeys(linked for _, _, linked in ways))
-        started = runner(platform)
-        if started is None:
+        if not runs_here(platform):
             result.tested.append(f"{what} links, {kinds}")
-            result.not_tested.append(NOT_RUN[platform.windows])
+            result.not_tested.append(NOT_RUN)
             return
         for program in programs:
             with running(emulator_program()) as origin:
                 saved = Path(work) / f"{program.stem}.mp4"
-                run(*started, program, saved, env=environment(origin))
+                run(program, saved, env=environment(origin))
                 one_video(origin, saved)
-        result.tested.append(f"{what} creates and saves a video, {kinds}{by(started)}")
-
-
-NOT_RUN = ["running it: no such processor and no qemu-user are here", "running it: neither Windows nor the Wine of the suite windows is here"]
-
-
-def by(started: list[str | Path]) -> str:
-    return f" ({'Wine' if started[0] == WINE else Path(started[0]).name})" if started else ""
-
-
-def runner(platform: Platform) -> list[str | Path] | None:
-    """What a program of a platform is started with; None: it cannot be."""
-    if runs_here(platform):
-        return []
-    if platform.windows:
-        return [WINE] if WINE.exists() and (WINE_PREFIX / "drive_c/windows/system32/bcryptprimitives.dll").exists() else None
-    emulation = qemu(platform)
-    if not emulation:
-        return None
-    sysroot = Path(f"/usr/{platform.target.split('-')[0]}-linux-gnu")
-    return [emulation] if platform.musl else [emulation, "-L", sysroot] if sysroot.is_dir() else None
+        result.tested.append(f"{what} creates and saves a video, {kinds}")
 
 
 # The emulator's own files.
@@ -373,21 +294,19 @@ def runner(platform: Platform) -> list[str | Path] | None:
 def program(platform: Platform, kind: str, path: Path, result: Trial) -> None:
     with tempfile.TemporaryDirectory() as work:
         unpack(path, Path(work))
-        found = [one for one in Path(work).rglob("junfeiai-emulator*") if one.is_file() and one.name in ("junfeiai-emulator", "junfeiai-emulator.exe")]
+        found = [one for one in Path(work).rglob("junfeiai-emulator") if one.is_file()]
         if len(found) != 1:
             raise Failed(f"{path.name}: {len(found)} programs are in it")
         found[0].chmod(0o755)
-        if not platform.windows:
-            if needed := libraries(found[0]):
-                raise Failed(f"{path.name}: it needs {', '.join(needed)}")
-            result.tested.append("needs no library")
-        started = runner(platform)
-        if started is None:
-            result.not_tested.append(NOT_RUN[platform.windows])
-        else:
-            with running(*started, found[0]) as origin:
+        if needed := libraries(found[0]):
+            raise Failed(f"{path.name}: it needs {', '.join(needed)}")
+        result.tested.append("needs no library")
+        if runs_here(platform):
+            with running(found[0]) as origin:
                 asked(origin, "stats")
-            result.tested.append(f"starts and answers{by(started)}")
+            result.tested.append("starts and answers")
+        else:
+            result.not_tested.append(NOT_RUN)
         if kind == "program wheel":
             installable(platform, path, runs_here(platform), result)
 
