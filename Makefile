@@ -1,6 +1,6 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test test-all flaky conformance wheel npm web options header install-c bench soak fuzz coverage setup bump version licences \
+.PHONY: demo test test-all flaky conformance wheel dist npm web options header install-c bench soak fuzz coverage setup bump version licences \
 	repository check-wheels semver api deny clean testkit docs
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
@@ -26,6 +26,10 @@ conformance: ## every scenario on every binding, as a matrix (BINDING=c,node SCE
 wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 	@target/venv/bin/maturin build --release --locked --quiet -m bindings-python/Cargo.toml --out target/wheels
 	@ls -l target/wheels/*.whl
+
+dist: ## what a release consists of, as far as it is built on Linux x86_64, tried and listed: target/dist (PARTS="wheel c-musl", PROFILE=dev, TWICE=1)
+	@tests/setup.sh dist
+	@python3 tests/packages/dist.py $(if $(PROFILE),--profile $(PROFILE)) $(if $(TWICE),--twice) $(PARTS)
 
 bench: ## measures us beside our peers in one run and writes tests/bench/RESULTS.md (PARTS=download for one part)
 	@tests/setup.sh bench
@@ -89,7 +93,7 @@ repository: ## before packages are published: REPOSITORY=https://… REF=v0.2.0 
 
 check-wheels: ## what PyPI and every CPython ask of the wheels in target/dist
 	@twine check --strict target/dist/*.whl target/dist/junfeiai-[0-9]*.tar.gz
-	@abi3audit --strict target/dist/*.whl
+	@abi3audit --strict target/dist/junfeiai-*.whl
 
 # Both compare with the newest release before this commit; there is nothing to compare the first one with.
 BEFORE = $(shell git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)

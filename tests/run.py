@@ -34,7 +34,7 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 SUITE_SECONDS = 2400
 
 # Run by `make test-all`, or when they are named: they install gigabytes.
-LARGE = {"engines", "site", "windows"}
+LARGE = {"dist", "engines", "site", "windows"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -82,7 +82,9 @@ def suites():
         "core": [*cargo, "-p", "junfeiai", "--features", "postgres,redis", "--lib", *programs],
         # A program that starts the servers which it needs.
         "stores": [*cargo[:3], "-p", "junfeiai", "--features", "postgres,redis", "--test", "stores"],
-        "core-docs": [*cargo, "-p", "junfeiai", "--features", "postgres,redis", "--doc"],
+        # With the documents of the repository, which the published package does not have.
+        "core-docs": [*cargo, "-p", "junfeiai", "--features", "postgres,redis", "--doc",
+                      "--config", 'build.rustdocflags = ["--cfg", "junfeiai_repository"]'],
         "emulator": [*cargo, "-p", "junfeiai-emulator"],
         "c": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py"],
         "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
@@ -106,6 +108,8 @@ def suites():
         "security": [sys.executable, "tests/security/run.py"],
         # Behind those that build what it looks into.
         "packages": [sys.executable, "tests/packages/run.py"],
+        # What a release consists of, without optimizations.
+        "dist": ["bash", "-c", "tests/setup.sh dist && python3 tests/packages/dist.py --profile dev"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

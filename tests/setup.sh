@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a machine ready for make demo; with the word `test`, `npm`, `bench` or `docs` for that as well. Idempotent; quick when all
+# Makes a machine ready for make demo; with the word `test`, `npm`, `bench`, `docs` or `dist` for that as well. Idempotent; quick when all
 # is there. What is interrupted half-way does not count as installed.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
@@ -65,7 +65,21 @@ if [[ ${1:-} == docs ]]; then
     have chromium || want+=(chromium)
 fi
 rustup_hint=
-if [[ ${1:-} == test || ${1:-} == npm ]]; then
+if [[ ${1:-} == dist ]]; then
+    have git || need+=(git)
+    have g++ || need+=(g++)
+    have pkg-config || need+=(pkg-config)
+    # For each platform the library of rustup, or else Debian's compiler with the library's source.
+    platforms="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl"
+    for platform in $platforms; do
+        if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx "$platform"; }; then
+            [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc && -x /usr/bin/cargo ]] || need+=(rustc-web cargo-web rust-web-src)
+            ! have rustup || rustup_hint=" (in place of rustc-web, cargo-web and rust-web-src: rustup target add $platforms)"
+            break
+        fi
+    done
+fi
+if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then
     have node || need+=(nodejs)
     have npm || need+=(npm)
     # The library for wasm32: rustup's where it is, else Debian's compiler with the library's source.
@@ -116,7 +130,7 @@ fi
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "Python 3.10 or newer is needed, this is $(python3 --version); put a newer python3 first in PATH"
-if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == docs ]]; then
+if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == docs || ${1:-} == dist ]]; then
     node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)' ||
         fail "Node 20.11 or newer is needed, this is $(node --version); put a newer one first in PATH (nodejs.org)"
 fi
@@ -132,7 +146,7 @@ environment() { # FOLDER LIST
         mv "$1/installed.tmp" "$1/installed.txt"
     fi
 }
-environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
+[[ ${1:-} == dist ]] || environment "$top/target/venv" "$top/bindings-python/requirements-dev.txt"
 # Airflow, and what reads videos, are too large for every machine: make test-all tries their examples on them.
 if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"
@@ -162,7 +176,8 @@ node_tools() { # FOLDER
         mv "$mark.tmp" "$mark"
     fi
 }
-if [[ ${1:-} == test || ${1:-} == npm ]]; then node_tools "$top/bindings-wasm"; fi
+if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then node_tools "$top/bindings-wasm"; fi
+if [[ ${1:-} == dist ]]; then environment "$top/target/venv-dist" "$top/tests/packages/requirements-dist.txt"; fi
 if [[ ${1:-} == docs ]]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "the pages need Python 3.11 or newer, this is $(python3 --version); put a newer python3 first in PATH"

@@ -48,7 +48,10 @@ function compile(features) {
   const args = ["build", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", ...features, "--target", TARGET];
   // The paths of this machine stay out of it.
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
-  const flags = [process.env.RUSTFLAGS, `--remap-path-prefix=${root}=junfeiai`, `--remap-path-prefix=${join(home, "registry/src")}=crates`];
+  // Below `src` is a folder with the registry's name, where anything was fetched before.
+  const sources = join(home, "registry/src");
+  const registries = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
+  const flags = [process.env.RUSTFLAGS, `--remap-path-prefix=${root}=junfeiai`, ...[sources, ...registries].map((path) => `--remap-path-prefix=${path}=crates`)];
   const env = { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: flags.filter(Boolean).join(" ") };
   const hasTarget = output("rustup", ["target", "list", "--installed"]).split("\n").includes(TARGET);
   if (hasTarget) {

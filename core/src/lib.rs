@@ -138,8 +138,10 @@ pub use video::fetch::MemorySink;
 pub use video::range_response::RangeResponse;
 pub use video::reader::VideoReader;
 
-/// The code of the documents, compiled by the documentation tests. Translations have the same blocks: tests/docs/run.py.
-#[cfg(doctest)]
+/// The code of the documents, compiled by the documentation tests of the repository: the suite `core-docs` sets this name. The
+/// published package has neither the README above this folder nor the emulator. Translations have the same blocks:
+/// tests/docs/run.py.
+#[cfg(all(doctest, junfeiai_repository))]
 mod documents {
     #[doc = include_str!("../README.md")]
     struct Guide;

@@ -3,7 +3,7 @@
 
     tests/packages/contents.py [--public] FILE ...
 
-A wheel, an sdist, an npm tarball, a crate or an archive of the C library. With --public the guides that a registry shows
+A wheel, an sdist, an npm tarball, a crate, an archive of the C library, or a wheel, an npm tarball or an archive of the emulator. With --public the guides that a registry shows
 must name whole addresses, since the files beside them are not shown there (`xtask repository` writes them).
 """
 
@@ -25,7 +25,7 @@ OWN = ("LICENSE-APACHE", "LICENSE-MIT")
 THIRD = "THIRD-PARTY-LICENSES.txt"
 
 # What a compiler leaves of the machine in what it makes. Documents and tests may name such folders as examples.
-MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\|cargo/registry/src|\.rustup/toolchains")
+MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\|cargo/registry/src|\.rustup/toolchains|/(?:index\.crates\.io|github\.com)-[0-9a-f]{16}")
 COMPILED = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib|a|lib|exe|wasm|js|cjs|mjs|json)$")
 LEFTOVERS = re.compile(r"(?:^|/)__pycache__(?:/|$)|\.py[co]$|\.part$|(?:^|/)(?:\.DS_Store|\.git|node_modules|target)(?:/|$)")
 
@@ -56,20 +56,24 @@ class Package:
 
     def _kind(self) -> str:
         if self.name.endswith(".whl"):
-            return "wheel"
+            return "program wheel" if any(re.search(r"\.data/scripts/junfeiai-emulator(?:\.exe)?$", name) for name in self.files) else "wheel"
         if self.name.endswith(".crate"):
             return "crate"
         if any(name.count("/") == 1 and name.endswith("/PKG-INFO") for name in self.files):
             return "sdist"
         if "package/package.json" in self.files:
-            return "npm"
+            return "program npm" if any(name.startswith("package/bin/junfeiai-emulator") for name in self.files) else "npm"
+        if any(re.fullmatch(r"[^/]+/junfeiai-emulator(?:\.exe)?", name) for name in self.files):
+            return "program"
         if any(name.endswith("/include/junfeiai.h") for name in self.files):
             return "c"
-        raise ValueError(f"{self.name}: neither a wheel, an sdist, an npm tarball, a crate nor an archive of the C library")
+        raise ValueError(f"{self.name}: neither a wheel, an sdist, an npm tarball, a crate nor an archive of the C library or of the emulator")
 
     def version(self) -> str:
         """As the package itself says it."""
-        if self.kind == "npm":
+        if self.kind == "program":
+            return found(r"^junfeiai-emulator-(\d+\.\d+\.\d+)-", self.name)
+        if self.kind in ("npm", "program npm"):
             return str(json.loads(self.files["package/package.json"])["version"])
         if self.kind == "crate":
             return found(r'^version = "([^"]+)"$', self.text(self.only("/Cargo.toml", 1)))
@@ -79,7 +83,7 @@ class Package:
 
     def metadata(self) -> str:
         """The file that PyPI reads."""
-        return self.only(".dist-info/METADATA", 1) if self.kind == "wheel" else self.only("/PKG-INFO", 1)
+        return self.only(".dist-info/METADATA", 1) if self.kind in ("wheel", "program wheel") else self.only("/PKG-INFO", 1)
 
     def only(self, ending: str, depth: int) -> str:
         names = [name for name in self.files if name.endswith(ending) and name.count("/") == depth]
@@ -92,22 +96,25 @@ class Package:
 
     def licences(self) -> list[str]:
         """Where the licences have to be."""
-        if self.kind == "wheel":
+        if self.kind in ("wheel", "program wheel"):
             folder = f"{posixpath.dirname(self.metadata())}/licenses"
-        elif self.kind == "npm":
+        elif self.kind in ("npm", "program npm"):
             folder = "package"
         elif self.kind == "c":
             folder = f"{next(iter(self.files)).split('/')[0]}/share/licenses/junfeiai"
         else:
             folder = next(iter(self.files)).split("/")[0]
-        # A crate is source alone: nothing of others is in it.
-        return [f"{folder}/{name}" for name in (*OWN, *(() if self.kind == "crate" else (THIRD,)))]
+        return [f"{folder}/{name}" for name in (*OWN, *((THIRD,) if self.linked() else ()))]
+
+    def linked(self) -> bool:
+        """Whether code of others is in it: not in sources alone, such as a crate, or the emulator's JavaScript."""
+        return self.kind != "crate" and "package/bin.mjs" not in self.files
 
     def guides(self) -> dict[str, str]:
         """The documents that a registry shows, by their place."""
-        if self.kind in ("wheel", "sdist"):
+        if self.kind in ("wheel", "program wheel", "sdist"):
             return {self.metadata(): self.text(self.metadata())}
-        if self.kind == "c":
+        if self.kind in ("c", "program", "program npm"):
             return {}
         return {name: self.text(name) for name in self.files if re.fullmatch(r"[^/]+/README[\w.-]*\.md", name)}
 
@@ -158,11 +165,11 @@ def problems(path: Path, *, public: bool = False) -> list[str]:
             wrong.append(f"{name} is missing")
         elif posixpath.basename(name) in OWN and package.files[name] != (ROOT / posixpath.basename(name)).read_bytes():
             wrong.append(f"{name} is not the licence of the project")
-    if package.kind in ("wheel", "sdist"):
+    if package.kind in ("wheel", "program wheel", "sdist"):
         told = re.findall(r"^License-File: (.+)$", package.text(package.metadata()), re.M)
         wrong += [f"the metadata does not name {name}" for name in (*OWN, THIRD) if name not in told]
     guides = package.guides()
-    if not guides and package.kind != "c":
+    if not guides and package.kind not in ("c", "program", "program npm"):
         wrong.append("no README is in it")
     for name, text in guides.items():
         for link in relative_links(text):
@@ -171,7 +178,7 @@ def problems(path: Path, *, public: bool = False) -> list[str]:
             # PyPI and the Rust registry show the document alone; npm shows a package's files.
             if public and package.kind != "npm":
                 wrong.append(f"{posixpath.basename(name)}: {link} is no whole address")
-            elif not there and package.kind == "npm":
+            elif not there and package.kind == "npm" and package.linked():
                 wrong.append(f"{posixpath.basename(name)}: {link} leads nowhere")
     return wrong + of_its_kind(package)
 
@@ -190,12 +197,23 @@ def of_its_kind(package: Package) -> list[str]:
     if package.kind == "crate":
         sources = {name: body.decode() for name, body in names.items() if name.endswith(".rs")}
         return [f"{name} uses the emulator, which comes with no crate" for name, text in sources.items() if "junfeiai_emulator" in text]
-    if package.kind == "npm":
+    if package.kind == "program wheel":
+        wrong = [] if re.fullmatch(r"junfeiai_emulator-[\d.]+-py3-none-\w+(?:\.\w+)*\.whl", package.name) else ["its name is not that of a wheel with a program"]
+        told = sorted(re.findall(r"^Tag: py3-none-(.+)$", package.text(package.only(".dist-info/WHEEL", 1)), re.M))
+        if told != sorted(package.name[:-len(".whl")].split("-")[-1].split(".")):
+            wrong.append(f"its name says other platforms than its file WHEEL: {', '.join(told)}")
+        return wrong + [f"{name} is missing" for name in ("junfeiai_emulator/py.typed", "junfeiai_emulator/pytest_plugin.py") if name not in names]
+    if package.kind == "program":
+        return [f"{name} is missing" for name in ("README.md", THIRD) if not any(file.endswith(f"/{name}") for file in names)]
+    if package.kind in ("npm", "program npm"):
         manifest = json.loads(names["package/package.json"])
         scripts = [name for name in manifest.get("scripts", {}) if "install" in name or name == "prepare"]
         return [f"{name} runs on the user's machine" for name in scripts]
     headers = [name for name in ("include/junfeiai.hpp", "lib/pkgconfig/junfeiai.pc", "lib/cmake/junfeiai/junfeiaiConfig.cmake")
                if not any(file.endswith(f"/{name}") for file in names)]
+    if "-musl." in package.name:
+        # One file with its C library: nothing is loaded when it runs.
+        return [f"{name} is missing" for name in headers] + ([] if any(file.endswith(".a") for file in names) else ["the static library is missing"])
     libraries = [kind for kind, pattern in {"shared": r"\.(?:so\.[\d.]+|dylib|dll)$", "static": r"\.(?:a|lib)$"}.items()
                  if not any(re.search(pattern, file) for file in names)]
     return [f"{name} is missing" for name in headers] + [f"the {kind} library is missing" for kind in libraries]

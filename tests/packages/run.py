@@ -27,6 +27,9 @@ from pathlib import Path
 
 import archive
 import contents
+import parts
+import toolchain
+import trials
 
 ROOT = contents.ROOT
 WORK = ROOT / "target" / "packages"
@@ -46,7 +49,7 @@ def report(name: str, problems: Iterable[str]) -> None:
     global passed, failed
     try:
         wrong = list(problems)
-    except (OSError, ValueError, AssertionError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, AssertionError, RuntimeError, subprocess.CalledProcessError) as error:
         wrong = [str(error), *str(getattr(error, "stdout", None) or "").splitlines()[-20:]]
     passed, failed = passed + (not wrong), failed + bool(wrong)
     print(f"{'FAILED' if wrong else 'ok    '} {name}", *(f"       {problem}" for problem in wrong), sep="\n", flush=True)
@@ -251,12 +254,9 @@ def from_the_sdist() -> Iterable[str]:
 
 
 def from_the_crate() -> Iterable[str]:
-    """Its examples and tests compile without the repository."""
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(crate_path()) as tar:
-        tar.extractall(folder, filter="data")
-        done = run("cargo", "check", "--quiet", "--all-targets", cwd=Path(folder) / f"junfeiai-{VERSION}", check=False, CARGO_TARGET_DIR=str(WORK / "build"))
-        if done.returncode:
-            yield done.stdout
+    """Its examples, tests and documentation compile without the repository."""
+    trials.crate(crate_path(), trials.Trial())
+    yield from ()
 
 
 def sdist_path() -> Path:
@@ -332,7 +332,7 @@ def relative_links() -> Iterable[str]:
 
 
 def archives() -> Iterable[str]:
-    """The same folder gives the same bytes, whatever its files' times, and the list of a release is right."""
+    """The same folder gives the same bytes, whatever its files' times."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "junfeiai-c-1.2.3-x86_64-unknown-linux-gnu"
         made = []
@@ -353,18 +353,161 @@ def archives() -> Iterable[str]:
         with tarfile.open(dist / f"{folder.name}.tar.gz") as tar:
             if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != "libjunfeiai.so.1.2.3" or not link.issym():
                 yield "the link is none in the archive"
-        rows = archive.manifest(dist)
-        if [row["platform"] for row in rows] != ["Linux x86_64, glibc"] * 2 or len(rows) != 2:
+
+
+def lists() -> Iterable[str]:
+    """The list of a release: sums, platforms, and what was tried with each file for as long as it is the same file."""
+    with tempfile.TemporaryDirectory() as work:
+        dist = Path(work)
+        names = {"junfeiai-c-1.2.3-x86_64-pc-windows-gnu.zip": "Windows x86_64", "junfeiai-1.2.3.tar.gz": "any",
+                 "junfeiai-1.2.3-cp310-abi3-musllinux_1_2_aarch64.whl": "Linux aarch64, musl", "junfeiai-emulator-linux-x64-1.2.3.tgz": "Linux x86_64, any",
+                 "junfeiai_emulator-1.2.3-py3-none-manylinux_2_17_aarch64.musllinux_1_1_aarch64.whl": "Linux aarch64, any", "junfeiai-emulator-1.2.3.tgz": "any"}
+        for name in names:
+            (dist / name).write_bytes(name.encode())
+        tried = {"profile": "dev", "tested": ["contents", "links"], "not_tested": ["running it: no Windows is here"]}
+        rows = archive.manifest(dist, {"junfeiai-c-1.2.3-x86_64-pc-windows-gnu.zip": tried})
+        if {row["name"]: row["platform"] for row in rows} != names or [row["name"] for row in rows] != sorted(names):
             yield f"{rows}"
         done = run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=dist, check=False)
-        if done.returncode:
+        if done.returncode or done.stdout.count(": OK\n") != len(names):
             yield done.stdout
+        shown = (dist / "MANIFEST.md").read_text(encoding="utf-8")
+        for text in ("windows-gnu.zip (not a release build) |", "| Windows x86_64 | contents; links | running it: no Windows is here |", "| any | nothing |  |"):
+            if text not in shown:
+                yield f"MANIFEST.md has no {text}"
+        first = (dist / "manifest.json").read_bytes()
+        archive.manifest(dist)
+        if (dist / "manifest.json").read_bytes() != first:
+            yield "the list has other bytes when it is made again"
+        (dist / "junfeiai-c-1.2.3-x86_64-pc-windows-gnu.zip").write_bytes(b"another")
+        if any("links" in row["tested"] for row in archive.manifest(dist)):
+            yield "what was tried with another file is said of this one"
         (dist / "junfeiai-1.2.3-cp310-abi3-plan9.whl").write_bytes(b"x")
         try:
             archive.manifest(dist)
             yield "a file of an unknown platform is listed"
         except ValueError:
             pass
+
+
+def programs_wheel() -> Iterable[str]:
+    """The wheel of a static program: pip takes it for both C libraries of Linux, and it is what its name says."""
+    info = f"junfeiai_emulator-{VERSION}.dist-info"
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / f"junfeiai_emulator-{VERSION}-py3-none-manylinux_2_34_x86_64.whl"
+        files = {f"junfeiai_emulator-{VERSION}.data/scripts/junfeiai-emulator": b"\x7fELF", "junfeiai_emulator/py.typed": b"", "junfeiai_emulator/pytest_plugin.py": b"",
+                 f"{info}/METADATA": b"".join([f"Metadata-Version: 2.4\nName: junfeiai-emulator\nVersion: {VERSION}\n".encode(),
+                                               *(f"License-File: {name}\n".encode() for name in (*contents.OWN, contents.THIRD)), b"\n# A guide\n"]),
+                 f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-manylinux_2_34_x86_64\n",
+                 **{f"{info}/licenses/{name}": (ROOT / name).read_bytes() for name in contents.OWN}, f"{info}/licenses/{contents.THIRD}": b"texts"}
+        files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD")).encode()
+        with zipfile.ZipFile(path, "w") as zipped:
+            for name, body in files.items():
+                zipped.writestr(name, body)
+        made = archive.retag(path, archive.static_tag(path.name))
+        if made.name != f"junfeiai_emulator-{VERSION}-py3-none-manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl" or path.exists():
+            yield made.name
+        archive.wheel(made)
+        yield from contents.problems(made)
+        for tag in ("manylinux_2_17_x86_64", "musllinux_1_1_x86_64"):
+            done = run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--only-binary=:all:", "--platform", tag,
+                       "--target", Path(work) / tag, made, check=False)
+            if done.returncode:
+                yield f"{tag}: {done.stdout}"
+        wrong = made.rename(made.with_name(f"junfeiai_emulator-{VERSION}-py3-none-win_amd64.whl"))
+        if not any("other platforms" in problem for problem in contents.problems(wrong)):
+            yield "a name that says another platform is not found"
+        try:
+            archive.static_tag(wrong.name)
+            yield "a program for Windows is said to be one for Linux"
+        except ValueError:
+            pass
+
+
+def words_of_dist() -> Iterable[str]:
+    """Parts are chosen by how their names begin; a wrong name and a missing tool are said in one line."""
+    for words, names in {("wheel", "npm"): ["npm", "wheel-linux-x86_64"], ("c-musl-x86_64",): ["c-musl-x86_64"]}.items():
+        if (found := [part.name for part in parts.chosen(list(words))]) != names:
+            yield f"{words}: {found}"
+    if parts.chosen([]) != parts.PARTS:
+        yield "without a word it is not all"
+    done = run(sys.executable, Path(__file__).with_name("dist.py"), "wheel-plan9", check=False)
+    if done.returncode != 1 or not done.stdout.startswith("dist: there is no part wheel-plan9; there are: sdist crate npm "):
+        yield done.stdout
+    nowhere = toolchain.Platform("nowhere-x86_64", "x86_64-nowhere-windows-none", "", "", "")
+    had, toolchain.LIBRARY = toolchain.LIBRARY, Path("/nowhere")
+    try:
+        toolchain.require(nowhere)
+        yield "a library that is not there is not missed"
+    except toolchain.Missing as error:
+        if "\n" in str(error) or "rustup target add x86_64-nowhere-windows-none" not in str(error) or not str(error).endswith("run tests/setup.sh dist"):
+            yield str(error)
+    finally:
+        toolchain.LIBRARY = had
+
+
+# In place of cargo: makes files of the names that a target's libraries have, and says what rustc says.
+BUILDER = """\
+#!{python}
+import os, pathlib, sys
+target = next(word.partition("=")[2] for word in sys.argv if word.startswith("--target="))
+folder = pathlib.Path(os.environ["CARGO_TARGET_DIR"], target.partition(".")[0], "release-c")
+folder.mkdir(parents=True)
+for name in {names!r}:
+    (folder / name).write_text(target)
+print("note: native-static-libs: -lpthread -lc -lpthread", file=sys.stderr)
+"""
+
+
+def installed(target: str, names: list[str], files: set[str], *, shared: bool) -> Iterable[str]:
+    """What is installed of the C library for a target that the compiler makes these files for."""
+    run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "xtask"
+    with tempfile.TemporaryDirectory() as work:
+        cargo, prefix = Path(work) / "cargo", Path(work) / "prefix"
+        cargo.write_text(BUILDER.format(python=sys.executable, names=names), encoding="utf-8")
+        cargo.chmod(0o755)
+        run(program, "install-c", "--target", target, "--prefix", prefix, CARGO=str(cargo), CARGO_TARGET_DIR=f"{work}/target")
+        found = {path.relative_to(prefix).as_posix() for folder in ("lib", "bin") for path in (prefix / folder).glob("*") if not path.is_dir()}
+        if found != files:
+            yield f"{sorted(found)}"
+        config = (prefix / "lib/cmake/junfeiai/junfeiaiConfig.cmake").read_text(encoding="utf-8")
+        if ("SHARED" in config) != shared or "add_library(junfeiai::static STATIC IMPORTED)" not in config:
+            yield config
+        package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
+        lines = "-ljunfeiai\nLibs.private: -lpthread -lc\n" if shared else "-ljunfeiai -lpthread -lc\nLibs.private:"
+        if lines not in package:
+            yield package
+
+
+def installs() -> Iterable[str]:
+    version = archive.version()
+    so = {f"lib/libjunfeiai.so{end}" for end in ("", f".{version}", "." + ".".join(version.split(".")[:2 if version.startswith("0.") else 1]))}
+    yield from installed("x86_64-unknown-linux-gnu.2.17", ["libjunfeiai_c.so", "libjunfeiai_c.a"], {"lib/libjunfeiai.a", *so}, shared=True)
+    yield from installed("x86_64-unknown-linux-musl", ["libjunfeiai_c.a"], {"lib/libjunfeiai.a"}, shared=False)
+    yield from installed("x86_64-pc-windows-gnu", ["junfeiai_c.dll", "libjunfeiai_c.dll.a", "libjunfeiai_c.a"],
+                         {"bin/junfeiai_c.dll", "lib/libjunfeiai.dll.a", "lib/libjunfeiai.a"}, shared=True)
+
+
+def no_folders() -> Iterable[str]:
+    """What is compiled with the settings of a release names no folder of this machine, and without them it does."""
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+        source, out = Path(folder) / "a.rs", Path(folder) / "a.so"
+        source.write_text('#[unsafe(no_mangle)] pub extern "C" fn place() -> *const u8 { file!().as_ptr() }\n', encoding="utf-8")
+        for flags, found in (([f"--remap-path-prefix={place}={name}" for place, name in toolchain.remapped()], False), ([], True)):
+            run("rustc", "--edition=2024", "--crate-type=cdylib", *flags, "-o", out, source)
+            if (str(ROOT).encode() in out.read_bytes()) != found:
+                yield f"with {flags or 'no flags'} the folder is {'not ' if found else ''}in it"
+
+
+def release_folder() -> Iterable[str]:
+    """What `make dist` has left in target/dist."""
+    listed = archive.listed(archive.DIST)
+    for path in sorted(archive.DIST.iterdir()):
+        if path.name not in archive.LISTS:
+            yield from (f"{path.name}: {problem}" for problem in contents.problems(path))
+            if path.name not in listed:
+                yield f"{path.name} is not the file that manifest.json lists"
 
 
 SBOM = """{"metadata": {
@@ -486,13 +629,22 @@ def main() -> int:
     report("the sdist has the same bytes twice", twice_the_same())
     report("PyPI would take the sdist", metadata_of_pypi(sdist_path()))
     if ALL:
-        report("the crate compiles alone, with its examples and tests", from_the_crate())
+        report("the crate compiles alone, with its examples, tests and documentation", from_the_crate())
     else:
         print("not run: the crate alone, a wheel of the sdist (make test-all)")
     for name in FAULTS:
         report(f"a wheel with {name}", fault(name))
     report("links to files are told from others", relative_links())
     report("archives have the same bytes twice", archives())
+    report("the list of a release", lists())
+    report("the wheel of a program is for every C library", programs_wheel())
+    report("what make dist is told", words_of_dist())
+    report("the C library is installed as each platform makes it", installs())
+    report("no folder of the machine is compiled into a release", no_folders())
+    if (archive.DIST / "manifest.json").exists():
+        report("the files in target/dist hold what they should and no more", release_folder())
+    else:
+        print("not run: the files of a release (make dist makes them)")
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())

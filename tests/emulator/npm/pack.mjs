@@ -67,10 +67,11 @@ function binary(program) {
   mkdirSync(join(folder, "bin"));
   cpSync(program, join(folder, "bin", name));
   chmodSync(join(folder, "bin", name), 0o755);
+  cpSync(join(here, "../THIRD-PARTY-LICENSES.txt"), join(folder, "THIRD-PARTY-LICENSES.txt"));
   writeFileSync(join(folder, "README.md"), `# @junfeiai/emulator-${platform}\n\nThe program of the package junfeiai-emulator for ${platform}. Install that one.\n`);
   pack(folder, {
     name: `@junfeiai/emulator-${platform}`, version, description: `The program of junfeiai-emulator for ${platform}`, license: "Apache-2.0 OR MIT",
-    homepage: "https://junfeiai.com", os: [os], cpu: [cpu], preferUnplugged: true, files: ["bin", "LICENSE-APACHE", "LICENSE-MIT"],
+    homepage: "https://junfeiai.com", os: [os], cpu: [cpu], preferUnplugged: true, files: ["bin", "LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-LICENSES.txt"],
   });
 }
 

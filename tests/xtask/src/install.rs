@@ -21,7 +21,8 @@ pub(crate) struct Options {
     /// Folder of the libraries below the prefix.
     #[arg(long, default_value = "lib")]
     libdir: String,
-    /// Another platform's, such as x86_64-pc-windows-gnu; its compiler and Rust's library for it must be there.
+    /// Another platform's, such as x86_64-pc-windows-gnu; its compiler and Rust's library for it must be there. With the oldest
+    /// glibc behind it, x86_64-unknown-linux-gnu.2.17, when CARGO names a program that builds for that (cargo-zigbuild).
     #[arg(long)]
     target: Option<String>,
     /// Cargo's profile.
@@ -33,7 +34,8 @@ pub(crate) struct Options {
 struct Names {
     built_shared: &'static str,
     built_static: &'static str,
-    shared: String,
+    /// None where rustc makes none: with musl programs and their C library are one file, unless it is told otherwise.
+    shared: Option<String>,
     /// Links to the shared library, each to the one before.
     links: Vec<String>,
     statics: &'static str,
@@ -54,7 +56,7 @@ impl Names {
             Self {
                 built_shared: "junfeiai_c.dll",
                 built_static: statics[0],
-                shared: "junfeiai_c.dll".to_owned(),
+                shared: Some("junfeiai_c.dll".to_owned()),
                 links: Vec::new(),
                 statics: statics[1],
                 import: Some(import),
@@ -63,7 +65,7 @@ impl Names {
             Self {
                 built_shared: "libjunfeiai_c.dylib",
                 built_static: "libjunfeiai_c.a",
-                shared: format!("libjunfeiai.{VERSION}.dylib"),
+                shared: Some(format!("libjunfeiai.{VERSION}.dylib")),
                 links: vec![format!("libjunfeiai.{}.dylib", compatible()), "libjunfeiai.dylib".to_owned()],
                 statics: "libjunfeiai.a",
                 import: None,
@@ -72,7 +74,7 @@ impl Names {
             Self {
                 built_shared: "libjunfeiai_c.so",
                 built_static: "libjunfeiai_c.a",
-                shared: format!("libjunfeiai.so.{VERSION}"),
+                shared: Some(format!("libjunfeiai.so.{VERSION}")),
                 links: vec![format!("libjunfeiai.so.{}", compatible()), "libjunfeiai.so".to_owned()],
                 statics: "libjunfeiai.a",
                 import: None,
@@ -92,9 +94,12 @@ fn compatible() -> String {
 }
 
 pub(crate) fn run(options: &Options) -> Result {
-    let target = options.target.clone().map_or_else(host, Ok)?;
+    let target = options.target.as_deref().map(without_glibc).map_or_else(host, |target| Ok(target.to_owned()))?;
     let (built, system) = build(&options.profile, options.target.as_deref())?;
-    let names = Names::of(&target);
+    let mut names = Names::of(&target);
+    if target.ends_with("-musl") && !built.join(names.built_shared).exists() {
+        names.shared = None;
+    }
     let prefix = placed(&options.destdir, &options.prefix)?;
     let libraries = prefix.join(&options.libdir);
     // Windows looks for DLLs where programs are.
@@ -109,15 +114,17 @@ pub(crate) fn run(options: &Options) -> Result {
     for name in ["junfeiai.h", "junfeiai.hpp"] {
         copy(&headers.join(name), &include.join(name))?;
     }
-    copy(&built.join(names.built_shared), &prefix.join(shared_folder).join(&names.shared))?;
     copy(&built.join(names.built_static), &libraries.join(names.statics))?;
     if let Some((built_import, import)) = names.import {
         copy(&built.join(built_import), &libraries.join(import))?;
     }
-    let mut target = names.shared.clone();
-    for link in &names.links {
-        symlink(&target, &libraries.join(link))?;
-        target.clone_from(link);
+    if let Some(shared) = &names.shared {
+        copy(&built.join(names.built_shared), &prefix.join(shared_folder).join(shared))?;
+        let mut target = shared;
+        for link in &names.links {
+            symlink(target, &libraries.join(link))?;
+            target = link;
+        }
     }
     let depth = Path::new(&options.libdir).components().count();
     // What is linked into the libraries asks for its licences beside them.
@@ -127,7 +134,7 @@ pub(crate) fn run(options: &Options) -> Result {
         let name = path.rsplit('/').next().unwrap_or(path);
         copy(&root().join(path), &licences.join(name))?;
     }
-    fs::write(pkgconfig.join("junfeiai.pc"), pkg_config(&options.libdir, depth + 1, &system))?;
+    fs::write(pkgconfig.join("junfeiai.pc"), pkg_config(&names, &options.libdir, depth + 1, &system))?;
     fs::write(cmake.join("junfeiaiConfig.cmake"), cmake_config(&names, &options.libdir, depth + 2, &system))?;
     fs::write(cmake.join("junfeiaiConfigVersion.cmake"), cmake_version())?;
     println!("installed libjunfeiai {VERSION} in {}", prefix.display());
@@ -141,6 +148,11 @@ fn host() -> Result<String> {
     let said = String::from_utf8(Command::new(rustc).arg("-vV").output()?.stdout)?;
     let host = said.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.ok_or("rustc -vV names no host")?.to_owned())
+}
+
+/// `x86_64-unknown-linux-gnu` of `x86_64-unknown-linux-gnu.2.17`: what cargo and its folders call the target.
+fn without_glibc(target: &str) -> &str {
+    target.split_once('.').map_or(target, |(target, _)| target)
 }
 
 /// `DESTDIR/PREFIX`, as make's users expect it.
@@ -178,7 +190,7 @@ fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> 
     }
     let folder = if profile == "dev" { "debug" } else { profile };
     let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok((root().join(built).join(target.unwrap_or_default()).join(folder), system))
+    Ok((root().join(built).join(target.map(without_glibc).unwrap_or_default()).join(folder), system))
 }
 
 fn copy(from: &Path, to: &Path) -> Result {
@@ -204,8 +216,11 @@ fn up(depth: usize) -> String {
     vec![".."; depth].join("/")
 }
 
-fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
+fn pkg_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> String {
     let (up, system) = (up(depth), system.join(" "));
+    // The static library alone is never linked without what it needs itself.
+    let (libs, private) =
+        if names.shared.is_some() { (String::new(), system) } else { (format!(" {system}"), String::new()) };
     format!(
         "prefix=${{pcfiledir}}/{up}\n\
          includedir=${{prefix}}/include\n\
@@ -215,29 +230,38 @@ fn pkg_config(libdir: &str, depth: usize, system: &[String]) -> String {
          URL: https://junfeiai.com\n\
          Version: {VERSION}\n\
          Cflags: -I${{includedir}}\n\
-         Libs: -L${{libdir}} -ljunfeiai\n\
-         Libs.private: {system}\n"
+         Libs: -L${{libdir}} -ljunfeiai{libs}\n\
+         Libs.private: {private}\n"
     )
 }
 
 fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> String {
-    let (up, system) = (up(depth), system.join(";"));
-    let (shared, statics) = (&names.shared, names.statics);
-    // The name that programs ask for at run time.
-    let soname = names.links.first().unwrap_or(shared);
-    let (shared_folder, import) = match names.import {
-        Some((_, import)) => ("bin", format!("    IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\"\n")),
-        None => (libdir, format!("    IMPORTED_SONAME \"{soname}\"\n")),
+    let (up, system, statics) = (up(depth), system.join(";"), names.statics);
+    let shared = names.shared.as_ref().map(|shared| {
+        let (folder, import) = match names.import {
+            Some((_, import)) => ("bin", format!("IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\"")),
+            // The name that programs ask for at run time.
+            None => (libdir, format!("IMPORTED_SONAME \"{}\"", names.links.first().unwrap_or(shared))),
+        };
+        format!(
+            "\x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\
+             \x20 set_target_properties(junfeiai::junfeiai PROPERTIES\n\
+             \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{folder}/{shared}\"\n\
+             \x20   {import}\n\
+             \x20   INTERFACE_INCLUDE_DIRECTORIES \"${{_junfeiai_prefix}}/include\")\n"
+        )
+    });
+    let targets = if shared.is_some() {
+        "Targets: junfeiai::junfeiai (shared) and junfeiai::static"
+    } else {
+        "Target: junfeiai::static"
     };
+    let shared = shared.unwrap_or_default();
     format!(
-        "# Targets: junfeiai::junfeiai (shared) and junfeiai::static.\n\
+        "# {targets}.\n\
          get_filename_component(_junfeiai_prefix \"${{CMAKE_CURRENT_LIST_DIR}}/{up}\" ABSOLUTE)\n\
-         if(NOT TARGET junfeiai::junfeiai)\n\
-         \x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\
-         \x20 set_target_properties(junfeiai::junfeiai PROPERTIES\n\
-         \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{shared_folder}/{shared}\"\n\
-         {import}\
-         \x20   INTERFACE_INCLUDE_DIRECTORIES \"${{_junfeiai_prefix}}/include\")\n\
+         if(NOT TARGET junfeiai::static)\n\
+         {shared}\
          \x20 add_library(junfeiai::static STATIC IMPORTED)\n\
          \x20 set_target_properties(junfeiai::static PROPERTIES\n\
          \x20   IMPORTED_LOCATION \"${{_junfeiai_prefix}}/{libdir}/{statics}\"\n\

@@ -33,7 +33,7 @@ struct Package {
     list: &'static str,
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package {
         name: "junfeiai-python",
         features: &[],
@@ -47,10 +47,16 @@ const PACKAGES: [Package; 3] = [
         targets: &WASM,
         list: "bindings-wasm/THIRD-PARTY-LICENSES.txt",
     },
+    Package {
+        name: "junfeiai-emulator",
+        features: &[],
+        targets: &NATIVE,
+        list: "tests/emulator/THIRD-PARTY-LICENSES.txt",
+    },
 ];
 
 /// Folders that become packages by tools that take nothing from outside of them.
-const COPIES: [&str; 2] = ["core", "bindings-python"];
+const COPIES: [&str; 3] = ["core", "bindings-python", "tests/emulator"];
 const OWN: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 #[derive(Deserialize)]
