@@ -59,29 +59,29 @@
 /** jfai_version_check() of this header: call it first where the library is not shipped with the program. */
 #define JFAI_VERSION_CHECK(err) jfai_version_check(JFAI_VERSION, (err))
 
-/** @defgroup jfai_client Client and library */
-/** @defgroup jfai_client_options Options of a client */
-/** @defgroup jfai_requests Requests */
-/** @defgroup jfai_calls Create, query and wait */
-/** @defgroup jfai_wait_options Options of a wait */
-/** @defgroup jfai_tasks Tasks */
-/** @defgroup jfai_watch States as they come */
-/** @defgroup jfai_videos Videos and bytes */
-/** @defgroup jfai_save Saving a video */
-/** @defgroup jfai_readers Reading without a file */
-/** @defgroup jfai_batches Many at once */
-/** @defgroup jfai_async Calls without blocking */
-/** @defgroup jfai_cancel Cancelling */
-/** @defgroup jfai_durable Durable waits */
-/** @defgroup jfai_journal Journal and keys */
-/** @defgroup jfai_reconciliation Unknown outcomes */
-/** @defgroup jfai_checks Checks, balance and cost */
-/** @defgroup jfai_errors Errors */
-/** @defgroup jfai_log Log */
+/** @defgroup junfeiai_client Client and library */
+/** @defgroup junfeiai_client_options Options of a client */
+/** @defgroup junfeiai_requests Requests */
+/** @defgroup junfeiai_calls Create, query and wait */
+/** @defgroup junfeiai_wait_options Options of a wait */
+/** @defgroup junfeiai_tasks Tasks */
+/** @defgroup junfeiai_watch States as they come */
+/** @defgroup junfeiai_videos Videos and bytes */
+/** @defgroup junfeiai_save Saving a video */
+/** @defgroup junfeiai_readers Reading without a file */
+/** @defgroup junfeiai_batches Many at once */
+/** @defgroup junfeiai_async Calls without blocking */
+/** @defgroup junfeiai_cancel Cancelling */
+/** @defgroup junfeiai_durable Durable waits */
+/** @defgroup junfeiai_journal Journal and keys */
+/** @defgroup junfeiai_reconciliation Unknown outcomes */
+/** @defgroup junfeiai_checks Checks, balance and cost */
+/** @defgroup junfeiai_errors Errors */
+/** @defgroup junfeiai_log Log */
 
 /**
  * What a function returns: the kinds of errors, with the same numbers and names in every language. New ones may come.
- * @ingroup jfai_errors
+ * @ingroup junfeiai_errors
  */
 enum jfai_status_code {
   /** It worked. */
@@ -156,7 +156,7 @@ enum jfai_status_code {
 
 /**
  * What is unfinished: the result of jfai_pending_state().
- * @ingroup jfai_journal
+ * @ingroup junfeiai_journal
  */
 enum jfai_pending_kind {
   /** A task that was created; its end was not seen. */
@@ -170,7 +170,7 @@ enum jfai_pending_kind {
 
 /**
  * How far the task of a key is: the result of jfai_key_state().
- * @ingroup jfai_journal
+ * @ingroup junfeiai_journal
  */
 enum jfai_key_stage {
   /** The create request of a key is being sent, here or elsewhere. */
@@ -191,7 +191,7 @@ enum jfai_key_stage {
 
 /**
  * The levels of jfai_set_log().
- * @ingroup jfai_log
+ * @ingroup junfeiai_log
  */
 enum jfai_log_level {
   /** Something is wrong. */
@@ -208,7 +208,7 @@ enum jfai_log_level {
 
 /**
  * Where jfai_reader_seek() counts from.
- * @ingroup jfai_readers
+ * @ingroup junfeiai_readers
  */
 enum jfai_seek_origin {
   /** From the start of the file. */
@@ -221,7 +221,7 @@ enum jfai_seek_origin {
 
 /**
  * What became of a create request: the result of jfai_settled_verdict().
- * @ingroup jfai_reconciliation
+ * @ingroup junfeiai_reconciliation
  */
 enum jfai_verdict {
   /** A task was made and charged. Where its id is known it is pending as a task now, otherwise as a create request of unknown outcome. */
@@ -236,7 +236,7 @@ enum jfai_verdict {
 
 /**
  * How strictly a request is checked: for jfai_request_set_validate().
- * @ingroup jfai_requests
+ * @ingroup junfeiai_requests
  */
 enum jfai_validation {
   /** Refuses what violates the service document; what it only advises against is a warning. The default. */
@@ -249,7 +249,7 @@ enum jfai_validation {
 
 /**
  * The states of a task: the result of jfai_task_status(). New ones may come.
- * @ingroup jfai_tasks
+ * @ingroup junfeiai_tasks
  */
 enum jfai_task_state {
   /** Not queried yet, or a status of the server that is not known here: treated as still running. */
@@ -266,181 +266,181 @@ enum jfai_task_state {
 
 /**
  * The balance of a key. Its endpoint is optional: the service document does not have it.
- * @ingroup jfai_checks
+ * @ingroup junfeiai_checks
  */
 typedef struct jfai_balance jfai_balance;
 
 /**
  * Many tasks that are waited for or created, and their results as they end. For one thread at a time.
- * @ingroup jfai_batches
+ * @ingroup junfeiai_batches
  */
 typedef struct jfai_batch jfai_batch;
 
 /**
  * Bytes of a video, in memory.
- * @ingroup jfai_videos
+ * @ingroup junfeiai_videos
  */
 typedef struct jfai_bytes jfai_bytes;
 
 /**
  * Stops calls from any thread. A paid task is never cancelled, only the call that waits for it or reads it.
- * @ingroup jfai_cancel
+ * @ingroup junfeiai_cancel
  */
 typedef struct jfai_cancel jfai_cancel;
 
 /**
  * One object for one key. Any number of threads may use it at the same time.
- * @ingroup jfai_client
+ * @ingroup junfeiai_client
  */
 typedef struct jfai_client jfai_client;
 
 /**
  * The options of a client. What is not set has its default.
- * @ingroup jfai_client_options
+ * @ingroup junfeiai_client_options
  */
 typedef struct jfai_client_options jfai_client_options;
 
 /**
  * What went wrong, in full. Made by the function that failed; give it to jfai_error_free().
- * @ingroup jfai_errors
+ * @ingroup junfeiai_errors
  */
 typedef struct jfai_error jfai_error;
 
 /**
  * What a create request will cost. Not in the service document: observed.
- * @ingroup jfai_checks
+ * @ingroup junfeiai_checks
  */
 typedef struct jfai_estimate jfai_estimate;
 
 /**
  * What the journal knows of a key.
- * @ingroup jfai_journal
+ * @ingroup junfeiai_journal
  */
 typedef struct jfai_key_record jfai_key_record;
 
 /**
  * A list of names.
- * @ingroup jfai_checks
+ * @ingroup junfeiai_checks
  */
 typedef struct jfai_names jfai_names;
 
 /**
  * The unfinished tasks and create requests of a journal.
- * @ingroup jfai_journal
+ * @ingroup junfeiai_journal
  */
 typedef struct jfai_pending jfai_pending;
 
 /**
  * Holds callbacks back until the caller's own loop drains it. Shareable between threads.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef struct jfai_queue jfai_queue;
 
 /**
  * A video to read and seek in: for FFmpeg's `avio_alloc_context`, `fopencookie` and the like. For one thread at a time.
- * @ingroup jfai_readers
+ * @ingroup junfeiai_readers
  */
 typedef struct jfai_reader jfai_reader;
 
 /**
  * What became of the create requests of a journal whose outcome was unknown.
- * @ingroup jfai_reconciliation
+ * @ingroup junfeiai_reconciliation
  */
 typedef struct jfai_reconciliation jfai_reconciliation;
 
 /**
  * What a check found.
- * @ingroup jfai_checks
+ * @ingroup junfeiai_checks
  */
 typedef struct jfai_report jfai_report;
 
 /**
  * A request for one video. What is not set has its default.
- * @ingroup jfai_requests
+ * @ingroup junfeiai_requests
  */
 typedef struct jfai_request jfai_request;
 
 /**
  * How one of many ended: a video or a file, or an error.
- * @ingroup jfai_batches
+ * @ingroup junfeiai_batches
  */
 typedef struct jfai_result jfai_result;
 
 /**
  * How a video is saved. What is not set has its default.
- * @ingroup jfai_save
+ * @ingroup junfeiai_save
  */
 typedef struct jfai_save_options jfai_save_options;
 
 /**
  * What was spent, as a journal says.
- * @ingroup jfai_journal
+ * @ingroup junfeiai_journal
  */
 typedef struct jfai_spending jfai_spending;
 
 /**
  * The result of a save.
- * @ingroup jfai_save
+ * @ingroup junfeiai_save
  */
 typedef struct jfai_summary jfai_summary;
 
 /**
  * A task as it was last seen. It never changes: a query returns a new handle. Shareable between threads.
- * @ingroup jfai_tasks
+ * @ingroup junfeiai_tasks
  */
 typedef struct jfai_task jfai_task;
 
 /**
  * A video of the service. Result links expire after about a day: save it soon. Shareable between threads.
- * @ingroup jfai_videos
+ * @ingroup junfeiai_videos
  */
 typedef struct jfai_video jfai_video;
 
 /**
  * How a wait is done. What is not set has the client's value.
- * @ingroup jfai_wait_options
+ * @ingroup junfeiai_wait_options
  */
 typedef struct jfai_wait_options jfai_wait_options;
 
 /**
  * A durable wait after one of its steps: the state to store, or the video. It never changes. Shareable between threads.
- * @ingroup jfai_durable
+ * @ingroup junfeiai_durable
  */
 typedef struct jfai_wait_step jfai_wait_step;
 
 /**
  * Advice that a request does not follow, and other things that the caller should know. Nothing failed.
- * @ingroup jfai_requests
+ * @ingroup junfeiai_requests
  */
 typedef struct jfai_warnings jfai_warnings;
 
 /**
  * The states of a task as they come. For one thread at a time.
- * @ingroup jfai_watch
+ * @ingroup junfeiai_watch
  */
 typedef struct jfai_watch jfai_watch;
 
 /**
  * `JFAI_OK`, or why a function failed: one of the `JFAI_ERR_` numbers. They never change; new ones may come.
- * @ingroup jfai_errors
+ * @ingroup junfeiai_errors
  */
 typedef int32_t jfai_status;
 
 /**
  * Completion callback of a call: `task` or `error` is set, the other is NULL. The callback owns what is set and frees it.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_task_done_fn)(void *user, struct jfai_task *task, struct jfai_error *error);
 
 /**
  * Completion callback of a call: `video` or `error` is set, the other is NULL. The callback owns what is set and frees it.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_video_done_fn)(void *user, struct jfai_video *video, struct jfai_error *error);
 
 /**
  * Completion callback of a call: `step` or `error` is set, the other is NULL. The callback owns what is set and frees it.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_wait_step_done_fn)(void *user,
                                        struct jfai_wait_step *step,
@@ -448,7 +448,7 @@ typedef void (*jfai_wait_step_done_fn)(void *user,
 
 /**
  * Completion callback of a call: `summary` or `error` is set, the other is NULL. The callback owns what is set and frees it.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_summary_done_fn)(void *user,
                                      struct jfai_summary *summary,
@@ -456,20 +456,20 @@ typedef void (*jfai_summary_done_fn)(void *user,
 
 /**
  * Completion callback of a call: `bytes` or `error` is set, the other is NULL. The callback owns what is set and frees it.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_bytes_done_fn)(void *user, struct jfai_bytes *bytes, struct jfai_error *error);
 
 /**
  * Called by the library's thread when something new is in a queue. It should only wake the loop that drains the queue.
- * @ingroup jfai_async
+ * @ingroup junfeiai_async
  */
 typedef void (*jfai_wakeup_fn)(void *user);
 
 /**
  * Log callback: called with a `JFAI_LOG_…` level and one line, which is borrowed. No line has the API key. It is called on
  * whichever thread works, possibly on several at a time, and must not call the library.
- * @ingroup jfai_log
+ * @ingroup junfeiai_log
  */
 typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
 
@@ -477,7 +477,7 @@ typedef void (*jfai_log_fn)(void *user, int32_t level, const char *line);
  * Progress callback: called at most every 100 ms and once at the end with the bytes that are there, the length of the file (0 until it
  * is known), and bytes per second. Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
  * function.
- * @ingroup jfai_save
+ * @ingroup junfeiai_save
  */
 typedef int (*jfai_save_progress_fn)(void *user,
                                      uint64_t bytes,
@@ -488,7 +488,7 @@ typedef int (*jfai_save_progress_fn)(void *user,
  * Progress callback: called with every state of a task that a poll returns, and with the new task first when the call creates it. The
  * task is borrowed: see jfai_task_clone(). Return 0 to continue; anything else ends the call with `JFAI_ERR_CANCELLED`. It may call any
  * function.
- * @ingroup jfai_wait_options
+ * @ingroup junfeiai_wait_options
  */
 typedef int (*jfai_task_progress_fn)(void *user, const struct jfai_task *task);
 
@@ -496,7 +496,7 @@ typedef int (*jfai_task_progress_fn)(void *user, const struct jfai_task *task);
 extern "C" {
 #endif // __cplusplus
 
-/** @addtogroup jfai_durable
+/** @addtogroup junfeiai_durable
  * @{ */
 
 /**
@@ -591,7 +591,7 @@ JFAI_API void jfai_wait_step_free(struct jfai_wait_step *step);
 
 /** @} */
 
-/** @addtogroup jfai_videos
+/** @addtogroup junfeiai_videos
  * @{ */
 
 /**
@@ -619,7 +619,7 @@ JFAI_API void jfai_bytes_free(struct jfai_bytes *bytes);
 
 /** @} */
 
-/** @addtogroup jfai_calls
+/** @addtogroup junfeiai_calls
  * @{ */
 
 /**
@@ -727,7 +727,7 @@ jfai_status jfai_generate(const struct jfai_client *client,
 
 /** @} */
 
-/** @addtogroup jfai_async
+/** @addtogroup junfeiai_async
  * @{ */
 
 /**
@@ -886,7 +886,7 @@ jfai_status jfai_video_read_range_async(const struct jfai_video *video,
 
 /** @} */
 
-/** @addtogroup jfai_cancel
+/** @addtogroup junfeiai_cancel
  * @{ */
 
 /**
@@ -924,7 +924,7 @@ JFAI_API void jfai_cancel_free(struct jfai_cancel *cancel);
 
 /** @} */
 
-/** @addtogroup jfai_checks
+/** @addtogroup junfeiai_checks
  * @{ */
 
 /**
@@ -1160,7 +1160,7 @@ JFAI_API void jfai_estimate_free(struct jfai_estimate *estimate);
 
 /** @} */
 
-/** @addtogroup jfai_client
+/** @addtogroup junfeiai_client
  * @{ */
 
 /**
@@ -1227,7 +1227,7 @@ jfai_status jfai_version_check(const char *header_version,
 
 /** @} */
 
-/** @addtogroup jfai_client_options
+/** @addtogroup junfeiai_client_options
  * @{ */
 
 /**
@@ -1489,7 +1489,7 @@ jfai_status jfai_client_options_set_sdk_name(struct jfai_client_options *options
 
 /** @} */
 
-/** @addtogroup jfai_async
+/** @addtogroup junfeiai_async
  * @{ */
 
 /**
@@ -1545,7 +1545,7 @@ jfai_status jfai_queue_drain(const struct jfai_queue *queue,
 
 /** @} */
 
-/** @addtogroup jfai_errors
+/** @addtogroup junfeiai_errors
  * @{ */
 
 /**
@@ -1723,7 +1723,7 @@ const char *jfai_status_name(jfai_status status);
 
 /** @} */
 
-/** @addtogroup jfai_journal
+/** @addtogroup junfeiai_journal
  * @{ */
 
 /**
@@ -1993,7 +1993,7 @@ JFAI_API void jfai_spending_free(struct jfai_spending *spending);
 
 /** @} */
 
-/** @addtogroup jfai_log
+/** @addtogroup junfeiai_log
  * @{ */
 
 /**
@@ -2014,7 +2014,7 @@ jfai_status jfai_set_log(jfai_log_fn callback,
 
 /** @} */
 
-/** @addtogroup jfai_batches
+/** @addtogroup junfeiai_batches
  * @{ */
 
 /**
@@ -2182,7 +2182,7 @@ JFAI_API void jfai_result_free(struct jfai_result *result);
 
 /** @} */
 
-/** @addtogroup jfai_client_options
+/** @addtogroup junfeiai_client_options
  * @{ */
 
 /**
@@ -2305,7 +2305,7 @@ jfai_status jfai_client_options_set_retry_pauses_ms(struct jfai_client_options *
 
 /** @} */
 
-/** @addtogroup jfai_readers
+/** @addtogroup junfeiai_readers
  * @{ */
 
 /**
@@ -2391,7 +2391,7 @@ JFAI_API void jfai_reader_free(struct jfai_reader *reader);
 
 /** @} */
 
-/** @addtogroup jfai_reconciliation
+/** @addtogroup junfeiai_reconciliation
  * @{ */
 
 /**
@@ -2546,7 +2546,7 @@ JFAI_API void jfai_reconciliation_free(struct jfai_reconciliation *found);
 
 /** @} */
 
-/** @addtogroup jfai_requests
+/** @addtogroup junfeiai_requests
  * @{ */
 
 /**
@@ -2807,7 +2807,7 @@ void jfai_warnings_free(struct jfai_warnings *warnings);
 
 /** @} */
 
-/** @addtogroup jfai_save
+/** @addtogroup junfeiai_save
  * @{ */
 
 /**
@@ -3045,7 +3045,7 @@ jfai_status jfai_save_options_set_timeout_ms(struct jfai_save_options *options,
 
 /** @} */
 
-/** @addtogroup jfai_tasks
+/** @addtogroup junfeiai_tasks
  * @{ */
 
 /**
@@ -3211,7 +3211,7 @@ const struct jfai_warnings *jfai_task_warnings(const struct jfai_task *task);
 
 /** @} */
 
-/** @addtogroup jfai_videos
+/** @addtogroup junfeiai_videos
  * @{ */
 
 /**
@@ -3340,7 +3340,7 @@ jfai_status jfai_video_bytes(const struct jfai_video *video,
 
 /** @} */
 
-/** @addtogroup jfai_wait_options
+/** @addtogroup junfeiai_wait_options
  * @{ */
 
 /**
@@ -3404,7 +3404,7 @@ jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *opt
 
 /** @} */
 
-/** @addtogroup jfai_watch
+/** @addtogroup junfeiai_watch
  * @{ */
 
 /**

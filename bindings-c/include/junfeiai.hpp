@@ -1387,7 +1387,7 @@ class client_options {
 public:
   /** Options that are all at their defaults. Fails when the loaded library does not fit this header. */
   client_options() {
-    detail::done([](jfai_error **e) { return JFAI_VERSION_CHECK(e); });
+    detail::done([](jfai_error **e) { return jfai_version_check(JFAI_VERSION, e); });
     jfai_client_options *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_client_options_new(&out, e); });
     options_.reset(out);

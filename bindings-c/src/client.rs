@@ -118,7 +118,9 @@ fn fits(header: &str, library: &str) -> Outcome {
     if compatible {
         return Ok(());
     }
-    Err(Failure::Version(format!("the program was compiled with junfeiai.h of version {header}, but the library is version {library}")))
+    Err(Failure::Version(format!(
+        "the program was compiled with junfeiai.h of version {header}, but the library is version {library}"
+    )))
 }
 
 #[cfg(test)]
@@ -127,12 +129,19 @@ mod tests {
 
     #[test]
     fn a_header_fits_its_own_and_newer_compatible_libraries() {
-        for (header, library) in [("0.1.0", "0.1.0"), ("0.1.0", "0.1.7"), ("0.1.0-rc.1", "0.1.0"), ("1.2.3", "1.4.0"), ("1.2.3", "1.2.3")] {
+        for (header, library) in
+            [("0.1.0", "0.1.0"), ("0.1.0", "0.1.7"), ("0.1.0-rc.1", "0.1.0"), ("1.2.3", "1.4.0"), ("1.2.3", "1.2.3")]
+        {
             assert!(fits(header, library).is_ok(), "{header} {library}");
         }
-        for (header, library) in
-            [("0.1.0", "0.2.0"), ("0.2.0", "0.1.9"), ("0.1.1", "0.1.0"), ("1.0.0", "2.0.0"), ("1.3.0", "1.2.9"), ("0.1.0", "1.1.0")]
-        {
+        for (header, library) in [
+            ("0.1.0", "0.2.0"),
+            ("0.2.0", "0.1.9"),
+            ("0.1.1", "0.1.0"),
+            ("1.0.0", "2.0.0"),
+            ("1.3.0", "1.2.9"),
+            ("0.1.0", "1.1.0"),
+        ] {
             assert!(fits(header, library).is_err(), "{header} {library}");
         }
         for header in ["", "1", "1.2", "1.2.3.4", "a.b.c", "0.1.x", "-1.0.0", "99999999999999999999.0.0"] {

@@ -22,11 +22,11 @@ class Junfeiai(ConanFile):
     options = {"cargo_profile": ["ANY"], "rust_target": [None, "ANY"]}
     default_options = {"cargo_profile": "release-c", "rust_target": None}
 
-    def set_version(self):
+    def set_version(self) -> None:
         manifest = load(self, Path(self.recipe_folder).parents[2] / "Cargo.toml")
         self.version = re.search(r'^version = "(.+)"$', manifest, re.M)[1]
 
-    def export_sources(self):
+    def export_sources(self) -> None:
         root, place = Path(self.recipe_folder).parents[2], Path(self.export_sources_folder)
         hidden = ("*/node_modules/*", "*/target/*", "*/__pycache__/*")
         for pattern in ("Cargo.toml", "Cargo.lock", "README.md", "LICENSE-*"):
@@ -38,17 +38,17 @@ class Junfeiai(ConanFile):
             for pattern in ("*.toml", "*.rs"):
                 copy(self, pattern, root / folder, place / folder, excludes=hidden)
 
-    def validate(self):
+    def validate(self) -> None:
         if cross_building(self) and not self.options.rust_target:
             raise ConanInvalidConfiguration("set the option rust_target to Rust's name of the target, such as aarch64-unknown-linux-gnu")
 
-    def package(self):
+    def package(self) -> None:
         command = f'cargo run --quiet --locked -p xtask --no-default-features -- install-c --profile {self.options.cargo_profile} --prefix "{self.package_folder}"'
         if self.options.rust_target:
             command += f" --target {self.options.rust_target}"
         self.run(command, cwd=self.source_folder)
 
-    def package_info(self):
+    def package_info(self) -> None:
         # The package's own CMake files: junfeiai::junfeiai and junfeiai::static, as everywhere.
         self.cpp_info.set_property("cmake_find_mode", "none")
         self.cpp_info.builddirs = [os.path.join("lib", "cmake", "junfeiai")]

@@ -46,7 +46,10 @@ fn visible<Elf: FileHeader<Endian = Endianness>>(data: &[u8], start: usize, plac
     // `st_other` follows `st_info`, which in the files of 64 bits comes third and in those of 32 bits fifth.
     let (size, other) = if header.is_type_64() { (24, 5) } else { (16, 13) };
     for (index, symbol) in symbols.iter().enumerate() {
-        if symbol.st_bind() != STB_LOCAL && symbol.st_shndx(endian) != SHN_UNDEF && symbol.st_visibility() == STV_DEFAULT {
+        if symbol.st_bind() != STB_LOCAL
+            && symbol.st_shndx(endian) != SHN_UNDEF
+            && symbol.st_visibility() == STV_DEFAULT
+        {
             places.push(start + table + index * size + other);
         }
     }
@@ -54,7 +57,15 @@ fn visible<Elf: FileHeader<Endian = Endianness>>(data: &[u8], start: usize, plac
 }
 
 /// Links the shared library from the static one, since rustc's own list of exported symbols cannot have versions.
-pub(crate) fn link(statics: &Path, shared: &Path, target: &str, host: &str, strip: bool, compatible: &str, system: &[String]) -> Result {
+pub(crate) fn link(
+    statics: &Path,
+    shared: &Path,
+    target: &str,
+    host: &str,
+    strip: bool,
+    compatible: &str,
+    system: &[String],
+) -> Result {
     let newer = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
     if matches!((newer(shared), newer(statics)), (Ok(shared), Ok(statics)) if shared > statics) {
         return Ok(());

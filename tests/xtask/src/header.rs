@@ -123,7 +123,7 @@ fn after_includes() -> Result<String> {
     writeln!(
         text,
         "/**\n * What a function returns: the kinds of errors, with the same numbers and names in every language. New ones may come.\n \
-         * @ingroup jfai_errors\n */"
+         * @ingroup junfeiai_errors\n */"
     )?;
     writeln!(text, "enum jfai_status_code {{\n  /** It worked. */\n  JFAI_OK = 0,")?;
     let own = status::OWN.iter().map(|(number, name, next)| (*number, *name, *next));

@@ -12,18 +12,18 @@ class TestPackage(ConanFile):
     generators = "CMakeToolchain", "CMakeDeps", "VirtualRunEnv"
     test_type = "explicit"
 
-    def requirements(self):
+    def requirements(self) -> None:
         self.requires(self.tested_reference_str)
 
-    def layout(self):
+    def layout(self) -> None:
         cmake_layout(self)
 
-    def build(self):
+    def build(self) -> None:
         cmake = CMake(self)
         cmake.configure()
         cmake.build()
 
-    def test(self):
+    def test(self) -> None:
         if can_run(self):
             for name in ("shared", "static"):
                 self.run(os.path.join(self.cpp.build.bindir, name), env="conanrun")

@@ -15,9 +15,24 @@ const ENUMS: &[Enum] = &[
     ("JFAI_KEY_", "jfai_key_stage", "journal", "How far the task of a key is: the result of jfai_key_state()."),
     ("JFAI_LOG_", "jfai_log_level", "log", "The levels of jfai_set_log()."),
     ("JFAI_SEEK_", "jfai_seek_origin", "readers", "Where jfai_reader_seek() counts from."),
-    ("JFAI_VERDICT_", "jfai_verdict", "reconciliation", "What became of a create request: the result of jfai_settled_verdict()."),
-    ("JFAI_VALIDATE_", "jfai_validation", "requests", "How strictly a request is checked: for jfai_request_set_validate()."),
-    ("JFAI_TASK_", "jfai_task_state", "tasks", "The states of a task: the result of jfai_task_status(). New ones may come."),
+    (
+        "JFAI_VERDICT_",
+        "jfai_verdict",
+        "reconciliation",
+        "What became of a create request: the result of jfai_settled_verdict().",
+    ),
+    (
+        "JFAI_VALIDATE_",
+        "jfai_validation",
+        "requests",
+        "How strictly a request is checked: for jfai_request_set_validate().",
+    ),
+    (
+        "JFAI_TASK_",
+        "jfai_task_state",
+        "tasks",
+        "The states of a task: the result of jfai_task_status(). New ones may come.",
+    ),
 ];
 
 /// The groups: name, title, and the source files whose functions and types are in them.
@@ -161,7 +176,7 @@ impl Source {
 pub(super) fn definitions() -> Result<String> {
     let mut text = String::new();
     for (name, title, _) in GROUPS {
-        writeln!(text, "/** @defgroup jfai_{name} {title} */")?;
+        writeln!(text, "/** @defgroup junfeiai_{name} {title} */")?;
     }
     Ok(text)
 }
@@ -180,7 +195,10 @@ pub(super) fn finish(text: &str, source: &Source) -> Result<String> {
         let declaration = declaration(block);
         if let Some(found) = constant(declaration) {
             let mut members = vec![block];
-            while blocks.peek().is_some_and(|next| constant(self::declaration(next)).is_some_and(|other| other.1 == found.1)) {
+            while blocks
+                .peek()
+                .is_some_and(|next| constant(self::declaration(next)).is_some_and(|other| other.1 == found.1))
+            {
                 members.extend(blocks.next());
             }
             out.push(named(&members, found));
@@ -196,7 +214,7 @@ pub(super) fn finish(text: &str, source: &Source) -> Result<String> {
                 out.push("/** @} */".to_owned());
             }
             if let Some(group) = next {
-                out.push(format!("/** @addtogroup jfai_{group}\n * @{{ */"));
+                out.push(format!("/** @addtogroup junfeiai_{group}\n * @{{ */"));
             }
             group = next;
         }
@@ -223,7 +241,7 @@ fn constant(declaration: &str) -> Option<&'static Enum> {
 
 /// The constants of an enum as one.
 fn named(members: &[&str], (_, name, group, title): &Enum) -> String {
-    let mut text = format!("/**\n * {title}\n * @ingroup jfai_{group}\n */\nenum {name} {{\n");
+    let mut text = format!("/**\n * {title}\n * @ingroup junfeiai_{group}\n */\nenum {name} {{\n");
     for member in members {
         let (comment, definition) = member.split_once(" */\n").unwrap_or_default();
         let comment: Vec<&str> = comment.lines().skip(1).map(|line| line.trim_start_matches(" *").trim()).collect();
@@ -238,11 +256,13 @@ fn named(members: &[&str], (_, name, group, title): &Enum) -> String {
 fn in_group(block: &str, declaration: &str, source: &Source) -> String {
     let name = declaration.strip_prefix("typedef ").and_then(|rest| {
         // `struct x x;`, `int32_t x;` or `void (*x)(…)`.
-        let name = rest.split_once("(*").map_or_else(|| rest.trim_end_matches([';', '\n']).rsplit(' ').next(), |(_, name)| Some(name));
+        let name = rest
+            .split_once("(*")
+            .map_or_else(|| rest.trim_end_matches([';', '\n']).rsplit(' ').next(), |(_, name)| Some(name));
         name.map(word)
     });
     match name.and_then(|name| source.groups.get(name)) {
-        Some(group) => block.replacen("\n */\n", &format!("\n * @ingroup jfai_{group}\n */\n"), 1),
+        Some(group) => block.replacen("\n */\n", &format!("\n * @ingroup junfeiai_{group}\n */\n"), 1),
         None => block.to_owned(),
     }
 }
@@ -259,7 +279,8 @@ fn function(block: &str, declaration: &str, source: &Source) -> Result<String> {
     let returns = head.trim_end_matches(name).trim();
     let inside = inside.split(')').next().unwrap_or_default();
     let comment = block.split_once("\n */\n").unwrap_or_default().0;
-    let documentation = comment.lines().map(|line| line.trim_start_matches(['/', ' ', '*'])).collect::<Vec<_>>().join(" ");
+    let documentation =
+        comment.lines().map(|line| line.trim_start_matches(['/', ' ', '*'])).collect::<Vec<_>>().join(" ");
     let mut lines = Vec::new();
     let mut own = None;
     let parameters: Vec<(&str, &str)> = inside
@@ -273,15 +294,21 @@ fn function(block: &str, declaration: &str, source: &Source) -> Result<String> {
             own = Some(*parameter);
         }
         let (direction, text) = described(name, kind, parameter)?;
-        let optional = if may_be_null(&documentation, parameter) && !text.contains("NULL") { " May be NULL." } else { "" };
+        let optional =
+            if may_be_null(&documentation, parameter) && !text.contains("NULL") { " May be NULL." } else { "" };
         lines.push(format!(" * @param{direction} {parameter} {text}{optional}"));
     }
     if returns != "void" {
         lines.push(format!(" * @return {}", result(name, returns, own, &parameters, source)));
     }
-    let mark = if returns == "jfai_status" && parameters.iter().any(|(_, name)| *name == "err") { "JFAI_NODISCARD " } else { "" };
+    let mark = if returns == "jfai_status" && parameters.iter().any(|(_, name)| *name == "err") {
+        "JFAI_NODISCARD "
+    } else {
+        ""
+    };
     // On one line with the rest it would be a long one.
-    let declaration = if mark.is_empty() { declaration.to_owned() } else { declaration.replacen("JFAI_API ", "JFAI_API\n", 1) };
+    let declaration =
+        if mark.is_empty() { declaration.to_owned() } else { declaration.replacen("JFAI_API ", "JFAI_API\n", 1) };
     Ok(format!("{comment}\n *\n{}\n */\n{mark}{declaration}", lines.join("\n")))
 }
 
