@@ -287,7 +287,7 @@ def packaging(emulator):
 def compile_all(jobs):
     """Runs (name, command) pairs two at a time; gives the names that failed."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(lambda job: (job[0], *run(job[1])), jobs))
+        done = list(pool.map(lambda job: (job[0], *run(job[1], timeout=1200)), jobs))
     for name, ok, output in done:
         report(f"build {name}", ok, output)
 
@@ -305,7 +305,7 @@ def consumers(emulator, prefix):
         shutil.copy(WORK / "misuse.c", build / "misuse.c")
         must(f"cmake with {cc}", ["cmake", "-S", HERE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={cc}",
                                   f"-DCMAKE_CXX_COMPILER={cxx}", "-DCMAKE_BUILD_TYPE=Debug"])
-        must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"])
+        must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"], timeout=1200)
         names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "paid", "hostile", "misuse"] if cc == "gcc" else [])
         for name in names:
             program(emulator, f"{name} ({cc})", [build / name, out])
