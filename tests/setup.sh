@@ -152,6 +152,7 @@ if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-airflow" "$top/bindings-python/requirements-airflow.txt"
     environment "$top/target/venv-bundles" "$top/bindings-python/requirements-bundles.txt"
     environment "$top/target/venv-hosts" "$top/bindings-python/requirements-hosts.txt"
+    environment "$top/target/venv-conan" "$top/bindings-c/packaging/conan/requirements.txt"
 fi
 if [[ ${1:-} == test ]]; then
     environment "$top/target/venv-packages" "$top/tests/packages/requirements.txt"

@@ -26,10 +26,8 @@ static void on_saved(void *user, jfai_summary *summary, jfai_error *error) {
 }
 
 static void on_video(void *user, jfai_video *video, jfai_error *error) {
-  if (error == NULL) {
-    jfai_save_async(video, jfai_video_file_name(video), NULL, NULL, user, on_saved, NULL, &error);
-  }
-  if (error != NULL) {
+  /* When the save cannot be started, on_saved is not called. */
+  if (error != NULL || jfai_save_async(video, jfai_video_file_name(video), NULL, NULL, user, on_saved, NULL, &error) != JFAI_OK) {
     left--;
     fprintf(stderr, "error: %s\n", jfai_error_message(error));
   }
@@ -62,7 +60,7 @@ int main(void) {
     if (poll(&events, 1, 100) > 0) {
       char bytes[64];
       if (read(ends[0], bytes, sizeof bytes) < 0) perror("read");
-      jfai_queue_drain(queue, 0, NULL, NULL);
+      if (jfai_queue_drain(queue, 0, NULL, &err) != JFAI_OK) break;
     }
     ticks++; /* here a GUI would draw */
   }

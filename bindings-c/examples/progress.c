@@ -36,17 +36,14 @@ int main(int count, char **arguments) {
   jfai_video *video = NULL;
 
   signal(SIGINT, on_signal);
-  jfai_wait_options_new(&wait, NULL);
-  jfai_wait_options_set_progress(wait, on_task, NULL, NULL);
-  jfai_save_options_new(&save, NULL);
-  jfai_save_options_set_progress(save, on_bytes, NULL, NULL);
-  jfai_save_options_set_overwrite(save, true, NULL);
-  if (jfai_client_from_env(&client, &err) == JFAI_OK &&
+  if (jfai_wait_options_new(&wait, &err) == JFAI_OK && jfai_wait_options_set_progress(wait, on_task, NULL, &err) == JFAI_OK &&
+      jfai_save_options_new(&save, &err) == JFAI_OK && jfai_save_options_set_progress(save, on_bytes, NULL, &err) == JFAI_OK &&
+      jfai_save_options_set_overwrite(save, true, &err) == JFAI_OK && jfai_client_from_env(&client, &err) == JFAI_OK &&
       jfai_request_new("A small red ball bouncing once", &request, &err) == JFAI_OK &&
-      jfai_generate(client, request, wait, NULL, &video, &err) == JFAI_OK) {
-    (void)jfai_save(video, file, save, NULL, NULL, &err);
-  }
-  if (err != NULL) {
+      jfai_generate(client, request, wait, NULL, &video, &err) == JFAI_OK &&
+      jfai_save(video, file, save, NULL, NULL, &err) == JFAI_OK) {
+    printf("%s is saved\n", file);
+  } else {
     fprintf(stderr, "error: %s\n", jfai_error_message(err));
     if (jfai_error_task_id(err) != NULL) fprintf(stderr, "continue later: resume %s %s\n", jfai_error_task_id(err), file);
   }

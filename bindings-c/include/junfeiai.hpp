@@ -11,6 +11,9 @@
  * "cancelled" that has the task's id; your exception is its cause(), and nested in what is thrown, for
  * std::rethrow_if_nested(). When a completion function does, drain() throws such an error; where no drain() is running it
  * goes to the function of set_unhandled().
+ *
+ * Without exceptions (-fno-exceptions) use the `try_…` forms and completion functions: where another form would throw, the message
+ * of the error is written to standard error and the program is aborted.
  */
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #ifndef JUNFEIAI_HPP
@@ -21,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -39,6 +43,19 @@
 #include <vector>
 
 #include "junfeiai.h"
+
+/** @cond */
+// The catch is what a compiler without exceptions never comes to.
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define JFAI_EXCEPTIONS 1
+#define JFAI_TRY try
+#define JFAI_CATCH_ALL catch (...)
+#else
+#define JFAI_EXCEPTIONS 0
+#define JFAI_TRY if constexpr (true)
+#define JFAI_CATCH_ALL else
+#endif
+/** @endcond */
 
 namespace junfeiai {
 
@@ -81,10 +98,13 @@ inline std::optional<std::string> maybe(const char *s) {
   return s != nullptr ? std::optional<std::string>(s) : std::nullopt;
 }
 inline std::filesystem::path path(const char *s) {
-#if defined(_WIN32)
-  return std::filesystem::u8path(text(s));
-#else
+#if !defined(_WIN32)
   return std::filesystem::path(text(s));
+#elif defined(__cpp_char8_t)
+  const auto u8 = text(s);
+  return std::filesystem::path(std::u8string(u8.begin(), u8.end()));
+#else
+  return std::filesystem::u8path(text(s));
 #endif
 }
 
@@ -213,12 +233,17 @@ struct errors {
   }
   /** Throws it, with the exception of the caller nested in it. */
   [[noreturn]] static void raise(const error &e) {
+#if JFAI_EXCEPTIONS
     if (!e.cause()) throw e;
     try {
       std::rethrow_exception(e.cause());
     } catch (...) {
       std::throw_with_nested(e);
     }
+#else
+    std::fprintf(stderr, "junfeiai: %s\n", e.what());
+    std::abort();
+#endif
   }
 
 private:
@@ -236,14 +261,16 @@ private:
               ",\"task_id\":" + (task_id ? quoted(*task_id) : "null") + ",\"text\":" + quoted(r->message) + "}";
     return error(std::shared_ptr<const error_record>(std::move(r)));
   }
-  static std::string what(const std::exception_ptr &e) {
+  static std::string what([[maybe_unused]] const std::exception_ptr &e) {
+#if JFAI_EXCEPTIONS
     try {
       std::rethrow_exception(e);
     } catch (const std::exception &known) {
       return known.what();
     } catch (...) {
-      return "something that is no std::exception";
     }
+#endif
+    return "something that is no std::exception";
   }
   static std::string quoted(std::string_view text) {
     std::string out = "\"";
@@ -259,12 +286,13 @@ private:
 /** A text for C, where a NUL would end it: one inside would send less than was written. */
 inline std::string c_text(std::string_view v, const char *name) {
   if (const auto at = v.find('\0'); at != std::string_view::npos)
-    throw errors::argument(std::string(name) + " has a NUL inside, at byte " + std::to_string(at));
+    errors::raise(errors::argument(std::string(name) + " has a NUL inside, at byte " + std::to_string(at)));
   return std::string(v);
 }
 inline std::string path(const std::filesystem::path &p, const char *name) {
 #if defined(_WIN32)
-  return c_text(p.u8string(), name);
+  const auto u8 = p.u8string(); // of char8_t since C++20
+  return c_text(std::string(u8.begin(), u8.end()), name);
 #else
   return c_text(p.string(), name);
 #endif
@@ -272,7 +300,7 @@ inline std::string path(const std::filesystem::path &p, const char *name) {
 inline std::uint64_t ms(milliseconds t, const char *name) {
   if (t == forever) return JFAI_FOREVER;
   if (t.count() < 0)
-    throw errors::argument(std::string(name) + " is " + std::to_string(t.count()) + " ms: a time cannot be negative");
+    errors::raise(errors::argument(std::string(name) + " is " + std::to_string(t.count()) + " ms: a time cannot be negative"));
   return static_cast<std::uint64_t>(t.count());
 }
 
@@ -316,7 +344,7 @@ private:
 namespace detail {
 
 inline void check(jfai_status status, jfai_error *e) {
-  if (status != JFAI_OK) throw error(e);
+  if (status != JFAI_OK) errors::raise(error(e));
 }
 
 /** Calls `f(&out, &err)` and makes a result of it. */
@@ -356,9 +384,9 @@ public:
   /** For C: 0 continues. An exception ends the call, which hands it to the caller. */
   int tell(Arg a, std::exception_ptr &thrown) const noexcept {
     if (thrown) return 1;
-    try {
+    JFAI_TRY {
       return f_(a) ? 0 : 1;
-    } catch (...) {
+    } JFAI_CATCH_ALL {
       thrown = std::current_exception();
       return 1;
     }
@@ -384,9 +412,9 @@ inline void set_log(log_function f, log_level level) {
   const std::lock_guard<std::mutex> hold(lock);
   auto next = f ? std::make_unique<log_function>(std::move(f)) : nullptr;
   const auto tell = [](void *user, std::int32_t level_, const char *line) {
-    try {
+    JFAI_TRY {
       (*static_cast<log_function *>(user))(static_cast<log_level>(level_), view(line));
-    } catch (...) {
+    } JFAI_CATCH_ALL {
       // C stands between here and whoever could catch it.
     }
   };
@@ -432,7 +460,7 @@ private:
 namespace detail {
 inline const jfai_cancel *raw(const cancel_token *c) {
   // As NULL it would mean that nothing cancels.
-  if (c != nullptr && c->get() == nullptr) throw errors::argument("cancel is a moved-from cancel_token");
+  if (c != nullptr && c->get() == nullptr) errors::raise(errors::argument("cancel is a moved-from cancel_token"));
   return c != nullptr ? c->get() : nullptr;
 }
 } // namespace detail
@@ -780,10 +808,10 @@ inline std::shared_ptr<const unhandled_function> unhandled(std::optional<unhandl
 }
 /** Reports an exception that cannot be thrown to a caller. */
 inline void tell_unhandled(const error &e) noexcept {
-  try {
+  JFAI_TRY {
     if (const auto f = unhandled()) (*f)(e);
     else std::fprintf(stderr, "junfeiai: %s\n", e.what());
-  } catch (...) {
+  } JFAI_CATCH_ALL {
     // There is nothing left to report it to.
   }
 }
@@ -806,10 +834,10 @@ public:
   }
   /** Hands an error to the drain() of this thread, if there is one. */
   static void take(const error &e) noexcept {
-    try {
+    JFAI_TRY {
       if (current() != nullptr) current()->thrown_.push_back(e);
       else tell_unhandled(e);
-    } catch (...) {
+    } JFAI_CATCH_ALL {
       tell_unhandled(e);
     }
   }
@@ -870,7 +898,7 @@ namespace detail {
 
 inline const jfai_queue *raw(const event_queue *q) {
   // As NULL it would mean the library's thread.
-  if (q != nullptr && q->get() == nullptr) throw errors::argument("queue is a moved-from event_queue");
+  if (q != nullptr && q->get() == nullptr) errors::raise(errors::argument("queue is a moved-from event_queue"));
   return q != nullptr ? q->get() : nullptr;
 }
 
@@ -975,11 +1003,11 @@ struct op {
   static void end(void *user, Raw *value, jfai_error *e) noexcept {
     std::unique_ptr<op> self(static_cast<op *>(user));
     std::optional<std::string> id = self->state.about;
-    try {
+    JFAI_TRY {
       auto r = ended(e != nullptr ? result<T>(error(e)) : result<T>(T(value)), self->state);
       if (auto known = id_of(r)) id = std::move(known);
       self->f(std::move(r));
-    } catch (...) {
+    } JFAI_CATCH_ALL {
       const auto thrown = std::current_exception();
       collector::take(errors::caused_by(errors::stopped("the call has ended", id), "completion", thrown));
     }
@@ -1001,9 +1029,9 @@ std::pair<std::future<T>, std::function<void(result<T>)>> promise() {
   auto p = std::make_shared<std::promise<T>>();
   auto future = p->get_future();
   return {std::move(future), [p](result<T> r) {
-            try {
+            JFAI_TRY {
               p->set_value(std::move(r).value());
-            } catch (...) {
+            } JFAI_CATCH_ALL {
               p->set_exception(std::current_exception());
             }
           }};
@@ -1072,7 +1100,7 @@ protected:
     auto got = reader_.try_read(buffer_.data(), buffer_.size());
     if (!got) {
       failure_ = got.error();
-      throw got.error();
+      detail::errors::raise(got.error());
     }
     setg(buffer_.data(), buffer_.data(), buffer_.data() + *got);
     return *got == 0 ? traits_type::eof() : traits_type::to_int_type(*gptr());
@@ -1181,7 +1209,7 @@ public:
     });
   }
   /** try_open() that throws. */
-  reader open(const cancel_token *cancel = nullptr) const { return try_open(cancel).value(); }
+  [[nodiscard]] reader open(const cancel_token *cancel = nullptr) const { return try_open(cancel).value(); }
   /** The whole video in memory, checked; at most `max_size` bytes (0: 1 GiB). */
   result<std::vector<std::uint8_t>> try_bytes(std::size_t max_size = 0, const cancel_token *cancel = nullptr) const {
     jfai_bytes *out = nullptr;
@@ -1302,7 +1330,7 @@ public:
    * Begins a durable wait, for client::advance(): its state can be stored, and continued by any process. Sends nothing; the timeout
    * counts from now.
    */
-  wait_step wait_state(wait_options options = {}) const {
+  [[nodiscard]] wait_step wait_state(wait_options options = {}) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
     return detail::made<wait_step, jfai_wait_step>([&](jfai_wait_step **out, jfai_error **e) {
@@ -1323,10 +1351,10 @@ public:
       detail::done([&](jfai_error **e) { return jfai_watch_next(raw, detail::raw(cancel), &next, e); });
       if (next == nullptr) return;
       const task seen(next);
-      try {
+      JFAI_TRY {
         if constexpr (std::is_void_v<std::invoke_result_t<F &, const task &>>) f(seen);
         else if (!f(seen)) return;
-      } catch (...) {
+      } JFAI_CATCH_ALL {
         const auto e = detail::errors::stopped("the watch was ended", std::string(seen.id()));
         detail::errors::raise(detail::errors::caused_by(e, "progress", std::current_exception()));
       }
@@ -1357,7 +1385,9 @@ private:
 /** The options of a client. Setters return the options, to be chained. */
 class client_options {
 public:
+  /** Options that are all at their defaults. Fails when the loaded library does not fit this header. */
   client_options() {
+    detail::done([](jfai_error **e) { return jfai_version_check(JFAI_VERSION, e); });
     jfai_client_options *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_client_options_new(&out, e); });
     options_.reset(out);
@@ -1644,7 +1674,7 @@ public:
     });
   }
   /** try_create() that throws. */
-  task create(const request &r, const cancel_token *cancel = nullptr) const { return try_create(r, cancel).value(); }
+  [[nodiscard]] task create(const request &r, const cancel_token *cancel = nullptr) const { return try_create(r, cancel).value(); }
   /** create() without blocking: `f(result<task>)` is called on the library's thread, or where `queue` is drained. */
   template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<task>>>>
   void create_async(const request &r, F f, const cancel_token *cancel = nullptr,
@@ -1692,7 +1722,7 @@ public:
     });
   }
   /** try_advance() that throws. */
-  wait_step advance(std::string_view state, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] wait_step advance(std::string_view state, const cancel_token *cancel = nullptr) const {
     return try_advance(state, cancel).value();
   }
   /** advance() without blocking: `f(result<wait_step>)` is called on the library's thread, or where `queue` is drained. */
@@ -1718,7 +1748,7 @@ public:
                          state);
   }
   /** try_generate() that throws. */
-  video generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] video generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
     return try_generate(r, std::move(options), cancel).value();
   }
   /** generate() without blocking: `f(result<video>)` is called on the library's thread, or where `queue` is drained. */
@@ -1798,7 +1828,7 @@ public:
     return detail::text(jfai_spending_json(out));
   }
   /** Begins to wait for all these tasks; each comes as soon as it has ended. */
-  batch wait_all(const std::vector<std::string> &ids) const {
+  [[nodiscard]] batch wait_all(const std::vector<std::string> &ids) const {
     std::vector<const char *> raw;
     for (const auto &id : ids) {
       detail::c_text(id, "an item of ids");
@@ -1809,7 +1839,7 @@ public:
     return batch(out);
   }
   /** Begins to create a task for each request and to wait for its video, at most `concurrency` at a time. This costs money. */
-  batch generate_many(const std::vector<request> &requests, std::size_t concurrency) const {
+  [[nodiscard]] batch generate_many(const std::vector<request> &requests, std::size_t concurrency) const {
     std::vector<const jfai_request *> raw;
     for (const auto &r : requests) raw.push_back(r.get());
     jfai_batch *out = nullptr;
@@ -1874,7 +1904,7 @@ public:
     return record;
   }
   /** Begins to wait for all pending tasks and to save them in this folder. */
-  batch resume_pending(const std::filesystem::path &folder) const {
+  [[nodiscard]] batch resume_pending(const std::filesystem::path &folder) const {
     jfai_batch *out = nullptr;
     detail::done(
         [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder, "folder").c_str(), &out, e); });

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::client_runtime::ClientRuntime;
 use crate::error_handle::jfai_error;
-use crate::failure::{Outcome, need};
+use crate::failure::{Failure, Outcome, need};
 use crate::guard::{guard, guard_or};
 use crate::options::jfai_client_options;
 use crate::owned_c_str::OwnedCStr;
 use crate::status::jfai_status;
+use crate::text::text;
 
 /// One object for one key. Any number of threads may use it at the same time.
 pub struct jfai_client {
@@ -82,4 +83,69 @@ pub extern "C" fn jfai_client_endpoint(client: Option<&jfai_client>) -> *const c
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// Whether this library fits the header of version `header_version`: JFAI_VERSION_CHECK() passes that which the program was compiled
+/// with. Otherwise `JFAI_ERR_VERSION`, with both versions in the message: another minor version before 1.0, another major version
+/// after it, or a library older than the header. client_options of C++ checks it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_version_check(
+    header_version: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let header = unsafe { text(header_version, "header_version") }?;
+        fits(header, env!("CARGO_PKG_VERSION"))
+    })
+}
+
+/// The three numbers of a version; what comes after them, such as `-rc.1`, says nothing about the ABI.
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let mut parts = version.split(['-', '+']).next()?.split('.').map(|part| part.parse().ok());
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
+}
+
+fn fits(header: &str, library: &str) -> Outcome {
+    let Some(wanted) = numbers(header) else {
+        return Err(Failure::Argument(format!("header_version {header:?} is no version such as {library}")));
+    };
+    let compatible = numbers(library).is_some_and(|library| {
+        let same = if library[0] == 0 { 2 } else { 1 };
+        wanted[..same] == library[..same] && wanted <= library
+    });
+    if compatible {
+        return Ok(());
+    }
+    Err(Failure::Version(format!(
+        "the program was compiled with junfeiai.h of version {header}, but the library is version {library}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_header_fits_its_own_and_newer_compatible_libraries() {
+        for (header, library) in
+            [("0.1.0", "0.1.0"), ("0.1.0", "0.1.7"), ("0.1.0-rc.1", "0.1.0"), ("1.2.3", "1.4.0"), ("1.2.3", "1.2.3")]
+        {
+            assert!(fits(header, library).is_ok(), "{header} {library}");
+        }
+        for (header, library) in [
+            ("0.1.0", "0.2.0"),
+            ("0.2.0", "0.1.9"),
+            ("0.1.1", "0.1.0"),
+            ("1.0.0", "2.0.0"),
+            ("1.3.0", "1.2.9"),
+            ("0.1.0", "1.1.0"),
+        ] {
+            assert!(fits(header, library).is_err(), "{header} {library}");
+        }
+        for header in ["", "1", "1.2", "1.2.3.4", "a.b.c", "0.1.x", "-1.0.0", "99999999999999999999.0.0"] {
+            assert!(fits(header, "0.1.0").is_err(), "{header}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::owned_c_str::OwnedCStr;
-use crate::status::{ARGUMENT, FORKED, jfai_status};
+use crate::status::{ARGUMENT, FORKED, VERSION, jfai_status};
 use crate::task_status::task_status;
 
 /// What went wrong, in full. Made by the function that failed; give it to jfai_error_free().
@@ -125,6 +125,7 @@ impl From<Failure> for jfai_error {
             Failure::Refused(error, setter) => Self::of(&error, Some(setter)),
             Failure::Many(error, ids) => Self::of_many(&error, &ids),
             Failure::Argument(message) => Self::own(ARGUMENT, &message),
+            Failure::Version(message) => Self::own(VERSION, &message),
             Failure::Forked => Self::own(
                 FORKED,
                 "the handle was made before fork() and belongs to the parent: make a new client in this process",

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Argument(String),
     /// The handle was made before a fork.
     Forked,
+    /// The header does not fit this library.
+    Version(String),
 }
 
 impl From<Error> for Failure {

@@ -52,8 +52,9 @@ pub(crate) fn value<T>(default: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(default)
 }
 
-/// Panics. It is in no header and not among the symbols of the shared library; the tests call it in the static one, to
-/// see that a panic ends here in the build that is shipped.
+/// Panics. No build that is shipped has it: it is there with the feature `test-panic`, by which the tests build the shipped
+/// profile once more, to see that a panic ends here.
+#[cfg(feature = "test-panic")]
 #[unsafe(no_mangle)]
 #[allow(unreachable_pub)] // C alone reaches it
 pub extern "C" fn jfai_test_panic(err: Option<&mut MaybeUninit<Box<jfai_error>>>) -> jfai_status {
@@ -62,7 +63,3 @@ pub extern "C" fn jfai_test_panic(err: Option<&mut MaybeUninit<Box<jfai_error>>>
         guard!(err => { panic!("on purpose") })
     }
 }
-
-// The linker takes the strictest visibility that any object names: hidden keeps the symbol out of the shared library.
-#[cfg(target_os = "linux")]
-core::arch::global_asm!(".hidden jfai_test_panic");

@@ -15,5 +15,12 @@ pub(crate) const ARGUMENT: (jfai_status, &str, &str) =
 pub(crate) const FORKED: (jfai_status, &str, &str) =
     (2, "forked", "the handle is from before fork(); make a new client in this process");
 
+/// The program was compiled with the header of another version.
+pub(crate) const VERSION: (jfai_status, &str, &str) = (
+    3,
+    "version",
+    "compile the program with the header of the library that it loads, or install the library of its header",
+);
+
 /// What C adds to the core's table of kinds.
-pub(crate) const OWN: [(jfai_status, &str, &str); 2] = [ARGUMENT, FORKED];
+pub(crate) const OWN: [(jfai_status, &str, &str); 3] = [ARGUMENT, FORKED, VERSION];

@@ -533,10 +533,22 @@ static void journal(const jfai_client *without, const char *folder) {
   jfai_client_free(client);
 }
 
+static void versions(void) {
+  jfai_error *err = NULL;
+  EXPECT(JFAI_OK, JFAI_VERSION_CHECK(&err));
+  EXPECT(JFAI_ERR_ARGUMENT, jfai_version_check("one", &err));
+  CHECK(jfai_version_check("99.0.0", &err) == JFAI_ERR_VERSION && strcmp(jfai_error_kind(err), "version") == 0);
+  const char *message = jfai_error_message(err);
+  CHECK(strstr(message, "99.0.0") != NULL && strstr(message, JFAI_VERSION) != NULL && strstr(message, "header") != NULL);
+  jfai_error_free(err);
+  CHECK(strcmp(jfai_status_name(JFAI_ERR_VERSION), "version") == 0);
+}
+
 int main(int count, char **arguments) {
   const char *folder = count > 1 ? arguments[1] : ".";
   jfai_client *client = NULL;
   CHECK(strcmp(jfai_version(), JFAI_VERSION) == 0);
+  versions();
   EXPECT(JFAI_OK, jfai_set_log(on_log, &logged, JFAI_LOG_TRACE, &err));
   EXPECT(JFAI_ERR_ARGUMENT, jfai_set_log(on_log, &logged, 0, &err));
   options();

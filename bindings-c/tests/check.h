@@ -40,6 +40,14 @@ static int passed, failed;
     jfai_error_free(err);                                                                                              \
   } while (0)
 
+/* A call that a test needs and does not test. */
+static inline void must(jfai_status status) {
+  if (status != JFAI_OK) {
+    fprintf(stderr, "a call that is needed failed: %s\n", jfai_status_name(status));
+    exit(2);
+  }
+}
+
 static inline int finished(const char *name) {
   printf("%s: %d passed, %d failed\n", name, passed, failed);
   return failed != 0;

@@ -150,7 +150,7 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   // An exception of a progress function comes out where the call ends, with the id of what was paid for.
   junfeiai::wait_options broken;
   broken.on_progress([](const junfeiai::task_view &) { throw mine{}; });
-  nested("progress", [&] { client.generate(ball, broken); });
+  nested("progress", [&] { (void)client.generate(ball, broken); });
   nested("progress", [&] { client.task_by_id(task.id()).wait(broken); }); // the first state is the last
   nested("progress", [&] { client.task_by_id(task.id()).watch([](const junfeiai::task &) { throw mine{}; }); });
   const auto tried = client.try_generate(ball, broken);
@@ -262,12 +262,12 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   refused("budget", [&] { o.retry_pauses(1ms, 1ms, -1ms); });
   refused("id", [&] { client.get(nul); });
   refused("id", [&] { client.task_by_id(nul); });
-  refused("ids", [&] { client.wait_all({"task_1", nul}); });
+  refused("ids", [&] { (void)client.wait_all({"task_1", nul}); });
   junfeiai::wait_options wait;
   refused("timeout", [&] { wait.timeout(-1ms); });
   refused("poll_interval", [&] { wait.poll_interval(-1ms); });
   wait.poll_interval(0ms);
-  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.generate(ball, wait); });
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { (void)client.generate(ball, wait); });
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.generate_async(ball, wait).get(); });
   junfeiai::save_options save;
   refused("timeout", [&] { save.timeout(-1ms); });
@@ -276,13 +276,13 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
 
   junfeiai::cancel_token cancel;
   const junfeiai::cancel_token taken = std::move(cancel);
-  refused("cancel", [&] { client.create(ball, &cancel); });
+  refused("cancel", [&] { (void)client.create(ball, &cancel); });
   refused("cancel", [&] { client.create_async(ball, &cancel).get(); });
   junfeiai::event_queue queue;
   const junfeiai::event_queue taken_queue = std::move(queue);
   refused("queue", [&] { client.create_async(ball, [](auto) {}, nullptr, &queue); });
   junfeiai::request other = std::move(ball);
-  refused("request", [&] { client.create(ball); });
+  refused("request", [&] { (void)client.create(ball); });
   refused("request", [&] { ball.model("x"); });
   auto first = client.task_by_id("task_1");
   {
@@ -301,7 +301,7 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   refused("video", [&] { video.save(folder / "no.mp4"); });
   junfeiai::client one(options());
   const junfeiai::client two = std::move(one);
-  refused("client", [&] { one.create(other); });
+  refused("client", [&] { (void)one.create(other); });
   CHECK(one.endpoint().empty() && !two.endpoint().empty());
 }
 
@@ -378,10 +378,10 @@ int main(int count, char **arguments) {
     const auto cost = client.estimate(junfeiai::request("a ball").seconds(6));
     CHECK(cost.units && cost.usd && *cost.usd > 0 && !cost.certainty.empty() && cost.billed_seconds == 6);
     const junfeiai::client limited(std::move(options().max_cost(0.001)));
-    throws(JFAI_ERR_INVALID_REQUEST, [&] { limited.create(junfeiai::request("a ball").seconds(6)); });
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { (void)limited.create(junfeiai::request("a ball").seconds(6)); });
     const junfeiai::client budgeted(std::move(options().journal(folder / "budget.journal").budget(0.5)));
-    budgeted.create(junfeiai::request("a ball").seconds(6));
-    throws(JFAI_ERR_INVALID_REQUEST, [&] { budgeted.create(junfeiai::request("a ball").seconds(6)); });
+    (void)budgeted.create(junfeiai::request("a ball").seconds(6));
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { (void)budgeted.create(junfeiai::request("a ball").seconds(6)); });
     CHECK(client.check().text.find("junfeiai") != std::string::npos);
     many(folder);
     junfeiai::clear_log();

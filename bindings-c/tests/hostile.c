@@ -263,8 +263,8 @@ static struct outcome pay(int way, const jfai_client *client, const struct all *
   jfai_video *video = NULL;
   struct ended end = {0};
   switch (way) {
-  case CREATE: jfai_create(client, a->request, NULL, &task, &error); break;
-  case GENERATE: jfai_generate(client, a->request, a->wait, NULL, &video, &error); break;
+  case CREATE: CHECK((jfai_create(client, a->request, NULL, &task, &error) == JFAI_OK) == (error == NULL)); break;
+  case GENERATE: CHECK((jfai_generate(client, a->request, a->wait, NULL, &video, &error) == JFAI_OK) == (error == NULL)); break;
   case CREATE_ASYNC:
     if (jfai_create_async(client, a->request, NULL, NULL, on_task, &end, &error) == JFAI_OK) {
       UNTIL(atomic_load(&end.calls) == 1);
@@ -319,7 +319,7 @@ static void one(const struct row *row, int way) {
   o = taken(error);
   error = NULL;
   if (!o.failed) {
-    jfai_client_new(a.options, &client, &error);
+    CHECK((jfai_client_new(a.options, &client, &error) == JFAI_OK) == (error == NULL));
     o = taken(error);
     if (!o.failed) o = pay(way, client, &a);
   }

@@ -8,7 +8,7 @@ and huge strings, and absurd numbers. What an argument may be is what its commen
 import re
 import sys
 
-HEADER = re.compile(r"/\*\*((?:(?!\*/).)*)\*/\s*JFAI_API\s+([^;{]*);", re.S)
+HEADER = re.compile(r"/\*\*((?:(?!\*/).)*)\*/\s*(?:JFAI_NODISCARD )?JFAI_API\s+([^;{]*);", re.S)
 
 # A valid value for each type that is handed in. `_free` is called with NULL only.
 VALID = {
@@ -32,6 +32,8 @@ def functions(text):
             parameters.append((kind.strip(), parameter))
         doc = " ".join(line.strip(" *") for line in doc.splitlines())
         found.append((name, returns, parameters, doc))
+    assert len(found) > 200, f"{len(found)} functions are found in the header"
+
     return found
 
 
@@ -62,10 +64,13 @@ def main(path):
     lines += ["", "#define IS(status, call) CHECK((call) == (status))", ""]
     calls, count = [], 0
 
-    def call(name, returns, arguments, expect):
+    def call(name, returns, arguments, expect, doc=""):
         text = f"{name}({', '.join(arguments)})"
         if returns == "jfai_status" and expect is not None:
             calls.append(f"  IS({expect}, {text});")
+        elif match := re.search(r"@return .*; (\S+) where .*is NULL\.", doc):
+            # What its comment says that it returns for a handle that is NULL.
+            calls.append(f"  CHECK({text} == {match[1]});")
         else:
             calls.append(f"  (void){text};\n  passed++;")
 
@@ -75,7 +80,7 @@ def main(path):
         may = optional(doc) | {"err", "user"}
         null = ["NULL" if "*" in kind or kind.endswith("_fn") else ("NAN_" if kind == "double" else "0") for kind, _ in parameters]
         null = [value.replace("NAN_", "-1.0") for value in null]
-        call(name, returns, null, "JFAI_ERR_ARGUMENT" if fallible else None)
+        call(name, returns, null, "JFAI_ERR_ARGUMENT" if fallible else None, doc)
         if fallible:
             calls.append(f"  EXPECT(JFAI_ERR_ARGUMENT, {name}({', '.join([*null[:-1], '&err'])}));")
         for value in ("UINT64_MAX", "0"):

@@ -95,7 +95,7 @@ struct blocking {
 static void *block(void *user) {
   struct blocking *b = user;
   jfai_request *request = NULL;
-  jfai_request_new("a ball", &request, NULL);
+  must(jfai_request_new("a ball", &request, NULL));
   jfai_task *task = NULL;
   jfai_video *video = NULL;
   b->status = b->generate ? jfai_generate(b->client, request, NULL, b->cancel, &video, &b->error)

@@ -26,7 +26,7 @@ TAILS = {
     "cpp": "} catch (const std::exception &e) {\n  std::cerr << e.what() << '\\n';\n  return 1;\n}\n",
 }
 # A block that shows what to do with an error has one.
-SHOWS_AN_ERROR = "switch (jfai_error_status(err))"
+SHOWS_AN_ERROR = "switch (status)"
 # What a block owns: `jfai_task *task = NULL;` and the like.
 OWNED = re.compile(r"^ *jfai_(\w+) \*(\w+) = NULL;$", re.MULTILINE)
 
@@ -84,7 +84,11 @@ def builds(suite, prefix, folder, app):
         shutil.copy(app, project / "app.c")
         head = "cmake_minimum_required(VERSION 3.16)\nproject(app C)\nadd_executable(app app.c)\n"
         (project / "CMakeLists.txt").write_text(head + block.text, encoding="utf-8")
-        ok, output = suite.run(["cmake", "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}"])
+        options = [f"-DCMAKE_PREFIX_PATH={prefix}"]
+        if "FetchContent" in block.text:
+            (project / "junfeiai").symlink_to(suite.ROOT)
+            options = ["-DJUNFEIAI_CARGO_PROFILE=dev", f"-DJUNFEIAI_CARGO_TARGET_DIR={suite.TARGET}"]
+        ok, output = suite.run(["cmake", "-S", project, "-B", project / "build", *options])
         if ok:
-            ok, output = suite.run(["cmake", "--build", project / "build"])
+            ok, output = suite.run(["cmake", "--build", project / "build"], timeout=1200)
         suite.report(f"{block.file}:{block.line}: CMake", ok, output)

@@ -4,6 +4,8 @@
     tests/run.py            with cargo's dev profile
     tests/run.py --readme   only the blocks of the documents
     tests/run.py --release  what is shipped: size, symbols, system libraries, the caught panic
+
+With JUNFEIAI_ALL the Conan recipe and the vcpkg port are tried as well, which compile the library once more.
 """
 
 import atexit
@@ -17,6 +19,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import readme
 
@@ -29,6 +32,10 @@ HEADER = HERE.parent / "include" / "junfeiai.h"
 LARGEST = 5 * 1024 * 1024
 SANITIZED = ("api", "async", "threads", "life", "paid", "hostile", "misuse", "cpp")
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+# What other projects may have on top: none of it is of our headers.
+STRICT = [*WARNINGS, "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wundef"]
+SUPPRESSIONS = HERE.parent / "packaging" / "suppressions"
+CONAN = TARGET / "venv-conan" / "bin" / "conan"
 
 passed, failed, skipped = 0, 0, []
 
@@ -140,24 +147,147 @@ def header(prefix):
     missing = [name for name in names if name not in wrapper and name not in own]
     report("the C++ wrapper uses all of them", not missing, " ".join(missing))
     symbols = subprocess.run(["nm", "-D", "--defined-only", prefix / "lib/libjunfeiai.so"], text=True, stdout=subprocess.PIPE).stdout
-    exported = sorted(line.split()[-1].split("@")[0] for line in symbols.splitlines())
-    report("the exported symbols are those of the header", exported == names, str(set(exported) ^ set(names)))
+    version = library_version()
+    own = "JUNFEIAI_" + (".".join(version.split(".")[:2]) if version.startswith("0.") else version.split(".")[0])
+    # The version itself stands among them.
+    exported = sorted(line.split()[-1].partition("@@") for line in symbols.splitlines() if line.split()[-1] != own)
+    found = [name for name, _, _ in exported]
+    report("the exported symbols are those of the header", found == names, str(set(found) ^ set(names)))
+    report(f"each has the version {own}", {version for _, _, version in exported} == {own}, str(exported[:3]))
+    plugin(prefix)
     if shutil.which("doxygen"):
         options = [f"INPUT={HEADER} {HEADER.parent / 'junfeiai.hpp'}", "QUIET=YES", "WARN_AS_ERROR=FAIL_ON_WARNINGS", "GENERATE_LATEX=NO",
                    f"OUTPUT_DIRECTORY={WORK / 'doxygen'}", "ENABLE_PREPROCESSING=YES", "MACRO_EXPANSION=YES", "EXPAND_ONLY_PREDEF=YES",
-                   "PREDEFINED=JFAI_API= __cplusplus", "EXTRACT_ALL=NO", "WARN_IF_UNDOCUMENTED=YES", "GENERATE_HTML=NO",
+                   "PREDEFINED=JFAI_API= JFAI_NODISCARD= __cplusplus", "EXTRACT_ALL=NO", "WARN_IF_UNDOCUMENTED=YES", "GENERATE_HTML=NO",
                    "GENERATE_XML=YES"]
         (WORK / "Doxyfile").write_text("\n".join(options) + "\n")
         ok, output = run(["doxygen", WORK / "Doxyfile"])
         report("doxygen has nothing to say", ok, output)
+        reference(names)
     else:
         skipped.append("doxygen (not installed)")
+
+
+def reference(names):
+    """What Doxygen has understood: each function is in a group, with all that it takes and returns."""
+    groups = list((WORK / "doxygen/xml").glob("group__*.xml"))
+    found, missing = set(), []
+    for member in (member for path in groups for member in ElementTree.parse(path).iter("memberdef") if member.get("kind") == "function"):
+        name = member.findtext("name")
+        found.add(name)
+        described = [item.text for item in member.iter("parametername")]
+        if described != [item.text for item in member.findall("param/declname")]:
+            missing.append(f"{name}: its parameters")
+        if member.findtext("type") != "void" and member.find("detaileddescription//simplesect[@kind='return']") is None:
+            missing.append(f"{name}: its result")
+    report(f"each function is in one of {len(groups)} groups", found == set(names), str(found ^ set(names)))
+    report("each parameter and result is described", not missing, "\n".join(missing))
+
+
+def library_version():
+    return re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
+
+
+def plugin(prefix):
+    """A shared library with the static one in it: several of these must get along in one process."""
+    path = WORK / "plugin.so"
+    system = ["-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"]
+    must("build plugin.c", ["cc", "-shared", "-fPIC", "-I", prefix / "include", HERE / "plugin.c", "-L", prefix / "lib", "-l:libjunfeiai.a", *system,
+                            "-Wl,--gc-sections", "-o", path])
+    symbols = subprocess.run(["nm", "-D", "--defined-only", path], text=True, stdout=subprocess.PIPE).stdout
+    exported = [line.split()[-1] for line in symbols.splitlines()]
+    report("a shared library that the static one is linked into exports none of it", exported == ["plugin_version"], "\n".join(exported[:40]))
+
+
+def languages():
+    """The headers in the standards that programs may be compiled with, and what a compiler says of a status that is ignored."""
+    include = ["-I", HEADER.parent, "-fsyntax-only"]
+    (WORK / "header.c").write_text("#include <junfeiai.h>\nint main(void) { return (int)jfai_error_status(NULL); }\n")
+    (WORK / "header.cpp").write_text("#include <junfeiai.hpp>\nint main() { return static_cast<int>(jfai_error_status(nullptr)); }\n")
+    jobs = []
+    for compiler, standards, name, more in (
+            ("gcc", ("c99", "c11", "c17", "c2x"), "header.c", ([],)), ("clang", ("c99", "c11", "c17", "c2x"), "header.c", ([],)),
+            ("g++", ("c++17", "c++20", "c++23"), "header.cpp", ([],)), ("g++", ("c++20",), "header.cpp", (["-fno-exceptions", "-fno-rtti"],)),
+            ("clang++", ("c++17", "c++20", "c++2b"), "header.cpp", ([],)), ("clang++", ("c++17",), "header.cpp", (["-fno-exceptions", "-fno-rtti"],)),
+            # The header of C in C++ before 17.
+            ("g++", ("c++11", "c++14"), "header.c", (["-x", "c++"],)),
+            # C++20 has another type for UTF-8, which file names of Windows meet.
+            ("x86_64-w64-mingw32-gcc", ("c99", "c17"), "header.c", ([],)),
+            ("x86_64-w64-mingw32-g++-posix", ("c++17", "c++20"), "header.cpp", ([],))):
+        if not shutil.which(compiler):
+            skipped.append(f"the headers with {compiler} (not installed)")
+            continue
+        for standard in standards:
+            for flags in more:
+                jobs.append((" ".join(["the header with", compiler, standard, *flags]), [compiler, f"-std={standard}", *STRICT, *include, *flags, WORK / name]))
+    compile_all(jobs)
+    for compiler, flags in (("gcc", []), ("clang", []), ("g++", ["-x", "c++", "-std=c++17"])):
+        if shutil.which(compiler):
+            compile_only = ["-I", HEADER.parent, "-c", "-o", os.devnull]
+            ok, output = run([compiler, *flags, *WARNINGS, *compile_only, HERE / "ignored.c"])
+            report(f"{compiler} warns about a status that is ignored", not ok and "jfai_client_options_set_budget" in output, output)
+            ok, output = run([compiler, *flags, *WARNINGS, *compile_only, "-DJFAI_NODISCARD=", HERE / "ignored.c"])
+            report(f"{compiler} does not where the program turned it off", ok, output)
+
+
+def no_exceptions(emulator, prefix):
+    path = WORK / "no_exceptions"
+    must("build no_exceptions.cpp", ["g++", "-std=c++17", "-fno-exceptions", *WARNINGS, "-I", prefix / "include", HERE / "no_exceptions.cpp", "-o", path,
+                                     "-L", prefix / "lib", "-ljunfeiai", "-lpthread", f"-Wl,-rpath,{prefix / 'lib'}"])
+    program(emulator, "C++ without exceptions", [path])
+    ok, output = run([path, "aborts"], env=emulator.env())
+    report("what would throw says so and ends the program", not ok and "junfeiai: " in output and "task_no_such_thing" in output, output)
+
+
+def subproject(emulator):
+    """The library in the build of another project."""
+    build = WORK / "subproject"
+    shutil.rmtree(build, ignore_errors=True)
+    configure = ["cmake", "-S", HERE / "subproject", "-B", build, f"-DJUNFEIAI_SOURCE={ROOT}", "-DJUNFEIAI_CARGO_PROFILE=dev",
+                 f"-DJUNFEIAI_CARGO_TARGET_DIR={TARGET}"]
+    must("cmake with FetchContent", configure)
+    must("its build calls cargo", ["cmake", "--build", build], timeout=1200)
+    for name in ("shared", "static"):
+        program(emulator, f"run {name} of FetchContent", [build / name, f"{name}.mp4"])
+    before = (build / "shared").stat().st_mtime_ns
+    ok, output = run(["cmake", "--build", build], timeout=1200)
+    report("a second build links nothing anew", ok and (build / "shared").stat().st_mtime_ns == before, output)
+    installed = (build / "_deps/junfeiai-build/prefix/lib/cmake/junfeiai/junfeiaiConfig.cmake").read_text()
+    asked = re.search(r'INTERFACE_LINK_LIBRARIES "(.*)"', installed)[1].replace("-l", "")
+    written = re.findall(r"^  set\(_system (.*)\)$", (HERE.parent / "CMakeLists.txt").read_text(), re.M)[-1]
+    report("its list of system libraries is that of rustc", asked.split(";") == written.split(), f"{asked}\n{written}")
+
+
+def packaging(emulator):
+    """The Conan recipe, and the vcpkg port with stand-ins for vcpkg's functions."""
+    if not os.environ.get("JUNFEIAI_ALL"):
+        skipped.append("Conan and vcpkg (make test-all)")
+        return
+    env = dict(os.environ, CONAN_HOME=str(WORK / "conan"), CARGO_TARGET_DIR=str(TARGET))
+    shutil.rmtree(WORK / "conan", ignore_errors=True)
+    must("conan detects the machine", [CONAN, "profile", "detect"], env=env)
+    output = must("conan create", [CONAN, "create", HERE.parent / "packaging/conan", "-o", "junfeiai/*:cargo_profile=dev"], env=env, timeout=2400)
+    report("a program finds the package, shared and static", output.count(f"junfeiai {library_version()}: fits its header") == 2, output)
+    prefix = WORK / "vcpkg"
+    shutil.rmtree(prefix, ignore_errors=True)
+    must("the portfile of vcpkg", ["cmake", f"-DPREFIX={prefix}", "-DPROFILE=dev", "-P", HERE / "vcpkg.cmake"], env=dict(os.environ, CARGO_TARGET_DIR=str(TARGET)),
+         timeout=2400)
+    report("the port has the version of the library", json.loads((HERE.parent / "packaging/vcpkg/junfeiai/vcpkg.json").read_text())["version"] == library_version())
+    build = WORK / "vcpkg-program"
+    shutil.rmtree(build, ignore_errors=True)
+    # As vcpkg's toolchain does.
+    must("cmake with the port", ["cmake", "-S", HERE.parent / "packaging/conan/test_package", "-B", build, f"-Djunfeiai_DIR={prefix / 'share/junfeiai'}"])
+    must("build with the port", ["cmake", "--build", build])
+    for name in ("shared", "static"):
+        ok, output = run([build / name])
+        report(f"{name} of the port runs", ok and "fits its header" in output, output)
+    report("nothing of the port is where vcpkg wants nothing", not (prefix / "lib/cmake").exists() and (prefix / "share/junfeiai/copyright").exists())
 
 
 def compile_all(jobs):
     """Runs (name, command) pairs two at a time; gives the names that failed."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(lambda job: (job[0], *run(job[1])), jobs))
+        done = list(pool.map(lambda job: (job[0], *run(job[1], timeout=1200)), jobs))
     for name, ok, output in done:
         report(f"build {name}", ok, output)
 
@@ -175,15 +305,14 @@ def consumers(emulator, prefix):
         shutil.copy(WORK / "misuse.c", build / "misuse.c")
         must(f"cmake with {cc}", ["cmake", "-S", HERE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={cc}",
                                   f"-DCMAKE_CXX_COMPILER={cxx}", "-DCMAKE_BUILD_TYPE=Debug"])
-        must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"])
+        must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"], timeout=1200)
         names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "paid", "hostile", "misuse"] if cc == "gcc" else [])
         for name in names:
             program(emulator, f"{name} ({cc})", [build / name, out])
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
-    version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
-    report("pkg-config knows the version", run(["pkg-config", f"--exact-version={version}", "junfeiai"], env=env)[0])
+    report("pkg-config knows the version", run(["pkg-config", f"--exact-version={library_version()}", "junfeiai"], env=env)[0])
     jobs, programs = [], []
     for compiler, source, standard in (("gcc", "api.c", "-std=gnu11"), ("clang", "api.c", "-std=gnu11"), ("g++", "cpp.cpp", "-std=c++17"),
                                        ("clang++", "cpp.cpp", "-std=c++17")):
@@ -247,17 +376,21 @@ def sanitizers(emulator, prefix):
             source = WORK / "misuse.c" if name == "misuse" else HERE / (f"{name}.cpp" if name == "cpp" else f"{name}.c")
             compiler = ["clang++", "-std=c++17"] if name == "cpp" else ["clang", "-std=gnu11"]
             jobs.append((f"asan-{name}", [*compiler, *flags, *both, "-I", HERE, source, "-o", WORK / f"asan-{name}", *static]))
+        jobs.append(("asan-quickstart", ["clang", "-std=gnu11", *flags, *both, HERE.parent / "examples/quickstart.c", "-o", WORK / "asan-quickstart", *static]))
         for name in ("threads", "async", "paid"):
             jobs.append((f"tsan-{name}", ["clang", "-std=gnu11", *flags, "-fsanitize=thread", HERE / f"{name}.c", "-o", WORK / f"tsan-{name}",
                                           *shared]))
         compile_all(jobs)
+        # Examples are copied: what they do with their errors is copied, too.
+        ok, output = run([WORK / "asan-quickstart", "q.mp4"], cwd=WORK / "out", env=emulator.env(JUNFEIAI_API_KEY="sk-wrong", ASAN_OPTIONS="detect_leaks=1"))
+        report("the first example frees its error", not ok and "error: " in output and "Sanitizer" not in output, output)
         for name in SANITIZED:
             # The leak check at the end is part of it: the library's threads are gone by then.
             program(emulator, f"address and undefined behaviour: {name}", [WORK / f"asan-{name}", WORK / "out", "500"], SANITIZED="1",
                     ASAN_OPTIONS="detect_leaks=1:halt_on_error=1", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
         for name in ("threads", "async", "paid"):
             program(emulator, f"threads (C side): {name}", [WORK / f"tsan-{name}", WORK / "out"],
-                    TSAN_OPTIONS=f"suppressions={HERE / 'sanitizer.supp'}:halt_on_error=1:exitcode=66")
+                    TSAN_OPTIONS=f"suppressions={SUPPRESSIONS / 'tsan.supp'}:halt_on_error=1:exitcode=66")
     else:
         skipped.append("the sanitizers (clang is not installed)")
     if shutil.which("valgrind"):
@@ -283,12 +416,23 @@ def release(emulator):
     report("its soname has the version", "[libjunfeiai.so.0.1]" in dynamic, dynamic)
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     report(f"it needs {' '.join(needed)}", all(name.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for name in needed))
-    static = ["-I", prefix / "include", "-L", prefix / "lib", "-l:libjunfeiai.a", "-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"]
-    must("build panic.c", ["cc", *WARNINGS, HERE / "panic.c", "-o", WORK / "panic", *static])
+    archive = subprocess.run(["nm", "--defined-only", prefix / "lib/libjunfeiai.a"], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    report("no library has the function that panics for the tests", "jfai_create" in archive and "jfai_test" not in archive)
+    # The same profile once more, with that function.
+    must("build the library that panics", [*CARGO, "rustc", "--locked", "-p", "junfeiai-c", "--lib", "--crate-type", "staticlib", "--profile", "release-c",
+                                           "--features", "test-panic"], timeout=1200)
+    must("build panic.c", ["cc", *WARNINGS, HERE / "panic.c", "-o", WORK / "panic", "-I", prefix / "include", TARGET / "release-c/libjunfeiai_c.a",
+                           "-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"])
     program(emulator, "a panic of the release build is caught", [WORK / "panic"])
     must("build api.c", ["cc", *WARNINGS, HERE / "api.c", "-o", WORK / "api-release", "-I", prefix / "include", "-L", prefix / "lib",
                          "-ljunfeiai", f"-Wl,-rpath,{prefix / 'lib'}"])
     program(emulator, "api with the release build", [WORK / "api-release", WORK / "out"])
+    if shutil.which("valgrind"):
+        check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "-q",
+                 f"--suppressions={prefix / 'share/junfeiai/valgrind.supp'}"]
+        program(emulator, "valgrind with the suppressions that are installed", [*check, WORK / "api-release", WORK / "out"], timeout=200, SANITIZED="1")
+    else:
+        skipped.append("valgrind (not installed)")
 
 
 CARGO = ["cargo", "--quiet"]
@@ -312,7 +456,11 @@ def main():
         must("install-c", [*XTASK, "install-c", "--profile", "dev", "--prefix", prefix], timeout=1200)
         if "--readme" not in sys.argv:
             header(prefix)
+            languages()
             consumers(emulator, prefix)
+            no_exceptions(emulator, prefix)
+            subproject(emulator)
+            packaging(emulator)
             resets(emulator)
             examples(emulator)
             sanitizers(emulator, prefix)

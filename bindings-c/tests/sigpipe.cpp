@@ -31,7 +31,7 @@ int main(int count, char **arguments) {
                                     .request_rate(1000, 1000));
   const junfeiai::request ball("a ball");
   for (int i = 0; i < std::stoi(arguments[3]); i++) {
-    const auto lost = thrown([&] { client.create(ball); });
+    const auto lost = thrown([&] { (void)client.create(ball); });
     CHECK(lost.status() == JFAI_ERR_CREATE_OUTCOME_UNKNOWN && lost.maybe_executed());
     CHECK(thrown([&] { client.get("task_1"); }).status() == JFAI_ERR_CONNECTION);
     CHECK(thrown([&] { client.create_async(ball).get(); }).status() == JFAI_ERR_CREATE_OUTCOME_UNKNOWN);

@@ -117,6 +117,12 @@ def named(words):
         # The C suite runs these.
         if not re.search(r"^ +readme\.check\(", read("bindings-c/tests/run.py"), re.M):
             yield "the C suite does not run it"
+    elif first in ("conan", "vcpkg"):
+        # make test-all runs the recipe and the port.
+        folders = [word.partition("=")[2] or word for word in rest if "/" in word]
+        yield from (f"there is no {folder}" for folder in folders if not any((ROOT / folder).glob("**/conanfile.py" if first == "conan" else "**/portfile.cmake")))
+        if not folders or not re.search(r"^ +packaging\(", read("bindings-c/tests/run.py"), re.M):
+            yield "nobody tests this command"
     elif first == "export":
         if not re.match(r"(JUNFEIAI_\w+|PKG_CONFIG_PATH)=", plain[0]):
             yield "that variable is not ours"

@@ -133,6 +133,7 @@ def c(platform: Platform) -> Callable[[str], Iterator[Path]]:
         run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
         env = toolchain.environment(platform, profile)
         env["CARGO"], target = toolchain.cargo_of(platform, env)
+        env["JUNFEIAI_C_LINKER"] = toolchain.linker_of(platform)
         yield archive.c(platform.target, [tools / "xtask", "install-c", "--target", target, "--profile", PROFILES[profile]], env)
     return build
 

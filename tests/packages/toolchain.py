@@ -145,3 +145,13 @@ def cargo_of(platform: Platform, env: dict[str, str]) -> tuple[str, str]:
     program.write_text(f"#!/bin/sh\nCARGO={shlex.quote(env['CARGO'])} exec {shlex.quote(str(TOOLS / 'cargo-zigbuild'))} \"$@\"\n", encoding="utf-8")
     program.chmod(0o755)
     return str(program), platform.target + (f".{platform.glibc}" if platform.glibc else "")
+
+
+def linker_of(platform: Platform) -> str:
+    """What links the C library by itself, against the same glibc."""
+    program = WORK / f"cc-{platform.name}"
+    WORK.mkdir(parents=True, exist_ok=True)
+    system = platform.target.replace("-unknown-", "-") + (f".{platform.glibc}" if platform.glibc else "")
+    program.write_text(f"#!/bin/sh\nexec {shlex.quote(str(TOOLS / 'python'))} -m ziglang cc -target {system} \"$@\"\n", encoding="utf-8")
+    program.chmod(0o755)
+    return str(program)

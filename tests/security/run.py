@@ -73,7 +73,7 @@ def node():
 
 
 def c():
-    built = run(["cargo", "build", "--locked", "-q", "-p", "junfeiai-c"])
+    built = run(["cargo", "build", "--locked", "-q", "-p", "junfeiai-c", "--features", "test-panic"])
     note("the static library is built", built.returncode == 0, built.stdout)
     work = TARGET / "c-tests"
     work.mkdir(parents=True, exist_ok=True)

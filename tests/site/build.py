@@ -218,35 +218,14 @@ def sphinx(language: str, out: Path) -> None:
     shutil.rmtree(out / "_sources", ignore_errors=True)
 
 
-def grouped_header() -> str:
-    """The C header with its functions under the titles of the source files that they come from: one list of them all is long."""
-    titles = {}
-    for path in sorted((ROOT / "bindings-c" / "src").glob("*.rs")):
-        code = path.read_text(encoding="utf-8")
-        for name in re.findall(r'extern "C" fn (jfai_\w+)', code):
-            titles[name] = re.sub(r"^//! (.*?)\.?$", r"\1", code.splitlines()[0])
-    text, group = [], None
-    for block in source("bindings-c/include/junfeiai.h").split("\n\n"):
-        function = re.search(r"^JFAI_API\b[^;]*?\b(jfai_\w+)\(", block, re.M) if block.startswith("/**") else None
-        title = titles.get(function[1]) if function else None
-        if group and title != group:
-            text.append("/** @} */")
-        if title and title != group:
-            text.append(f"/** @name {title}\n * @{{ */")
-        group = title
-        text.append(block)
-    return "\n\n".join(text)
-
-
 def doxygen(out: Path) -> None:
     out.mkdir(parents=True)
-    header = STAGE / "c" / "junfeiai.h"
-    header.parent.mkdir(parents=True, exist_ok=True)
-    header.write_text(grouped_header(), encoding="utf-8")
+    headers = ROOT / "bindings-c" / "include"
     version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
-    inputs = f"{HERE / 'c.dox'} {header} {ROOT / 'bindings-c' / 'include' / 'junfeiai.hpp'}"
+    inputs = f"{HERE / 'c.dox'} {headers / 'junfeiai.h'} {headers / 'junfeiai.hpp'}"
     lines = [f"@INCLUDE = {HERE / 'Doxyfile'}", f"OUTPUT_DIRECTORY = {out}", f"PROJECT_NUMBER = {version}", f"INPUT = {inputs}"]
     config = STAGE / "Doxyfile"
+    config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run("doxygen", config)
 

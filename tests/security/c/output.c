@@ -55,6 +55,13 @@ static int on_task(void *user, const jfai_task *task) {
   return 0;
 }
 
+static void must(jfai_status status) {
+  if (status != JFAI_OK) {
+    fprintf(stderr, "a call that is needed failed: %s\n", jfai_status_name(status));
+    exit(3);
+  }
+}
+
 static void refusals(void) {
   static const char *const wrong[] = {"Bearer sk-5eCr3tQ", "sk-5eCr3tQ\nsk-5eCr3tQ", "https://sk-5eCr3tQ@a.example/v1",
                                       "https://a.example/v1?k=sk-5eCr3tQ", "u:hUnt3rTwo@a.example", "http://u:hUnt3rTwo@ no url"};
@@ -63,8 +70,8 @@ static void refusals(void) {
       jfai_client_options *options = NULL;
       jfai_client *client = NULL;
       jfai_error *err = NULL;
-      jfai_client_options_new(&options, NULL);
-      jfai_client_options_use_env(options, NULL);
+      must(jfai_client_options_new(&options, NULL));
+      must(jfai_client_options_use_env(options, NULL));
       jfai_status status = option == 0   ? jfai_client_options_set_api_key(options, wrong[i], &err)
                            : option == 1 ? jfai_client_options_set_endpoint(options, wrong[i], &err)
                            : option == 2 ? jfai_client_options_set_video_base_url(options, wrong[i], &err)
@@ -87,11 +94,11 @@ int main(int argc, char **argv) {
   tell("set_log", jfai_set_log(on_log, NULL, JFAI_LOG_TRACE, &err), err);
   jfai_client_options *options = NULL;
   jfai_client *client = NULL;
-  jfai_client_options_new(&options, NULL);
-  jfai_client_options_use_env(options, NULL);
-  jfai_client_options_set_poll_interval_ms(options, 20, NULL);
-  jfai_client_options_set_max_attempts(options, 1, NULL);
-  jfai_client_options_set_journal(options, journal, NULL);
+  must(jfai_client_options_new(&options, NULL));
+  must(jfai_client_options_use_env(options, NULL));
+  must(jfai_client_options_set_poll_interval_ms(options, 20, NULL));
+  must(jfai_client_options_set_max_attempts(options, 1, NULL));
+  must(jfai_client_options_set_journal(options, journal, NULL));
   err = NULL;
   tell("client", jfai_client_new(options, &client, &err), err);
   jfai_client_options_free(options);
@@ -99,8 +106,8 @@ int main(int argc, char **argv) {
   say("endpoint", jfai_client_endpoint(client));
 
   jfai_request *request = NULL;
-  jfai_request_new("a ball", &request, NULL);
-  jfai_request_set_seconds(request, 5, NULL);
+  must(jfai_request_new("a ball", &request, NULL));
+  must(jfai_request_set_seconds(request, 5, NULL));
   jfai_task *task = NULL;
   err = NULL;
   tell("create", jfai_create(client, request, NULL, &task, &err), err);
@@ -117,9 +124,9 @@ int main(int argc, char **argv) {
   jfai_task_free(other);
   jfai_wait_options *waiting = NULL;
   jfai_video *video = NULL;
-  jfai_wait_options_new(&waiting, NULL);
-  jfai_wait_options_set_timeout_ms(waiting, strtoull(argv[2], NULL, 10), NULL);
-  jfai_wait_options_set_progress(waiting, on_task, NULL, NULL);
+  must(jfai_wait_options_new(&waiting, NULL));
+  must(jfai_wait_options_set_timeout_ms(waiting, strtoull(argv[2], NULL, 10), NULL));
+  must(jfai_wait_options_set_progress(waiting, on_task, NULL, NULL));
   err = NULL;
   tell("wait", jfai_wait(task, waiting, NULL, &video, &err), err);
   jfai_wait_options_free(waiting);
@@ -128,8 +135,8 @@ int main(int argc, char **argv) {
     tell("video by id", jfai_video_by_id(client, jfai_task_id(task), &video, &err), err);
   }
   jfai_save_options *saving = NULL;
-  jfai_save_options_new(&saving, NULL);
-  jfai_save_options_set_timeout_ms(saving, 900, NULL);
+  must(jfai_save_options_new(&saving, NULL));
+  must(jfai_save_options_set_timeout_ms(saving, 900, NULL));
   err = NULL;
   tell("save", jfai_save(video, path, saving, NULL, NULL, &err), err);
   jfai_save_options_free(saving);

@@ -8,6 +8,8 @@ use junfeiai::{ErrorKind, VERSION};
 
 use crate::{Result, root};
 
+mod reference;
+
 /// The table of what only C can get wrong.
 #[allow(dead_code, non_camel_case_types, unreachable_pub)]
 #[path = "../../../bindings-c/src/status.rs"]
@@ -40,8 +42,25 @@ const API: &str = "\
 #define JFAI_API
 #endif
 
+/**
+ * Marks the functions whose status must be looked at: a compiler warns where nobody does. Before C23 a cast to void silences clang,
+ * but not gcc. Define it as nothing before this header is included to have no such warnings.
+ */
+#ifndef JFAI_NODISCARD
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#define JFAI_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define JFAI_NODISCARD __attribute__((warn_unused_result))
+#else
+#define JFAI_NODISCARD
+#endif
+#endif
+
 /** As a time: without a limit. */
 #define JFAI_FOREVER UINT64_MAX
+
+/** jfai_version_check() of this header: call it first where the library is not shipped with the program. */
+#define JFAI_VERSION_CHECK(err) jfai_version_check(JFAI_VERSION, (err))
 ";
 
 pub(crate) fn run(check: bool) -> Result {
@@ -79,13 +98,16 @@ fn generate() -> Result<String> {
     // Without cargo: the modules of the crate are found from its lib.rs.
     let source = root().join("bindings-c/src");
     let lib = fs::read_to_string(source.join("lib.rs"))?;
-    let modules = lib.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
-    let builder = modules.fold(Builder::new().with_config(config), |builder, module| {
-        builder.with_src(source.join(module).with_extension("rs"))
-    });
+    let mut builder = Builder::new().with_config(config);
+    let mut known = reference::Source::new();
+    for module in lib.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')) {
+        let path = source.join(module).with_extension("rs");
+        known.read(module, &fs::read_to_string(&path)?);
+        builder = builder.with_src(path);
+    }
     let mut text = Vec::new();
     builder.generate()?.write(&mut text);
-    Ok(String::from_utf8(text)?)
+    reference::finish(std::str::from_utf8(&text)?, &known)
 }
 
 fn after_includes() -> Result<String> {
@@ -97,12 +119,13 @@ fn after_includes() -> Result<String> {
         let number = numbers.next().unwrap_or("0");
         writeln!(text, "/** {name} of the version. */\n#define JFAI_VERSION_{name} {number}")?;
     }
-    writeln!(text, "\n{API}")?;
+    writeln!(text, "\n{API}\n{}", reference::definitions()?)?;
     writeln!(
         text,
-        "/** What a function returns: the kinds of errors, with the same numbers and names in every language. */"
+        "/**\n * What a function returns: the kinds of errors, with the same numbers and names in every language. New ones may come.\n \
+         * @ingroup junfeiai_errors\n */"
     )?;
-    writeln!(text, "enum {{\n  /** It worked. */\n  JFAI_OK = 0,")?;
+    writeln!(text, "enum jfai_status_code {{\n  /** It worked. */\n  JFAI_OK = 0,")?;
     let own = status::OWN.iter().map(|(number, name, next)| (*number, *name, *next));
     let core = ErrorKind::ALL.iter().map(|kind| (i32::from(kind.number()), kind.name(), kind.next_step()));
     for (number, name, next) in own.chain(core) {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::{Result, root};
+use crate::{Result, elf, root};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -114,13 +114,23 @@ pub(crate) fn run(options: &Options) -> Result {
     for name in ["junfeiai.h", "junfeiai.hpp"] {
         copy(&headers.join(name), &include.join(name))?;
     }
-    copy(&built.join(names.built_static), &libraries.join(names.statics))?;
+    let (mut shared, statics) = (built.join(names.built_shared), built.join(names.built_static));
+    if target.contains("-linux-") {
+        if names.shared.is_some() {
+            let unversioned = shared;
+            shared = unversioned.with_file_name("libjunfeiai_versioned.so");
+            elf::link(&statics, &shared, &target, &host()?, options.profile != "dev", &compatible(), &system)?;
+        }
+        place(&elf::hidden(&fs::read(&statics)?)?, &libraries.join(names.statics))?;
+    } else {
+        copy(&statics, &libraries.join(names.statics))?;
+    }
     if let Some((built_import, import)) = names.import {
         copy(&built.join(built_import), &libraries.join(import))?;
     }
-    if let Some(shared) = &names.shared {
-        copy(&built.join(names.built_shared), &prefix.join(shared_folder).join(shared))?;
-        let mut target = shared;
+    if let Some(name) = &names.shared {
+        copy(&shared, &prefix.join(shared_folder).join(name))?;
+        let mut target = name;
         for link in &names.links {
             symlink(target, &libraries.join(link))?;
             target = link;
@@ -133,6 +143,12 @@ pub(crate) fn run(options: &Options) -> Result {
     for path in ["LICENSE-APACHE", "LICENSE-MIT", "bindings-c/THIRD-PARTY-LICENSES.txt"] {
         let name = path.rsplit('/').next().unwrap_or(path);
         copy(&root().join(path), &licences.join(name))?;
+    }
+    // What valgrind and ThreadSanitizer report of Rust's standard library.
+    let suppressions = prefix.join("share/junfeiai");
+    fs::create_dir_all(&suppressions)?;
+    for name in ["valgrind.supp", "tsan.supp"] {
+        copy(&root().join("bindings-c/packaging/suppressions").join(name), &suppressions.join(name))?;
     }
     fs::write(pkgconfig.join("junfeiai.pc"), pkg_config(&names, &options.libdir, depth + 1, &system))?;
     fs::write(cmake.join("junfeiaiConfig.cmake"), cmake_config(&names, &options.libdir, depth + 2, &system))?;
@@ -193,7 +209,21 @@ fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> 
     Ok((root().join(built).join(target.map(without_glibc).unwrap_or_default()).join(folder), system))
 }
 
+/// Writes a file that is not there yet, or differs: what is linked with it is built anew only then.
+fn place(bytes: &[u8], to: &Path) -> Result {
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(to);
+    Ok(fs::write(to, bytes)?)
+}
+
 fn copy(from: &Path, to: &Path) -> Result {
+    if let (Ok(new), Ok(old)) = (fs::read(from), fs::read(to))
+        && new == old
+    {
+        return Ok(());
+    }
     // Not written over: a program that runs with the old one keeps it.
     let _ = fs::remove_file(to);
     fs::copy(from, to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;

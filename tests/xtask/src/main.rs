@@ -1,6 +1,7 @@
 //! Tools of this repository: `cargo run -p xtask -- header | options | licences | bump | repository | install-c`, the first
 //! four with `--check`.
 
+mod elf;
 mod files;
 #[cfg(feature = "core")]
 mod header;

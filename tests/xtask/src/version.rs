@@ -102,6 +102,7 @@ fn places(root: &Path, version: &str) -> Result<Vec<Place>> {
         place("Cargo.toml", "\nversion = \"", version),
         place("Cargo.toml", "\njunfeiai = { path = \"core\", version = \"", version),
         place("bindings-c/include/junfeiai.h", "\n#define JFAI_VERSION \"", version),
+        place("bindings-c/packaging/vcpkg/junfeiai/vcpkg.json", "\n  \"version\": \"", version),
     ];
     for (name, number) in ["MAJOR", "MINOR", "PATCH"].into_iter().zip(numbers(version)?) {
         let before = format!("\n#define JFAI_VERSION_{name} ");
