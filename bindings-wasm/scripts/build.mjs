@@ -14,10 +14,39 @@ import * as esbuild from "esbuild";
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const root = dirname(here);
 const npm = join(root, "target/npm");
-/** The module twice: with saving and durable waits, for Node, and without, for what a page loads. The types are Node's. */
+/**
+ * What of the page's module is loaded with the first call that needs it: exports, with all that only they need. Each part needs those
+ * in front of it.
+ */
+const PARTS = {
+  read: ["rawvideo_bytes", "rawvideo_readRange", "rawvideo_stream", "__wbg_rawstream_free", "rawstream_next", "rawstream_cancel"],
+  more: [
+    "rawclient_check", "rawclient_models", "rawclient_balance", "rawclient_asCompleted", "rawclient_generateMany", "__wbg_rawmany_free",
+    "rawmany_next", "rawmany_cancel", "rawtask_watch", "__wbg_rawwatch_free", "rawwatch_next", "rawwatch_cancel", "rawvideo_serve",
+    "__wbg_rawserved_free", "__wbg_get_rawserved_status", "rawserved_headers", "rawserved_body", "panicForTests",
+  ],
+};
+/** What of it the playback worker has no use for, which carries its wasm file. */
+const NOT_PLAYED = [
+  ...["create", "generate", "task", "check", "models", "balance", "asCompleted", "generateMany"].map((name) => `rawclient_${name}`),
+  ...["seen", "raw", "refresh", "wait", "watch", "video"].map((name) => `rawtask_${name}`),
+  ...["new", "maybeExecuted", "taskIds"].map((name) => `rawtracker_${name}`),
+  ...["task", "watch", "tracker", "many"].map((name) => `__wbg_raw${name}_free`),
+  "rawmany_next", "rawmany_cancel", "rawwatch_next", "rawwatch_cancel", "rawvideo_bytes", "rawvideo_readRange", "imageOf", "panicForTests",
+];
+/** The files of a page's module, as the generator calls them, and as they are called in the package. */
+const FILES = {
+  "junfeiai_bg.wasm": "junfeiai.wasm", "first_bg.wasm": "junfeiai-page.wasm", "read_bg.wasm": "junfeiai-page-read.wasm",
+  "more_bg.wasm": "junfeiai-page-more.wasm",
+};
+/**
+ * The module twice: with saving and durable waits, for Node, and without, for what a page loads. The types are Node's. `of`: made of
+ * what was compiled for another one.
+ */
 const BUILDS = {
-  node: { glue: join(npm, "glue"), features: ["--features", "node"] },
-  page: { glue: join(npm, "glue-page"), features: [] },
+  node: { glue: join(npm, "glue"), features: ["--features", "node"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
+  page: { glue: join(npm, "glue-page"), features: [], parts: PARTS, files: FILES },
+  player: { glue: join(npm, "glue-player"), of: "page", parts: { rest: NOT_PLAYED }, files: { "first_bg.wasm": "junfeiai.wasm" } },
 };
 const out = join(npm, "package");
 const dist = join(out, "dist");
@@ -32,8 +61,8 @@ function output(program, args) {
 }
 
 // With the library's source at hand a panic can be a bare trap: neither its text nor what formats it is in the module. A
-// twelfth of the size.
-const SMALL = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"];
+// twelfth of the size. Functions that are alike are joined by wasm-opt within each part; joined before, they would all be in the first.
+const SMALL = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Zmerge-functions=disabled"];
 
 /** Carries a build's module out of the way of the next one's. */
 function settle(name, compiled) {
@@ -43,9 +72,13 @@ function settle(name, compiled) {
 }
 
 /** Plain cargo where rustup has the target's library; else Debian's compiler, which brings the library's source. */
-function compile(features) {
-  const target = join(root, "target/wasm");
-  const args = ["build", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", ...features, "--target", TARGET];
+function compile(name) {
+  const { features, parts } = BUILDS[name];
+  // Each in a folder of its own: both would write the same file.
+  const target = join(root, "target/wasm", name);
+  const args = ["rustc", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", ...features, "--target", TARGET];
+  // What needs what is known by the relocations.
+  if (Object.keys(parts).length > 0) args.push("--", "-Clink-arg=--emit-relocs");
   // The paths of this machine stay out of it.
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   // Below `src` is a folder with the registry's name, where anything was fetched before.
@@ -75,25 +108,50 @@ function newest(paths) {
     : [statSync(path).mtimeMs])));
 }
 
-function bind(compiled, glue) {
+function bind(compiled, { glue, parts, files }) {
   const made = join(glue, "junfeiai.wasm");
   if (existsSync(made) && newest([made]) > newest([compiled, join(here, "build/src"), fileURLToPath(import.meta.url)])) return;
   rmSync(glue, { recursive: true, force: true });
-  run("cargo", ["run", "-q", "--locked", "-p", "xtask-wasm", "--", compiled, glue], {
+  run("cargo", ["run", "-q", "--locked", "-p", "xtask-wasm", "--", compiled, glue, ...Object.entries(parts).map(([name, exports]) => `${name}=${exports}`)], {
     env: { ...process.env, CARGO_TARGET_DIR: join(root, "target/wasm-tools") },
   });
-  const optimize = join(here, "node_modules/.bin/wasm-opt");
-  run(optimize, [join(glue, "junfeiai_bg.wasm"), "-o", `${made}.long`, "-Oz", "--converge", "--strip-debug", "--strip-producers"]);
-  // The imported and exported names hold hashes, which do not compress: the glue gets the short ones, too.
-  const names = execFileSync(optimize, [
-    `${made}.long`, "-o", `${made}.part`, "--minify-imports-and-exports-and-modules", "--strip-target-features",
-  ], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-  rmSync(`${made}.long`);
-  writeFileSync(join(glue, "junfeiai.js"), shorten(readFileSync(join(glue, "junfeiai.js"), "utf8"), JSON.parse(names)));
-  renameSync(`${made}.part`, made);
+  const names = JSON.parse(readFileSync(join(glue, "names.json"), "utf8"));
+  writeFileSync(join(glue, "junfeiai.js"), shorten(readFileSync(join(glue, "junfeiai.js"), "utf8") + JOINED, names));
+  writeFileSync(join(glue, "junfeiai.d.ts"), `${readFileSync(join(glue, "junfeiai.d.ts"), "utf8")}
+    export function __wbg_has(part: string): boolean;
+    export function __wbg_more(source: unknown): Promise<void>;\n`);
+  // The whole module comes last: it says that all of it is made.
+  for (const [from, to] of Object.entries(files).reverse()) {
+    const done = join(glue, to);
+    run(join(here, "node_modules/.bin/wasm-opt"), [
+      join(glue, from), "-o", `${done}.part`, "-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features",
+    ]);
+    renameSync(`${done}.part`, done);
+  }
 }
 
-/** The glue with the short names that wasm-opt gave to what is imported and exported. */
+/** What the glue needs for a module in parts. Each imports functions, memory and table of those in front of it from `b`. */
+const JOINED = `
+const __wbg_parts = [];
+function __wbg_known() {
+  return { ...__wbg_get_imports(), b: wasm };
+}
+function __wbg_join(instance) {
+  wasm = { ...wasm, ...instance.exports };
+}
+export function __wbg_has(part) {
+  return (part === "read" ? wasm.rawstream_next : wasm.rawvideo_serve) !== undefined;
+}
+export async function __wbg_more(source) {
+  const first = wasmInstance;
+  const { instance, module } = await __wbg_load(await source, __wbg_known());
+  __wbg_parts.push(module);
+  // The module may have been started over meanwhile.
+  __wbg_join(first === wasmInstance ? instance : new WebAssembly.Instance(module, __wbg_known()));
+}
+`;
+
+/** The glue with the short names that what is imported and exported was given. */
 function shorten(text, { imports, exports }) {
   const given = new Map(imports.map(([, long, short]) => [long, short]));
   const taken = new Map(exports);
@@ -110,8 +168,6 @@ function shorten(text, { imports, exports }) {
   if (count !== imports.length) throw new Error(`the glue has changed: it gives ${count} functions, the module takes ${imports.length}`);
   return short;
 }
-
-const wasmBytes = ({ glue }) => readFileSync(join(glue, "junfeiai.wasm"));
 
 /** Changes what of the glue would end a Node process after a panic, and shortens what stands in it for each method. */
 function soften(glue) {
@@ -151,6 +207,9 @@ function soften(glue) {
     [/"`WebAssembly\.instantiateStreaming` failed[^"]*"/g, '"junfeiai: serve the wasm file as application/wasm"'],
     [/^( +\w+): function\(/gm, "$1("],
     [/^( +\w+)\(\) \{ return handleError\(function \(([^)]*)\) \{([^]*?)\}, arguments\); \},/gm, "$1: caught(($2) => {$3}),"],
+    // A module that is started over has its parts again.
+    [/(wasmInstance = new WebAssembly\.Instance\(wasmModule, __wbg_get_imports\(\)\);\s*wasm = wasmInstance\.exports;)/g,
+      "$1 for (const part of __wbg_parts) __wbg_join(new WebAssembly.Instance(part, __wbg_known()));"],
     // They are always called with an object.
     [/if \((module|module_or_path) !== undefined\) \{\s*if \([^]*?deprecated[^]*?\}\s*\}\n/g, "({ $1 } = $1);\n"],
     [/ \$\{module\.statusText\} fetching '\$\{module\.url\}'/g, " ${module.url}"],
@@ -171,16 +230,16 @@ function soften(glue) {
   }, glue);
 }
 
-/** A module that gives the wasm file, which is in it as text. Node's is large and is packed. */
-function inlined(made) {
-  const bytes = wasmBytes(made);
-  if (made === BUILDS.page) return `export const wasm = () => Uint8Array.from(atob("${bytes.toString("base64")}"), (c) => c.charCodeAt(0));`;
+/** A module that gives a wasm file, which is in it as text. Node's is large and is packed. */
+function inlined(made, file) {
+  const bytes = readFileSync(join(made.glue, file));
+  if (made !== BUILDS.node) return `export const wasm = () => Uint8Array.from(atob("${bytes.toString("base64")}"), (c) => c.charCodeAt(0));`;
   return `import { brotliDecompressSync } from "node:zlib";
     export const wasm = () => brotliDecompressSync(Buffer.from("${brotliCompressSync(bytes).toString("base64")}", "base64"));`;
 }
 
 /** The names in the sources that begin with `#`. */
-function names(main, made = BUILDS.page, builtins = "builtins") {
+function names(main, made = BUILDS.page, builtins = "builtins", whole = "junfeiai.wasm") {
   return {
     name: "names",
     setup(build) {
@@ -188,9 +247,11 @@ function names(main, made = BUILDS.page, builtins = "builtins") {
       build.onResolve({ filter: /^#main$/ }, () => ({ path: main, external: true }));
       build.onResolve({ filter: /^#builtins$/ }, () => ({ path: join(here, `ts/${builtins}.ts`) }));
       build.onResolve({ filter: /^#wasm$/ }, () => ({ path: "./junfeiai.wasm", external: true }));
-      build.onResolve({ filter: /^#inline$/ }, () => ({ path: "inline", namespace: "inline" }));
-      build.onLoad({ filter: /.*/, namespace: "inline" }, () => ({ contents: inlined(made), resolveDir: here }));
-      build.onLoad({ filter: /glue(-page)?\/junfeiai\.js$/ }, ({ path }) => ({ contents: soften(readFileSync(path, "utf8")) }));
+      build.onResolve({ filter: /^#inline/ }, ({ path }) => ({ path: path.slice(1), namespace: "inline" }));
+      build.onLoad({ filter: /.*/, namespace: "inline" }, ({ path }) => ({
+        contents: inlined(made, path === "inline" ? whole : path.replace("inline", "junfeiai-page").concat(".wasm")), resolveDir: here,
+      }));
+      build.onLoad({ filter: /glue(-page|-player)?\/junfeiai\.js$/ }, ({ path }) => ({ contents: soften(readFileSync(path, "utf8")) }));
     },
   };
 }
@@ -204,13 +265,13 @@ async function bundle() {
   await Promise.all([
     esbuild.build({
       ...esm, entryPoints: { browser: entry("browser") }, outdir: dist, splitting: true,
-      chunkNames: "chunk-[name]", plugins: [names("./browser.js")],
+      chunkNames: "chunk-[name]", plugins: [names("./browser.js", BUILDS.page, "builtins", "junfeiai-page.wasm")],
     }),
     esbuild.build({ ...esm, entryPoints: [entry("slim")], outfile: join(dist, "slim.js"), plugins: [names("./browser.js")] }),
     esbuild.build({ ...esm, entryPoints: [entry("inline")], outfile: join(dist, "inline.js"), plugins: [names("./browser.js")] }),
     esbuild.build({ ...esm, entryPoints: [entry("playback")], outfile: join(dist, "playback.js"), plugins: [names("./browser.js")] }),
     esbuild.build({
-      ...esm, format: "iife", entryPoints: [entry("playback-worker")], outfile: join(dist, "playback-worker.js"), plugins: [names("./browser.js")],
+      ...esm, format: "iife", entryPoints: [entry("playback-worker")], outfile: join(dist, "playback-worker.js"), plugins: [names("./browser.js", BUILDS.player)],
     }),
     esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.web.js"), plugins: [names("./browser.js")] }),
     esbuild.build({
@@ -237,7 +298,7 @@ async function bundle() {
   chmodSync(join(dist, "cli.js"), 0o755);
   // What the command has inside of it.
   cpSync(join(here, "node_modules/csv-parse/LICENSE"), join(dist, "LICENSE-csv-parse"));
-  cpSync(join(BUILDS.page.glue, "junfeiai.wasm"), join(dist, "junfeiai.wasm"));
+  for (const file of Object.values(FILES)) cpSync(join(BUILDS.page.glue, file), join(dist, file));
   cpSync(join(BUILDS.node.glue, "junfeiai.wasm"), join(dist, "junfeiai-node.wasm"));
   // One module for both, so that an error of the one is an error of the other. Required: for an import Node would first look
   // through all of it for names to export, which takes longer than running it.
@@ -280,12 +341,14 @@ function pack() {
 
 /** What a page loads. */
 function sizes() {
-  const rows = ["junfeiai.wasm", "browser.js", "playback.js", "playback-worker.js", "slim.js", "inline.js", "junfeiai-node.wasm", "node.cjs"].map((name) => {
+  const rows = ["junfeiai-page.wasm", "browser.js", "junfeiai-page-read.wasm", "junfeiai-page-more.wasm", "junfeiai.wasm", "playback.js", "playback-worker.js", "slim.js", "inline.js", "junfeiai-node.wasm", "node.cjs"].map((name) => {
     const bytes = readFileSync(join(dist, name));
     return { name, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotliCompressSync(bytes).length };
   });
-  const sum = (key) => rows[0][key] + rows[1][key];
-  rows.push({ name: "a page: wasm + browser.js", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") });
+  const sum = (count, key) => rows.slice(0, count).reduce((all, row) => all + row[key], 0);
+  for (const [name, count] of [["a page that reads", 3], ["a page", 2]]) {
+    rows.push({ name, raw: sum(count, "raw"), gzip: sum(count, "gzip"), brotli: sum(count, "brotli") });
+  }
   writeFileSync(join(npm, "sizes.json"), `${JSON.stringify(rows, null, 2)}\n`);
   for (const { name, raw, gzip, brotli } of rows) {
     console.log(`${name.padEnd(28)}${[raw, gzip, brotli].map((n) => `${(n / 1000).toFixed(1)} KB`.padStart(12)).join("")}`);
@@ -328,10 +391,14 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === from && existsSync(link
 mkdirSync(npm, { recursive: true });
 rmSync(stamp, { force: true });
 let small = false;
-for (const [name, { glue, features }] of Object.entries(BUILDS)) {
-  const made = compile(features);
-  bind(settle(name, made.compiled), glue);
-  small = made.small;
+const compiled = {};
+for (const [name, build] of Object.entries(BUILDS)) {
+  if (!build.of) {
+    const made = compile(name);
+    compiled[name] = settle(name, made.compiled);
+    small = made.small;
+  }
+  bind(compiled[build.of ?? name], build);
 }
 rmSync(out, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });

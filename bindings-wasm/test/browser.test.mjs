@@ -1,6 +1,7 @@
 // The package in Chromium: without a build step, in a worker, and playing and seeking through the service worker.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { blank, launch, open, site } from "./browser.mjs";
@@ -174,6 +175,133 @@ describe("a plain page", () => {
     const result = await outcome;
     assert.deepEqual(result.slice(0, 3), ["AbortError", "cancelled", true]);
     assert.doesNotMatch(result[3], /f00dcafe/);
+  });
+});
+
+describe("the module in parts", () => {
+  /** The wasm files and their texts that a page has asked for, in order. */
+  const loaded = (page) => {
+    const files = [];
+    page.on("request", (request) => {
+      const name = new URL(request.url()).pathname.split("/").at(-1);
+      if (/\.wasm$|^chunk-inline/.test(name)) files.push(name);
+    });
+    return files;
+  };
+  const first = "junfeiai-page.wasm", read = "junfeiai-page-read.wasm", more = "junfeiai-page-more.wasm";
+
+  test("a page that creates and waits loads the first part only, one that reads the second, and everything else the third", async () => {
+    const page = await open(browser, pages.origin);
+    const files = loaded(page);
+    await page.evaluate(async (given) => {
+      const { Client } = await import("junfeiai");
+      window.client = new Client(given);
+      window.task = await client.videos.create("a ball");
+      window.video = await (await client.videos.get(task.id)).wait({ onProgress: () => undefined });
+      await client.videos.generate("a ball");
+      await client.videos.create({ prompt: "x", seconds: 99 }).catch(() => undefined);
+    }, options());
+    assert.deepEqual(files, [first]);
+    const sizes = await page.evaluate(async () => {
+      let streamed = 0;
+      for await (const piece of video.stream()) streamed += piece.length;
+      return [(await video.bytes()).length, streamed, (await video.readRange(0, 9)).length, await (await fetch(await video.playbackURL())).blob().then((b) => b.size)];
+    });
+    const { length } = await emulator.video(await page.evaluate(() => task.id));
+    assert.deepEqual(sizes, [length, length, 9, length]);
+    assert.deepEqual(files, [first, read]);
+    const report = await page.evaluate(async () => (await client.check()).ok);
+    assert.equal(report, true);
+    assert.deepEqual(files, [first, read, more]);
+    const rest = await page.evaluate(async () => {
+      const ended = [];
+      for await (const { video } of client.videos.generateMany(["a", "b"])) ended.push(video !== null);
+      for await (const { video } of client.videos.asCompleted([task.id])) ended.push(video !== null);
+      for await (const { status } of task.watch()) ended.push(status);
+      return [...ended, (await video.response("bytes=0-1")).status, (await client.models()).length > 0, (await client.balance()).usedUSD >= 0];
+    });
+    assert.deepEqual(rest, [true, true, true, "succeeded", 206, true, true]);
+    assert.deepEqual(files, [first, read, more]);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("a policy for the page that forbids to fetch them does not stop them", async () => {
+    const policy = (connect) => `default-src 'none'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src ${connect}`;
+    for (const [connect, expected] of [
+      [`'self' ${emulator.origin}`, [first, read, more]],
+      [emulator.origin, ["chunk-inline.js", "chunk-inline-read.js", "chunk-inline-more.js"]],
+    ]) {
+      const own = await site({ "/junfeiai/": dist, "/": (request, response) => {
+        response.setHeader("Content-Security-Policy", policy(connect));
+        blank(request, response);
+      } });
+      try {
+        const page = await open(browser, own.origin);
+        const files = loaded(page);
+        assert.equal(await page.evaluate(async (given) => (await new (await import("junfeiai")).Client(given).check()).ok, options()), true);
+        assert.deepEqual(files.filter((name) => expected.includes(name)), expected);
+      } finally {
+        own.stop();
+      }
+    }
+  });
+
+  test("a part that cannot be loaded, or is of another build, is one clear error before anything is paid, and the next call tries again", async () => {
+    const page = await open(browser, pages.origin);
+    const { posts } = await emulator.stats();
+    const many = () => page.evaluate(async () => {
+      try {
+        for await (const { video } of client.videos.generateMany(["a"])) return video.taskId;
+        return "nothing";
+      } catch (e) {
+        return [e.name, e.code, e.field, e.message];
+      }
+    });
+    await page.route(/page-more\.wasm$|inline-more/, (route) => route.abort());
+    await page.evaluate(async (given) => { window.client = new (await import("junfeiai")).Client(given); }, options());
+    const lost = await many();
+    assert.deepEqual(lost.slice(1, 3), ["config", "wasm"]);
+    assert.match(lost[3], /junfeiai-page-more\.wasm, a part of the library, could not be loaded/);
+    const read = await page.evaluate(async () => {
+      const { taskId, code } = await (await client.videos.video("task_1")).response().catch((e) => e);
+      return [taskId, code];
+    });
+    assert.deepEqual(read, ["task_1", "config"], "an error about a task names it");
+    await page.unroute(/page-more\.wasm$|inline-more/);
+
+    const file = await readFile(join(dist, "junfeiai-page-more.wasm"));
+    const build = /_[0-9a-f]{8}/.exec(file.toString("latin1")).index;
+    file[build + 1] = file[build + 1] === 0x30 ? 0x31 : 0x30;
+    let asked = 0;
+    await page.route("**/junfeiai-page-more.wasm", (route) => {
+      asked += 1;
+      return route.fulfill({ status: 200, contentType: "application/wasm", body: file });
+    });
+    const other = await many();
+    assert.deepEqual(other.slice(1, 3), ["config", "wasm"]);
+    assert.match(other[3], /is of another build than the page's: load the page again/);
+    assert.equal(asked, 2, "it is asked for once more, past the cache");
+    assert.equal((await emulator.stats()).posts, posts, "nothing was paid");
+
+    await page.unroute("**/junfeiai-page-more.wasm");
+    assert.match(await many(), /^task_/);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("after a defect the module starts over with all of its parts", async () => {
+    const page = await open(browser, pages.origin);
+    const files = loaded(page);
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    const result = await page.evaluate(async ([given, task]) => {
+      const { Client, __panicForTests } = await import("junfeiai");
+      const client = new Client(given);
+      const before = (await client.check()).ok;
+      const defect = await Promise.resolve().then(() => __panicForTests()).catch((e) => e.code);
+      const video = await client.videos.video(task);
+      return [before, defect, (await client.check()).ok, (await video.bytes()).length, (await video.response("bytes=0-1")).status];
+    }, [options(), id]);
+    assert.deepEqual(result, [true, "internal", true, (await emulator.video(id)).length, 206]);
+    assert.deepEqual(files, [first, read, more]);
   });
 });
 

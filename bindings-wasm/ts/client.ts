@@ -102,7 +102,7 @@ export class Client {
    * nothing and never fails: what is wrong is in the report. `account` asks for models and balance as well.
    */
   async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
-    const client = await handleOf(this).ready();
+    const client = await handleOf(this).having("more");
     const { account, signal } = take(options, ["account", "signal"], "check");
     const report = await guarded(signal, undefined, undefined, (inner) => run(() => client.check(account === true, inner), inner));
     return JSON.parse(JSON.stringify(report), (name, value: unknown) => (name === "advice" && value ? translate(value as string) : value)) as Record<string, unknown>;
@@ -110,14 +110,14 @@ export class Client {
 
   /** The models that this key may use. Optional endpoint: where the server does not support it, the error's code is `not_offered`. */
   async models(options: CallOptions = {}): Promise<string[]> {
-    const client = await handleOf(this).ready();
+    const client = await handleOf(this).having("more");
     const { signal } = take(options, ["signal"], "check");
     return guarded(signal, undefined, undefined, (inner) => run(() => client.models(inner) as Promise<string[]>, inner));
   }
 
   /** What is left on this key. Optional endpoint, with 20 calls in 20 minutes allowed. */
   async balance(options: CallOptions = {}): Promise<Balance> {
-    const client = await handleOf(this).ready();
+    const client = await handleOf(this).having("more");
     const { signal } = take(options, ["signal"], "check");
     const raw = await guarded(signal, undefined, undefined, (inner) => run(() => client.balance(inner) as Promise<RawBalance>, inner));
     return {
@@ -205,7 +205,7 @@ export class Videos {
    * the tasks. All share the client's request budget.
    */
   async *asCompleted(ids: Iterable<string>, options: CallOptions = {}): AsyncGenerator<Ended<{ id: string }>, void, undefined> {
-    const client = await this.#handle.ready();
+    const client = await this.#handle.having("more");
     const { signal } = take(options, ["signal"], "wait");
     const many = call(() => client.asCompleted([...ids].map(String)));
     const steps = guard(signal, undefined);
@@ -225,7 +225,7 @@ export class Videos {
     requests: Iterable<VideoRequest | string>, options: ManyOptions = {},
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
     const handle = this.#handle;
-    await handle.ready();
+    await handle.having("more");
     const { signal, timeoutMs, pollIntervalMs, concurrency = 4, onCreated, onProgress } =
       take(options, [...WAIT, "concurrency", "onCreated", "onProgress"], "create");
     const shaped = await Promise.all(listOf(requests).map((request) => shapeRequest(request, encode)));

@@ -3,6 +3,9 @@
  *
  * A panic stops the module in whatever it was doing, so every call that waits for it is rejected, the module gets fresh
  * memory, and clients are made anew in it: the next call works.
+ *
+ * A page loads it in parts: what creates and waits at once, what reads a video with the first read, and the rest with the first call
+ * that needs it. All work on one memory, so they are one module with one state.
  */
 import * as glue from "#glue";
 import { JunFeiAIError, internal, toError } from "./errors.js";
@@ -14,8 +17,13 @@ type Compiled = typeof globalThis extends { WebAssembly: { Module: { prototype: 
 /** What a loader may give: compiled or raw WebAssembly, or the response that brings it. */
 export type WasmSource = Compiled | ArrayBuffer | ArrayBufferView | Response | Promise<Response>;
 
+/** A part that is loaded when it is needed. `more` needs `read`. */
+export type WasmPart = "read" | "more";
+
 let load: (() => Promise<WasmSource>) | undefined;
 let loadNow: (() => Compiled | ArrayBufferView | undefined) | undefined;
+let loadPart: ((part: WasmPart, cache: "default" | "reload") => Promise<WasmSource>) | undefined;
+const loadingParts = new Map<WasmPart, Promise<void>>();
 let loading: Promise<void> | undefined;
 let loaded = false;
 let generation = 0;
@@ -26,9 +34,10 @@ export type About = () => Pick<RawRecord, "task_id" | "maybe_executed"> & { task
 const waiting = new Map<(error: Error) => void, About | undefined>();
 
 /** Each entry point sets how the wasm file is loaded. */
-export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof loadNow }): void {
+export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof loadNow; part?: typeof loadPart }): void {
   load = how.later;
   loadNow = how.now;
+  loadPart = how.part;
 }
 
 /** Loads the module unless it is loaded. */
@@ -84,6 +93,44 @@ export function tryNow(): boolean {
 function begin(): void {
   loaded = true;
   glue.onPanic((text: string) => { lastWords = text; });
+}
+
+/** Loads the module, and this part of it unless it is there. `about` is what an error says beside. */
+export async function having(part: WasmPart, about?: About): Promise<void> {
+  await (part === "more" ? having("read", about) : ready());
+  if (glue.__wbg_has(part)) return;
+  let loading = loadingParts.get(part);
+  if (!loading) {
+    // The next call tries again.
+    loading = add(part).finally(() => loadingParts.delete(part));
+    loadingParts.set(part, loading);
+  }
+  try {
+    await loading;
+  } catch (error) {
+    throw error instanceof JunFeiAIError ? error : notLoaded(part, error, about?.().task_id);
+  }
+}
+
+async function add(part: WasmPart): Promise<void> {
+  try {
+    await glue.__wbg_more(await loadPart?.(part, "default"));
+  } catch (error) {
+    // A server or a cache may give the part of another build: it is asked for once more, past the cache.
+    if (!(error instanceof WebAssembly.LinkError)) throw error;
+    await glue.__wbg_more(await loadPart?.(part, "reload"));
+  }
+}
+
+function notLoaded(part: WasmPart, cause: unknown, taskId: string | null | undefined): unknown {
+  if (allowed(cause) !== cause) return allowed(cause);
+  const file = `junfeiai-page-${part}.wasm, a part of the library,`;
+  const message = !loadPart
+    ? `${file} is not loaded: give ready() the whole junfeiai.wasm`
+    : cause instanceof WebAssembly.LinkError
+      ? `${file} is of another build than the page's: load the page again, and serve the files of one version of the package`
+      : `${file} could not be loaded (${String((cause as Error).message)}): call again, and serve it beside junfeiai-page.wasm`;
+  return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message, task_id: taskId ?? null }, cause);
 }
 
 /** Counts the restarts of the module: what was made before the last one is gone. */

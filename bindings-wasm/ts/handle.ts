@@ -1,6 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import { RawClient } from "#glue";
-import { call, life, ready, tryNow } from "./engine.js";
+import { call, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
 import { isPath } from "./values.js";
 
 export interface Shaped {
@@ -46,6 +46,12 @@ export class Handle {
 
   async ready(): Promise<RawClient> {
     await ready();
+    return this.raw();
+  }
+
+  /** The same with a part that a page loads only when it is wanted. */
+  async having(part: WasmPart, about?: About): Promise<RawClient> {
+    await having(part, about);
     return this.raw();
   }
 

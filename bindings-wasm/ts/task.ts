@@ -111,7 +111,7 @@ export class Task {
 
   /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
-    await this.#handle.ready();
+    await this.#handle.having("more", this.#about);
     const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait");
     const watch = call(() => this.#part.get().watch(waitOptions({ timeoutMs, pollIntervalMs })));
     try {

@@ -43,7 +43,7 @@ export class Video {
 
   /** The whole video in memory, length and MP4 structure checked. */
   async bytes(options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    await this.#handle.ready();
+    await this.#handle.having("read", this.#about);
     const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content");
     const memory = new Memory();
     await guarded(signal, onProgress, this.#about, (inner, tell) => {
@@ -67,14 +67,14 @@ export class Video {
   stream(options: { signal?: AbortSignal | null | undefined } = {}): ReadableStream<Uint8Array> {
     const { signal } = take(options, ["signal"], "content");
     return readable(async () => {
-      await this.#handle.ready();
+      await this.#handle.having("read", this.#about);
       return call(() => this.#part.get().stream());
     }, signal, this.taskId);
   }
 
   /** Bytes from `start` up to, without, `end`, as `Blob.slice` counts; fewer when the file ends before. */
   async readRange(start: number, end: number, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Uint8Array<ArrayBuffer>> {
-    await this.#handle.ready();
+    await this.#handle.having("read", this.#about);
     const { signal } = take(options, ["signal"], "content");
     const memory = new Memory();
     await guarded(signal, undefined, this.#about, (inner) =>
@@ -88,7 +88,7 @@ export class Video {
    */
   async response(range?: string | null | Request, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Response> {
     const header = range instanceof Request ? range.headers.get("range") : range;
-    await this.#handle.ready();
+    await this.#handle.having("more", this.#about);
     const { signal } = take(options, ["signal"], "content");
     const served = await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().serve(header ?? undefined, inner) as Promise<RawServed>, inner, this.#about));

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::status::TaskStatus;
 
@@ -218,11 +218,6 @@ pub struct ErrorRecord {
     pub transient: bool,
 }
 
-/// A JSON object of these fields.
-fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
 /// Any failure of this library.
 ///
 /// `Display` is one line that says what happened and what to do next; the parts are in [`Error::record`].
@@ -320,24 +315,35 @@ impl Error {
     /// The record as JSON, for logs and for the bindings.
     pub fn to_json(&self) -> Value {
         let record = &*self.record;
-        object([
-            ("kind", record.kind.name().into()),
+        let mut fields = Map::new();
+        // Texts apart from the rest: the code of one conversion for all of them.
+        let texts = [
+            ("kind", Some(record.kind.name())),
+            ("phase", Some(record.phase.name())),
+            ("message", Some(record.message.as_str())),
+            ("field", record.field.as_deref()),
+            ("code", record.code.as_deref()),
+            ("server_message", record.server_message.as_deref()),
+            ("request_id", record.request_id.as_deref()),
+            ("task_id", record.task_id.as_deref()),
+            ("last_status", record.last_status.map(TaskStatus::name)),
+            ("text", Some(&*self.to_string())),
+        ];
+        for (name, text) in texts {
+            fields.insert(name.to_owned(), text.into());
+        }
+        let rest: [(&str, Value); 6] = [
             ("number", record.kind.number().into()),
-            ("phase", record.phase.name().into()),
-            ("message", record.message.as_str().into()),
-            ("field", record.field.as_deref().into()),
             ("status", record.status.into()),
-            ("code", record.code.as_deref().into()),
-            ("server_message", record.server_message.as_deref().into()),
-            ("request_id", record.request_id.as_deref().into()),
-            ("task_id", record.task_id.as_deref().into()),
-            ("last_status", record.last_status.map(TaskStatus::name).into()),
             ("retry_after_s", record.retry_after.map(|after| after.as_secs_f64()).into()),
             ("attempts", record.attempts.into()),
             ("maybe_executed", record.maybe_executed.into()),
             ("transient", record.transient.into()),
-            ("text", self.to_string().into()),
-        ])
+        ];
+        for (name, value) in rest {
+            fields.insert(name.to_owned(), value);
+        }
+        Value::Object(fields)
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ErrorRecord)) -> Self {

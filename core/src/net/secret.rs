@@ -104,14 +104,14 @@ impl ApiKey {
             },
             Value::Array(items) => items.iter_mut().fold(false, |found, item| self.redact_value(item) | found),
             Value::Object(fields) => {
-                let named: Vec<String> =
-                    fields.keys().filter(|name| matches!(self.redact(name), Cow::Owned(_))).cloned().collect();
-                for name in &named {
-                    if let Some(value) = fields.remove(name) {
-                        fields.insert(self.redact(name).into_owned(), value);
+                let named = fields.keys().any(|name| matches!(self.redact(name), Cow::Owned(_)));
+                if named {
+                    // Without `remove`, which nothing else in a page needs.
+                    for (name, value) in std::mem::take(fields) {
+                        fields.insert(self.redact(&name).into_owned(), value);
                     }
                 }
-                fields.values_mut().fold(!named.is_empty(), |found, item| self.redact_value(item) | found)
+                fields.values_mut().fold(named, |found, item| self.redact_value(item) | found)
             }
             _ => false,
         }

@@ -219,7 +219,9 @@ fn from_in_front(phase: Phase, error: Error) -> Error {
 
 /// What stands in brackets at the end of a message, with them.
 fn detail_of(message: &str) -> &str {
-    message.rfind(" (").and_then(|at| message.get(at..)).unwrap_or_default()
+    // Not by `rfind`, which carries a search of its own.
+    let begin = message.as_bytes().windows(2).rposition(|pair| pair == b" (");
+    begin.and_then(|at| message.get(at..)).unwrap_or_default()
 }
 
 fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> Error {

@@ -25,7 +25,8 @@ impl Fields {
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
-        self.object.remove(name).filter(|value| !value.is_null())
+        // It stays, as `null`: taking it out would be the one place of a page that removes anything from a map.
+        self.object.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     }
 
     /// The refusal of a field. It shows no value: there are keys among them.
@@ -105,7 +106,7 @@ impl Fields {
 
     /// Refuses what is left.
     pub(crate) fn end(self, what: &str) -> Result<()> {
-        match self.object.keys().next() {
+        match self.object.keys().find(|name| !self.known.contains(&name.as_str())) {
             None => Ok(()),
             Some(unknown) => {
                 // A name may be anything, so that no more of it is shown than a name has.
