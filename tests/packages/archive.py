@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import csv
+import functools
 import gzip
 import hashlib
 import json
@@ -39,6 +40,7 @@ CARGO = os.environ.get("CARGO", "cargo")
 EARLIEST = 315_532_800
 
 
+@functools.cache
 def moment() -> int:
     """The time that files get."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
@@ -48,23 +50,30 @@ def moment() -> int:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Packs a folder under its own name, in the order of names, without users, times and machines."""
+    """Packs a folder under its own name, in the order of names, without users, times and machines. The archive has its name
+    when it is whole."""
     archive.parent.mkdir(parents=True, exist_ok=True)
-    when = moment()
     paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-            for path in paths:
-                entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), time.gmtime(when)[:6])
-                # As made on Unix, wherever it is made.
-                entry.create_system, entry.external_attr, entry.compress_type = 3, mode(path) << 16, zipfile.ZIP_DEFLATED
-                zipped.writestr(entry, path.read_bytes())
-        return
+    partial = archive.with_name(f"{archive.name}.partial")
+    (pack_zip if archive.suffix == ".zip" else pack_tar)(folder.parent, paths, partial)
+    partial.replace(archive)
+
+
+def pack_zip(parent: Path, paths: Sequence[Path], archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(parent).as_posix(), time.gmtime(moment())[:6])
+            # As made on Unix, wherever it is made.
+            entry.create_system, entry.external_attr, entry.compress_type = 3, mode(path) << 16, zipfile.ZIP_DEFLATED
+            zipped.writestr(entry, path.read_bytes())
+
+
+def pack_tar(parent: Path, paths: Sequence[Path], archive: Path) -> None:
     with open(archive, "wb") as file, gzip.GzipFile("", "wb", 9, file, 0) as packed, tarfile.open(
             fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in paths:
-            info = tarfile.TarInfo(path.relative_to(folder.parent).as_posix())
-            info.mtime, info.mode = when, mode(path)
+            info = tarfile.TarInfo(path.relative_to(parent).as_posix())
+            info.mtime, info.mode = moment(), mode(path)
             if path.is_symlink():
                 info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
                 tar.addfile(info)

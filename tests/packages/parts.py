@@ -160,7 +160,7 @@ def npm(profile: str) -> Iterator[Path]:
 PARTS = [
     Part("sdist", sdist), Part("crate", crate), Part("npm", npm),
     *(Part(f"wheel-{name}", wheel(platform), platform) for name, platform in PLATFORMS.items() if platform.wheel),
-    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items()),
+    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items() if platform.glibc),
     *(Part(f"emulator-{name}", emulator(platform), platform) for name, platform in PLATFORMS.items() if platform.program),
 ]
 

@@ -239,11 +239,7 @@ def modules(folder: Path, *tarballs: Path) -> None:
 
 
 def compilers(platform: Platform) -> tuple[list[str], list[str]] | None:
-    """What compiles C and C++ for a platform, without the tools that have built the library where that is possible."""
-    if platform.musl:
-        zig = str(TOOLS / "python-zig")
-        target = f"{platform.target.split('-')[0]}-linux-musl"
-        return [zig, "cc", "-target", target], [zig, "c++", "-target", target]
+    """What compiles C and C++ for a platform: not the tools that have built the library."""
     prefix = "" if runs_here(platform) else f"{platform.target.split('-')[0]}-linux-gnu-"
     found = [[f"{prefix}gcc"], [f"{prefix}g++"]]
     return (found[0], found[1] if shutil.which(found[1][0]) else []) if shutil.which(found[0][0]) else None
@@ -259,8 +255,7 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
         folder = unpack(path, Path(work))
         env = dict(toolchain.clean_environment(), PKG_CONFIG_LIBDIR=str(folder / "lib" / "pkgconfig"))
         told = {words: run("pkg-config", *words.split(), "junfeiai", env=env).split() for words in ("--cflags", "--libs", "--static --libs")}
-        ways = [(language, compiler, linked) for language, compiler in zip(("c", "cpp"), found) if compiler for linked in ("shared", "static")
-                if linked == "static" or not platform.musl]
+        ways = [(language, compiler, linked) for language, compiler in zip(("c", "cpp"), found) if compiler for linked in ("shared", "static")]
         if not found[1]:
             result.not_tested.append(f"C++: no compiler for {platform.target} is here")
         programs = []
@@ -270,7 +265,7 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
                 words = [*told["--libs"], f"-Wl,-rpath,{folder / 'lib'}"]
             else:
                 static = [word for word in told["--static --libs"] if word != "-ljunfeiai"]
-                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl else [])]
+                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static]
             standard = "-std=c11" if language == "c" else "-std=c++17"
             run(*compiler, standard, *told["--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
             programs.append(program)
