@@ -116,6 +116,22 @@ fn reach(graph: &Graph, roots: Vec<Node>) -> HashSet<Node> {
 }
 
 impl Linked<'_> {
+    /// What each symbol stands for.
+    fn name_symbols(&mut self, symbols: &[SymbolInfo<'_>]) -> Result<()> {
+        for (number, symbol) in symbols.iter().enumerate() {
+            self.symbols.push(match symbol {
+                SymbolInfo::Func { index, .. } => Some(Node::Function(*index)),
+                SymbolInfo::Data { symbol: Some(place), .. } => {
+                    let (_, address) = self.segments.get(place.index as usize).context("a symbol of no segment")?;
+                    self.data.insert(number, (address + place.offset, place.size));
+                    Some(Node::Data(number))
+                }
+                _ => None,
+            });
+        }
+        Ok(())
+    }
+
     /// What each refers to; by `None`, what no known symbol refers to.
     fn graph(&self) -> Result<Graph> {
         let mut graph = Graph::new();
@@ -230,17 +246,7 @@ fn read(wasm: &[u8]) -> Result<Linked<'_>> {
         !data_symbols.is_empty() && relocations.len() >= 2,
         "the module has no relocations: link it with --emit-relocs"
     );
-    for (number, symbol) in data_symbols.iter().enumerate() {
-        linked.symbols.push(match symbol {
-            SymbolInfo::Func { index, .. } => Some(Node::Function(*index)),
-            SymbolInfo::Data { symbol: Some(place), .. } => {
-                let (_, address) = linked.segments.get(place.index as usize).context("a symbol of no segment")?;
-                linked.data.insert(number, (address + place.offset, place.size));
-                Some(Node::Data(number))
-            }
-            _ => None,
-        });
-    }
+    linked.name_symbols(&data_symbols)?;
     for (section, reader) in relocations {
         let list = if Some(section) == code_section {
             &mut linked.code_relocations
