@@ -14,6 +14,8 @@ from commands import run, values
 from conftest import Emulator
 from test_cli import full_disk as full_disk
 
+import junfeiai
+
 
 def test_a_folder_with_a_slash_means_a_file_in_it(environment: Path) -> None:
     [saved] = values(run("generate", "x", "--seconds", "4", "-o", "films/", "--json"))
@@ -101,6 +103,18 @@ def test_export_says_how_far_a_task_is(environment: Path, emulator: Emulator) ->
     run("forget", run("create", "x", "--seconds", "4").stdout.strip())
     assert [one["state"] for one in values(run("export", "--json"))] == ["saved", "failed", "forgotten"]
     assert "nothing that was paid for" in run("export", "--journal", os.devnull).stderr
+
+
+def test_a_pipe_is_no_journal_and_nobody_waits_for_its_other_end(environment: Path, emulator: Emulator) -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("j.lock")
+    for journal in ("pipe", "j"):
+        said = run("create", "x", "--seconds", "4", "--journal", journal, code=2).stderr
+        assert "is not a regular file" in said
+        with pytest.raises(junfeiai.JournalError, match="not a regular file"):
+            junfeiai.Client(**emulator.options(), journal=journal)
+    assert sorted(path.name for path in Path().iterdir() if "j" in path.name or "pipe" in path.name) == ["j.lock", "pipe"]
+    assert emulator.stats()["posts"] == 0
 
 
 def test_a_journal_on_a_full_disk(full_disk: Path, environment: Path, emulator: Emulator) -> None:

@@ -83,6 +83,15 @@ describe("the journal file", () => {
     assert.equal(await posts(), 2);
   });
 
+  test("a pipe is no journal, and nobody waits for its other end", async () => {
+    for (const [pipe, named] of [["pipe", "pipe"], ["j.lock", "j"]]) {
+      assert.equal(spawnSync("mkfifo", [join(folder, pipe)]).status, 0);
+      const { err } = await run(["create", "x", "--seconds", "4", "--journal", named], { code: 2 });
+      assert.match(err, /is not a regular file/);
+    }
+    assert.equal(await posts(), 0);
+  });
+
   test("what a killed process left torn is passed over, and cut off by the next record", async () => {
     await run(["create", "x", "--seconds", "4"]);
     const whole = await readFile(journal(), "utf8");

@@ -8,6 +8,7 @@
 //! The file is `FileJournal` (feature `native`). Whoever has another place to keep records in brings a [`Journal`].
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -92,6 +93,13 @@ pub trait Journal: MaybeSend + MaybeSync {
     fn intent(&self, key: Option<&str>, random: &str) -> String {
         let _ = key;
         random.to_owned()
+    }
+
+    /// Whether a file of this name is the journal's own: a video that is saved there would take its place. Default: it is in no
+    /// files.
+    fn owns(&self, path: &Path) -> bool {
+        let _ = path;
+        false
     }
 
     /// The store that it is in: all clients whose journals are in the same one share one request rate. Default: none.

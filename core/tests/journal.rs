@@ -272,6 +272,32 @@ fn a_file_that_is_not_ours_is_left_alone() {
     assert_eq!(FileJournal::open(folder.path().join("none/j")).unwrap_err().kind(), ErrorKind::Journal);
 }
 
+/// In a folder of its own: a device that is taken for a journal is replaced by a file.
+#[cfg(unix)]
+#[test]
+fn a_pipe_a_socket_and_a_folder_are_no_journals_and_nobody_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let below = folder.path().join("folder");
+    fs::create_dir(&below).unwrap();
+    std::os::unix::fs::symlink(&pipe, folder.path().join("link")).unwrap();
+    for name in ["pipe", "socket", "folder", "link"] {
+        let before = names(folder.path());
+        let error = FileJournal::open(folder.path().join(name)).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Journal, "{name}: {error}");
+        assert_eq!(names(folder.path()), before, "{name}");
+    }
+    // A pipe in the place of the lock.
+    let path = folder.path().join("j");
+    assert!(std::process::Command::new("mkfifo").arg(folder.path().join("j.lock")).status().unwrap().success());
+    let error = FileJournal::open(&path).err().unwrap();
+    assert!(error.to_string().contains("j.lock is not a regular file"), "{error}");
+    assert!(!path.exists());
+}
+
 #[test]
 fn damage_in_the_middle_is_named_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -842,6 +842,80 @@ async fn a_device_or_a_dead_link_is_no_target() {
     assert_eq!(client.videos().check_save(below, options(false, true)).unwrap_err().kind(), ErrorKind::Io);
 }
 
+/// A check says what the save itself would say, in folders that are not there yet, too.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_check_and_a_save_agree_about_folders_that_are_missing() {
+    let long = |length: usize| "n".repeat(length);
+    let (folder, name, tight) =
+        (format!("new/{}/ok.mp4", long(256)), format!("new/{}", long(256)), format!("new/{}", long(245)));
+    let (fits, deep) = (format!("new/{}", long(244)), format!("{}ok.mp4", "new/../".repeat(700)));
+    for (path, kind) in [
+        ("new/x/../../ok.mp4", None),
+        ("new/x/../y/ok.mp4", None),
+        ("link/new/../../ok.mp4", None),
+        (&*fits, None),
+        ("new/x/../../there.mp4", Some(ErrorKind::FileExists)),
+        ("new/../nowhere", Some(ErrorKind::FileExists)),
+        ("link/new/../../../there.mp4", Some(ErrorKind::FileExists)),
+        ("new/../folder", Some(ErrorKind::Io)),
+        ("new/../there.mp4/ok.mp4", Some(ErrorKind::Io)),
+        ("new/../nowhere/ok.mp4", Some(ErrorKind::Io)),
+        ("nowhere/../ok.mp4", Some(ErrorKind::Io)),
+        ("there.mp4/../ok.mp4", Some(ErrorKind::Io)),
+        ("new/../loop/ok.mp4", Some(ErrorKind::Io)),
+        ("new/../trap", Some(ErrorKind::Io)),
+        ("new/", Some(ErrorKind::Io)),
+        ("new/.", Some(ErrorKind::Io)),
+        ("a/new//", Some(ErrorKind::Io)),
+        (&*folder, Some(ErrorKind::Io)),
+        (&*name, Some(ErrorKind::Io)),
+        (&*tight, Some(ErrorKind::Io)),
+        (&*deep, Some(ErrorKind::Io)),
+    ] {
+        let case = Case::new(&json!({}));
+        let at = |name: &str| case.folder.path().join(name);
+        fs::write(at("there.mp4"), "x").unwrap();
+        for name in ["folder", "real", "real/inner", "trap.part"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        for (to, link) in [("gone", "nowhere"), ("loop", "loop"), ("real/inner", "link")] {
+            std::os::unix::fs::symlink(to, at(link)).unwrap();
+        }
+        let save = || case.video().save(at(path)).policy(quick()).create_parents(true);
+        let before = case.names();
+        let judged = save().check();
+        assert_eq!(case.names(), before, "{path}");
+        let saved = save().await.map(drop);
+        for result in [judged, saved] {
+            assert_eq!(result.as_ref().err().map(junfeiai::Error::kind), kind, "{path}: {result:?}");
+        }
+    }
+}
+
+/// A video over the journal, or over what stands beside it, would end what is known of everything that was paid for.
+#[tokio::test]
+async fn the_files_of_the_journal_are_no_targets() {
+    let case = Case::new(&json!({}));
+    let folder = case.folder.path();
+    let builder = Client::builder().api_key("sk-test").endpoint(case.emulator.base_url());
+    let client = builder.journal(folder.join("j.part")).build().unwrap();
+    let before = case.names();
+    let video = client.videos().video(&case.id).unwrap();
+    // The last one has the journal as what it is read into.
+    for name in ["j.part", "j.part.lock", "j.part.new", "new/../j.part", "j"] {
+        let save = || video.save(folder.join(name)).policy(quick()).overwrite(true).create_parents(true);
+        for error in [save().check().unwrap_err(), save().await.map(drop).unwrap_err()] {
+            assert_eq!((error.kind(), error.task_id()), (ErrorKind::Io, Some(case.id.as_str())), "{name}: {error}");
+            assert!(error.to_string().contains("this client's journal: name another"), "{name}: {error}");
+        }
+    }
+    assert_eq!(case.names(), before);
+    assert!(case.content().is_empty());
+    video.save(folder.join("ball.mp4")).policy(quick()).await.unwrap();
+    assert!(client.videos().pending().await.unwrap().is_empty());
+}
+
 /// What another saver has in hand is refused, and what a former one left is not touched.
 #[tokio::test]
 async fn a_check_leaves_a_part_alone() {

@@ -1,12 +1,12 @@
 /** The list of a batch: JSON lines or CSV, from a file or standard input, in the encodings that spreadsheets write. */
-import { readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { JunFeiAIError, type VideoRequest } from "#main";
 import { inCore, meant } from "../names.js";
 import { REQUEST } from "../option-types.js";
 import { image } from "./client-options.js";
 import { csvRows, CsvMistake } from "./csv.js";
-import { fingerprint } from "./dry-run.js";
+import { BESIDE, fingerprint, real } from "./dry-run.js";
 import { CommandError, listError } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, isFile, MANIFEST } from "./journals.js";
 import { textOf } from "./output.js";
@@ -75,10 +75,21 @@ export async function readList(source: string, folder: string, { form, allowOuts
     lines.push(new Line(number, whole, print, path, given["seconds"] ?? given["duration"]));
   }
   const taken = new Map<string, number>();
-  for (const { number, path } of lines) {
-    const first = taken.get(normalize(path));
+  const places = lines.map(({ number, path }) => ({ number, place: onDisk(path) }));
+  for (const { number, place } of places) {
+    const first = taken.get(place);
     if (first !== undefined) throw listError(`${name}, line ${number}: its output is the one of line ${first}`);
-    taken.set(normalize(path), number);
+    taken.set(place, number);
+  }
+  for (const { number, place } of places) {
+    for (let folder = dirname(place); folder !== dirname(folder); folder = dirname(folder)) {
+      const above = taken.get(folder);
+      if (above !== undefined) throw listError(`${name}, line ${number}: its output is in a folder that is the file of line ${above}`);
+    }
+    for (const suffix of BESIDE) {
+      const beside = taken.get(place + suffix);
+      if (beside !== undefined) throw listError(`${name}, line ${beside}: its output is the name of what is kept while the video of line ${number} is saved`);
+    }
   }
   return lines;
 }
@@ -202,25 +213,20 @@ function requestOf(given: Given, base: string): { request: VideoRequest; output:
   return { request, output: output || undefined };
 }
 
-/** The path with every link followed, as far as it exists. */
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return dirname(path) === path ? path : join(real(dirname(path)), basename(path));
-  }
-}
+/** The same for two names of one file. A name that no file can have is refused later, with the reason. */
+const onDisk = (path: string): string => (path.includes("\0") ? resolve(path) : real(resolve(path)));
 
 /** The file of a line. A list from elsewhere writes nowhere but into the folder, unless that is allowed. */
 function inside(folder: string, name: string, allowOutside: boolean, refuse: (why: string) => CommandError): string {
   // As it is written: `join` would leave out what it can.
   const path = isAbsolute(name) ? name : `${folder}${/[/\\]$/.test(folder) ? "" : sep}${name}`;
   // A name that no file can have is refused later, with the reason.
-  if (allowOutside || name.includes("\0")) return path;
+  if (name.includes("\0")) return path;
   const place = real(resolve(folder));
   const wanted = real(resolve(folder, name));
   const from = relative(place, wanted);
-  if (from === ".." || from.startsWith(`..${sep}`) || isAbsolute(from)) throw refuse(`its output '${name}' is outside of ${folder}: give --allow-outside to allow that`);
+  const outside = from === ".." || from.startsWith(`..${sep}`) || isAbsolute(from);
+  if (outside && !allowOutside) throw refuse(`its output '${name}' is outside of ${folder}: give --allow-outside to allow that`);
   if (!from.includes(sep) && ([MANIFEST, BATCH_LOCK].includes(from) || from.startsWith(BATCH_JOURNAL))) {
     throw refuse(`its output '${name}' is a file of the batch itself: choose another name`);
   }

@@ -28,8 +28,12 @@ const IN_FLIGHT = 4;
 /** Between two looks at the folder's lock. */
 const LOCK_PAUSE_MS = 200;
 
-/** True when creating more would only fail the same way: the key, the balance, the disk. */
+/** Create requests in a row whose outcome is not known, after which no more are sent: each may have been charged. */
+const UNKNOWN_LIMIT = 3;
+
+/** True when creating more would only fail the same way: the key, the balance, the disk, the base URL. */
 const endsAll = (error: Failure): boolean =>
+  (error instanceof JunFeiAIError && error.code === "not_found" && error.phase === "create") ||
   // Other errors with status 403 are about the model; this one is about the client's IP address.
   ENDS_ALL.includes(kindOf(error)) || (error instanceof JunFeiAIError && error.serverCode === "access_denied");
 
@@ -61,6 +65,7 @@ class Batch {
   readonly #progress: Progress;
   #manifest: Manifest | undefined;
   readonly #refusedModels = new Set<string>();
+  #unknownInARow = 0;
   /** Tasks and create requests of the journal that belong to a line of this run. */
   readonly #claimed = new Set<string>();
   readonly #creates = new Turns(IN_FLIGHT);
@@ -83,7 +88,7 @@ class Batch {
     const none = this.client.videos.generateMany([], { concurrency: options["concurrency"] as number, ...this.#waiting });
     for await (const _ of none) { /* it has no lines */ }
     const left = this.lines.filter((line) => !line.done);
-    for (const line of left) await checkSave(line.path, this.#saving);
+    for (const line of left) await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
     const warning = littleRoom(join(this.#folder, MANIFEST), left.reduce((sum, line) => sum + length(line.asked), 0));
     if (warning) output.note(warning);
   }
@@ -122,9 +127,14 @@ class Batch {
         if (interruption.signal.aborted && kindOf(error) === "cancelled") return;
         this.code ||= exitCode(error);
         const phase = error instanceof JunFeiAIError ? error.phase : "";
-        if (["permission_denied", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#refusedModels.add(String(line.request.model));
+        if (["permission_denied", "model_unavailable", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#refusedModels.add(String(line.request.model));
         if (endsAll(error)) this.#stopped = true;
         const unknown = kindOf(error) === "create_outcome_unknown";
+        if (unknown) this.#unknownInARow += 1;
+        if (this.#unknownInARow >= UNKNOWN_LIMIT && !this.#stopped) {
+          this.#stopped = true;
+          output.note(`${UNKNOWN_LIMIT} create requests in a row have an unknown outcome, and each may have been charged: no more are sent`);
+        }
         const state = unknown ? "unknown" : kindOf(error) === "task_failed" ? "failed" : "error";
         const text = textOf(error);
         this.#note(line, state, { task_id: error instanceof JunFeiAIError ? error.taskId : null, error: text });
@@ -187,7 +197,7 @@ class Batch {
   async #create(line: Line): Promise<Task | undefined> {
     const refused = (): boolean => this.#stopped || this.#refusedModels.has(String(line.request.model));
     if (refused()) return undefined;
-    await checkSave(line.path, this.#saving);
+    await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
     let task;
     try {
       task = await this.#creates.run(async () => (refused() ? undefined : this.client.videos.create(line.request)));
@@ -197,6 +207,7 @@ class Batch {
       throw error;
     }
     if (!task) return undefined;
+    this.#unknownInARow = 0;
     this.#claimed.add(task.id);
     this.#manifest?.note(line, { state: "created", task_id: task.id, seconds: task.billedSeconds });
     this.call.output.note(`line ${line.number}: task ${task.id}`);

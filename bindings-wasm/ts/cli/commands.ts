@@ -7,7 +7,7 @@ import type { Client, Pending, Task, Video } from "#main";
 import type { Options } from "./arguments.js";
 import { given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
 import { completion } from "./completion.js";
-import { checkSave } from "./dry-run.js";
+import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
 import {
@@ -98,6 +98,7 @@ async function save(video: Video, call: Call): Promise<number> {
   const { options, output } = call;
   if (video.taskId) output.resumeHints = [`resume the download:  ${again(options, "save", video.taskId)}`];
   const path = target(options["output"] as string | undefined, `${video.taskId ?? "video"}.mp4`);
+  refuseJournal(path, options["journal"] as string | undefined);
   const onProgress = (reached: { bytes: number; total: number | null }): void => { output.saveProgress(reached); };
   const summary = await saved(video, path, { ...saveOptions(options), ...signalOf(call), onProgress }, options["sha256"] === true);
   output.log(`task ${video.taskId}: saved ${summary.path}, ${summary.bytes} bytes`);
@@ -114,7 +115,7 @@ const generate = (call: Call): Promise<number> => withClient(call.options, async
   const key = options["key"] as string | undefined;
   const known = key ? await client.videos.key(key, signalOf(call)) : null;
   // What this key has saved there is not in the way.
-  if (known?.path !== resolve(path)) await checkSave(path, saveOptions(options));
+  if (known?.path !== resolve(path)) await checkSave(path, saveOptions(options), options["journal"] as string | undefined);
   const warning = littleRoom(path, length(options["seconds"]));
   if (warning) output.note(warning);
   output.failedHints = afterFailure(options);

@@ -300,7 +300,9 @@ export class FileJournal implements JournalStore {
       return this.#begin();
     }
     try {
-      const { size } = await file.stat();
+      const stat = await file.stat();
+      if (!stat.isFile()) throw new Error("it is not a regular file: name another");
+      const { size } = stat;
       if (size > MAX_FILE) throw new Error(`it has ${size} bytes: forget the tasks that are not wanted any more`);
       const start = Buffer.alloc(Math.min(size, 256));
       await file.read(start, 0, start.length, 0);

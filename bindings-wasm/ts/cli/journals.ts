@@ -79,6 +79,8 @@ function unwritable(path: string): string | undefined {
       // A folder of its own, which is made when it is needed.
       return existsSync(path) ? "it is a file of the other languages, which cannot be locked on this system" : undefined;
     }
+    // Opening a pipe waits for its other end, and a device would be replaced by a file.
+    for (const file of [path, `${path}.lock`]) if (existsSync(file) && !isFile(file)) return `${file} is not a regular file`;
     closeSync(openSync(`${path}.lock`, "a"));
     if (existsSync(path)) closeSync(openSync(path, "a"));
   } catch (error) {

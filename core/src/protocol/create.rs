@@ -35,7 +35,7 @@ pub fn parse_create(answer: &ApiResponse, asked: Option<&Length>) -> Result<Crea
         let error = unreadable(Phase::Create, answer, "the answer to the create cannot be read");
         return Err(error.about(salvaged(answer, true).as_deref()));
     };
-    let Some((id, holder)) = find_id(body) else {
+    let Some((id, holder)) = find_id(body, &answer.body) else {
         // The task layer's "no" with a 2xx (observed: 202): refunded, and no task was made.
         if let Some(refused) = task_layer_error(Phase::Create, answer) {
             return Err(refused);
@@ -92,26 +92,34 @@ pub(super) fn create_error(answer: &ApiResponse) -> Option<Error> {
 
 /// The task's id, and the object that describes the task: in the answer itself, in its `data`, or `data` is the id
 /// (observed).
-fn find_id(body: &Value) -> Option<(String, &Value)> {
+fn find_id<'a>(body: &'a Value, text: &[u8]) -> Option<(String, &'a Value)> {
     let data = body.get("data").map(|data| data.as_array().and_then(|list| list.first()).unwrap_or(data));
     let inner = data.filter(|data| data.is_object());
     let said = data.filter(|_| !says_no(body));
     let in_body = |name| (body.get(name), body);
     let in_data = |name| (inner.and_then(|inner| inner.get(name)), inner.unwrap_or(body));
-    let places = [
-        in_body("task_id"),
-        in_body("id"),
-        in_data("task_id"),
-        in_data("id"),
-        (said, body),
-        in_body("request_id"),
-        in_data("request_id"),
-    ];
-    let first = |read: fn(&Value) -> Option<String>| {
-        places.iter().find_map(|(value, holder)| Some((read((*value)?)?, *holder)))
+    let tasks = [in_body("task_id"), in_body("id"), in_data("task_id"), in_data("id"), (said, body)];
+    let requests = [in_body("request_id"), in_data("request_id")];
+    // Where the answer names a task, in whatever place, a request's id is only that.
+    let requests = if names_task(body) { &[][..] } else { &requests[..] };
+    let first = |read: &dyn Fn(&Value) -> Option<String>| {
+        let mut places = tasks.iter().chain(requests);
+        places.find_map(|(value, holder)| Some((read((*value)?)?, *holder)))
     };
     // What looks like the ids of this service goes first, a number last: it may be a row of a table.
-    first(plain_id).or_else(|| first(text_id)).or_else(|| first(number_id))
+    first(&plain_id).or_else(|| first(&text_id)).or_else(|| first(&|value| number_id(value, text)))
+}
+
+/// Whether a `task_id` stands anywhere in it. What was read is nested no deeper than 128 levels.
+fn names_task(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let id = || text_id(value).or_else(|| number_id(value, b""));
+            (name == "task_id" && id().is_some()) || names_task(value)
+        }),
+        Value::Array(list) => list.iter().any(names_task),
+        _ => false,
+    }
 }
 
 fn plain_id(value: &Value) -> Option<String> {
@@ -122,8 +130,15 @@ fn text_id(value: &Value) -> Option<String> {
     value.as_str().filter(|id| !id.trim().is_empty()).map(str::to_owned)
 }
 
-fn number_id(value: &Value) -> Option<String> {
-    value.as_number().map(ToString::to_string).filter(|id| id != "0")
+/// A number that is an id, with all of its digits: of very many, reading has rounded the last ones away.
+fn number_id(value: &Value, text: &[u8]) -> Option<String> {
+    let number = value.as_number().filter(|number| number.as_u64() != Some(0))?;
+    let written = || {
+        let runs = text.split(|byte| !byte.is_ascii_digit()).filter_map(|digits| std::str::from_utf8(digits).ok());
+        runs.filter(|digits| digits.len() > 15).find(|digits| digits.parse().ok() == number.as_f64())
+    };
+    let written = if number.is_f64() { written() } else { None };
+    Some(written.map_or_else(|| number.to_string(), str::to_owned))
 }
 
 /// True where `data` may be the text of a refusal and not an id.
@@ -136,20 +151,61 @@ fn says_no(body: &Value) -> bool {
 /// In an answer that was `cut` off its names are believed; elsewhere only what cannot be anything but an id.
 fn salvaged(answer: &ApiResponse, cut: bool) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.body);
-    let named = ["\"task_id\"", "\"id\"", "\"request_id\""].iter().find_map(|name| {
-        let rest = text.split_once(name)?.1.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-        let (id, _) = rest.split_once('"')?;
-        let believed = cut || *name == "\"task_id\"" || id.starts_with("task_");
-        (believed && is_task_id(id) && !id.contains('\\')).then(|| id.to_owned())
-    });
-    named.or_else(|| {
+    let sure = TASK_NAMES.iter().find_map(|name| named(&text, name, |_| true));
+    let named = || OTHER_NAMES.iter().find_map(|name| named(&text, name, |id| cut || id.starts_with("task_")));
+    let anywhere = || {
         text.match_indices("task_").find_map(|(at, _)| {
             let rest = text.get(at..)?;
             let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
             let id = rest.get(..end?)?;
             (id.len() == DOCUMENTED_ID).then(|| id.to_owned())
         })
+    };
+    sure.or_else(named).or_else(anywhere).or_else(|| nothing_else(&answer.body)).or_else(|| located(answer))
+}
+
+/// Names of an id that can only be a task's, as servers of other families write it, too.
+const TASK_NAMES: [&str; 10] = [
+    "task_id",
+    "taskId",
+    "taskID",
+    "TaskId",
+    "video_id",
+    "videoId",
+    "job_id",
+    "jobId",
+    "generation_id",
+    "generationId",
+];
+/// Names of an id that may be another thing's.
+const OTHER_NAMES: [&str; 4] = ["id", "ID", "Id", "request_id"];
+
+/// What stands behind this name in a text that looks like JSON.
+fn named(text: &str, name: &str, believed: impl Fn(&str) -> bool) -> Option<String> {
+    text.match_indices(&format!("\"{name}\"")).find_map(|(at, name)| {
+        let rest = text.get(at + name.len()..)?.trim_start().strip_prefix(':')?.trim_start();
+        let id = match rest.strip_prefix('"') {
+            Some(rest) => rest.split_once('"')?.0,
+            // A number whose end was not cut off.
+            None => rest.get(..rest.find(|c: char| !c.is_ascii_digit())?)?,
+        };
+        (believed(id) && is_task_id(id) && id != "0" && !id.contains('\\')).then(|| id.to_owned())
     })
+}
+
+/// The only word of an answer that is nothing but a JSON string.
+fn nothing_else(body: &[u8]) -> Option<String> {
+    let text = json::parse(body)?;
+    let id = text.as_str().filter(|id| is_task_id(id) && !id.contains(char::is_whitespace))?;
+    Some(id.to_owned())
+}
+
+/// The task that the answer's `Location` leads to.
+fn located(answer: &ApiResponse) -> Option<String> {
+    let path = answer.headers.get("location")?.split(['?', '#']).next()?;
+    let (before, id) = path.rsplit_once('/')?;
+    let of_task = before.ends_with("/generations") || before.ends_with("/videos") || id.starts_with("task_");
+    (of_task && is_task_id(id) && !id.contains('%')).then(|| id.to_owned())
 }
 
 /// The length of an id as the service document shows it: `task_` and 32 characters.

@@ -393,8 +393,11 @@ impl WaitMachine {
                 }
                 self.not_found >= NOT_FOUND_LIMIT
             }
-            // An HTML page, an odd answer or a certificate that is renewed may pass as well: it counts against the budget.
-            ErrorKind::UnexpectedResponse | ErrorKind::Connect => failures > self.policy.max_errors,
+            // An HTML page, an odd answer, a redirect to where a proxy wants a log-in or a certificate that is renewed may pass as
+            // well: it counts against the budget.
+            ErrorKind::UnexpectedResponse | ErrorKind::Connect | ErrorKind::UntrustedHost => {
+                failures > self.policy.max_errors
+            }
             _ if error.is_transient() => failures > self.policy.max_errors,
             _ => true,
         };

@@ -150,6 +150,8 @@ fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
         // The upstream's own status, handed through: a 401 here is not about our key.
         (Some(FROM_UPSTREAM), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (Some(FROM_UPSTREAM), _) => ErrorKind::Upstream,
+        // After a POST it says that the request was carried out, and where to look.
+        (_, 303) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (_, 300..=399) => ErrorKind::UnexpectedResponse,
         (_, 400) if phase == Phase::Content => ErrorKind::NotReady,
         (_, 401) => ErrorKind::Authentication,
@@ -226,6 +228,9 @@ fn detail_of(message: &str) -> &str {
 
 fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> Error {
     let who = match kind {
+        ErrorKind::UnexpectedResponse | ErrorKind::CreateOutcomeUnknown if (300..400).contains(&answer.status) => {
+            "the server redirects where it should not"
+        }
         ErrorKind::Upstream | ErrorKind::CreateOutcomeUnknown => "the upstream service failed",
         ErrorKind::RateLimited => "the server asks to slow down",
         ErrorKind::NotReady => "the video cannot be read yet",
@@ -235,9 +240,6 @@ fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> 
         ErrorKind::NotFound => "the server does not know this task or path",
         ErrorKind::ModelUnavailable => "the server does not offer this model",
         ErrorKind::Timeout => "the server gave up waiting for the request",
-        ErrorKind::UnexpectedResponse if (300..400).contains(&answer.status) => {
-            "the server redirects where it should not"
-        }
         ErrorKind::UnexpectedResponse => "the server's answer is not one of this API",
         _ => "the server refused the request",
     };

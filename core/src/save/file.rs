@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::async_compat::{BoxCallback, BoxFuture};
 use crate::calls::client_core::{ClientCore, log_seconds};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::journal::Event;
+use crate::journal::{Event, Journal};
 use crate::model::SavedFile;
 use crate::platform::native::storage::FileStorage;
 use crate::protocol::DownloadPolicy;
@@ -109,6 +109,10 @@ impl Save {
         self.source.task_id.as_deref()
     }
 
+    fn journal(&self) -> Option<&dyn Journal> {
+        self.core.recorder.as_ref().map(|recorder| &*recorder.journal)
+    }
+
     /// The task's id on every error.
     fn stamp<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.about(self.task_id()))
@@ -120,10 +124,11 @@ impl Save {
     ///
     /// # Errors
     /// `invalid_request` for an option that cannot be used; `file_exists`; `file_locked`; `no_space`; `io` for a folder
-    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular file.
+    /// that is missing or cannot be written, a name that no file can have, or a target that is not a regular
+    /// file, or one of the files of the client's journal.
     pub fn check(&self) -> Result<()> {
         self.check_options()?;
-        self.stamp(target::check(&self.path, self.overwrite, self.parents))
+        self.stamp(target::check(&self.path, self.overwrite, self.parents, self.journal()))
     }
 
     async fn run(mut self) -> Result<Summary> {
@@ -144,6 +149,9 @@ impl Save {
         }
         let begun = self.core.now();
         let storage = FileStorage::new(&self.path)?;
+        // A folder that cannot be made is refused when it is made.
+        let made = if self.parents { target::once_folders_are_made(&self.path, |_| Ok(())).ok() } else { None };
+        target::refuse_journal(made.as_ref().unwrap_or(&self.path), self.journal())?;
         let options = SaveOptions {
             policy: self.policy.clone(),
             overwrite: self.overwrite,

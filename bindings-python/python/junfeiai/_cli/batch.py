@@ -33,7 +33,9 @@ from .. import (
     InsufficientBalanceError,
     JournalError,
     JunFeiAIError,
+    ModelUnavailableError,
     NoSpaceError,
+    NotFoundError,
     Pending,
     PermissionDeniedError,
     TargetExistsError,
@@ -53,10 +55,16 @@ from .output import Output, dollars, error_fields, summary_fields
 _ENDS_ALL = (AuthenticationError, InsufficientBalanceError, NoSpaceError, JournalError, ConfigError)
 
 
+# Create requests in a row whose outcome is not known, after which no more are sent: each may have been charged.
+UNKNOWN_LIMIT = 3
+
+
 def ends_all(error: JunFeiAIError) -> bool:
-    """True when creating more would only fail the same way: the key, the balance, the disk."""
+    """True when creating more would only fail the same way: the key, the balance, the disk, the base URL."""
     if isinstance(error, (FileLockedError, TargetExistsError)):
         return False
+    if isinstance(error, NotFoundError) and error.phase == "create":
+        return True
     # Other errors with status 403 are about the model; this one is about the client's IP address.
     return isinstance(error, (*_ENDS_ALL, FileError)) or error.code == "access_denied"
 
@@ -75,6 +83,7 @@ class Batch:
         self.code = 0
         self.stopped = False
         self.refused_models: set[str] = set()
+        self.unknown_in_a_row = 0
         # Tasks and intents of the journal that belong to a line of this run.
         self.claimed: set[str] = set()
         # Lines with the same request read the journal one after the other.
@@ -140,12 +149,18 @@ class Batch:
                 await self.make(line)
             except JunFeiAIError as error:
                 self.code = self.code or exit_code(error)
-                if isinstance(error, PermissionDeniedError) and error.phase == "create":
+                if isinstance(error, (PermissionDeniedError, ModelUnavailableError)) and error.phase == "create":
                     self.refused_models.add(str(line.request.get("model")))
                 if ends_all(error):
                     self.stop()
                 state = "failed" if isinstance(error, TaskFailedError) else "error"
                 outcome_unknown = isinstance(error, CreateOutcomeUnknownError)
+                self.unknown_in_a_row += outcome_unknown
+                if self.unknown_in_a_row >= UNKNOWN_LIMIT and not self.stopped:
+                    self.stop()
+                    self.output.note(
+                        f"{UNKNOWN_LIMIT} create requests in a row have an unknown outcome, and each may have been charged: no more are sent"
+                    )
                 self.note(line, "unknown" if outcome_unknown else state, task_id=error.task_id, error=str(error))
                 fields = {"line": line.number, "error": error_fields(error)}
                 self.output.result(fields, f"line {line.number}: error: {error}")
@@ -229,6 +244,7 @@ class Batch:
             while await self.known(line) is not None:
                 pass
             raise
+        self.unknown_in_a_row = 0
         self.claimed.add(task.id)
         self.created(line, task)
         return task

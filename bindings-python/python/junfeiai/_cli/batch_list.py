@@ -22,6 +22,9 @@ from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST
 # What a line may have besides the arguments of `create`.
 OUTPUT = "output"
 
+# What stands beside a video while it is saved.
+_BESIDE = (".part", ".part.state", ".part.lock", ".part.stale")
+
 # Longer marks first: UTF-32's begins as UTF-16's.
 _MARKS = [
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -86,12 +89,24 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         first = taken.setdefault(_name_on_disk(line.path), line.number)
         if first != line.number:
             raise InvalidRequestError(f"{name}, line {line.number}: its output is the one of line {first}")
+    for line in lines:
+        file = Path(_name_on_disk(line.path))
+        above = next((taken[str(folder)] for folder in file.parents if str(folder) in taken), None)
+        if above is not None:
+            raise InvalidRequestError(f"{name}, line {line.number}: its output is in a folder that is the file of line {above}")
+        beside = next((taken[f"{file}{suffix}"] for suffix in _BESIDE if f"{file}{suffix}" in taken), None)
+        if beside is not None:
+            raise InvalidRequestError(f"{name}, line {beside}: its output is the name of what is kept while the video of line {line.number} is saved")
     return lines
 
 
 def _name_on_disk(path: Path) -> str:
     """The same for two names of one file: Windows and macOS do not tell letters apart by case."""
-    name = os.path.normcase(os.path.normpath(path))
+    try:
+        name = os.path.normcase(os.path.realpath(path))
+    except (OSError, ValueError):
+        # A name that no file can have is refused later, with the reason.
+        name = os.path.normcase(os.path.abspath(path))
     return name.casefold() if sys.platform in ("win32", "darwin") else name
 
 
@@ -197,12 +212,12 @@ def _request(client: AsyncClient, given: dict[str, Any], base: Path) -> dict[str
 def _inside(folder: Path, name: str, allow_outside: bool) -> Path:
     """The file of a line. A list from elsewhere writes nowhere but into the folder, unless that is allowed."""
     path = folder / name
-    if allow_outside or "\0" in name:
+    if "\0" in name:
         # A name that no file can have is refused later, with the reason.
         return path
     inside = Path(os.path.realpath(folder))
     meant = Path(os.path.realpath(path))
-    if inside not in meant.parents and meant != inside:
+    if not allow_outside and inside not in meant.parents and meant != inside:
         raise ValueError(f"its output {name!r} is outside of {folder}: give --allow-outside to allow that")
     if meant.parent == inside and (meant.name in (MANIFEST, BATCH_LOCK) or meant.name.startswith(BATCH_JOURNAL)):
         raise ValueError(f"its output {name!r} is a file of the batch itself: choose another name")

@@ -88,7 +88,12 @@ def unwritable(path: Path) -> OSError | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_dir():
-            path.with_name(path.name + ".lock").open("ab").close()
+            lock = path.with_name(path.name + ".lock")
+            for file in (path, lock):
+                # Opening a pipe waits for its other end, and a device would be replaced by a file.
+                if file.exists() and not file.is_file():
+                    return OSError(f"{file} is not a regular file")
+            lock.open("ab").close()
             if path.exists():
                 path.open("ab").close()
     except OSError as error:

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent};
 use crate::platform::native::file_thread::FileThread;
-use crate::platform::native::files::{random_name, unless_held, with_suffix};
+use crate::platform::native::files::{folder_of, never_waits, random_name, unless_held, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process::System;
 use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
@@ -139,6 +139,15 @@ impl FileJournal {
 }
 
 impl JournalFile {
+    /// The file, the lock beside it, and what it is written anew as.
+    fn owns(&self, path: &Path) -> bool {
+        let real = |path: &Path| Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
+        let named = real(path);
+        [&self.path, &self.lock_path, &self.new_path()]
+            .into_iter()
+            .any(|own| own == path || named.is_some() && named == real(own))
+    }
+
     fn write(&self, record: Record) -> Result<()> {
         self.locked(|known, file| self.keep(known, file, record))
     }
@@ -237,8 +246,10 @@ impl JournalFile {
     }
 
     fn lock(&self) -> Result<Locked> {
-        let file = unless_held(|| lockable().open(&self.lock_path));
-        let file = file.map_err(|error| failed(&self.lock_path, &error))?;
+        let mut options = lockable();
+        never_waits(&mut options);
+        let file = unless_held(|| options.open(&self.lock_path)).map_err(|error| failed(&self.lock_path, &error))?;
+        let file = self.regular(file, &self.lock_path)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
@@ -256,10 +267,22 @@ impl JournalFile {
     }
 
     fn open_file(&self) -> Result<Option<File>> {
-        match unless_held(|| OpenOptions::new().read(true).write(true).open(&self.path)) {
-            Ok(file) => Ok(Some(file)),
+        let mut options = OpenOptions::new();
+        never_waits(options.read(true).write(true));
+        match unless_held(|| options.open(&self.path)) {
+            Ok(file) => self.regular(file, &self.path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&self.path, &error)),
+        }
+    }
+
+    /// Refuses a pipe, whose other end would be waited for, and a device, which would be replaced by a file.
+    fn regular(&self, file: File, path: &Path) -> Result<File> {
+        match file.metadata() {
+            Ok(data) if data.is_file() => Ok(file),
+            Ok(_) if path == self.path => Err(self.error("it is not a regular file: name another")),
+            Ok(_) => Err(self.error(&format!("{} is not a regular file", path.display()))),
+            Err(error) => Err(failed(path, &error)),
         }
     }
 
@@ -355,6 +378,10 @@ impl JournalFile {
 impl Journal for FileJournal {
     fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.run(|file| file.write(record)))
+    }
+
+    fn owns(&self, path: &Path) -> bool {
+        self.file.owns(path)
     }
 
     fn append_now(&self, record: Record) -> Result<()> {

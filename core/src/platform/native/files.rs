@@ -22,6 +22,17 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Opening a pipe does not wait for its other end.
+pub(crate) fn never_waits(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    #[cfg(not(unix))]
+    let _ = options;
+}
+
 /// Like rename, but never over a file that came in the meantime, in one step.
 pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> Renamed {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

@@ -78,6 +78,10 @@ impl FileStorage {
         if target.file_name().is_none() {
             return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
         }
+        if names_folder(target) {
+            let text = format!("{} is the name of a folder: name a file in it", target.display());
+            return Err(Error::new(ErrorKind::Io, Phase::Save, text));
+        }
         #[cfg(windows)]
         refuse_windows_fault(target)?;
         let target = std::path::absolute(target).map_err(|error| io_error("the file", target, &error))?;
@@ -111,6 +115,13 @@ impl FileStorage {
             done.await.map_err(lost)?
         })
     }
+}
+
+/// Whether the path ends as only a folder's can: what is appended to it would name files in that folder.
+fn names_folder(target: &Path) -> bool {
+    let text = target.as_os_str().as_encoded_bytes();
+    let ends = |text: &[u8]| text.last().is_some_and(|&last| std::path::is_separator(last.into()));
+    ends(text) || text.strip_suffix(b".").is_some_and(ends)
 }
 
 /// Refuses what Windows would read as something else than the file that is meant. A path that begins with `\\?\` is taken
