@@ -345,9 +345,9 @@ console.log(`${"".padEnd(28)}${["raw", "gzip", "brotli"].map((word) => word.padS
 const page = sizes();
 console.log(relative(process.cwd(), tarball));
 // 125 KB is wanted. What is there is larger; this keeps it from growing unseen. The saver, which only Node can use, is not in it;
-// following every sample of an MP4 and what a refusal costs are, for 9 KB. Without the library's source every panic carries its
+// following every sample of an MP4 and what a refusal costs are, for 9 KB, and withdrawing create requests, for 0.3 KB. Without the library's source every panic carries its
 // text, and nothing is to be measured.
-const LIMIT = 170_400;
+const LIMIT = 170_700;
 if (small && page.gzip > LIMIT) {
   console.error(`wasm and JavaScript together are ${page.gzip} bytes by gzip; the limit is ${LIMIT}`);
   process.exit(1);

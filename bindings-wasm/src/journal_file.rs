@@ -183,9 +183,10 @@ impl JournalFile {
 
     async fn call(&self, promise: Promise) -> Result<JsValue> {
         JsFuture::from(promise).await.map_err(|error| {
-            let message = Reflect::get(&error, &JsValue::from_str("message")).ok().and_then(|text| text.as_string());
-            let message = message.unwrap_or_else(|| "the system gave no reason".to_owned());
-            self.error(&format!("it cannot be used: {message}"))
+            let text = |name| Reflect::get(&error, &JsValue::from_str(name)).ok().and_then(|text| text.as_string());
+            let message = text("message").unwrap_or_else(|| "the system gave no reason".to_owned());
+            // What the system refuses has a code, what the package itself says has none.
+            self.error(&if text("code").is_some() { format!("it cannot be used: {message}") } else { message })
         })
     }
 

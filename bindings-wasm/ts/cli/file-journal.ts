@@ -72,7 +72,9 @@ export class FileJournal {
       throw error;
     }
     try {
-      const { size } = await file.stat();
+      const stat = await file.stat();
+      if (!stat.isFile()) throw new Error("it is not a regular file: name another");
+      const { size } = stat;
       return [size, await bytesOf(file, 0, Math.min(start, size)), await bytesOf(file, from, size > most ? 0 : size - from)];
     } finally {
       await file.close();
