@@ -173,12 +173,14 @@ class Player:
         result.problems += self._afterwards(scenario, kept)
         return result
 
-    def _write(self, name: str, text: str | dict[str, Any]) -> None:
+    def _write(self, name: str, content: str | dict[str, Any]) -> None:
         path = self.folder / "work" / name
-        if isinstance(text, dict):
+        if isinstance(content, str):
+            text = content
+        else:
             # Many lines alike: `each`, so many times, behind `head`.
-            each = (text["each"].replace("{n}", str(number)) for number in range(text["count"]))
-            text = (text["head"] + "".join(each)).replace("{now}", str(int(time.time())))
+            each = (content["each"].replace("{n}", str(number)) for number in range(content["count"]))
+            text = (content["head"] + "".join(each)).replace("{now}", str(int(time.time())))
         if name.endswith("/"):
             path.mkdir(parents=True)
             return
