@@ -64,6 +64,13 @@ fn _stop_create_requests() {
     paid_calls::stop_all();
 }
 
+/// For the command: status, begin and end of the answer to a player that sends this `Range` header for a file of this length.
+#[pyfunction]
+fn _range_of(header: Option<&str>, length: u64) -> (u16, u64, u64) {
+    let (status, place) = junfeiai::protocol::RangeRequest::read(header).answer(length);
+    (status, place.start, place.end)
+}
+
 /// For the tests: a call that creates a task and panics.
 #[pyfunction]
 fn _panic(py: Python<'_>, videos: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -82,6 +89,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("DEFAULT_MODEL", junfeiai::VideoRequest::new("").model)?;
     module.add_function(wrap_pyfunction!(_shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_stop_create_requests, module)?)?;
+    module.add_function(wrap_pyfunction!(_range_of, module)?)?;
     module.add_function(wrap_pyfunction!(_panic, module)?)?;
     module.add_class::<classes::Client>()?;
     module.add_class::<classes::Videos>()?;

@@ -18,7 +18,7 @@ from commands import _state as _state
 from commands import command, run
 from conftest import KEY, Emulator
 
-from junfeiai._cli.local_server import Range
+from junfeiai import _native
 
 
 @contextlib.contextmanager
@@ -80,9 +80,9 @@ def test_ranges_and_refusals(kind: str, environment: Path, emulator: Emulator) -
     ],
 )  # fmt: skip
 def test_which_bytes(header: str | None, status: int, part: tuple[int, int] | None) -> None:
-    asked = Range(header, 10)
-    assert asked.status == status
-    assert part is None or (asked.start, asked.end) == part
+    found, *place = _native._range_of(header, 10)
+    assert found == status
+    assert part is None or tuple(place) == part
 
 
 def test_a_player_that_goes_away(environment: Path, emulator: Emulator) -> None:

@@ -287,6 +287,10 @@ async function bundle() {
     esbuild.build({ ...ofNode, format: "esm", entryPoints: [entry("server")], outfile: join(dist, "server.module.js"), plugins: [names("./node.module.js", BUILDS.node)] }),
     esbuild.build({ ...esm, entryPoints: [entry("workerd")], outfile: join(dist, "workerd.js"), plugins: [names("./workerd.js")], inject: [join(here, "ts/workerd-globals.ts")] }),
     esbuild.build({ ...esm, entryPoints: [entry("server")], outfile: join(dist, "server.workerd.js"), plugins: [names("./workerd.js")] }),
+    esbuild.build({ ...esm, entryPoints: [entry("testing")], outfile: join(dist, "testing.web.js"), plugins: [names("./browser.js")] }),
+    esbuild.build({ ...esm, format: "cjs", entryPoints: [entry("testing")], outfile: join(dist, "testing.web.cjs"), plugins: [names("./browser.cjs")] }),
+    esbuild.build({ ...ofNode, entryPoints: [entry("testing")], outfile: join(dist, "testing.cjs"), plugins: [names("./node.cjs", BUILDS.node)] }),
+    esbuild.build({ ...ofNode, format: "esm", entryPoints: [entry("testing")], outfile: join(dist, "testing.module.js"), plugins: [names("./node.module.js", BUILDS.node)] }),
     // The command, over the module for Node. What is seldom wanted is in chunks of its own.
     esbuild.build({
       ...ofNode, format: "esm", entryPoints: { cli: entry("cli") }, outdir: dist, splitting: true, chunkNames: "cli-[name]-[hash]", minifySyntax: true,
@@ -305,6 +309,7 @@ async function bundle() {
   const again = (from, list) => `import { createRequire } from "node:module";\nconst all = createRequire(import.meta.url)("${from}");\nexport const { ${list.join(", ")} } = all;\n`;
   writeFileSync(join(dist, "node.js"), again("./node.cjs", ["Client", "JunFeiAIError", "Task", "Video", "Videos", "__options", "playbackOf", "ready"]));
   writeFileSync(join(dist, "server.js"), again("./server.cjs", ["createProxyHandler", "toNodeHandler"]));
+  writeFileSync(join(dist, "testing.js"), again("./testing.cjs", ["CONTENT", "InTurn", "error", "fakeClient", "fakeTask", "fakeVideo", "fakeVideos", "inTurn", "ready", "summary"]));
 }
 
 /** Declarations, and once more for `require`. */

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use js_sys::{Array, Promise, Reflect};
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::protocol::process::ProcessTable;
 use junfeiai::store::{Store, Versioned, check_row, failed, unavailable};
 use junfeiai::transport::Timer;
 use junfeiai::{AccountAccess, ClientBuilder, Result, StoreJournal};
@@ -17,8 +16,10 @@ use web_sys::AbortSignal;
 
 use crate::client::{self, RawClient};
 use crate::convert;
-use crate::run::{OneThread, promise, promise_for};
-use crate::save::{JsStorage, NodeStorage};
+use crate::journal_file::{FileJournal, JsJournalFile};
+use crate::process::Processes;
+use crate::run::{promise, promise_for};
+use crate::save::JsStorage;
 use crate::task::RawTask;
 
 /// Longest time that one operation of the store may take.
@@ -45,31 +46,8 @@ extern "C" {
     fn same_account(this: &JsJournal) -> bool;
     #[wasm_bindgen(method, getter)]
     fn processes(this: &JsJournal) -> JsStorage;
-}
-
-/// What this system says about its processes.
-struct Processes(OneThread<NodeStorage>);
-
-impl ProcessTable for Processes {
-    fn pid(&self) -> u32 {
-        self.0.get().pid()
-    }
-
-    fn boot_id(&self) -> Option<String> {
-        self.0.get().boot_id()
-    }
-
-    fn pid_space(&self) -> Option<String> {
-        self.0.get().pid_space()
-    }
-
-    fn proc_stat(&self, pid: Option<u32>) -> Option<String> {
-        self.0.get().proc_stat(pid)
-    }
-
-    fn process_exists(&self, pid: u32) -> Option<bool> {
-        self.0.get().process_exists(pid)
-    }
+    #[wasm_bindgen(method, getter)]
+    fn file(this: &JsJournal) -> Option<JsJournalFile>;
 }
 
 /// The options of a client, with its journal where it keeps one.
@@ -79,7 +57,10 @@ pub(crate) fn with_journal(
     timer: &Arc<dyn Timer>,
 ) -> ClientBuilder {
     let Some(journal) = journal else { return builder };
-    let processes = Arc::new(Processes(OneThread(NodeStorage::new(journal.processes()))));
+    let processes = Arc::new(Processes::new(journal.processes()));
+    if let Some(file) = journal.file() {
+        return builder.journal_with(Arc::new(FileJournal::new(file, processes)));
+    }
     let same_account = journal.same_account();
     let store = Arc::new(JsStore { journal, timer: timer.clone() });
     builder.journal_store(StoreJournal::new(store).processes(processes), same_account)

@@ -15,11 +15,15 @@ mod client;
 mod convert;
 #[cfg(feature = "node")]
 mod journal;
+#[cfg(feature = "node")]
+mod journal_file;
 mod many;
 #[cfg(feature = "node")]
 mod node;
 #[cfg(feature = "node")]
 mod node_client;
+#[cfg(feature = "node")]
+mod process;
 mod run;
 #[cfg(feature = "node")]
 mod save;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use js_sys::Function;
 use junfeiai::platform::wasm::{FetchTransport, JsTimer};
+use junfeiai::protocol::RangeRequest;
 use junfeiai::protocol::proxy::ProxyRules;
 use junfeiai::transport::Timer;
 use junfeiai::{ClientBuilder, ErrorKind, Phase};
@@ -43,6 +44,13 @@ impl RawClient {
             builder.transport(Arc::new(NodeTransport { host, proxies })).timer(timer).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+
+    /// Status, begin and end of the answer to a player that sends this `Range` header for a file of this length.
+    #[wasm_bindgen(js_name = rangeOf)]
+    pub fn range_of(header: Option<String>, length: f64) -> Vec<f64> {
+        let (status, place) = RangeRequest::read(header.as_deref()).answer(length as u64);
+        vec![f64::from(status), place.start as f64, place.end as f64]
     }
 
     /// A client on `fetch`, with a journal.

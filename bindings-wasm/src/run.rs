@@ -205,6 +205,11 @@ impl RawTracker {
         self.tracker.maybe_executed()
     }
 
+    /// Lets no further create request leave; those that have left run to their end.
+    pub fn stop(&self) {
+        self.tracker.stop();
+    }
+
     /// Tasks that exist and were not given out.
     #[wasm_bindgen(js_name = taskIds)]
     pub fn task_ids(&self) -> Vec<String> {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { appendFile, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -168,6 +168,47 @@ describe("a batch", () => {
     await emulator.scenario({});
     await run(["batch", "list.jsonl", "-o", "out", "--no-wait"], { code: 7 });
     assert.equal(await posts(), 3);
+  });
+
+  test("after Ctrl-C no create request leaves that waited for its turn; those in flight complete", { skip: process.platform === "linux" ? false : "only Linux tells which signals a process takes" }, async () => {
+    await emulator.scenario({ task: { queued_s: 0, running_s: 0 } });
+    // In front of the service, so that create requests arrive there when the test wants it.
+    const held = [];
+    let open = false;
+    const front = createServer((asked, answer) => {
+      const pass = () => asked.pipe(request(new URL(asked.url, emulator.origin), { method: asked.method, headers: asked.headers }, (response) => {
+        answer.writeHead(response.statusCode, response.headers);
+        response.pipe(answer);
+      }));
+      if (asked.method === "POST" && !open) held.push(pass);
+      else pass();
+    });
+    await new Promise((resolve) => { front.listen(0, "127.0.0.1", resolve); });
+    try {
+      const env = { JUNFEIAI_BASE_URL: `http://127.0.0.1:${front.address().port}/v1` };
+      await writeFile(join(folder, "list.jsonl"), Array.from({ length: 30 }, (_, n) => JSON.stringify({ prompt: `ball ${n}`, seconds: 4 })).join("\n"));
+      const { child, ended } = start(["batch", "list.jsonl", "-o", "out", "--concurrency", "30"], { env });
+      await until(() => held.length === 4);
+      const takesCtrlC = async () => (parseInt(/^SigCgt:.*(.)$/m.exec(await readFile(`/proc/${child.pid}/status`, "latin1"))[1], 16) & 2) !== 0;
+      assert.ok(await takesCtrlC());
+      child.kill("SIGINT");
+      // The first one is taken, and the next would end the process.
+      await until(async () => !(await takesCtrlC()));
+      open = true;
+      for (const pass of held) pass();
+      const { code, err } = await ended;
+      assert.equal(code, 130, err);
+      assert.equal(await posts(), 4);
+      assert.equal(err.match(/^line \d+: task task_/gm).length, 4, err);
+      assert.doesNotMatch(err, /not begun|may have been charged/);
+      const left = (await run(["pending", "--json"])).values();
+      assert.deepEqual(left.map(({ kind }) => kind), Array(4).fill("task"));
+      await run(["batch", "list.jsonl", "-o", "out"], { env });
+      assert.equal(await posts(), 30);
+    } finally {
+      front.close();
+      front.closeAllConnections();
+    }
   });
 
   test("lists in the encodings that spreadsheets write", async () => {

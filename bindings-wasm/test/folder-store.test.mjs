@@ -8,15 +8,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { transform } from "esbuild";
+import { build } from "esbuild";
 
 let folder, module, FolderStore, place;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-folder-"));
-  const source = await readFile(join(import.meta.dirname, "../ts/folder-store.ts"), "utf8");
-  const { code } = await transform(source, { loader: "ts", target: "es2022" });
-  module = pathToFileURL(join(folder, "folder-store.mjs")).href;
-  await writeFile(new URL(module), code);
+  const outfile = join(folder, "folder-store.mjs");
+  await build({ entryPoints: [join(import.meta.dirname, "../ts/folder-store.ts")], outfile, bundle: true, format: "esm", platform: "node", target: "es2022", logLevel: "error" });
+  module = pathToFileURL(outfile).href;
   ({ FolderStore } = await import(module));
 });
 after(() => rm(folder, { recursive: true, force: true }));

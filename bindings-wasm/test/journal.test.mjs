@@ -298,3 +298,40 @@ for (const kind of ["a store", "a folder"]) describe(`several processes with ${k
     assert.equal(await posts(), 1);
   });
 });
+
+describe("a store that misbehaves at any of its calls", () => {
+  const modes = {
+    throws: () => { throw new Error("no"); }, "rejects with nothing": () => Promise.reject(), "gives something else": () => ({ value: 5, version: "1" }),
+    "gives a damaged row": () => ({ value: "damaged\n", version: 1 }), "gives traps": () => new Proxy({}, { get: () => { throw new RangeError("a trap"); } }),
+  };
+  for (const [mode, misbehave] of Object.entries(modes)) {
+    for (const after of [false, true]) {
+      test(`and ${mode}${after ? ", after it did what was asked," : ""} costs nothing, or the task is named`, async () => {
+        for (const key of [undefined, "job"]) {
+          let last = 0;
+          for (let at = 1; last === 0; at += 1) {
+            let [calls, sent] = [0, 0];
+            const fetch = async (url, { method }) => {
+              sent += method === "POST" ? 1 : 0;
+              return Response.json(method === "POST" ? { id: "task_1", status: "queued" } : { code: "success", data: { task_id: "task_1", status: "SUCCESS", result_url: "https://media.example/a.mp4" } });
+            };
+            const store = memoryStore();
+            const broken = Object.fromEntries(["load", "swap", "scan"].map((name) => [name, async (...given) => {
+              calls += 1;
+              if (calls !== at) return store[name](...given);
+              if (after) await store[name](...given);
+              return misbehave();
+            }]));
+            const error = await make({ fetch, journal: broken, pollIntervalMs: 1 }).videos.create({ prompt: "a", key }).then(() => undefined, (thrown) => thrown);
+            // All that a call asks of its store was tried.
+            if (calls < at) last = at;
+            const where = `key ${key}, call ${at}: ${error}`;
+            assert.ok(error === undefined || error instanceof JunFeiAIError, where);
+            assert.ok(sent === 1 ? error === undefined || error.taskId === "task_1" : sent === 0 && error?.maybeExecuted === false, `${where}, ${sent} create requests`);
+          }
+          assert.ok(last > 9, `it asked its store ${last - 1} times`);
+        }
+      });
+    }
+  }
+});

@@ -168,18 +168,82 @@ describe("generateMany", () => {
 
   test("a rejection while the program works on an outcome ends the call with the next step", async () => {
     await emulator.scenario({ rules: [{ match: { op: "create", nth: [1] }, fault: { kind: "status", status: 403 } }], task: { outcome: "stuck" } });
-    let reject;
+    let reject, told;
     const late = new Promise((_, no) => { reject = no; });
-    const items = client.videos.generateMany(["refused", "b"], { concurrency: 1, onCreated: () => late });
+    const called = new Promise((yes) => { told = yes; });
+    const items = client.videos.generateMany(["refused", "b"], { concurrency: 1, onCreated: () => { told(); return late; } });
     const first = await items.next();
     assert.deepEqual([first.value.index, first.value.error.code], [0, "permission_denied"]);
     const rest = outcome({ [Symbol.asyncIterator]: () => ({ next: () => items.next() }) });
-    while ((await postCount()) < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await called;
     reject(new RangeError("mine"));
     const { error } = await rest;
     assert.ok(error instanceof RangeError, inspect(error));
     assert.equal(error.taskIds.length, 1);
+  });
+
+  /** A service that answers create requests when it is told to. */
+  function holding() {
+    const answers = [];
+    const json = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+    const fetch = (url, { method }) => {
+      const id = String(url).split("/").at(-1);
+      if (method !== "POST") return Promise.resolve(json({ code: "success", data: { task_id: id, status: "SUCCESS", result_url: "https://media.example/a.mp4" } }));
+      return new Promise((resolve) => { answers.push(() => { resolve(json({ id: `task_${answers.length}`, status: "queued" })); }); });
+    };
+    return { answers, fetch, until: async (count) => { while (answers.length < count) await new Promise((resolve) => { setTimeout(resolve, 1); }); } };
+  }
+
+  test("stopSignal withdraws the create requests that have not left, and gives out the others", async () => {
+    const { answers, fetch, until } = holding();
+    const stop = new AbortController();
+    const ids = [];
+    const all = outcome(make({ fetch, maxInFlightCreates: 2 }).videos.generateMany(Array(30).fill("a"), {
+      concurrency: 8, stopSignal: stop.signal, onCreated: ({ taskId }) => { ids.push(taskId); },
+    }));
+    await until(2);
+    stop.abort();
+    for (const answer of answers) answer();
+    const { got, error, lines } = await all;
+    assert.equal(error, undefined);
+    assert.deepEqual(lines, []);
+    assert.equal(answers.length, 2);
+    assert.deepEqual(got.map(({ index }) => index).sort((a, b) => a - b), Array.from({ length: 30 }, (_, index) => index));
+    const videos = got.filter(({ video }) => video).map(({ video }) => video.taskId);
+    assert.deepEqual(videos.sort(), ids.sort());
+    assert.equal(videos.length, 2);
+    for (const { error: withdrawn } of got.filter(({ video }) => !video)) assert.deepEqual([withdrawn.code, withdrawn.maybeExecuted, withdrawn.taskId, withdrawn.phase], ["cancelled", false, null, "create"]);
+  });
+
+  test("create and generate take a stopSignal: what has left comes to its end, what waits does not leave", async () => {
+    const { answers, fetch, until } = holding();
+    const stop = new AbortController();
+    const { videos } = make({ fetch, maxInFlightCreates: 1 });
+    const first = videos.create("a", { stopSignal: stop.signal });
+    await until(1);
+    const waiting = [videos.create("b", { stopSignal: stop.signal }), videos.generate("c", { stopSignal: stop.signal })].map((call) => call.catch((error) => error));
+    await new Promise((resolve) => { setImmediate(resolve); });
+    stop.abort();
+    for (const error of await Promise.all(waiting)) assert.deepEqual([error.code, error.maybeExecuted], ["cancelled", false], inspect(error));
+    // Raised before.
+    for (const call of [videos.create("d", { stopSignal: stop.signal }), videos.generate("d", { stopSignal: stop.signal })]) await assert.rejects(call, { code: "cancelled", maybeExecuted: false });
+    answers[0]();
+    assert.equal((await first).id, "task_1");
+    assert.equal(answers.length, 1);
+    const { getEventListeners } = await import("node:events");
+    assert.equal(getEventListeners(stop.signal, "abort").length, 0);
+  });
+
+  test("a create request that would be sent again after a 429 is withdrawn, too", async () => {
+    const stop = new AbortController();
+    let posts = 0;
+    const fetch = async () => {
+      posts += 1;
+      setImmediate(() => { stop.abort(); });
+      return new Response("{}", { status: 429, headers: { "retry-after": "60" } });
+    };
+    await assert.rejects(make({ fetch }).videos.create("a", { stopSignal: stop.signal }), { code: "cancelled", maybeExecuted: false });
+    assert.equal(posts, 1);
   });
 
   test("leaves no listener on the signal", async () => {

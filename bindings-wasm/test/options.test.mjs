@@ -48,9 +48,9 @@ const OBJECTS = {
   resolveUnknown: { names: ["signal"], go: (options) => client.videos.resolveUnknown("00", null, options) },
   resumePending: { names: ["signal"], go: (options) => first(client.videos.resumePending("/nowhere", options)) },
   estimate: { code: "invalid_request", names: ["signal"], go: (options) => client.videos.estimate("a ball", options) },
-  create: { names: ["signal"], go: (options) => client.videos.create("a ball", options) },
-  generate: { names: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (options) => client.videos.generate("a ball", options) },
-  generateMany: { names: ["signal", "concurrency"], go: (options) => first(client.videos.generateMany(["a ball"], options)) },
+  create: { names: ["signal", "stopSignal"], go: (options) => client.videos.create("a ball", options) },
+  generate: { names: ["signal", "stopSignal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (options) => client.videos.generate("a ball", options) },
+  generateMany: { names: ["signal", "stopSignal", "concurrency"], go: (options) => first(client.videos.generateMany(["a ball"], options)) },
   asCompleted: { names: ["signal"], go: (options) => first(client.videos.asCompleted(["task_1"], options)) },
   get: { names: ["signal"], go: (options) => client.videos.get("task_1", options) },
   refresh: { names: ["signal"], go: (options) => task.refresh(options) },
@@ -159,6 +159,7 @@ const VALUES = [
   ...["generate", "wait", "bytes", "save"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
   ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "check", "models", "balance", "advance"]
     .map((object) => [object, { signal: {} }, "signal", "signal must be an AbortSignal"]),
+  ...["create", "generate", "generateMany"].map((object) => [object, { stopSignal: {} }, "stopSignal", "stopSignal must be an AbortSignal"]),
   ["reconcile", { accountToken: 5 }, "accountToken", "accountToken must be a string"],
   ["reconcile", { accountToken: "" }, "accountToken", "the account token is empty"],
   ["reconcile", { accountToken: "two words" }, "accountToken", "give the token alone"],
@@ -206,6 +207,20 @@ describe("a value that cannot be used", () => {
     const error = await client.videos.get("task_1").then(() => assert.fail("it was accepted"), (thrown) => thrown);
     assert.match(error.message, /the api_key and base_url are wrong/);
   });
+});
+
+test("an option that only Node has is refused by its name where a page would give it", async () => {
+  const { Client: Page, ready } = await import("junfeiai/inline");
+  await ready();
+  for (const [name, value] of Object.entries({ journal: "x", journalPrompts: true, maxCost: 1, maxCostStrict: true, budget: 1, proxy: "", caFile: "x" })) {
+    assert.throws(() => new Page({ apiKey: KEY, [name]: value }), (error) => {
+      assert.deepEqual([error.code, error.field], ["config", name], error.message);
+      assert.ok(error.message.startsWith(`${name} is for Node, Bun and Deno: leave it out in a page; `), error.message);
+      return true;
+    });
+  }
+  // Whose requests carry no key is not told that they would show one.
+  assert.throws(() => new Page({ baseURL: "http://films.example/api" }), /base URL "http:\/\/films\.example\/api" cannot be used: plain http shows what is sent, an API key with it/);
 });
 
 test("the advice of a check names options as they are written", async () => {

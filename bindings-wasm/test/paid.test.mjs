@@ -63,9 +63,9 @@ const HOSTILE = {
 const getter = (name) => Object.defineProperty({}, name, { enumerable: true, get: trap });
 
 const CALLS = {
-  create: { options: ["signal"], go: (videos, request, options) => videos.create(request, options) },
-  generate: { options: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (videos, request, options) => videos.generate(request, options) },
-  generateMany: { options: ["signal", "concurrency", "timeoutMs", "pollIntervalMs", "onCreated", "onProgress"], go: (videos, request, options) => drain(videos.generateMany([request], options)) },
+  create: { options: ["signal", "stopSignal"], go: (videos, request, options) => videos.create(request, options) },
+  generate: { options: ["signal", "stopSignal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (videos, request, options) => videos.generate(request, options) },
+  generateMany: { options: ["signal", "stopSignal", "concurrency", "timeoutMs", "pollIntervalMs", "onCreated", "onProgress"], go: (videos, request, options) => drain(videos.generateMany([request], options)) },
 };
 const FIELDS = ["model", "prompt", "seconds", "duration", "size", "image", "images", "extra", "validate", "unknown"];
 
@@ -228,6 +228,8 @@ describe("callbacks", () => {
       () => body({ body: { getReader: () => ({ read: trap }) } }), () => body({ body: { getReader: () => ({ read: () => 5 }) } }), () => body({ body: { getReader: () => null } }),
       () => body({ body: { getReader: () => ({ read: async () => ({ value: 7 }) }) } }), () => body({ arrayBuffer: trap }), () => body({ arrayBuffer: () => "text" }),
       () => body({ headers: traps({}) }), () => body({ headers: [[1], 2, null] }), () => body({ get status() { return 200; }, body: 5 }), locked,
+      // No status: the mode of the request hides it, or there is none.
+      () => Response.error(), () => body({ status: 0, type: "opaque" }), ...[NaN, 0.5, -200, 1e9, "200"].map((status) => () => body({ status })),
       () => ({ then: trap }), () => ({ then: (_, reject) => { reject(7); } }),
     ];
     for (const fetch of odd) {

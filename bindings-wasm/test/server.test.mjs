@@ -45,6 +45,20 @@ test("a client without a key does the main job through it", async () => {
   assert.doesNotMatch(text, /quota|user_id|group|result_url|http/);
 });
 
+test("an error that passes through it says its advice once", async () => {
+  await emulator.scenario({ rules: [{ match: { op: "create" }, fault: { kind: "drop_after_accept" } }] });
+  const told = await (await post('{"prompt":"x","seconds":"4"}')).json();
+  assert.equal(told.code, "create_outcome_unknown");
+  assert.doesNotMatch(told.message, /it may have been charged/);
+  const lost = await page().videos.create("x").then(() => assert.fail("it was created"), (error) => error);
+  assert.equal(lost.code, "create_outcome_unknown");
+  assert.equal(lost.message.match(/check your account's usage page/g).length, 1, lost.message);
+  await emulator.scenario({});
+  const wrong = await page().videos.create({ prompt: "x", seconds: 99, validate: "off" }).then(() => null, (error) => error);
+  const parts = wrong?.message.split("; ") ?? [];
+  assert.equal(new Set(parts).size, parts.length, wrong?.message);
+});
+
 test("what is not allowed is not carried out", async () => {
   verdict = ({ kind }) => kind !== "create";
   assert.equal((await post('{"prompt":"x"}')).status, 403);

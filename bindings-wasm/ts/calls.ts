@@ -26,7 +26,7 @@ function wrong(field: string, value: unknown, names: readonly string[]): string 
     const near = meant(field, names);
     return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
   }
-  if (field === "signal" && !isSignal(value as object)) return "signal must be an AbortSignal";
+  if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
   if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
   if (field.endsWith("Ms") && !(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;
@@ -75,6 +75,17 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   };
 }
 
+/** Calls this when the signal is raised, or at once when it was before; gives what ends that. */
+function heard(signal: AbortSignal | null | undefined, raised: () => void, field: string, phase: string): (() => void) | undefined {
+  try {
+    if (!signal?.aborted) return signal ? onAbort(signal, raised) : undefined;
+  } catch (cause) {
+    throw own("invalid_request", phase, `${field} must be an AbortSignal`, { field, cause });
+  }
+  raised();
+  return undefined;
+}
+
 /** A call with the caller's signal and callback, in as many steps as it has. `end` is called last. */
 export interface Guard<A extends unknown[]> {
   signal: AbortSignal;
@@ -101,13 +112,7 @@ export function guard<A extends unknown[]>(
     failed ??= { error };
     inner.abort(error);
   };
-  let deafen: (() => void) | undefined;
-  try {
-    if (signal?.aborted) raised();
-    else if (signal) deafen = onAbort(signal, raised);
-  } catch (cause) {
-    throw own("invalid_request", "wait", "signal must be an AbortSignal", { field: "signal", cause });
-  }
+  const deafen = heard(signal, raised, "signal", "wait");
   return {
     signal: inner.signal,
     tell(...values) {
@@ -202,7 +207,8 @@ export interface Paid {
   end(): void;
 }
 
-export function pay(): Paid {
+/** `stopSignal` withdraws create requests that have not left. */
+export function pay(stopSignal?: AbortSignal | null): Paid {
   if (!listening) {
     listening = true;
     const report = (): void => { leave(running, "the program ends while a paid call runs"); };
@@ -212,6 +218,8 @@ export function pay(): Paid {
   }
   const born = life();
   const tracker = call(() => new RawTracker());
+  const stop = (): void => { if (born === life()) tracker.stop(); };
+  const deafen = heard(stopSignal, stop, "stopSignal", "create");
   running.add(tracker);
   let facts: ReturnType<About> = {};
   const about = (): ReturnType<About> => {
@@ -225,6 +233,7 @@ export function pay(): Paid {
   return {
     tracker, about,
     end() {
+      deafen?.();
       about();
       running.delete(tracker);
       if (born === life()) tracker.free();
@@ -233,8 +242,8 @@ export function pay(): Paid {
 }
 
 /** Runs a call that creates one task. */
-export async function paid<T>(work: (tracker: RawTracker, about: About) => Promise<T>): Promise<T> {
-  const { tracker, about, end } = pay();
+export async function paid<T>(stopSignal: AbortSignal | null | undefined, work: (tracker: RawTracker, about: About) => Promise<T>): Promise<T> {
+  const { tracker, about, end } = pay(stopSignal);
   try {
     return await work(tracker, about);
   } finally {

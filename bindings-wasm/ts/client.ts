@@ -15,8 +15,17 @@ export interface CallOptions {
   signal?: AbortSignal | null | undefined;
 }
 
+/** Options of a call that creates tasks. */
+export interface CreateOptions extends CallOptions {
+  /**
+   * Withdraws what was not sent: no further create request leaves, and one that waits for its turn or to be sent again ends with the
+   * code `cancelled` and without `maybeExecuted`. What has left, and the waits, come to their end, unlike with `signal`. Default: none.
+   */
+  stopSignal?: AbortSignal | null | undefined;
+}
+
 /** Options of `generateMany`; those of a wait hold for each task. */
-export interface ManyOptions extends WaitOptions {
+export interface ManyOptions extends WaitOptions, CreateOptions {
   /** How many tasks are alive at a time. Default: 4. */
   concurrency?: number | undefined;
   /** Called as soon as a task exists, once for each: the place to keep its id. Default: none. */
@@ -151,12 +160,12 @@ export class Videos {
    * Creates a task. **This costs money**: the request is checked first and sent at most once, unless it provably was not
    * accepted. When no response arrives or the call is aborted, the error has `maybeExecuted`.
    */
-  async create(request: VideoRequest | string, options: CallOptions = {}): Promise<Task> {
+  async create(request: VideoRequest | string, options: CreateOptions = {}): Promise<Task> {
     const handle = this.#handle;
     await handle.ready();
-    const { signal } = take(options, ["signal"], "create");
+    const { signal, stopSignal } = take(options, ["signal", "stopSignal"], "create");
     const shaped = await shapeRequest(request, encode);
-    return paid((tracker, about) => guarded(signal, undefined, about, async (inner) => {
+    return paid(stopSignal, (tracker, about) => guarded(signal, undefined, about, async (inner) => {
       const raw = await run(() => handle.raw().create(shaped, tracker, inner) as Promise<RawTask>, inner, about);
       return new Task(handle, "", raw);
     }));
@@ -186,13 +195,13 @@ export class Videos {
 
   /** Creates a task and waits for its video. `onProgress` is called with the new task first. Every option is checked first. */
   async generate(
-    request: VideoRequest | string, options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {},
+    request: VideoRequest | string, options: WaitOptions & CreateOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {},
   ): Promise<Video> {
     const handle = this.#handle;
     await handle.ready();
-    const { signal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "onProgress"], "create");
+    const { signal, stopSignal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "stopSignal", "onProgress"], "create");
     const shaped = await shapeRequest(request, encode);
-    return paid((tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
+    return paid(stopSignal, (tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
         handle.raw().generate(shaped, tracker, waitOptions({ timeoutMs, pollIntervalMs }), notify as never, inner) as Promise<RawVideo>;
@@ -219,6 +228,7 @@ export class Videos {
   /**
    * Creates a task for each request and waits for its video, at most `concurrency` (default 4) alive at a time. **This costs
    * money.** Every request is read before the first is sent. `break` ends it: no further task is created, those that exist keep running.
+   * `stopSignal` ends the creating alone: what was not sent is given out as `cancelled`, the rest with its video.
    * What ends it with an error, a callback's own too, carries `taskIds`: the tasks that exist and that it did not give out.
    */
   async *generateMany(
@@ -226,10 +236,10 @@ export class Videos {
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
     const handle = this.#handle;
     await handle.having("more");
-    const { signal, timeoutMs, pollIntervalMs, concurrency = 4, onCreated, onProgress } =
-      take(options, [...WAIT, "concurrency", "onCreated", "onProgress"], "create");
+    const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency = 4, onCreated, onProgress } =
+      take(options, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create");
     const shaped = await Promise.all(listOf(requests).map((request) => shapeRequest(request, encode)));
-    const { tracker, about, end } = pay();
+    const { tracker, about, end } = pay(stopSignal);
     const created = new Set<number>();
     let steps: Guard<[() => unknown]> | undefined;
     let left = true;

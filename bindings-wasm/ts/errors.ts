@@ -17,6 +17,11 @@ export function named(type: object, name: string): void {
   Object.defineProperty(type, "name", { value: name, configurable: true });
 }
 
+const messages = new WeakMap<JunFeiAIError, string>();
+
+/** What happened, without the facts and the advice that the text of an error adds. @internal */
+export const whatHappened = (error: JunFeiAIError): string => messages.get(error) ?? error.message;
+
 /**
  * Any failure of this library. `message` is one line that says what happened and what to do next.
  * An aborted call has the code `cancelled` and, as is usual, the name `AbortError`.
@@ -55,6 +60,7 @@ export class JunFeiAIError extends Error {
 
   constructor(record: RawRecord, cause?: unknown) {
     super(record.text ?? record.message, cause === undefined ? undefined : { cause });
+    messages.set(this, record.message);
     this.name = record.kind === "cancelled" ? "AbortError" : "JunFeiAIError";
     this.code = record.kind;
     this.number = record.number ?? 0;

@@ -22,6 +22,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { promises as fs, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { unlessHeld } from "./held.js";
 import type { JournalStore, StoreRow } from "./values.js";
 
 const MARK = "junfeiai-journal";
@@ -110,13 +111,13 @@ export class FolderStore implements JournalStore {
     try {
       return (await this.#link(written, target)) === "done";
     } finally {
-      await fs.unlink(written).catch(() => undefined);
+      await unlessHeld(() => fs.unlink(written)).catch(() => undefined);
     }
   }
 
   async #written(text: string): Promise<string> {
     const path = join(this.#folder, "new", `${process.pid}-${randomBytes(8).toString("hex")}`);
-    const file = await fs.open(path, "wx", 0o600);
+    const file = await unlessHeld(() => fs.open(path, "wx", 0o600));
     try {
       await file.writeFile(text);
       // One that fails is an error: what is not on the disk is no record of something paid for.
@@ -129,7 +130,7 @@ export class FolderStore implements JournalStore {
 
   async #link(from: string, to: string): Promise<"done" | "exists" | "full"> {
     try {
-      await fs.link(from, to);
+      await unlessHeld(() => fs.link(from, to));
       return "done";
     } catch (error) {
       const code = String(codeOf(error));
@@ -169,7 +170,7 @@ export class FolderStore implements JournalStore {
     for (let tries = 0; tries < TRIES; tries += 1) {
       const latest = versionsOf(await names(place)).get(file)?.latest;
       if (latest === undefined) return null;
-      text = await fs.readFile(join(place, `${file}.${latest}`), "utf8").catch(absent);
+      text = await textOf(join(place, `${file}.${latest}`));
       if (text === "-") return null;
       if (text?.startsWith("+")) return { value: text.slice(1), version: latest };
       // Another one has replaced it meanwhile.
@@ -179,7 +180,7 @@ export class FolderStore implements JournalStore {
   }
 
   async #isRemoved(place: string, file: string, version: number): Promise<boolean> {
-    return (await fs.readFile(join(place, `${file}.${version}`), "utf8").catch(absent)) === "-";
+    return (await textOf(join(place, `${file}.${version}`))) === "-";
   }
 
   /** Makes the folder, or looks whose it is. */
@@ -195,7 +196,7 @@ export class FolderStore implements JournalStore {
     const mark = join(this.#folder, MARK);
     // First: what another process adds comes after its mark.
     const there = await names(this.#folder);
-    const form = await fs.readFile(mark, "utf8").catch(absent);
+    const form = await textOf(mark);
     if (form === undefined) {
       const other = there.find((name) => !["new", REMOVED].includes(name));
       if (other !== undefined) throw new Error(`${this.#folder} holds other files (${other}): name an empty folder, or one that is not there`);
@@ -206,8 +207,10 @@ export class FolderStore implements JournalStore {
         if (at === dirname(at)) break;
       }
       // Each is there with all of its text, or it is not there.
-      await fs.rename(await this.#written("-"), join(this.#folder, REMOVED));
-      await fs.rename(await this.#written(FORM), mark);
+      for (const [text, name] of [["-", REMOVED], [FORM, MARK]] as const) {
+        const written = await this.#written(text);
+        await unlessHeld(() => fs.rename(written, join(this.#folder, name)));
+      }
       await synced(this.#folder);
       return;
     }
@@ -216,10 +219,13 @@ export class FolderStore implements JournalStore {
     const left = join(this.#folder, "new");
     for (const name of await names(left)) {
       const stat = await fs.stat(join(left, name)).catch(absent);
-      if (stat && Date.now() - stat.mtimeMs > LEFT_MS) await fs.unlink(join(left, name)).catch(absent);
+      if (stat && Date.now() - stat.mtimeMs > LEFT_MS) await unlessHeld(() => fs.unlink(join(left, name))).catch(() => undefined);
     }
   }
 }
+
+/** What a file holds; nothing where there is none. */
+const textOf = (path: string): Promise<string | undefined> => unlessHeld(() => fs.readFile(path, "utf8")).catch(absent);
 
 /** What is in a folder; nothing where there is none. */
 const names = async (folder: string): Promise<string[]> => (await fs.readdir(folder).catch(absent)) ?? [];
@@ -249,15 +255,19 @@ async function identityOf(place: string, file: string, version: number): Promise
   return stat?.size ? `${stat.ino}:${stat.mtimeNs}` : undefined;
 }
 
-/** Takes away what was replaced long ago, the lowest first. */
+/** Takes away what was replaced long ago, the lowest first. What somebody still holds stays for the next time, with all behind it. */
 async function tidy(place: string, file: string, all: readonly number[], keptMs: number): Promise<void> {
   for (let at = 0; at + 1 < all.length; at += 1) {
     // When it got its name: what is linked to many has been written long ago.
     const next = await fs.stat(join(place, `${file}.${all[at + 1]}`)).catch(absent);
     if (next && Date.now() - next.ctimeMs < keptMs) return;
     const old = join(place, `${file}.${all[at]}`);
-    if (all[at] !== 1) await fs.unlink(old).catch(absent);
-    else if ((await sizeOf(place, file, 1)) !== 0) await fs.truncate(old).catch(absent);
+    try {
+      if (all[at] !== 1) await unlessHeld(() => fs.unlink(old));
+      else if ((await sizeOf(place, file, 1)) !== 0) await unlessHeld(() => fs.truncate(old));
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") return;
+    }
   }
 }
 

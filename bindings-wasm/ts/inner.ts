@@ -1,8 +1,9 @@
 /** What the other entry points of the package need of a client. Not part of the public API. */
 import { panicForTests } from "#glue";
-import { take } from "./calls.js";
+import { own, take } from "./calls.js";
 import { call, ready, run, tryNow } from "./engine.js";
 import { handleOf, type Client } from "./client.js";
+import { whatHappened } from "./errors.js";
 import { CLIENT } from "./option-types.js";
 import { direct, isKeyless, setPlayer, type Player } from "./playback-of.js";
 import type { Video } from "./video.js";
@@ -28,8 +29,12 @@ export function playbackOf(client: Client): PlaybackInner {
   };
 }
 
-/** How options are read, and those of a client. @internal */
-export const __options = { take, CLIENT };
+const shared = { take, CLIENT, own, whatHappened };
+/** How options are read, those of a client, and what else the package's other parts share with it. @internal */
+export const __options: typeof shared & {
+  /** Status, begin and end of the answer to a player that sends this `Range` header for a file of this length. In Node. */
+  rangeOf?: (header: string | undefined, length: number) => [number, number, number];
+} = shared;
 
 /** A defect on purpose, for the tests of what comes of one. @internal */
 export function __panicForTests(later = false): unknown {

@@ -5,20 +5,26 @@ import type { RawRecord } from "./raw.js";
 /** What the core calls an option. */
 export const inCore = (name: string): string => name.replace(/Ms$/, "").replace(/URL|[A-Z]/g, (part) => `_${part.toLowerCase()}`);
 
-/** Node's entry point adds its own. */
-export const HERE = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId"].map((name) => [inCore(name), name]));
+const HERE = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId", "accountToken", "accountUser", "waitState"].map((name) => [inCore(name), name]));
 
 /** A text of the core about this field, with the names of options as the caller writes them. */
 export const translate = (text: string, field?: string | null): string =>
   text.replace(/\w+/g, (word) => (word === field || word.includes("_") ? HERE.get(word) ?? word : word));
 
+/** Whether a text names options, as this side says it: what is wrong with a connection, or with a key's earlier task. */
+export const isOurs = ({ number, phase }: { number?: number; phase: string }): boolean =>
+  Number(number) < 20 || number === 30 || (Number(number) >= 40 && phase === "create");
+
 /** An error of the core with the names that the caller writes. Where a server may be quoted, nothing is changed. */
 export function translated(record: RawRecord): RawRecord {
+  if (!isOurs(record)) return record;
   const { field, message, text } = record;
-  const number = Number(record.number);
-  // What is wrong with a connection is said by this side.
-  if (!(number < 20 || number === 30)) return record;
-  return { ...record, field: field ? translate(field, field) : null, message: translate(message, field), ...(text && { text: translate(text, field) }) };
+  const name = field ? translate(field, field) : null;
+  // The build for pages lists the options that it has.
+  const elsewhere = message.startsWith(`${field} is not one of the options: `) && (CLIENT as readonly string[]).includes(name ?? "");
+  const said = elsewhere ? `${name} is for Node, Bun and Deno: leave it out in a page` : translate(message, field);
+  // The text begins with the message.
+  return { ...record, field: name, message: said, ...(text && { text: said + translate(text.slice(message.length), field) }) };
 }
 
 /** The name that was probably meant: written otherwise, with letters too many or too few, or in another order. */

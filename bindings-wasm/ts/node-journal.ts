@@ -8,24 +8,32 @@ import { JunFeiAIError, toError } from "./errors.js";
 import { FolderStore, whyNot } from "./folder-store.js";
 import type { Handle } from "./handle.js";
 import type { Abortable, JournalCalls, KeyRecord, Pending, Resumed } from "./journal.js";
-import { HERE } from "./names.js";
+import { translate } from "./names.js";
 import { NodeStorage, saveToFile } from "./node-save.js";
 import type { JournalStore } from "./values.js";
 
-HERE.set("account_token", "accountToken").set("account_user", "accountUser");
-
 /** Videos that are read at once. */
 const SAVES = 4;
+
+/** The file that all languages share, as the command has it: `ts/cli/file-journal.ts`. */
+interface JournalFile {
+  readonly path: string;
+  lock(): Promise<void>;
+  replace(text: string): Promise<void>;
+}
 
 /** What the core calls. @internal */
 export class JournalHost {
   readonly #store: JournalStore;
   readonly sameAccount: boolean;
   readonly processes = new NodeStorage("/");
+  /** In place of a store. */
+  readonly file: JournalFile | undefined;
 
-  constructor(store: JournalStore) {
+  constructor(store: JournalStore, file?: JournalFile) {
     this.#store = store;
     this.sameAccount = store.account === "same";
+    this.file = file;
   }
 
   load(name: string): unknown { return this.#store.load(name); }
@@ -42,6 +50,8 @@ export function journalOf(given: unknown): JournalHost | undefined {
   if (typeof given !== "object") throw refuse(`journal must be ${shape}, not a ${typeof given}`);
   try {
     const store = given as JournalStore;
+    const file = given as Partial<JournalFile>;
+    if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") return new JournalHost(store, file as JournalFile);
     for (const method of ["load", "swap", "scan"] as const) {
       if (typeof store[method] !== "function") throw refuse(`journal must be ${shape}: ${method} is missing`);
     }
@@ -161,7 +171,7 @@ export const journal: JournalCalls = {
     const { units_at_most, billed_seconds, price_per_second, size_ratio, group_ratio, ...rest } = raw;
     return {
       ...rest, unitsAtMost: units_at_most, billedSeconds: billed_seconds, pricePerSecond: price_per_second, sizeRatio: size_ratio,
-      groupRatio: group_ratio,
+      groupRatio: group_ratio, notes: rest.notes.map((note) => translate(note)),
     };
   },
 

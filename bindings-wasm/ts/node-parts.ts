@@ -1,7 +1,10 @@
 /** What Node's module has besides a page's: its transport, files, the journal, durable waits. */
+import { RawClient } from "#glue";
 import { setSdkName } from "./client.js";
 import { setDurableWaits } from "./durable.js";
+import { call, tryNow } from "./engine.js";
 import { setMaker } from "./handle.js";
+import { __options } from "./inner.js";
 import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
@@ -16,6 +19,10 @@ export function setUp(): void {
     configurable: true, writable: true,
     value(this: Task) { return `Task { id: '${this.id}', status: '${this.status}', progress: ${String(this.progress)} }`; },
   });
+  __options.rangeOf = (header, length) => {
+    tryNow();
+    return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
+  };
   setSdkName("node");
   setSaver(saveToFile);
   setDurableWaits(durable);

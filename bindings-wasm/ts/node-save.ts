@@ -3,6 +3,7 @@ import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JunFeiAIError } from "./errors.js";
+import { unlessHeld } from "./held.js";
 import type { Slab } from "./node-intake.js";
 import { takenPart } from "./node-transport.js";
 import type { FileStat, SaveOptions, Saved, Storage, Summary } from "./saver.js";
@@ -78,7 +79,7 @@ export class NodeStorage implements Storage {
     // Not for appending: on Windows a file opened so cannot be truncated.
     const flags = FLAGS | (write ? constants.O_RDWR : constants.O_RDONLY) | (create ? constants.O_CREAT : 0);
     return this.#queue(async () => {
-      const file = await fs.open(this.display(suffix), flags, 0o666).catch(absent);
+      const file = await unlessHeld(() => fs.open(this.display(suffix), flags, 0o666)).catch(absent);
       if (!file) return undefined;
       await this.#open.get(suffix)?.close();
       this.#open.set(suffix, file);
@@ -136,7 +137,7 @@ export class NodeStorage implements Storage {
   create(suffix: string, text: string): Promise<boolean> {
     return this.#queue(async () => {
       try {
-        await fs.writeFile(this.display(suffix), text, { flag: "wx" });
+        await unlessHeld(() => fs.writeFile(this.display(suffix), text, { flag: "wx" }));
       } catch (error) {
         if (codeOf(error) === "EEXIST") return false;
         throw error;
@@ -146,17 +147,17 @@ export class NodeStorage implements Storage {
     });
   }
 
-  rename(from: string, to: string): Promise<void> { return this.#queue(() => fs.rename(this.display(from), this.display(to))); }
+  rename(from: string, to: string): Promise<void> { return this.#queue(() => unlessHeld(() => fs.rename(this.display(from), this.display(to)))); }
 
   link(from: string, to: string): Promise<"done" | "exists" | "unsupported"> {
-    return this.#queue(() => fs.link(this.display(from), this.display(to)).then(
+    return this.#queue(() => unlessHeld(() => fs.link(this.display(from), this.display(to))).then(
       () => "done" as const, (error: unknown) => (codeOf(error) === "EEXIST" ? "exists" : "unsupported"),
     ));
   }
 
   remove(suffix: string): Promise<void> {
     return this.#queue(async () => {
-      await fs.unlink(this.display(suffix)).catch(absent);
+      await unlessHeld(() => fs.unlink(this.display(suffix))).catch(absent);
       this.#made.delete(suffix);
     });
   }

@@ -4,6 +4,7 @@ import { guarded, take } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
+import { translate } from "./names.js";
 import { WAIT, type WaitOptions } from "./option-types.js";
 import { defined, seconds } from "./options.js";
 import type { RawSnapshot, TaskStatus } from "./raw.js";
@@ -29,7 +30,7 @@ export class Task {
   readonly #handle: Handle;
   readonly #part: Part<RawTask>;
   readonly #seen: RawSnapshot;
-  readonly #warnings: readonly Warning[];
+  #warnings: readonly Warning[];
   /** True when an earlier call with the same `key` created it: this one sent nothing. */
   readonly reused: boolean;
   /** Where an earlier call with the same `key` saved its video, as the journal says. */
@@ -46,6 +47,7 @@ export class Task {
           task_id: id, status: "unknown", raw_status: "", progress: null, video_url: null, fail_reason: null, model: null,
           billed_seconds: null, charged_units: null, created_at: null, started_at: null, finished_at: null,
         }, [], false, null];
+    this.#warnings = this.#warnings.map(({ code, message }) => ({ code, message: translate(message) }));
     // Where the module is there already, a text that is no id is refused at once.
     if (!raw && handle.loaded) this.#part.get();
   }

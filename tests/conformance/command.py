@@ -173,8 +173,14 @@ class Player:
         result.problems += self._afterwards(scenario, kept)
         return result
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, content: str | dict[str, Any]) -> None:
         path = self.folder / "work" / name
+        if isinstance(content, str):
+            text = content
+        else:
+            # Many lines alike: `each`, so many times, behind `head`.
+            each = (content["each"].replace("{n}", str(number)) for number in range(content["count"]))
+            text = (content["head"] + "".join(each)).replace("{now}", str(int(time.time())))
         if name.endswith("/"):
             path.mkdir(parents=True)
             return
@@ -271,6 +277,9 @@ class Player:
                 found.append(f"{name} is there")
             elif value is not None and not path.exists():
                 found.append(f"{name} is not there")
+            elif isinstance(value, dict):
+                if (lines := path.read_text(encoding="utf-8").count("\n")) > value["most_lines"]:
+                    found.append(f"{name} has {lines} lines, expected {value['most_lines']} at most")
             elif isinstance(value, list):
                 records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
                 found += differences(value, records, name)

@@ -233,7 +233,7 @@ def doxygen(out: Path) -> None:
 def typedoc(out: Path) -> None:
     ts = ROOT / "bindings-wasm" / "ts"
     run("node", HERE / "node_modules" / "typedoc" / "bin" / "typedoc", "--options", HERE / "typedoc.json", "--tsconfig", HERE / "tsconfig.json",
-        "--basePath", ts, "--out", out, ts / "index.ts", ts / "entries" / "server.ts", ts / "entries" / "playback.ts", ts / "entries" / "slim.ts", cwd=HERE)
+        "--basePath", ts, "--out", out, ts / "index.ts", *(ts / "entries" / f"{name}.ts" for name in ("server", "playback", "slim", "testing")), cwd=HERE)
 
 
 def rustdoc(out: Path) -> None:

@@ -19,6 +19,7 @@ DEFAULT_MODEL: Final[str]
 
 def _shutdown() -> None: ...
 def _stop_create_requests() -> None: ...
+def _range_of(header: str | None, length: int) -> tuple[int, int, int]: ...
 def _panic(videos: Videos | AsyncVideos) -> Any: ...
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "_shutdown",
     "_stop_create_requests",
+    "_range_of",
     "_panic",
     "Client",
     "Videos",

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
 import { readList, type Line } from "./batch-list.js";
-import { clientOptions, close, given, journalError, length, littleRoom, milliseconds } from "./client-options.js";
+import { clientOptions, close, given, length, littleRoom, milliseconds } from "./client-options.js";
 import { saved, type Call } from "./commands.js";
 import { checkSave } from "./dry-run.js";
 import { CommandError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
@@ -23,8 +23,6 @@ import { commandLine, dollars, errorFields, summaryFields, textOf, type Output }
 
 /** Errors that every further create request would raise, too. */
 const ENDS_ALL = ["authentication", "insufficient_balance", "no_space", "journal", "config", "untrusted_host", "io"];
-/** Create requests that are sent at a time: those that wait for their turn are not sent after Ctrl-C. */
-const IN_FLIGHT = 4;
 /** Between two looks at the folder's lock. */
 const LOCK_PAUSE_MS = 200;
 
@@ -60,7 +58,8 @@ class Turns {
 /** One run over the list. */
 class Batch {
   code = 0;
-  #stopped = false;
+  /** Raised when nothing more is to be created: requests that wait for their turn are withdrawn then, those in flight complete. */
+  readonly #stop = new AbortController();
   readonly #folder: string;
   readonly #progress: Progress;
   #manifest: Manifest | undefined;
@@ -68,13 +67,12 @@ class Batch {
   #unknownInARow = 0;
   /** Tasks and create requests of the journal that belong to a line of this run. */
   readonly #claimed = new Set<string>();
-  readonly #creates = new Turns(IN_FLIGHT);
   /** Lines with the same request read the journal one after the other. */
   readonly #twins = new Map<string, Turns>();
   readonly #saving: { connections: number };
   readonly #waiting: { timeoutMs?: number };
 
-  constructor(readonly client: Client, readonly lines: readonly Line[], readonly call: Call, readonly readable: (error: unknown) => unknown) {
+  constructor(readonly client: Client, readonly lines: readonly Line[], readonly call: Call) {
     const { options, output } = call;
     this.#folder = options["output"] as string;
     this.#progress = new Progress(lines.length, output);
@@ -98,7 +96,7 @@ class Batch {
     await this.#checkAll();
     this.#manifest = new Manifest(this.#folder, this.call.options["file"] as string, this.lines);
     const { signal } = this.call.interruption;
-    signal.addEventListener("abort", () => { this.#stopped = true; });
+    signal.addEventListener("abort", () => { this.#stop.abort(); });
     const waiting = this.lines[Symbol.iterator]();
     const count = Math.min(this.call.options["concurrency"] as number, this.lines.length);
     if (count === 0) return this.code;
@@ -120,19 +118,18 @@ class Batch {
       const line = next.value;
       try {
         await this.#make(line);
-      } catch (thrown) {
-        const error = this.readable(thrown);
+      } catch (error) {
         if (!isFailure(error)) throw error;
         // Waiting was given up, which is no outcome of the line.
         if (interruption.signal.aborted && kindOf(error) === "cancelled") return;
         this.code ||= exitCode(error);
         const phase = error instanceof JunFeiAIError ? error.phase : "";
         if (["permission_denied", "model_unavailable", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#refusedModels.add(String(line.request.model));
-        if (endsAll(error)) this.#stopped = true;
+        if (endsAll(error)) this.#stop.abort();
         const unknown = kindOf(error) === "create_outcome_unknown";
         if (unknown) this.#unknownInARow += 1;
-        if (this.#unknownInARow >= UNKNOWN_LIMIT && !this.#stopped) {
-          this.#stopped = true;
+        if (this.#unknownInARow >= UNKNOWN_LIMIT && !this.#stop.signal.aborted) {
+          this.#stop.abort();
           output.note(`${UNKNOWN_LIMIT} create requests in a row have an unknown outcome, and each may have been charged: no more are sent`);
         }
         const state = unknown ? "unknown" : kindOf(error) === "task_failed" ? "failed" : "error";
@@ -195,18 +192,19 @@ class Batch {
 
   /** Creates the task, unless the run was stopped. A request in flight is awaited to its end even after Ctrl-C: it is charged in any case. */
   async #create(line: Line): Promise<Task | undefined> {
-    const refused = (): boolean => this.#stopped || this.#refusedModels.has(String(line.request.model));
-    if (refused()) return undefined;
+    const stopSignal = this.#stop.signal;
+    if (stopSignal.aborted || this.#refusedModels.has(String(line.request.model))) return undefined;
     await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
     let task;
     try {
-      task = await this.#creates.run(async () => (refused() ? undefined : this.client.videos.create(line.request)));
+      task = await this.client.videos.create(line.request, { stopSignal });
     } catch (error) {
+      // It was withdrawn.
+      if (error instanceof JunFeiAIError && error.code === "cancelled" && !error.maybeExecuted) return undefined;
       // Its entries in the journal belong to this line.
       while (error instanceof JunFeiAIError && await this.#known(line));
       throw error;
     }
-    if (!task) return undefined;
     this.#unknownInARow = 0;
     this.#claimed.add(task.id);
     this.#manifest?.note(line, { state: "created", task_id: task.id, seconds: task.billedSeconds });
@@ -316,15 +314,12 @@ export async function batch(call: Call): Promise<number> {
   return locked(call, folder, async () => {
     const how = clientOptions(options);
     const client = new Client(how);
-    const readable = (error: unknown): unknown => journalError(error, how.journal);
     try {
       const lines = await readList(options["file"] as string, folder, { form: options["format"] as string, allowOutside: options["allow_outside"] === true });
       noteBatchFolder(folder);
-      const code = await new Batch(client, lines, call, readable).run();
+      const code = await new Batch(client, lines, call).run();
       call.interruption.signal.throwIfAborted();
       return code;
-    } catch (error) {
-      throw readable(error);
     } finally {
       await close(client, how.journal);
     }

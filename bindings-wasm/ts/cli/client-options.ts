@@ -1,7 +1,7 @@
 /** What the options of the command are for the library. */
 import { readFileSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { Client, JunFeiAIError, type ClientOptions, type VideoRequest } from "#main";
+import { Client, type ClientOptions, type VideoRequest } from "#main";
 import type { Options } from "./arguments.js";
 import { CommandError, configError } from "./exit-codes.js";
 import { FileJournal } from "./file-journal.js";
@@ -41,17 +41,16 @@ export function clientOptions(options: Options): ClientOptions {
   const path = WITHOUT_JOURNAL.includes(options.command) ? optionalJournal(named) : requiredJournal(named);
   if (path === undefined) return client;
   options["journal"] = path;
-  return { ...client, journal: journalOf(path, options.command === "forget"), journalPrompts: options["journal_prompts"] === true };
+  // The file is no store of rows: the library takes it from its own command alone.
+  return { ...client, journal: journalOf(path) as ClientOptions["journal"], journalPrompts: options["journal_prompts"] === true };
 }
 
-/** Calls a function with a client of these options. What is wrong with a journal file is said as the other languages say it. */
+/** Calls a function with a client of these options. */
 export async function withClient<T>(options: Options, work: (client: Client) => Promise<T>): Promise<T> {
   const how = clientOptions(options);
   const client = new Client(how);
   try {
     return await work(client);
-  } catch (error) {
-    throw journalError(error, how.journal);
   } finally {
     await close(client, how.journal);
   }
@@ -59,17 +58,8 @@ export async function withClient<T>(options: Options, work: (client: Client) => 
 
 /** Ends a client, and what it is still writing. */
 export async function close(client: Client, journal: ClientOptions["journal"]): Promise<void> {
-  if (journal instanceof FileJournal) await journal.idle();
+  if ((journal as unknown) instanceof FileJournal) await (journal as unknown as FileJournal).idle();
   client[Symbol.dispose]();
-}
-
-/** An error of a journal file with its own words; any other one as it is. */
-export function journalError(error: unknown, journal: ClientOptions["journal"]): unknown {
-  const failure = journal instanceof FileJournal ? journal.failure : undefined;
-  if (failure === undefined || !(error instanceof JunFeiAIError) || error.code !== "journal") return error;
-  const { number, phase, taskId, maybeExecuted, attempts } = error;
-  const text = `${failure}; correct what is named, then try again; a new journal would forget what was paid for`;
-  return new JunFeiAIError({ kind: "journal", number, phase, message: failure, text, task_id: taskId, maybe_executed: maybeExecuted, attempts }, error);
 }
 
 /** A URL as it is, anything else as the bytes of a file. */

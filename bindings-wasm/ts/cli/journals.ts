@@ -90,9 +90,9 @@ function unwritable(path: string): string | undefined {
 }
 
 /** What the library keeps the journal in: a folder as it is, and a file that all commands share. */
-export function journalOf(path: string, forgets: boolean): string | FileJournal {
+export function journalOf(path: string): string | FileJournal {
   if (isDatabase(path)) throw configError("journal: the JavaScript command opens no database: name a file, or use the Python package's command");
-  return isFolder(path) || !hasLocks() ? path : new FileJournal(path, forgets);
+  return isFolder(path) || !hasLocks() ? path : new FileJournal(path);
 }
 
 const foldersFile = (): string | undefined => {

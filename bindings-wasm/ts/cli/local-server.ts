@@ -13,7 +13,7 @@ import { basename, delimiter, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as WebStream } from "node:stream/web";
-import { Client, type Video } from "#main";
+import { Client, __options, type Video } from "#main";
 import { clientOptions } from "./client-options.js";
 import type { Call } from "./commands.js";
 import { configError } from "./exit-codes.js";
@@ -29,23 +29,12 @@ interface Source {
   answer(range: string | undefined, signal: AbortSignal): Promise<Response>;
 }
 
-/** Which bytes of a file a request is for. */
-function rangeOf(header: string | undefined, size: number): { status: number; start: number; end: number } {
-  const whole = { status: 200, start: 0, end: size };
-  const [, first = "", last = ""] = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(header ?? "") ?? [];
-  // Several ranges, other units and ends before starts are answered with the whole, as RFC 9110 allows.
-  if ((first === "" && last === "") || (first !== "" && last !== "" && Number(first) > Number(last))) return whole;
-  const start = first === "" ? Math.max(size - Number(last), 0) : Number(first);
-  const end = first !== "" && last !== "" ? Math.min(Number(last) + 1, size) : size;
-  return { status: start < size && !(first === "" && Number(last) === 0) ? 206 : 416, start, end };
-}
-
 function fileSource(path: string): Source {
   return {
     name: basename(path),
     async answer(range) {
       const { size } = await fs.stat(path);
-      const { status, start, end } = rangeOf(range, size);
+      const [status, start, end] = __options.rangeOf!(range, size);
       if (status === 416) return new Response(null, { status, headers: { "content-range": `bytes */${size}` } });
       const headers = { "content-length": String(end - start), ...(status === 206 && { "content-range": `bytes ${start}-${end - 1}/${size}` }) };
       const body = end > start ? Readable.toWeb(createReadStream(path, { start, end: end - 1 })) : null;

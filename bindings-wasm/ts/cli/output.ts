@@ -2,8 +2,8 @@
 import { writeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isatty } from "node:tty";
-import { JunFeiAIError, type Estimate, type Spending, type Summary } from "#main";
-import { inCore } from "../names.js";
+import { JunFeiAIError, __options, type Estimate, type Spending, type Summary } from "#main";
+import { inCore, isOurs } from "../names.js";
 import { CLIENT, REQUEST } from "../option-types.js";
 import { CommandError, kindOf, type Failure } from "./exit-codes.js";
 import { isDatabase } from "./journals.js";
@@ -42,23 +42,13 @@ export const plainly = (text: string): string => text.replace(/\b[a-z]+[A-Z]\w*/
 /** The text of a failure, one line, the same as that of Python's command. */
 export function textOf(error: unknown): string {
   if (!(error instanceof JunFeiAIError)) return (error as Error).message;
-  // Elsewhere a server may be quoted.
-  return error.number < 20 || error.number === 30 ? plainly(error.message) : error.message;
+  return isOurs(error) ? plainly(error.message) : error.message;
 }
-
-/** Kinds whose advice has two parts. */
-const LONG_ADVICE = [11, 13, 26, 52, 61];
 
 /** What happened, without what the text adds to it: the facts in brackets, and the advice. */
 function messageOf(error: JunFeiAIError): string {
-  const text = textOf(error);
-  const facts = [
-    error.status !== null && `HTTP ${error.status}`, error.serverCode && `code ${error.serverCode}`, error.taskId && `task ${error.taskId}`,
-    error.requestId && `request ${error.requestId}`, error.retryAfterMs !== null && `retry after ${Math.ceil(error.retryAfterMs / 1000)} s`,
-  ].filter(Boolean).join(", ");
-  const at = facts ? text.lastIndexOf(` (${facts}); `) : -1;
-  const parts = text.split("; ");
-  return at >= 0 ? text.slice(0, at) : parts.slice(0, LONG_ADVICE.includes(error.number) && parts.length > 2 ? -2 : -1).join("; ") || text;
+  const text = __options.whatHappened(error);
+  return isOurs(error) ? plainly(text) : text;
 }
 
 /** A failure as plain values. */

@@ -1,5 +1,5 @@
 /** The responses that a page gets: those of the service, without what they say about your account. */
-import { JunFeiAIError, type Task } from "#main";
+import { JunFeiAIError, __options, type Task } from "#main";
 
 /** Why a create request cannot be read. Its body can be read once. */
 export const BODY_READ = "the body of the request was read by another middleware: mount the handler in front of it, or give the parsed body to the function of toNodeHandler";
@@ -24,7 +24,7 @@ export function queried(task: Task): Response {
   });
 }
 
-/** `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
+/** The page adds its own advice to the message. `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
 export function failure(error: unknown, left?: { task_id: string | null }): Response {
   if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
   const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
@@ -32,7 +32,7 @@ export function failure(error: unknown, left?: { task_id: string | null }): Resp
   const headers: Record<string, string> = {};
   if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
   if (error.requestId) headers["X-Oneapi-Request-Id"] = error.requestId;
-  return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? error.message, headers, left);
+  return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? __options.whatHappened(error), headers, left);
 }
 
 export function refusal(

@@ -57,7 +57,7 @@ impl Endpoint {
             return Err(refuse("this domain holds the documents only; use \"standard\" or \"china\""));
         }
         if !url.is_https() && !url.is_loopback() {
-            return Err(refuse("plain http would show the key to the network; use https"));
+            return Err(refuse("plain http shows what is sent, an API key with it, to the network; use https"));
         }
         let path = url.path_only().trim_end_matches('/');
         let base = url.with_path(if path.is_empty() { "/v1" } else { path });
@@ -160,7 +160,7 @@ impl Trust {
                 text if text.contains("://") => {
                     let url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
                     if !url.is_https() && !url.is_loopback() {
-                        return Err(refuse("plain http would show the key to the network"));
+                        return Err(refuse("plain http shows what is sent, an API key with it, to the network"));
                     }
                     (url.host().to_owned(), Some(url.port()))
                 }
@@ -194,7 +194,7 @@ pub(crate) fn parse_video_base(text: &str) -> Result<Origin> {
     };
     let url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
     if !url.is_https() && !url.is_loopback() {
-        return Err(refuse("plain http would show the key to the network; use https"));
+        return Err(refuse("plain http shows what is sent, an API key with it, to the network; use https"));
     }
     if url.path_and_query() != "/" {
         return Err(refuse("give scheme and host only, without a path"));

@@ -26,6 +26,8 @@ pub mod download;
 mod due_queue;
 pub mod failover;
 #[cfg(feature = "journal")]
+pub mod journal_text;
+#[cfg(feature = "journal")]
 pub mod ledger;
 pub mod mp4;
 pub mod part;

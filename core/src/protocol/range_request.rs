@@ -60,6 +60,15 @@ impl RangeRequest {
         };
         (place.start < place.end).then_some(place)
     }
+
+    /// The status of the answer for a file of this length, 200, 206 or 416, and the part of the file that it brings.
+    pub fn answer(self, total: u64) -> (u16, Range<u64>) {
+        match (self, self.place(total)) {
+            (Self::Whole, _) => (200, 0..total),
+            (_, Some(place)) => (206, place),
+            (_, None) => (416, 0..0),
+        }
+    }
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -89,5 +98,8 @@ mod tests {
         assert_eq!(RangeRequest::read(Some("bytes=-0")).place(100), None);
         assert_eq!(RangeRequest::read(Some("bytes=0-")).place(0), None);
         assert_eq!(RangeRequest::Whole.place(0), Some(0..0));
+        let answers =
+            ["items=0-1", "bytes=-7", "bytes=100-"].map(|header| RangeRequest::read(Some(header)).answer(100));
+        assert_eq!(answers, [(200, 0..100), (206, 93..100), (416, 0..0)]);
     }
 }

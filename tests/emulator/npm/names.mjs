@@ -1,75 +1,27 @@
-// The names that the emulator knows, for editors and type checkers. A test compares them with its own.
+// The names that the emulator knows, for editors and type checkers: those of the Python package, which is where they are written.
+// pack.mjs puts them into the npm package.
+import { readFileSync } from "node:fs";
+
+const text = readFileSync(new URL("../python/junfeiai_emulator/_names.py", import.meta.url), "utf8");
+
+/** @param {string} name @returns {readonly string[]} */
+export const listed = (name) => {
+  const [, names] = new RegExp(`^${name}: TypeAlias = Literal\\[([^\\]]*)\\]`, "m").exec(text) ?? [];
+  if (names === undefined) throw new Error(`_names.py has no ${name}`);
+  return [...names.matchAll(/"(\w+)"/g)].map(([, one]) => String(one));
+};
+
+export const FAULTS = listed("FaultKind");
+export const SHAPES = listed("ErrorShape");
+
+/** The same names as a module that reads nothing and has types. */
+export const written = () => `// The names that the emulator knows, for editors and type checkers.
 
 /** The faults. What each does, and its fields: the emulator's README, "Faults". */
 export const FAULTS = /** @type {const} */ ([
-  "drop_before_accept",
-  "drop_after_accept",
-  "reset_after_accept",
-  "die_after_charge",
-  "hang",
-  "status",
-  "html",
-  "error_shape",
-  "empty_body",
-  "garbage",
-  "huge_body",
-  "endless_body",
-  "deep_json",
-  "slow_headers",
-  "cut_body",
-  "until_close",
-  "stall_body",
-  "wrong_content_range",
-  "wrong_length",
-  "change_etag",
-  "change_file",
-  "redirect",
-  "not_ready",
-  "json_as_video",
-  "rate_limited",
-  "no_id",
-  "accepted_202",
-  "duplicate_request_id",
-  "incomplete_file",
-  "extra_bytes",
-  "header",
-]);
+${FAULTS.map((name) => `  "${name}",\n`).join("")}]);
 
 /** The errors of the service itself, and of the proxies in front of it. */
 export const SHAPES = /** @type {const} */ ([
-  "invalid_token",
-  "no_model_right",
-  "banned",
-  "ip_denied",
-  "model_not_found",
-  "invalid_request",
-  "invalid_json",
-  "invalid_seconds",
-  "task_not_exist",
-  "task_not_exist_404",
-  "insufficient_user_quota",
-  "pre_consume_token_quota_failed",
-  "fail_to_fetch_task",
-  "upstream_401",
-  "upstream_404",
-  "upstream_html",
-  "upstream_429",
-  "do_request_failed",
-  "upstream_unreadable",
-  "invalid_response",
-  "success_false",
-  "empty_500",
-  "html_413",
-  "html_429",
-  "html_502",
-  "html_503",
-  "html_504",
-  "html_524",
-  "proxy_502",
-  "proxy_416",
-  "plain_416",
-  "proxy_404",
-  "content_not_found",
-  "request_blocked",
-  "not_completed",
-]);
+${SHAPES.map((name) => `  "${name}",\n`).join("")}]);
+`;

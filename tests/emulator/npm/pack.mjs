@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { written } from "./names.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
@@ -41,14 +42,19 @@ function fresh(name) {
 function main() {
   const folder = fresh("package");
   const { private: _, ...manifest } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
-  for (const file of ["index.mjs", "names.mjs", "bin.mjs"]) cpSync(join(here, file), join(folder, file));
+  for (const file of ["index.mjs", "bin.mjs"]) cpSync(join(here, file), join(folder, file));
+  writeFileSync(join(folder, "names.mjs"), written());
   for (const file of ["README.md", "README.zh-CN.md"]) cpSync(join(here, "..", file), join(folder, file));
   esbuild.buildSync({
-    entryPoints: [join(here, "index.mjs")], outfile: join(folder, "index.cjs"), bundle: true, platform: "node", format: "cjs", target: "node20", keepNames: true,
+    entryPoints: [join(folder, "index.mjs")], outfile: join(folder, "index.cjs"), bundle: true, platform: "node", format: "cjs", target: "node20", keepNames: true,
     define: { "import.meta.url": "undefined" }, logLevel: "warning",
   });
   const types = fresh("types");
-  run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", join(here, "tsconfig.json"), "--outDir", types]);
+  // Of what is packed, whose names have types.
+  const config = join(folder, "tsconfig.json");
+  writeFileSync(config, JSON.stringify({ extends: join(here, "tsconfig.json"), files: ["index.mjs", "bin.mjs"] }));
+  run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", config, "--outDir", types]);
+  rmSync(config);
   for (const file of readdirSync(types).filter((name) => name !== "bin.d.mts")) {
     const text = readFileSync(join(types, file), "utf8");
     writeFileSync(join(folder, file), text);

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from .. import Client, ConfigError, JunFeiAIError, Video
+from .. import Client, ConfigError, JunFeiAIError, Video, _native
 from .client_options import client_options
 from .output import Output
 
@@ -47,24 +46,6 @@ class Source:
         with opened as reader:
             size = reader.seek(0, os.SEEK_END)
             yield reader, size
-
-
-class Range:
-    """Which bytes a request is for."""
-
-    def __init__(self, header: str | None, size: int) -> None:
-        self.status, self.start, self.end = HTTPStatus.OK, 0, size
-        match = re.fullmatch(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", header or "")
-        # Several ranges, other units and ends before starts are answered with the whole, as RFC 9110 allows.
-        if match is None or match[1] == match[2] == "" or (match[1] and match[2] and int(match[1]) > int(match[2])):
-            return
-        if match[1]:
-            self.start = int(match[1])
-            self.end = min(int(match[2]) + 1, size) if match[2] else size
-        else:
-            self.start = max(size - int(match[2]), 0)
-        satisfiable = self.start < size and not (match[1] == "" and int(match[2]) == 0)
-        self.status = HTTPStatus.PARTIAL_CONTENT if satisfiable else HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
 
 class Server(ThreadingHTTPServer):
@@ -120,23 +101,23 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_GATEWAY)
 
     def _send(self, reader: BinaryIO, size: int, *, body: bool) -> None:
-        asked = Range(self.headers.get("Range"), size)
-        if asked.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            self._refuse(asked.status, {"Content-Range": f"bytes */{size}"})
+        status, start, end = _native._range_of(self.headers.get("Range"), size)
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            self._refuse(HTTPStatus(status), {"Content-Range": f"bytes */{size}"})
             return
         self._begun = True
-        self.send_response(asked.status)
+        self.send_response(status)
         self.send_header("Content-Type", "video/mp4")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Cache-Control", "private, no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Content-Length", str(asked.end - asked.start))
-        if asked.status == HTTPStatus.PARTIAL_CONTENT:
-            self.send_header("Content-Range", f"bytes {asked.start}-{asked.end - 1}/{size}")
+        self.send_header("Content-Length", str(end - start))
+        if status == HTTPStatus.PARTIAL_CONTENT:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
         if body:
-            reader.seek(asked.start)
-            left = asked.end - asked.start
+            reader.seek(start)
+            left = end - start
             while left and (piece := reader.read(min(left, CHUNK))):
                 self.wfile.write(piece)
                 left -= len(piece)

@@ -10,20 +10,16 @@ use std::time::{Duration, Instant};
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
-use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent};
+use crate::journal::{Claim, Entry, Journal, Process, Record, Reservation, Reserved, Spent};
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{folder_of, never_waits, random_name, unless_held, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process::System;
-use crate::protocol::ledger::{Damage, Header, Ledger, MAX_LINE, Tail};
+use crate::protocol::journal_text::{JournalText, KeepPolicy, START, Write};
 use crate::protocol::process;
 
-/// Largest file that is read.
-const MAX_FILE: u64 = 256 * 1024 * 1024;
 /// Longest wait for another process to release the lock, which it holds for the time of one write.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// How long a key is known after its task has ended.
-const KEEP_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A journal in a file of JSON lines, for any number of threads and processes at once.
 ///
@@ -43,23 +39,9 @@ pub struct FileJournal {
 struct JournalFile {
     path: PathBuf,
     lock_path: PathBuf,
-    max_over: u64,
-    max_bytes: u64,
-    /// How long a key is known after its task has ended.
-    keep_keys: Duration,
-    /// Of each process its own: another thread may be writing at the moment of a fork.
-    known: PerProcess<Mutex<Option<Known>>>,
-}
-
-/// What was read of the file so far.
-struct Known {
-    generation: String,
-    ledger: Ledger,
-    /// Where the next record goes.
-    end: u64,
-    torn: bool,
-    /// Size when it was read for the first time: a file of live entries is not written anew at every record.
-    first_size: u64,
+    policy: KeepPolicy,
+    /// What was read of the file so far. Of each process its own: another thread may be writing at the moment of a fork.
+    known: PerProcess<Mutex<Option<JournalText>>>,
 }
 
 impl FileJournal {
@@ -75,9 +57,7 @@ impl FileJournal {
         let file = JournalFile {
             lock_path: with_suffix(&path, ".lock"),
             path,
-            max_over: 512,
-            max_bytes: 1024 * 1024,
-            keep_keys: KEEP_KEYS,
+            policy: KeepPolicy::default(),
             known: PerProcess::new(),
         };
         // A file that is not ours gets no lock file beside it.
@@ -85,7 +65,7 @@ impl FileJournal {
             let mut start = Vec::new();
             let read = (&open).take(4096).read_to_end(&mut start);
             read.map_err(|error| failed(&file.path, &error))?;
-            Header::read(&start).map_err(|damage| file.damaged(&damage))?;
+            JournalText::open(None, &start, start.len() as u64).map_err(|what| file.error(&what))?;
         }
         file.locked(|_, _| {
             // Nobody writes it while we hold the lock: its writer was killed.
@@ -99,27 +79,21 @@ impl FileJournal {
     /// and 1 MiB. A file of entries that are not over is let grow.
     #[must_use]
     pub fn compact_after(self, over: u64, bytes: u64) -> Self {
-        self.with(|file| (file.max_over, file.max_bytes) = (over, bytes))
+        self.with(|policy| (policy.max_over, policy.max_bytes) = (over, bytes))
     }
 
     /// How long a key is known after its task has ended: a create request with the same key within that time creates
     /// nothing. Default 30 days. What is older is removed when the file is compacted.
     #[must_use]
     pub fn keep_keys(self, time: Duration) -> Self {
-        self.with(|file| file.keep_keys = time)
+        self.with(|policy| policy.keep_keys = time)
     }
 
-    fn with(self, change: impl FnOnce(&mut JournalFile)) -> Self {
-        let JournalFile { path, lock_path, max_over, max_bytes, keep_keys, .. } = &*self.file;
-        let mut file = JournalFile {
-            path: path.clone(),
-            lock_path: lock_path.clone(),
-            max_over: *max_over,
-            max_bytes: *max_bytes,
-            keep_keys: *keep_keys,
-            known: PerProcess::new(),
-        };
-        change(&mut file);
+    fn with(self, change: impl FnOnce(&mut KeepPolicy)) -> Self {
+        let JournalFile { path, lock_path, policy, .. } = &*self.file;
+        let (path, lock_path, mut policy) = (path.clone(), lock_path.clone(), *policy);
+        change(&mut policy);
+        let file = JournalFile { path, lock_path, policy, known: PerProcess::new() };
         Self { file: Arc::new(file), thread: self.thread }
     }
 
@@ -149,60 +123,41 @@ impl JournalFile {
     }
 
     fn write(&self, record: Record) -> Result<()> {
-        self.locked(|known, file| self.keep(known, file, record))
+        self.judged(|_| Ok(((), Some(record))))
     }
 
     fn claim(&self, record: Record, retry_failed: bool) -> Result<Claim> {
-        self.locked(|known, file| {
-            let Event::Intent { order, .. } = &record.event else {
-                return Err(self.error("only a create is claimed"));
-            };
-            let Some(key) = &order.key else { return Err(self.error("the create has no key")) };
-            let claim = known.ledger.claim(&key.name, retry_failed);
-            if let Claim::Free { attempt } = claim {
-                self.keep(known, file, record.with_attempt(attempt))?;
-            }
-            Ok(claim)
-        })
+        self.judged(|known| known.claim(record, retry_failed))
     }
 
     fn reserve(&self, record: Record, retry_failed: bool, share: &Reservation) -> Result<Reserved> {
+        self.judged(|known| known.reserve(record, retry_failed, share))
+    }
+
+    /// Keeps the record that comes of what the file says, in one step.
+    fn judged<T>(&self, judge: impl FnOnce(&JournalText) -> Result<(T, Option<Record>), &'static str>) -> Result<T> {
         self.locked(|known, file| {
-            let reserved = known.ledger.reserve(&record, retry_failed, share).map_err(|what| self.error(what))?;
-            if let Reserved::Kept { attempt, units } = reserved {
-                self.keep(known, file, record.with_attempt(attempt).with_estimate(units))?;
-            }
-            Ok(reserved)
+            let (result, record) = judge(known).map_err(|what| self.error(what))?;
+            record.map_or(Ok(()), |record| self.keep(known, file, record))?;
+            Ok(result)
         })
     }
 
     /// Keeps a record, while nobody else writes.
-    fn keep(&self, known: &mut Known, mut file: File, record: Record) -> Result<()> {
+    fn keep(&self, known: &mut JournalText, mut file: File, record: Record) -> Result<()> {
         let at = record.at;
-        let line = record.to_line();
-        if line.len() > MAX_LINE {
-            return Err(self.error("a record is longer than 64 KiB"));
-        }
-        let changed = known.ledger.apply(record).map_err(|what| self.error(what))?;
-        if !changed {
-            return Ok(());
-        }
-        let end = known.end;
-        let written = Self::add(&mut file, known, line.as_bytes());
-        written.map_err(|error| {
+        let Some(write) = known.keep(record).map_err(|what| self.error(what))? else { return Ok(()) };
+        add(&mut file, &write).map_err(|error| {
             // What was not kept must not be read as kept by others either.
-            let _ = file.set_len(end);
+            let _ = file.set_len(write.at);
             failed(&self.path, &error)
         })?;
-        let over = known.ledger.over();
-        let many = over >= self.max_over && over >= known.ledger.len() as u64;
-        let large = known.end >= self.max_bytes && known.end >= known.first_size.saturating_mul(2);
-        if many || large {
+        if known.is_due(&self.policy) {
             // Not every file system lets an open file be replaced.
             drop(file);
             // The record is kept already: that the file could not be made smaller is no reason to fail.
-            known.ledger.expire(at.saturating_sub(self.keep_keys.as_secs()));
-            match self.replace(&known.ledger) {
+            let smaller = known.replacement(at, &self.policy, random_name()).map_err(|what| self.error(&what));
+            match smaller.and_then(|(text, smaller)| self.replace(&text).map(|()| smaller)) {
                 Ok(smaller) => *known = smaller,
                 Err(error) => tracing::warn!(%error, "the journal could not be written anew"),
             }
@@ -210,20 +165,8 @@ impl JournalFile {
         Ok(())
     }
 
-    fn add(file: &mut File, known: &mut Known, line: &[u8]) -> io::Result<()> {
-        if known.torn {
-            file.set_len(known.end)?;
-            known.torn = false;
-        }
-        file.seek(SeekFrom::Start(known.end))?;
-        file.write_all(line)?;
-        file.sync_data()?;
-        known.end += line.len() as u64;
-        Ok(())
-    }
-
     /// Calls a function with what the file says now, while no other thread or process writes.
-    fn locked<T>(&self, action: impl FnOnce(&mut Known, File) -> Result<T>) -> Result<T> {
+    fn locked<T>(&self, action: impl FnOnce(&mut JournalText, File) -> Result<T>) -> Result<T> {
         let mut guard = self.known.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.lock()?;
         let (mut file, old) = match self.open_file()? {
@@ -286,37 +229,26 @@ impl JournalFile {
         }
     }
 
-    fn begin(&self) -> Result<(File, Option<Known>)> {
-        let known = self.replace(&Ledger::default())?;
+    fn begin(&self) -> Result<(File, Option<JournalText>)> {
+        let (text, known) = JournalText::begin(random_name());
+        self.replace(&text)?;
         let file = self.open_file()?.ok_or_else(|| self.error("the file was removed while it was begun"))?;
         Ok((file, Some(known)))
     }
 
     /// Reads what is new in the file, or all of it when it was written anew. `None` when it has no first line.
-    fn refresh(&self, file: &mut File, old: Option<Known>) -> Result<Option<Known>> {
+    fn refresh(&self, file: &mut File, old: Option<JournalText>) -> Result<Option<JournalText>> {
         let io = |error: io::Error| failed(&self.path, &error);
         let size = file.metadata().map_err(io)?.len();
-        if size > MAX_FILE {
-            return Err(self.error(&format!("it has {size} bytes: forget the tasks that are not wanted any more")));
-        }
         let mut start = Vec::new();
-        (&*file).take(256).read_to_end(&mut start).map_err(io)?;
-        let Some((header, first)) = Header::read(&start).map_err(|damage| self.damaged(&damage))? else {
-            return Ok(None);
-        };
-        let same = old.filter(|known| known.generation == header.generation && known.end <= size);
-        let mut known = same.unwrap_or_else(|| {
-            let mut ledger = Ledger::default();
-            ledger.skip_lines(1);
-            Known { generation: header.generation, ledger, end: first as u64, torn: false, first_size: size }
-        });
+        (&*file).take(START as u64).read_to_end(&mut start).map_err(io)?;
+        let known = JournalText::open(old, &start, size).map_err(|what| self.error(&what))?;
+        let Some(mut known) = known else { return Ok(None) };
         let mut text = Vec::new();
-        file.seek(SeekFrom::Start(known.end)).and_then(|_| file.read_to_end(&mut text)).map_err(io)?;
-        let (used, tail) = known.ledger.read(&text).map_err(|damage| self.damaged(&damage))?;
-        known.end += used as u64;
-        known.torn = tail == Tail::Torn;
-        if tail == Tail::Unended {
-            Self::add(file, &mut known, b"\n").map_err(io)?;
+        file.seek(SeekFrom::Start(known.end())).and_then(|_| file.read_to_end(&mut text)).map_err(io)?;
+        known.take(&text).map_err(|what| self.error(&what))?;
+        if let Some(write) = known.mend() {
+            add(file, &write).map_err(io)?;
         }
         Ok(Some(known))
     }
@@ -326,10 +258,8 @@ impl JournalFile {
         with_suffix(&self.path, ".new")
     }
 
-    /// Writes the file anew with only what is not over: durable first, then under its name.
-    fn replace(&self, ledger: &Ledger) -> Result<Known> {
-        let header = Header::new(random_name());
-        let text = ledger.compacted(&header);
+    /// Writes the file anew: durable first, then under its name.
+    fn replace(&self, text: &str) -> Result<()> {
         let new_path = self.new_path();
         let write = || -> io::Result<()> {
             // A former process may have been killed right here; what is there is not resumed.
@@ -352,22 +282,7 @@ impl JournalFile {
             }
             Ok(())
         };
-        write().map_err(|error| failed(&self.path, &error))?;
-        let mut known = Known {
-            generation: header.generation.clone(),
-            ledger: Ledger::default(),
-            end: text.len() as u64,
-            torn: false,
-            first_size: text.len() as u64,
-        };
-        known.ledger.skip_lines(1);
-        let body = text.get(header.to_line().len()..).unwrap_or_default();
-        known.ledger.read(body.as_bytes()).map_err(|damage| self.damaged(&damage))?;
-        Ok(known)
-    }
-
-    fn damaged(&self, damage: &Damage) -> Error {
-        self.error(&damage.to_string())
+        write().map_err(|error| failed(&self.path, &error))
     }
 
     fn error(&self, what: &str) -> Error {
@@ -392,12 +307,12 @@ impl Journal for FileJournal {
     }
 
     fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
-        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.entries().cloned().collect()))))
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger().entries().cloned().collect()))))
     }
 
     fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
         let key = key.to_owned();
-        Box::pin(self.run(move |file| file.locked(|known, _| Ok(known.ledger.key(&key).cloned()))))
+        Box::pin(self.run(move |file| file.locked(|known, _| Ok(known.ledger().key(&key).cloned()))))
     }
 
     fn claim(&self, record: Record, retry_failed: bool) -> BoxFuture<'_, Result<Claim>> {
@@ -409,15 +324,15 @@ impl Journal for FileJournal {
     }
 
     fn answered(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.answered().map(str::to_owned).collect()))))
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger().answered().map(str::to_owned).collect()))))
     }
 
     fn tasks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.tasks().map(str::to_owned).collect()))))
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger().tasks().map(str::to_owned).collect()))))
     }
 
     fn spending(&self) -> BoxFuture<'_, Result<Vec<Spent>>> {
-        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger.spending()))))
+        Box::pin(self.run(|file| file.locked(|known, _| Ok(known.ledger().spending()))))
     }
 
     fn process(&self) -> Option<Process> {
@@ -433,6 +348,16 @@ impl fmt::Debug for FileJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileJournal").field("path", &self.file.path).finish_non_exhaustive()
     }
+}
+
+/// Writes what the file ends with, and waits for the disk.
+fn add(file: &mut File, write: &Write) -> io::Result<()> {
+    if file.metadata()?.len() > write.at {
+        file.set_len(write.at)?;
+    }
+    file.seek(SeekFrom::Start(write.at))?;
+    file.write_all(write.text.as_bytes())?;
+    file.sync_data()
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

@@ -127,9 +127,13 @@ impl FetchTransport {
         let url = JsValue::from_str(&request.url.to_string());
         let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
         let answer = JsFuture::from(Promise::resolve(&answer)).await?;
-        // A custom fetch may give an object that merely looks like a Response: only its parts are used.
-        if property(&answer, "status").and_then(|status| status.as_f64()).is_none() {
-            return Err(js_sys::TypeError::new("fetch gave no Response").into());
+        // A custom fetch may give an object that merely looks like a Response: only its parts are used. One without a status (0
+        // where the mode `no-cors` hides it) says nothing of what the server did, least of all that it refused.
+        let is_hidden_redirect = property(&answer, "type").is_some_and(|kind| kind == "opaqueredirect");
+        let status = property(&answer, "status").and_then(|status| status.as_f64());
+        let is_status = |status: f64| status.fract() == 0.0 && (100.0..1000.0).contains(&status);
+        if !is_hidden_redirect && !status.is_some_and(is_status) {
+            return Err(js_sys::TypeError::new("fetch gave no Response with a status").into());
         }
         Ok(answer)
     }

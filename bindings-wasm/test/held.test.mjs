@@ -1,0 +1,140 @@
+// Files that another program holds for a moment, as virus scanners of Windows do: they are tried again, as the core does it natively.
+import assert from "node:assert/strict";
+import { promises } from "node:fs";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const ts = join(import.meta.dirname, "../ts");
+const here = Object.getOwnPropertyDescriptor(process, "platform");
+const real = { ...promises };
+let folder, place, held, FolderStore, NodeStorage, FileJournal;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
+  const outfile = join(folder, "all.mjs");
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts";`;
+  // The module is not asked for anything here.
+  const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
+    onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
+  } };
+  await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
+  ({ unlessHeld: held, FolderStore, NodeStorage, FileJournal } = await import(pathToFileURL(outfile).href));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
+afterEach(() => {
+  Object.assign(promises, real);
+  Object.defineProperty(process, "platform", here);
+});
+
+const busy = (code) => Object.assign(new Error(`${code}: a scanner has it`), { code });
+
+/** Lets each of these operations fail on each file so many times first. Gives the number of failures. */
+function scanner(names, times = 2) {
+  Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+  const seen = new Map();
+  let failures = 0;
+  for (const name of names) {
+    promises[name] = async (...given) => {
+      const what = `${name} ${given.slice(0, 2).filter((one) => typeof one === "string").join(" ")}`;
+      const count = seen.get(what) ?? 0;
+      seen.set(what, count + 1);
+      if (count < times) {
+        failures += 1;
+        throw busy(["EBUSY", "EPERM", "EACCES"][count % 3]);
+      }
+      return real[name](...given);
+    };
+  }
+  return () => failures;
+}
+
+describe("a file that is held", () => {
+  const slept = [];
+  const how = (platform) => ({ platform, pause: async (ms) => { slept.push(ms); } });
+  beforeEach(() => { slept.length = 0; });
+
+  test("is tried again after pauses that grow", async () => {
+    let tries = 0;
+    assert.equal(await held(async () => { if ((tries += 1) < 4) throw busy("EBUSY"); return 7; }, how("win32")), 7);
+    assert.deepEqual(slept, [4, 8, 16]);
+  });
+
+  test("is given up after two seconds, with the system's own error", async () => {
+    const error = busy("EPERM");
+    await assert.rejects(held(async () => { throw error; }, how("win32")), (thrown) => thrown === error);
+    assert.equal(slept.reduce((sum, ms) => sum + ms, 0), 2000);
+  });
+
+  test("is an error at once on other systems, and so is any other error", async () => {
+    await assert.rejects(held(async () => { throw busy("EBUSY"); }, how("linux")), { code: "EBUSY" });
+    for (const code of ["ENOSPC", "ENOENT", "EEXIST", undefined]) await assert.rejects(held(async () => { throw busy(code); }, how("win32")), { code });
+    await assert.rejects(held(async () => { throw null; }, how("win32")), (thrown) => thrown === null);
+    assert.deepEqual(slept, []);
+  });
+});
+
+describe("while a scanner holds each file for a moment", () => {
+  test("a save has its file", async () => {
+    const failures = scanner(["open", "writeFile", "rename", "link", "unlink"]);
+    const storage = new NodeStorage(join(place, "ball.mp4"));
+    assert.equal(await storage.create(".part.lock", "mine"), true);
+    assert.equal(await storage.create(".part.lock", "theirs"), false);
+    assert.equal((await storage.open(".part", true, true)).length, 0);
+    await storage.write(".part", 0, Uint8Array.of(1, 2, 3), [0, 0, 3]);
+    await storage.close(".part");
+    assert.equal(await storage.link(".part", ""), "done");
+    assert.equal(await storage.link(".part", ""), "exists");
+    await storage.remove(".part");
+    await storage.rename("", ".moved");
+    await storage.remove(".part.lock");
+    await storage.dispose();
+    assert.deepEqual(await readdir(place), ["ball.mp4.moved"]);
+    assert.ok(failures() >= 12, String(failures()));
+  });
+
+  test("the journal's folder keeps its rows", async () => {
+    const failures = scanner(["open", "rename", "link", "unlink", "readFile", "truncate"]);
+    const store = new FolderStore(join(place, "kept"), 0);
+    let version = null;
+    for (const value of ["one", "two", "three", null, "four"]) {
+      version = await store.swap("c/1", version, value);
+      assert.ok(version > 0);
+      if (value === null) version = null;
+    }
+    assert.equal((await store.load("c/1")).value, "four");
+    assert.deepEqual((await store.scan("c/")).map(({ value }) => value), ["four"]);
+    assert.ok(failures() >= 20, String(failures()));
+  });
+
+  test("what cannot be tidied up is no reason to call a write failed", async () => {
+    const store = new FolderStore(join(place, "kept"), 0);
+    let version = await store.swap("c/1", null, "one");
+    version = await store.swap("c/1", version, "two");
+    // Somebody reads the old versions all the time; the pauses are those of Linux, none.
+    for (const name of ["unlink", "truncate"]) promises[name] = async (path, ...rest) => { if (/c%2f1\.\d+$/.test(path)) throw busy("EBUSY"); return real[name](path, ...rest); };
+    version = await store.swap("c/1", version, "three");
+    assert.equal((await store.load("c/1")).value, "three");
+    Object.assign(promises, real);
+    assert.ok(await store.swap("c/1", version, "four"));
+  });
+
+  test("the journal's file is read, written and replaced", async () => {
+    const path = join(place, "journal");
+    await writeFile(path, "old\n");
+    const failures = scanner(["open", "rename", "rm"]);
+    const file = new FileJournal(path);
+    await file.replace("first\n");
+    await file.write(6, "second\n");
+    const [size, start, rest] = await file.read(3, 6, 1000);
+    assert.deepEqual([size, Buffer.from(start).toString(), Buffer.from(rest).toString()], [13, "fir", "second\n"]);
+    await file.write(6, "2\n");
+    assert.equal(await readFile(path, "utf8"), "first\n2\n");
+    assert.ok(failures() >= 8, String(failures()));
+  });
+});
