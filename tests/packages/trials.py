@@ -245,8 +245,18 @@ def compilers(platform: Platform) -> tuple[list[str], list[str]] | None:
     return (found[0], found[1] if shutil.which(found[1][0]) else []) if shutil.which(found[0][0]) else None
 
 
+def newest_glibc(path: Path) -> tuple[int, ...]:
+    """The newest version of symbols that the shared library in an archive asks for."""
+    [library] = [body for name, body in contents.Package(path).files.items() if re.search(r"/lib/libjunfeiai\.so\.[\d.]+$", name)]
+    return max(tuple(map(int, version.split(b"."))) for version in re.findall(rb"\0GLIBC_([\d.]+)(?=\0)", library))
+
+
 def c(platform: Platform, path: Path, result: Trial) -> None:
-    """The quick start, linked with the shared and the static library by pkg-config."""
+    """What the shared library asks of glibc, and the quick start, linked with the shared and the static one by pkg-config."""
+    newest = newest_glibc(path)
+    if newest > tuple(map(int, platform.glibc.split("."))):
+        raise Failed(f"{path.name}: the shared library asks for glibc {'.'.join(map(str, newest))}, not {platform.glibc}")
+    result.tested.append(f"asks for nothing newer than glibc {platform.glibc}")
     found = compilers(platform)
     if not found or not shutil.which("pkg-config"):
         result.not_tested.append(f"compiling and running the quick start: no compiler for {platform.target} or no pkg-config is here")
