@@ -315,7 +315,9 @@ def consumers(emulator, prefix):
         must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"], timeout=1200)
         names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "paid", "hostile", "misuse"] if cc == "gcc" else [])
         for name in names:
-            program(emulator, f"{name} ({cc})", [build / name, out])
+            output = program(emulator, f"{name} ({cc})", [build / name, out])
+            if name == "cpp":
+                report("what a completion function throws is a line on standard error", "junfeiai: the completion function threw mine" in output, output)
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
