@@ -249,6 +249,13 @@ def subproject(emulator):
     must("its build calls cargo", ["cmake", "--build", build], timeout=1200)
     for name in ("shared", "static"):
         program(emulator, f"run {name} of FetchContent", [build / name, f"{name}.mp4"])
+    # cargo does not guess what CMake's compiler builds for.
+    cross = ["cmake", "-S", HERE.parent, "-B", WORK / "cross", "-DCMAKE_SYSTEM_NAME=Linux"]
+    shutil.rmtree(WORK / "cross", ignore_errors=True)
+    ok, output = run(cross)
+    report("cross-compiling without Rust's name of the target is refused", not ok and "Set JUNFEIAI_RUST_TARGET" in output, output)
+    ok, output = run([*cross, "-DJUNFEIAI_RUST_TARGET=aarch64-unknown-linux-gnu"])
+    report("and configured with it", ok, output)
     before = (build / "shared").stat().st_mtime_ns
     ok, output = run(["cmake", "--build", build], timeout=1200)
     report("a second build links nothing anew", ok and (build / "shared").stat().st_mtime_ns == before, output)
@@ -308,7 +315,9 @@ def consumers(emulator, prefix):
         must(f"build with cmake and {cc}: C11, C++17, {' '.join(WARNINGS)}", ["cmake", "--build", build, "-j", "2"], timeout=1200)
         names = ["api", "api_static", "cpp", "cpp_static"] + (["async", "threads", "life", "paid", "hostile", "misuse"] if cc == "gcc" else [])
         for name in names:
-            program(emulator, f"{name} ({cc})", [build / name, out])
+            output = program(emulator, f"{name} ({cc})", [build / name, out])
+            if name == "cpp":
+                report("what a completion function throws is a line on standard error", "junfeiai: the completion function threw mine" in output, output)
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
@@ -382,7 +391,7 @@ def sanitizers(emulator, prefix):
                                           *shared]))
         compile_all(jobs)
         # Examples are copied: what they do with their errors is copied, too.
-        ok, output = run([WORK / "asan-quickstart", "q.mp4"], cwd=WORK / "out", env=emulator.env(JUNFEIAI_API_KEY="sk-wrong", ASAN_OPTIONS="detect_leaks=1"))
+        ok, output = run([WORK / "asan-quickstart", "q.mp4"], cwd=WORK / "out", env={**emulator.env(ASAN_OPTIONS="detect_leaks=1"), "JUNFEIAI_API_KEY": "sk-wrong"})
         report("the first example frees its error", not ok and "error: " in output and "Sanitizer" not in output, output)
         for name in SANITIZED:
             # The leak check at the end is part of it: the library's threads are gone by then.

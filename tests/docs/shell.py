@@ -120,7 +120,8 @@ def named(words):
     elif first in ("conan", "vcpkg"):
         # make test-all runs the recipe and the port.
         folders = [word.partition("=")[2] or word for word in rest if "/" in word]
-        yield from (f"there is no {folder}" for folder in folders if not any((ROOT / folder).glob("**/conanfile.py" if first == "conan" else "**/portfile.cmake")))
+        recipe = "**/conanfile.py" if first == "conan" else "**/portfile.cmake"
+        yield from (f"{folder} has none" for folder in folders if not any((ROOT / folder).glob(recipe)))
         if not folders or not re.search(r"^ +packaging\(", read("bindings-c/tests/run.py"), re.M):
             yield "nobody tests this command"
     elif first == "export":

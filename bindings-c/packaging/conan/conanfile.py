@@ -43,7 +43,8 @@ class Junfeiai(ConanFile):
             raise ConanInvalidConfiguration("set the option rust_target to Rust's name of the target, such as aarch64-unknown-linux-gnu")
 
     def package(self) -> None:
-        command = f'cargo run --quiet --locked -p xtask --no-default-features -- install-c --profile {self.options.cargo_profile} --prefix "{self.package_folder}"'
+        command = "cargo run --quiet --locked -p xtask --no-default-features -- install-c"
+        command += f' --profile {self.options.cargo_profile} --prefix "{self.package_folder}"'
         if self.options.rust_target:
             command += f" --target {self.options.rust_target}"
         self.run(command, cwd=self.source_folder)
