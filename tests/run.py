@@ -98,7 +98,7 @@ def suites():
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "engines": ["node", "tests/engines/run.mjs"],
         "testkit": [sys.executable, "tests/testkit/run.py"],
-        # The core's own tests of files and certificates, built for Windows and run under Wine.
+        # The core's own tests of files and certificates, and emulator, C, C++ and Python, built for Windows and run under Wine.
         "windows": [sys.executable, "tests/platforms/windows.py"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "command": [sys.executable, "tests/conformance/command.py"],

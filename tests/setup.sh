@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine ready for make demo; with the word `test`, `npm`, `bench`, `docs` or `dist` for that as well. Idempotent; quick when all
-# is there. What is interrupted half-way does not count as installed.
+# Makes a machine ready for make demo; with the word `test`, `npm`, `bench`, `docs`, `dist` or `platforms` for that as well. Idempotent;
+# quick when all is there. What is interrupted half-way does not count as installed.
 # Debian's packages are installed when this runs as root; elsewhere it says what to install.
 set -euo pipefail
 
@@ -10,6 +10,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 need=()
 # Each line of these packages belongs together; without them something is left out, which is said where it would have run.
 want=()
+# CPython for Windows, of Maven Central; tests/platforms/windows.py knows its name.
+windows_python=$(cd "$(dirname "$0")/.." && pwd)/target/tools/cpython-3.12.1-1.5.10-windows-x86_64.jar
 
 have cc || need+=(gcc libc6-dev)
 have python3 || need+=(python3)
@@ -39,12 +41,6 @@ if [[ ${1:-} == test ]]; then
     [[ -e /usr/include/nlohmann/json.hpp ]] || want+=(nlohmann-json3-dev)
     have pkg-config && pkg-config --exists libavformat libavcodec libavutil 2>/dev/null ||
         want+=("libavformat-dev libavcodec-dev libavutil-dev")
-    if [[ ${JUNFEIAI_ALL:-} ]]; then
-        # Where these are missing, the suite of Windows fails and names them.
-        have x86_64-w64-mingw32-gcc || want+=(gcc-mingw-w64-x86-64)
-        [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
-        [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/cargo ]] || want+=("rustc-web cargo-web rust-web-src")
-    fi
     # Where these are missing, the suite of stores says what was not run.
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || have postgres || want+=(postgresql)
     have redis-server || have valkey-server || want+=(redis-server)
@@ -64,17 +60,26 @@ if [[ ${1:-} == docs ]]; then
     # Where it is missing, the suite says that nobody looked at the pages.
     have chromium || want+=(chromium)
 fi
+platforms=
+[[ ${1:-} == platforms || ( ${1:-} == test && ${JUNFEIAI_ALL:-} ) ]] && platforms=yes
+if [[ $platforms ]]; then
+    # Where these are missing, the suite windows fails and names them.
+    have x86_64-w64-mingw32-g++-posix || want+=("gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64-posix")
+    [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
+    [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/cargo ]] || want+=("rustc-web cargo-web rust-web-src")
+    [[ -e $windows_python ]] || have mvn || want+=(maven)
+fi
 rustup_hint=
 if [[ ${1:-} == dist ]]; then
     have git || need+=(git)
     have g++ || need+=(g++)
     have pkg-config || need+=(pkg-config)
     # For each platform the library of rustup, or else Debian's compiler with the library's source.
-    platforms="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl"
-    for platform in $platforms; do
-        if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx "$platform"; }; then
+    targets="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl"
+    for target in $targets; do
+        if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx "$target"; }; then
             [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc && -x /usr/bin/cargo ]] || need+=(rustc-web cargo-web rust-web-src)
-            ! have rustup || rustup_hint=" (in place of rustc-web, cargo-web and rust-web-src: rustup target add $platforms)"
+            ! have rustup || rustup_hint=" (in place of rustc-web, cargo-web and rust-web-src: rustup target add $targets)"
             break
         fi
     done
@@ -153,6 +158,10 @@ if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-bundles" "$top/bindings-python/requirements-bundles.txt"
     environment "$top/target/venv-hosts" "$top/bindings-python/requirements-hosts.txt"
     environment "$top/target/venv-conan" "$top/bindings-c/packaging/conan/requirements.txt"
+fi
+if [[ $platforms && ! -e $windows_python ]] && have mvn; then
+    mvn -q -B dependency:copy -Dartifact=org.bytedeco:cpython:3.12.1-1.5.10:jar:windows-x86_64 -DoutputDirectory="$top/target/tools" ||
+        echo "setup: not fetched, the suite windows fails without it: $windows_python" >&2
 fi
 if [[ ${1:-} == test ]]; then
     environment "$top/target/venv-packages" "$top/tests/packages/requirements.txt"

@@ -135,6 +135,7 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   junfeiai::video_stream stream(client.video_by_id(task.id()).open());
   std::ifstream file(path, std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(file), {}};
+  file.close();
   const std::string streamed{std::istreambuf_iterator<char>(stream), {}};
   CHECK(streamed == whole);
   stream.clear();

@@ -69,7 +69,7 @@ def must(name, command, **options):
 def finish():
     for line in skipped:
         print(f"not run: {line}")
-    print("not run: Windows and macOS (no such machine here)")
+    print("not run: Windows (by the suite windows, under Wine) and macOS (no such machine here)")
     print(f"c: {passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

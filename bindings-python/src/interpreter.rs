@@ -22,6 +22,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use junfeiai::fork::PerProcess;
+#[cfg(not(windows))]
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};

@@ -18,7 +18,7 @@ REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _PATH = os.pathsep.join([*map(str, _FOLDERS), os.environ.get("PATH", "")])
 # PostgreSQL refuses to run as root: then somebody else runs it.
-_OTHER = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+_OTHER = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 POSTGRES = all(shutil.which(name, path=_PATH) for name in ("initdb", "postgres", *_OTHER[:1]))
 
 T = TypeVar("T")

@@ -190,7 +190,7 @@ def test_a_second_batch_joins_the_first(environment: Path, emulator: Emulator) -
     run("batch", "list.jsonl", "-o", "out", "--no-wait")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
 def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
     emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})

@@ -14,7 +14,7 @@ from commands import command, posts, run, values
 from conftest import Emulator
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
 @pytest.mark.parametrize("name", ["generate", "wait"])
 def test_a_signal_is_like_ctrl_c(name: str, number: int, environment: Path, emulator: Emulator) -> None:
     emulator.scenario(task={"running_s": 1e9})

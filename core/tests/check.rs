@@ -1,7 +1,7 @@
 //! The check against entries of every kind; and models and balance, which a server need not have.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use junfeiai::{CheckOptions, CheckReport, Client, ClientBuilder, ErrorKind, StepStatus};
 use junfeiai_emulator::{Emulator, KeySeen};
@@ -43,11 +43,14 @@ fn local(more: &[(&'static str, StepStatus)]) -> Vec<(&'static str, StepStatus)>
 async fn a_good_entry() {
     let emulator = emulator();
     let client = builder([emulator.base_url()]).video_base_url(emulator.second_origin().unwrap()).build().unwrap();
+    let begun = Instant::now();
     let report = client.check().await;
+    let took = begun.elapsed();
     assert!(report.ok && report.entries[0].ok && report.entries[0].in_use, "{report}");
     assert_eq!(trouble(&report, 0), LOCAL, "{report}");
-    assert!(report.entries[0].latency.unwrap() < Duration::from_secs(1));
-    assert!(report.entries[0].clock_skew_s.unwrap().abs() <= 2);
+    assert!(report.entries[0].latency.unwrap() <= took);
+    // Both clocks are of this machine, and are read while the call runs.
+    assert!(report.entries[0].clock_skew_s.unwrap().unsigned_abs() <= 2 + took.as_secs());
     assert!(report.entries[0].request_id.as_deref().is_some_and(|id| !id.is_empty()));
     assert_eq!(report.step("video_host").unwrap().status, StepStatus::Ok, "{report}");
     assert_eq!(report.step("models").unwrap().status, StepStatus::Skipped);

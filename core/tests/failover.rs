@@ -44,7 +44,7 @@ fn builder_without_time_for_a_pause<E: Into<String>>(endpoints: impl IntoIterato
 struct Blackhole {
     address: SocketAddr,
     _listener: tokio::net::TcpListener,
-    _fill: Vec<tokio::task::JoinHandle<()>>,
+    _fill: Vec<tokio::net::TcpStream>,
 }
 
 impl Blackhole {
@@ -53,12 +53,12 @@ impl Blackhole {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
-        let hold = move || async move {
-            let _open = tokio::net::TcpStream::connect(address).await;
-            std::future::pending::<()>().await;
-        };
-        let fill = (0..8).map(|_| tokio::spawn(hold())).collect();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // The system itself takes them, and does nothing for the one that has no place any more.
+        let mut fill = Vec::new();
+        let next = || tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
+        while let Ok(taken) = next().await {
+            fill.push(taken.unwrap());
+        }
         Self { address, _listener: listener, _fill: fill }
     }
 

@@ -251,7 +251,7 @@ async fn retry_after_stops_everybody() {
 #[tokio::test]
 async fn a_pause_too_long_for_a_call_is_an_error_without_a_request() {
     let emulator = Emulator::builder().start().unwrap();
-    let client = builder(&emulator).timeout(Duration::from_millis(500)).build().unwrap();
+    let client = builder(&emulator).timeout(Duration::from_secs(60)).build().unwrap();
     let id = emulator.add_task(stuck());
     let rule = r#"{"rules":[{"times":1,"fault":{"kind":"status","status":429,"headers":{"Retry-After":"3600"}}}]}"#;
     emulator.set_scenario_json(rule).unwrap();

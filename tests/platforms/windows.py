@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Builds the tests of the core for Windows, and runs under Wine those that are about files and certificates.
+"""Builds for Windows, and runs under Wine, the tests of the core, the emulator, the C library and the Python package.
 
-    tests/platforms/windows.py              those of PROGRAMS
-    tests/platforms/windows.py save codecs  the programs with these names
+    tests/platforms/windows.py              all of them
+    tests/platforms/windows.py c python     these parts; there are rust, c and python
+    tests/platforms/windows.py save codecs  the programs of Rust's tests with these names
 
-It needs mingw, Wine and a Rust compiler with the library's source (Debian: gcc-mingw-w64-x86-64
-wine64 rustc-web cargo-web rust-web-src). On Windows itself `cargo test` does the same for Rust.
+It needs mingw, Wine, a Rust compiler with the library's source, and CPython for Windows: `tests/setup.sh platforms`
+installs them. On Windows itself `cargo test` does the same for Rust.
 
 Wine does not check what a file was opened for, as Windows does: there, one that was opened for appending can neither be cut nor
 locked. So the standard library is built with that check (`strict_library`).
 """
+
+from __future__ import annotations
 
 import json
 import os
@@ -17,50 +20,76 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
+import urllib.request
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from cross import CARGO, CROSS, ROOT, SOURCE, Program, Suite, environment, run
+
 TRIPLE = "x86_64-pc-windows-gnu"
-# One folder for all other platforms: the library is built once for each.
-CROSS = ROOT / "target" / "cross"
+BUILT = CROSS / TRIPLE / "debug"
 STRICT = ROOT / "target" / "strict"
 PLACE = ROOT / "target" / "windows"
-SOURCE = Path("/usr/lib/rustlib/src/rust/library")
 WINE = Path("/usr/lib/wine/wine64")
-# No program takes longer than a few of its minutes on a quiet machine.
-LIMIT = 900
+GCC, GXX = "x86_64-w64-mingw32-gcc-posix", "x86_64-w64-mingw32-g++-posix"
+# What tests/setup.sh fetches. It lacks python3.dll, pip and the packages of the tests.
+PYTHON = ROOT / "target" / "tools" / "cpython-3.12.1-1.5.10-windows-x86_64.jar"
+# Of requirements-dev.txt, what is tested here; there are wheels for Windows of all of them.
+PACKAGES = ("pytest", "rich", "shtab", "typing_extensions", "opentelemetry-api", "opentelemetry-sdk")
+# What rustc says that the static library needs (--print native-static-libs).
+SYSTEM = ("ws2_32", "ntdll", "userenv", "advapi32", "crypt32", "ncrypt", "secur32", "oleaut32", "bcrypt", "kernel32")
 
-# What a system does in its own way: files and the judgement of certificates.
+# Of the core's: what a system does in its own way, and the whole job. The others can be named.
 PROGRAMS = {"journal", "main_job", "save", "tls"}
 
-passed, failed, left_out = 0, 0, []
+# What is not run, and why: programs of Rust's tests and of C's, files of Python's tests, and tests of them.
+INTERRUPT = "Windows sends no SIGINT to one process"
+COMMAND = "it starts the command, and this Wine hangs where Python asks it for the machine's name"
+SKIPS = {
+    "async_loop.c": "it waits by poll() on a pipe",
+    "ffmpeg_reader.c": "FFmpeg is installed for Linux",
+    "hostile.c": "it limits its memory by setrlimit()",
+    "life.c": "it counts file descriptors and forks",
+    "paid.c": "it forks",
+    "panic.c": "it needs the release build",
+    "sigpipe.c": "there is no SIGPIPE",
+    "sigpipe.cpp": "there is no SIGPIPE",
+    "test_airflow.py": "Airflow does not run on Windows",
+    "test_celery.py": "it starts Redis and PostgreSQL, which are installed for Linux",
+    "test_cli.py": COMMAND,
+    "test_cli_batch.py": COMMAND,
+    "test_cli_journals.py": COMMAND,
+    "test_cli_streams.py": COMMAND,
+    "test_dask.py": "it starts Redis, which is installed for Linux",
+    "test_django.py": "gunicorn needs fork()",
+    "test_docs.py": "it runs the documents' blocks for Linux",
+    "test_fastapi.py": "its packages are installed for Linux",
+    "test_fork.py": "there is no fork()",
+    "test_hosts.py": "its packages are installed for Linux",
+    "test_local_server.py": COMMAND,
+    "test_mcp.py": "its packages are installed for Linux",
+    "test_packaging.py": "its interpreters and tools are installed for Linux",
+    "test_process.py": INTERRUPT,
+    "test_serve.py": "its packages are installed for Linux",
+    "test_jobs.py::test_a_cron_run_that_is_killed_while_it_creates_is_reported": "whether another process still runs is known on Linux only",
+    "test_journal.py::test_forked_children_write_one_journal": "there is no fork()",
+    "test_keys.py::test_the_command": COMMAND,
+    "test_keys.py::test_workers_that_are_killed_and_jobs_that_are_delivered_again": "it kills by SIGKILL",
+    "test_leaving.py::test_ctrl_c": INTERRUPT,
+    "test_leaving.py::test_a_create_in_flight": INTERRUPT,
+    "test_leaving.py::test_generate_many_left": INTERRUPT,
+}
+
+suite = Suite("windows")
 
 
-def report(name, ok, output="", count=None):
-    global passed, failed
-    good, bad = count or ((1, 0) if ok else (0, 1))
-    passed, failed = passed + good, failed + (bad if ok or bad else 1)
-    print(f"{'ok    ' if ok else 'FAILED'} {name}" + (f" ({good})" if count else ""), flush=True)
-    if not ok:
-        print(output[-6000:], flush=True)
-    return ok
-
-
-def finish():
-    for line in left_out:
-        print(f"not run: {line}")
-    print(f"windows: {passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-def run(command, env, cwd=ROOT, timeout=LIMIT):
-    try:
-        done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, errors="replace", timeout=timeout,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return done.returncode == 0, done.stdout
-    except subprocess.TimeoutExpired as error:
-        return False, f"no end within {timeout} s\n{error.stdout}"
+def shown_with_reason(name: str) -> bool:
+    """Whether this is not run; its reason is shown at the end."""
+    if why := SKIPS.get(name):
+        suite.left_out.append(f"{name}: {why}")
+    return bool(why)
 
 
 # The rights of a handle, as Windows asks for them: FILE_READ_DATA is 1, FILE_WRITE_DATA is 2.
@@ -86,7 +115,7 @@ CHECKS = {
 }
 
 
-def strict_library():
+def strict_library() -> Path:
     """The source of Rust's library with the checks; gives its folder."""
     place = STRICT / "library"
     mark = STRICT / "done"
@@ -106,15 +135,6 @@ def strict_library():
     return place
 
 
-def environment():
-    """What cargo is called with."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("JUNFEIAI_API", "JUNFEIAI_BASE", "JUNFEIAI_VIDEO"))}
-    return dict(env, RUSTC_BOOTSTRAP="1", RUSTC="/usr/bin/rustc", CARGO_TARGET_DIR=str(CROSS), CARGO_PROFILE_DEV_DEBUG="0",
-                CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER="x86_64-w64-mingw32-gcc", CARGO_UNSTABLE_BUILD_STD="std,panic_abort",
-                __CARGO_TESTS_ONLY_SRC_ROOT=str(strict_library()), WINEPREFIX=str(PLACE / "wine"), WINEDEBUG="-all", DISPLAY="",
-                CARGO="/usr/bin/cargo")
-
-
 # Every Rust program asks for it, and this Wine has none.
 RANDOM = """\
 #include <windows.h>
@@ -130,69 +150,205 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {
 """
 
 
-def set_up_wine(env):
-    prefix = Path(env["WINEPREFIX"])
-    library = prefix / "drive_c/windows/system32/bcryptprimitives.dll"
+def set_up_wine(env: Mapping[str, str]) -> None:
+    library = PLACE / "wine/drive_c/windows/system32/bcryptprimitives.dll"
     if library.exists():
         return
     for command in (["wineboot", "-i"], ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]):
-        ok, output = run([WINE, *command], env, timeout=300)
-        if not ok:
-            report("set up Wine", False, output)
-            finish()
+        suite.must("set up Wine", run([WINE, *command], env))
     (PLACE / "random.c").write_text(RANDOM)
     made = PLACE / "bcryptprimitives.dll"
-    ok, output = run(["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-o", made, PLACE / "random.c", "-ladvapi32"], env)
-    if not ok:
-        report("build bcryptprimitives.dll", False, output)
-        finish()
+    suite.must("build bcryptprimitives.dll", run([GCC, "-shared", "-O2", "-o", made, PLACE / "random.c", "-ladvapi32"], env))
     shutil.copy(made, library)
 
 
-def cargo(env, *arguments):
-    """Builds; gives what was built, by package and name, and says why not."""
-    command = ["/usr/bin/cargo", *arguments, "--locked", f"--target={TRIPLE}", "--message-format=json-render-diagnostics"]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said = []
-    reader = threading.Thread(target=lambda: said.extend(process.stderr))
-    reader.start()
-    programs = []
-    for line in process.stdout:
-        message = json.loads(line)
-        if message.get("executable") and message.get("profile", {}).get("test"):
-            programs.append((Path(message["manifest_path"]).parent, message["target"]["name"], message["executable"]))
-    process.wait()
-    reader.join()
-    if not report(f"build: cargo {' '.join(arguments)}", process.returncode == 0, "".join(said)):
-        finish()
-    return programs
+def build(env: Mapping[str, str], names: set[str]) -> list[Program]:
+    """All that is run, or the programs of Rust's tests with these names; in one call of cargo, so that each crate is built once."""
+    packages = [word for name in ("junfeiai", "junfeiai-emulator", "junfeiai-c", "junfeiai-python") for word in ("-p", name)]
+    tests = sorted(names or PROGRAMS | {path.stem for path in (ROOT / "tests/emulator/tests").glob("*.rs")})
+    what = [word for name in tests for word in ("--test", name)] + ([] if names else ["--lib", "--bins"])
+    return suite.cargo(env, "build", f"--target={TRIPLE}", *packages, "--features=junfeiai/postgres,junfeiai/redis", *what)
 
 
-def rust(env, wanted):
-    names = [word for name in sorted(wanted) for word in ("--test", name)]
-    for folder, name, path in sorted(cargo(env, "test", "--no-run", "-p", "junfeiai", *names)):
-        ok, output = run([WINE, path, "--test-threads=2"], dict(env, JUNFEIAI_CASES=env.get("JUNFEIAI_CASES", "10")), cwd=folder)
-        counts = re.findall(r"test result: \w+\. (\d+) passed; (\d+) failed", output)
-        count = tuple(map(sum, zip(*(map(int, pair) for pair in counts)))) if counts else None
-        for test, why in re.findall(r"^test (\S+).* \.\.\. ignored(?:, (.*))?$", output, re.M):
-            left_out.append(f"{name}: {test}: {why or 'ignored'}")
-        report(name, ok and bool(count), output if "failures:" not in output else output[output.index("failures:"):], count)
+def rust(env: Mapping[str, str], programs: list[Program]) -> None:
+    for program in programs:
+        if not shown_with_reason(program.name):
+            suite.tests(program, [WINE], env, SKIPS)
 
 
-def main():
-    wanted = set(sys.argv[1:]) or PROGRAMS
-    missing = [str(tool) for tool in (WINE, SOURCE, "/usr/bin/cargo") if not Path(tool).exists()]
-    missing += [tool for tool in ("x86_64-w64-mingw32-gcc",) if not shutil.which(tool)]
-    if missing:
-        raise SystemExit(f"windows: these are missing: {', '.join(missing)}; on Debian, as root, run: JUNFEIAI_ALL=1 tests/setup.sh test")
+class Emulator:
+    """The emulator of Windows."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        command: list[str | Path] = [WINE, BUILT / "junfeiai-emulator.exe", "--port", "0", "--api-key", "sk-test", "--time-scale", "600", "--quiet"]
+        command.append("--exit-with-stdin")
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.origin = self.process.stdout.readline().split()[-1]
+
+    def ask(self, method: str, path: str, value: Any = None) -> None:
+        body = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(self.origin + path, body, {"content-type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+    def fresh(self) -> None:
+        self.ask("POST", "/__emulator/reset")
+        self.ask("POST", "/__emulator/tasks", {"id": "task_life", "state": "finished"})
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+def c(env: Mapping[str, str], _programs: list[Program]) -> None:
+    """The test programs and examples of C and C++ that need no Unix, with the DLL and with the static library."""
+    folder = ROOT / "bindings-c"
+    place = PLACE / "c"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    shutil.copy(BUILT / "junfeiai_c.dll", place)
+    sources = sorted([*folder.glob("tests/*.c"), *folder.glob("tests/*.cpp"), *folder.glob("examples/*.c"), *folder.glob("examples/*.cpp")])
+    # One test program is made of the header.
+    misuse = place / "misuse.c"
+    misuse.write_text(subprocess.run([sys.executable, folder / "tests/misuse.py", folder / "include/junfeiai.h"], text=True, check=True,
+                                     stdout=subprocess.PIPE).stdout)
+    emulator = Emulator(env)
+    env = dict(env, JUNFEIAI_API_KEY="sk-test", JUNFEIAI_BASE_URL=f"{emulator.origin}/v1")
+    for source in [*sources, misuse]:
+        if shown_with_reason(source.name):
+            continue
+        compiler = [GXX, "-std=c++17"] if source.suffix == ".cpp" else [GCC, "-std=c11"]
+        warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-D__USE_MINGW_ANSI_STDIO=1"]
+        # The compiler's own libraries are linked into the programs.
+        ways: dict[str, list[str | Path]] = {"shared": ["-static", f"-L{BUILT}", "-l:libjunfeiai_c.dll.a"],
+                                             "static": ["-DJFAI_STATIC", "-static", BUILT / "libjunfeiai_c.a", *(f"-l{name}" for name in SYSTEM)]}
+        for way, libraries in ways.items():
+            name = f"{source.name} ({way})"
+            program = place / f"{source.stem}_{source.suffix[1:]}_{way}.exe"
+            done = run([*compiler, *warnings, "-I", folder / "include", "-I", folder / "tests", source, "-o", program, *libraries], env)
+            if suite.report(f"build {name}", *done):
+                consumer(emulator, name, source, program, env)
+    emulator.close()
+
+
+def consumer(emulator: Emulator, name: str, source: Path, program: Path, env: Mapping[str, str]) -> None:
+    """Runs a test program, which says how many of its checks passed, or an example."""
+    emulator.fresh()
+    # The emulator's ids repeat: what another program left of a file is not resumed.
+    out = program.parent / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    example = source.parent.name == "examples"
+    words = {"resume": ["task_life", "v.mp4"], "stream_reader": ["task_life"], "async_loop": []}.get(source.stem, ["v.mp4"])
+    words = words if example else [str(out)]
+    ok, output = run([WINE, program, *words], env, out)
+    counts = re.findall(r"(\d+) passed, (\d+) failed", output)
+    count = (int(counts[-1][0]), int(counts[-1][1])) if counts and not example else None
+    if ok and not example and not (count and count[0]):
+        ok, output = False, f"{output}\nit ran no check"
+    if ok and "v.mp4" in words and not (out / "v.mp4").stat().st_size:
+        ok, output = False, f"{output}\nit saved no video"
+    suite.report(f"example {name}" if example else name, ok, output, count)
+
+
+def python(env: Mapping[str, str], _programs: list[Program]) -> None:
+    """The tests of Python that need no Unix, with CPython for Windows."""
+    folder = ROOT / "bindings-python"
+    home = interpreter(env)
+    for name in SKIPS:
+        if name.endswith(".py") and not (folder / "tests" / name).exists():
+            suite.report(f"SKIPS names {name}", False, "there is no such file")
+    files = [path for path in sorted(folder.glob("tests/test_*.py")) if not shown_with_reason(path.name)]
+    tests = {name: why for name, why in SKIPS.items() if ".py::" in name}
+    env = dict(env, PYTHONHOME=windows_path(home), JUNFEIAI_EMULATOR=windows_path(BUILT / "junfeiai-emulator.exe"), PYTHONUTF8="0",
+               PYTHONDONTWRITEBYTECODE="1", JUNFEIAI_SKIPS=json.dumps(tests), PYTHONPATH=windows_path(Path(__file__).parent))
+    command: list[str | Path] = [WINE, home / "python.exe", "-m", "pytest", "-p", "skips", "-p", "no:cacheprovider"]
+    command += ["--basetemp=C:\\pt", "-o", "faulthandler_timeout=300", *(path.relative_to(folder).as_posix() for path in files)]
+    ok, output = run(command, env, folder, timeout=1800)
+    counts = re.findall(r"^python: (\d+) passed, (\d+) failed", output, re.M)
+    for number, place, why in re.findall(r"^SKIPPED \[(\d+)\] (.+?): (.+)$", output, re.M):
+        suite.left_out += [f"{place}: {why}"] * int(number)
+    suite.report("python", ok and bool(counts), output, (int(counts[-1][0]), int(counts[-1][1])) if counts else None)
+
+
+def windows_path(path: Path) -> str:
+    """Drive Z: is the root."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def interpreter(env: Mapping[str, str]) -> Path:
+    """CPython with the packages of the tests and with ours."""
+    home = PLACE / "python"
+    site = home / "lib" / "site-packages"
+    lines = (ROOT / "bindings-python" / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    # What these need on Windows only.
+    wanted = [line for line in lines if line.split("==")[0] in PACKAGES] + ["colorama"]
+    mark = home / "made"
+    if not mark.exists() or mark.read_text() != "\n".join(wanted):
+        shutil.rmtree(home, ignore_errors=True)
+        inside = "org/bytedeco/cpython/windows-x86_64/"
+        with zipfile.ZipFile(PYTHON) as jar:
+            for name in jar.namelist():
+                if name.startswith(inside) and not name.endswith("/") and "/test/" not in name:
+                    target = home / name.removeprefix(inside)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(jar.read(name))
+        pip: list[str | Path] = [ROOT / "target/venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        suite.must("packages of the tests for Windows", run([*pip, "--platform=win_amd64", "--python-version=3.12", "--only-binary=:all:",
+                                                             "--target", site, *wanted], dict(os.environ)))
+        mark.write_text("\n".join(wanted))
+    package = site / "junfeiai"
+    shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(ROOT / "bindings-python/python/junfeiai", package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    module = package / "_native.pyd"
+    shutil.copy(BUILT / "_native.dll", module)
+    # What an installer writes of the package.
+    version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)
+    assert version
+    info = site / f"junfeiai-{version[1]}.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: junfeiai\nVersion: {version[1]}\n")
+    (info / "entry_points.txt").write_text(entry_points())
+    # A module for every CPython asks python3.dll for its functions, which only leads on to python312.dll.
+    said = subprocess.run(["x86_64-w64-mingw32-objdump", "-p", module], text=True, check=True, stdout=subprocess.PIPE).stdout
+    asked = re.search(r"DLL Name: python3\.dll\n(.*?)\n\n", said, re.S)
+    assert asked, "the module does not ask for python3.dll"
+    names = sorted(set(re.findall(r"\b_?Py\w+$", asked[1], re.M)))
+    (PLACE / "python3.def").write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *(f"{name}=python312.{name}" for name in names)]) + "\n")
+    (PLACE / "empty.c").write_text("int unused;\n")
+    suite.must("build python3.dll", run([GCC, "-shared", "-o", home / "python3.dll", PLACE / "empty.c", PLACE / "python3.def"], env))
+    return home
+
+
+def entry_points() -> str:
+    """As the wheel has them, of pyproject.toml."""
+    text = (ROOT / "bindings-python" / "pyproject.toml").read_text(encoding="utf-8")
+    groups = re.findall(r"^\[project\.(scripts|entry-points\.(\w+))\]\n((?:\w+ = .+\n)+)", text, re.M)
+    lines = [f"[{group or 'console_scripts'}]\n{rows}" for _, group, rows in groups]
+    assert lines, "pyproject.toml has no entry points"
+    return "\n".join(lines).replace('"', "")
+
+
+PARTS = {"rust": rust, "c": c, "python": python}
+
+
+def main() -> None:
+    parts = [name for name in PARTS if name in sys.argv[1:]]
+    names = {name for name in sys.argv[1:] if name not in PARTS}
+    suite.need([WINE, SOURCE, CARGO, GCC, GXX])
+    if not names and (not parts or "python" in parts):
+        suite.need([PYTHON])
     PLACE.mkdir(parents=True, exist_ok=True)
-    env = environment()
+    env = environment(CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER="x86_64-w64-mingw32-gcc", __CARGO_TESTS_ONLY_SRC_ROOT=str(strict_library()),
+                      WINEPREFIX=str(PLACE / "wine"), WINEDEBUG="-all", DISPLAY="")
     set_up_wine(env)
+    programs = build(env, names)
     try:
-        rust(env, wanted)
+        for name in parts or (["rust"] if names else PARTS):
+            PARTS[name](env, programs)
     finally:
         subprocess.run(["/usr/lib/wine/wineserver64", "-k"], env=env, check=False, stderr=subprocess.DEVNULL)
-    finish()
+    suite.finish()
 
 
 if __name__ == "__main__":

@@ -438,10 +438,9 @@ fn the_longest_durations_do_not_overflow() {
     assert!(matches!(bench.wait.step(start()), WaitStep::WaitUntil(_)));
 }
 
-/// Half an hour with a fault in every other poll takes no time at all.
+/// Half an hour with a fault in every other poll, in virtual time.
 #[test]
 fn thirty_minutes_with_faults() {
-    let begun = std::time::Instant::now();
     for seed in 0..100 {
         let mut wait = WaitMachine::new("task_1", WaitPolicy::default(), Some(start()), start(), seed);
         let mut now = start();
@@ -468,5 +467,4 @@ fn thirty_minutes_with_faults() {
         assert_eq!(last.unwrap().status, TaskStatus::Succeeded);
         assert!((150..350).contains(&polls), "{polls}");
     }
-    assert!(begun.elapsed() < SECOND * 2, "{:?} for fifty hours", begun.elapsed());
 }

@@ -10,6 +10,7 @@ use std::{
 
 use clap::Parser;
 use junfeiai_emulator::{Emulator, Scenario};
+use tokio::runtime::{Builder, Runtime};
 
 /// A local stand-in for the video API, faults included. Costs nothing and needs no network.
 #[derive(Debug, Parser)]
@@ -57,9 +58,21 @@ fn main() -> ExitCode {
     // Bad options end in clap's own message and exit code 2.
     let options = Options::parse();
     let quiet = options.quiet;
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // Before the address is printed: whoever has read it may end us.
+    let interrupted = {
+        let _inside = runtime.enter();
+        interrupted()
+    };
     match start(options) {
         Ok((emulator, exit_with_stdin)) => {
-            wait(exit_with_stdin);
+            wait(&runtime, interrupted, exit_with_stdin);
             if !quiet {
                 eprintln!("{} requests, {} tasks made", emulator.requests().len(), emulator.created_tasks());
             }
@@ -118,11 +131,8 @@ fn read_scenario(path: &Path) -> Result<Scenario, String> {
     Scenario::from_json(&text).map_err(|error| format!("--scenario {name}: {error}"))
 }
 
-/// Returns at SIGINT or SIGTERM, or when standard input ends if that was asked for.
-fn wait(exit_with_stdin: bool) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return;
-    };
+/// Returns when the program was interrupted, or when standard input ends if that was asked for.
+fn wait(runtime: &Runtime, interrupted: impl Future<Output = ()>, exit_with_stdin: bool) {
     let (closed, stdin) = tokio::sync::oneshot::channel::<()>();
     let closed = if exit_with_stdin {
         std::thread::spawn(move || {
@@ -136,26 +146,28 @@ fn wait(exit_with_stdin: bool) {
     };
     runtime.block_on(async {
         tokio::select! {
-            () = interrupted() => {}
+            () = interrupted => {}
             _ = stdin => {}
         }
     });
     drop(closed);
 }
 
+/// Is ready at SIGINT or SIGTERM, as of this call.
 #[cfg(unix)]
-async fn interrupted() {
+fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
+/// Is ready at Ctrl-C.
 #[cfg(not(unix))]
 async fn interrupted() {
     tokio::signal::ctrl_c().await.ok();

@@ -162,7 +162,7 @@ fn the_proxy_cuts_after_service_time() {
     let id = emu.add_task(TaskSpec::with_video_bytes(2_000_000));
     let answer = get(&emu, &content_path(&id));
     assert_eq!((answer.status, answer.announced(), answer.end), (200, Some(2_000_000), End::Eof));
-    assert!((1..2_000_000).contains(&answer.body.len()), "{}", answer.body.len());
+    assert!(answer.body.len() < 2_000_000, "{}", answer.body.len());
     assert_eq!(answer.body, emu.video_range(&id, 0, answer.body.len()).unwrap());
     assert!(!emu.requests()[0].complete);
 }

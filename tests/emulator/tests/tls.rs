@@ -153,7 +153,13 @@ fn answers_that_break_off() {
         let emulator = secure(&format!(r#"{{"rules":[{{"match":{{"op":"content"}},"fault":{fault}}}]}}"#));
         let id = emulator.add_task(TaskSpec::with_video_bytes(300_000));
         let said = ask(&emulator, "localhost", &[], &content_path(&id)).unwrap();
-        assert_eq!(said.end, Some(if rst { ErrorKind::ConnectionReset } else { ErrorKind::UnexpectedEof }));
+        // TLS tells a stream that broke off from one that ended; whether the sockets below report the reset, too, is up to the system.
+        let known: &[ErrorKind] = match rst {
+            false => &[ErrorKind::UnexpectedEof],
+            true if cfg!(unix) => &[ErrorKind::ConnectionReset],
+            true => &[ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof],
+        };
+        assert!(said.end.is_some_and(|end| known.contains(&end)), "{rst}: {:?}", said.end);
         assert!(said.bytes.len() < 62_000, "{}", said.bytes.len());
     }
 }

@@ -349,7 +349,8 @@ fn the_balance_tells_what_a_401_hides() {
 /// Rows 24 and 25.
 #[test]
 fn files_that_are_not_there() {
-    let emu = emulator("{}");
+    // So slow that the task cannot end before it was asked for.
+    let emu = emulator(r#"{"time_scale":0.001}"#);
     let unknown = get(&emu, &content_path("task_none"));
     assert_eq!((unknown.status, unknown.header("cache-control")), (404, None));
     assert_eq!(unknown.json()["error"]["type"], "invalid_request_error");
@@ -576,7 +577,7 @@ fn a_body_without_a_length_is_cut_cleanly() {
     let id = emu.add_task(TaskSpec::with_video_bytes(4_000_000));
     let answer = get(&emu, &content_path(&id));
     assert_eq!((answer.status, answer.end), (200, End::Eof));
-    assert!((1..4_000_000).contains(&answer.body.len()));
+    assert!(answer.body.len() < 4_000_000);
 }
 
 /// What a create costs, and what becomes of the money.
