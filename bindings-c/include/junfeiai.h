@@ -945,7 +945,8 @@ jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *
 
 /**
  * Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
- * except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5.
+ * except for localhost, at most 24 hours. In milliseconds. Default: 5 000. Zero is refused. Source: service document
+ * §5.
  */
 JFAI_API
 jfai_status jfai_client_options_set_poll_interval_ms(struct jfai_client_options *options,
@@ -1003,6 +1004,14 @@ JFAI_API
 jfai_status jfai_client_options_set_language(struct jfai_client_options *options,
                                              const char *language,
                                              struct jfai_error **err);
+
+/**
+ * Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_user_agent(struct jfai_client_options *options,
+                                               const char *user_agent,
+                                               struct jfai_error **err);
 
 /**
  * A file that records paid tasks, so that a later process can resume them; several processes of a machine may share
@@ -1502,6 +1511,18 @@ jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options
 JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
                                            const char *host,
+                                           struct jfai_error **err);
+
+/**
+ * Sets a further header of every request, for a gateway of yours for example; call it again for more. A name that was set before, in
+ * whatever case, gets this value. Headers are sent only to hosts that may receive the key, and their values are never shown: they may
+ * be secrets. `jfai_client_new` refuses a name or value that cannot be sent, and what this library sends itself, such as
+ * `Authorization` or `Range`. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_header(struct jfai_client_options *options,
+                                           const char *name,
+                                           const char *value,
                                            struct jfai_error **err);
 
 /**
@@ -2196,7 +2217,8 @@ jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
 
 /**
  * Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
- * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5.
+ * except for localhost, at most 24 hours. In milliseconds. Default: the client's. Zero is refused. Source: service
+ * document §5.
  */
 JFAI_API
 jfai_status jfai_wait_options_set_poll_interval_ms(struct jfai_wait_options *options,
