@@ -63,7 +63,9 @@ impl ClientBuilder {
                 Value::String(value) => builder.options.headers.push((name, Zeroizing::new(value))),
                 Value::Null => {}
                 _ => {
-                    return Err(fields.refuse("headers", "headers must be an object of strings: names and their values"));
+                    return Err(
+                        fields.refuse("headers", "headers must be an object of strings: names and their values")
+                    );
                 }
             }
         }
