@@ -1421,6 +1421,14 @@ jfai_status jfai_client_options_set_language(struct jfai_client_options *options
                                              struct jfai_error **err);
 
 /**
+ * Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_user_agent(struct jfai_client_options *options,
+                                               const char *user_agent,
+                                               struct jfai_error **err);
+
+/**
  * A file that records paid tasks, so that a later process can resume them; several processes of a machine may share
  * it. For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default:
  * none.
@@ -2239,6 +2247,18 @@ jfai_status jfai_client_options_add_endpoint(struct jfai_client_options *options
 JFAI_NODISCARD JFAI_API
 jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
                                            const char *host,
+                                           struct jfai_error **err);
+
+/**
+ * Sets a further header of every request, for a gateway of yours for example; call it again for more. A name that was set before, in
+ * whatever case, gets this value. Headers are sent only to hosts that may receive the key, and their values are never shown: they may
+ * be secrets. `jfai_client_new` refuses a name or value that cannot be sent, and what this library sends itself, such as
+ * `Authorization` or `Range`. Default: none.
+ */
+JFAI_API
+jfai_status jfai_client_options_set_header(struct jfai_client_options *options,
+                                           const char *name,
+                                           const char *value,
                                            struct jfai_error **err);
 
 /**

@@ -773,7 +773,7 @@ public:
     return *this;
   }
   /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
-   * except for localhost. Default: the client's. Zero is refused. Source: service document §5. */
+   * except for localhost, at most 24 hours. Default: the client's. Zero is refused. Source: service document §5. */
   wait_options &poll_interval(milliseconds v) {
     poll_interval_ = detail::ms(v, "poll_interval");
     return *this;
@@ -1400,6 +1400,13 @@ public:
   }
   /** Adds an endpoint after those that are set; it is used only when no connection can be made to those before it. */
   client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
+  /** Sets a further header of every request; call it again for more. A name that was set before, in whatever case, gets this value.
+   *  Headers are sent only to hosts that may receive the key, and their values are never shown. Default: none. */
+  client_options &header(std::string_view name, std::string_view value) {
+    const auto n = detail::c_text(name, "name"), v = detail::c_text(value, "value");
+    detail::done([&](jfai_error **e) { return jfai_client_options_set_header(options_.get(), n.c_str(), v.c_str(), e); });
+    return *this;
+  }
   /** Adds a host that the key may be sent to, as host or host:port. */
   client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
   /** Sets the delays between attempts: the first, the longest, and the time from the first attempt to the start of the last. */
@@ -1444,7 +1451,7 @@ public:
   /** Maximum time without data during a download. Default: 30 000. Zero is refused. */
   client_options &idle_timeout(milliseconds v) { return value(jfai_client_options_set_idle_timeout_ms, detail::ms(v, "idle_timeout")); }
   /** Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
-   * except for localhost. Default: 5 000. Zero is refused. Source: service document §5. */
+   * except for localhost, at most 24 hours. Default: 5 000. Zero is refused. Source: service document §5. */
   client_options &poll_interval(milliseconds v) { return value(jfai_client_options_set_poll_interval_ms, detail::ms(v, "poll_interval")); }
   /** Timeout of one wait for a task; `junfeiai::forever` for no limit. Default: 1 800 000. */
   client_options &wait_timeout(milliseconds v) { return value(jfai_client_options_set_wait_timeout_ms, detail::ms(v, "wait_timeout")); }
@@ -1460,6 +1467,8 @@ public:
   client_options &max_cost_strict(bool v) { return value(jfai_client_options_set_max_cost_strict, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
+  /** Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none. */
+  client_options &user_agent(std::string_view v) { return set(jfai_client_options_set_user_agent, "user_agent", v); }
   /** A file that records paid tasks, so that a later process can resume them; several processes of a machine may share it.
    * For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default: none. */
   client_options &journal(const std::filesystem::path &v) { return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal")); }

@@ -114,7 +114,8 @@ pub extern "C" fn jfai_client_options_set_idle_timeout_ms(
 }
 
 /// Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
-/// except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5.
+/// except for localhost, at most 24 hours. In milliseconds. Default: 5 000. Zero is refused. Source: service document
+/// §5.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_options_set_poll_interval_ms(
     options: Option<&mut jfai_client_options>,
@@ -207,6 +208,21 @@ pub unsafe extern "C" fn jfai_client_options_set_language(
         // SAFETY: the header asks for a string or NULL.
         let language = unsafe { text(language, "language") }?;
         need(options, "options")?.set("language", "jfai_client_options_set_language", language);
+        Ok(())
+    })
+}
+
+/// Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_user_agent(
+    options: Option<&mut jfai_client_options>,
+    user_agent: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for a string or NULL.
+        let user_agent = unsafe { text(user_agent, "user_agent") }?;
+        need(options, "options")?.set("user_agent", "jfai_client_options_set_user_agent", user_agent);
         Ok(())
     })
 }

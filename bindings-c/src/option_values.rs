@@ -42,6 +42,15 @@ impl OptionValues {
         }
     }
 
+    /// Sets a part of an option that is an object, whatever the case of its name.
+    pub(crate) fn set_part(&mut self, option: &'static str, name: &str, value: &str) {
+        let parts = self.values.entry(option).or_insert_with(|| Value::Object(Map::new()));
+        if let Some(parts) = parts.as_object_mut() {
+            parts.retain(|known, _| !known.eq_ignore_ascii_case(name));
+            parts.insert(name.to_owned(), value.into());
+        }
+    }
+
     /// As the core reads them.
     pub(crate) fn json(&self) -> Value {
         Value::Object(self.values.clone())

@@ -134,6 +134,27 @@ pub unsafe extern "C" fn jfai_client_options_trust_host(
     })
 }
 
+/// Sets a further header of every request, for a gateway of yours for example; call it again for more. A name that was set before, in
+/// whatever case, gets this value. Headers are sent only to hosts that may receive the key, and their values are never shown: they may
+/// be secrets. `jfai_client_new` refuses a name or value that cannot be sent, and what this library sends itself, such as
+/// `Authorization` or `Range`. Default: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_client_options_set_header(
+    options: Option<&mut jfai_client_options>,
+    name: *const c_char,
+    value: *const c_char,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        // SAFETY: the header asks for strings or NULL.
+        let (name, value) = unsafe { (text(name, "name")?, text(value, "value")?) };
+        let values = &mut need(options, "options")?.values;
+        values.set_part("headers", name, value);
+        values.note("headers", "jfai_client_options_set_header");
+        Ok(())
+    })
+}
+
 /// Sets the most that one create request may cost, in USD: one that would cost more is refused before it is sent. Default: no
 /// limit.
 #[unsafe(no_mangle)]

@@ -25,7 +25,8 @@ pub extern "C" fn jfai_wait_options_set_timeout_ms(
 }
 
 /// Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
-/// except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5.
+/// except for localhost, at most 24 hours. In milliseconds. Default: the client's. Zero is refused. Source: service
+/// document §5.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_wait_options_set_poll_interval_ms(
     options: Option<&mut jfai_wait_options>,

@@ -46,6 +46,9 @@ static void options(void) {
   EXPECT(JFAI_OK, jfai_client_options_set_proxy(o, "", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_language(o, "zh-CN", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_sdk_name(o, "test", &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_user_agent(o, "my-app/1.2", &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_header(o, "X-Gateway", "first", &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_header(o, "x-gateway", "second", &err));
   EXPECT(JFAI_OK, jfai_client_options_set_timeout_ms(o, 1000, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_create_timeout_ms(o, JFAI_FOREVER, &err));
   EXPECT(JFAI_OK, jfai_client_options_set_connect_timeout_ms(o, 1000, &err));

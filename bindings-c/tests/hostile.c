@@ -45,6 +45,7 @@ TEXT(client_options_set_ca_file, options)
 TEXT(client_options_set_journal, options)
 TEXT(client_options_set_language, options)
 TEXT(client_options_set_sdk_name, options)
+TEXT(client_options_set_user_agent, options)
 WHOLE(client_options_set_timeout_ms, options, uint64_t)
 WHOLE(client_options_set_create_timeout_ms, options, uint64_t)
 WHOLE(client_options_set_connect_timeout_ms, options, uint64_t)
@@ -69,6 +70,13 @@ WHOLE(request_set_validate, request, int32_t)
 
 static jfai_status do_client_options_set_request_rate(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_request_rate(a->options, v->number, (uint32_t)v->whole, e);
+}
+/* The text is the value, and then the name. */
+static jfai_status do_client_options_set_header(struct all *a, const struct value *v, jfai_error **e) {
+  return jfai_client_options_set_header(a->options, "X-Gateway", v->text, e);
+}
+static jfai_status do_header_name(struct all *a, const struct value *v, jfai_error **e) {
+  return jfai_client_options_set_header(a->options, v->text, "1", e);
 }
 static jfai_status do_client_options_set_max_cost(struct all *a, const struct value *v, jfai_error **e) {
   return jfai_client_options_set_max_cost(a->options, v->number, e);
@@ -144,13 +152,25 @@ static const struct row {
     T(client_options_set_language, NULL, "language"), T(client_options_set_language, BAD_UTF8, "language"),
     T(client_options_set_language, "\x01", "set_language"), T(client_options_set_language, "a\r\nb: c", "set_language"),
     T(client_options_set_sdk_name, NULL, "sdk_name"), T(client_options_set_sdk_name, BAD_UTF8, "sdk_name"),
+    T(client_options_set_user_agent, NULL, "user_agent"), T(client_options_set_user_agent, BAD_UTF8, "user_agent"),
+    T(client_options_set_user_agent, "a\r\nb: c", "set_user_agent"), T(client_options_set_user_agent, "", "set_user_agent"),
+    T(client_options_set_user_agent, huge, "set_user_agent"), T(client_options_set_user_agent, "my-app/1.2", NULL),
+    T(client_options_set_header, NULL, "value"), T(client_options_set_header, BAD_UTF8, "value"),
+    T(client_options_set_header, "a\r\nb: c", "X-Gateway"), T(client_options_set_header, "\x01", "X-Gateway"),
+    T(client_options_set_header, huge, "set_header"), T(client_options_set_header, "", NULL), T(client_options_set_header, "a b", NULL),
+    T(header_name, NULL, "name"), T(header_name, BAD_UTF8, "name"), T(header_name, "", "set_header"), T(header_name, "a b", "set_header"),
+    T(header_name, "Authorization", "Authorization"), T(header_name, "HOST", "HOST"), T(header_name, "range", "range"),
+    T(header_name, "X-Other", NULL),
     T(client_options_set_sdk_name, "a\r\nb: c", NULL), T(client_options_set_sdk_name, "", NULL),
 #define TIMES(function)                                                                                                \
   N(function, 0, 0, #function), N(function, 0, UINT64_MAX, NULL), N(function, 0, UINT64_MAX - 1, NULL),                \
       N(function, 0, INT64_MAX, NULL), N(function, 0, (uint64_t)INT64_MAX + 1, NULL)
     TIMES(client_options_set_timeout_ms), TIMES(client_options_set_create_timeout_ms),
     TIMES(client_options_set_connect_timeout_ms), TIMES(client_options_set_idle_timeout_ms),
-    TIMES(client_options_set_poll_interval_ms), TIMES(wait_options_set_poll_interval_ms),
+#define INTERVALS(function)                                                                                            \
+  N(function, 0, 0, #function), N(function, 0, UINT64_MAX, #function), N(function, 0, UINT64_MAX - 1, #function),      \
+      N(function, 0, 86400001, #function), N(function, 0, 86400000, NULL)
+    INTERVALS(client_options_set_poll_interval_ms), INTERVALS(wait_options_set_poll_interval_ms),
     N(client_options_set_wait_timeout_ms, 0, UINT64_MAX, NULL), N(client_options_set_wait_timeout_ms, 0, UINT64_MAX - 1, NULL),
     N(wait_options_set_timeout_ms, 0, UINT64_MAX, NULL), N(wait_options_set_timeout_ms, 0, UINT64_MAX - 1, NULL),
     N(wait_options_set_timeout_ms, 0, 0, NULL), N(wait_options_set_timeout_ms, 0, (uint64_t)INT64_MAX + 1, NULL),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use junfeiai::{
-    AccountAccess, Advance, CheckOptions, Client, RangeResponse, SaveProgress, Task, Video, VideoReader, VideoRequest,
-    Wait, WaitPolicy, WaitState,
+    AccountAccess, Advance, CheckOptions, Client, Phase, RangeResponse, SaveProgress, Task, Video, VideoReader,
+    VideoRequest, Videos, Wait, WaitPolicy, WaitState,
 };
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ use crate::interpreter::detach;
 use crate::iterators::Items;
 use crate::json::json_to_python;
 use crate::paid_calls::PaidCall;
+use crate::parameter_kind::Kind;
 use crate::signatures::{CLIENT_OPTIONS, SAVE_OPTIONS, WAIT_OPTIONS};
 use crate::values;
 
@@ -80,9 +81,27 @@ pub(crate) fn balance<M: ResultClasses>(py: Python<'_>, client: &Client) -> Call
     })
 }
 
-pub(crate) fn create<M: ResultClasses>(py: Python<'_>, client: &Client, request: VideoRequest) -> CallResult {
+/// The options of a single request.
+const CALL_OPTIONS: &[(&str, Kind)] = &[("timeout", Kind::Number)];
+
+/// The calls with these options.
+fn with_options(py: Python<'_>, videos: Videos, task: Option<&str>, mut arguments: Arguments<'_>) -> PyResult<Videos> {
+    let options = Value::Object(arguments.options(CALL_OPTIONS)?);
+    let videos = match task {
+        Some(task) => videos.options_json(Phase::Query, options).map_err(|error| error.with_task(task)),
+        None => videos.options_json(Phase::Create, options),
+    };
+    videos.map_err(|error| raise(py, &error))
+}
+
+pub(crate) fn create<M: ResultClasses>(
+    py: Python<'_>,
+    client: &Client,
+    request: VideoRequest,
+    options: Arguments<'_>,
+) -> CallResult {
     let context = CallContext::creating();
-    let videos = context.videos(client);
+    let videos = with_options(py, context.videos(client), None, options)?;
     M::run(py, &context, async move { videos.create(request).await }, M::task)
 }
 
@@ -105,14 +124,20 @@ pub(crate) fn panic<M: ResultClasses>(py: Python<'_>, client: &Client) -> CallRe
     M::run(py, &context, call, M::task)
 }
 
-pub(crate) fn get<M: ResultClasses>(py: Python<'_>, client: &Client, task_id: String) -> CallResult {
-    let videos = client.videos();
+pub(crate) fn get<M: ResultClasses>(
+    py: Python<'_>,
+    client: &Client,
+    task_id: String,
+    options: Arguments<'_>,
+) -> CallResult {
+    let videos = with_options(py, client.videos(), Some(&task_id), options)?;
     M::run(py, &CallContext::default(), async move { videos.get(&task_id).await }, M::task)
 }
 
-pub(crate) fn refresh<M: ResultClasses>(py: Python<'_>, task: &Task) -> CallResult {
+pub(crate) fn refresh<M: ResultClasses>(py: Python<'_>, task: &Task, options: Arguments<'_>) -> CallResult {
     let task = task.clone();
-    M::run(py, &CallContext::about(Some(task.id())), async move { task.refresh().await }, M::task)
+    let videos = with_options(py, task.client().videos(), Some(task.id()), options)?;
+    M::run(py, &CallContext::about(Some(task.id())), async move { videos.refresh(&task).await }, M::task)
 }
 
 pub(crate) fn generate<M: ResultClasses>(

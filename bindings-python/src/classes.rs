@@ -46,6 +46,7 @@ macro_rules! classes {
     (
         client: [$($client_option:ident)*] $client_signature:literal;
         request: [$($request_field:ident)*] $request_signature:literal;
+        create: $create_signature:literal;
         generate: [$($wait_option:ident)*] $generate_signature:literal;
         wait: $wait_signature:literal;
         save: [$($save_option:ident)*] $save_signature:literal;
@@ -211,20 +212,25 @@ macro_rules! classes {
             /// opened with mode ``"rb"``.
             /// ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
             /// key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
-            /// errors), ``"default"`` or ``"off"``.
+            /// errors), ``"default"`` or ``"off"``. ``timeout``: of this create request, in seconds, in place of the client's
+            /// ``create_timeout``; after it the task may still be created and charged.
             ///
             /// Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
             /// was received, and an ``APIStatusError`` when the server refuses the request.
-            #[pyo3(signature = (prompt = None, *, $($request_field = None),*), text_signature = $request_signature)]
+            #[pyo3(
+                signature = (prompt = None, *, $($request_field = None,)* timeout = None),
+                text_signature = $create_signature
+            )]
             #[allow(clippy::too_many_arguments)]
             fn create(
                 &self,
                 py: Python<'_>,
                 prompt: Argument<'_>,
-                $($request_field: Argument<'_>),*
+                $($request_field: Argument<'_>,)*
+                timeout: Argument<'_>,
             ) -> PyResult<Py<PyAny>> {
                 let request = request(py, &mut arguments!(prompt $($request_field)*))?;
-                calls::create::<$Mode>(py, &self.client, request)
+                calls::create::<$Mode>(py, &self.client, request, arguments!(timeout))
             }
 
             /// What ``create`` with these arguments will cost. Creates nothing and costs nothing: checks the request, then
@@ -264,9 +270,11 @@ macro_rules! classes {
                 calls::generate::<$Mode>(py, &self.client, request, wait)
             }
 
-            /// Queries a task.
-            fn get(&self, py: Python<'_>, task_id: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-                calls::get::<$Mode>(py, &self.client, argument(&task_id, "task_id")?)
+            /// Queries a task. ``timeout``: of this query, in seconds, in place of the client's ``timeout``.
+            #[pyo3(signature = (task_id, *, timeout = None))]
+            fn get(&self, py: Python<'_>, task_id: Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
+                let task_id = argument(&task_id, "task_id")?;
+                calls::get::<$Mode>(py, &self.client, task_id, arguments!(timeout))
             }
 
             /// A task by its id, without a request: to wait for it in a later process, for example.
@@ -561,9 +569,11 @@ macro_rules! classes {
                 PyString::new(py, &self.task.snapshot().raw)
             }
 
-            /// Queries the task and returns a new object; this one does not change.
-            fn refresh(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-                calls::refresh::<$Mode>(py, &self.task)
+            /// Queries the task and returns a new object; this one does not change. ``timeout``: of this query, in seconds,
+            /// in place of the client's ``timeout``.
+            #[pyo3(signature = (*, timeout = None))]
+            fn refresh(&self, py: Python<'_>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
+                calls::refresh::<$Mode>(py, &self.task, arguments!(timeout))
             }
 
             /// Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's

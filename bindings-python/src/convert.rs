@@ -162,6 +162,26 @@ impl<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>> FromPyObject<'_,
     }
 }
 
+/// A mapping of strings to strings. An error shows no value: it may be a secret.
+pub(crate) struct Headers(pub(crate) Map<String, Value>);
+
+impl FromPyObject<'_, '_> for Headers {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let refuse = |value: &Bound<'_, PyAny>| wrong_type(value, "a mapping of str to str");
+        let items = value.cast::<PyMapping>().map_err(|_| refuse(&value))?.items()?;
+        let read = |item: Bound<'_, PyAny>| -> PyResult<(String, Value)> {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let text = |part: &Bound<'_, PyAny>| {
+                part.cast::<PyString>().map_err(|_| refuse(part)).and_then(|text| Ok(text.to_str()?.to_owned()))
+            };
+            Ok((text(&name)?, text(&value)?.into()))
+        };
+        items.iter().map(read).collect::<PyResult<_>>().map(Self)
+    }
+}
+
 /// Where a file is saved.
 pub(crate) struct SavePath(pub(crate) PathBuf);
 
@@ -276,6 +296,7 @@ impl<'py> Arguments<'py> {
             let value: Value = match kind {
                 Kind::Text => self.take::<String>(name)?.into(),
                 Kind::Texts => self.take::<Several<String>>(name)?.map(|texts| texts.0).into(),
+                Kind::Headers => self.take::<Headers>(name)?.map(|headers| headers.0).into(),
                 Kind::Path => self.take::<PathBuf>(name)?.map(|path| text(&path, name)).transpose()?.into(),
                 Kind::Int => self.int::<i64>(name)?.into(),
                 Kind::Number => {

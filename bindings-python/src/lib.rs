@@ -49,6 +49,7 @@ mod signatures;
 mod values;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use call_mode::{Asyncio, Blocking};
 
@@ -80,12 +81,28 @@ fn _panic(py: Python<'_>, videos: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     }
 }
 
+/// Facts of the build for `junfeiai --version`: `target`, `compiler`, and `commit` where the build was told it.
+fn build(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let facts = PyDict::new(py);
+    for (name, fact) in [
+        ("target", env!("JUNFEIAI_BUILD_TARGET")),
+        ("compiler", env!("JUNFEIAI_BUILD_COMPILER")),
+        ("commit", env!("JUNFEIAI_BUILD_COMMIT")),
+    ] {
+        if !fact.is_empty() {
+            facts.set_item(name, fact)?;
+        }
+    }
+    Ok(facts)
+}
+
 /// The native part of junfeiai. Import names from ``junfeiai``.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     log::install();
     module.add("__version__", junfeiai::VERSION)?;
     module.add("ERROR_KINDS", errors::kinds())?;
+    module.add("BUILD", build(module.py())?)?;
     module.add("DEFAULT_MODEL", junfeiai::VideoRequest::new("").model)?;
     module.add_function(wrap_pyfunction!(_shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_stop_create_requests, module)?)?;

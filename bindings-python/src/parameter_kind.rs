@@ -7,6 +7,8 @@ pub(crate) enum Kind {
     Text,
     /// A sequence of `str`
     Texts,
+    /// A mapping of `str` to `str`
+    Headers,
     /// `str` or `os.PathLike`
     Path,
     /// `int`

@@ -27,6 +27,8 @@ pub(crate) const CLIENT_OPTIONS: &[(&str, Kind)] = &[
     ("max_cost_strict", Kind::Bool),
     ("budget", Kind::Number),
     ("language", Kind::Text),
+    ("headers", Kind::Headers),
+    ("user_agent", Kind::Text),
     ("journal", Kind::Path),
     ("journal_prompts", Kind::Bool),
     ("proxy", Kind::Text),
@@ -55,8 +57,9 @@ pub(crate) const REQUEST_FIELDS: &[&str] =
 macro_rules! with_signatures {
     ($($rest:tt)*) => {
         classes! {
-            client: [api_key endpoint base_url endpoints video_base_url trusted_hosts timeout create_timeout connect_timeout idle_timeout poll_interval wait_timeout max_attempts max_poll_errors request_rate request_burst max_in_flight_creates max_cost max_cost_strict budget language journal journal_prompts proxy ca_file] "(*, api_key=None, endpoint=None, base_url=None, endpoints=None, video_base_url=None, trusted_hosts=None, timeout=None, create_timeout=None, connect_timeout=None, idle_timeout=None, poll_interval=None, wait_timeout=None, max_attempts=4, max_poll_errors=20, request_rate=None, request_burst=None, max_in_flight_creates=4, max_cost=None, max_cost_strict=False, budget=None, language=None, journal=None, journal_prompts=False, proxy=None, ca_file=None)";
+            client: [api_key endpoint base_url endpoints video_base_url trusted_hosts timeout create_timeout connect_timeout idle_timeout poll_interval wait_timeout max_attempts max_poll_errors request_rate request_burst max_in_flight_creates max_cost max_cost_strict budget language headers user_agent journal journal_prompts proxy ca_file] "(*, api_key=None, endpoint=None, base_url=None, endpoints=None, video_base_url=None, trusted_hosts=None, timeout=None, create_timeout=None, connect_timeout=None, idle_timeout=None, poll_interval=None, wait_timeout=None, max_attempts=4, max_poll_errors=20, request_rate=None, request_burst=None, max_in_flight_creates=4, max_cost=None, max_cost_strict=False, budget=None, language=None, headers=None, user_agent=None, journal=None, journal_prompts=False, proxy=None, ca_file=None)";
             request: [model seconds size image images duration extra validate key retry_failed] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, key=None, retry_failed=False)";
+            create: "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, key=None, retry_failed=False, timeout=None)";
             generate: [timeout poll_interval on_progress] "($self, prompt='', *, model=None, seconds=None, size=None, image=None, images=None, duration=None, extra=None, validate=None, key=None, retry_failed=False, timeout=None, poll_interval=None, on_progress=None)";
             wait: "($self, *, timeout=None, poll_interval=None, on_progress=None)";
             save: [connections overwrite create_parents sha256 verify timeout rate_limit on_progress] "($self, path, *, connections=1, overwrite=False, create_parents=False, sha256=False, verify=True, timeout=None, rate_limit=None, on_progress=None)";

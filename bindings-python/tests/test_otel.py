@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -258,6 +259,107 @@ def test_a_callback_that_cannot_be_one_is_refused_as_without_spans(spans: Spans,
                 videos.generate("x", on_progress=bad)  # type: ignore[arg-type]
 
 
+def of(spans: Spans, call: str) -> tuple[ReadableSpan, list[ReadableSpan]]:
+    """The span of a call about several tasks, and those of its items in the order of their ends."""
+    whole = spans.one(call)
+    return whole, [span for span in spans.all() if parent(span) == number(whole)]
+
+
+def times(span: ReadableSpan) -> tuple[int, int]:
+    assert span.start_time is not None and span.end_time is not None
+    return span.start_time, span.end_time
+
+
+def test_each_of_many_has_a_span(spans: Spans, client: Client) -> None:
+    failing = {"prompt": f"[fail] {PROMPT}", "seconds": 6, "size": "1280x720"}
+    other = {"prompt": "c", "model": "grok-video-1.5", "image": "https://example.org/a.png"}
+    requests: list[Any] = [PROMPT, failing, other]
+    with spans.tracer.start_as_current_span("outer") as outer:
+        outcomes = list(client.videos.generate_many(requests, concurrency=2))
+    whole, items = of(spans, "generate_many")
+    assert parent(whole) == number(outer) and whole.kind is SpanKind.INTERNAL and whole.name == "generate_many"
+    noted = attributes(whole)
+    assert [noted[f"junfeiai.{name}"] for name in ("count", "concurrency", "succeeded", "failed")] == [3, 2, 2, 1]
+    assert whole.status.status_code is StatusCode.UNSET
+    assert [attributes(item)["junfeiai.index"] for item in items] == [outcome.index for outcome in outcomes]
+    assert [attributes(item)["junfeiai.task.id"] for item in items] == [outcome.task_id for outcome in outcomes]
+    for item in items:
+        assert item.kind is SpanKind.CLIENT and attributes(item)["gen_ai.operation.name"] == "generate_content"
+        assert times(whole)[0] <= times(item)[0] <= times(item)[1] <= times(whole)[1]
+    by_index = {attributes(item)["junfeiai.index"]: item for item in items}
+    assert by_index[0].name == "generate_content grok-image-video" and by_index[2].name == "generate_content grok-video-1.5"
+    assert attributes(by_index[1])["junfeiai.request.size"] == "1280x720"
+    assert attributes(by_index[1])["error.type"] == by_index[1].status.description == "task_failed"
+    # Two at a time: the third began when one of the others had ended.
+    assert times(by_index[2])[0] >= times(items[0])[1]
+    assert PROMPT not in spans.text() and KEY not in spans.text()
+
+
+def test_waits_for_several(spans: Spans, client: Client, emulator: Emulator) -> None:
+    ids = [emulator.finished(), "task_none", emulator.finished()]
+    all_ = client.videos.wait_all(ids)
+    some = list(client.videos.as_completed(one for one in ids))
+    assert [outcome.error is None for outcome in all_] == [True, False, True] and len(some) == 3
+    for call in ("wait_all", "as_completed"):
+        whole, items = of(spans, call)
+        assert attributes(whole)["junfeiai.count"] == 3 and attributes(whole)["junfeiai.failed"] == 1
+        assert sorted(attributes(item)["junfeiai.task.id"] for item in items) == sorted(ids)
+        assert [attributes(item).get("error.type") for item in items].count("not_found") == 1
+        assert {attributes(item)["gen_ai.operation.name"] for item in items} == {"wait"}
+
+
+def test_several_with_asyncio(spans: Spans, async_client: AsyncClient, emulator: Emulator) -> None:
+    ids = [emulator.finished(), emulator.finished()]
+
+    async def main() -> None:
+        with spans.tracer.start_as_current_span("outer"):
+            assert [outcome.task_id for outcome in await async_client.videos.wait_all(ids)] == ids
+            assert len([outcome async for outcome in async_client.videos.as_completed(ids)]) == 2
+            many = async_client.videos.generate_many(iter(["a", "b"]), concurrency=1)
+            assert sorted([outcome.index or 0 async for outcome in many]) == [0, 1]
+
+    asyncio.run(main())
+    (outer,) = [span for span in spans.all() if span.name == "outer"]
+    for call in ("wait_all", "as_completed", "generate_many"):
+        whole, items = of(spans, call)
+        assert parent(whole) == number(outer) and len(items) == 2
+
+
+def test_a_loop_that_is_left_early_ends_its_span(spans: Spans, client: Client) -> None:
+    for outcome in client.videos.generate_many(["a", "b", "c"], concurrency=1):
+        assert outcome.error is None
+        break
+    whole, items = of(spans, "generate_many")
+    assert len(items) == 1 and attributes(whole)["junfeiai.succeeded"] == 1
+
+
+def test_what_is_refused_is_refused_as_without_spans(spans: Spans, client: Client) -> None:
+    with pytest.raises(junfeiai.InvalidRequestError, match="concurrency"):
+        client.videos.generate_many(["a"], concurrency=0)
+    for wrong in ("abc", b"abc", {"prompt": "a"}, 5, io.BytesIO(b"abc")):
+        with pytest.raises(TypeError, match="requests"):
+            client.videos.generate_many(wrong)  # type: ignore[arg-type]
+
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise LookupError("the generator's own")
+
+    with pytest.raises(LookupError, match="the generator's own"):
+        client.videos.generate_many(broken())
+    assert spans.all() == []
+
+
+def test_prompts_of_many_when_asked(client: Client) -> None:
+    spans = Spans()
+    JunFeiAIInstrumentor().instrument(tracer_provider=spans.provider, capture_content=True)
+    try:
+        assert len(list(client.videos.generate_many([PROMPT, {"prompt": PROMPT}]))) == 2
+    finally:
+        JunFeiAIInstrumentor().uninstrument()
+    for item in of(spans, "generate_many")[1]:
+        assert json.loads(attributes(item)["gen_ai.input.messages"])[0]["parts"] == [{"type": "text", "content": PROMPT}]
+
+
 def test_off_and_on_again(client: Client) -> None:
     instrumentor, create = JunFeiAIInstrumentor(), junfeiai.Videos.create
     assert instrumentor is JunFeiAIInstrumentor() and not instrumentor.is_instrumented_by_opentelemetry
@@ -306,10 +408,20 @@ def test_an_exporter_that_fails_hides_no_task(
 
         assert asyncio.run(create()) != task.id
         assert "a span could not be written" in caplog.text
+        ids = [task.id, task.id]
+        assert [outcome.task_id for outcome in client.videos.wait_all(ids)] == ids
+        assert [outcome.task_id for outcome in client.videos.as_completed(ids)] == ids
+        assert [outcome.error for outcome in client.videos.generate_many(["b", "c"])] == [None, None]
+
+        async def several() -> list[Any]:
+            some: list[Any] = [outcome.error for outcome in await async_client.videos.wait_all(ids)]
+            return some + [outcome.error async for outcome in async_client.videos.generate_many(["d"])]
+
+        assert asyncio.run(several()) == [None, None, None]
         # The call's own error stays the one that is raised.
         emulator.rule("drop_after_accept", op="create")
         with pytest.raises(junfeiai.CreateOutcomeUnknownError):
             client.videos.create("a", seconds=4)
     finally:
         instrumentor.uninstrument()
-    assert emulator.stats()["posts"] == 3
+    assert emulator.stats()["posts"] == 6

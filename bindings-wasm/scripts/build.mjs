@@ -101,6 +101,17 @@ function compile(name) {
   return { small: !hasTarget, compiled: join(target, TARGET, "wasm-release/junfeiai_wasm.wasm") };
 }
 
+/** What `junfeiai --version` says of the build. No date: the same source and compiler give the same bytes. The commit is known where
+ * the build is told it. */
+function facts() {
+  const hasTarget = output("rustup", ["target", "list", "--installed"]).split("\n").includes(TARGET);
+  const commit = process.env.JUNFEIAI_COMMIT ?? "";
+  return {
+    target: TARGET, compiler: output(hasTarget ? "rustc" : "/usr/bin/rustc", ["--version"]).trim() || "unknown",
+    ...(/^[0-9a-f]{7,64}$/i.test(commit) && { commit }),
+  };
+}
+
 function newest(paths) {
   return Math.max(...paths.flatMap((path) => (statSync(path).isDirectory()
     ? readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
@@ -294,7 +305,7 @@ async function bundle() {
     // The command, over the module for Node. What is seldom wanted is in chunks of its own.
     esbuild.build({
       ...ofNode, format: "esm", entryPoints: { cli: entry("cli") }, outdir: dist, splitting: true, chunkNames: "cli-[name]-[hash]", minifySyntax: true,
-      plugins: [names("./node.js", BUILDS.node)],
+      plugins: [names("./node.js", BUILDS.node)], define: { BUILD: JSON.stringify(facts()) },
     }),
     // For jest with jsdom and others that require what a page loads.
     esbuild.build({ ...esm, format: "cjs", entryPoints: [entry("inline")], outfile: join(dist, "browser.cjs"), plugins: [names("./browser.cjs")], define: { "import.meta.url": "undefined" } }),
@@ -371,7 +382,7 @@ function link() {
 /** All that the package is made of, as one hash. */
 function inputs() {
   const hash = createHash("sha256").update(JSON.stringify([
-    process.version, process.env.RUSTFLAGS ?? "", output("rustc", ["--version"]), output("/usr/bin/rustc", ["--version"]),
+    process.version, process.env.RUSTFLAGS ?? "", process.env.JUNFEIAI_COMMIT ?? "", output("rustc", ["--version"]), output("/usr/bin/rustc", ["--version"]),
   ]));
   const add = (path) => {
     if (!existsSync(path)) return;

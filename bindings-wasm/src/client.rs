@@ -55,12 +55,20 @@ impl RawClient {
     }
 
     /// Creates a task; the request's fields are those of [`VideoRequest`].
-    pub fn create(&self, request: JsValue, tracker: &RawTracker, signal: Option<AbortSignal>) -> Promise {
-        let request = match read(request) {
-            Ok(request) => request,
+    pub fn create(
+        &self,
+        request: JsValue,
+        tracker: &RawTracker,
+        options: JsValue,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        let videos = self.client.videos().tracked(&tracker.tracker);
+        let options = || convert::json(options, Phase::Create);
+        let judged = || Ok((read(request)?, videos.options_json(Phase::Create, options()?)?));
+        let (request, videos) = match judged() {
+            Ok(judged) => judged,
             Err(error) => return Promise::reject(&convert::error(&error)),
         };
-        let videos = self.client.videos().tracked(&tracker.tracker);
         promise_create(&tracker.tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
     }
 

@@ -269,6 +269,9 @@ fn head_of(request: &HttpRequest, proxy: Option<&Proxy>) -> String {
     for (name, value) in &request.headers {
         lines.extend([(*name).to_owned(), value.clone()]);
     }
+    for (name, value) in request.custom_headers.iter() {
+        lines.extend([name.to_owned(), value.to_owned()]);
+    }
     if let Some(key) = &request.key {
         lines.extend(["Authorization".to_owned(), key.authorization().to_string()]);
     }

@@ -56,9 +56,15 @@ impl RawTask {
     }
 
     /// Asks for the state anew.
-    pub fn refresh(&self, signal: Option<AbortSignal>) -> Promise {
+    pub fn refresh(&self, options: JsValue, signal: Option<AbortSignal>) -> Promise {
         let task = self.task.clone();
-        promise_for(Some(self.task.id()), signal, async move { task.refresh().await.map(RawTask::new) })
+        let options = convert::json(options, Phase::Query);
+        let videos = options.and_then(|options| task.client().videos().options_json(Phase::Query, options));
+        let videos = match videos {
+            Ok(videos) => videos,
+            Err(error) => return Promise::reject(&convert::error(&error.with_task(task.id()))),
+        };
+        promise_for(Some(self.task.id()), signal, async move { videos.refresh(&task).await.map(RawTask::new) })
     }
 
     /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.

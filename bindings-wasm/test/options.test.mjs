@@ -30,7 +30,7 @@ const OBJECTS = {
     code: "config", go: (options) => new Client({ apiKey: KEY, ...options }),
     names: ["apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs",
       "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "maxPollErrors", "requestRate",
-      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget", "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser"],
+      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget", "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser"],
   },
   "server handler": {
     code: "config", go: (options) => createProxyHandler({ apiKey: KEY, allow: () => true, ...options }),
@@ -48,12 +48,12 @@ const OBJECTS = {
   resolveUnknown: { names: ["signal"], go: (options) => client.videos.resolveUnknown("00", null, options) },
   resumePending: { names: ["signal"], go: (options) => first(client.videos.resumePending("/nowhere", options)) },
   estimate: { code: "invalid_request", names: ["signal"], go: (options) => client.videos.estimate("a ball", options) },
-  create: { names: ["signal", "stopSignal"], go: (options) => client.videos.create("a ball", options) },
+  create: { names: ["signal", "stopSignal", "timeoutMs"], go: (options) => client.videos.create("a ball", options) },
   generate: { names: ["signal", "stopSignal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (options) => client.videos.generate("a ball", options) },
   generateMany: { names: ["signal", "stopSignal", "concurrency"], go: (options) => first(client.videos.generateMany(["a ball"], options)) },
   asCompleted: { names: ["signal"], go: (options) => first(client.videos.asCompleted(["task_1"], options)) },
-  get: { names: ["signal"], go: (options) => client.videos.get("task_1", options) },
-  refresh: { names: ["signal"], go: (options) => task.refresh(options) },
+  get: { names: ["signal", "timeoutMs"], go: (options) => client.videos.get("task_1", options) },
+  refresh: { names: ["signal", "timeoutMs"], go: (options) => task.refresh(options) },
   wait: { names: ["signal", "timeoutMs", "pollIntervalMs", "onProgress"], go: (options) => task.wait(options) },
   watch: { names: ["signal", "timeoutMs", "pollIntervalMs"], go: (options) => first(task.watch(options)) },
   waitState: { names: ["timeoutMs", "pollIntervalMs"], go: (options) => task.waitState(options) },
@@ -148,6 +148,15 @@ const VALUES = [
   ["client", { fetch: 5 }, "fetch", "fetch must be a function"],
   ["client", { maxAttempts: 0 }, "maxAttempts", "maxAttempts must be at least 1"],
   ["client", { maxAttempts: "2" }, "maxAttempts", "maxAttempts must be a whole number"],
+  ["client", { headers: 5 }, "headers", "headers must be an object"],
+  ["client", { headers: [["X-A", "b"]] }, "headers", "headers must be an object"],
+  ["client", { headers: { "X-A": 5 } }, "headers", "headers must be an object of strings"],
+  ["client", { headers: { authorization: "x" } }, "headers", "the header authorization cannot be set, this library sends its own: use the option apiKey"],
+  ["client", { headers: new Headers({ Range: "bytes=0-1" }) }, "headers", "the header range cannot be set"],
+  ["client", { headers: { "X-A": "a\r\nX-B: c" } }, "headers", "the value of the header X-A holds a line break"],
+  ["client", { headers: { "X-A": "b", "x-a": "c" } }, "headers", "is given twice"],
+  ["client", { userAgent: "" }, "userAgent", "userAgent is a name such as"],
+  ["client", { userAgent: 5 }, "userAgent", "userAgent must be a string"],
   ["client", { language: "\n" }, "language", "language is an Accept-Language value"],
   ...["timeoutMs", "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs"].map((name) => ["client", { [name]: 0 }, name, `${name} must be more than zero`]),
   ...["timeoutMs", "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs"].flatMap((name) =>
@@ -155,6 +164,12 @@ const VALUES = [
   ...["generate", "wait", "watch", "waitState"].flatMap((object) => [
     ...["timeoutMs", "pollIntervalMs"].map((name) => [object, { [name]: -1 }, name, `${name} must be a number of milliseconds`]),
     [object, { pollIntervalMs: 0 }, "pollIntervalMs", "pollIntervalMs must be more than zero"],
+  ]),
+  ...["client", "generate", "wait", "watch", "waitState"].flatMap((object) => [86_400_001, Infinity].map((value) =>
+    [object, { pollIntervalMs: value }, "pollIntervalMs", "pollIntervalMs must be at most 24 hours"])),
+  ...["create", "get", "refresh"].flatMap((object) => [
+    [object, { timeoutMs: -1 }, "timeoutMs", "timeoutMs must be a number of milliseconds"],
+    [object, { timeoutMs: 0 }, "timeoutMs", "timeoutMs must be more than zero"],
   ]),
   ...["generate", "wait", "bytes", "save"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
   ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "check", "models", "balance", "advance"]

@@ -8,7 +8,7 @@ import { journalCalls, type Estimate, type KeyRecord, type Pending, type Reconci
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
-import { Task, waitOptions, type WaitOptions } from "./task.js";
+import { Task, requestOptions, waitOptions, type RequestOptions, type WaitOptions } from "./task.js";
 import { Video } from "./video.js";
 
 export interface CallOptions {
@@ -158,21 +158,21 @@ export class Videos {
 
   /**
    * Creates a task. **This costs money**: the request is checked first and sent at most once, unless it provably was not
-   * accepted. When no response arrives or the call is aborted, the error has `maybeExecuted`.
+   * accepted. After `timeoutMs` (default: the client's `createTimeoutMs`) the task may still be created and charged. When no response arrives or the call is aborted, the error has `maybeExecuted`.
    */
-  async create(request: VideoRequest | string, options: CreateOptions = {}): Promise<Task> {
+  async create(request: VideoRequest | string, options: CreateOptions & RequestOptions = {}): Promise<Task> {
     const handle = this.#handle;
     await handle.ready();
-    const { signal, stopSignal } = take(options, ["signal", "stopSignal"], "create");
+    const { signal, stopSignal, timeoutMs } = take(options, ["signal", "stopSignal", "timeoutMs"], "create");
     const shaped = await shapeRequest(request, encode);
     return paid(stopSignal, (tracker, about) => guarded(signal, undefined, about, async (inner) => {
-      const raw = await run(() => handle.raw().create(shaped, tracker, inner) as Promise<RawTask>, inner, about);
+      const raw = await run(() => handle.raw().create(shaped, tracker, requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, about);
       return new Task(handle, "", raw);
     }));
   }
 
   /** Asks for a task's state. */
-  get(id: string, options: CallOptions = {}): Promise<Task> {
+  get(id: string, options: RequestOptions = {}): Promise<Task> {
     return Promise.resolve().then(() => this.task(id).refresh(options));
   }
 

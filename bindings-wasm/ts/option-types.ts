@@ -32,7 +32,7 @@ export interface ClientOptions {
   /** Maximum time without data during a download. In milliseconds. Default: 30 000. Zero is refused. */
   idleTimeoutMs?: number | undefined;
   /** Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
-   * except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5. */
+   * except for localhost, at most 24 hours. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5. */
   pollIntervalMs?: number | undefined;
   /** Timeout of one wait for a task; `Infinity` for no limit. In milliseconds. Default: 1 800 000. */
   waitTimeoutMs?: number | undefined;
@@ -61,6 +61,12 @@ export interface ClientOptions {
   budget?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
+  /** Further headers of every request, by name, for a gateway of yours for example. They are sent only to hosts that may
+   * receive the key, and their values are never shown. A page cannot set those that the browser sets itself. Default: none. */
+  headers?: Readonly<Record<string, string>> | Headers | undefined;
+  /** Your program's name, such as `my-app/1.2`, added to the `User-Agent`. In a page the browser sends its own. Default:
+   * none. */
+  userAgent?: string | undefined;
   /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
    * several machines a store of yours. See "Journal". In Node, Bun and Deno. Default: none. */
   journal?: string | URL | JournalStore | undefined;
@@ -80,7 +86,7 @@ export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
   "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget",
-  "language", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
+  "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */
@@ -122,7 +128,8 @@ export interface WaitOptions {
   /** Timeout of the wait; `Infinity` for no limit. In milliseconds. Default: the client's. */
   timeoutMs?: number | undefined;
   /** Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
-   * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5. */
+   * except for localhost, at most 24 hours. In milliseconds. Default: the client's. Zero is refused. Source: service
+   * document §5. */
   pollIntervalMs?: number | undefined;
   /** Stops waiting; the task keeps running and stays charged. Default: none. */
   signal?: AbortSignal | null | undefined;

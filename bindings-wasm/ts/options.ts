@@ -29,6 +29,10 @@ export function seconds(value: number | null | undefined): number | undefined {
   return value === undefined || value === null ? undefined : Math.min(value / 1000, Number.MAX_VALUE);
 }
 
+/** Headers as a plain object. */
+const pairs = (value: unknown): unknown =>
+  (typeof Headers !== "undefined" && value instanceof Headers ? Object.fromEntries([...value]) : value);
+
 /** Whatever holds several values, as an array. */
 const listed = (value: unknown): unknown =>
   (typeof value === "object" && value !== null && Symbol.iterator in value ? [...value as Iterable<unknown>] : value);
@@ -47,7 +51,7 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
-    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : listed(value);
+    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : listed(value);
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
   return { options: defined(shaped), fetch: given.fetch };

@@ -18,6 +18,17 @@ export interface Warning {
   message: string;
 }
 
+/** Options of a single request. */
+export interface RequestOptions {
+  /** Timeout of this request, in milliseconds, in place of the client's: `createTimeoutMs` of a create request, `timeoutMs` of a query. Default: the client's. */
+  timeoutMs?: number | undefined;
+  /** Ends the call. Default: none. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** Options of a request as the core reads them. @internal */
+export const requestOptions = (timeoutMs: number | undefined): unknown => defined({ timeout: seconds(timeoutMs) });
+
 /** Options of a wait as the core reads them. @internal */
 export const waitOptions = ({ timeoutMs, pollIntervalMs }: WaitOptions): unknown =>
   defined({ timeout: seconds(timeoutMs), poll_interval: seconds(pollIntervalMs) });
@@ -82,11 +93,11 @@ export class Task {
   }
 
   /** Asks for the state anew. */
-  async refresh(options: { signal?: AbortSignal | null | undefined } = {}): Promise<Task> {
+  async refresh(options: RequestOptions = {}): Promise<Task> {
     await this.#handle.ready();
-    const { signal } = take(options, ["signal"], "query");
+    const { signal, timeoutMs } = take(options, ["signal", "timeoutMs"], "query");
     const raw = await guarded(signal, undefined, this.#about, (inner) =>
-      run(() => this.#part.get().refresh(inner) as Promise<RawTask>, inner, this.#about));
+      run(() => this.#part.get().refresh(requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, this.#about));
     return new Task(this.#handle, this.id, raw);
   }
 

@@ -17,7 +17,7 @@ use clock::Clock;
 use futures_util::StreamExt as _;
 use junfeiai::WaitPolicy;
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer as _, Transport, TransportError};
 use junfeiai::{
     CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,
 };
@@ -118,6 +118,34 @@ fn poll_all(creates: &mut BTreeMap<usize, Create>) -> Vec<(usize, Result<Task>)>
 
 fn kinds(ended: &[(usize, Result<Task>)]) -> Vec<(ErrorKind, bool)> {
     ended.iter().map(|(_, result)| result.as_ref().unwrap_err()).map(|e| (e.kind(), e.maybe_executed())).collect()
+}
+
+/// Of a create and of a query: in place of the client's timeout, and with its meaning.
+#[test]
+fn a_call_has_a_timeout_of_its_own() {
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
+    let client = client(&server, &time);
+    let within = |limit| client.videos().timeout(limit);
+    let refused = [
+        time.run(within(Duration::ZERO).create("a red ball")).unwrap().unwrap_err(),
+        time.run(within(Duration::ZERO).generate("a red ball").into_future()).unwrap().unwrap_err(),
+        time.run(within(Duration::ZERO).get("task_1")).unwrap().unwrap_err(),
+    ];
+    for error in &refused {
+        assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::InvalidRequest, Some("timeout")));
+    }
+    assert_eq!(refused.map(|error| error.task_id().map(str::to_owned)), [None, None, Some("task_1".to_owned())]);
+    assert_eq!(server.posts(), 0);
+    for limit in [Duration::from_secs(2), Duration::from_secs(600)] {
+        let begun = time.now();
+        let error = time.run(within(limit).create("a red ball")).unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::CreateOutcomeUnknown, true));
+        assert_eq!(time.now().since(begun), limit);
+    }
+    assert_eq!(server.posts(), 2);
+    server.answers(ApiResponse::Task);
+    let task = time.run(within(Duration::from_secs(2)).create("a red ball")).unwrap().unwrap();
+    assert_eq!(time.run(within(Duration::from_secs(2)).get(task.id())).unwrap().unwrap().id(), task.id());
 }
 
 #[test]

@@ -66,6 +66,45 @@ async fn a_redirect_to_another_port_loses_the_key() {
     assert!(!seen.is_empty() && seen.iter().all(|key| *key == KeySeen::None), "{seen:?}");
 }
 
+/// What each host saw of the caller's own header, the query's, the create's and the file's requests.
+fn seen_by(emulator: &Emulator, host: HostName) -> Vec<Option<String>> {
+    let requests = emulator.requests().into_iter().filter(|request| request.host == host);
+    requests.map(|request| request.headers.get("x-tenant").cloned()).collect()
+}
+
+#[tokio::test]
+async fn headers_reach_every_call_and_no_other_host() {
+    let fault = json!({ "kind": "redirect", "status": 302, "location": "{second}/v1/videos/{id}/content" });
+    let emulator =
+        emulator(&json!({ "rules": [{ "match": { "op": "content", "host": "first" }, "times": 1, "fault": fault }] }));
+    let client = builder(&emulator)
+        .header("X-Tenant", "first")
+        .header("x-tenant", " blue ")
+        .user_agent("my-app/1.2 (test)")
+        .build()
+        .unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    let bytes = task.wait().await.unwrap().bytes().await.unwrap();
+    assert_eq!(bytes, emulator.video_bytes(task.id()).unwrap());
+    client.models().await.unwrap();
+    let (first, second) = (seen_by(&emulator, HostName::First), seen_by(&emulator, HostName::Second));
+    assert!(first.len() >= 4 && first.iter().all(|value| value.as_deref() == Some("blue")), "{first:?}");
+    assert!(!second.is_empty() && second.iter().all(Option::is_none), "{second:?}");
+    let named = format!("junfeiai/{} (rust) my-app/1.2 (test)", junfeiai::VERSION);
+    assert!(emulator.requests().iter().all(|request| request.headers["user-agent"] == named));
+}
+
+#[tokio::test]
+async fn a_listed_host_gets_the_headers() {
+    let emulator = emulator(&json!({ "task": { "result_url": "second_host" } }));
+    let second = emulator.second_origin().unwrap();
+    let client = builder(&emulator).trust_host(second.trim_start_matches("http://")).header("X-Tenant", "blue");
+    let client = client.build().unwrap();
+    let task = client.videos().create("a red ball").await.unwrap();
+    task.wait().await.unwrap().bytes().await.unwrap();
+    assert_eq!(seen_by(&emulator, HostName::Second), [Some("blue".to_owned())]);
+}
+
 #[tokio::test]
 async fn a_query_is_not_redirected_to_an_unlisted_host() {
     let fault = json!({ "kind": "redirect", "status": 307, "location": "{second}/v1/video/generations/{id}" });

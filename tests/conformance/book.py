@@ -22,7 +22,7 @@ STEPS: dict[str, dict[str, bool]] = {
     "models": {}, "balance": {}, "estimate": {"request": True}, "key": {"key": True}, "pending": {}, "forget": {"id": False}, "reconcile": {"account_token": False, "account_user": False}, "resolve_unknown": {"id": False},
     "resume_pending": {"folder": True},
 }
-SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages",
+SAW = {"posts", "tasks", "paid", "polls", "gap_s", "content", "ranges", "content_paths", "others", "bodies", "languages", "own_headers", "own_names",
        "read_headers", "second", "key_at_second", "without_key", "most_content_at_once"}
 # Faults that end a connection: what they look like over TLS is another thing than over TCP.
 ENDINGS = {"cut_body", "stall_body", "wrong_length", "until_close", "drop_before_accept", "drop_after_accept", "reset_after_accept",

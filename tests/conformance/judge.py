@@ -53,7 +53,7 @@ def saw_differences(expected: dict[str, Any], saw: dict[str, Any]) -> list[str]:
         got = saw[name]
         if name == "gap_s":
             good = got is not None and got >= value
-        elif name in ("bodies", "ranges", "content_paths", "others", "languages", "read_headers", "never_sent"):
+        elif name in ("bodies", "ranges", "content_paths", "others", "languages", "own_headers", "own_names", "read_headers", "never_sent"):
             good = value == got
         elif isinstance(value, list):
             good = value[0] <= got <= value[1]

@@ -38,7 +38,7 @@ TASK_TIMES = ("created_at", "started_at", "finished_at")
 SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts", "sha256")
 # Errors call an option what the caller wrote: in JavaScript in camelCase, times in milliseconds.
 _JS_OPTIONS: Names = {
-    "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "timeoutMs": "timeout",
+    "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "userAgent": "user_agent", "timeoutMs": "timeout",
     "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
     "taskId": "task_id", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",

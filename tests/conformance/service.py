@@ -97,6 +97,10 @@ def summary_of(saw: dict[str, Any], time_scale: float) -> dict[str, Any]:
         "others": [entry["path"] for entry in by_kind["other"]],
         "bodies": [entry["body_json"] for entry in by_kind["create"]],
         "languages": languages,
+        "own_headers": {host: sorted({entry["headers"].get("x-test-tenant") for entry in saw["log"] if entry["host"] == host}, key=str)
+                        for host in ("first", "second")},
+        "own_names": sorted({agent.split(") ", 1)[1] for entry in saw["log"]
+                             if (agent := entry["headers"].get("user-agent", "")).startswith("junfeiai/") and ") " in agent}),
         "second": len([entry for entry in saw["log"] if entry["host"] == "second"]),
         "key_at_second": any(entry["key"] != "none" for entry in saw["log"] if entry["host"] == "second"),
         "without_key": len([entry for entry in saw["log"] if entry["host"] == "first" and entry["key"] == "none"]),

@@ -5,7 +5,7 @@ import re
 from truths import between, source
 
 # Variants of a verb that takes their options itself in the other languages, and what only the bindings call.
-EVERYWHERE = {"check_with", "generate_many_with", "reconcile_with", "video_of", "tracked", "pending_task"}
+EVERYWHERE = {"check_with", "generate_many_with", "reconcile_with", "video_of", "tracked", "pending_task", "timeout", "refresh"}
 TYPESCRIPT_VERBS = EVERYWHERE | {"wait_all"}
 C_VERBS = {"balance": "get_balance", "estimate": "get_estimate", "spending": "get_spending", "task": "task_by_id", "video": "video_by_id", "pending": "list_pending", "key": "find_key", "as_completed": "wait_all"}
 

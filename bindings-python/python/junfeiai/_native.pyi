@@ -16,6 +16,7 @@ _Status: TypeAlias = Literal["queued", "in_progress", "succeeded", "failed", "un
 __version__: Final[str]
 ERROR_KINDS: Final[list[tuple[str, int, str]]]
 DEFAULT_MODEL: Final[str]
+BUILD: Final[dict[str, str]]
 
 def _shutdown() -> None: ...
 def _stop_create_requests() -> None: ...
@@ -25,6 +26,7 @@ def _panic(videos: Videos | AsyncVideos) -> Any: ...
 __all__ = [
     "__version__",
     "ERROR_KINDS",
+    "BUILD",
     "DEFAULT_MODEL",
     "_shutdown",
     "_stop_create_requests",
@@ -589,7 +591,7 @@ class Client:
     >>> summary.width, summary.height
     (1280, 720)
     """
-    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, budget: float | None = None, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, budget: float | None = None, language: str | None = None, headers: Mapping[str, str] | None = None, user_agent: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> Client: ...
     @property
     def videos(self) -> Videos:
         """The calls about videos."""
@@ -626,7 +628,7 @@ class Videos:
     >>> client.videos.get(task.id).id == task.id
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Task:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None) -> Task:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
@@ -634,7 +636,8 @@ class Videos:
         opened with mode ``"rb"``.
         ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
         key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
-        errors), ``"default"`` or ``"off"``.
+        errors), ``"default"`` or ``"off"``. ``timeout``: of this create request, in seconds, in place of the client's
+        ``create_timeout``; after it the task may still be created and charged.
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
@@ -651,8 +654,8 @@ class Videos:
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
         """
-    def get(self, task_id: str) -> Task:
-        """Queries a task."""
+    def get(self, task_id: str, *, timeout: float | None = None) -> Task:
+        """Queries a task. ``timeout``: of this query, in seconds, in place of the client's ``timeout``."""
     def task(self, task_id: str) -> Task:
         """A task by its id, without a request: to wait for it in a later process, for example."""
     def advance(self, state: dict[str, Any]) -> Advanced:
@@ -793,8 +796,10 @@ class Task:
     @property
     def raw(self) -> str:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
-    def refresh(self) -> Task:
-        """Queries the task and returns a new object; this one does not change."""
+    def refresh(self, *, timeout: float | None = None) -> Task:
+        """Queries the task and returns a new object; this one does not change. ``timeout``: of this query, in seconds,
+        in place of the client's ``timeout``.
+        """
     def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Task], object] | None = None) -> Video:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit. ``poll_interval`` is the delay in seconds
@@ -952,7 +957,7 @@ class AsyncClient:
     >>> asyncio.run(main()).width
     1280
     """
-    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, budget: float | None = None, language: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
+    def __new__(cls, *, api_key: str | None = None, endpoint: str | None = None, base_url: str | None = None, endpoints: Iterable[str] | None = None, video_base_url: str | None = None, trusted_hosts: Iterable[str] | None = None, timeout: float | None = None, create_timeout: float | None = None, connect_timeout: float | None = None, idle_timeout: float | None = None, poll_interval: float | None = None, wait_timeout: float | None = None, max_attempts: int | None = 4, max_poll_errors: int | None = 20, request_rate: float | None = None, request_burst: int | None = None, max_in_flight_creates: int | None = 4, max_cost: float | None = None, max_cost_strict: bool | None = False, budget: float | None = None, language: str | None = None, headers: Mapping[str, str] | None = None, user_agent: str | None = None, journal: str | os.PathLike[str] | None = None, journal_prompts: bool | None = False, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None) -> AsyncClient: ...
     @property
     def videos(self) -> AsyncVideos:
         """The calls about videos."""
@@ -994,7 +999,7 @@ class AsyncVideos:
     >>> asyncio.run(main())
     True
     """
-    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> Coroutine[Any, Any, AsyncTask]:
+    def create(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False, timeout: float | None = None) -> Coroutine[Any, Any, AsyncTask]:
         """Creates a task. **This costs money**, so the request is checked first and sent at most once, unless it
         provably was not accepted.
 
@@ -1002,7 +1007,8 @@ class AsyncVideos:
         opened with mode ``"rb"``.
         ``extra`` holds further JSON fields for the model. ``key`` is your own name for the job: one task is created per
         key, whoever asks, however often; a later call returns the same task. ``validate`` is ``"strict"`` (treat warnings as
-        errors), ``"default"`` or ``"off"``.
+        errors), ``"default"`` or ``"off"``. ``timeout``: of this create request, in seconds, in place of the client's
+        ``create_timeout``; after it the task may still be created and charged.
 
         Raises ``InvalidRequestError`` before anything is sent, ``CreateOutcomeUnknownError`` when no response
         was received, and an ``APIStatusError`` when the server refuses the request.
@@ -1019,8 +1025,8 @@ class AsyncVideos:
 
         ``on_progress`` is called with the new task first, and then with the result of every poll.
         """
-    def get(self, task_id: str) -> Coroutine[Any, Any, AsyncTask]:
-        """Queries a task."""
+    def get(self, task_id: str, *, timeout: float | None = None) -> Coroutine[Any, Any, AsyncTask]:
+        """Queries a task. ``timeout``: of this query, in seconds, in place of the client's ``timeout``."""
     def task(self, task_id: str) -> AsyncTask:
         """A task by its id, without a request: to wait for it in a later process, for example."""
     def advance(self, state: dict[str, Any]) -> Coroutine[Any, Any, AsyncAdvanced]:
@@ -1164,8 +1170,10 @@ class AsyncTask:
     @property
     def raw(self) -> str:
         """The server's last response as JSON text; empty for a task that was not queried yet."""
-    def refresh(self) -> Coroutine[Any, Any, AsyncTask]:
-        """Queries the task and returns a new object; this one does not change."""
+    def refresh(self, *, timeout: float | None = None) -> Coroutine[Any, Any, AsyncTask]:
+        """Queries the task and returns a new object; this one does not change. ``timeout``: of this query, in seconds,
+        in place of the client's ``timeout``.
+        """
     def wait(self, *, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[AsyncTask], object] | None = None) -> Coroutine[Any, Any, AsyncVideo]:
         """Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
         ``wait_timeout`` (30 minutes), and ``math.inf`` waits without a limit. ``poll_interval`` is the delay in seconds

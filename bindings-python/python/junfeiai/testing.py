@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from ._aio import DONE, Opening
-from ._errors import KINDS, JunFeiAIError
+from ._errors import KINDS, InvalidRequestError, JunFeiAIError
 from ._native import (
     ERROR_KINDS,
     Advanced,
@@ -266,6 +266,15 @@ class _Script:
         """Refuses a request as ``create`` does."""
         self.real.videos.fingerprint(**{name: value for name, value in request.items() if name not in ("key", "retry_failed")})
 
+    def check_timeout(self, timeout: float | None, phase: str, task_id: str | None = None) -> None:
+        """Refuses a timeout of one request as the real calls do."""
+        try:
+            state = self.real.videos.task("task_1").wait_state(timeout=timeout)
+        except InvalidRequestError as refused:
+            raise error("invalid_request", refused.message, field="timeout", phase=phase, task_id=task_id) from None
+        if timeout is not None and state["policy"]["timeout"] == 0:
+            raise error("invalid_request", "timeout must be more than zero", field="timeout", phase=phase, task_id=task_id)
+
 
 def _check_names(results: Mapping[str, object]) -> None:
     known = {name for cls in (_FakeClient, _FakeVideos, _FakeTask, _FakeVideo) for name in cls._calls()} - {"close"}
@@ -470,7 +479,7 @@ class _FakeTask(_FakeRecord):
             raise error("not_ready", task_id=self.id, last_status=self.status, transient=False)
         return self._make(_FakeVideo, _video_values(self.id, self.video_url, self.saved_path, self._script))
 
-    def _refresh(self) -> _FakeTask:
+    def _refresh(self, timeout: float | None = None) -> _FakeTask:
         return self._polled()
 
     def _wait(self, timeout: float | None = None, on_progress: Callable[[Any], object] | None = None) -> _FakeVideo:
@@ -621,9 +630,10 @@ class _FakeVideos(_Fake):
     _now = frozenset({"check_save", "fingerprint", "task", "video", "video_at"})
     _each = frozenset({"as_completed", "generate_many", "iter_bytes", "resume_pending"})
 
-    def _create(self, **request: Any) -> _FakeTask:
+    def _create(self, timeout: float | None = None, **request: Any) -> _FakeTask:
         script, key = self._script, request.get("key")
         script.check(request)
+        script.check_timeout(timeout, "create")
         if key in script.by_key:
             return script.by_key[key]._with(reused=True)
         script.created += 1
@@ -643,8 +653,10 @@ class _FakeVideos(_Fake):
         waiting = {"timeout": timeout, "on_progress": on_progress}
         return made._do("wait", **{name: value for name, value in waiting.items() if value is not None})
 
-    def _get(self, task_id: str) -> _FakeTask:
-        return self._task(task_id)._polled()
+    def _get(self, task_id: str, timeout: float | None = None) -> _FakeTask:
+        task = self._task(task_id)
+        self._script.check_timeout(timeout, "query", task.id)
+        return task._polled()
 
     def _task(self, task_id: str) -> _FakeTask:
         # The real one refuses what cannot be an id.

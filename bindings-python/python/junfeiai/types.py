@@ -6,7 +6,7 @@ Written by stubs.py; do not edit.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, Literal, SupportsIndex, TypeAlias, TypedDict
 
 Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -42,7 +42,7 @@ class ClientOptions(TypedDict, total=False):
     """Maximum time without data during a download."""
     poll_interval: float | None
     """Delay between polls: starts at this value, backs off to 10 or twice the value, whichever is less; at least 5 except
-    for localhost.
+    for localhost, at most 24 hours.
     """
     wait_timeout: float | None
     """Timeout of one wait for a task; ``math.inf`` for no limit."""
@@ -71,6 +71,12 @@ class ClientOptions(TypedDict, total=False):
     """
     language: str | None
     """``Accept-Language``, which decides the language of the server's messages, such as ``en`` or ``zh-CN``."""
+    headers: Mapping[str, str] | None
+    """Further headers of every request, by name, for a gateway of yours for example. They are sent only to hosts that may
+    receive the key, and their values are never shown.
+    """
+    user_agent: str | None
+    """Your program's name, such as ``my-app/1.2``, added to the ``User-Agent``."""
     journal: str | os.PathLike[str] | None
     """A file that records paid tasks, so that a later process can resume them; several processes of a machine may share
     it. For several machines the address of a database: ``"postgresql://…"``, ``"redis://…"``, ``"valkey://…"``.
@@ -121,7 +127,7 @@ class WaitOptions(TypedDict, total=False):
     """Timeout of the wait; ``math.inf`` for no limit."""
     poll_interval: float | None
     """Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5
-    except for localhost.
+    except for localhost, at most 24 hours.
     """
 
 

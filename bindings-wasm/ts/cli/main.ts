@@ -12,6 +12,9 @@ import { startLog } from "./log.js";
 import { Output, write } from "./output.js";
 import { Interruption } from "./signals.js";
 
+/** From the build: `scripts/build.mjs`. */
+declare const BUILD: { target: string; compiler: string; commit?: string };
+
 /** Everything that a report of a defect needs, and nothing about the user. */
 function buildFacts(folder: URL): string {
   const read = (name: string): Buffer => readFileSync(new URL(name, folder));
@@ -19,6 +22,7 @@ function buildFacts(folder: URL): string {
   return [
     `junfeiai ${version}`,
     "package   npm",
+    ...Object.entries(BUILD).map(([name, fact]) => `${name.padEnd(9)} ${fact}`),
     `module    junfeiai-node.wasm, ${read("junfeiai-node.wasm").length} bytes`,
     `node      ${process.versions.node}, V8 ${process.versions.v8}, ${process.platform}-${process.arch}`,
     `system    ${type()} ${release()}`,

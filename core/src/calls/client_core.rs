@@ -26,7 +26,7 @@ use crate::net::endpoint::{Endpoint, path_segment};
 use crate::net::secret::AccountAccess;
 use crate::net::secret::ApiKey;
 use crate::net::transport::{
-    Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
+    CustomHeaders, Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
 };
 use crate::net::url::Url;
 #[cfg(feature = "prices")]
@@ -450,7 +450,7 @@ impl ClientCore {
         })
     }
 
-    /// Sends one request and follows redirects. The key goes along only where the list allows it, judged on every hop; the secret,
+    /// Sends one request and follows redirects. The key and the caller's headers go along only where the list allows it, judged on every hop; the secret,
     /// which goes in the key's place, only to the host that was asked.
     pub(crate) async fn send(
         &self,
@@ -478,12 +478,14 @@ impl ClientCore {
                 method,
                 url: url.clone(),
                 headers: self.headers(body.is_some(), &extra_headers),
+                custom_headers: if trusted { self.config.headers.clone() } else { CustomHeaders::default() },
                 key: secret.cloned().or_else(|| self.config.key.clone()).filter(|_| trusted),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
                 connect_timeout: self.config.connect_timeout,
             };
-            let mut response = self.transport.send_outside(request).await.map_err(NoResponse::Failed)?;
+            let sent = self.transport.send_outside(request).await;
+            let mut response = sent.map_err(|error| NoResponse::Failed(self.hidden(error)))?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
             if let Some(key) = &self.config.key {
                 response.headers = response.headers.redacted(key);
@@ -494,10 +496,21 @@ impl ClientCore {
             match next_hop(method, &url, response.status, response.headers.get("location"), hops) {
                 Ok(None) => return Ok((response, url)),
                 Ok(Some(next)) => url = next,
-                Err(error) => return Err(NoResponse::Refused(error.with(|record| record.phase = phase))),
+                Err(error) => {
+                    return Err(NoResponse::Refused(error.with(|record| {
+                        record.phase = phase;
+                        record.message = self.config.headers.redact(&record.message).into_owned();
+                    })));
+                }
             }
             hops += 1;
         }
+    }
+
+    /// An error of the transport without the values of the caller's headers.
+    fn hidden(&self, error: TransportError) -> TransportError {
+        let message = self.config.headers.redact(&error.message).into_owned();
+        TransportError { message, ..error }
     }
 
     fn headers(&self, has_body: bool, extra: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
@@ -516,7 +529,7 @@ impl ClientCore {
     pub(crate) fn answer(&self, status: u16, headers: Headers, body: &Bytes) -> ApiResponse {
         let unix_now = self.timer.unix_now();
         let body = self.config.key.as_ref().map_or_else(|| body.clone(), |key| key.redact_body(body));
-        ApiResponse::received(status, headers, body, unix_now)
+        ApiResponse::received(status, headers, body, unix_now).hiding(&self.config.headers)
     }
 
     /// Asks for a task's state, with as many attempts as `retry` allows.

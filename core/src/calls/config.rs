@@ -5,6 +5,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::net::custom_headers::CustomHeaders;
 use crate::net::endpoint::{Endpoint, Trust, parse_video_base};
 use crate::net::secret::ApiKey;
 use crate::net::url::Origin;
@@ -12,7 +13,7 @@ use crate::net::url::Origin;
 use crate::protocol::CostLimit;
 #[cfg(feature = "journal")]
 use crate::protocol::day_budget::DayBudget;
-use crate::protocol::{CONNECT_CAP, RetryPolicy, SchedulePolicy, WaitPolicy};
+use crate::protocol::{CONNECT_CAP, MAX_INTERVAL, RetryPolicy, SchedulePolicy, WaitPolicy};
 use crate::text::decimal::Decimal;
 
 /// This library's version.
@@ -59,6 +60,10 @@ pub(crate) struct Options {
     pub(crate) budget: Option<f64>,
     /// `Accept-Language`, which decides the language of server messages.
     pub(crate) language: Option<String>,
+    /// Further headers of every request, as the caller gave them.
+    pub(crate) headers: Vec<(String, Zeroizing<String>)>,
+    /// What the caller adds to the `User-Agent`.
+    pub(crate) user_agent: Option<String>,
     /// What calls the library, for the `User-Agent`: `rust`, `python`, …
     pub(crate) sdk_name: String,
     pub(crate) names: OptionNames,
@@ -112,6 +117,8 @@ impl Default for Options {
             #[cfg(feature = "journal")]
             budget: None,
             language: None,
+            headers: Vec::new(),
+            user_agent: None,
             sdk_name: "rust".to_owned(),
             names: OptionNames::default(),
         }
@@ -154,20 +161,21 @@ impl WaitPolicy {
     /// # Errors
     /// `invalid_request`, naming the option that cannot be used.
     pub fn check(&self) -> Result<()> {
-        match self.without_time() {
+        match self.wrong() {
             None => Ok(()),
-            Some(name) => {
-                let text = format!("{name} must be more than zero");
-                Err(Error::field(ErrorKind::InvalidRequest, Phase::Wait, name, text))
-            }
+            Some((name, text)) => Err(Error::field(ErrorKind::InvalidRequest, Phase::Wait, name, text)),
         }
     }
 
-    /// The option that is zero and must not be.
-    fn without_time(&self) -> Option<&'static str> {
-        [("poll_interval", self.interval), ("poll_timeout", self.call_timeout)]
-            .into_iter()
-            .find_map(|(name, time)| time.is_zero().then_some(name))
+    /// The option that cannot be used, and why.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        let zero = [("poll_interval", self.interval), ("poll_timeout", self.call_timeout)];
+        let zero = zero.into_iter().find(|(_, time)| time.is_zero());
+        // A wait that hardly ever polls would not see the end of its task.
+        let long = [("poll_interval", self.interval), ("max_poll_interval", self.max_interval)];
+        let long = long.into_iter().find(|(_, time)| *time > MAX_INTERVAL);
+        zero.map(|(name, _)| (name, format!("{name} must be more than zero")))
+            .or_else(|| long.map(|(name, _)| (name, format!("{name} must be at most 24 hours"))))
     }
 }
 
@@ -196,6 +204,7 @@ pub(crate) struct Config {
     #[cfg(feature = "journal")]
     pub(crate) budget: Option<DayBudget>,
     pub(crate) language: Option<String>,
+    pub(crate) headers: CustomHeaders,
     pub(crate) user_agent: String,
 }
 
@@ -242,8 +251,8 @@ impl Config {
                 return Err(Error::config(name, format!("{name} must be more than zero")));
             }
         }
-        if let Some(name) = options.wait.without_time() {
-            return Err(Error::config(name, format!("{name} must be more than zero")));
+        if let Some((name, text)) = options.wait.wrong() {
+            return Err(Error::config(name, text));
         }
         for (name, count) in options.counts_above_zero() {
             if count == 0 {
@@ -257,6 +266,24 @@ impl Config {
         }
         let sdk_name: String =
             options.sdk_name.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
+        let mut user_agent = format!("junfeiai/{VERSION} ({sdk_name})");
+        if let Some(own) = &options.user_agent {
+            if own.trim().is_empty()
+                || own.len() > LONGEST_NAME
+                || !own.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+            {
+                let text = format!(
+                    "user_agent is a name such as \"my-app/1.2\": 1 to {LONGEST_NAME} printable ASCII characters"
+                );
+                return Err(Error::config("user_agent", text));
+            }
+            user_agent = format!("{user_agent} {}", own.trim());
+        }
+        let headers = CustomHeaders::new(options.headers.clone()).map_err(|error| match &key {
+            // Whoever takes the value for the name must not see the key in an error.
+            Some(key) => error.with(|record| record.message = key.redact(&record.message).into_owned()),
+            None => error,
+        })?;
         let connect_timeout = options.connect_limit();
         let loopback = endpoints.iter().all(|endpoint| endpoint.base().is_loopback());
         let schedule = schedule(&options, loopback)?;
@@ -296,10 +323,14 @@ impl Config {
             #[cfg(feature = "journal")]
             budget,
             language: options.language,
-            user_agent: format!("junfeiai/{VERSION} ({sdk_name})"),
+            headers,
+            user_agent,
         })
     }
 }
+
+/// Longest text that the caller adds to the `User-Agent`, in bytes.
+const LONGEST_NAME: usize = 200;
 
 /// A test, or a proxy of the user's on this machine, needs no restraint; whoever wants it there says so.
 const LOOPBACK_RATE: (f64, u32) = (1000.0, 1000);

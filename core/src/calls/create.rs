@@ -1,6 +1,7 @@
 //! The one call that costs money, from the request to the task's id.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{Call, ClientCore, Path, Turn};
@@ -32,14 +33,16 @@ pub(crate) fn create(
     core: Arc<ClientCore>,
     request: VideoRequest,
     create: TrackedCreate,
+    timeout: Option<Duration>,
 ) -> BoxFuture<'static, Result<CreatedTask>> {
     Box::pin(async move {
         let prepared = request.prepare()?;
+        let timeout = judged(timeout, core.config.create_timeout, Phase::Create)?;
         if request.retry_failed && request.key.is_none() {
             let text = "retry_failed needs a key: without one every create request makes a new task";
             return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "retry_failed", text));
         }
-        let mut keyed = core.keyed(&request, &prepared)?;
+        let mut keyed = core.keyed(&request, &prepared, timeout)?;
         for warning in &prepared.warnings {
             tracing::warn!(name: "warning", code = warning.code.name(), "{warning}");
         }
@@ -48,7 +51,7 @@ pub(crate) fn create(
             safety: Safety::AtMostOnce,
             path: Path::Api("/video/generations".to_owned()),
             body: Some(prepared.body.clone()),
-            timeout: core.config.create_timeout,
+            timeout,
             retry: core.config.retry.clone(),
             // The service knows no such names; a proxy of the user's in front, which adds the key, may.
             create: Some(create.clone()),
@@ -78,7 +81,7 @@ pub(crate) fn create(
             }
             // The turn first: a create that only queues is not one that may have been sent.
             let turn = core.turn(&call, core.now()).await?;
-            let begun = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut(), &share);
+            let begun = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut(), &share, timeout);
             if let Some(intent) = begun.await? {
                 break (turn, intent);
             }
@@ -126,6 +129,19 @@ pub(crate) fn create(
         core.recent_creates().note(now, &created.snapshot.task_id, core.config.wait.visible_after);
         Ok(CreatedTask { snapshot: created.snapshot, at: Some(now), warnings, reused: false, saved: None })
     })
+}
+
+/// The timeout of one call: its own in place of the client's.
+///
+/// # Errors
+/// `invalid_request` for one of zero, before anything is sent.
+pub(crate) fn judged(own: Option<Duration>, client: Duration, phase: Phase) -> Result<Duration> {
+    match own {
+        Some(Duration::ZERO) => {
+            Err(Error::field(ErrorKind::InvalidRequest, phase, "timeout", "timeout must be more than zero"))
+        }
+        own => Ok(own.unwrap_or(client)),
+    }
 }
 
 /// The task that was created under the key before.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
@@ -81,7 +82,12 @@ impl ClientCore {
     ///
     /// # Errors
     /// `invalid_request` when the text cannot be a key, or there is no journal to keep it.
-    pub(crate) fn keyed(&self, request: &VideoRequest, prepared: &Prepared) -> Result<Option<Keyed>> {
+    pub(crate) fn keyed(
+        &self,
+        request: &VideoRequest,
+        prepared: &Prepared,
+        timeout: Duration,
+    ) -> Result<Option<Keyed>> {
         let Some(key) = &request.key else { return Ok(None) };
         if self.recorder.is_none() {
             let text = "a key needs a journal, which says what was created under it: give the client one with journal";
@@ -99,7 +105,7 @@ impl ClientCore {
         let fields =
             kept_fields(&prepared.body).into_iter().map(|(name, value)| (without_key(name), without_key(value)));
         let keyed = KeyedRequest::new(key, prepared.fingerprint(), fields)?;
-        let deadline = self.now() + self.config.create_timeout;
+        let deadline = self.now() + timeout;
         Ok(Some(Keyed(ClaimMachine::new(keyed, request.retry_failed, deadline))))
     }
 
@@ -148,6 +154,7 @@ impl ClientCore {
         create: &TrackedCreate,
         keyed: Option<&mut Keyed>,
         share: &BudgetShare,
+        timeout: Duration,
     ) -> Result<Option<OpenIntent>> {
         let mut open = OpenIntent {
             recorder: None,
@@ -163,7 +170,7 @@ impl ClientCore {
             return Ok(Some(open));
         };
         let now = self.timer.unix_now();
-        let life = (self.config.retry.budget.saturating_add(self.config.create_timeout)).as_secs();
+        let life = (self.config.retry.budget.saturating_add(timeout)).as_secs();
         let fingerprint = prepared.fingerprint();
         let key = keyed.as_ref().map(|keyed| keyed.0.request().key());
         open.intent = recorder.journal.intent(key, &self.new_name(&fingerprint));

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::calls::client_core::ClientCore;
 use crate::calls::tracker::TrackedCreate;
@@ -18,7 +19,7 @@ pub(crate) struct BudgetShare(());
 
 #[allow(clippy::unused_self)] // the shapes of those that look and write
 impl ClientCore {
-    pub(crate) fn keyed(&self, request: &VideoRequest, _: &Prepared) -> Result<Option<Keyed>> {
+    pub(crate) fn keyed(&self, request: &VideoRequest, _: &Prepared, _: Duration) -> Result<Option<Keyed>> {
         if request.key.is_none() {
             return Ok(None);
         }
@@ -39,6 +40,7 @@ impl ClientCore {
         _: &TrackedCreate,
         _: Option<&mut Keyed>,
         _: &BudgetShare,
+        _: Duration,
     ) -> Result<Option<OpenIntent>> {
         Ok(Some(OpenIntent))
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, video_origin};
 #[cfg(feature = "journal")]
 use crate::net::secret::AccountAccess;
-use crate::net::transport::{HttpRequest, Method, ProxySetting};
+use crate::net::transport::{CustomHeaders, HttpRequest, Method, ProxySetting};
 use crate::net::url::Url;
 #[cfg(feature = "journal")]
 use crate::protocol::account_tasks::{TaskList, TaskPages, account_error, parse_account_tasks};
@@ -300,6 +300,7 @@ async fn video_host(core: &ClientCore) -> CheckStep {
         method: Method::Get,
         url,
         headers,
+        custom_headers: CustomHeaders::default(),
         key: None,
         body: None,
         fresh_connection: false,

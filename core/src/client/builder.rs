@@ -143,6 +143,19 @@ impl ClientBuilder {
         self
     }
 
+    /// A further header of every request, such as `X-Tenant` for a gateway of yours; call it again for more. A name that was given
+    /// before, in whatever case, gets this value. Headers go where the key may go and nowhere else, and their values are
+    /// never shown: they may be secrets. What cannot be a header, and what this library sends itself (`Authorization`, `Range`, …), is
+    /// refused by [`ClientBuilder::build`], which names it. Default: none.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        let headers = &mut self.options.headers;
+        headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        headers.push((name, Zeroizing::new(value.into())));
+        self
+    }
+
     /// How calls are tried again. Default: 4 attempts within 2 minutes, with pauses from 0.5 s to 20 s. A create is sent
     /// again only when it provably was not accepted, whatever the policy.
     #[must_use]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use crate::calls::create::judged;
 use crate::client::builder::ClientBuilder;
 #[cfg(feature = "prices")]
 use crate::client::setters::CLIENT_FLAGS;
@@ -11,6 +13,7 @@ use crate::client::setters::CLIENT_FLAGS;
 use crate::client::setters::CLIENT_PATHS;
 use crate::client::setters::{CLIENT_COUNTS, CLIENT_SECONDS, CLIENT_TEXTS, WAIT_SECONDS};
 use crate::client::task::Wait;
+use crate::client::videos::Videos;
 use crate::error::{ErrorKind, Phase, Result};
 #[cfg(feature = "native")]
 use crate::protocol::DownloadPolicy;
@@ -26,7 +29,8 @@ impl ClientBuilder {
     /// Options from a JSON object, as the bindings hand them over. Its fields have the names of the setters; besides,
     /// `env` (true: what is not given comes from the environment, see [`ClientBuilder::from_env`]), `environment` (the
     /// same from an object, where the host language knows the variables and we do not), `base_url` (the same as
-    /// `endpoint`), `trusted_hosts` (a list) and `request_burst` (the second part of `request_rate`). Durations are numbers of
+    /// `endpoint`), `trusted_hosts` (a list) `headers` (an object of names and values) and `request_burst` (the second part of
+    /// `request_rate`). Durations are numbers of
     /// seconds. `null` is the default.
     ///
     /// ```
@@ -54,6 +58,17 @@ impl ClientBuilder {
             }
         }
         builder.options.trusted_hosts = fields.texts("trusted_hosts")?.unwrap_or_default();
+        for (name, value) in fields.object("headers")? {
+            match value {
+                Value::String(value) => builder.options.headers.push((name, Zeroizing::new(value))),
+                Value::Null => {}
+                _ => {
+                    return Err(
+                        fields.refuse("headers", "headers must be an object of strings: names and their values")
+                    );
+                }
+            }
+        }
         read(&mut builder, CLIENT_TEXTS, |name| fields.text(name))?;
         read(&mut builder, CLIENT_SECONDS, |name| duration(&mut fields, name))?;
         read(&mut builder, CLIENT_COUNTS, |name| count(&mut fields, name))?;
@@ -96,6 +111,21 @@ impl WaitPolicy {
         read(self, WAIT_SECONDS, |name| duration(&mut fields, name))?;
         fields.end("options")?;
         self.check()
+    }
+}
+
+impl Videos {
+    /// Sets options of single calls from a JSON object, as the bindings hand them over: `timeout` in seconds, see
+    /// [`Videos::timeout`]. `null` is the client's. The phase is that of the call.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the option that is unknown or cannot be used.
+    pub fn options_json(mut self, phase: Phase, value: Value) -> Result<Self> {
+        let mut fields = Fields::of(value, ErrorKind::InvalidRequest, phase, "the options")?;
+        self.timeout = duration(&mut fields, "timeout")?;
+        fields.end("options")?;
+        judged(self.timeout, Duration::MAX, phase)?;
+        Ok(self)
     }
 }
 
@@ -251,7 +281,9 @@ mod tests {
         let wait = || client.videos().task("task_1").unwrap().wait();
         assert!(format!("{:?}", wait().options_json(json!({"timeout": 7})).unwrap()).contains("Some(7s)"));
         assert!(format!("{:?}", wait().options_json(json!({"timeout": f64::MAX})).unwrap()).contains("timeout: None"));
-        for (interval, taken) in [(7.0, true), (f64::MAX, true), (0.0, false), (-1.0, false)] {
+        for (interval, taken) in
+            [(7.0, true), (86_400.0, true), (86_400.1, false), (f64::MAX, false), (0.0, false), (-1.0, false)]
+        {
             let wait = wait().options_json(json!({"poll_interval": interval}));
             let field = wait.as_ref().err().and_then(|error| error.record().field.as_deref());
             assert_eq!(field, (!taken).then_some("poll_interval"), "{interval}");

@@ -73,7 +73,7 @@ impl ClientBuilder {
     }
 
     /// Delay between polls: starts at this value, backs off to 10 s or twice the value, whichever is less; at least 5 s
-    /// except for localhost. Default: 5 s. Zero is refused. Source: service document §5.
+    /// except for localhost, at most 24 hours. Default: 5 s. Zero is refused. Source: service document §5.
     #[must_use]
     pub fn poll_interval(mut self, value: Duration) -> Self {
         self.options.set_poll_interval(value);
@@ -124,6 +124,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn language(mut self, value: impl Into<String>) -> Self {
         self.options.language = Some(value.into());
+        self
+    }
+
+    /// Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none.
+    #[must_use]
+    pub fn user_agent(mut self, value: impl Into<String>) -> Self {
+        self.options.user_agent = Some(value.into());
         self
     }
 
@@ -178,7 +185,7 @@ impl Wait {
     }
 
     /// Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 s
-    /// except for localhost. Default: the client's. Zero is refused. Source: service document §5.
+    /// except for localhost, at most 24 hours. Default: the client's. Zero is refused. Source: service document §5.
     pub fn poll_interval(mut self, value: Duration) -> Self {
         self.policy.set_poll_interval(value);
         self
@@ -189,6 +196,7 @@ pub(crate) const CLIENT_TEXTS: &[Setter<ClientBuilder, String>] = &[
     ("api_key", |builder, value| builder.set_api_key(value)),
     ("video_base_url", |builder, value| builder.options.video_base_url = Some(value)),
     ("language", |builder, value| builder.options.language = Some(value)),
+    ("user_agent", |builder, value| builder.options.user_agent = Some(value)),
     #[cfg(feature = "native")]
     ("proxy", |builder, value| builder.http.proxy = Some(value)),
     ("sdk_name", |builder, value| builder.options.sdk_name = value),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream;
 
@@ -105,9 +106,16 @@ impl Task {
     /// # Errors
     /// `not_found`, and whatever keeps us from asking.
     pub async fn refresh(&self) -> Result<Self> {
+        self.refresh_within(None).await
+    }
+
+    /// [`Task::refresh`] with a timeout in place of the client's.
+    pub(crate) async fn refresh_within(&self, timeout: Option<Duration>) -> Result<Self> {
         let core = &self.client.core;
+        let timeout = create::judged(timeout, core.config.timeout, Phase::Query);
+        let timeout = timeout.map_err(|error| error.with_task(self.id()))?;
         loop {
-            match core.query(self.id(), core.config.timeout, core.config.retry.clone(), Turn::ToCome).await {
+            match core.query(self.id(), timeout, core.config.retry.clone(), Turn::ToCome).await {
                 Ok(seen) => {
                     Box::pin(core.note_seen(&seen)).await;
                     return Ok(self.seen(seen));
@@ -187,7 +195,7 @@ impl fmt::Debug for Task {
 
 enum Begin {
     Task(Task),
-    Create(Client, Option<CreateTracker>, Box<VideoRequest>),
+    Create(Client, Option<CreateTracker>, Box<VideoRequest>, Option<Duration>),
 }
 
 /// A wait that has not begun: set what differs, then await it.
@@ -205,9 +213,14 @@ impl Wait {
         Self { begin: Begin::Task(task), policy, cancel: None, on_progress: None }
     }
 
-    pub(crate) fn after_create(client: &Client, tracker: Option<&CreateTracker>, request: VideoRequest) -> Self {
+    pub(crate) fn after_create(
+        client: &Client,
+        tracker: Option<&CreateTracker>,
+        request: VideoRequest,
+        timeout: Option<Duration>,
+    ) -> Self {
         let policy = client.core.config.wait.clone();
-        let begin = Begin::Create(client.clone(), tracker.cloned(), Box::new(request));
+        let begin = Begin::Create(client.clone(), tracker.cloned(), Box::new(request), timeout);
         Self { begin, policy, cancel: None, on_progress: None }
     }
 
@@ -317,7 +330,7 @@ impl IntoFuture for Wait {
         let policy = Box::new(policy);
         match begin {
             Begin::Task(task) => Waiting::from(task).run_until(cancel, policy, on_progress),
-            Begin::Create(client, tracker, request) => Box::pin(async move {
+            Begin::Create(client, tracker, request, timeout) => Box::pin(async move {
                 // Whatever can be refused is refused before it is paid for.
                 policy.check()?;
                 let request = *request;
@@ -328,7 +341,7 @@ impl IntoFuture for Wait {
                 }
                 loop {
                     let create = TrackedCreate::new(tracker.as_ref());
-                    let creating = create::create(client.core.clone(), request.clone(), create.clone());
+                    let creating = create::create(client.core.clone(), request.clone(), create.clone(), timeout);
                     let created = match &cancel {
                         Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,
                         None => creating.await?,

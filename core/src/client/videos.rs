@@ -1,6 +1,7 @@
 //! Everything about videos: create, look up, read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::calls::create;
 use crate::calls::tracker::{CreateTracker, TrackedCreate};
@@ -20,12 +21,13 @@ use crate::video::fetch::Source;
 pub struct Videos {
     pub(crate) client: Client,
     pub(crate) tracker: Option<CreateTracker>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Client {
     /// Everything about videos.
     pub fn videos(&self) -> Videos {
-        Videos { client: self.clone(), tracker: None }
+        Videos { client: self.clone(), tracker: None, timeout: None }
     }
 }
 
@@ -38,7 +40,7 @@ impl Videos {
     /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
     pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
         let create = TrackedCreate::new(self.tracker.as_ref());
-        let created = create::create(self.client.core.clone(), request.into(), create).await?;
+        let created = create::create(self.client.core.clone(), request.into(), create, self.timeout).await?;
         Ok(Task::new(&self.client, created))
     }
 
@@ -57,7 +59,24 @@ impl Videos {
     /// These calls with a tracker that follows what its paid calls come to: `create`, `generate` and `generate_many`.
     #[must_use]
     pub fn tracked(&self, tracker: &CreateTracker) -> Self {
-        Self { client: self.client.clone(), tracker: Some(tracker.clone()) }
+        Self { tracker: Some(tracker.clone()), ..self.clone() }
+    }
+
+    /// These calls with a timeout of their own: of a create request in place of
+    /// [`ClientBuilder::create_timeout`](crate::ClientBuilder::create_timeout), and of the query of [`Videos::get`] and [`Videos::refresh`] in place of
+    /// [`ClientBuilder::timeout`](crate::ClientBuilder::timeout). It means what these mean: after the timeout of a create request the task
+    /// may still be created and charged. Waits have theirs, see [`Wait::timeout`]. Default: the client's. Zero is refused by the call,
+    /// before anything is sent.
+    ///
+    /// ```no_run
+    /// # async fn run(client: junfeiai::Client) -> junfeiai::Result<()> {
+    /// let task = client.videos().timeout(std::time::Duration::from_secs(5)).get("task_1").await?;
+    /// # drop(task); Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, value: Duration) -> Self {
+        self.timeout = Some(value);
+        self
     }
 
     /// Asks for a task's state (service document §5).
@@ -65,7 +84,15 @@ impl Videos {
     /// # Errors
     /// `not_found`, and whatever keeps us from asking.
     pub async fn get(&self, task_id: &str) -> Result<Task> {
-        self.task(task_id)?.refresh().await
+        self.refresh(&self.task(task_id)?).await
+    }
+
+    /// [`Task::refresh`] with the timeout of these calls.
+    ///
+    /// # Errors
+    /// Those of [`Task::refresh`].
+    pub async fn refresh(&self, task: &Task) -> Result<Task> {
+        task.refresh_within(self.timeout).await
     }
 
     /// A task by its id, without asking for it: to wait for it again in a later process, for example.
@@ -90,7 +117,7 @@ impl Videos {
     /// # Errors
     /// Those of [`Videos::create`] and of [`Task::wait`].
     pub fn generate(&self, request: impl Into<VideoRequest>) -> Wait {
-        Wait::after_create(&self.client, self.tracker.as_ref(), request.into())
+        Wait::after_create(&self.client, self.tracker.as_ref(), request.into(), self.timeout)
     }
 
     /// The video of a task that is done: its address is asked for when it is read.

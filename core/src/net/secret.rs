@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::text::json;
 
 /// What stands in place of the key wherever text of the server repeats it.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 /// A shorter key is a placeholder for your own proxy (`x`, `none`): looked for in every text, it would tear ids and statuses
 /// apart and hide nothing.
-const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 
 /// An API key. It has no `Display`, its `Debug` shows nothing of it, and its memory is wiped at the end.
 #[derive(Clone)]
@@ -203,7 +203,7 @@ impl fmt::Debug for AccountAccess {
 }
 
 /// The key as it is, inside a JSON text, and percent-encoded with either kind of digits.
-fn looks(key: &str) -> Vec<Zeroizing<String>> {
+pub(super) fn looks(key: &str) -> Vec<Zeroizing<String>> {
     let json = key.replace('\\', "\\\\").replace('"', "\\\"");
     let (mut upper, mut lower) = (String::new(), String::new());
     for byte in key.bytes() {

@@ -17,6 +17,7 @@ use futures_core::Stream;
 use futures_util::FutureExt as _;
 
 use crate::async_compat::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
+pub use crate::net::custom_headers::CustomHeaders;
 use crate::net::secret::ApiKey;
 use crate::net::url::Url;
 use crate::time::Time;
@@ -50,6 +51,8 @@ pub struct HttpRequest {
     pub url: Url,
     /// Headers without `Authorization`.
     pub headers: Vec<(&'static str, String)>,
+    /// The caller's own headers, present only after the URL was found on the list: to be sent like the others, and shown nowhere.
+    pub custom_headers: CustomHeaders,
     /// The key, present only after the URL was found on the list.
     pub key: Option<ApiKey>,
     /// JSON body.

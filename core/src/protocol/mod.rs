@@ -80,7 +80,7 @@ pub use slot::SlotId;
 #[cfg(feature = "journal")]
 pub(crate) use usage_log::USAGE_LOG;
 pub use usage_log::{RowKind, UsageLog, UsageRow, parse_usage_log};
-pub use wait::{MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
+pub use wait::{MAX_INTERVAL, MIN_INTERVAL, WaitMachine, WaitPolicy, WaitStep};
 pub use wait_state::WaitState;
 pub(crate) use wire::is_from_upstream;
 pub use wire::{ApiResponse, classify, transport_error};

@@ -27,7 +27,7 @@ pub fn parse_query(task_id: &str, endpoint: &Endpoint, answer: &ApiResponse) -> 
     let status = TaskStatus::from_server(&raw_status);
     let (video_url, fail_reason) = match status {
         TaskStatus::Succeeded => (Some(video_url(task, task_id, endpoint)), None),
-        TaskStatus::Failed => (None, fail_reason(task)),
+        TaskStatus::Failed => (None, fail_reason(task).map(|sentence| answer.shown(&sentence))),
         _ => (None, None),
     };
     Ok(Snapshot {
@@ -83,7 +83,6 @@ fn fail_reason(task: &Value) -> Option<String> {
         .or_else(|| text(task, "result_url").filter(|sentence| Url::parse(sentence).is_err()))
         .or_else(|| task.get("error").and_then(|error| text(error, "message")))
         .or_else(|| ["error", "error_message", "reason", "message"].iter().find_map(|name| text(task, name)))
-        .map(|sentence| crate::error::one_line(&sentence))
 }
 
 /// `"42%"`, `42` or `""` (all observed) as 0–100.

@@ -44,12 +44,15 @@ use crate::text::decimal::Seconds;
 /// The service asks for 5 s at least between two queries of a task (service document §5).
 pub const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Longest delay between two polls that may be set.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// When to ask and when to give up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitPolicy {
-    /// First pause between two polls. Default 5 s, which is also the least for any host but this machine.
+    /// First pause between two polls. Default 5 s, which is also the least for any host but this machine; at most 24 hours.
     pub interval: Duration,
-    /// Longest pause between two polls; the pause grows towards it. Default 10 s.
+    /// Longest pause between two polls; the pause grows towards it. Default 10 s; at most 24 hours.
     pub max_interval: Duration,
     /// Longest wait; `None` waits for ever. Default 30 minutes.
     pub timeout: Option<Duration>,

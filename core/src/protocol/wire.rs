@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::retry_after::parse_retry_after;
 use crate::error::{Error, ErrorKind, Phase, one_line};
-use crate::net::transport::{Failure, Headers, TransportError};
+use crate::net::transport::{CustomHeaders, Failure, Headers, TransportError};
 use crate::text::dates::http_date;
 use crate::text::json;
 
@@ -24,6 +24,8 @@ pub struct ApiResponse {
     json: Option<Value>,
     retry_after: Option<Duration>,
     clock_skew_s: Option<i64>,
+    /// What no text of it may show: a server may repeat it.
+    hidden: CustomHeaders,
 }
 
 impl ApiResponse {
@@ -39,7 +41,17 @@ impl ApiResponse {
         let retry_after = headers.get("retry-after").and_then(|text| parse_retry_after(text, unix_now));
         let server_now = headers.get("date").and_then(http_date);
         let clock_skew_s = unix_now.zip(server_now).map(|(ours, theirs)| ours.cast_signed() - theirs.cast_signed());
-        Self { status, headers, body, json, retry_after, clock_skew_s }
+        Self { status, headers, body, json, retry_after, clock_skew_s, hidden: CustomHeaders::default() }
+    }
+
+    /// The same; what it says to people is shown without the values of these headers.
+    pub(crate) fn hiding(self, headers: &CustomHeaders) -> Self {
+        Self { hidden: headers.clone(), ..self }
+    }
+
+    /// A text of it as it may be shown.
+    pub(super) fn shown(&self, text: &str) -> String {
+        one_line(&self.hidden.redact(text))
     }
 
     /// HTTP status.
@@ -92,7 +104,7 @@ impl ApiResponse {
             let rest = message?.split("request id:").nth(1)?;
             Some(rest.split(')').next().unwrap_or_default().trim().to_owned())
         };
-        from_header.filter(|id| !id.is_empty()).or_else(from_text).filter(|id| !id.is_empty()).map(|id| one_line(&id))
+        from_header.filter(|id| !id.is_empty()).or_else(from_text).filter(|id| !id.is_empty()).map(|id| self.shown(&id))
     }
 }
 
@@ -105,11 +117,11 @@ struct Said {
     is_task_layer: bool,
 }
 
-fn said(body: Option<&Value>) -> Said {
+fn said(answer: &ApiResponse) -> Said {
     let text = |value: Option<&Value>| {
         value.and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let Some(body) = body else {
+    let Some(body) = answer.json() else {
         return Said { code: None, message: None, is_task_layer: false };
     };
     let own_code = text(body.get("code"));
@@ -121,7 +133,7 @@ fn said(body: Option<&Value>) -> Said {
         message: text(body.get("message"))
             .or_else(|| text(inner.get("message")))
             .or_else(|| text(body.get("error")))
-            .map(|message| one_line(&message)),
+            .map(|message| answer.shown(&message)),
     }
 }
 
@@ -135,7 +147,7 @@ const FROM_UPSTREAM: &str = "fail_to_fetch_task";
 
 /// True for an answer of the upstream that the gateway hands through.
 pub(crate) fn is_from_upstream(answer: &ApiResponse) -> bool {
-    said(answer.json()).code.as_deref() == Some(FROM_UPSTREAM)
+    said(answer).code.as_deref() == Some(FROM_UPSTREAM)
 }
 
 /// The kind that an HTTP status and a server code mean in this phase.
@@ -170,7 +182,7 @@ fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
 /// The error that an answer is, or `None` for a 2xx answer that may be what was asked for.
 pub fn classify(phase: Phase, answer: &ApiResponse) -> Option<Error> {
     let json = answer.json();
-    let said = said(json);
+    let said = said(answer);
     if answer.is_success() {
         let json = json?;
         // A gateway says "no" with 200 as well.
@@ -193,7 +205,7 @@ pub fn classify(phase: Phase, answer: &ApiResponse) -> Option<Error> {
 
 /// The error of a 2xx that is the task layer's "no" to a create.
 pub(crate) fn task_layer_error(phase: Phase, answer: &ApiResponse) -> Option<Error> {
-    let said = said(answer.json());
+    let said = said(answer);
     said.is_task_layer.then(|| {
         let kind = match kind_of(phase, 400, &said) {
             ErrorKind::BadRequest => ErrorKind::Upstream,
@@ -255,7 +267,7 @@ fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> 
     let retry_after = answer.retry_after();
     Error::new(kind, phase, message).with(|record| {
         record.status = Some(answer.status);
-        record.code = said.code;
+        record.code = said.code.map(|code| answer.shown(&code));
         record.server_message = said.message;
         record.request_id = request_id;
         record.retry_after = retry_after;
@@ -267,7 +279,7 @@ fn error_of(phase: Phase, kind: ErrorKind, answer: &ApiResponse, said: Said) -> 
 /// A 2xx that cannot be read. For a create its outcome is unknown: a task may have been made.
 pub(crate) fn unreadable(phase: Phase, answer: &ApiResponse, what: &str) -> Error {
     let kind = if phase == Phase::Create { ErrorKind::CreateOutcomeUnknown } else { ErrorKind::UnexpectedResponse };
-    let said = said(answer.json());
+    let said = said(answer);
     let detail = if answer.looks_like_html() {
         "the server answered with a web page: the base URL must end in /v1".to_owned()
     } else if let Some(text) = &said.message {
@@ -278,7 +290,7 @@ pub(crate) fn unreadable(phase: Phase, answer: &ApiResponse, what: &str) -> Erro
     let request_id = answer.request_id(said.message.as_deref());
     Error::new(kind, phase, detail).with(|record| {
         record.status = Some(answer.status);
-        record.code = said.code.filter(|code| !code.eq_ignore_ascii_case("success"));
+        record.code = said.code.filter(|code| !means_yes(code)).map(|code| answer.shown(&code));
         record.server_message = said.message;
         record.request_id = request_id;
     })

@@ -75,6 +75,8 @@ jf::client_options options_of(const json &with) {
       {"endpoints", [&](const json &v) { for (const auto &one : v) o.add_endpoint(one.get<std::string>()); }},
       {"trusted_hosts", [&](const json &v) { for (const auto &one : v) o.trust_host(one.get<std::string>()); }},
       {"video_base_url", [&](const json &v) { o.video_base_url(v.get<std::string>()); }},
+      {"headers", [&](const json &v) { for (const auto &[header, text] : v.items()) o.header(header, text.get<std::string>()); }},
+      {"user_agent", [&](const json &v) { o.user_agent(v.get<std::string>()); }},
       {"language", [&](const json &v) { o.language(v.get<std::string>()); }},
       {"journal", [&](const json &v) { o.journal(v.get<std::string>()); }},
       {"journal_prompts", [&](const json &v) { o.journal_prompts(v.get<bool>()); }},

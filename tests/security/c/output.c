@@ -66,7 +66,7 @@ static void refusals(void) {
   static const char *const wrong[] = {"Bearer sk-5eCr3tQ", "sk-5eCr3tQ\nsk-5eCr3tQ", "https://sk-5eCr3tQ@a.example/v1",
                                       "https://a.example/v1?k=sk-5eCr3tQ", "u:hUnt3rTwo@a.example", "http://u:hUnt3rTwo@ no url"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    for (int option = 0; option < 5; option++) {
+    for (int option = 0; option < 7; option++) {
       jfai_client_options *options = NULL;
       jfai_client *client = NULL;
       jfai_error *err = NULL;
@@ -76,7 +76,9 @@ static void refusals(void) {
                            : option == 1 ? jfai_client_options_set_endpoint(options, wrong[i], &err)
                            : option == 2 ? jfai_client_options_set_video_base_url(options, wrong[i], &err)
                            : option == 3 ? jfai_client_options_trust_host(options, wrong[i], &err)
-                                         : jfai_client_options_set_proxy(options, wrong[i], &err);
+                           : option == 4 ? jfai_client_options_set_proxy(options, wrong[i], &err)
+                           : option == 5 ? jfai_client_options_set_header(options, wrong[i], "1", &err)
+                                         : jfai_client_options_set_header(options, "Host", wrong[i], &err);
       if (status == JFAI_OK) status = jfai_client_new(options, &client, &err);
       tell("a refused option", status, err);
       jfai_client_free(client);
@@ -98,6 +100,7 @@ int main(int argc, char **argv) {
   must(jfai_client_options_use_env(options, NULL));
   must(jfai_client_options_set_poll_interval_ms(options, 20, NULL));
   must(jfai_client_options_set_max_attempts(options, 1, NULL));
+  must(jfai_client_options_set_header(options, "X-Gateway", "hUnt3rTwo", NULL));
   must(jfai_client_options_set_journal(options, journal, NULL));
   err = NULL;
   tell("client", jfai_client_new(options, &client, &err), err);

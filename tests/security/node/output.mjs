@@ -17,6 +17,8 @@ const place = (entry) => (typeof entry === "string" ? entry : place(entry.node ?
 const entry = pathToFileURL(join(home, place(manifest.exports["."]))).href;
 
 const KEY = 'sk-5eCr3tQ/+%"\\&=~Zq9';
+// Of a gateway in front.
+const PASSWORD = "hUnt3rTwo";
 const CORE = "5eCr3tQ";
 // Of an account, which only reconcile takes.
 const TOKEN = 'acc0unt-7oK3nCoR3/+%"\\&=~Wx8';
@@ -106,7 +108,7 @@ const ECHOES = [
 const { Client, JunFeiAIError } = await import(entry);
 const emulator = await start();
 const folder = mkdtempSync(join(tmpdir(), "junfeiai-security-"));
-const options = { apiKey: KEY, baseURL: `${emulator.origin}/v1`, pollIntervalMs: 20 };
+const options = { apiKey: KEY, baseURL: `${emulator.origin}/v1`, pollIntervalMs: 20, headers: { "X-Gateway": PASSWORD } };
 const client = new Client(options);
 
 async function life() {
@@ -182,6 +184,9 @@ async function refusals() {
     { apiKey: `Bearer ${KEY}` }, { apiKey: `${KEY}\n${KEY}` }, { apiKey: [KEY] }, { apiKey: { [KEY]: KEY } }, { apiKey: Symbol(KEY) },
     { apiKey: { toString: () => KEY } }, { baseURL: `https://${KEY}@a.example/v1` }, { baseURL: `https://a.example/v1?key=${KEY}` },
     { trustedHosts: [`u:${KEY}@a.example`] }, { timeoutMs: -1 }, { unknown: 1 },
+    { headers: { "X-Gateway": `${PASSWORD}\n` } }, { headers: { [`X-Gateway: ${PASSWORD}`]: "" } }, { headers: { Host: PASSWORD } },
+    { headers: { "X-Gateway": [PASSWORD] } }, { headers: [["X-Gateway", PASSWORD]] }, { headers: { [`${KEY} x`]: PASSWORD } },
+    { userAgent: `${PASSWORD}\r\n` },
   ]) {
     try {
       show(`an accepted ${Object.keys(wrong)}`, new Client({ ...options, ...wrong }));
@@ -193,7 +198,7 @@ async function refusals() {
 
 async function raising() {
   const own = (error) => () => { throw error; };
-  for (const broken of [new Error(`Headers.append: "Bearer ${KEY}" is an invalid header value.`), `Bearer ${KEY}`, { message: KEY, cause: { message: KEY } }]) {
+  for (const broken of [new Error(`Headers.append: "Bearer ${KEY}" is an invalid header value.`), new Error(`"${PASSWORD}" is an invalid header value.`), `Bearer ${KEY}`, { message: KEY, cause: { message: KEY } }]) {
     for (const fetch of [own(broken), () => Promise.reject(broken), async () => ({ status: 200, body: null, arrayBuffer: own(broken) })]) {
       const error = await new Client({ ...options, fetch, maxAttempts: 1 }).videos.create("x").then(() => undefined, (thrown) => thrown);
       check("a fetch that throws is an error of ours", error instanceof JunFeiAIError);

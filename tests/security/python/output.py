@@ -215,6 +215,9 @@ def refusals(options):
         {"api_key": f"Bearer {KEY}"}, {"api_key": KEY + "\n" + KEY}, {"api_key": [KEY]}, {"api_key": KEY.encode()}, {"api_key": {KEY: 1}},
         {"base_url": f"https://{KEY}@a.example/v1"}, {"base_url": f"https://a.example/v1?key={KEY}"},
         {"proxy": f"user:{PASSWORD}@ no url"}, {"trusted_hosts": [f"u:{PASSWORD}@a.example"]}, {"timeout": -1}, {"unknown": 1},
+        {"headers": {"X-Gateway": PASSWORD + "\n"}}, {"headers": {f"X-Gateway: {PASSWORD}": ""}}, {"headers": {"Host": PASSWORD}},
+        {"headers": {"X-Gateway": [PASSWORD]}}, {"headers": [("X-Gateway", PASSWORD)]}, {"headers": {f"{KEY} x": PASSWORD}},
+        {"user_agent": PASSWORD + "\r\n"},
     ):
         try:
             Client(**{"api_key": KEY, **wrong})
@@ -258,7 +261,7 @@ def main():
     logging.captureWarnings(True)
     warnings.simplefilter("always")
     emulator = Emulator(sys.argv[1])
-    options = {"api_key": KEY, "base_url": emulator.origin + "/v1", "poll_interval": 0.02}
+    options = {"api_key": KEY, "base_url": emulator.origin + "/v1", "poll_interval": 0.02, "headers": {"X-Gateway": PASSWORD}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.chdir(folder)

@@ -25,6 +25,8 @@ pub fn emulator(scenario: &Value) -> Emulator {
 pub fn builder(base_url: &str) -> ClientBuilder {
     Client::builder()
         .api_key(KEY)
+        // Of a gateway in front: as secret as the key.
+        .header("X-Gateway", PASSWORD)
         .endpoint(base_url)
         .poll_interval(Duration::from_millis(20))
         .max_attempts(2)

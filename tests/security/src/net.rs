@@ -17,6 +17,8 @@ pub struct Asked {
     pub what: String,
     /// True when the key was there.
     pub key: bool,
+    /// True when the caller's headers were there.
+    pub headers: bool,
 }
 
 /// The network.
@@ -45,7 +47,11 @@ impl Transport for Net {
         &self,
         request: HttpRequest,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<HttpResponse, TransportError>> + Send>> {
-        let asked = Asked { what: format!("{} {}", request.method.name(), request.url), key: request.key.is_some() };
+        let asked = Asked {
+            what: format!("{} {}", request.method.name(), request.url),
+            key: request.key.is_some(),
+            headers: !request.custom_headers.is_empty(),
+        };
         self.asked.lock().unwrap().push(asked);
         let (status, headers, body) = (self.answer)(&request);
         let body = Box::pin(iter([Ok(Bytes::from(body))]));

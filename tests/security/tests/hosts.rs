@@ -7,7 +7,7 @@ use junfeiai::transport::{HttpRequest, Method};
 use junfeiai::{Client, ErrorKind};
 use junfeiai_security::net::{Answer, Net};
 use junfeiai_security::server::Server;
-use junfeiai_security::{KEY, builder, emulator, keys_at_second, leaks};
+use junfeiai_security::{KEY, PASSWORD, builder, emulator, keys_at_second, leaks};
 use serde_json::json;
 
 fn mp4() -> Vec<u8> {
@@ -38,7 +38,13 @@ fn service(result_url: &str, redirect: Option<(&'static str, &str)>) -> Arc<Net>
 }
 
 fn client(net: &Arc<Net>) -> Client {
-    Client::builder().api_key(KEY).endpoint("standard").transport(net.clone()).build().unwrap()
+    Client::builder()
+        .api_key(KEY)
+        .header("X-Gateway", PASSWORD)
+        .endpoint("standard")
+        .transport(net.clone())
+        .build()
+        .unwrap()
 }
 
 const OURS: &str = "https://junfeiai.com/v1/videos/task_1/content";
@@ -81,7 +87,7 @@ async fn names_that_only_look_like_ours_get_no_key() {
         client(&net).videos().task("task_1").unwrap().wait().await.unwrap().bytes().await.unwrap();
         for asked in net.asked() {
             let listed = asked.what.starts_with("GET https://junfeiai.com/v1/");
-            assert_eq!(asked.key, listed, "{place}: {asked:?}");
+            assert_eq!((asked.key, asked.headers), (listed, listed), "{place}: {asked:?}");
         }
     }
 }
@@ -96,7 +102,7 @@ async fn a_redirect_to_a_look_alike_gets_no_key() {
         assert!(asked.iter().any(|asked| asked.key && asked.what == format!("GET {OURS}")), "{place}: {asked:?}");
         for asked in asked {
             let listed = asked.what.starts_with("GET https://junfeiai.com/v1/");
-            assert_eq!(asked.key, listed, "{place}: {asked:?}");
+            assert_eq!((asked.key, asked.headers), (listed, listed), "{place}: {asked:?}");
         }
     }
 }
@@ -111,7 +117,7 @@ async fn listed_names_get_it_however_they_are_written() {
     ] {
         let net = service(place, None);
         client(&net).videos().task("task_1").unwrap().wait().await.unwrap().bytes().await.unwrap();
-        assert!(net.asked().iter().all(|asked| asked.key), "{place}: {:?}", net.asked());
+        assert!(net.asked().iter().all(|asked| asked.key && asked.headers), "{place}: {:?}", net.asked());
     }
 }
 
@@ -138,8 +144,8 @@ async fn a_redirect_that_comes_back_gets_the_key_at_home_only() {
         }
     });
     client(&net).videos().video_at("https://junfeiai.com/v1/a").unwrap().bytes().await.unwrap();
-    let keys: Vec<bool> = net.asked().iter().map(|asked| asked.key).collect();
-    assert_eq!(keys, [true, false, true, false], "{:?}", net.asked());
+    let sent: Vec<(bool, bool)> = net.asked().iter().map(|asked| (asked.key, asked.headers)).collect();
+    assert_eq!(sent, [(true, true), (false, false), (true, true), (false, false)], "{:?}", net.asked());
 }
 
 #[tokio::test]

@@ -201,6 +201,44 @@ async fn whatever_the_server_repeats_is_masked() {
     assert_clean("the log", logged);
 }
 
+/// The value of a header of the caller's own: it may be as secret as the key.
+#[tokio::test]
+async fn a_header_that_the_server_repeats_is_masked_in_whatever_it_says() {
+    LazyLock::force(&LOGGING);
+    let emulator = emulator(&json!({}));
+    let client = builder(&emulator.base_url()).build().unwrap();
+    show("a client", &client);
+    let coded = format!("http://evil.example/{PASSWORD}");
+    for (status, body) in [
+        (401, json!({ "error": { "message": format!("not {PASSWORD}"), "code": PASSWORD } })),
+        (200, json!({ "code": format!("no_{PASSWORD}"), "message": format!("{PASSWORD}!"), "data": null })),
+        (200, json!({ "task_id": "task_1", "status": "FAILURE", "fail_reason": format!("because of {PASSWORD}") })),
+        (500, json!({ "message": format!("(request id: {PASSWORD})") })),
+        (302, json!({})),
+    ] {
+        let headers = json!({ "X-Oneapi-Request-Id": PASSWORD, "Location": coded });
+        let fault = json!({ "kind": "status", "status": status, "body": body.to_string(), "headers": headers });
+        emulator
+            .set_scenario_json(&json!({ "rules": [{ "match": { "op": "any" }, "fault": fault }] }).to_string())
+            .unwrap();
+        let videos = client.videos();
+        for error in [
+            videos.create("a red ball").await.err(),
+            videos.get("task_1").await.err(),
+            videos.task("task_1").unwrap().wait().await.err(),
+            videos.video("task_1").unwrap().bytes().await.err(),
+            client.models().await.err(),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            assert!(status == 302 || format!("{error:?}").contains("***"), "nothing to mask: {error:?}");
+            show_error("an error", &error);
+        }
+    }
+    assert!(emulator.requests().iter().any(|request| request.headers.get("x-gateway").is_some()));
+}
+
 /// The whole life of a task with every fault that a network has.
 #[tokio::test]
 async fn nothing_that_is_logged_or_kept_on_the_way_shows_it() {
@@ -366,6 +404,14 @@ async fn refused_options_are_not_repeated() {
         json!({ "api_key": KEY, "video_base_url": format!("https://user:{PASSWORD}@a.example") }),
         json!({ "api_key": KEY, "proxy": format!("user:{PASSWORD}@ no url") }),
         json!({ "api_key": KEY, "ca_file": "/nowhere/ca.pem", "proxy": format!("http://u:{PASSWORD}@127.0.0.1:1") }),
+        json!({ "api_key": KEY, "headers": { "X-Gateway": format!("{PASSWORD}\n") } }),
+        json!({ "api_key": KEY, "headers": { format!("X-Gateway: {PASSWORD}"): "" } }),
+        json!({ "api_key": KEY, "headers": { "Host": PASSWORD } }),
+        json!({ "api_key": KEY, "headers": { "X-Gateway": PASSWORD, "x-gateway": PASSWORD } }),
+        json!({ "api_key": KEY, "headers": { "X-Gateway": [PASSWORD] } }),
+        json!({ "api_key": KEY, "headers": PASSWORD }),
+        json!({ "api_key": KEY, "headers": { format!("{KEY} x"): "" } }),
+        json!({ "api_key": KEY, "user_agent": format!("{PASSWORD}\r\n") }),
     ];
     for options in wrong {
         let error = junfeiai::ClientBuilder::from_json(options).and_then(junfeiai::ClientBuilder::build).unwrap_err();

@@ -29,6 +29,7 @@ def build_facts() -> str:
         [
             f"junfeiai {__version__}",
             f"wheel     {wheel}",
+            *(f"{name:<9} {fact}" for name, fact in _native.BUILD.items()),
             f"module    {module.name}, {module.stat().st_size} bytes" if module.is_file() else "module    unknown",
             f"python    {platform.python_implementation()} {platform.python_version()}, {sysconfig.get_platform()}",
             f"system    {platform.system()} {platform.release()}, output {sys.stdout.encoding if sys.stdout else 'none'}",

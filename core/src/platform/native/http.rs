@@ -194,6 +194,12 @@ impl Transport for NativeTransport {
             for (name, value) in &request.headers {
                 builder = builder.header(*name, value);
             }
+            for (name, value) in request.custom_headers.iter() {
+                let mut value = HeaderValue::from_str(value)
+                    .map_err(|_| TransportError::new(Failure::Connect, format!("the header {name} cannot be sent")))?;
+                value.set_sensitive(true);
+                builder = builder.header(name, value);
+            }
             if let Some(key) = &request.key {
                 let mut value = HeaderValue::from_str(&key.authorization())
                     .map_err(|_| TransportError::new(Failure::Connect, "the API key cannot be a header"))?;

@@ -4,7 +4,8 @@
 //!
 //! * Redirects: outside of browsers `redirect: "manual"` shows the answer and the core judges each hop. Browsers hide
 //!   it (`opaqueredirect`); then the read is sent again with `redirect: "follow"`, where the standard makes the
-//!   browser itself take `Authorization` away on the way to another origin. A create is never followed.
+//!   browser itself take `Authorization` away on the way to another origin. Custom headers are left out then: those it
+//!   would take along. A create is never followed.
 //! * Failures: browsers do not say how far a request got, so it counts as possibly sent. Node, Deno and Bun name a code.
 //! * Connections: a create should not meet one that the server is just closing. Where the engine has a way to ask for a
 //!   new connection, the binding hands it in ([`FetchTransport::for_creates`]); a page has none.
@@ -80,7 +81,8 @@ impl FetchTransport {
         let failed = |error: &JsValue| classify(error, &place, &request);
         let abort = Abort::new().map_err(|error| failed(&error))?;
         let read = request.method == Method::Get;
-        let follow = read && self.hides_redirects.get();
+        // The browser takes `Authorization` away on the way to another origin, and no other header: those stay here when it follows.
+        let follow = read && self.hides_redirects.get() && request.custom_headers.is_empty();
         let mut response = self.call(&request, &abort, follow).await.map_err(|error| failed(&error))?;
         if property(&response, "type").is_some_and(|kind| kind == "opaqueredirect") {
             if !read {
@@ -101,6 +103,11 @@ impl FetchTransport {
         for (name, value) in &request.headers {
             let unasked = BROWSER_SETS.contains(name) || *name == "Idempotency-Key" && !is_of_this_site(request);
             if !(self.browser && unasked) {
+                set(&headers, name, &JsValue::from_str(value))?;
+            }
+        }
+        if !follow {
+            for (name, value) in request.custom_headers.iter() {
                 set(&headers, name, &JsValue::from_str(value))?;
             }
         }

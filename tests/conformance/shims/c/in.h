@@ -36,6 +36,7 @@ static jfai_status open_client(const cJSON *with, jfai_client **out, jfai_error 
       {"api_key", jfai_client_options_set_api_key},       {"base_url", jfai_client_options_set_endpoint},
       {"endpoint", jfai_client_options_set_endpoint},     {"endpoints", jfai_client_options_add_endpoint},
       {"trusted_hosts", jfai_client_options_trust_host},  {"video_base_url", jfai_client_options_set_video_base_url},
+      {"user_agent", jfai_client_options_set_user_agent},
       {"language", jfai_client_options_set_language},     {"journal", jfai_client_options_set_journal},
       {"proxy", jfai_client_options_set_proxy},           {"ca_file", jfai_client_options_set_ca_file}};
   static const struct { const char *name; time_setter set; } times[] = {
@@ -54,6 +55,9 @@ static jfai_status open_client(const cJSON *with, jfai_client **out, jfai_error 
     }
     for (size_t i = 0; i < sizeof times / sizeof *times && status == JFAI_OK; i++)
       if (strcmp(item->string, times[i].name) == 0) status = times[i].set(options, ms(item->valuedouble), err);
+    if (strcmp(item->string, "headers") == 0)
+      for (const cJSON *one = item->child; one != NULL && status == JFAI_OK; one = one->next)
+        status = jfai_client_options_set_header(options, one->string, one->valuestring, err);
     if (strcmp(item->string, "max_attempts") == 0 && status == JFAI_OK)
       status = jfai_client_options_set_max_attempts(options, (uint32_t)item->valuedouble, err);
     if (strcmp(item->string, "max_in_flight_creates") == 0 && status == JFAI_OK)

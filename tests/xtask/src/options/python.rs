@@ -50,6 +50,7 @@ pub(super) fn signatures(table: &Table) -> String {
             ),
         ),
         ("request", format!("[{request}] \"($self, prompt='', *, {})\"", shown(&keywords))),
+        ("create", format!("\"($self, prompt='', *, {}, timeout=None)\"", shown(&keywords))),
         ("generate", format!("[{wait}] \"($self, prompt='', *, {})\"", shown(&both))),
         ("wait", format!("\"($self, *, {})\"", shown(&waits))),
         ("save", format!("[{}] \"($self, path, *, {})\"", list(&save), shown(&save))),
@@ -65,6 +66,7 @@ fn kind(option: &Opt) -> Option<&'static str> {
     Some(match option.kind.as_str() {
         "secret" | "endpoint" | "text" | "url" => "Text",
         "texts" => "Texts",
+        "headers" => "Headers",
         "path" => "Path",
         "seconds" | "number" => "Number",
         "count" => "Int",
