@@ -1326,7 +1326,8 @@ jfai_status jfai_client_options_set_idle_timeout_ms(struct jfai_client_options *
 
 /**
  * Delay between polls: starts at this value, backs off to 10 000 or twice the value, whichever is less; at least 5 000
- * except for localhost. In milliseconds. Default: 5 000. Zero is refused. Source: service document §5.
+ * except for localhost, at most 24 hours. In milliseconds. Default: 5 000. Zero is refused. Source: service document
+ * §5.
  *
  * @param options The client options.
  * @param ms Milliseconds.
@@ -1422,8 +1423,13 @@ jfai_status jfai_client_options_set_language(struct jfai_client_options *options
 
 /**
  * Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none.
+ *
+ * @param options The client options.
+ * @param user_agent The text.
+ * @param[out] err Gets the error of a call that fails, for jfai_error_free(); may be NULL.
+ * @return JFAI_OK, or one of #jfai_status_code.
  */
-JFAI_API
+JFAI_NODISCARD JFAI_API
 jfai_status jfai_client_options_set_user_agent(struct jfai_client_options *options,
                                                const char *user_agent,
                                                struct jfai_error **err);
@@ -2254,8 +2260,14 @@ jfai_status jfai_client_options_trust_host(struct jfai_client_options *options,
  * whatever case, gets this value. Headers are sent only to hosts that may receive the key, and their values are never shown: they may
  * be secrets. `jfai_client_new` refuses a name or value that cannot be sent, and what this library sends itself, such as
  * `Authorization` or `Range`. Default: none.
+ *
+ * @param options The client options.
+ * @param name Its name.
+ * @param value The value.
+ * @param[out] err Gets the error of a call that fails, for jfai_error_free(); may be NULL.
+ * @return JFAI_OK, or one of #jfai_status_code.
  */
-JFAI_API
+JFAI_NODISCARD JFAI_API
 jfai_status jfai_client_options_set_header(struct jfai_client_options *options,
                                            const char *name,
                                            const char *value,
@@ -3410,7 +3422,8 @@ jfai_status jfai_wait_options_set_timeout_ms(struct jfai_wait_options *options,
 
 /**
  * Delay between polls: starts at this value, backs off to twice of it or to the client's longest delay; at least 5 000
- * except for localhost. In milliseconds. Default: the client's. Zero is refused. Source: service document §5.
+ * except for localhost, at most 24 hours. In milliseconds. Default: the client's. Zero is refused. Source: service
+ * document §5.
  *
  * @param options The wait options.
  * @param ms Milliseconds.
