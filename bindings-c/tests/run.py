@@ -161,6 +161,7 @@ def header(prefix):
                    "PREDEFINED=JFAI_API= JFAI_NODISCARD= __cplusplus", "EXTRACT_ALL=NO", "WARN_IF_UNDOCUMENTED=YES", "GENERATE_HTML=NO",
                    "GENERATE_XML=YES"]
         (WORK / "Doxyfile").write_text("\n".join(options) + "\n")
+        shutil.rmtree(WORK / "doxygen", ignore_errors=True)
         ok, output = run(["doxygen", WORK / "Doxyfile"])
         report("doxygen has nothing to say", ok, output)
         reference(names)

@@ -196,7 +196,10 @@ def of_its_kind(package: Package) -> list[str]:
         return [f"{name} is missing" for name in ("Cargo.lock", "pyproject.toml") if not any(file.endswith(f"/{name}") for file in names)]
     if package.kind == "crate":
         sources = {name: body.decode() for name, body in names.items() if name.endswith(".rs")}
-        return [f"{name} uses the emulator, which comes with no crate" for name, text in sources.items() if "junfeiai_emulator" in text]
+        folder = next(iter(names)).split("/")[0]
+        missing = [path for path in sorted((ROOT / "core" / "src").rglob("*.rs")) if f"{folder}/{path.relative_to(ROOT / 'core').as_posix()}" not in names]
+        return [f"{name} uses the emulator, which comes with no crate" for name, text in sources.items() if "junfeiai_emulator" in text] + [
+            f"{path.relative_to(ROOT)} is missing" for path in missing]
     if package.kind == "program wheel":
         wrong = [] if re.fullmatch(r"junfeiai_emulator-[\d.]+-py3-none-\w+(?:\.\w+)*\.whl", package.name) else ["its name is not that of a wheel with a program"]
         told = sorted(re.findall(r"^Tag: py3-none-(.+)$", package.text(package.only(".dist-info/WHEEL", 1)), re.M))

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
 import { readList, type Line } from "./batch-list.js";
-import { clientOptions, close, given, length, littleRoom, milliseconds } from "./client-options.js";
+import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
 import { saved, type Call } from "./commands.js";
 import { checkSave } from "./dry-run.js";
 import { CommandError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
@@ -315,6 +315,7 @@ export async function batch(call: Call): Promise<number> {
     const how = clientOptions(options);
     const client = new Client(how);
     try {
+      await opened(client, how.journal);
       const lines = await readList(options["file"] as string, folder, { form: options["format"] as string, allowOutside: options["allow_outside"] === true });
       noteBatchFolder(folder);
       const code = await new Batch(client, lines, call).run();

@@ -50,10 +50,16 @@ export async function withClient<T>(options: Options, work: (client: Client) => 
   const how = clientOptions(options);
   const client = new Client(how);
   try {
+    await opened(client, how.journal);
     return await work(client);
   } finally {
     await close(client, how.journal);
   }
+}
+
+/** Reads a journal file before anything else: what is no journal, or a damaged one, is refused as the other languages refuse it. */
+export async function opened(client: Client, journal: ClientOptions["journal"]): Promise<void> {
+  if ((journal as unknown) instanceof FileJournal) await client.videos.pending();
 }
 
 /** Ends a client, and what it is still writing. */

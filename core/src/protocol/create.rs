@@ -130,15 +130,10 @@ fn text_id(value: &Value) -> Option<String> {
     value.as_str().filter(|id| !id.trim().is_empty()).map(str::to_owned)
 }
 
-/// A number that is an id, with all of its digits: of very many, reading has rounded the last ones away.
+/// A number that is an id.
 fn number_id(value: &Value, text: &[u8]) -> Option<String> {
     let number = value.as_number().filter(|number| number.as_u64() != Some(0))?;
-    let written = || {
-        let runs = text.split(|byte| !byte.is_ascii_digit()).filter_map(|digits| std::str::from_utf8(digits).ok());
-        runs.filter(|digits| digits.len() > 15).find(|digits| digits.parse().ok() == number.as_f64())
-    };
-    let written = if number.is_f64() { written() } else { None };
-    Some(written.map_or_else(|| number.to_string(), str::to_owned))
+    Some(json::as_written(number, text))
 }
 
 /// True where `data` may be the text of a refusal and not an id.
