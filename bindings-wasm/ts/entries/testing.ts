@@ -182,13 +182,13 @@ const READ = ["signal", "onProgress", "maxBytes"];
 /** Where a method has its options, their names, and the phase of an error about one. */
 const OPTIONS: Record<string, [at: number, names: readonly string[], phase: string]> = {
   "Client.check": [0, ["account", "signal"], "check"], "Client.models": [0, ["signal"], "check"], "Client.balance": [0, ["signal"], "check"],
-  "Videos.create": [1, CREATE, "create"], "Videos.get": [1, ["signal"], "query"], "Videos.advance": [1, ["signal"], "wait"],
+  "Videos.create": [1, [...CREATE, "timeoutMs"], "create"], "Videos.get": [1, ["signal", "timeoutMs"], "query"], "Videos.advance": [1, ["signal"], "wait"],
   "Videos.generate": [1, [...WAIT, "stopSignal", "onProgress"], "create"], "Videos.asCompleted": [1, ["signal"], "wait"],
   "Videos.generateMany": [1, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create"],
   "Videos.key": [1, ["signal"], "journal"], "Videos.pending": [0, ["signal"], "journal"], "Videos.forget": [1, ["signal"], "journal"],
   "Videos.resolveUnknown": [2, ["signal"], "journal"], "Videos.reconcile": [0, ["signal", "accountToken", "accountUser"], "journal"],
   "Videos.spending": [1, ["signal"], "journal"], "Videos.estimate": [1, ["signal"], "journal"], "Videos.resumePending": [1, ["signal"], "journal"],
-  "Task.refresh": [0, ["signal"], "query"], "Task.wait": [0, [...WAIT, "onProgress"], "wait"], "Task.watch": [0, WAIT, "wait"],
+  "Task.refresh": [0, ["signal", "timeoutMs"], "query"], "Task.wait": [0, [...WAIT, "onProgress"], "wait"], "Task.watch": [0, WAIT, "wait"],
   "Task.waitState": [0, ["timeoutMs", "pollIntervalMs"], "wait"],
   "Video.bytes": [0, READ, "content"], "Video.blob": [0, READ, "content"], "Video.arrayBuffer": [0, READ, "content"],
   "Video.stream": [0, ["signal"], "content"], "Video.readRange": [2, ["signal"], "content"], "Video.response": [1, ["signal"], "content"],

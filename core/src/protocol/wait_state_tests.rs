@@ -80,15 +80,16 @@ fn in_one_go(policy: WaitPolicy, created: Option<Time>, seed: u64, polls: &[Poll
             WaitStep::WaitUntil(until) => now = until,
             WaitStep::Poll { timeout } => {
                 made.push((now.since(START), timeout));
+                // Here, and not behind the poll: that may be the last one of its own accord.
+                if made.len() == MOST_POLLS {
+                    return (made, "cut".into());
+                }
                 let poll = coming.next().unwrap();
                 now = now + poll.took.min(timeout);
                 let result = poll.result();
                 wait.input(now, result.as_ref().map_err(Clone::clone));
             }
             WaitStep::Done(result) => return (made, format!("{:?}", result.map_err(|error| error.to_json()))),
-        }
-        if made.len() == MOST_POLLS {
-            return (made, "cut".into());
         }
     }
 }
@@ -125,6 +126,10 @@ fn by_steps(
         match wait.step(now) {
             WaitStep::Poll { timeout } => {
                 made.push((now.since(START), timeout));
+                // Here, and not behind the poll: that may be the last one of its own accord.
+                if made.len() == MOST_POLLS {
+                    return (made, "cut".into());
+                }
                 let poll = coming.next().unwrap();
                 now = now + poll.took.min(timeout);
                 let result = poll.result();
@@ -140,9 +145,6 @@ fn by_steps(
                 WaitStep::Done(result) => return (made, format!("{:?}", result.map_err(|error| error.to_json()))),
                 step => panic!("{step:?}"),
             },
-        }
-        if made.len() == MOST_POLLS {
-            return (made, "cut".into());
         }
     }
 }
