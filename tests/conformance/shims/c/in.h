@@ -23,7 +23,7 @@ static jfai_cancel *cancel_of(const cJSON *with) {
   jfai_cancel *cancel = NULL;
   const char *when = text(with, "cancel");
   if (when == NULL) return NULL;
-  jfai_cancel_new(&cancel, NULL);
+  if (jfai_cancel_new(&cancel, NULL) != JFAI_OK) abort();
   if (strcmp(when, "now") == 0) jfai_cancel_now(cancel);
   return cancel;
 }
