@@ -139,7 +139,7 @@ def header(prefix):
     # What takes a callback or a yes or no has no value that could be hostile.
     setters = [name.removeprefix("jfai_") for name in names if re.match(r"jfai_(client_options|request|wait_options)_(set|add|trust)_", name)
                and not name.endswith(("_progress", "_journal_prompts", "_retry_failed", "_max_cost_strict"))]
-    missing = [name for name in setters if not re.search(rf"[NTB]\({name}, |TIMES\({name}\)", hostile)]
+    missing = [name for name in setters if not re.search(rf"[NTB]\({name}, |(?:TIMES|INTERVALS)\({name}\)", hostile)]
     report(f"hostile.c tries each of the {len(setters)} setters", len(setters) > 20 and not missing, " ".join(missing))
     wrapper = set(re.findall(r"\bjfai_\w+", re.sub(r"//.*|/\*[\s\S]*?\*/", "", (HEADER.parent / "junfeiai.hpp").read_text())))
     # What C++ needs no wrapper for: the names of numbers, and the streams that std::function callbacks replace.
