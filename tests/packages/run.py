@@ -449,12 +449,17 @@ def words_of_dist() -> Iterable[str]:
 # In place of cargo: makes files of the names that a target's libraries have, and says what rustc says.
 BUILDER = """\
 #!{python}
-import os, pathlib, sys
+import os, pathlib, subprocess, sys
 target = next(word.partition("=")[2] for word in sys.argv if word.startswith("--target="))
 folder = pathlib.Path(os.environ["CARGO_TARGET_DIR"], target.partition(".")[0], "release-c")
 folder.mkdir(parents=True)
 for name in {names!r}:
     (folder / name).write_text(target)
+    if name.endswith(".a") and "-linux-" in target:
+        # The shared library is linked from it.
+        subprocess.run(["cc", "-x", "c", "-c", "-fPIC", "-o", folder / "one.o", "-"], input=b"int jfai_one(void) {{ return 1; }}", check=True)
+        (folder / name).unlink()
+        subprocess.run(["ar", "rcs", folder / name, folder / "one.o"], check=True)
 print("note: native-static-libs: -lpthread -lc -lpthread", file=sys.stderr)
 """
 
