@@ -508,9 +508,9 @@ impl ClientCore {
     }
 
     /// An error of the transport without the values of the caller's headers.
-    fn hidden(&self, error: TransportError) -> TransportError {
-        let message = self.config.headers.redact(&error.message).into_owned();
-        TransportError { message, ..error }
+    fn hidden(&self, mut error: TransportError) -> TransportError {
+        error.message = self.config.headers.redact(&error.message).into_owned();
+        error
     }
 
     fn headers(&self, has_body: bool, extra: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
