@@ -36,13 +36,14 @@ ERROR_KEYS = ("kind", "number", "phase", "field", "http_status", "code", "server
 TASK_KEYS = ("task_id", "status", "raw_status", "progress", "video_url", "fail_reason", "model", "billed_seconds", "charged_units")
 TASK_TIMES = ("created_at", "started_at", "finished_at")
 SUMMARY_KEYS = ("bytes", "width", "height", "duration_s", "resumed", "attempts", "sha256")
-# Errors call an option what the caller wrote: in JavaScript in camelCase, times in milliseconds.
+# Errors call an option or a method what the caller wrote: in JavaScript in camelCase, times in milliseconds.
 _JS_OPTIONS: Names = {
     "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "userAgent": "user_agent", "timeoutMs": "timeout",
     "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
     "taskId": "task_id", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",
     "maxCost": "max_cost", "maxCostStrict": "max_cost_strict", "retryFailed": "retry_failed", "accountToken": "account_token", "accountUser": "account_user",
+    "waitState": "wait_state",
 }
 MILLISECONDS = re.compile(r"a number of milliseconds, not (-?[\d.]+)")
 OPTION_NAMES: dict[str, Names] = {"node": _JS_OPTIONS, "browser": _JS_OPTIONS}
