@@ -119,7 +119,10 @@ pub(crate) fn run(options: &Options) -> Result {
         if names.shared.is_some() {
             let unversioned = shared;
             shared = unversioned.with_file_name("libjunfeiai_versioned.so");
-            elf::link(&statics, &shared, &target, &host()?, options.profile != "dev", &compatible(), &system)?;
+            // As cargo would strip what it links.
+            let strip =
+                options.profile != "dev" || std::env::var("CARGO_PROFILE_DEV_STRIP").is_ok_and(|how| how == "symbols");
+            elf::link(&statics, &shared, &target, &host()?, strip, &compatible(), &system)?;
         }
         place(&elf::hidden(&fs::read(&statics)?)?, &libraries.join(names.statics))?;
     } else {
