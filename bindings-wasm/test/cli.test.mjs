@@ -211,6 +211,35 @@ describe("a batch", () => {
     }
   });
 
+  test("a model that is refused is not asked for again by lines that wait for their turn", async () => {
+    let asked = 0;
+    let open = false;
+    const held = [];
+    const refusal = JSON.stringify({ error: { message: "this key has no right to the model", type: "new_api_error", code: "" } });
+    const service = createServer((request, answer) => {
+      asked += 1;
+      const refuse = () => answer.writeHead(403, { "Content-Type": "application/json" }).end(refusal);
+      request.resume().on("end", () => { if (open) refuse(); else held.push(refuse); });
+    });
+    await new Promise((resolve) => { service.listen(0, "127.0.0.1", resolve); });
+    try {
+      await writeFile(join(folder, "list.jsonl"), Array.from({ length: 30 }, (_, n) => JSON.stringify({ prompt: `ball ${n}`, seconds: 4 })).join("\n"));
+      const { said, ended } = start(["batch", "list.jsonl", "-o", "out", "--concurrency", "30"], { env: { JUNFEIAI_BASE_URL: `http://127.0.0.1:${service.address().port}/v1` } });
+      await until(() => held.length === 4);
+      for (const refuse of held.splice(0)) refuse();
+      // Each answer may let one more leave before the command has read it: those are answered behind that.
+      await until(() => ((said.out + said.err).match(/line \d+: error/g) ?? []).length >= 4);
+      open = true;
+      for (const refuse of held) refuse();
+      const { code, err } = await ended;
+      assert.notEqual(code, 0, err);
+      assert.ok(asked <= 8, `${asked} create requests were sent`);
+    } finally {
+      service.close();
+      service.closeAllConnections();
+    }
+  });
+
   test("lists in the encodings that spreadsheets write", async () => {
     const text = '{"prompt": "wind\u2028and\u0085rain", "seconds": 4}\r\n\r\n{"prompt": "雪", "seconds": 6, "output": "snow.mp4"}\r\n';
     const utf16 = Buffer.from(`\ufeff${text}`, "utf16le");

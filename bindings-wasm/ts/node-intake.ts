@@ -91,7 +91,7 @@ export class Intake {
   /** The taker has ended. */
   end(taker: Taker): void {
     if (this.#taker !== taker) return;
-    this.#slab?.release();
+    // The slab that is read into is not used again: what may still come is written to it.
     this.#taker = this.#response = this.#slab = undefined;
   }
 

@@ -63,7 +63,8 @@ class Batch {
   readonly #folder: string;
   readonly #progress: Progress;
   #manifest: Manifest | undefined;
-  readonly #refusedModels = new Set<string>();
+  /** What withdraws the requests for a model that was refused. */
+  readonly #ofModels = new Map<string, AbortController>();
   #unknownInARow = 0;
   /** Tasks and create requests of the journal that belong to a line of this run. */
   readonly #claimed = new Set<string>();
@@ -124,7 +125,7 @@ class Batch {
         if (interruption.signal.aborted && kindOf(error) === "cancelled") return;
         this.code ||= exitCode(error);
         const phase = error instanceof JunFeiAIError ? error.phase : "";
-        if (["permission_denied", "model_unavailable", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#refusedModels.add(String(line.request.model));
+        if (["permission_denied", "model_unavailable", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#ofModel(line).abort();
         if (endsAll(error)) this.#stop.abort();
         const unknown = kindOf(error) === "create_outcome_unknown";
         if (unknown) this.#unknownInARow += 1;
@@ -190,10 +191,16 @@ class Batch {
     return entry;
   }
 
+  #ofModel({ request: { model } }: Line): AbortController {
+    const known = this.#ofModels.get(String(model)) ?? new AbortController();
+    this.#ofModels.set(String(model), known);
+    return known;
+  }
+
   /** Creates the task, unless the run was stopped. A request in flight is awaited to its end even after Ctrl-C: it is charged in any case. */
   async #create(line: Line): Promise<Task | undefined> {
-    const stopSignal = this.#stop.signal;
-    if (stopSignal.aborted || this.#refusedModels.has(String(line.request.model))) return undefined;
+    const stopSignal = AbortSignal.any([this.#stop.signal, this.#ofModel(line).signal]);
+    if (stopSignal.aborted) return undefined;
     await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
     let task;
     try {
