@@ -636,6 +636,16 @@ async fn a_pipe_or_a_name_that_is_too_long_is_refused_by_check_and_save_alike() 
     // The longest name that there is room for.
     let longest = case.folder.path().join(format!("{}.mp4", "n".repeat(240)));
     case.video().save(&longest).await.unwrap();
+    // What to do is said however long the path is.
+    let mut folder = case.folder.path().to_owned();
+    for _ in 0..8 {
+        folder.push("f".repeat(97));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join(format!("{}.mp4", "n".repeat(246)));
+        for error in [case.video().save(&path).check().unwrap_err(), case.video().save(&path).await.unwrap_err()] {
+            assert!(error.to_string().contains("take a shorter name"), "{error}");
+        }
+    }
 }
 
 /// The folder stays what it was, even where the name is too long for what stands beside it.
