@@ -1190,7 +1190,8 @@ jfai_status jfai_client_from_env(struct jfai_client **out,
 /**
  * Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
  * `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
- * thread has ended. Tasks, videos and readers stay usable; blocking calls in other threads continue.
+ * thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue, but a create request of theirs
+ * that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
  *
  * @param client What to free; may be NULL.
  */

@@ -61,12 +61,16 @@ pub extern "C" fn jfai_client_from_env(
 
 /// Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
 /// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
-/// thread has ended. Tasks, videos and readers stay usable; blocking calls in other threads continue.
+/// thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue, but a create request of theirs
+/// that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {
         match client.runtime.end_async() {
-            Ok(ending) => ending.join(),
+            Ok(ending) => {
+                client.runtime.client().close();
+                ending.join();
+            }
             // The sockets and the thread are the parent's.
             Err(_) => std::mem::forget(client),
         }

@@ -135,6 +135,14 @@ macro_rules! classes {
                     blocking_runtime::close_idle_connections();
                 }
             }
+
+            /// What the program asks for. A client that is only forgotten stays open for the calls that were begun with it.
+            fn close_client(&self) {
+                if let Ok(client) = self.open() {
+                    client.close();
+                }
+                self.drop_client();
+            }
         }
 
         impl Drop for $Client {
@@ -913,10 +921,11 @@ with_signatures! {
     /// >>> summary.width, summary.height
     /// (1280, 720)
     Client {
-        /// Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        /// them.
+        /// Closes the client. Create requests that wait for their turn in other threads are not sent: they raise
+        /// ``CallCancelledError``. Those that have left run to their end, and tasks and videos made by the client keep working; idle
+        /// connections are closed with the last of them.
         fn close(&self) {
-            self.drop_client();
+            self.close_client();
         }
 
         fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -926,7 +935,7 @@ with_signatures! {
         #[pyo3(signature = (*exception))]
         fn __exit__(&self, exception: &Bound<'_, PyTuple>) {
             let _ = exception;
-            self.drop_client();
+            self.close_client();
         }
     }
     /// The calls about videos: create, query, read. Available as ``client.videos``.
@@ -993,16 +1002,17 @@ with_signatures! {
     /// >>> asyncio.run(main()).width
     /// 1280
     AsyncClient {
-        /// Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        /// them. May be awaited, and need not be.
+        /// Closes the client. Create requests that wait for their turn are not sent: they raise ``CallCancelledError``. Those that
+        /// have left run to their end, and tasks and videos made by the client keep working; idle connections are closed with the
+        /// last of them. May be awaited, and need not be.
         fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-            self.drop_client();
+            self.close_client();
             done(py)
         }
 
         /// The same as ``close``, for code that expects a coroutine.
         fn aclose(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-            self.drop_client();
+            self.close_client();
             immediate(py, py.None())
         }
 
@@ -1013,7 +1023,7 @@ with_signatures! {
         #[pyo3(signature = (*exception))]
         fn __aexit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
             let _ = exception;
-            self.drop_client();
+            self.close_client();
             immediate(py, py.None())
         }
     }

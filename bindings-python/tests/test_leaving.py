@@ -13,7 +13,9 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -463,3 +465,82 @@ def test_the_end_of_the_interpreter(endless: Emulator, environment: Path) -> Non
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("was created and paid for") == 2, result.stderr
     assert endless.stats()["created_tasks"] == 2
+
+
+class Held(ThreadingHTTPServer):
+    """A service that answers no create request before it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.posts = 0
+        self.answer = threading.Event()
+        self.options = {"api_key": "sk-1", "base_url": f"http://127.0.0.1:{self.server_port}/v1", "max_in_flight_creates": 1}
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        server = self.server
+        assert isinstance(server, Held)
+        server.posts += 1
+        server.answer.wait()
+        body = b'{"id":"task_1","status":"queued"}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    with Held() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.answer.set()
+            server.shutdown()
+            thread.join()
+
+
+def one_task(ended: list[object], server: Held) -> None:
+    """The request that had left came to its end, and no other left."""
+    cancelled = [error for error in ended if isinstance(error, junfeiai.CallCancelledError)]
+    assert len(cancelled) == len(ended) - 1, ended
+    for error in cancelled:
+        assert "the client was closed" in str(error) and not error.maybe_executed
+    assert server.posts == 1
+
+
+def test_a_closed_client_sends_no_create_that_waits(held: Held) -> None:
+    with Client(**held.options) as client, ThreadPoolExecutor(5) as pool:
+        videos = client.videos
+        calls = [pool.submit(videos.create, "x", seconds=4) for _ in range(5)]
+        eventually(lambda: held.posts)
+        client.close()
+        held.answer.set()
+        ended = [call.exception() or call.result() for call in calls]
+    one_task(list(ended), held)
+
+
+def test_leaving_the_block_of_an_asyncio_client(held: Held) -> None:
+    async def main() -> list[object]:
+        async with AsyncClient(**held.options) as client:
+            calls = [asyncio.ensure_future(client.videos.create("x", seconds=4)) for _ in range(5)]
+            while not held.posts:
+                await asyncio.sleep(0.01)
+        held.answer.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    one_task(asyncio.run(main()), held)
+
+
+def test_a_client_that_is_only_forgotten_is_not_closed(emulator: Emulator) -> None:
+    videos = Client(**emulator.options()).videos
+    gc.collect()
+    assert videos.create("x", seconds=4).id

@@ -48,6 +48,11 @@ impl RawClient {
         build().map(RawClient::of).map_err(|error| convert::error(&error))
     }
 
+    /// No create request leaves any more.
+    pub fn close(&self) {
+        self.client.close();
+    }
+
     /// The endpoint that is used.
     #[wasm_bindgen(getter)]
     pub fn endpoint(&self) -> String {

@@ -234,6 +234,24 @@ describe("generateMany", () => {
     assert.equal(getEventListeners(stop.signal, "abort").length, 0);
   });
 
+  test("a client that is disposed sends no create request that still waits", async () => {
+    const { answers, fetch, until } = holding();
+    const client = make({ fetch, maxInFlightCreates: 1 });
+    const { videos } = client;
+    const first = videos.create("a");
+    await until(1);
+    const waiting = [videos.create("b"), videos.generate("c")].map((call) => call.catch((error) => error));
+    await new Promise((resolve) => { setImmediate(resolve); });
+    client[Symbol.dispose]();
+    for (const error of await Promise.all(waiting)) {
+      assert.deepEqual([error.code, error.maybeExecuted], ["cancelled", false], inspect(error));
+      assert.match(error.message, /the client was closed/);
+    }
+    answers[0]();
+    assert.equal((await first).id, "task_1");
+    assert.equal(answers.length, 1);
+  });
+
   test("a create request that would be sent again after a 429 is withdrawn, too", async () => {
     const stop = new AbortController();
     let posts = 0;

@@ -140,9 +140,12 @@ export class Client {
     return { endpoint: base_url ?? endpoint ?? "standard" };
   }
 
-  /** Frees its memory now instead of when it is collected. */
+  /**
+   * Frees its memory now instead of when it is collected. Create requests that wait for their turn are not sent: they reject with
+   * `cancelled`. What has left runs to its end, and tasks and videos made by it keep working.
+   */
   [Symbol.dispose](): void {
-    handleOf(this).free();
+    handleOf(this).close();
   }
 }
 

@@ -55,8 +55,11 @@ export class Handle {
     return this.raw();
   }
 
-  free(): void {
-    if (this.#raw && this.#life === life()) this.#raw.free();
+  close(): void {
+    if (this.#raw && this.#life === life()) {
+      this.#raw.close();
+      this.#raw.free();
+    }
     this.#raw = undefined;
   }
 }

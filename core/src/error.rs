@@ -243,7 +243,7 @@ impl Error {
             record: Box::new(ErrorRecord {
                 kind,
                 phase,
-                message: one_line(&message.into()),
+                message: bounded(&message.into(), MAX_MESSAGE),
                 field: None,
                 status: None,
                 code: None,
@@ -491,12 +491,18 @@ impl std::error::Error for Error {
     }
 }
 
-/// Longest text of the server, or with names of files in it, that is shown in an error.
+/// Longest text of the server that is shown in an error.
 const MAX_TEXT: usize = 400;
+/// Longest message, with such a text, names of files or a list of every option in it.
+const MAX_MESSAGE: usize = 1000;
 
 /// Makes foreign text fit for one line: no control characters, no runs of white space, bounded.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(2 * MAX_TEXT));
+    bounded(text, MAX_TEXT)
+}
+
+fn bounded(text: &str, limit: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(2 * limit));
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
@@ -506,7 +512,7 @@ pub(crate) fn one_line(text: &str) -> String {
     // What is too long loses its middle: that is a name or a page of a proxy, and the end says what to do.
     let after = |count: usize| out.char_indices().nth(count).map(|(at, _)| at);
     let before = |count: usize| out.char_indices().nth_back(count).map(|(at, _)| at);
-    match (after(MAX_TEXT), after(MAX_TEXT / 2), before(MAX_TEXT / 2 - 1)) {
+    match (after(limit), after(limit / 2), before((limit / 2).saturating_sub(1))) {
         (Some(_), Some(head), Some(tail)) => {
             let (head, tail) = (out.get(..head).unwrap_or_default(), out.get(tail..).unwrap_or_default());
             format!("{head}…{tail}")
@@ -540,12 +546,13 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         assert_eq!(one_line(&"长 ".repeat(5000)).chars().count(), MAX_TEXT + 1);
-        for length in 1..3 * MAX_TEXT {
+        for length in 1..3 * MAX_MESSAGE {
             let text = format!("the file {} cannot be used: take a shorter name", "长".repeat(length));
-            let shown = one_line(&text);
+            let error = Error::new(ErrorKind::Io, Phase::Save, text.as_str());
+            let shown = &error.record.message;
             assert!(shown.starts_with("the file 长"), "{shown}");
             assert!(shown.ends_with("长 cannot be used: take a shorter name"), "{shown}");
-            assert_eq!(shown == text, text.chars().count() <= MAX_TEXT, "{length}");
+            assert_eq!(*shown == text, text.chars().count() <= MAX_MESSAGE, "{length}");
         }
     }
 }

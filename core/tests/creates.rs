@@ -228,6 +228,45 @@ fn a_stopped_tracker_lets_those_in_flight_end_and_nobody_leave() {
 }
 
 #[test]
+fn a_closed_client_sends_no_create_that_still_waits() {
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
+    let client = client(&server, &time);
+    let create = |tracker: Option<CreateTracker>| -> Create {
+        let videos = tracker.map_or_else(|| client.videos(), |tracker| client.videos().tracked(&tracker));
+        Box::pin(async move { videos.create("a red ball").await })
+    };
+    let mut creates: BTreeMap<usize, Create> =
+        (0..30).map(|number| (number, create((number % 2 == 0).then(CreateTracker::new)))).collect();
+    poll_all(&mut creates);
+    client.clone().close();
+    let ended = poll_all(&mut creates);
+    assert_eq!(kinds(&ended), [(ErrorKind::Cancelled, false)].repeat(26));
+    assert!(ended[0].1.as_ref().unwrap_err().to_string().contains("the client was closed"));
+    // What has left runs to its end.
+    server.answers(ApiResponse::Task);
+    time.advance(Duration::from_secs(180));
+    assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::CreateOutcomeUnknown, true)].repeat(4));
+    // And nothing leaves later.
+    creates.insert(30, create(None));
+    assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::Cancelled, false)]);
+    assert_eq!(server.posts(), 4);
+}
+
+#[test]
+fn a_create_that_pauses_is_not_sent_again_by_a_closed_client() {
+    let (server, time) = (Server::new(ApiResponse::Refused), Clock::default());
+    let client = client(&server, &time);
+    let videos = client.videos();
+    let create: Create = Box::pin(async move { videos.create("a red ball").await });
+    let mut creates = BTreeMap::from([(0, create)]);
+    assert!(poll_all(&mut creates).is_empty());
+    client.close();
+    server.answers(ApiResponse::Task);
+    assert_eq!(kinds(&poll_all(&mut creates)), [(ErrorKind::Cancelled, false)]);
+    assert_eq!(server.posts(), 0);
+}
+
+#[test]
 fn a_tracker_knows_what_provably_was_not_accepted() {
     let retry_after = || Headers::from_iter([("retry-after", "20")]);
     for answer in [

@@ -614,8 +614,9 @@ class Client:
         Servers that do allow 20 calls in 20 minutes.
         """
     def close(self) -> None:
-        """Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        them.
+        """Closes the client. Create requests that wait for their turn in other threads are not sent: they raise
+        ``CallCancelledError``. Those that have left run to their end, and tasks and videos made by the client keep working; idle
+        connections are closed with the last of them.
         """
     def __enter__(self) -> Client: ...
     def __exit__(self, *exception: type[BaseException] | BaseException | TracebackType | None) -> None: ...
@@ -980,8 +981,9 @@ class AsyncClient:
         Servers that do allow 20 calls in 20 minutes.
         """
     def close(self) -> Awaitable[None]:
-        """Closes the client. Tasks and videos made by it keep working; idle connections are closed with the last of
-        them. May be awaited, and need not be.
+        """Closes the client. Create requests that wait for their turn are not sent: they raise ``CallCancelledError``. Those that
+        have left run to their end, and tasks and videos made by the client keep working; idle connections are closed with the
+        last of them. May be awaited, and need not be.
         """
     def aclose(self) -> Coroutine[Any, Any, None]:
         """The same as ``close``, for code that expects a coroutine."""

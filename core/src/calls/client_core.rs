@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 
 use crate::async_compat::BoxFuture;
+use crate::calls::cancel::CancelToken;
 use crate::calls::config::Config;
 use crate::calls::scheduler::{Limited, Permit, Scheduler};
 #[cfg(feature = "journal")]
@@ -49,6 +50,8 @@ pub(crate) struct ClientCore {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) state: PerProcess<State>,
+    /// No create request leaves any more.
+    pub(crate) closed: CancelToken,
     #[cfg(feature = "journal")]
     pub(crate) recorder: Option<Recorder>,
 }

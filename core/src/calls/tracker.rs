@@ -1,7 +1,10 @@
 //! What became of paid calls, seen from outside of their futures.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
 
 use crate::calls::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -97,15 +100,19 @@ pub(crate) struct TrackedCreate(Arc<Create>);
 #[derive(Debug, Default)]
 struct Create {
     tracker: Option<CreateTracker>,
+    /// The client was closed.
+    closed: CancelToken,
     /// The request left and its outcome is not known.
     unsettled: AtomicBool,
     task_id: OnceLock<String>,
 }
 
 impl TrackedCreate {
-    pub(crate) fn new(tracker: Option<&CreateTracker>) -> Self {
+    /// A create that nobody has sent. `closed` is the client's.
+    pub(crate) fn new(tracker: Option<&CreateTracker>, closed: &CancelToken) -> Self {
         Self(Arc::new(Create {
             tracker: tracker.cloned(),
+            closed: closed.clone(),
             unsettled: AtomicBool::new(false),
             task_id: OnceLock::new(),
         }))
@@ -114,13 +121,16 @@ impl TrackedCreate {
     /// The request leaves now.
     ///
     /// # Errors
-    /// `cancelled` when the tracker was stopped: it must not leave.
+    /// `cancelled` when the tracker was stopped or the client was closed: it must not leave.
     pub(crate) fn leaves(&self) -> Result<()> {
+        if self.0.closed.is_cancelled() {
+            return Err(self.stopped());
+        }
         if let Some(tracker) = &self.0.tracker {
             // Under the lock: whoever stops the tracker and then asks it must not be told less than the truth.
             let mut facts = tracker.facts();
             if tracker.0.stop.is_cancelled() {
-                return Err(stopped());
+                return Err(self.stopped());
             }
             if !self.0.unsettled.swap(true, Ordering::SeqCst) {
                 facts.unsettled += 1;
@@ -174,14 +184,31 @@ impl TrackedCreate {
         }
     }
 
-    /// Runs what a create does before it is sent, until the tracker is stopped.
+    /// Runs what a create does before it is sent, until the tracker is stopped or the client is closed.
     ///
     /// # Errors
     /// `cancelled`, or the future's own.
     pub(crate) async fn unless_stopped<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(tracker) = &self.0.tracker else { return future.await };
-        let ended = tracker.0.stop.run(future).await;
-        ended.map_err(|error| if tracker.0.stop.is_cancelled() { stopped() } else { error })
+        let mut closed = pin!(self.0.closed.cancelled());
+        let mut stop = pin!(self.0.tracker.as_ref().map(|tracker| tracker.0.stop.cancelled()));
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let stopped = stop.as_mut().as_pin_mut().is_some_and(|stop| stop.poll(cx).is_ready());
+            if stopped || closed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(self.stopped()));
+            }
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn stopped(&self) -> Error {
+        let text = if self.0.closed.is_cancelled() {
+            "the client was closed before the create request was sent: nothing was charged, create it with another client"
+        } else {
+            "the create request was cancelled before it was sent"
+        };
+        Error::new(ErrorKind::Cancelled, Phase::Create, text)
     }
 }
 
@@ -220,10 +247,6 @@ impl Drop for LeftBehind {
             );
         }
     }
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Cancelled, Phase::Create, "the create request was cancelled before it was sent")
 }
 
 impl CancelToken {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::calls::cancel::CancelToken;
 use crate::calls::client_core::ClientCore;
 use crate::calls::config::{Config, Options};
 use crate::client::Client;
@@ -306,6 +307,7 @@ impl ClientBuilder {
             transport,
             timer,
             state: PerProcess::new(),
+            closed: CancelToken::new(),
             #[cfg(feature = "journal")]
             recorder,
         };

@@ -93,6 +93,21 @@ impl Client {
         crate::check::balance(&self.core).await
     }
 
+    /// Lets no further create request leave, of this client and its clones: those that wait for their turn, or to be sent again, end
+    /// with `cancelled` and without `maybe_executed`, and so does whatever is created later. What has left runs to its end; queries,
+    /// waits and reads go on. Dropping a client does not close it.
+    ///
+    /// ```no_run
+    /// # async fn run(client: junfeiai::Client) {
+    /// client.close();
+    /// let error = client.videos().create("A red ball").await.unwrap_err();
+    /// assert!(error.kind() == junfeiai::ErrorKind::Cancelled && !error.maybe_executed());
+    /// # }
+    /// ```
+    pub fn close(&self) {
+        self.core.closed.cancel();
+    }
+
     /// How tasks are waited for by default.
     pub fn wait_policy(&self) -> &WaitPolicy {
         &self.core.config.wait

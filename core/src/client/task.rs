@@ -340,7 +340,7 @@ impl IntoFuture for Wait {
                     on_progress = next();
                 }
                 loop {
-                    let create = TrackedCreate::new(tracker.as_ref());
+                    let create = TrackedCreate::new(tracker.as_ref(), &client.core.closed);
                     let creating = create::create(client.core.clone(), request.clone(), create.clone(), timeout);
                     let created = match &cancel {
                         Some(token) => Box::pin(token.run_stamped(|error| create.stamp(error), creating)).await?,

@@ -39,7 +39,7 @@ impl Videos {
     /// `invalid_request`, or `journal` when a journal is kept and cannot be written, before anything is sent; what the
     /// server refuses; `create_outcome_unknown` (with `maybe_executed`) when the answer is lost.
     pub async fn create(&self, request: impl Into<VideoRequest>) -> Result<Task> {
-        let create = TrackedCreate::new(self.tracker.as_ref());
+        let create = TrackedCreate::new(self.tracker.as_ref(), &self.client.core.closed);
         let created = create::create(self.client.core.clone(), request.into(), create, self.timeout).await?;
         Ok(Task::new(&self.client, created))
     }

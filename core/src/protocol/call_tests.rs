@@ -31,7 +31,8 @@ fn answer(status: u16) -> ApiResponse {
 }
 
 fn with_headers(status: u16, headers: Headers) -> ApiResponse {
-    ApiResponse::received(status, headers, &br#"{"id":"task_1"}"#[..], Some(UNIX))
+    let body = if status < 400 { &br#"{"id":"task_1"}"#[..] } else { &br#"{"error":{"message":"no"}}"#[..] };
+    ApiResponse::received(status, headers, body, Some(UNIX))
 }
 
 fn answered(status: u16) -> CallEvent {

@@ -402,7 +402,11 @@ impl WaitMachine {
                 failures > self.policy.max_errors
             }
             _ if error.is_transient() => failures > self.policy.max_errors,
-            _ => true,
+            // No other answer says that the task cannot be asked for: a proxy, or a release of the gateway, may be behind it.
+            _ => {
+                failures > self.policy.max_errors
+                    || !matches!(error.status(), Some(status) if !matches!(status, 401 | 403))
+            }
         };
         if ends {
             let error = error.with_task(&self.id).with(|record| {

@@ -229,6 +229,27 @@ fn a_page_of_a_proxy_in_front_does_not_end_it() {
             bench.polls();
         }
     }
+    // Nor does JSON that says nothing, or another "no" than 401 and 403: the task exists, and may be asked for in a moment.
+    for body in ["{}", r#"{"error":{}}"#, r#"{"error":{"message":null,"code":""}}"#] {
+        for status in [400, 401, 402, 403, 451] {
+            bench.hears(answered(status, "application/json", body));
+            bench.polls();
+            bench.hears(running());
+            bench.polls();
+        }
+    }
+    for status in [200, 400, 402, 405, 409, 422] {
+        for body in [
+            r#"{"error":{"message":"no","type":"new_api_error","code":""}}"#,
+            r#"{"code":"invalid_request","message":"no","data":null}"#,
+            r#"{"code":"insufficient_user_quota","message":"no","data":null}"#,
+        ] {
+            bench.hears(answered(status, "application/json", body));
+            bench.polls();
+            bench.hears(running());
+            bench.polls();
+        }
+    }
     // The gateway's own words do.
     bench.hears(answered(401, "application/json", r#"{"error":{"message":"Invalid token","type":"new_api_error"}}"#));
     let error = bench.fails(ErrorKind::Authentication);

@@ -199,8 +199,9 @@ pub fn classify(phase: Phase, answer: &ApiResponse) -> Option<Error> {
         return Some(error_of(phase, kind, answer, said));
     }
     let kind = kind_of(phase, answer.status, &said);
+    let nothing_said = said.code.is_none() && said.message.is_none();
     let error = error_of(phase, kind, answer, said);
-    Some(if json.is_none() { from_in_front(phase, error) } else { error })
+    Some(if nothing_said { from_in_front(phase, error) } else { error })
 }
 
 /// The error of a 2xx that is the task layer's "no" to a create.
@@ -215,8 +216,8 @@ pub(crate) fn task_layer_error(phase: Phase, answer: &ApiResponse) -> Option<Err
     })
 }
 
-/// A refusal without JSON is none of the service's: a web page or an empty body comes from a proxy in front of it, which
-/// may answer otherwise in a moment.
+/// A refusal without a code and a message is none of the service's: a web page, an empty body or `{}` comes from a proxy in front of
+/// it, which may answer otherwise in a moment.
 fn from_in_front(phase: Phase, error: Error) -> Error {
     let refusal = matches!(
         error.kind(),

@@ -108,6 +108,11 @@ impl Client {
         &self.client
     }
 
+    /// Lets no further create request leave. See [`crate::Client::close`].
+    pub fn close(&self) {
+        self.client.close();
+    }
+
     /// Runs any call of the async client to its end: `client.run(task.wait().timeout(limit))`.
     ///
     /// # Panics
