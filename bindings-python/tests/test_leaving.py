@@ -476,7 +476,7 @@ class Held(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.posts = 0
         self.answer = threading.Event()
-        self.options = {"api_key": "sk-1", "base_url": f"http://127.0.0.1:{self.server_port}/v1", "max_in_flight_creates": 1}
+        self.options: dict[str, Any] = {"api_key": "sk-1", "base_url": f"http://127.0.0.1:{self.server_port}/v1", "max_in_flight_creates": 1}
 
 
 class Answer(BaseHTTPRequestHandler):
