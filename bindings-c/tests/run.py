@@ -464,6 +464,11 @@ def main():
         prefix = WORK / "prefix"
         shutil.rmtree(prefix, ignore_errors=True)
         must("install-c", [*XTASK, "install-c", "--profile", "dev", "--prefix", prefix], timeout=1200)
+        # Or all suites compile the same crates in turn, and each takes the emulator from under the others.
+        again = must("cargo after it", [*CARGO, "build", "--locked", "-p", "junfeiai-emulator", "--message-format", "json"], timeout=1200)
+        units = [json.loads(line) for line in again.splitlines() if line.startswith('{"reason":"compiler-artifact"')]
+        stale = sorted(unit["package_id"] for unit in units if not unit["fresh"])
+        report("cargo after it compiles nothing anew", units and not stale, "\n".join(stale))
         if "--readme" not in sys.argv:
             header(prefix)
             languages()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::{Result, elf, root};
+use crate::{Result, cargo, elf, root};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -186,13 +186,11 @@ fn placed(destdir: &str, prefix: &Path) -> Result<PathBuf> {
 
 /// Builds the library; gives the folder that it is in, and the system libraries that the static one needs.
 fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["rustc", "--locked", "-p", "junfeiai-c", "--lib", "--message-format", "json-render-diagnostics"];
-    let output = Command::new(cargo)
+    let output = cargo()
         .args(arguments)
         .args(target.map(|target| format!("--target={target}")))
         .args(["--profile", profile, "--", "--print", "native-static-libs"])
-        .current_dir(root())
         .stderr(Stdio::piped())
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -12,7 +12,7 @@ mod repository;
 mod version;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -70,6 +70,20 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// cargo at the root, without what the cargo that runs us says of this package: build scripts ask for such variables, and whatever
+/// depends on them would be compiled anew by each in turn.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if name.to_str().is_some_and(|name| ours.iter().any(|begin| name.starts_with(begin)) || name == "OUT_DIR") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(root());
+    command
 }
 
 fn main() -> ExitCode {
