@@ -40,7 +40,7 @@ LARGE = {"dist", "engines", "site", "windows"}
 HEARTBEAT = 15
 
 # Suites of one line share what they install or build; the lines run at the same time. What is in none is a line of its own.
-LINES = [["c", "c-release", "emulator", "core-docs"], ["python", "conformance", "security", "docs"]]
+LINES = [["c", "c-release", "emulator", "core-docs", "command", "packages"], ["python", "conformance", "security", "docs"]]
 # These have folders for what they build: they run while the others are built.
 APART = ["npm-build", "fuzz-build"]
 
