@@ -100,7 +100,10 @@ class Batch {
     signal.addEventListener("abort", () => { this.#stop.abort(); });
     const waiting = this.lines[Symbol.iterator]();
     const count = Math.min(this.call.options["concurrency"] as number, this.lines.length);
-    if (count === 0) return this.code;
+    if (count === 0) {
+      this.call.output.note(`the list ${this.call.options["file"] as string} has no requests: nothing to do`);
+      return this.code;
+    }
     this.#progress.show();
     // Each one is awaited to its end, also after Ctrl-C.
     const ended = await Promise.allSettled(Array.from({ length: count }, () => this.#work(waiting)));

@@ -15,13 +15,26 @@ import argparse
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import JunFeiAIError, _errors
 from . import commands, signals
+from .client_options import read_as_utf8
 from .exit_codes import exit_code
 from .journals import default_journal, named_journal
-from .output import Output, standard_streams, write
+from .output import Output, json_text, os_error, standard_streams, without_key, write
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without the key, which somebody may have written where it cannot be taken; to machines as well."""
+
+    json = False
+
+    def error(self, message: str) -> NoReturn:
+        message = without_key(message)
+        if _Parser.json:
+            write(json_text({"error": {"kind": "config", "text": message}}), sys.stdout)
+        super().error(message)
 
 
 class _NotHere(argparse.Action):
@@ -43,7 +56,7 @@ class _Version(argparse.Action):
 
 def _common(**more: Any) -> argparse.ArgumentParser:
     """Options of every command, which may stand before or after it."""
-    common = argparse.ArgumentParser(add_help=False, **more)
+    common = _Parser(add_help=False, **more)
     group = common.add_argument_group("connection and output")
     group.add_argument("--api-key-file", metavar="FILE", help="read the key from this file; otherwise JUNFEIAI_API_KEY")
     group.add_argument("--api-key", action=_NotHere, help=argparse.SUPPRESS)
@@ -97,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     kept = argparse.ArgumentParser(add_help=False)
     kept.add_argument("--journal-prompts", action="store_true", help="keep prompts in the journal, for junfeiai pending")
 
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="junfeiai",
         usage="junfeiai [OPTIONS] COMMAND ...",
         parents=[_common()],
@@ -172,10 +185,15 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     standard_streams()
-    options = parser().parse_args(arguments)
+    _Parser.json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    top = parser()
+    options = top.parse_args(arguments)
+    if wrong := read_as_utf8(options):
+        top.error(f"argument {wrong}: it is not UTF-8")
     output = Output(json=options.json, progress=options.progress)
+    output.options = frozenset(vars(options))
     if output.complaint:
-        write(f"error: {output.complaint}", sys.stderr)
+        output.refused("config", output.complaint)
         return 2
     _logging(options.verbose)
     # Here `output` prints how to resume unfinished tasks.
@@ -190,8 +208,11 @@ def main(arguments: list[str] | None = None) -> int:
         output.journal = output.journal or (None if options.no_journal else options.journal)
         output.failure(error)
         return exit_code(error)
-    except (OSError, ValueError, OverflowError) as error:
-        write(f"error: {error}", sys.stderr)
+    except OSError as error:
+        output.refused("io", os_error(error))
+        return 2
+    except (ValueError, OverflowError) as error:
+        output.refused("invalid_request", output.as_given(str(error)))
         return 2
     except KeyboardInterrupt as error:
         output.interrupted(error)

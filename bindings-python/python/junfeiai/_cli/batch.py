@@ -112,6 +112,7 @@ class Batch:
         count = min(self.options.concurrency, len(self.lines))
         workers = [asyncio.create_task(self.work(waiting)) for _ in range(count)]
         if not workers:
+            self.output.note(f"the list {self.options.file} has no requests: nothing to do")
             return self.code
         self.progress.show()
         try:
