@@ -54,7 +54,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _common(**more: Any) -> argparse.ArgumentParser:
+def _common(**more: Any) -> _Parser:
     """Options of every command, which may stand before or after it."""
     common = _Parser(add_help=False, **more)
     group = common.add_argument_group("connection and output")
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     common = _common(argument_default=argparse.SUPPRESS)
 
-    request = argparse.ArgumentParser(add_help=False)
+    request = _Parser(add_help=False)
     group = request.add_argument_group("the video")
     group.add_argument("--model", help="grok-image-video (the default) or grok-video-1.5")
     group.add_argument("--seconds", metavar="N", help="length in seconds; without it the server makes and bills 4 s")
@@ -91,23 +91,23 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--retry-failed", action="store_true", help="create another task if the one of this key failed")
     group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
-    money = argparse.ArgumentParser(add_help=False)
+    money = _Parser(add_help=False)
     group = money.add_argument_group("the cost")
     group.add_argument("--max-cost", type=float, metavar="USD", help="refuse a create request that would cost more, before it is sent")
     group.add_argument("--max-cost-strict", action="store_true", help="refuse it as well if its cost is not known to be within --max-cost or --budget")
     group.add_argument("--budget", type=float, metavar="USD", help="refuse a create request if all of this UTC day would cost more together, as the journal says (a batch: its folder's)")
 
-    wait = argparse.ArgumentParser(add_help=False)
+    wait = _Parser(add_help=False)
     wait.add_argument("--timeout", type=float, metavar="S", help="maximum wait in seconds (1800)")
 
-    save = argparse.ArgumentParser(add_help=False)
+    save = _Parser(add_help=False)
     group = save.add_argument_group("the file")
     group.add_argument("-o", "--output", metavar="FILE|DIR/", help="where to save it (TASK_ID.mp4); with a slash at the end: in this folder")
     group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument("--connections", type=int, default=1, metavar="N", help="connections used at once, 1-16 (1)")
     group.add_argument("--sha256", action="store_true", help="compute the hash of the file")
 
-    kept = argparse.ArgumentParser(add_help=False)
+    kept = _Parser(add_help=False)
     kept.add_argument("--journal-prompts", action="store_true", help="keep prompts in the journal, for junfeiai pending")
 
     top = _Parser(
@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and what it was built for")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="junfeiai")
 
-    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(name: str, text: str, *parents: _Parser) -> _Parser:
         return sub.add_parser(name, help=text, description=text, parents=[*parents, common], allow_abbrev=False)
 
     add("generate", "create a video, wait for it and save it; this costs money", request, money, kept, wait, save).add_argument(
