@@ -276,3 +276,23 @@ def test_the_rate_and_the_time_left() -> None:
     assert progress.text(20_000).endswith("ETA 10:00:00")
     progress.states.update(saved=18)
     assert progress.text(200).endswith("30 of 30")
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_names_that_are_one_file_elsewhere(platform: str, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By case, and by whether a letter with a mark is written as one or as two."""
+    from junfeiai._cli import batch_list
+
+    names = [batch_list._name_on_disk(environment / name) for name in ("Möwe.mp4", "mo\u0308we.mp4", "MÖWE.MP4")]
+    assert len(set(names)) == 3
+    monkeypatch.setattr(sys, "platform", platform)
+    names = [batch_list._name_on_disk(environment / name) for name in ("Möwe.mp4", "mo\u0308we.mp4", "MÖWE.MP4")]
+    assert len(set(names)) == 1
+
+
+def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emulator) -> None:
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = run("batch", "-", "-o", "out", given='{"prompt": "x", "output": "红.mp4"}', env=env, code=2).stderr
+    assert "line 1: its output" in said
+    assert "set LC_ALL=C.UTF-8" in said
+    assert emulator.stats()["posts"] == 0

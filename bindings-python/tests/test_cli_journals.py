@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -243,3 +244,13 @@ def test_the_version_has_the_facts_of_the_build() -> None:
     said = run("--version").stdout
     for word in ("junfeiai ", "wheel ", "module ", "python ", "system ", "optional "):
         assert f"\n{word}" in f"\n{said}"
+
+
+@pytest.mark.parametrize(("name", "value"), [("HOME", ""), ("HOME", "here"), ("XDG_STATE_HOME", "here")])
+def test_a_relative_home_is_none(name: str, value: str, environment: Path) -> None:
+    """The journal would be another one in each folder."""
+    script = "from junfeiai._cli.journals import default_journal\nprint(default_journal())"
+    env = {**os.environ, "HOME": str(environment / "home"), "XDG_STATE_HOME": "", name: value}
+    said = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    home = environment / "home" if name == "XDG_STATE_HOME" else Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert Path(said) == home / ".local" / "state" / "junfeiai" / "journal"

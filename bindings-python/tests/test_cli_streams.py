@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from commands import _state as _state
 from commands import command, posts, run, values
-from conftest import Emulator
+from conftest import KEY, Emulator
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
@@ -106,3 +106,35 @@ def test_a_name_that_is_no_text(environment: Path, emulator: Emulator) -> None:
     run("save", emulator.finished(), "-o", name)
     [saved] = values(run("save", emulator.finished(), "-o", name, "--overwrite", "--json"))
     assert os.fsencode(saved["path"]) == b"\xff.mp4"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("name", ["generate", "batch"])
+def test_what_was_paid_for_is_saved_where_nothing_can_be_said(name: str, stream: str, environment: Path, emulator: Emulator) -> None:
+    (environment / "list.jsonl").write_text('{"prompt": "x", "seconds": 4, "output": "x.mp4"}')
+    given = ["x", "--seconds", "4", "-o", "out/x.mp4"] if name == "generate" else ["list.jsonl", "-o", "out"]
+    with Path("/dev/full").open("w") as full:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        process = subprocess.Popen(command(name, *given), **streams, text=True)  # type: ignore[call-overload]
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, f"{out}{err}"
+    assert "Traceback" not in f"{out}{err}"
+    assert (environment / "out/x.mp4").is_file()
+    assert emulator.stats()["posts"] == 1
+
+
+def test_arguments_that_are_no_text(emulator: Emulator) -> None:
+    odd = os.fsdecode(b"r\xf8d")
+    for given, named in ((["create", odd], "prompt"), (["create", "x", "--key", odd], "--key"), (["get", odd], "task_id")):
+        assert f"argument {named}: it is not UTF-8" in run(*given, code=2).stderr
+    assert emulator.stats()["posts"] == 0
+    # The system's encoding knows no such letters, but the prompt is UTF-8.
+    run("create", "红球", "--seconds", "4", env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    [body] = [one["body_json"] for one in emulator.requests("/video/generations") if one["method"] == "POST"]
+    assert body["prompt"] == "红球"
+
+
+def test_the_key_from_a_file_with_a_mark(environment: Path, emulator: Emulator) -> None:
+    (environment / "key").write_text(KEY + "\r\n", encoding="utf-8-sig")
+    run("create", "x", "--seconds", "4", "--api-key-file", "key", env={"JUNFEIAI_API_KEY": "sk-wrong"})

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -400,10 +401,25 @@ async def over_http(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--no-journal"], "pays once only with a journal"), (["--call-limit", "0"], "--call-limit"), (["--max-cost", "-1"], "max_cost")],
-)
+    [
+        (["--no-journal"], "pays once only with a journal"), (["--call-limit", "0"], "--call-limit"), (["--max-cost", "-1"], "--max-cost"),
+        (["-o", "a.mp4"], "error: -o/--output: a.mp4: file exists; check the name"), (["--http", "70000"], "--http is 0 to 65535"),
+    ],
+)  # fmt: skip
 def test_options_that_cannot_be(options: list[str], said: str, environment: Path) -> None:
+    (environment / "a.mp4").write_bytes(b"x")
     assert said in run("mcp", *options, code=2).stderr
+
+
+def test_a_port_that_is_taken(environment: Path, emulator: Emulator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"--http {port} cannot be used: address already in use" in run("mcp", "--http", str(port), code=2).stderr
+
+
+def test_nothing_is_paid_for_that_could_not_be_saved(environment: Path) -> None:
+    """A folder in which no file can be made, whoever asks."""
+    assert "/proc/self" in run("mcp", "-o", "/proc/self", code=1).stderr
 
 
 def test_without_the_sdk(environment: Path) -> None:

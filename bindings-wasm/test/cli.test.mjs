@@ -312,9 +312,36 @@ describe("the surroundings", () => {
       assert.equal((await ask({}, new URL("/", url).href)).status, 404);
       assert.equal((await ask({ host: "evil.example" })).status, 404);
       assert.equal((await ask({}, url, "POST")).status, 405);
+      assert.equal((await ask({ host: "LOCALHOST" })).status, 200);
+      // This server names no version: what was meant is another file, or the same one by chance.
+      const another = await ask({ range: "bytes=0-9", "if-range": '"another"' });
+      assert.deepEqual([another.status, another.headers["content-range"]], [200, undefined]);
+      assert.ok(another.body.equals(bytes));
+      for (const range of ["bytes=0-9", `bytes=${bytes.length}-`]) assert.equal((await ask({ range }, url, "HEAD")).status, 200);
+      const { err } = await run(["serve", what, "--port", new URL(url).port], { code: 2 });
+      assert.equal(err, `error: --port ${new URL(url).port} cannot be used: address already in use; take another one, or leave it out\n`);
       child.kill("SIGINT");
       assert.equal((await ended).code, 0);
     }
+  });
+
+  test("arguments that are no text are refused", async () => {
+    // Node's own processes are given UTF-8 alone.
+    const line = (words) => spawnSync("bash", ["-c", `exec "$0" "$@" ${words}`, process.execPath, join(dist, "cli.js")], { cwd: folder, env: environment(), encoding: "utf8" });
+    for (const [words, named] of [["create $'r\\xf8d'", "prompt"], ["create x --key $'r\\xf8d'", "--key"], ["get $'r\\xf8d'", "task_id"]]) {
+      const { status, stderr } = line(words);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, new RegExp(`argument ${named}: it is not UTF-8`));
+    }
+    assert.equal(await posts(), 0);
+  });
+
+  test("a relative home is none: the journal would be another one in each folder", async () => {
+    await mkdir(join(folder, "home"));
+    const env = { HOME: join(folder, "home"), XDG_STATE_HOME: "here" };
+    await run(["create", "x", "--seconds", "4"], { env });
+    assert.deepEqual((await readdir(folder)).sort(), ["home"]);
+    assert.ok(await stat(join(folder, "home/.local/state/junfeiai/journal")));
   });
 
   test("under nohup a closed terminal ends nothing", { skip: process.platform === "linux" ? false : "only Linux tells what standard input is" }, async () => {

@@ -100,6 +100,16 @@ async function refused(go) {
 /** Names as the core writes them, which nobody wrote here. */
 const foreign = (text) => text.match(/\b[a-z]+(?:_[a-z]+)+\b/g);
 
+test("a number that is none is refused by its name: no limit would be left of it", async () => {
+  for (const name of ["maxCost", "budget", "maxAttempts", "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates"]) {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      const error = await refused(() => new Client({ apiKey: KEY, journal: "/nowhere", [name]: value }));
+      assert.deepEqual([error.code, error.field], ["config", name], error.message);
+      assert.ok(error.message.startsWith(`${name} must be a finite number, not ${value}`), error.message);
+    }
+  }
+});
+
 describe("an option that there is not", () => {
   for (const [object, { code = "invalid_request", names, go }] of Object.entries(OBJECTS)) {
     test(`of ${object} is refused by its name`, async () => {

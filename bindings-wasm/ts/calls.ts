@@ -21,7 +21,7 @@ const isSignal = (value: { aborted?: unknown; addEventListener?: unknown }): boo
   typeof value === "object" && typeof value.aborted === "boolean" && typeof value.addEventListener === "function";
 
 /** What is wrong with an option of this name, if anything is. */
-function wrong(field: string, value: unknown, names: readonly string[]): string | undefined {
+function wrong(field: string, value: unknown, names: readonly string[], kind: string): string | undefined {
   if (!names.includes(field)) {
     const near = meant(field, names);
     return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
@@ -29,7 +29,12 @@ function wrong(field: string, value: unknown, names: readonly string[]): string 
   if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
   if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
-  if (field.endsWith("Ms") && !(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;
+  if (field.endsWith("Ms")) {
+    if (!(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;
+  } else if (kind === "config" && number && !Number.isFinite(value)) {
+    // JSON would make nothing of it: no limit at all.
+    return `${field} must be a finite number, not ${value}`;
+  }
   return undefined;
 }
 
@@ -45,7 +50,7 @@ export function take<T extends object>(given: T | null | undefined, names: reado
       if (field in taken) continue;
       const value = taken[field] = (given as Record<string, unknown>)[field];
       if (value === undefined || value === null) continue;
-      const why = wrong(field, value, names);
+      const why = wrong(field, value, names, kind);
       if (why !== undefined) throw own(kind, phase, why, { field });
     }
   } catch (error) {

@@ -239,6 +239,10 @@ export function parse(words: readonly string[]): Parsed {
   if (chosen.name === "resolve" && given.has("task_id") === (given.get("not_created") === true)) {
     return fail(given.has("task_id") ? "argument --not-created: not allowed with argument TASK_ID" : "one of the arguments TASK_ID --not-created is required");
   }
+  // Node reads what is no UTF-8 as this letter. The name of a file may hold it.
+  const odd = [...chosen.arguments, ...optionsOf(chosen.groups)].find((one) =>
+    !/FILE|DIR|COMMAND/.test(one.metavar ?? "") && [given.get(nameOf(one))].flat().some((value) => typeof value === "string" && value.includes("\ufffd")));
+  if (odd) return fail(`argument ${"type" in odd ? signs(odd) : odd.name}: it is not UTF-8`);
   const presets = optionsOf(chosen.groups).map((option) => [nameOf(option), option.preset ?? (option.type === "flag" ? false : option.type === "count" ? 0 : undefined)]);
   return { options: { ...Object.fromEntries(presets), ...Object.fromEntries(given), command: chosen.name } as Options };
 }

@@ -9,7 +9,7 @@ import { csvRows, CsvMistake } from "./csv.js";
 import { BESIDE, fingerprint, real } from "./dry-run.js";
 import { CommandError, listError } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, isFile, MANIFEST } from "./journals.js";
-import { textOf } from "./output.js";
+import { systemError, textOf } from "./output.js";
 
 /** What a line may have besides the fields of a request. */
 const OUTPUT = "output";
@@ -44,7 +44,7 @@ export interface How {
 export async function readList(source: string, folder: string, { form, allowOutside }: How): Promise<Line[]> {
   const name = source === "-" ? "standard input" : source;
   const base = source === "-" ? "" : dirname(source);
-  const text = decoded(name, readFileSync(source === "-" ? 0 : source));
+  const text = decoded(name, bytesOf(source));
   const lines: Line[] = [];
   const seen = new Map<string, number>();
   const numbers = new Map<string, number>();
@@ -94,8 +94,25 @@ export async function readList(source: string, folder: string, { form, allowOuts
   return lines;
 }
 
+function bytesOf(source: string): Buffer {
+  try {
+    return readFileSync(source === "-" ? 0 : source);
+  } catch (error) {
+    throw listError(`the list ${systemError(error)}`);
+  }
+}
+
 /** The text, in UTF-8 or in what its mark says. */
 function decoded(name: string, data: Buffer): string {
+  const text = inEncoding(name, data);
+  const zero = text.indexOf("\0");
+  if (zero >= 0) {
+    throw listError(`${name}, line ${text.slice(0, zero).split("\n").length}: it holds a zero byte, as UTF-16 without a mark does: save the list as UTF-8`);
+  }
+  return text;
+}
+
+function inEncoding(name: string, data: Buffer): string {
   const [mark, encoding] = MARKS.find(([bytes]) => bytes.every((byte, at) => data[at] === byte)) ?? [[], "utf-8"];
   const bytes = data.subarray(mark.length);
   try {
@@ -148,9 +165,36 @@ function* rows(name: string, text: string, form: string): Generator<[number, Giv
     } catch (error) {
       throw listError(`${name}, line ${at + 1}: it is not JSON: ${(error as Error).message}`);
     }
+    const twice = givenTwice(line);
+    if (twice === TOO_DEEP) throw listError(`${name}, line ${at + 1}: it is not JSON that can be read: it is nested too deeply`);
+    if (twice !== undefined) throw listError(`${name}, line ${at + 1}: field '${twice}' is given twice: leave out one of them`);
     if (typeof fields !== "object" || fields === null || Array.isArray(fields)) throw listError(`${name}, line ${at + 1}: a JSON object is expected`);
     yield [at + 1, fields as Given];
   }
+}
+
+/** What no parser of the other languages reads either. */
+const DEPTH = 1000;
+const TOO_DEEP = Symbol("nested too deeply");
+
+/** A field of an object that stands there twice, one of which would be passed over. The text is JSON. */
+function givenTwice(line: string): string | typeof TOO_DEEP | undefined {
+  const seen: (Set<string> | undefined)[] = [];
+  let before = "";
+  for (const [token] of line.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g)) {
+    if (token === "{") seen.push(new Set());
+    else if (token === "[") seen.push(undefined);
+    else if (token === "}" || token === "]") seen.pop();
+    if (seen.length > DEPTH) return TOO_DEEP;
+    const fields = seen.at(-1);
+    if (fields && token.startsWith('"') && before !== ":") {
+      const field = JSON.parse(token) as string;
+      if (fields.has(field)) return field;
+      fields.add(field);
+    }
+    before = token;
+  }
+  return undefined;
 }
 
 /** Empty cells are not given. */
@@ -169,7 +213,12 @@ function* csvLines(name: string, text: string): Generator<[number, Given]> {
     if (!cells.some((cell) => cell.trim() !== "")) continue;
     if (!names) {
       names = cells.map((cell) => cell.trim());
-      if (!names.includes("prompt")) throw listError(`${name}, line ${number}: the first line of CSV names the fields, one of them prompt`);
+      if (!names.includes("prompt")) {
+        const near = names.find((one) => meant(one, ["prompt"]));
+        throw listError(`${name}, line ${number}: the first line of CSV names the fields, one of them prompt${near ? `: write it as prompt, not '${near}'` : ""}`);
+      }
+      const twice = names.find((one, at) => one !== "" && names!.indexOf(one) < at);
+      if (twice !== undefined) throw listError(`${name}, line ${number}: field '${twice}' is given twice: leave out one of them`);
       continue;
     }
     if (cells.slice(names.length).some((cell) => cell !== "")) {
@@ -197,6 +246,12 @@ function typeName(value: unknown): string {
   return { number: Number.isInteger(value) ? "int" : "float", boolean: "bool", object: "dict" }[typeof value as string] ?? "str";
 }
 
+/** Whether a text in it has half of a letter, which stands alone: it would be sent as another one. */
+function hasHalf(value: unknown): boolean {
+  if (typeof value === "string") return /\p{Surrogate}/u.test(value);
+  return typeof value === "object" && value !== null && Object.entries(value).flat().some(hasHalf);
+}
+
 /** The request of a line, and its output. A field that does not exist is named, with the one that may be meant. */
 function requestOf(given: Given, base: string): { request: VideoRequest; output: string | undefined } {
   const known = [...FIELDS.keys(), OUTPUT];
@@ -205,6 +260,8 @@ function requestOf(given: Given, base: string): { request: VideoRequest; output:
     const near = meant(field, known);
     throw listError(`there is no field '${field}': ${near ? `did you mean '${near}'?` : "fields of a model go into 'extra'"}`);
   }
+  const half = Object.keys(given).find((field) => hasHalf(given[field]));
+  if (half !== undefined) throw listError(`field '${half}' holds half of a letter (a lone surrogate), which cannot be sent: correct it`);
   const { [OUTPUT]: output, ...fields } = given;
   if (output !== undefined && output !== null && typeof output !== "string") throw listError(`argument 'output': expected str, got ${typeName(output)}`);
   const request = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null).map(([field, value]) => [FIELDS.get(field)!, value])) as VideoRequest;
@@ -214,7 +271,11 @@ function requestOf(given: Given, base: string): { request: VideoRequest; output:
 }
 
 /** The same for two names of one file. A name that no file can have is refused later, with the reason. */
-const onDisk = (path: string): string => (path.includes("\0") ? resolve(path) : real(resolve(path)));
+function onDisk(path: string): string {
+  const name = path.includes("\0") ? resolve(path) : real(resolve(path));
+  // Windows and macOS do not tell letters apart by case, nor by whether they are written as one or as two.
+  return ["win32", "darwin"].includes(process.platform) ? name.toLowerCase().normalize("NFC") : name;
+}
 
 /** The file of a line. A list from elsewhere writes nowhere but into the folder, unless that is allowed. */
 function inside(folder: string, name: string, allowOutside: boolean, refuse: (why: string) => CommandError): string {

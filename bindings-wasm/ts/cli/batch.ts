@@ -19,7 +19,7 @@ import { CommandError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failur
 import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, noteBatchFolder, type Fields } from "./journals.js";
 import { tryLock } from "./lock.js";
 import { Manifest } from "./manifest.js";
-import { commandLine, dollars, errorFields, summaryFields, textOf, type Output } from "./output.js";
+import { commandLine, dollars, errorFields, summaryFields, systemError, textOf, type Output } from "./output.js";
 
 /** Errors that every further create request would raise, too. */
 const ENDS_ALL = ["authentication", "insufficient_balance", "no_space", "journal", "config", "untrusted_host", "io"];
@@ -100,13 +100,16 @@ class Batch {
     signal.addEventListener("abort", () => { this.#stop.abort(); });
     const waiting = this.lines[Symbol.iterator]();
     const count = Math.min(this.call.options["concurrency"] as number, this.lines.length);
-    if (count === 0) return this.code;
+    if (count === 0) {
+      this.call.output.note(`the list ${this.call.options["file"] as string} has no requests: nothing to do`);
+      return this.code;
+    }
     this.#progress.show();
     // Each one is awaited to its end, also after Ctrl-C.
     const ended = await Promise.allSettled(Array.from({ length: count }, () => this.#work(waiting)));
     this.#manifest.write();
     const { output } = this.call;
-    if (this.#manifest.complaint) output.note(`the list of results could not be written: ${this.#manifest.complaint.message}`);
+    if (this.#manifest.complaint) output.note(`the list of results could not be written: ${systemError(this.#manifest.complaint)}`);
     this.#progress.end(join(this.#folder, MANIFEST));
     for (const one of ended) if (one.status === "rejected") throw one.reason;
     return this.code;

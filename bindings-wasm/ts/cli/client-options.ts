@@ -6,9 +6,12 @@ import type { Options } from "./arguments.js";
 import { CommandError, configError } from "./exit-codes.js";
 import { FileJournal } from "./file-journal.js";
 import { isFolder, journalOf, optionalJournal, requiredJournal } from "./journals.js";
+import { systemError } from "./output.js";
 
 /** What does its work without a journal, and notes in it where there is one. */
 const WITHOUT_JOURNAL = ["get", "wait", "save", "serve", "play"];
+
+const PAYS = ["generate", "create"];
 
 /** What of an option that is not there is left out. */
 export const given = <T extends object>(values: { [name in keyof T]: T[name] | undefined }): T =>
@@ -18,7 +21,8 @@ export const given = <T extends object>(values: { [name in keyof T]: T[name] | u
 export function milliseconds(options: Options, name: string): number | undefined {
   const seconds = options[name] as number | undefined;
   if (seconds === undefined) return undefined;
-  if (!(seconds >= 0)) throw new CommandError("invalid_request", `${name} must be a number of seconds, 0 or more, not ${seconds}; correct the request; nothing was sent`);
+  const [kind, advice] = name === "timeout" ? ["invalid_request", "correct the request; nothing was sent"] : ["config", "correct the client's options"];
+  if (!(seconds >= 0)) throw new CommandError(kind, `${name} must be a number of seconds, not ${seconds}; ${advice}`);
   return seconds * 1000;
 }
 
@@ -26,7 +30,12 @@ export function milliseconds(options: Options, name: string): number | undefined
 export function clientOptions(options: Options): ClientOptions {
   let apiKey: string | undefined;
   if (typeof options["api_key_file"] === "string") {
-    const bytes = readFileSync(options["api_key_file"]);
+    let bytes;
+    try {
+      bytes = readFileSync(options["api_key_file"]);
+    } catch (error) {
+      throw configError(`--api-key-file: ${systemError(error)}`);
+    }
     apiKey = bytes.toString("utf8").trim();
     if (apiKey.includes("\ufffd")) throw configError(`${options["api_key_file"]} is not a text file: it should hold the key alone`);
   }
@@ -35,7 +44,11 @@ export function clientOptions(options: Options): ClientOptions {
     apiKey, baseURL: options["base_url"] as string | undefined, pollIntervalMs: milliseconds(options, "poll_interval"),
     maxCost: options["max_cost"] as number | undefined, maxCostStrict: strict || undefined, budget: options["budget"] as number | undefined,
   });
-  if (options["no_journal"] === true) return client;
+  if (options["no_journal"] === true) {
+    const needing = PAYS.includes(options.command) ? ["key", "budget"].find((name) => options[name] !== undefined) : undefined;
+    if (needing !== undefined) throw configError(`--${needing} needs a journal: leave out --no-journal`);
+    return client;
+  }
   const named = options["journal"] as string | undefined;
   // Commands that neither pay nor list what was paid do without a journal where there is none.
   const path = WITHOUT_JOURNAL.includes(options.command) ? optionalJournal(named) : requiredJournal(named);
@@ -70,6 +83,7 @@ export async function close(client: Client, journal: ClientOptions["journal"]): 
 
 /** A URL as it is, anything else as the bytes of a file. */
 export function image(text: string, folder = ""): string | Uint8Array {
+  if (text === "") throw new CommandError("invalid_request", "the name of an image is empty: give a file or a URL");
   if (/^(https?:\/\/|data:)/.test(text)) return text;
   try {
     return readFileSync(resolve(folder, text));

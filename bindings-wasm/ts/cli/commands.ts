@@ -1,6 +1,6 @@
 /** One function for each command. They call the library and print; retries are up to the library. */
 import { randomBytes, createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Client, Pending, Task, Video } from "#main";
@@ -309,6 +309,7 @@ function exported({ options, output }: Call): number {
   const journal = named === undefined ? defaultJournal() : namedJournal(named);
   if (journal === undefined) throw configError("this user has no home folder: name the journal by --journal FILE");
   if (isFolder(journal)) throw configError(`${journal} is a folder, whose rows are files: copy it as it is; junfeiai pending lists what it has`);
+  if (!existsSync(journal)) throw configError(`there is no journal ${journal}: name another one by --journal FILE`);
   let count = 0;
   for (const record of paidRecords(journal)) {
     count += 1;

@@ -6,8 +6,8 @@
  * paid for. That list is a convenience: where it cannot be written, `--journal DIR` names a folder.
  */
 import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { homedir, userInfo } from "node:os";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { FileJournal } from "./file-journal.js";
 import { hasLocks } from "./lock.js";
 import { configError } from "./exit-codes.js";
@@ -22,9 +22,12 @@ const ADVICE = "name another one by --journal FILE, or use --no-journal";
 /** The folder of the user's journal; nothing for a user without a home. */
 export function stateFolder(): string | undefined {
   const state = process.env["XDG_STATE_HOME"];
-  if (state) return join(state, "junfeiai");
+  // A relative one is to be passed over: the journal would be another one in each folder.
+  if (state && isAbsolute(state)) return join(state, "junfeiai");
   try {
-    return join(homedir(), ".local", "state", "junfeiai");
+    const home = homedir();
+    // As if there were none: the one that the system has for this user.
+    return join(isAbsolute(home) ? home : userInfo().homedir, ".local", "state", "junfeiai");
   } catch {
     return undefined;
   }
@@ -50,6 +53,7 @@ const isJournalFolder = (path: string): boolean => existsSync(join(path, "junfei
 
 /** A folder stands for the journal of the batch in it, unless it is a journal itself. */
 export function namedJournal(journal: string): string {
+  if (journal === "") throw configError("--journal is empty: name a file, or use --no-journal");
   return !isDatabase(journal) && isFolder(journal) && !isJournalFolder(journal) ? join(journal, BATCH_JOURNAL) : journal;
 }
 

@@ -13,6 +13,7 @@ import { basename, delimiter, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as WebStream } from "node:stream/web";
+import { getSystemErrorMap } from "node:util";
 import { Client, __options, type Video } from "#main";
 import { clientOptions } from "./client-options.js";
 import type { Call } from "./commands.js";
@@ -55,14 +56,16 @@ function same(one: string, other: string): boolean {
 async function answer(source: Source, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const refuse = (status: number, headers: Record<string, string> = {}): void => { response.writeHead(status, { ...headers, "content-length": "0" }).end(); };
   // A page whose name was made to mean this machine has another host (DNS rebinding).
-  const host = (request.headers.host ?? "").replace(/:\d+$/, "");
+  const host = (request.headers.host ?? "").replace(/:\d+$/, "").toLowerCase();
   if (!["127.0.0.1", "localhost"].includes(host) || !same(request.url ?? "", path)) return refuse(404);
   if (request.method !== "GET" && request.method !== "HEAD") return refuse(405, { allow: "GET, HEAD" });
   const gone = new AbortController();
   response.on("close", () => { gone.abort(); });
   let found;
   try {
-    found = await source.answer(request.headers.range, gone.signal);
+    // A part is asked for by GET alone; no version is named here that `If-Range` could mean.
+    const range = request.method === "GET" && request.headers["if-range"] === undefined ? request.headers.range : undefined;
+    found = await source.answer(range, gone.signal);
   } catch {
     return refuse(502);
   }
@@ -90,7 +93,7 @@ async function running<T>({ options, interruption }: Call, work: (url: string) =
   let source: Source;
   if (isFile(what)) {
     source = fileSource(what);
-  } else if (/[/\\.]/.test(what) || isFolder(what)) {
+  } else if (what === "" || /[/\\.]/.test(what) || isFolder(what)) {
     throw configError(`there is no file ${what}`);
   } else {
     client = new Client(clientOptions(options));
@@ -101,7 +104,10 @@ async function running<T>({ options, interruption }: Call, work: (url: string) =
   const path = `/${randomBytes(16).toString("base64url")}/${encodeURIComponent(source.name)}`;
   const server = createServer((request, response) => { void answer(source, path, request, response); });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error: Error & { errno?: number }) => {
+      const said = error.errno === undefined ? undefined : getSystemErrorMap().get(error.errno)?.[1];
+      reject(configError(`--port ${port} cannot be used: ${said ?? error.message}; take another one, or leave it out`));
+    });
     server.listen(port, "127.0.0.1", resolve);
   });
   try {
@@ -151,6 +157,7 @@ const browser = (): string[] => ({ darwin: ["open"], win32: ["rundll32", "url.dl
 /** Whether there is such a program. */
 function exists(name: string): boolean {
   const endings = process.platform === "win32" ? ["", ".exe", ".cmd"] : [""];
+  if (name === "") return false;
   const places = /[/\\]/.test(name) ? [""] : (process.env["PATH"] ?? "").split(delimiter);
   return places.some((place) => endings.some((ending) => {
     try {

@@ -9,7 +9,7 @@ import { RUN } from "./commands.js";
 import { exitCode, isFailure } from "./exit-codes.js";
 import { namedJournal } from "./journals.js";
 import { startLog } from "./log.js";
-import { Output, write } from "./output.js";
+import { Output, systemError, withoutKey, write } from "./output.js";
 import { Interruption } from "./signals.js";
 
 /** From the build: `scripts/build.mjs`. */
@@ -33,7 +33,10 @@ function buildFacts(folder: URL): string {
 export async function main(words: readonly string[], folder: URL): Promise<number> {
   const parsed = parse(words);
   if ("error" in parsed) {
-    write(parsed.error, 2);
+    const text = withoutKey(parsed.error);
+    // What stands in front of it is how the command is written.
+    if (words.includes("--json")) write(`${JSON.stringify({ error: { kind: "config", text: text.slice(text.lastIndexOf("error: ") + 7).trimEnd() } })}\n`);
+    write(text, 2);
     return 2;
   }
   if ("print" in parsed || "version" in parsed) {
@@ -41,11 +44,12 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
     return 0;
   }
   const { options } = parsed;
-  if (typeof options["journal"] === "string") options["journal"] = namedJournal(options["journal"]);
   const log = startLog(options["verbose"] as number);
   const output = new Output({ json: options["json"] === true, progress: options["progress"] as string, log });
+  output.options = new Set(Object.keys(options));
   const interruption = Interruption.listen();
   try {
+    if (typeof options["journal"] === "string") options["journal"] = namedJournal(options["journal"]);
     return await RUN[options.command]!({ options, output, interruption });
   } catch (error) {
     // Whatever the call ended with: it was asked to.
@@ -60,8 +64,7 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
     }
     // What the system refuses. Anything else is a defect, which is shown as it is.
     if ((error as { code?: unknown }).code === undefined) throw error;
-    output.clear();
-    write(`error: ${(error as Error).message}\n`, 2);
+    output.refused("io", systemError(error));
     return 2;
   }
 }

@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isatty } from "node:tty";
+import { getSystemErrorMap } from "node:util";
 import { JunFeiAIError, __options, type Estimate, type Spending, type Summary } from "#main";
 import { inCore, isOurs } from "../names.js";
 import { CLIENT, REQUEST } from "../option-types.js";
@@ -34,6 +35,19 @@ export function write(text: string, stream = OUT): void {
 /** A word of a command line as a shell reads it. */
 export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
 export const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+
+/** What the system refuses, in words, and the name that it is about. */
+export function systemError(error: unknown): string {
+  const { errno, path, message } = error as { errno?: number; path?: string; message: string };
+  const said = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
+  return `${path || "the system"}: ${said ?? message}; check the name, its rights and the disk`;
+}
+
+/** A text without the key, and without what looks like one. */
+export function withoutKey(text: string): string {
+  const key = process.env["JUNFEIAI_API_KEY"];
+  return (key ? text.replaceAll(key, "…") : text).replaceAll(/(?<![\w-])sk-[\w-]+/g, "sk-…");
+}
 
 /** The names of options as the core, and so every other language, writes them. */
 const NAMES = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId", "accountToken", "accountUser"].map((name) => [name as string, inCore(name)]));
@@ -95,6 +109,8 @@ export class Output {
   failedHints: string[] = [];
   /** The journal of the command. */
   journal: string | undefined;
+  /** The names of the command's options, as the core writes them. */
+  options: ReadonlySet<string> = new Set();
   readonly #quiet: boolean;
   readonly #inPlace: boolean;
   readonly #bar: boolean;
@@ -170,7 +186,22 @@ export class Output {
       write(`${JSON.stringify({ error: errorFields(error) })}\n`);
       return;
     }
-    for (const line of [`error: ${textOf(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
+    for (const line of [`error: ${this.#asGiven(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
+  }
+
+  /** Something that the command cannot do, which is no error of the library. */
+  refused(kind: string, text: string): void {
+    this.clear();
+    if (this.json) write(`${JSON.stringify({ error: { kind, text } })}\n`);
+    else write(`error: ${text}\n`, ERR);
+  }
+
+  /** The text of an error, with the options as they were given: `--max-cost` for `max_cost`. */
+  #asGiven(error: Failure): string {
+    const text = textOf(error);
+    if (!["config", "untrusted_host", "invalid_request", "idempotency_conflict"].includes(kindOf(error))) return text;
+    // A word of plain English is an option only where it begins the text.
+    return text.replaceAll(/^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b/g, (name) => (this.options.has(name) ? `--${name.replaceAll("_", "-")}` : name));
   }
 
   /** What to do next, besides what the error says itself. */
@@ -179,6 +210,8 @@ export class Output {
     if (kind === "task_failed") return this.failedHints.length > 0 ? this.failedHints : ["the charge of a failed task is returned"];
     if (kind === "create_outcome_unknown") return this.journal === undefined ? [] : [`find out what became of it:  ${this.command("reconcile")}`];
     if (kind === "journal") return this.journalHints(error);
+    // What was wrongly asked for is no fault of the download.
+    if (["config", "invalid_request"].includes(kind)) return [];
     return error instanceof JunFeiAIError && error.taskId !== null && kind !== "not_found" ? this.resumeHints : [];
   }
 

@@ -15,13 +15,26 @@ import argparse
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import JunFeiAIError, _errors
 from . import commands, signals
+from .client_options import read_as_utf8
 from .exit_codes import exit_code
 from .journals import default_journal, named_journal
-from .output import Output, standard_streams, write
+from .output import Output, json_text, os_error, standard_streams, without_key, write
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without the key, which somebody may have written where it cannot be taken; to machines as well."""
+
+    json = False
+
+    def error(self, message: str) -> NoReturn:
+        message = without_key(message)
+        if _Parser.json:
+            write(json_text({"error": {"kind": "config", "text": message}}), sys.stdout)
+        super().error(message)
 
 
 class _NotHere(argparse.Action):
@@ -41,9 +54,9 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _common(**more: Any) -> argparse.ArgumentParser:
+def _common(**more: Any) -> _Parser:
     """Options of every command, which may stand before or after it."""
-    common = argparse.ArgumentParser(add_help=False, **more)
+    common = _Parser(add_help=False, **more)
     group = common.add_argument_group("connection and output")
     group.add_argument("--api-key-file", metavar="FILE", help="read the key from this file; otherwise JUNFEIAI_API_KEY")
     group.add_argument("--api-key", action=_NotHere, help=argparse.SUPPRESS)
@@ -66,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     common = _common(argument_default=argparse.SUPPRESS)
 
-    request = argparse.ArgumentParser(add_help=False)
+    request = _Parser(add_help=False)
     group = request.add_argument_group("the video")
     group.add_argument("--model", help="grok-image-video (the default) or grok-video-1.5")
     group.add_argument("--seconds", metavar="N", help="length in seconds; without it the server makes and bills 4 s")
@@ -78,26 +91,26 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--retry-failed", action="store_true", help="create another task if the one of this key failed")
     group.add_argument("--validate", choices=["strict", "default", "off"], help="how strictly the request is checked before it is sent (default)")
 
-    money = argparse.ArgumentParser(add_help=False)
+    money = _Parser(add_help=False)
     group = money.add_argument_group("the cost")
     group.add_argument("--max-cost", type=float, metavar="USD", help="refuse a create request that would cost more, before it is sent")
     group.add_argument("--max-cost-strict", action="store_true", help="refuse it as well if its cost is not known to be within --max-cost or --budget")
     group.add_argument("--budget", type=float, metavar="USD", help="refuse a create request if all of this UTC day would cost more together, as the journal says (a batch: its folder's)")
 
-    wait = argparse.ArgumentParser(add_help=False)
+    wait = _Parser(add_help=False)
     wait.add_argument("--timeout", type=float, metavar="S", help="maximum wait in seconds (1800)")
 
-    save = argparse.ArgumentParser(add_help=False)
+    save = _Parser(add_help=False)
     group = save.add_argument_group("the file")
     group.add_argument("-o", "--output", metavar="FILE|DIR/", help="where to save it (TASK_ID.mp4); with a slash at the end: in this folder")
     group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument("--connections", type=int, default=1, metavar="N", help="connections used at once, 1-16 (1)")
     group.add_argument("--sha256", action="store_true", help="compute the hash of the file")
 
-    kept = argparse.ArgumentParser(add_help=False)
+    kept = _Parser(add_help=False)
     kept.add_argument("--journal-prompts", action="store_true", help="keep prompts in the journal, for junfeiai pending")
 
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="junfeiai",
         usage="junfeiai [OPTIONS] COMMAND ...",
         parents=[_common()],
@@ -110,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and what it was built for")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="junfeiai")
 
-    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(name: str, text: str, *parents: _Parser) -> _Parser:
         return sub.add_parser(name, help=text, description=text, parents=[*parents, common], allow_abbrev=False)
 
     add("generate", "create a video, wait for it and save it; this costs money", request, money, kept, wait, save).add_argument(
@@ -172,10 +185,15 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     standard_streams()
-    options = parser().parse_args(arguments)
+    _Parser.json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    top = parser()
+    options = top.parse_args(arguments)
+    if wrong := read_as_utf8(options):
+        top.error(f"argument {wrong}: it is not UTF-8")
     output = Output(json=options.json, progress=options.progress)
+    output.options = frozenset(vars(options))
     if output.complaint:
-        write(f"error: {output.complaint}", sys.stderr)
+        output.refused("config", output.complaint)
         return 2
     _logging(options.verbose)
     # Here `output` prints how to resume unfinished tasks.
@@ -190,8 +208,11 @@ def main(arguments: list[str] | None = None) -> int:
         output.journal = output.journal or (None if options.no_journal else options.journal)
         output.failure(error)
         return exit_code(error)
-    except (OSError, ValueError, OverflowError) as error:
-        write(f"error: {error}", sys.stderr)
+    except OSError as error:
+        output.refused("io", os_error(error))
+        return 2
+    except (ValueError, OverflowError) as error:
+        output.refused("invalid_request", output.as_given(str(error)))
         return 2
     except KeyboardInterrupt as error:
         output.interrupted(error)

@@ -48,7 +48,7 @@ from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, note_batch_folder
 from .manifest import Manifest
-from .output import Output, dollars, error_fields, summary_fields
+from .output import Output, dollars, error_fields, os_error, summary_fields
 
 
 # Errors that every further create request would raise, too.
@@ -112,6 +112,7 @@ class Batch:
         count = min(self.options.concurrency, len(self.lines))
         workers = [asyncio.create_task(self.work(waiting)) for _ in range(count)]
         if not workers:
+            self.output.note(f"the list {self.options.file} has no requests: nothing to do")
             return self.code
         self.progress.show()
         try:
@@ -134,7 +135,7 @@ class Batch:
         if self.manifest is not None:
             self.manifest.write()
             if self.manifest.complaint is not None:
-                self.output.note(f"the list of results could not be written: {self.manifest.complaint}")
+                self.output.note(f"the list of results could not be written: {os_error(self.manifest.complaint)}")
         self.progress.end(self.folder / MANIFEST)
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from .. import AsyncClient, InvalidRequestError, JunFeiAIError
 from .client_options import image
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST
+from .output import os_error
 
 # What a line may have besides the arguments of `create`.
 OUTPUT = "output"
@@ -57,7 +59,10 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
     """Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input."""
     name = "standard input" if source == "-" else source
     base = Path() if source == "-" else Path(source).parent
-    data = _standard_input() if source == "-" else Path(source).read_bytes()
+    try:
+        data = _standard_input() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"the list {os_error(error)}") from error
     text = _decoded(name, data)
     lines: list[Line] = []
     seen: defaultdict[str, int] = defaultdict(int)
@@ -79,6 +84,10 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         try:
             # A folder's name with a slash means a file in it.
             path = folder / own if not output else _inside(folder, output + own if output.endswith("/") else output, allow_outside)
+        except UnicodeEncodeError as error:
+            raise InvalidRequestError(
+                f"{name}, line {number}: its output {output!r} cannot be the name of a file: the system's encoding is {error.encoding}; set LC_ALL=C.UTF-8"
+            ) from error
         except ValueError as error:
             raise InvalidRequestError(f"{name}, line {number}: {error}") from error
         if number != numbers.setdefault(key, number):
@@ -107,7 +116,8 @@ def _name_on_disk(path: Path) -> str:
     except (OSError, ValueError):
         # A name that no file can have is refused later, with the reason.
         name = os.path.normcase(os.path.abspath(path))
-    return name.casefold() if sys.platform in ("win32", "darwin") else name
+    # Nor those that are written as one letter or as two.
+    return unicodedata.normalize("NFC", name.casefold()) if sys.platform in ("win32", "darwin") else name
 
 
 def _standard_input() -> bytes:
@@ -120,10 +130,14 @@ def _decoded(name: str, data: bytes) -> str:
     """The text, in UTF-8 or in what its mark says."""
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidRequestError(f"{name}, line {line}: it is not {encoding.upper()}: save the list as UTF-8") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InvalidRequestError(f"{name}, line {line}: it holds a zero byte, as UTF-16 without a mark does: save the list as UTF-8")
+    return text
 
 
 def _rows(name: str, text: str, form: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -139,12 +153,31 @@ def _rows(name: str, text: str, form: str) -> Iterator[tuple[int, dict[str, Any]
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, parse_constant=_no_number, object_pairs_hook=_once)
+        except _GivenTwice as error:
+            raise InvalidRequestError(f"{name}, line {number}: field {error.args[0]!r} is given twice: leave out one of them") from error
+        except RecursionError:
+            raise InvalidRequestError(f"{name}, line {number}: it is not JSON that can be read: it is nested too deeply") from None
         except ValueError as error:
             raise InvalidRequestError(f"{name}, line {number}: it is not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise InvalidRequestError(f"{name}, line {number}: a JSON object is expected")
         yield number, fields
+
+
+class _GivenTwice(Exception):
+    """A field of an object that stands there twice: one of them would be passed over."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _GivenTwice(next(field for at, (field, _) in enumerate(pairs) if field in dict(pairs[:at])))
+    return fields
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def _head(text: str) -> str:
@@ -171,7 +204,12 @@ def _csv_rows(name: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not names:
             names = [cell.strip() for cell in cells]
             if "prompt" not in names:
-                raise InvalidRequestError(f"{name}, line {number}: the first line of CSV names the fields, one of them prompt")
+                near = difflib.get_close_matches("prompt", [one.lower() for one in names], 1)
+                hint = f": write it as prompt, not {next(one for one in names if one.lower() == near[0])!r}" if near else ""
+                raise InvalidRequestError(f"{name}, line {number}: the first line of CSV names the fields, one of them prompt{hint}")
+            twice = next((one for at, one in enumerate(names) if one and one in names[:at]), None)
+            if twice is not None:
+                raise InvalidRequestError(f"{name}, line {number}: field {twice!r} is given twice: leave out one of them")
             continue
         if len(cells) > len(names) and any(cells[len(names) :]):
             raise InvalidRequestError(f"{name}, line {number}: it has {len(cells)} cells, but the first line names {len(names)} fields")
@@ -198,6 +236,8 @@ def _request(client: AsyncClient, given: dict[str, Any], base: Path) -> dict[str
             near = difflib.get_close_matches(field.lower(), known, 1)
             advice = f"did you mean {near[0]!r}?" if near else "fields of a model go into 'extra'"
             raise TypeError(f"there is no field {field!r}: {advice}")
+        if any("\ud800" <= letter <= "\udfff" for letter in json.dumps(given[field], ensure_ascii=False)):
+            raise ValueError(f"field {field!r} holds half of a letter (a lone surrogate), which cannot be sent: correct it")
     request = dict(given)
     name = request.get(OUTPUT)
     if name is not None and not isinstance(name, str):

@@ -328,6 +328,8 @@ def export(options: Any, output: Output) -> int:
     journal = named_journal(options.journal) if options.journal else default_journal()
     if journal is None:
         raise ConfigError("this user has no home folder: name the journal by --journal FILE")
+    if not Path(journal).exists():
+        raise ConfigError(f"there is no journal {journal}: name another one by --journal FILE")
     count = 0
     for record in paid_records(Path(journal)):
         count += 1

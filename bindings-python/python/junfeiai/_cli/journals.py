@@ -27,15 +27,22 @@ ADVICE = "name another one by --journal FILE, or use --no-journal"
 def state_folder() -> Path | None:
     """The folder of the user's journal; ``None`` for a user without a home."""
     state = os.environ.get("XDG_STATE_HOME")
-    if state:
+    # A relative one is to be passed over: the journal would be another one in each folder.
+    if state and os.path.isabs(state):
         return Path(state) / "junfeiai"
     local = os.environ.get("LOCALAPPDATA")
     if sys.platform == "win32" and local:
         return Path(local) / "junfeiai"
     try:
-        return Path.home() / ".local" / "state" / "junfeiai"
-    except RuntimeError:
+        home = Path.home()
+        if sys.platform != "win32" and not os.path.isabs(os.environ.get("HOME", "/")):
+            # As if there were none: the one that the system has for this user.
+            import pwd
+
+            home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except (RuntimeError, KeyError):
         return None
+    return home / ".local" / "state" / "junfeiai"
 
 
 def default_journal() -> Path | None:
@@ -51,14 +58,17 @@ def is_database(journal: str) -> bool:
 
 def is_javascript_folder(path: Path) -> bool:
     """True for a folder that the JavaScript library keeps as a journal, which only it reads."""
-    return (path / "junfeiai-journal").is_file()
+    return os.path.isfile(path / "junfeiai-journal")
 
 
 def named_journal(journal: str) -> str:
     """A folder stands for the journal of the batch in it."""
+    if not journal:
+        raise ConfigError("--journal is empty: name a file, or use --no-journal")
     if not is_database(journal) and is_javascript_folder(Path(journal)):
         raise ConfigError(f"{journal} is a journal of the JavaScript library, which only that reads: use its command, or name another place")
-    if not is_database(journal) and Path(journal).is_dir():
+    # Also for a name that no file can have, which is refused later.
+    if not is_database(journal) and os.path.isdir(journal):
         return str(Path(journal) / BATCH_JOURNAL)
     return journal
 

@@ -81,8 +81,16 @@ class Handler(BaseHTTPRequestHandler):
         """The video, or a part of it."""
         self._answer(body=True)
 
+    def _not_allowed(self) -> None:
+        # What it sends besides is not read.
+        self.close_connection = True
+        self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _not_allowed
+
     def _answer(self, *, body: bool) -> None:
-        host = (self.headers.get("Host") or "").rpartition(":")[0]
+        # A browser leaves out the port 80.
+        host = (self.headers.get("Host") or "").partition(":")[0].lower()
         # A page whose name was made to mean this machine has another host (DNS rebinding).
         if host not in ("127.0.0.1", "localhost") or not secrets.compare_digest(self.path.encode(), self.server.path.encode()):
             self._refuse(HTTPStatus.NOT_FOUND)
@@ -101,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_GATEWAY)
 
     def _send(self, reader: BinaryIO, size: int, *, body: bool) -> None:
-        status, start, end = _native._range_of(self.headers.get("Range"), size)
+        # A part is asked for by GET alone; no version is named here that `If-Range` could mean.
+        wanted = self.headers.get("Range") if body and self.headers.get("If-Range") is None else None
+        status, start, end = _native._range_of(wanted, size)
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self._refuse(HTTPStatus(status), {"Content-Range": f"bytes */{size}"})
             return
@@ -145,7 +155,7 @@ def _running(options: Any) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         if file.is_file():
             source = Source(file.name, file, None)
-        elif any(sign in options.what for sign in "/\\.") or file.is_dir():
+        elif not options.what or any(sign in options.what for sign in "/\\.") or file.is_dir():
             raise ConfigError(f"there is no file {options.what}")
         else:
             client = stack.enter_context(Client(**client_options(options)))
@@ -154,7 +164,10 @@ def _running(options: Any) -> Iterator[Server]:
         # What cannot be read at all is said here and not to the player.
         with source.open():
             pass
-        server = stack.enter_context(Server(source, options.port))
+        try:
+            server = stack.enter_context(Server(source, options.port))
+        except OSError as error:
+            raise ConfigError(f"--port {options.port} cannot be used: {(error.strerror or str(error)).lower()}; take another one, or leave it out") from error
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:

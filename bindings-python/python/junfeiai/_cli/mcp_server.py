@@ -39,7 +39,7 @@ from .. import (
     __version__,
 )
 from .client_options import client_options
-from .output import Output, estimate_fields, spending_fields, summary_fields, write
+from .output import Output, estimate_fields, os_error, spending_fields, summary_fields, write
 from .signals import handled
 
 T = TypeVar("T")
@@ -391,6 +391,13 @@ def _leave_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             loop.add_signal_handler(number, begin, number)
 
 
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise ConfigError(f"--http {port} cannot be used: {(error.strerror or str(error)).lower()}; take another port, or 0 for a free one") from error
+
+
 async def _serve(tools: Tools, port: int | None) -> None:
     server = tools.build()
     try:
@@ -402,7 +409,7 @@ async def _serve(tools: Tools, port: int | None) -> None:
 
         token = os.environ.get("JUNFEIAI_MCP_TOKEN")
         app: Any = server.streamable_http_app(host="127.0.0.1")
-        with socket.create_server(("127.0.0.1", port)) as listener:
+        with _listener(port) as listener:
             config = uvicorn.Config(Guard(app, token) if token else app, log_level="warning", timeout_graceful_shutdown=5)
             write(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", sys.stderr)
             await uvicorn.Server(config).serve(sockets=[listener])
@@ -421,8 +428,12 @@ def run(options: Any, _: Output) -> int:
         raise ConfigError("an agent that retries pays once only with a journal: leave out --no-journal")
     if not 1 <= options.call_limit <= 3600:
         raise ConfigError("--call-limit is 1 to 3600 seconds")
-    with contextlib.suppress(OSError):
+    if options.http is not None and not 0 <= options.http <= 65535:
+        raise ConfigError("--http is 0 to 65535; 0 takes a free port")
+    try:
         Path(options.output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"-o/--output: {os_error(error)}") from error
     tools = Tools(options)
     # A key that is missing, or an option that cannot be, is said now and not at the first call.
     asyncio.run(_checked(tools))
@@ -431,5 +442,6 @@ def run(options: Any, _: Output) -> int:
 
 
 async def _checked(tools: Tools) -> None:
-    tools.client()
+    # A video that could not be saved here is not to be paid for.
+    tools.client().videos.check_save(tools.folder / f"task_{os.urandom(8).hex()}.mp4")
     tools.clients.clear()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from typing import Any, TextIO
 
 from .. import (
+    ConfigError,
     CreateOutcomeUnknownError,
     Estimate,
+    InvalidRequestError,
     JournalError,
     JunFeiAIError,
     NotFoundError,
@@ -39,19 +42,33 @@ def standard_streams() -> None:
 
 
 def write(text: str, stream: TextIO | None, end: str = "\n") -> None:
-    """Prints. Where nobody reads any more (``| head``), the rest is dropped, and the work goes on to its end: what was
-    paid for is still saved.
+    """Prints. Where nobody reads any more (``| head``), or nothing can be written, the rest is dropped, and the work goes on to
+    its end: what was paid for is still saved.
     """
     if stream is None:
         return
     try:
         # In one piece: a signal between a text and its end would take the end away.
         print(text + end, file=stream, end="", flush=True)
-    except BrokenPipeError:
-        # Else the interpreter would complain when it flushes the stream at its end.
+    except OSError:
+        # A pipe that nobody reads, a full disk, a terminal that is gone. Else the interpreter would complain when it flushes the
+        # stream at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def os_error(error: OSError) -> str:
+    """What the system refuses, in words, and the name that it is about."""
+    said = error.strerror or str(error)
+    name = error.filename if isinstance(error.filename, str) else ""
+    return f"{name or 'the system'}: {said[:1].lower()}{said[1:]}; check the name, its rights and the disk"
+
+
+def without_key(text: str) -> str:
+    """A text without the key, and without what looks like one."""
+    key = os.environ.get("JUNFEIAI_API_KEY")
+    return re.sub(r"(?<![\w-])sk-[\w-]+", "sk-…", text.replace(key, "…") if key else text)
 
 
 def json_text(value: Any) -> str:
@@ -72,6 +89,8 @@ class Output:
         """What to change after a failed task, one line each."""
         self.journal: str | None = None
         """The journal of the command."""
+        self.options: frozenset[str] = frozenset()
+        """The names of the command's options, as the library writes them."""
         self._quiet = json or progress == "none"
         self._bar: Any = None
         self._shown: float = 0
@@ -153,9 +172,29 @@ class Output:
         if self.json:
             write(json_text({"error": error_fields(error)}), sys.stdout)
             return
-        write(f"error: {error}", sys.stderr)
+        wrong = isinstance(error, (ConfigError, InvalidRequestError))
+        write(f"error: {self.as_given(str(error)) if wrong else error}", sys.stderr)
         for line in self._hints(error):
             write(line, sys.stderr)
+
+    def refused(self, kind: str, text: str) -> None:
+        """Something that the command cannot do, which is no error of the library."""
+        self.clear()
+        if self.json:
+            write(json_text({"error": {"kind": kind, "text": text}}), sys.stdout)
+        else:
+            write(f"error: {text}", sys.stderr)
+
+    def as_given(self, text: str) -> str:
+        """The text of an error about options, with these as they were given: ``--max-cost`` for ``max_cost``."""
+
+        def sign(found: re.Match[str]) -> str:
+            name = found["quoted"] or found[0]
+            given = f"--{name.replace('_', '-')}"
+            return found[0] if name not in self.options else f"argument {given}" if found["quoted"] else given
+
+        # A word of plain English is an option only where it begins the text.
+        return re.sub(r"^argument '(?P<quoted>\w+)'|^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b", sign, text)
 
     def _hints(self, error: JunFeiAIError) -> list[str]:
         """What to do next, besides what the error says itself."""
@@ -165,6 +204,9 @@ class Output:
             return [] if self.journal is None else [f"find out what became of it:  {self.command('reconcile')}"]
         if isinstance(error, JournalError):
             return self.journal_hints(error)
+        # What was wrongly asked for is no fault of the download.
+        if isinstance(error, (ConfigError, InvalidRequestError)):
+            return []
         return self.resume_hints if error.task_id and not isinstance(error, NotFoundError) else []
 
     def journal_hints(self, error: JunFeiAIError) -> list[str]:
