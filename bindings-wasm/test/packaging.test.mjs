@@ -71,7 +71,7 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", "dist/junfeiai.wasm", "dist/junfeiai-page.wasm", "dist/junfeiai-page-read.wasm", "dist/junfeiai-page-more.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "dist/cli.js", "examples/postgres-store.mjs", "examples/redis-store.mjs", "examples/page-tasks.mjs"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", "dist/junfeiai.wasm", "dist/junfeiai-page.wasm", "dist/junfeiai-page-read.wasm", "dist/junfeiai-page-more.wasm", "dist/junfeiai-page-journal.wasm", "dist/page-journal.js", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "dist/cli.js", "examples/postgres-store.mjs", "examples/redis-store.mjs", "examples/page-tasks.mjs"]) {
       assert.ok(files.includes(needed), needed);
     }
     assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|THIRD-PARTY-LICENSES\.txt|examples\/.*|dist\/.*)$/.test(name)), files.join("\n"));
