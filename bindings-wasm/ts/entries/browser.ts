@@ -31,7 +31,10 @@ let journal: typeof import("#journal") | undefined;
 
 setMaker((shaped) => {
   const { options, fetch } = shaped;
-  if (options["journal"] == null) return simple(shaped);
+  if (options["journal"] == null) {
+    delete options["journal"];
+    return simple(shaped);
+  }
   setNext(async () => {
     journal = await import("#journal");
     return [journal.glue, () => load(new URL("./junfeiai-page-journal.wasm", import.meta.url), () => import("#inline-journal"))];
