@@ -26,9 +26,9 @@ export type WasmSource = Compiled | ArrayBuffer | ArrayBufferView | Response | P
 export type WasmPart = "read" | "more";
 
 const first = { RawClient, RawTracker, __wbg_reset_state, imageOf, init, onPanic, ownError };
-/** What is called of a module. */
+/** What is called of a module. @internal */
 export type Glue = typeof first;
-/** The module that new work begins in. */
+/** The module that new work begins in. @internal */
 export let glue: Glue = first;
 /** Brings the module that takes its place before the next call. */
 let next: (() => Promise<readonly [Glue, () => Promise<WasmSource>]>) | undefined;
@@ -54,7 +54,7 @@ export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof
   loadPart = how.part;
 }
 
-/** Sets what takes the first module's place before the next call. */
+/** Sets what takes the first module's place before the next call. @internal */
 export function setNext(how: NonNullable<typeof next>): void {
   if (glue === first) next = how;
 }

@@ -9,7 +9,7 @@ import type { JournalCalls, ResumedVideo } from "./journal.js";
 import { Tabs, held } from "./tabs.js";
 import { Video } from "./video.js";
 
-/** The module that keeps a journal. */
+/** The module that keeps a journal. @internal */
 export const glue: Glue = { RawClient, RawTracker, __wbg_reset_state, imageOf, init, onPanic, ownError };
 
 let tabs: Tabs | undefined;
