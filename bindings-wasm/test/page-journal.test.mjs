@@ -1,5 +1,6 @@
 // The journal of a page, in Chromium and Firefox: its store, and what tabs, workers, reloads and closed tabs make of it.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -8,20 +9,20 @@ import { KEY, root, startEmulator } from "./emulator.mjs";
 import { HANG, launchFirefox, missing } from "./engines.mjs";
 
 const dist = join(root, "target/npm/package/dist");
-let emulator, pages, asked;
+let emulator, pages;
 
 before(async () => {
   const { outputFiles: [store] } = await build({
     entryPoints: [join(import.meta.dirname, "../ts/indexeddb-store.ts")], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "error",
   });
+  const worker = await readFile(join(dist, "playback-worker.js"));
   emulator = await startEmulator();
-  const served = await site({
+  pages = await site({
     "/junfeiai/": dist,
-    "/junfeiai-playback-worker.js": (_, response) => { response.writeHead(302, { Location: "/junfeiai/playback-worker.js" }).end(); },
+    "/junfeiai-playback-worker.js": (_, response) => { response.writeHead(200, { "Content-Type": "text/javascript" }).end(worker); },
     "/store.js": (_, response) => { response.writeHead(200, { "Content-Type": "text/javascript" }).end(store.contents); },
-    "/": (request, response) => { asked.push(request.url); blank(request, response); },
+    "/": blank,
   });
-  pages = served;
 });
 after(() => {
   emulator?.stop();
@@ -50,7 +51,6 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
     before(async () => { browser = await start(); });
     after(() => browser?.close());
     beforeEach(async () => {
-      asked = [];
       await emulator.reset();
       await emulator.forget();
       // Each test has storage of its own, which its tabs share.
@@ -409,6 +409,18 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
         }, options());
         assert.deepEqual(found, { sizes: [true, true, true, true, true], error: [true, "invalid_request"], pending: [true] });
         assert.equal(await posts(), 4);
+      });
+
+      test("plays through the service worker, which is told nothing of the journal", async () => {
+        const page = await withClient({ budget: 5 });
+        const found = await page.evaluate(async () => {
+          const { registerPlayback } = await import("junfeiai/playback");
+          const { mode } = await registerPlayback(client, { worker: "/junfeiai-playback-worker.js" });
+          const video = await (await client.videos.create("a ball")).wait();
+          const response = await fetch(await video.playbackURL(), { headers: { Range: "bytes=4-7" } });
+          return [mode, response.status, await response.text()];
+        });
+        assert.deepEqual(found, ["worker", 206, "ftyp"]);
       });
 
       test("a part that did not come is asked for again with the next call, and nothing is sent before", async () => {
