@@ -92,6 +92,8 @@ def suites():
         "npm-build": ["bash", "-c", "cargo build --locked -q -p junfeiai-emulator && node bindings-wasm/scripts/build.mjs"],
         "npm-node": [*node, *NODE_TESTS],
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
+        # Chromium and Firefox.
+        "npm-page-journal": [*node, "bindings-wasm/test/page-journal.test.mjs"],
         # Chromium and Firefox; in `make test-all` WebKit, too. The time is that of the whole file.
         "npm-demo": ["node", "--test", "--test-timeout=1800000", "--test-reporter=tap", "bindings-wasm/test/demo.test.mjs"],
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
@@ -181,6 +183,7 @@ SOURCES = {
     "python": (r"^(?:async )?def test_", ["bindings-python/tests/test_*.py"]),
     "npm-node": (NODE_TEST, NODE_TESTS),
     "npm-browser": (NODE_TEST, ["bindings-wasm/test/browser.test.mjs"]),
+    "npm-page-journal": (NODE_TEST, ["bindings-wasm/test/page-journal.test.mjs"]),
     "npm-demo": (NODE_TEST, ["bindings-wasm/test/demo.test.mjs"]),
     "npm-packaging": (NODE_TEST, ["bindings-wasm/test/packaging.test.mjs"]),
     "c": (r"\b(?:CHECK|report)\(", ["bindings-c/tests/*.c", "bindings-c/tests/*.cpp", "bindings-c/tests/run.py"]),

@@ -1,4 +1,4 @@
-// A page keeps no journal. It keeps the ids of its tasks: a task that exists can be waited for again after a reload, or on another day.
+// A page without a journal keeps the ids of its tasks: a task that exists can be waited for again after a reload, or on another day.
 //
 //     const client = new Client({ baseURL: "/api/junfeiai" });
 //     for await (const { id, video, error } of unfinished(client)) show(id, video, error); // after a reload

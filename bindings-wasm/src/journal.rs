@@ -1,14 +1,15 @@
-//! The journal in a store of JavaScript functions: what `ts/node-journal.ts` passes is called here and judged in the core.
+//! The journal in a store of JavaScript functions: what `ts/journal-calls.ts` passes is called here and judged in the core.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use js_sys::{Array, Promise, Reflect};
+use js_sys::{Array, Function, Promise, Reflect};
 use junfeiai::async_compat::BoxFuture;
+use junfeiai::platform::wasm::{FetchTransport, JsTimer};
 use junfeiai::store::{Store, Versioned, check_row, failed, unavailable};
 use junfeiai::transport::Timer;
-use junfeiai::{AccountAccess, ClientBuilder, Result, StoreJournal};
+use junfeiai::{AccountAccess, ClientBuilder, Phase, Result, StoreJournal};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
@@ -16,10 +17,10 @@ use web_sys::AbortSignal;
 
 use crate::client::{self, RawClient};
 use crate::convert;
+#[cfg(feature = "node")]
 use crate::journal_file::{FileJournal, JsJournalFile};
-use crate::process::Processes;
+use crate::process::{JsProcesses, Processes};
 use crate::run::{promise, promise_for};
-use crate::save::JsStorage;
 use crate::task::RawTask;
 
 /// Longest time that one operation of the store may take.
@@ -29,7 +30,7 @@ const MOST: f64 = 9_007_199_254_740_992.0;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The caller's store, with what this system says about processes: `ts/node-journal.ts`.
+    /// The caller's store, with what this system says about processes: `ts/journal-calls.ts`.
     pub type JsJournal;
     #[wasm_bindgen(method, catch)]
     fn load(this: &JsJournal, name: &str) -> std::result::Result<JsValue, JsValue>;
@@ -45,7 +46,8 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = sameAccount)]
     fn same_account(this: &JsJournal) -> bool;
     #[wasm_bindgen(method, getter)]
-    fn processes(this: &JsJournal) -> JsStorage;
+    fn processes(this: &JsJournal) -> Option<JsProcesses>;
+    #[cfg(feature = "node")]
     #[wasm_bindgen(method, getter)]
     fn file(this: &JsJournal) -> Option<JsJournalFile>;
 }
@@ -57,13 +59,18 @@ pub(crate) fn with_journal(
     timer: &Arc<dyn Timer>,
 ) -> ClientBuilder {
     let Some(journal) = journal else { return builder };
-    let processes = Arc::new(Processes::new(journal.processes()));
-    if let Some(file) = journal.file() {
-        return builder.journal_with(Arc::new(FileJournal::new(file, processes)));
+    let processes = journal.processes().map(|processes| Arc::new(Processes::new(processes)));
+    #[cfg(feature = "node")]
+    if let (Some(file), Some(processes)) = (journal.file(), &processes) {
+        return builder.journal_with(Arc::new(FileJournal::new(file, processes.clone())));
     }
     let same_account = journal.same_account();
-    let store = Arc::new(JsStore { journal, timer: timer.clone() });
-    builder.journal_store(StoreJournal::new(store).processes(processes), same_account)
+    let store = StoreJournal::new(Arc::new(JsStore { journal, timer: timer.clone() }));
+    let store = match processes {
+        Some(processes) => store.processes(processes),
+        None => store,
+    };
+    builder.journal_store(store, same_account)
 }
 
 /// A store of JavaScript functions. Each is called when its method is, and carries its operation out to the end.
@@ -168,6 +175,28 @@ fn row(value: &JsValue) -> Option<Versioned> {
 
 #[wasm_bindgen]
 impl RawClient {
+    /// A client on `fetch`, with a journal.
+    #[wasm_bindgen(js_name = onFetch)]
+    pub fn on_fetch(
+        options: JsValue,
+        fetch: Option<Function>,
+        for_creates: Option<Function>,
+        journal: Option<JsJournal>,
+    ) -> std::result::Result<RawClient, JsValue> {
+        let build = || {
+            let builder = ClientBuilder::from_json(convert::json(options, Phase::Config)?)?;
+            let transport = FetchTransport::new(fetch)?;
+            #[cfg(feature = "node")]
+            let transport = transport.for_creates(for_creates);
+            // A page has no way to ask for a new connection.
+            #[cfg(not(feature = "node"))]
+            drop(for_creates);
+            let timer: Arc<dyn Timer> = Arc::new(JsTimer);
+            with_journal(builder, journal, &timer).transport(Arc::new(transport)).timer(timer).build()
+        };
+        build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+
     /// What the journal knows of a key; `null` for nothing.
     pub fn key(&self, key: String, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();

@@ -13,7 +13,7 @@
 mod advance;
 mod client;
 mod convert;
-#[cfg(feature = "node")]
+#[cfg(feature = "journal")]
 mod journal;
 #[cfg(feature = "node")]
 mod journal_file;
@@ -22,7 +22,7 @@ mod many;
 mod node;
 #[cfg(feature = "node")]
 mod node_client;
-#[cfg(feature = "node")]
+#[cfg(feature = "journal")]
 mod process;
 mod run;
 #[cfg(feature = "node")]

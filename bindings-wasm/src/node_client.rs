@@ -1,9 +1,7 @@
-//! The clients of Node's module: on Node's `http` or on `fetch`, with a journal where there is a store for it.
+//! The client of Node's module on Node's `http`, with a journal where there is a store for it.
 
 use std::sync::Arc;
 
-use js_sys::Function;
-use junfeiai::platform::wasm::{FetchTransport, JsTimer};
 use junfeiai::protocol::RangeRequest;
 use junfeiai::protocol::proxy::ProxyRules;
 use junfeiai::transport::Timer;
@@ -51,22 +49,5 @@ impl RawClient {
     pub fn range_of(header: Option<String>, length: f64) -> Vec<f64> {
         let (status, place) = RangeRequest::read(header.as_deref()).answer(length as u64);
         vec![f64::from(status), place.start as f64, place.end as f64]
-    }
-
-    /// A client on `fetch`, with a journal.
-    #[wasm_bindgen(js_name = onFetch)]
-    pub fn on_fetch(
-        options: JsValue,
-        fetch: Option<Function>,
-        for_creates: Option<Function>,
-        journal: Option<JsJournal>,
-    ) -> Result<RawClient, JsValue> {
-        let build = || {
-            let builder = ClientBuilder::from_json(convert::json(options, Phase::Config)?)?;
-            let transport = FetchTransport::new(fetch)?.for_creates(for_creates);
-            let timer: Arc<dyn Timer> = Arc::new(JsTimer);
-            with_journal(builder, journal, &timer).transport(Arc::new(transport)).timer(timer).build()
-        };
-        build().map(RawClient::of).map_err(|error| convert::error(&error))
     }
 }

@@ -1,16 +1,32 @@
-//! Processes, as the package's storage knows them.
+//! Processes, as JavaScript knows them: those of the machine in Node, the tabs and workers of an origin in a page.
 
 use junfeiai::protocol::process::ProcessTable;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::run::OneThread;
-use crate::save::{JsStorage, NodeStorage};
+
+#[wasm_bindgen]
+extern "C" {
+    /// What this system says about its processes: `ts/node-save.ts`, `ts/tabs.ts`.
+    pub type JsProcesses;
+    #[wasm_bindgen(method, getter)]
+    fn pid(this: &JsProcesses) -> u32;
+    #[wasm_bindgen(method, getter, js_name = bootId)]
+    fn boot_id(this: &JsProcesses) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = pidSpace)]
+    fn pid_space(this: &JsProcesses) -> Option<String>;
+    #[wasm_bindgen(method, js_name = procStat)]
+    fn proc_stat(this: &JsProcesses, pid: Option<u32>) -> Option<String>;
+    #[wasm_bindgen(method, js_name = processExists)]
+    fn process_exists(this: &JsProcesses, pid: u32) -> Option<bool>;
+}
 
 /// What this system says about its processes.
-pub(crate) struct Processes(OneThread<NodeStorage>);
+pub(crate) struct Processes(OneThread<JsProcesses>);
 
 impl Processes {
-    pub(crate) fn new(storage: JsStorage) -> Self {
-        Self(OneThread(NodeStorage::new(storage)))
+    pub(crate) fn new(processes: JsProcesses) -> Self {
+        Self(OneThread(processes))
     }
 }
 

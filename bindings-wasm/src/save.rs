@@ -97,12 +97,6 @@ extern "C" {
 /// Node's files. A promise of theirs begins when it is made, and they are carried out one after the other.
 pub(crate) struct NodeStorage(JsStorage);
 
-impl NodeStorage {
-    pub(crate) fn new(storage: JsStorage) -> Self {
-        Self(storage)
-    }
-}
-
 /// What a promise of the storage brings.
 fn settled<T>(promise: Promise, convert: impl FnOnce(JsValue) -> T + 'static) -> BoxFuture<'static, Result<T>> {
     let promise = JsFuture::from(promise);

@@ -82,9 +82,10 @@ async function chromium() {
   };
 }
 
-async function firefox(preferences = {}) {
+/** Firefox as puppeteer has it. */
+export async function launchFirefox(preferences = {}) {
   const { default: puppeteer } = await import("puppeteer-core");
-  const browser = await puppeteer.launch({
+  return puppeteer.launch({
     browser: "firefox", protocol: "webDriverBiDi", executablePath: FIREFOX, headless: true, protocolTimeout: HANG, timeout: HANG,
     extraPrefsFirefox: {
       "media.autoplay.default": 0,
@@ -95,6 +96,10 @@ async function firefox(preferences = {}) {
       ...preferences,
     },
   });
+}
+
+async function firefox(preferences = {}) {
+  const browser = await launchFirefox(preferences);
   return {
     async open({ width = 1280, height = 900, language = "en-US" } = {}) {
       const context = await browser.createBrowserContext();

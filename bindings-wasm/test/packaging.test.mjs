@@ -51,7 +51,13 @@ before(async () => {
   writeFileSync(join(folder, "cjs.cjs"), `${program('const { Client } = require("junfeiai"); const { createProxyHandler } = require("junfeiai/server");')}
     client.videos.video("${task}").then((video) => video.bytes()).then((bytes) => console.log(bytes.length, true, typeof createProxyHandler));`);
   writeFileSync(join(folder, "page.js"), `${program('import { Client } from "junfeiai";')}
-    client.videos.video("${task}").then((video) => video.bytes()).then((bytes) => { document.title = String(bytes.length); }, (error) => { document.title = String(error); });`);
+    const keeps = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, dangerouslyAllowBrowser: true, journal: "films" })});
+    const read = async (from) => (await (await from.videos.video("${task}")).bytes()).length;
+    const both = async () => {
+      const lengths = [await read(client), (await keeps.videos.pending()).length, await read(keeps)];
+      return lengths[0] === lengths[2] && lengths[1] === 0 ? lengths[0] : lengths;
+    };
+    both().then((length) => { document.title = String(length); }, (error) => { document.title = String(error); });`);
   writeFileSync(join(folder, "index.html"), '<!doctype html><title>waiting</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
 });
 after(async () => {
@@ -71,7 +77,7 @@ describe("the tarball", () => {
   test("holds what it should and no more", async () => {
     const { stdout } = await run("tar", ["tzf", tarball]);
     const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
-    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", "dist/junfeiai.wasm", "dist/junfeiai-page.wasm", "dist/junfeiai-page-read.wasm", "dist/junfeiai-page-more.wasm", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "dist/cli.js", "examples/postgres-store.mjs", "examples/redis-store.mjs", "examples/page-tasks.mjs"]) {
+    for (const needed of ["package.json", "README.md", "README.zh-CN.md", "LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", "dist/junfeiai.wasm", "dist/junfeiai-page.wasm", "dist/junfeiai-page-read.wasm", "dist/junfeiai-page-more.wasm", "dist/junfeiai-page-journal.wasm", "dist/page-journal.js", "dist/junfeiai-node.wasm", "dist/browser.js", "dist/node.cjs", "dist/node.js", "dist/playback-worker.js", "dist/cli.js", "examples/postgres-store.mjs", "examples/redis-store.mjs", "examples/page-tasks.mjs"]) {
       assert.ok(files.includes(needed), needed);
     }
     assert.ok(files.every((name) => /^(package\.json|README(\.zh-CN)?\.md|LICENSE-(MIT|APACHE)|THIRD-PARTY-LICENSES\.txt|examples\/.*|dist\/.*)$/.test(name)), files.join("\n"));

@@ -1,6 +1,6 @@
 /** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
-import { RawTracker, ownError } from "#glue";
-import { call, life, tryNow, type About } from "./engine.js";
+import type { RawTracker } from "#glue";
+import { call, glue, life, tryNow, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import { meant } from "./names.js";
 import type { RawRecord } from "./raw.js";
@@ -12,7 +12,7 @@ export function own(
   kind: string, phase: string, message: string, { field, taskId, cause }: { field?: string | undefined; taskId?: string | null; cause?: unknown } = {},
 ): JunFeiAIError {
   const record = tryNow()
-    ? call(() => ownError(kind, phase, message, field, taskId ?? undefined)) as RawRecord
+    ? call(() => glue.ownError(kind, phase, message, field, taskId ?? undefined)) as RawRecord
     : { kind, phase, message, field: field ?? null, task_id: taskId ?? null, number: NUMBERS[kind] ?? 70 };
   return new JunFeiAIError(record, cause);
 }
@@ -222,7 +222,7 @@ export function pay(stopSignal?: AbortSignal | null): Paid {
     else process?.on?.("exit", report);
   }
   const born = life();
-  const tracker = call(() => new RawTracker());
+  const tracker = call(() => new glue.RawTracker());
   const stop = (): void => { if (born === life()) tracker.stop(); };
   const deafen = heard(stopSignal, stop, "stopSignal", "create");
   running.add(tracker);

@@ -1,10 +1,13 @@
-import { imageOf, type RawMany, type RawTask, type RawVideo } from "#glue";
+import type { RawMany, RawTask, RawVideo } from "#glue";
 import { guard, guarded, leave, own, paid, pay, take, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
-import { call, run, ready, type About } from "./engine.js";
+import { call, glue, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { journalCalls, type Estimate, type KeyRecord, type Pending, type ReconcileOptions, type Reconciliation, type Resumed, type Spending } from "./journal.js";
+import {
+  journalCalls, type Estimate, type JournalCalls, type KeyRecord, type Pending, type ReconcileOptions, type Reconciliation, type Resumed, type ResumedVideo,
+  type Spending,
+} from "./journal.js";
 import { translate } from "./names.js";
 import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
@@ -61,7 +64,7 @@ export type Advanced =
 /** One of several tasks that has ended: with its video, or with why there is none. */
 export type Ended<K> = K & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
 
-const encode = (bytes: Uint8Array): string => call(() => imageOf(bytes));
+const encode = (bytes: Uint8Array): string => call(() => glue.imageOf(bytes));
 
 /** The requests, read once. A text would be one request for each of its letters. */
 function listOf(requests: Iterable<VideoRequest | string>): (VideoRequest | string)[] {
@@ -268,17 +271,17 @@ export class Videos {
 
   /** What the journal knows of a `key`; `null` for nothing. Asks nothing of the server. */
   async key(key: string, options: CallOptions = {}): Promise<KeyRecord | null> {
-    return journalCalls().key(this.#handle, key, options);
+    return (await this.#journal()).key(this.#handle, key, options);
   }
 
   /** What is left to be done, as the journal says: tasks to resume, and create requests whose outcome is unknown. */
   async pending(options: CallOptions = {}): Promise<Pending[]> {
-    return journalCalls().pending(this.#handle, options);
+    return (await this.#journal()).pending(this.#handle, options);
   }
 
   /** Takes a task off the journal's list: its video is not wanted, or was taken in another way. False when it is not on it. */
   async forget(taskId: string, options: CallOptions = {}): Promise<boolean> {
-    return journalCalls().forget(this.#handle, taskId, options);
+    return (await this.#journal()).forget(this.#handle, taskId, options);
   }
 
   /**
@@ -286,41 +289,52 @@ export class Videos {
    * task that you found there, or without one when it made none. False when there is no such create request.
    */
   async resolveUnknown(intent: string, taskId?: string | null, options: CallOptions = {}): Promise<boolean> {
-    return journalCalls().resolveUnknown(this.#handle, intent, taskId, options);
+    return (await this.#journal()).resolveUnknown(this.#handle, intent, taskId, options);
   }
 
   /**
    * What became of the create requests whose answer was lost, as the usage and the log of the API key prove it; the journal keeps it.
-   * Two questions to the server, none when there is no such request. In Node, Bun and Deno.
+   * Two questions to the server, none when there is no such request. In Node, Bun and Deno, and in a page with a journal.
    *
    * With `accountToken`, the access token of the account, a lost task is found as well, and pending as a task then: up to five more
    * questions, for the account's list of tasks.
    */
   async reconcile(options: ReconcileOptions = {}): Promise<Reconciliation> {
-    return journalCalls().reconcile(this.#handle, options);
+    return (await this.#journal()).reconcile(this.#handle, options);
   }
 
   /**
    * What was created and charged under this journal, for each UTC day and model, oldest first; from `since` on, a day as `YYYY-MM-DD`.
-   * Asks nothing of the server, and knows the charges that a wait or `get` has seen. In Node, Bun and Deno.
+   * Asks nothing of the server, and knows the charges that a wait or `get` has seen. In Node, Bun and Deno, and in a page with a journal.
    */
   async spending(since?: string | null, options: CallOptions = {}): Promise<Spending[]> {
-    return journalCalls().spending(this.#handle, since, options);
+    return (await this.#journal()).spending(this.#handle, since, options);
   }
 
   /**
    * What a create request will cost, without creating anything: checks the request, then reads the server's price list and the key's
-   * log, each at most once in 15 minutes. Where the server does not tell, the cost is unknown. In Node, Bun and Deno.
+   * log, each at most once in 15 minutes. Where the server does not tell, the cost is unknown. In Node, Bun and Deno, and in a page with
+   * a journal.
    */
   async estimate(request: VideoRequest | string, options: CallOptions = {}): Promise<Estimate> {
-    const calls = journalCalls();
+    const calls = await this.#journal();
     await this.#handle.ready();
     return calls.estimate(this.#handle, await shapeRequest(request, encode) as Record<string, unknown>, options);
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */
-  async *resumePending(folder: string, options: CallOptions = {}): AsyncGenerator<Resumed, void, undefined> {
-    yield* journalCalls().resumePending(this.#handle, folder, options);
+  resumePending(folder: string, options?: CallOptions): AsyncGenerator<Resumed, void, undefined>;
+  /**
+   * In a page: waits for all pending tasks and gives their videos, in the order in which they end; one that fails stops no other. A task
+   * that another tab is at is left to it. A video stays pending until `forget` is called with its task's id: call it when you have it.
+   */
+  resumePending(folder?: null, options?: CallOptions): AsyncGenerator<ResumedVideo, void, undefined>;
+  async *resumePending(folder?: string | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
+    yield* (await this.#journal()).resumePending(this.#handle, folder, options);
+  }
+
+  #journal(): JournalCalls | Promise<JournalCalls> {
+    return journalCalls(this.#handle);
   }
 
   async *#ended<K>(many: RawMany, { signal, step }: Guard<never>, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {

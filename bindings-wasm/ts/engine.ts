@@ -6,8 +6,13 @@
  *
  * A page loads it in parts: what creates and waits at once, what reads a video with the first read, and the rest with the first call
  * that needs it. All work on one memory, so they are one module with one state.
+ *
+ * A page whose client keeps a journal has another module, in one part: it takes the place of this one. What was begun before continues
+ * in the one that it was begun in.
  */
-import * as glue from "#glue";
+import {
+  RawClient, RawTracker, __wbg_has, __wbg_more, __wbg_reset_state, imageOf, default as init, initSync, onPanic, ownError,
+} from "#glue";
 import { JunFeiAIError, internal, toError } from "./errors.js";
 import type { RawRecord } from "./raw.js";
 
@@ -20,11 +25,20 @@ export type WasmSource = Compiled | ArrayBuffer | ArrayBufferView | Response | P
 /** A part that is loaded when it is needed. `more` needs `read`. */
 export type WasmPart = "read" | "more";
 
+const first = { RawClient, RawTracker, __wbg_reset_state, imageOf, init, onPanic, ownError };
+/** What is called of a module. @internal */
+export type Glue = typeof first;
+/** The module that new work begins in. @internal */
+export let glue: Glue = first;
+/** Brings the module that takes its place before the next call. */
+let next: (() => Promise<readonly [Glue, () => Promise<WasmSource>]>) | undefined;
+
 let load: (() => Promise<WasmSource>) | undefined;
 let loadNow: (() => Compiled | ArrayBufferView | undefined) | undefined;
 let loadPart: ((part: WasmPart, cache: "default" | "reload") => Promise<WasmSource>) | undefined;
 const loadingParts = new Map<WasmPart, Promise<void>>();
 let loading: Promise<void> | undefined;
+let replacing: Promise<void> | undefined;
 let loaded = false;
 let generation = 0;
 let lastWords: string | undefined;
@@ -40,8 +54,14 @@ export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof
   loadPart = how.part;
 }
 
+/** Sets what takes the first module's place before the next call. @internal */
+export function setNext(how: NonNullable<typeof next>): void {
+  if (glue === first) next = how;
+}
+
 /** Loads the module unless it is loaded. */
 export function ready(source?: WasmSource | URL | string): Promise<void> {
+  if (next) return replacing ??= replace(next).finally(() => { replacing = undefined; });
   if (loaded) return Promise.resolve();
   loading ??= start(source).catch((error: unknown) => {
     // The next call tries again: the network may be back.
@@ -60,12 +80,25 @@ async function start(source?: WasmSource | URL | string): Promise<void> {
       text: "the wasm file is not loaded; with junfeiai/slim, call await ready(source) first",
     });
   }
+  await compile(glue, from);
+  begin();
+}
+
+async function replace(how: NonNullable<typeof next>): Promise<void> {
+  // One that is being loaded would take the place back.
+  await loading?.catch(() => undefined);
+  const [other, later] = await how();
+  await compile(other, await later());
+  [glue, load, next] = [other, later, undefined];
+  begin();
+}
+
+async function compile({ init }: Glue, from: unknown): Promise<void> {
   try {
-    await glue.default({ module_or_path: from as never });
+    await init({ module_or_path: from as never });
   } catch (error) {
     throw allowed(error);
   }
-  begin();
 }
 
 /** What compiling ended with, or what to do where a policy forbids it. */
@@ -75,19 +108,19 @@ function allowed(error: unknown): unknown {
   return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message }, error);
 }
 
-/** Loads the module at once where that is possible; true when it is loaded. */
+/** Loads the module at once where that is possible; true when it is loaded, and no other is to take its place. */
 export function tryNow(): boolean {
   if (!loaded && loadNow) {
     const module = loadNow();
     if (module === undefined) return false;
     try {
-      glue.initSync({ module: module as never });
+      initSync({ module: module as never });
     } catch (error) {
       throw allowed(error);
     }
     begin();
   }
-  return loaded;
+  return loaded && !next;
 }
 
 function begin(): void {
@@ -98,7 +131,8 @@ function begin(): void {
 /** Loads the module, and this part of it unless it is there. `about` is what an error says beside. */
 export async function having(part: WasmPart, about?: About): Promise<void> {
   await (part === "more" ? having("read", about) : ready());
-  if (glue.__wbg_has(part)) return;
+  // The module that takes its place has all, but what was begun in the first one may be read.
+  if (__wbg_has(part)) return;
   let loading = loadingParts.get(part);
   if (!loading) {
     // The next call tries again.
@@ -114,11 +148,11 @@ export async function having(part: WasmPart, about?: About): Promise<void> {
 
 async function add(part: WasmPart): Promise<void> {
   try {
-    await glue.__wbg_more(await loadPart?.(part, "default"));
+    await __wbg_more(await loadPart?.(part, "default"));
   } catch (error) {
     // A server or a cache may give the part of another build: it is asked for once more, past the cache.
     if (!(error instanceof WebAssembly.LinkError)) throw error;
-    await glue.__wbg_more(await loadPart?.(part, "reload"));
+    await __wbg_more(await loadPart?.(part, "reload"));
   }
 }
 
@@ -168,7 +202,8 @@ export function call<T>(work: () => T): T {
 
 /** A call into the module that ends later. */
 export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null, about?: About): Promise<T> {
-  await ready();
+  // What was begun continues, although another module is to come.
+  if (!loaded) await ready();
   let end = (): void => undefined;
   try {
     return await new Promise<T>((resolve, reject) => {

@@ -1,6 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
-import { RawClient } from "#glue";
-import { call, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
+import type { RawClient } from "#glue";
+import { call, glue, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
 import { isPath } from "./values.js";
 
 export interface Shaped {
@@ -11,7 +11,9 @@ export interface Shaped {
 /** Gives what makes the client in the module, each time anew: it is asked once for each client. */
 export type Maker = (shaped: Shaped) => () => RawClient;
 
-let maker: Maker = ({ options, fetch }) => () => call(() => new RawClient(options, fetch as never));
+/** The client of a page without a journal. */
+export const simple: Maker = ({ options, fetch }) => () => call(() => new glue.RawClient(options, fetch as never));
+let maker = simple;
 /** An entry point that brings a transport of its own sets how. */
 export function setMaker(make: Maker): void {
   maker = make;
@@ -37,7 +39,8 @@ export class Handle {
   }
 
   raw(): RawClient {
-    if (!this.#raw || this.#life !== life()) {
+    // Another module may have taken the place of the one that it was made in.
+    if (!(this.#raw instanceof glue.RawClient) || this.#life !== life()) {
       this.#raw = this.#make();
       this.#life = life();
     }

@@ -5,7 +5,7 @@
  */
 export { Client, Videos, ready, type Advanced, type Balance, type CallOptions, type CreateOptions, type Ended, type ManyOptions } from "./client.js";
 export type { WaitState } from "./durable.js";
-export type { Estimate, KeyRecord, Pending, ReconcileOptions, Reconciliation, Resumed, Settled, Spending } from "./journal.js";
+export type { Estimate, KeyRecord, Pending, ReconcileOptions, Reconciliation, Resumed, ResumedVideo, Settled, Spending } from "./journal.js";
 export { JunFeiAIError, type ErrorCode } from "./errors.js";
 export type { ClientOptions, ImageInput, VideoRequest } from "./options.js";
 export type { PlaybackMode } from "./playback-of.js";

@@ -1,8 +1,9 @@
-/** The journal: what was paid for, as it was written down. Node's entry point brings it; a page does not load it. */
+/** The journal: what was paid for, as it was written down. Node's entry point brings it; a page loads it for a client that keeps one. */
 import { own } from "./calls.js";
 import type { Handle } from "./handle.js";
 import type { JunFeiAIError } from "./errors.js";
 import type { Summary } from "./saver.js";
+import type { Video } from "./video.js";
 
 /** Options of a call that may be aborted. */
 export interface Abortable {
@@ -42,6 +43,9 @@ export type Pending =
 
 /** A pending task that was resumed: saved, or why not. */
 export type Resumed = { taskId: string } & ({ summary: Summary; error: null } | { summary: null; error: JunFeiAIError });
+
+/** A pending task that was resumed in a page: its video, or why there is none. */
+export type ResumedVideo = { taskId: string } & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
 
 /** A create request whose outcome was unknown, and what became of it. */
 export interface Settled {
@@ -115,27 +119,27 @@ export interface Estimate {
   notes: string[];
 }
 
-/** What the entry point for Node brings. @internal */
+/** What is asked of a journal. @internal */
 export interface JournalCalls {
   key(handle: Handle, key: string, options: Abortable): Promise<KeyRecord | null>;
   pending(handle: Handle, options: Abortable): Promise<Pending[]>;
   forget(handle: Handle, taskId: string, options: Abortable): Promise<boolean>;
   resolveUnknown(handle: Handle, intent: string, taskId: string | null | undefined, options: Abortable): Promise<boolean>;
-  resumePending(handle: Handle, folder: string, options: Abortable): AsyncGenerator<Resumed, void, undefined>;
+  resumePending(handle: Handle, folder: string | null | undefined, options: Abortable): AsyncGenerator<Resumed | ResumedVideo, void, undefined>;
   reconcile(handle: Handle, options: ReconcileOptions): Promise<Reconciliation>;
   spending(handle: Handle, since: string | null | undefined, options: Abortable): Promise<Spending[]>;
   estimate(handle: Handle, request: Record<string, unknown>, options: Abortable): Promise<Estimate>;
 }
 
-let known: JournalCalls | undefined;
+type Known = (handle: Handle) => JournalCalls | Promise<JournalCalls>;
+/** What there is without a journal. @internal */
+export const noJournal: Known = () => {
+  throw own("config", "journal", "this client keeps no journal: give it the option journal, or run this in Node, Bun or Deno", { field: "journal" });
+};
+/** @internal */
+export let journalCalls = noJournal;
 
 /** @internal */
-export function setJournalCalls(calls: JournalCalls): void {
-  known = calls;
-}
-
-/** @internal */
-export function journalCalls(): JournalCalls {
-  if (known) return known;
-  throw own("config", "journal", "the build for pages and workers has neither a journal nor prices: run this in Node, Bun or Deno");
+export function setJournalCalls(calls: Known): void {
+  journalCalls = calls;
 }

@@ -1,14 +1,13 @@
-/** The journal of Node's module: the caller's store on its way to the core, and what is asked of it. */
+/** The journal of Node's module: a folder or the caller's store on its way to the core, and the saving of what is pending. */
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RawClient, RawTask, RawVideo } from "#glue";
+import type { RawTask, RawVideo } from "#glue";
 import { guarded, own, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
-import { JunFeiAIError, toError } from "./errors.js";
+import { toError, type JunFeiAIError } from "./errors.js";
 import { FolderStore, whyNot } from "./folder-store.js";
-import type { Handle } from "./handle.js";
-import type { Abortable, JournalCalls, KeyRecord, Pending, Resumed } from "./journal.js";
-import { translate } from "./names.js";
+import { JournalHost, journal as calls, rawPending, refuse, storeOf } from "./journal-calls.js";
+import type { JournalCalls, Resumed } from "./journal.js";
 import { NodeStorage, saveToFile } from "./node-save.js";
 import type { JournalStore } from "./values.js";
 
@@ -22,49 +21,31 @@ interface JournalFile {
   replace(text: string): Promise<void>;
 }
 
-/** What the core calls. @internal */
-export class JournalHost {
-  readonly #store: JournalStore;
-  readonly sameAccount: boolean;
-  readonly processes = new NodeStorage("/");
-  /** In place of a store. */
+/** What the core calls, with the file in place of a store. @internal */
+class NodeJournalHost extends JournalHost {
   readonly file: JournalFile | undefined;
 
   constructor(store: JournalStore, file?: JournalFile) {
-    this.#store = store;
-    this.sameAccount = store.account === "same";
+    super(store, new NodeStorage("/"));
     this.file = file;
   }
-
-  load(name: string): unknown { return this.#store.load(name); }
-  swap(name: string, expected?: number, value?: string): unknown { return this.#store.swap(name, expected ?? null, value ?? null); }
-  scan(prefix: string): unknown { return this.#store.scan(prefix); }
 }
 
 /** The store of a client's options, looked at before anything is paid for. @internal */
 export function journalOf(given: unknown): JournalHost | undefined {
   if (given === undefined || given === null) return undefined;
-  const refuse = (why: string, cause?: unknown): JunFeiAIError => own("config", "config", why, { field: "journal", cause });
-  const shape = "the path of a folder, or an object with the methods load, swap and scan";
-  if (typeof given === "string" || given instanceof URL) return new JournalHost(folderOf(given, refuse));
-  if (typeof given !== "object") throw refuse(`journal must be ${shape}, not a ${typeof given}`);
+  if (typeof given === "string" || given instanceof URL) return new NodeJournalHost(folderOf(given));
+  const file = given as Partial<JournalFile>;
   try {
-    const store = given as JournalStore;
-    const file = given as Partial<JournalFile>;
-    if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") return new JournalHost(store, file as JournalFile);
-    for (const method of ["load", "swap", "scan"] as const) {
-      if (typeof store[method] !== "function") throw refuse(`journal must be ${shape}: ${method} is missing`);
+    if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") {
+      return new NodeJournalHost(given as JournalStore, file as JournalFile);
     }
-    const account: unknown = store.account;
-    if (account !== undefined && account !== "same") throw refuse("account of the journal can only be \"same\": leave it out otherwise");
-    return new JournalHost(store);
-  } catch (error) {
-    throw error instanceof JunFeiAIError ? error : refuse(`journal must be ${shape}, and it cannot be read`, error);
-  }
+  } catch { /* `storeOf` says so */ }
+  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"));
 }
 
 /** The journal in a folder of this machine. */
-function folderOf(given: string | URL, refuse: (why: string, cause?: unknown) => JunFeiAIError): JournalStore {
+function folderOf(given: string | URL): JournalStore {
   let path = String(given);
   if (given instanceof URL) {
     try {
@@ -83,99 +64,12 @@ function folderOf(given: string | URL, refuse: (why: string, cause?: unknown) =>
   return new FolderStore(path);
 }
 
-interface RawKey {
-  key: string; attempt: number; state: string; task_id: string | null; intent: string; model: string; created_at: number;
-  path: string | null; bytes: number | null; charged_units: number | null;
-}
-interface RawPending {
-  kind: string; task_id?: string; intent?: string; created_at?: number; at?: number; pid?: number | null; reason?: string;
-  model: string; state?: string; seconds: string | null; fingerprint: string | null; prompt: string | null; key: string | null;
-}
-
-interface RawReconciliation {
-  entries: {
-    intent: string; key: string | null; model: string; seconds: string | null; at: number; verdict: string; reason: string;
-    task_id: string | null; request_id: string | null; charged_units: number | null;
-  }[];
-  retry_after_s: number | null;
-}
-interface RawSpending {
-  day: string; model: string; creates: number; charged_units: number; charged_usd: number; refunded_units: number; refunded_usd: number;
-  failed: number; unknown: number; uncharged: number;
-}
-interface RawEstimate {
-  units: number | null; usd: number | null; certainty: string; units_at_most: number | null; billed_seconds: number;
-  price_per_second: number | null; size_ratio: number; group: string | null; group_ratio: number | null; notes: string[];
-}
-
-const date = (unix: number | undefined): Date => new Date((unix ?? 0) * 1000);
-
-function pendingOf(raw: RawPending): Pending {
-  const { task_id, created_at, at, intent, pid, reason, ...rest } = raw;
-  const shaped = raw.kind === "task"
-    ? { ...rest, taskId: task_id, createdAt: date(created_at) }
-    : { ...rest, intent, createdAt: date(at), pid, reason };
-  return shaped as Pending;
-}
-
-/** One call about the journal. */
-async function ask<T>(handle: Handle, options: Abortable, work: (client: RawClient, signal: AbortSignal | undefined) => Promise<T>, about?: About): Promise<T> {
-  const client = await handle.ready();
-  const { signal } = take(options, ["signal"], "journal");
-  return guarded(signal, undefined, about, (inner) => run(() => work(client, inner), inner, about));
-}
-
-/** An option that is a text, or a number where that may stand for one. */
-function word(value: unknown, name: string, number = false): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "string" || number && typeof value === "number") return String(value);
-  throw own("invalid_request", "journal", `${name} must be a string${number ? " or a number" : ""}`, { field: name });
-}
-
-const rawPending = (handle: Handle, options: Abortable): Promise<RawPending[]> =>
-  ask(handle, options, (client, signal) => client.pending(signal) as Promise<RawPending[]>);
-
 export const journal: JournalCalls = {
-  async key(handle, key, options) {
-    const raw = await ask(handle, options, (client, signal) => client.key(String(key), signal) as Promise<RawKey | null>);
-    if (!raw) return null;
-    const { task_id, created_at, charged_units, ...rest } = raw;
-    return { ...rest, taskId: task_id, createdAt: date(created_at), chargedUnits: charged_units ?? null } as KeyRecord;
-  },
-  pending: async (handle, options) => (await rawPending(handle, options)).map(pendingOf),
-  forget: (handle, id, options) =>
-    ask(handle, options, (client, signal) => client.forget(String(id), signal) as Promise<boolean>, () => ({ task_id: String(id) })),
-  resolveUnknown: (handle, intent, id, options) =>
-    ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
-
-  async reconcile(handle, options) {
-    const { accountToken, accountUser, signal } = take(options, ["signal", "accountToken", "accountUser"], "journal");
-    const [token, user] = [word(accountToken, "accountToken"), word(accountUser, "accountUser", true)];
-    const raw = await ask(handle, { signal }, (client, inner) => client.reconcile(token, user, inner) as Promise<RawReconciliation>).catch((error: unknown) => {
-      // The server's refusal of the token: what it says is left as it is.
-      if (error instanceof JunFeiAIError && error.field === "account_token") Object.assign(error, { field: "accountToken" });
-      throw error;
-    });
-    const entries = raw.entries.map(({ at, task_id, request_id, charged_units, ...rest }) =>
-      ({ ...rest, createdAt: date(at), taskId: task_id, requestId: request_id, chargedUnits: charged_units }));
-    return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };
-  },
-  async spending(handle, since, options) {
-    const day = since === undefined || since === null ? undefined : String(since);
-    const raw = await ask(handle, options, (client, signal) => client.spending(day, signal) as Promise<RawSpending[]>);
-    return raw.map(({ charged_units, charged_usd, refunded_units, refunded_usd, ...rest }) =>
-      ({ ...rest, chargedUnits: charged_units, chargedUSD: charged_usd, refundedUnits: refunded_units, refundedUSD: refunded_usd }));
-  },
-  async estimate(handle, request, options) {
-    const raw = await ask(handle, options, (client, signal) => client.estimate(request, signal) as Promise<RawEstimate>);
-    const { units_at_most, billed_seconds, price_per_second, size_ratio, group_ratio, ...rest } = raw;
-    return {
-      ...rest, unitsAtMost: units_at_most, billedSeconds: billed_seconds, pricePerSecond: price_per_second, sizeRatio: size_ratio,
-      groupRatio: group_ratio, notes: rest.notes.map((note) => translate(note)),
-    };
-  },
-
+  ...calls,
   async *resumePending(handle, folder, options) {
+    if (folder === undefined || folder === null) {
+      throw own("invalid_request", "journal", "resumePending needs the folder that the videos are saved in", { field: "folder" });
+    }
     const dir = resolve(String(folder));
     const { signal } = take(options, ["signal"], "journal");
     const stop = new AbortController();

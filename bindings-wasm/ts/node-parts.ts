@@ -26,7 +26,7 @@ export function setUp(): void {
   setSdkName("node");
   setSaver(saveToFile);
   setDurableWaits(durable);
-  setJournalCalls(journal);
+  setJournalCalls(() => journal);
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const host = hostOf(shaped);

@@ -49,15 +49,15 @@ export interface ClientOptions {
   requestBurst?: number | undefined;
   /** Concurrent create requests; the others wait. Default: 4. 0 is refused. */
   maxInFlightCreates?: number | undefined;
-  /** Maximum cost of one create request in USD: a more expensive one is refused before it is sent. In Node, Bun and Deno.
-   * Default: none. */
+  /** Maximum cost of one create request in USD: a more expensive one is refused before it is sent. In Node, Bun and Deno,
+   * and in a page with a journal. Default: none. */
   maxCost?: number | undefined;
   /** Refuses a create request as well if its cost may exceed `maxCost` or `budget`: the server hides its prices, or the
    * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
   maxCostStrict?: boolean | undefined;
   /** Maximum total cost in USD of all create requests of one UTC day, for all clients that share the journal: a request that
-   * would exceed it is refused before it is sent. Needs `journal`; see "Know the cost". In Node, Bun and Deno. Default:
-   * none. */
+   * would exceed it is refused before it is sent. Needs `journal`; see "Know the cost". In Node, Bun and Deno, and in a
+   * page with a journal. Default: none. */
   budget?: number | undefined;
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
   language?: string | undefined;
@@ -68,7 +68,8 @@ export interface ClientOptions {
    * none. */
   userAgent?: string | undefined;
   /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
-   * several machines a store of yours. See "Journal". In Node, Bun and Deno. Default: none. */
+   * several machines a store of yours. In a page a name: it is kept in IndexedDB, for the tabs of the origin. See
+   * "Journal". Default: none. */
   journal?: string | URL | JournalStore | undefined;
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   journalPrompts?: boolean | undefined;

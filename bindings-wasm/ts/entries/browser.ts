@@ -1,6 +1,12 @@
 /** Pages, workers and bundlers: the wasm files lie beside this one, in parts. */
+import { guarded, own, take } from "../calls.js";
 import { setSdkName } from "../client.js";
-import { setLoader, type WasmSource } from "../engine.js";
+import { call, run, setLoader, setNext, type WasmSource } from "../engine.js";
+import { JunFeiAIError, toError } from "../errors.js";
+import { setMaker, simple } from "../handle.js";
+import { noJournal, setJournalCalls } from "../journal.js";
+import { translate } from "../names.js";
+import { Video } from "../video.js";
 
 /** The file, or the same bytes as text, in a chunk of their own: a bundler may have moved this file and not the other. */
 async function load(url: URL, inline: () => Promise<{ wasm: () => Uint8Array }>, cache: RequestCache = "default"): Promise<WasmSource> {
@@ -19,4 +25,29 @@ setLoader({
     ? load(new URL("./junfeiai-page-read.wasm", import.meta.url), () => import("#inline-read"), cache)
     : load(new URL("./junfeiai-page-more.wasm", import.meta.url), () => import("#inline-more"), cache)),
 });
+
+/** Loaded for the first client with the option `journal`. */
+let journal: typeof import("#journal") | undefined;
+
+setMaker((shaped) => {
+  const { options, fetch } = shaped;
+  if (options["journal"] == null) {
+    delete options["journal"];
+    return simple(shaped);
+  }
+  setNext(async () => {
+    journal = await import("#journal");
+    return [journal.glue, () => load(new URL("./junfeiai-page-journal.wasm", import.meta.url), () => import("#inline-journal"))];
+  });
+  return () => {
+    if (journal) return journal.make(options, fetch);
+    throw own("config", "config", "the journal is not loaded; call await ready()");
+  };
+});
+setJournalCalls(async (handle) => {
+  await handle.ready();
+  return journal?.journal ?? noJournal(handle);
+});
+/** What the journal's file shares with this one. @internal */
+export const __journal = { JunFeiAIError, Video, call, guarded, own, run, take, toError, translate };
 export * from "../index.js";

@@ -15,12 +15,16 @@ const steps = async (request, response) => {
 const pages = await site({ "/junfeiai/": join(root, "target/npm/package/dist"), "/steps.mjs": steps, "/": blank });
 const browser = await launch();
 try {
-  const page = await open(browser, pages.origin);
+  const plain = await open(browser, pages.origin);
   for await (const line of createInterface({ input: process.stdin })) {
-    const outcome = await page.evaluate(async (scenario) => {
+    const scenario = JSON.parse(line);
+    // A page has the module that its clients need: one with a journal has a page of its own, with nothing stored.
+    const page = scenario.client.journal ? await open(browser, pages.origin) : plain;
+    const outcome = await page.evaluate(async (given) => {
       const { carryOut } = await import("/steps.mjs");
-      return JSON.stringify(await carryOut(await import("junfeiai"), scenario));
-    }, JSON.parse(line));
+      return JSON.stringify(await carryOut(await import("junfeiai"), given));
+    }, scenario);
+    if (page !== plain) await page.context().close();
     process.stdout.write(`${outcome}\n`);
   }
 } finally {
