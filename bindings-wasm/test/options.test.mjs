@@ -110,6 +110,16 @@ test("a number that is none is refused by its name: no limit would be left of it
   }
 });
 
+test("half of a letter is refused: it would be paid for as another one", async () => {
+  for (const request of ["a \ud800 ball", { prompt: "\udc00" }, { prompt: "x", extra: { a: ["\ud83d"] } }]) {
+    const error = await refused(() => client.videos.create(request));
+    assert.equal(error.code, "invalid_request", error.message);
+    assert.match(error.message, /not a lone surrogate/);
+  }
+  await client.videos.create({ prompt: "a \ud83d\ude00 ball", extra: Object.assign(Object.create(null), { a: 1 }) });
+  assert.equal(sent, 1);
+});
+
 describe("an option that there is not", () => {
   for (const [object, { code = "invalid_request", names, go }] of Object.entries(OBJECTS)) {
     test(`of ${object} is refused by its name`, async () => {

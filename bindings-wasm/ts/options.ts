@@ -98,7 +98,8 @@ export async function shapeRequest(
     return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {
       const given = this[key];
       const type = typeof given === "object" ? Object.prototype.toString.call(given).slice(8, -1) : typeof given;
-      const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : type;
+      // Half of a letter would be sent as another one.
+      const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
       if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;
       field = key;
       throw refuse(`${key} cannot be sent: a request holds strings, finite numbers, booleans, arrays and plain objects, not ${odd}`);

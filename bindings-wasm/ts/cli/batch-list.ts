@@ -173,8 +173,8 @@ function* rows(name: string, text: string, form: string): Generator<[number, Giv
   }
 }
 
-/** What no parser of the other languages reads either. */
-const DEPTH = 1000;
+/** More levels than the core reads. */
+const DEPTH = 120;
 const TOO_DEEP = Symbol("nested too deeply");
 
 /** A field of an object that stands there twice, one of which would be passed over. The text is JSON. */

@@ -236,8 +236,12 @@ def _request(client: AsyncClient, given: dict[str, Any], base: Path) -> dict[str
             near = difflib.get_close_matches(field.lower(), known, 1)
             advice = f"did you mean {near[0]!r}?" if near else "fields of a model go into 'extra'"
             raise TypeError(f"there is no field {field!r}: {advice}")
-        if any("\ud800" <= letter <= "\udfff" for letter in json.dumps(given[field], ensure_ascii=False)):
-            raise ValueError(f"field {field!r} holds half of a letter (a lone surrogate), which cannot be sent: correct it")
+        try:
+            json.dumps(given[field], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"field {field!r} holds half of a letter (a lone surrogate), which cannot be sent: correct it") from None
+        except RecursionError:
+            raise ValueError(f"field {field!r} is nested too deeply") from None
     request = dict(given)
     name = request.get(OUTPUT)
     if name is not None and not isinstance(name, str):
