@@ -326,7 +326,7 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
       });
 
       test("takes a store of the page's own, and refuses what is none", async () => {
-        const page = await tab();
+        const page = await withClient({ journal: undefined });
         const found = await page.evaluate(async (given) => {
           const { Client } = await import("junfeiai");
           const { IndexedDbStore } = await import("/store.js");
@@ -336,9 +336,11 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
           for (const journal of [true, 5, "", "postgres://user:secret@host/films", { load() {} }]) {
             refused.push(await Promise.resolve().then(() => new Client({ ...given, journal }).videos.create("a ball")).then(() => "created", ({ code, field, message }) => [code, field, message]));
           }
-          return { known: (await client.videos.key("film/1")).taskId === id, refused };
+          Object.defineProperty(navigator, "locks", { value: undefined });
+          const resumed = await all(client.videos.resumePending());
+          return { known: (await client.videos.key("film/1")).taskId === id, refused, resumed: resumed.map(([taskId, , error]) => [taskId === id, error]) };
         }, options());
-        assert.equal(found.known, true);
+        assert.deepEqual([found.known, found.resumed], [true, [[true, null]]]);
         for (const [code, field, message] of found.refused) {
           assert.deepEqual([code, field], ["config", "journal"], message);
           assert.doesNotMatch(message, /secret/);

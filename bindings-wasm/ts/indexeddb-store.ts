@@ -17,6 +17,7 @@ const OPEN_MS = 8000;
 /** What IndexedDB says in a way of its own. */
 const ADVICE: Record<string, string> = {
   VersionError: "it was written by a newer version of this library: load the page again",
+  AbortError: "the browser aborted the transaction: try again",
   QuotaExceededError: "this site may not store any more: free some space on the disk, or remove what else the site stores",
 };
 

@@ -41,9 +41,16 @@ export class Tabs implements Processes {
   }
 }
 
-/** Takes a lock, and gives what releases it; `undefined` where it is taken and not waited for. A page that ends releases all. */
+/**
+ * Takes a lock, and gives what releases it; `undefined` where it is taken and not waited for. A page that ends releases all. Without Web
+ * Locks, which only a store of the page's own can be used with, nobody is kept away.
+ */
 export function held(name: string, options: LockOptions): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
+    if (!(navigator as Partial<Navigator>).locks) {
+      resolve(() => undefined);
+      return;
+    }
     navigator.locks.request(name, options, (lock) => (lock
       ? new Promise<void>((release) => { resolve(release); })
       : resolve(undefined))).catch(reject);
