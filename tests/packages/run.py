@@ -24,6 +24,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest import mock
 
 import archive
 import contents
@@ -446,6 +447,15 @@ def words_of_dist() -> Iterable[str]:
         toolchain.LIBRARY = had
 
 
+def environment_of_dist() -> Iterable[str]:
+    """What is built notes the commit that the caller names; no other setting changes it, and no key goes to the tools."""
+    told = {"JUNFEIAI_COMMIT": "0123456", "CARGO_BUILD_JOBS": "1", "JUNFEIAI_API_KEY": "sk-x", "CARGO_BUILD_TARGET": "nowhere", "RUSTFLAGS": "-O", "CC": "nothing"}
+    with mock.patch.dict(os.environ, told):
+        kept = sorted(told.keys() & toolchain.clean_environment().keys())
+    if kept != ["CARGO_BUILD_JOBS", "JUNFEIAI_COMMIT"]:
+        yield f"kept: {kept}"
+
+
 # In place of cargo: makes files of the names that a target's libraries have, and says what rustc says.
 BUILDER = """\
 #!{python}
@@ -644,6 +654,7 @@ def main() -> int:
     report("the list of a release", lists())
     report("the wheel of a program is for every C library", programs_wheel())
     report("what make dist is told", words_of_dist())
+    report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
     report("no folder of the machine is compiled into a release", no_folders())
     if (archive.DIST / "manifest.json").exists():

@@ -94,8 +94,8 @@ def fetched() -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """Without what would change what is built."""
-    unwanted = re.compile(r"(?:CARGO_(?!HOME|NET|HTTP|REGISTR|SOURCE)|RUST(?!UP)|CC|CXX|AR|CFLAGS|LDFLAGS|PYO3_|MATURIN_|JUNFEIAI_|VIRTUAL_ENV|PYTHON(?:PATH|HOME))\w*")
+    """Without what would change what is built, but for the commit that it notes."""
+    unwanted = re.compile(r"(?:CARGO_(?!HOME|NET|HTTP|REGISTR|SOURCE|BUILD_JOBS)|RUST(?!UP)|CC|CXX|AR|CFLAGS|LDFLAGS|PYO3_|MATURIN_|JUNFEIAI_(?!COMMIT)|VIRTUAL_ENV|PYTHON(?:PATH|HOME))\w*")
     env = {name: value for name, value in os.environ.items() if not unwanted.fullmatch(name)}
     return dict(env, SOURCE_DATE_EPOCH=str(archive.moment()), LC_ALL="C.UTF-8", TZ="UTC", PYTHONDONTWRITEBYTECODE="1")
 

@@ -201,7 +201,11 @@ export class Output {
     const text = textOf(error);
     if (!["config", "untrusted_host", "invalid_request", "idempotency_conflict"].includes(kindOf(error))) return text;
     // A word of plain English is an option only where it begins the text.
-    return text.replaceAll(/^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b/g, (name) => (this.options.has(name) ? `--${name.replaceAll("_", "-")}` : name));
+    return text.replaceAll(/^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b/g, (name) => {
+      // The key itself is never given on the command line.
+      if (name === "api_key") return "--api-key-file";
+      return this.options.has(name) ? `--${name.replaceAll("_", "-")}` : name;
+    });
   }
 
   /** What to do next, besides what the error says itself. */

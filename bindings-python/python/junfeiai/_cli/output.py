@@ -190,7 +190,8 @@ class Output:
 
         def sign(found: re.Match[str]) -> str:
             name = found["quoted"] or found[0]
-            given = f"--{name.replace('_', '-')}"
+            # The key itself is never given on the command line.
+            given = "--api-key-file" if name == "api_key" else f"--{name.replace('_', '-')}"
             return found[0] if name not in self.options else f"argument {given}" if found["quoted"] else given
 
         # A word of plain English is an option only where it begins the text.
