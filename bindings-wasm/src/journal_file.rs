@@ -1,14 +1,14 @@
 //! The journal in a file that all languages share, through functions of JavaScript: `ts/cli/file-journal.ts` locks, reads, writes
 //! and renames; what is read and written is judged in the core, as for the native file.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::{Promise, Reflect, Uint8Array};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{Claim, Entry, Journal, Process, Record, Reservation, Reserved, Spent};
-use junfeiai::protocol::journal_text::{JournalText, KeepPolicy, MAX_FILE, START, Write};
+use junfeiai::protocol::journal_text::{GONE, JournalText, KeepPolicy, MAX_FILE, START, Write};
 use junfeiai::protocol::process;
 use junfeiai::{Error, ErrorKind, Phase, Result};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -57,11 +57,14 @@ struct JournalFile {
     policy: KeepPolicy,
     /// What was read of the file under the lock.
     known: RefCell<Option<JournalText>>,
+    /// There was a file.
+    seen: Cell<bool>,
 }
 
 impl FileJournal {
     pub(crate) fn new(file: JsJournalFile, processes: Arc<Processes>) -> Self {
-        let file = JournalFile { file, policy: KeepPolicy::default(), known: RefCell::default() };
+        let file =
+            JournalFile { file, policy: KeepPolicy::default(), known: RefCell::default(), seen: Cell::new(false) };
         Self { file: Rc::new(file), processes }
     }
 
@@ -126,6 +129,7 @@ impl JournalFile {
             None => {
                 let (text, known) = JournalText::begin(self.file.generation());
                 self.call(self.file.replace(&text)).await?;
+                self.seen.set(true);
                 known
             }
         };
@@ -160,13 +164,14 @@ impl JournalFile {
             let from = known.as_ref().map_or(0, JournalText::end);
             let found = self.call(self.file.read(START, from as f64, MAX_FILE as f64)).await?;
             if found.is_undefined() {
-                return Ok(None);
+                return self.nothing();
             }
             let part = |index: u32| Reflect::get_u32(&found, index).unwrap_or_default();
             let bytes = |index| part(index).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
             let size = part(0).as_f64().unwrap_or_default() as u64;
             let opened = JournalText::open(known, &bytes(1), size).map_err(|what| self.error(&what))?;
-            let Some(mut opened) = opened else { return Ok(None) };
+            let Some(mut opened) = opened else { return self.nothing() };
+            self.seen.set(true);
             // Written anew: what was read is from the middle of another file, or begins with its first line.
             let skipped = usize::try_from(opened.end().wrapping_sub(from)).unwrap_or(usize::MAX);
             if let Some(text) = bytes(2).get(skipped..) {
@@ -175,6 +180,10 @@ impl JournalFile {
             }
             known = None;
         }
+    }
+
+    fn nothing(&self) -> Result<Option<JournalText>> {
+        if self.seen.get() { Err(self.error(GONE)) } else { Ok(None) }
     }
 
     async fn write(&self, write: &Write) -> Result<()> {

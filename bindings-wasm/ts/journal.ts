@@ -134,7 +134,7 @@ export interface JournalCalls {
 type Known = (handle: Handle) => JournalCalls | Promise<JournalCalls>;
 /** What there is without a journal. @internal */
 export const noJournal: Known = () => {
-  throw own("config", "journal", "this client keeps no journal: give it the option journal, or run this in Node, Bun or Deno", { field: "journal" });
+  throw own("config", "config", "this client keeps no journal: give it the option journal", { field: "journal" });
 };
 /** @internal */
 export let journalCalls = noJournal;

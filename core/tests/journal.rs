@@ -386,14 +386,29 @@ fn what_a_killed_writer_left_beside_the_file_is_removed() {
 }
 
 #[test]
-fn a_removed_file_is_begun_again() {
+fn a_file_that_is_gone_while_it_is_in_use_is_not_begun_again() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("j");
+    let (path, away) = (folder.path().join("j"), folder.path().join("away"));
     let journal = FileJournal::open(&path).unwrap();
     add(&journal, 0, 1).unwrap();
-    fs::remove_file(&path).unwrap();
+    fs::rename(&path, &away).unwrap();
+    let gone = |error: Error| {
+        assert_eq!(error.kind(), ErrorKind::Journal, "{error}");
+        assert!(error.to_string().contains("it is gone while it is in use: put it back"), "{error}");
+    };
+    for _ in 0..2 {
+        gone(add(&journal, 0, 2).unwrap_err());
+        gone(now(journal.entries()).unwrap_err());
+    }
+    assert!(!path.exists());
+    fs::write(&path, "").unwrap();
+    gone(add(&journal, 0, 2).unwrap_err());
+    fs::rename(&away, &path).unwrap();
     add(&journal, 0, 2).unwrap();
-    assert_eq!(now(journal.entries()).unwrap().len(), 1);
+    assert_eq!(now(journal.entries()).unwrap().len(), 2);
+    // Whoever comes anew begins another.
+    fs::remove_file(&path).unwrap();
+    assert!(now(FileJournal::open(&path).unwrap().entries()).unwrap().is_empty());
 }
 
 /// A store whose client is killed after so many operations.

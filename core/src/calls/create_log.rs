@@ -70,7 +70,7 @@ impl ClientCore {
     /// # Errors
     /// `config` when there is none.
     pub(crate) fn journal(&self) -> Result<&dyn Journal> {
-        let missing = || Error::config("journal", "this client keeps no journal: give it one with journal(path)");
+        let missing = || Error::config("journal", "this client keeps no journal: give it the option journal");
         self.recorder.as_ref().map(|recorder| &*recorder.journal).ok_or_else(missing)
     }
 

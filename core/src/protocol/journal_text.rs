@@ -30,6 +30,8 @@ use crate::protocol::ledger::{Claim, Event, Header, Ledger, MAX_LINE, Record, Re
 
 /// How many bytes of the beginning [`JournalText::open`] looks at.
 pub const START: usize = 256;
+/// What is said of a file that is gone, or empty, while it is in use: begun anew it would know nothing of what was paid for.
+pub const GONE: &str = "it is gone while it is in use: put it back, or make a new client, which begins another";
 /// Largest file that is read.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
 

@@ -15,7 +15,7 @@ use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{folder_of, never_waits, random_name, unless_held, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process::System;
-use crate::protocol::journal_text::{JournalText, KeepPolicy, START, Write};
+use crate::protocol::journal_text::{GONE, JournalText, KeepPolicy, START, Write};
 use crate::protocol::process;
 
 /// Longest wait for another process to release the lock, which it holds for the time of one write.
@@ -67,7 +67,7 @@ impl FileJournal {
             read.map_err(|error| failed(&file.path, &error))?;
             JournalText::open(None, &start, start.len() as u64).map_err(|what| file.error(&what))?;
         }
-        file.locked(|_, _| {
+        file.locked_as(JournalFile::begin, |_, _| {
             // Nobody writes it while we hold the lock: its writer was killed.
             let _ = fs::remove_file(file.new_path());
             Ok(())
@@ -167,18 +167,27 @@ impl JournalFile {
 
     /// Calls a function with what the file says now, while no other thread or process writes.
     fn locked<T>(&self, action: impl FnOnce(&mut JournalText, File) -> Result<T>) -> Result<T> {
+        self.locked_as(|file| Err(file.error(GONE)), action)
+    }
+
+    /// The same, and what is done where there is nothing.
+    fn locked_as<T>(
+        &self,
+        begin: impl Fn(&Self) -> Result<(File, Option<JournalText>)>,
+        action: impl FnOnce(&mut JournalText, File) -> Result<T>,
+    ) -> Result<T> {
         let mut guard = self.known.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.lock()?;
         let (mut file, old) = match self.open_file()? {
             Some(file) => (file, guard.take()),
-            None => self.begin()?,
+            None => begin(self)?,
         };
         let mut known = if let Some(known) = self.refresh(&mut file, old)? {
             known
         } else {
             // The very first line was torn.
             drop(file);
-            let (begun, old) = self.begin()?;
+            let (begun, old) = begin(self)?;
             file = begun;
             self.refresh(&mut file, old)?.ok_or_else(|| self.error("the journal cannot be begun"))?
         };

@@ -76,7 +76,7 @@ impl FileStorage {
 
     fn with(target: &Path, thread: impl FnOnce() -> FileThread) -> Result<Arc<Self>> {
         if target.file_name().is_none() {
-            return Err(Error::new(ErrorKind::Io, Phase::Save, format!("{} names no file", target.display())));
+            return Err(Error::new(ErrorKind::Io, Phase::Save, format!("\"{}\" names no file", target.display())));
         }
         if names_folder(target) {
             let text = format!("{} is the name of a folder: name a file in it", target.display());
