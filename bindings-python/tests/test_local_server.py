@@ -153,3 +153,17 @@ def test_completion(environment: Path, emulator: Emulator) -> None:
         assert "generate" in run("completion", shell).stdout
     (environment / "shtab.py").write_text("raise ImportError\n")
     assert "pip install shtab" in run("completion", "bash", env={"PYTHONPATH": str(environment)}, code=2).stderr
+
+
+ANOTHER_THREAD = """
+import signal, threading
+from junfeiai._cli import local_server
+threading.Timer(1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+local_server._until_interrupted()
+print("ended")
+"""
+
+
+def test_a_signal_that_another_thread_receives() -> None:
+    done = subprocess.run([sys.executable, "-c", ANOTHER_THREAD], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "ended\n"

@@ -221,5 +221,6 @@ def _until_interrupted() -> None:
     """A signal is how this command ends, so it is no failure."""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            # On Windows a wait without an end cannot be interrupted.
-            threading.Event().wait(3600)
+            # Where another thread receives the signal, such as one that is just ending, the wait is not interrupted: what was received
+            # is seen when it ends.
+            threading.Event().wait(0.5)
