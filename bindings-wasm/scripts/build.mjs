@@ -41,13 +41,12 @@ const FILES = {
 };
 /**
  * The module three times: with saving and durable waits, for Node, without, for what a page loads, and for a page whose client keeps a
- * journal. The types are Node's. `of`: made of what was compiled for another one. `beside`: compiled in the folder of another one, with
- * which it shares what it depends on.
+ * journal. The types are Node's. `of`: made of what was compiled for another one.
  */
 const BUILDS = {
   node: { glue: join(npm, "glue"), features: ["--features", "node"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
   page: { glue: join(npm, "glue-page"), features: [], parts: PARTS, files: FILES },
-  journal: { glue: join(npm, "glue-journal"), features: ["--features", "journal"], beside: "page", parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
+  journal: { glue: join(npm, "glue-journal"), features: ["--features", "journal"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
   player: { glue: join(npm, "glue-player"), of: "page", parts: { rest: NOT_PLAYED }, files: { "first_bg.wasm": "junfeiai.wasm" } },
 };
 const out = join(npm, "package");
@@ -75,9 +74,10 @@ function settle(name, compiled) {
 
 /** Plain cargo where rustup has the target's library; else Debian's compiler, which brings the library's source. */
 function compile(name) {
-  const { features, parts, beside = name } = BUILDS[name];
-  // What is compiled is carried away at once: two in one folder write the same file.
-  const target = join(root, "target/wasm", beside);
+  const { features, parts } = BUILDS[name];
+  // One folder for all, which share the standard library and most crates. What is compiled is carried away at once: each writes the
+  // same file.
+  const target = join(root, "target/wasm");
   const args = ["rustc", "--locked", "--profile", "wasm-release", "-p", "junfeiai-wasm", ...features, "--target", TARGET];
   // What needs what is known by the relocations.
   if (Object.keys(parts).length > 0) args.push("--", "-Clink-arg=--emit-relocs");
