@@ -460,7 +460,7 @@ def libraries(path: Path) -> list[str]:
 
 
 # What is part of every Windows that Rust's library runs on.
-SYSTEM_DLLS = re.compile(r"(?:advapi32|bcrypt|bcryptprimitives|crypt32|kernel32|msvcrt|ncrypt|ntdll|ole32|oleaut32|secur32|shell32|user32|userenv|ws2_32)\.dll|api-ms-win-[\w-]+\.dll")
+SYSTEM_DLLS = re.compile(r"(?:advapi32|bcrypt|bcryptprimitives|crypt32|kernel32|ktmw32|msvcrt|ncrypt|ntdll|ole32|oleaut32|secur32|shell32|user32|userenv|ws2_32)\.dll|api-ms-win-[\w-]+\.dll")
 
 
 def system_libraries(path: Path, file: Path, result: Trial, *more: str) -> None:
