@@ -170,7 +170,14 @@ with Client(poll_interval=0.05) as client:
 def wheel(platform: Platform, path: Path, result: Trial) -> None:
     run(TOOLS / "abi3audit", "--strict", path)
     result.tested.append("stable ABI (abi3audit)")
-    if not platform.windows:
+    if platform.musl:
+        # auditwheel would look for them on this machine, where libc.so is another thing.
+        with tempfile.TemporaryDirectory() as work:
+            shutil.unpack_archive(path, work, "zip")
+            if others := [name for name in libraries(Path(work) / "junfeiai" / "_native.abi3.so") if not name.startswith(("libc.so", "libc.musl-"))]:
+                raise Failed(f"{path.name}: its module needs {', '.join(others)}")
+        result.tested.append("needs nothing but musl's library")
+    elif not platform.windows:
         said = run(TOOLS / "auditwheel", "show", path)
         if platform.wheel not in said.replace("\n", " "):
             raise Failed(f"{path.name}: auditwheel does not say {platform.wheel}:\n{said}")
@@ -361,8 +368,11 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
         programs = []
         for language, compiler, linked in ways:
             program = Path(work) / f"quickstart-{language}-{linked}{'.exe' if platform.windows else ''}"
-            if linked == "shared":
-                words = [*told["--libs"], *(() if platform.windows else (f"-Wl,-rpath,{folder / 'lib'}",))]
+            if linked == "shared" and platform.windows:
+                # The compiler's own libraries are not where the program is.
+                words = [str(folder / "lib" / "libjunfeiai.dll.a") if word == "-ljunfeiai" else word for word in told["--libs"]] + ["-static"]
+            elif linked == "shared":
+                words = [*told["--libs"], f"-Wl,-rpath,{folder / 'lib'}"]
             else:
                 static = [word for word in told["--static --libs"] if word != "-ljunfeiai"]
                 words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl or platform.windows else [])]
