@@ -27,7 +27,7 @@ wheel: setup ## target/wheels/*.whl, for CPython 3.10 and newer
 	@target/venv/bin/maturin build --release --locked --quiet -m bindings-python/Cargo.toml --out target/wheels
 	@ls -l target/wheels/*.whl
 
-dist: ## what a release consists of, as far as it is built on Linux x86_64, tried and listed: target/dist (PARTS="wheel emulator", PROFILE=dev, TWICE=1)
+dist: ## what a release consists of, for every platform that can be built for here, tried and listed: target/dist (PARTS="wheel-linux c", PROFILE=dev, TWICE=1)
 	@tests/setup.sh dist
 	@python3 tests/packages/dist.py $(if $(PROFILE),--profile $(PROFILE)) $(if $(TWICE),--twice) $(PARTS)
 

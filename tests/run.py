@@ -109,7 +109,7 @@ def suites():
         "security": [sys.executable, "tests/security/run.py"],
         # Behind those that build what it looks into.
         "packages": [sys.executable, "tests/packages/run.py"],
-        # What a release consists of, without optimizations.
+        # Every package for every platform that can be built for here, without optimizations.
         "dist": ["bash", "-c", "tests/setup.sh dist && python3 tests/packages/dist.py --profile dev"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }

@@ -74,8 +74,9 @@ if [[ ${1:-} == dist ]]; then
     have git || need+=(git)
     have g++ || need+=(g++)
     have pkg-config || need+=(pkg-config)
+    have x86_64-w64-mingw32-gcc || need+=(gcc-mingw-w64-x86-64)
     # For each platform the library of rustup, or else Debian's compiler with the library's source.
-    targets="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl"
+    targets="x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-pc-windows-gnu"
     for target in $targets; do
         if ! { have rustup && rustup target list --installed 2>/dev/null | grep -qx "$target"; }; then
             [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/rustc && -x /usr/bin/cargo ]] || need+=(rustc-web cargo-web rust-web-src)
@@ -83,6 +84,11 @@ if [[ ${1:-} == dist ]]; then
             break
         fi
     done
+    # Where these are missing, the list of the release says what was not tried.
+    have x86_64-w64-mingw32-g++-posix || want+=(g++-mingw-w64-x86-64-posix)
+    have qemu-aarch64 || want+=(qemu-user)
+    have aarch64-linux-gnu-gcc || want+=("gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
+    [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
 fi
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then
     have node || need+=(nodejs)
@@ -159,9 +165,9 @@ if [[ ${1:-} == test && ${JUNFEIAI_ALL:-} ]]; then
     environment "$top/target/venv-hosts" "$top/bindings-python/requirements-hosts.txt"
     environment "$top/target/venv-conan" "$top/bindings-c/packaging/conan/requirements.txt"
 fi
-if [[ $platforms && ! -e $windows_python ]] && have mvn; then
+if [[ ( $platforms || ${1:-} == dist ) && ! -e $windows_python ]] && have mvn; then
     mvn -q -B dependency:copy -Dartifact=org.bytedeco:cpython:3.12.1-1.5.10:jar:windows-x86_64 -DoutputDirectory="$top/target/tools" ||
-        echo "setup: not fetched, the suite windows fails without it: $windows_python" >&2
+        echo "setup: not fetched, the suite windows fails and make dist does not run the wheel for Windows without it: $windows_python" >&2
 fi
 if [[ ${1:-} == test ]]; then
     environment "$top/target/venv-packages" "$top/tests/packages/requirements.txt"

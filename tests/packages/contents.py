@@ -25,7 +25,8 @@ OWN = ("LICENSE-APACHE", "LICENSE-MIT")
 THIRD = "THIRD-PARTY-LICENSES.txt"
 
 # What a compiler leaves of the machine in what it makes. Documents and tests may name such folders as examples.
-MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\|cargo/registry/src|\.rustup/toolchains|/(?:index\.crates\.io|github\.com)-[0-9a-f]{16}")
+# The crate ring brings objects for Windows that were assembled elsewhere, and name that folder.
+MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\(?!b\\p\\ring\\)|cargo/registry/src|\.rustup/toolchains|/(?:index\.crates\.io|github\.com)-[0-9a-f]{16}")
 COMPILED = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib|a|lib|exe|wasm|js|cjs|mjs|json)$")
 LEFTOVERS = re.compile(r"(?:^|/)__pycache__(?:/|$)|\.py[co]$|\.part$|(?:^|/)(?:\.DS_Store|\.git|node_modules|target)(?:/|$)")
 

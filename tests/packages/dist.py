@@ -2,7 +2,7 @@
 """Builds what a release consists of into target/dist, tries each file by itself, and lists them with their sums.
 
     tests/packages/dist.py                  everything
-    tests/packages/dist.py wheel emulator   the parts whose names begin so
+    tests/packages/dist.py wheel-linux c    the parts whose names begin so
     tests/packages/dist.py --parts          the names of the parts
     tests/packages/dist.py --twice …        builds everything once more, in a clone in another folder, and compares every byte
     tests/packages/dist.py --profile dev …  without optimizations, into target/dist-dev: to try what is here

@@ -32,8 +32,8 @@ class Part:
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """Runs a command; gives what it said, and all of it when it fails."""
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
+    """Runs a command; gives what it said, and all of it when it fails. Programs of Windows want pipes at all ends."""
+    done = subprocess.run([str(word) for word in command], cwd=cwd, env=env, text=True, errors="replace", input="",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}:\n{done.stdout[-8000:]}")
@@ -61,14 +61,14 @@ def only(folder: Path, pattern: str) -> Path:
 def maturin(platform: Platform, profile: str, manifest: str, compatibility: str, folder: Path) -> Path:
     command = ["build", "--quiet", "--locked", "--profile", profile, "--target", platform.target, "--compatibility", compatibility,
                "--manifest-path", str(ROOT / manifest), "--out", str(folder)]
-    run(TOOLS / "maturin", *command, "--zig", env=toolchain.environment(platform, profile))
+    run(TOOLS / "maturin", *command, *(() if platform.windows else ("--zig",)), env=toolchain.environment(platform, profile))
     return only(folder, "*.whl")
 
 
 def wheel(platform: Platform) -> Callable[[str], Iterator[Path]]:
     """The library for CPython 3.10 and newer."""
     def build(profile: str) -> Iterator[Path]:
-        compatibility = platform.wheel.removesuffix(f"_{platform.target.split('-')[0]}")
+        compatibility = "off" if platform.windows else platform.wheel.removesuffix(f"_{platform.target.split('-')[0]}")
         with tempfile.TemporaryDirectory() as folder:
             made = maturin(platform, profile, "bindings-python/Cargo.toml", compatibility, Path(folder))
             if not re.search(rf"-cp310-abi3-(?:\w+\.)?{platform.wheel}\.", made.name):
@@ -103,8 +103,8 @@ def emulator(platform: Platform) -> Callable[[str], Iterator[Path]]:
 def unpacked_program(wheel_file: Path, folder: Path) -> Path:
     """The program that is in a wheel of the emulator."""
     with zipfile.ZipFile(wheel_file) as zipped:
-        name = next(name for name in zipped.namelist() if re.search(r"\.data/scripts/junfeiai-emulator$", name))
-        path = folder / "junfeiai-emulator"
+        name = next(name for name in zipped.namelist() if re.search(r"\.data/scripts/junfeiai-emulator(?:\.exe)?$", name))
+        path = folder / name.rsplit("/", 1)[1]
         path.write_bytes(zipped.read(name))
     path.chmod(0o755)
     return path
@@ -118,7 +118,7 @@ def program_archive(platform: Platform, program: Path, work: Path) -> Path:
     for path in (*(ROOT / name for name in ("LICENSE-APACHE", "LICENSE-MIT")),
                  *(emulator_folder / name for name in ("THIRD-PARTY-LICENSES.txt", "README.md", "README.zh-CN.md"))):
         shutil.copyfile(path, folder / path.name)
-    packed = work / f"{folder.name}.tar.gz"
+    packed = work / f"{folder.name}{'.zip' if platform.windows else '.tar.gz'}"
     archive.pack(folder, packed)
     return packed
 
@@ -133,7 +133,8 @@ def c(platform: Platform) -> Callable[[str], Iterator[Path]]:
         run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
         env = toolchain.environment(platform, profile)
         env["CARGO"], target = toolchain.cargo_of(platform, env)
-        env["JUNFEIAI_C_LINKER"] = toolchain.linker_of(platform)
+        if platform.glibc:
+            env["JUNFEIAI_C_LINKER"] = toolchain.linker_of(platform)
         yield archive.c(platform.target, [tools / "xtask", "install-c", "--target", target, "--profile", PROFILES[profile]], env)
     return build
 
@@ -159,8 +160,8 @@ def npm(profile: str) -> Iterator[Path]:
 
 PARTS = [
     Part("sdist", sdist), Part("crate", crate), Part("npm", npm),
-    *(Part(f"wheel-{name}", wheel(platform), platform) for name, platform in PLATFORMS.items() if platform.wheel),
-    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items() if platform.glibc),
+    *(Part(f"wheel-{name}", wheel(platform), platform) for name, platform in PLATFORMS.items()),
+    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items() if name != "musl-aarch64"),
     *(Part(f"emulator-{name}", emulator(platform), platform) for name, platform in PLATFORMS.items() if platform.program),
 ]
 

@@ -427,7 +427,7 @@ def programs_wheel() -> Iterable[str]:
 
 def words_of_dist() -> Iterable[str]:
     """Parts are chosen by how their names begin; a wrong name and a missing tool are said in one line."""
-    for words, names in {("wheel", "npm"): ["npm", "wheel-linux-x86_64"], ("emulator-musl-x86_64",): ["emulator-musl-x86_64"]}.items():
+    for words, names in {("wheel-linux", "npm"): ["npm", "wheel-linux-x86_64", "wheel-linux-aarch64"], ("c-musl-x86_64",): ["c-musl-x86_64"]}.items():
         if (found := [part.name for part in parts.chosen(list(words))]) != names:
             yield f"{words}: {found}"
     if parts.chosen([]) != parts.PARTS:

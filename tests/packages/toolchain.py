@@ -40,7 +40,7 @@ class Platform:
     target: str
     """As Rust calls it."""
     wheel: str
-    """What pip calls it: the tag of a wheel of the library. Empty: none is made."""
+    """What pip calls it: the tag of a wheel of the library."""
     program: str
     """The tags of a wheel with a static program, which needs no C library. Empty: none is made."""
     npm: str
@@ -49,13 +49,20 @@ class Platform:
     """The oldest glibc that programs run with."""
 
     @property
+    def windows(self) -> bool:
+        return "-windows-" in self.target
+
+    @property
     def musl(self) -> bool:
         return self.target.endswith("-musl")
 
 
 PLATFORMS = {platform.name: platform for platform in (
     Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "manylinux_2_17_x86_64", "", "", "2.17"),
-    Platform("musl-x86_64", "x86_64-unknown-linux-musl", "", "manylinux_2_17_x86_64.musllinux_1_1_x86_64", "linux-x64"),
+    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "manylinux_2_17_aarch64", "", "", "2.17"),
+    Platform("musl-x86_64", "x86_64-unknown-linux-musl", "musllinux_1_2_x86_64", "manylinux_2_17_x86_64.musllinux_1_1_x86_64", "linux-x64"),
+    Platform("musl-aarch64", "aarch64-unknown-linux-musl", "musllinux_1_2_aarch64", "manylinux_2_17_aarch64.musllinux_1_1_aarch64", "linux-arm64"),
+    Platform("windows-x86_64", "x86_64-pc-windows-gnu", "win_amd64", "win_amd64", "win32-x64"),
 )}
 
 
@@ -75,6 +82,8 @@ def require(platform: Platform) -> None:
         wrong.append("target/venv-dist")
     if platform.target not in rustup_targets() and not (LIBRARY.is_dir() and (DEBIAN / "cargo").exists() and (DEBIAN / "rustc").exists()):
         wrong.append(f"Rust's library for {platform.target} (rustup target add {platform.target}, or Debian's rustc-web cargo-web rust-web-src)")
+    if platform.windows and not shutil.which("x86_64-w64-mingw32-gcc"):
+        wrong.append("gcc-mingw-w64-x86-64")
     if wrong:
         raise Missing(f"{platform.name} needs {', '.join(wrong)}: run tests/setup.sh dist")
 
@@ -106,6 +115,11 @@ def environment(platform: Platform, profile: str) -> dict[str, str]:
     fetched()
     env = clean_environment()
     flags = [f"--remap-path-prefix={folder}={name}" for folder, name in remapped()]
+    if platform.windows:
+        flags.append("-Clink-arg=-Wl,--no-insert-timestamp")
+        env["CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER"] = "x86_64-w64-mingw32-gcc"
+        # No Python for Windows is needed: what it exports is generated.
+        env.update(PYO3_CROSS="1", PYO3_CROSS_PYTHON_VERSION="3.10")
     if platform.musl:
         # Debian's compiler has none of the files that begin a program; zig has.
         flags.append("-Clink-self-contained=no")
@@ -138,8 +152,10 @@ def linked(folder: Path, programs: dict[str, Path]) -> Path:
 
 
 def cargo_of(platform: Platform, env: dict[str, str]) -> tuple[str, str]:
-    """What builds in place of cargo, and the target as that is told it. zig links: it has the headers and symbols of every
-    glibc, and musl."""
+    """What builds in place of cargo, and the target as that is told it. zig links for Linux: it has the headers and
+    symbols of every glibc, and musl."""
+    if platform.windows:
+        return env["CARGO"], platform.target
     program = WORK / f"cargo-{platform.name}"
     WORK.mkdir(parents=True, exist_ok=True)
     program.write_text(f"#!/bin/sh\nCARGO={shlex.quote(env['CARGO'])} exec {shlex.quote(str(TOOLS / 'cargo-zigbuild'))} \"$@\"\n", encoding="utf-8")

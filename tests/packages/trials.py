@@ -24,7 +24,13 @@ from parts import Part, run, unpack
 from toolchain import ROOT, TOOLS, WORK, Platform
 
 KEY = "sk-test"
-NOT_RUN = "running it: no machine of this kind is here"
+# What is said of programs of other processors, and of Windows.
+NOT_RUN = ["running it: neither such a processor nor qemu-user is here", "running it: neither Windows nor Wine is here (tests/setup.sh platforms)"]
+# As the suite "windows" has it.
+WINE = Path("/usr/lib/wine/wine64")
+WINE_PREFIX = ROOT / "target" / "windows" / "wine"
+WINE_SCRIPT = ROOT / "tests" / "platforms" / "wine.py"
+WINDOWS_PYTHON = ROOT / "target" / "tools" / "cpython-3.12.1-1.5.10-windows-x86_64.jar"
 # Bounds a hang.
 SECONDS = 600
 
@@ -130,11 +136,22 @@ def one_video(origin: str, saved: Path) -> None:
 
 def environment(origin: str) -> dict[str, str]:
     """What sends a program to an emulator."""
-    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
+    return dict(toolchain.clean_environment(), JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{origin}/v1", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1",
+                WINEPREFIX=str(WINE_PREFIX), WINEDEBUG="-all", DISPLAY="")
 
 
 def runs_here(platform: Platform) -> bool:
-    return sys.platform == "linux" and platform.target.split("-")[0] == machine.machine()
+    return sys.platform == "linux" and not platform.windows and platform.target.split("-")[0] == machine.machine()
+
+
+def windows_path(path: Path) -> str:
+    """As programs of Windows know it under Wine: drive Z: is the root."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def qemu(platform: Platform) -> str | None:
+    """What runs programs of another processor."""
+    return None if platform.windows else shutil.which(f"qemu-{platform.target.split('-')[0]}")
 
 
 # Python.
@@ -153,11 +170,23 @@ with Client(poll_interval=0.05) as client:
 def wheel(platform: Platform, path: Path, result: Trial) -> None:
     run(TOOLS / "abi3audit", "--strict", path)
     result.tested.append("stable ABI (abi3audit)")
-    said = run(TOOLS / "auditwheel", "show", path)
-    if platform.wheel not in said.replace("\n", " "):
-        raise Failed(f"{path.name}: auditwheel does not say {platform.wheel}:\n{said}")
-    result.tested.append("symbols of the C library (auditwheel)")
-    if runs_here(platform):
+    if platform.musl:
+        # auditwheel would look for them on this machine, where libc.so is another thing.
+        with tempfile.TemporaryDirectory() as work:
+            shutil.unpack_archive(path, work, "zip")
+            if others := [name for name in libraries(Path(work) / "junfeiai" / "_native.abi3.so") if not name.startswith(("libc.so", "libc.musl-"))]:
+                raise Failed(f"{path.name}: its module needs {', '.join(others)}")
+        result.tested.append("needs nothing but musl's library")
+    elif not platform.windows:
+        said = run(TOOLS / "auditwheel", "show", path)
+        if platform.wheel not in said.replace("\n", " "):
+            raise Failed(f"{path.name}: auditwheel does not say {platform.wheel}:\n{said}")
+        result.tested.append("symbols of the C library (auditwheel)")
+    if platform.windows:
+        windows_wheel(path, result)
+    elif platform.musl:
+        result.not_tested.append("running it: no CPython for musl is here")
+    elif runs_here(platform):
         with tempfile.TemporaryDirectory() as work:
             run(sys.executable, "-m", "venv", work)
             python = Path(work) / "bin" / "python"
@@ -165,16 +194,73 @@ def wheel(platform: Platform, path: Path, result: Trial) -> None:
             generate([python, "-I"], Path(work).resolve())
             run(Path(work) / "bin" / "junfeiai", "--version")
         result.tested.append(f"a video created and saved, CPython {machine.python_version()}")
+    elif (interpreter := foreign_python(platform)) is None:
+        result.not_tested.append(f"running it: no {platform.target.split('-')[0]} and no emulation of it here (qemu-user, apt-get)")
     else:
-        result.not_tested.append(NOT_RUN)
+        with tempfile.TemporaryDirectory() as work:
+            site = Path(work).resolve() / "site"
+            site.mkdir()
+            shutil.unpack_archive(path, site, "zip")
+            generate([*interpreter, "-s"], site, PYTHONPATH=str(site))
+        result.tested.append("a video created and saved, CPython 3.11 under qemu")
 
 
-def generate(python: list[str | Path], prefix: Path) -> None:
+def windows_wheel(path: Path, result: Trial) -> None:
+    """CPython for Windows under Wine."""
+    with tempfile.TemporaryDirectory() as work:
+        site = Path(work).resolve() / "site"
+        site.mkdir()
+        shutil.unpack_archive(path, site, "zip")
+        module = site / "junfeiai" / "_native.pyd"
+        system_libraries(path, module, result, "python3.dll")
+        if not WINDOWS_PYTHON.exists() or not WINE.exists():
+            result.not_tested.append("running it: neither Windows nor CPython for it under Wine is here (tests/setup.sh platforms)")
+            return
+        home = WORK / "python-windows"
+        run(sys.executable, WINE_SCRIPT, WINE_PREFIX, home, module, env=toolchain.clean_environment())
+        generate([WINE, home / "python.exe", "-s"], windows_path(site), PYTHONPATH=windows_path(site), PYTHONHOME=windows_path(home))
+    result.tested.append("a video created and saved, CPython 3.12 under Wine")
+
+
+def generate(python: list[str | Path], prefix: str | Path, **env: str) -> None:
     with tempfile.TemporaryDirectory() as work, running(emulator_program()) as origin:
         script, saved = Path(work) / "generate.py", Path(work) / "ball.mp4"
         script.write_text(PYTHON, encoding="utf-8")
-        run(*python, script, saved, prefix, env=environment(origin))
+        run(*python, script, saved, prefix, env={**environment(origin), **env})
         one_video(origin, saved)
+
+
+# Debian's names of a Python and what it is linked with.
+FOREIGN = ["python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "zlib1g", "libexpat1", "libssl3", "libffi8", "libgcc-s1",
+           "libbz2-1.0", "liblzma5", "libuuid1", "libsqlite3-0"]
+
+
+@functools.cache
+def foreign_python(platform: Platform) -> tuple[str | Path, ...] | None:
+    """A Python of another processor, unpacked beside the machine's own packages, and how it is run."""
+    emulation = qemu(platform)
+    if not emulation or not shutil.which("apt-get") or not shutil.which("dpkg"):
+        return None
+    debian = {"aarch64": "arm64"}[platform.target.split("-")[0]]
+    place = WORK / f"python-{debian}"
+    program = place / "root" / "usr" / "bin" / "python3.11"
+    if not program.exists():
+        shutil.rmtree(place, ignore_errors=True)
+        for folder in ("lists/partial", "archives/partial", "root", "debs"):
+            (place / folder).mkdir(parents=True)
+        (place / "status").write_text("")
+        options = ["APT::Sandbox::User=root", f"APT::Architecture={debian}", f"APT::Architectures::={debian}", f"Dir::State::lists={place}/lists",
+                   f"Dir::State::status={place}/status", f"Dir::Cache::archives={place}/archives", "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
+        words = [word for option in options for word in ("-o", option)]
+        try:
+            run("apt-get", *words, "-q", "update")
+            run("apt-get", *words, "-q", "download", *FOREIGN, cwd=place / "debs")
+            for package in sorted((place / "debs").glob("*.deb")):
+                run("dpkg", "-x", package, place / "root")
+        except RuntimeError as error:
+            print(f"dist: no Python for {debian}: {str(error).splitlines()[-1]}", flush=True)
+            return None
+    return emulation, "-L", place / "root", program
 
 
 # The Rust registry's.
@@ -239,9 +325,16 @@ def modules(folder: Path, *tarballs: Path) -> None:
 
 
 def compilers(platform: Platform) -> tuple[list[str], list[str]] | None:
-    """What compiles C and C++ for a platform: not the tools that have built the library."""
-    prefix = "" if runs_here(platform) else f"{platform.target.split('-')[0]}-linux-gnu-"
-    found = [[f"{prefix}gcc"], [f"{prefix}g++"]]
+    """What compiles C and C++ for a platform, without the tools that have built the library where that is possible."""
+    if platform.musl:
+        zig = str(TOOLS / "python-zig")
+        target = f"{platform.target.split('-')[0]}-linux-musl"
+        return [zig, "cc", "-target", target], [zig, "c++", "-target", target]
+    prefix = {"windows-x86_64": "x86_64-w64-mingw32-", "linux-aarch64": "" if runs_here(platform) else "aarch64-linux-gnu-",
+              "linux-x86_64": "" if runs_here(platform) else "x86_64-linux-gnu-"}[platform.name]
+    # On Windows the other kind of mingw has no std::mutex.
+    cxx = "g++-posix" if platform.windows and shutil.which(f"{prefix}g++-posix") else "g++"
+    found = [[f"{prefix}gcc"], [f"{prefix}{cxx}"]]
     return (found[0], found[1] if shutil.which(found[1][0]) else []) if shutil.which(found[0][0]) else None
 
 
@@ -252,45 +345,75 @@ def newest_glibc(path: Path) -> tuple[int, ...]:
 
 
 def c(platform: Platform, path: Path, result: Trial) -> None:
-    """What the shared library asks of glibc, and the quick start, linked with the shared and the static one by pkg-config."""
-    newest = newest_glibc(path)
-    if newest > tuple(map(int, platform.glibc.split("."))):
-        raise Failed(f"{path.name}: the shared library asks for glibc {'.'.join(map(str, newest))}, not {platform.glibc}")
-    result.tested.append(f"asks for nothing newer than glibc {platform.glibc}")
+    """What the shared library asks of its system, and the quick start, linked with the shared and the static one by pkg-config."""
+    if platform.glibc:
+        newest = newest_glibc(path)
+        if newest > tuple(map(int, platform.glibc.split("."))):
+            raise Failed(f"{path.name}: the shared library asks for glibc {'.'.join(map(str, newest))}, not {platform.glibc}")
+        result.tested.append(f"asks for nothing newer than glibc {platform.glibc}")
     found = compilers(platform)
     if not found or not shutil.which("pkg-config"):
         result.not_tested.append(f"compiling and running the quick start: no compiler for {platform.target} or no pkg-config is here")
         return
     with tempfile.TemporaryDirectory() as work:
         folder = unpack(path, Path(work))
+        if platform.windows:
+            system_libraries(path, folder / "bin" / "junfeiai_c.dll", result)
         env = dict(toolchain.clean_environment(), PKG_CONFIG_LIBDIR=str(folder / "lib" / "pkgconfig"))
         told = {words: run("pkg-config", *words.split(), "junfeiai", env=env).split() for words in ("--cflags", "--libs", "--static --libs")}
-        ways = [(language, compiler, linked) for language, compiler in zip(("c", "cpp"), found) if compiler for linked in ("shared", "static")]
+        ways = [(language, compiler, linked) for language, compiler in zip(("c", "cpp"), found) if compiler for linked in ("shared", "static")
+                if linked == "static" or not platform.musl]
         if not found[1]:
             result.not_tested.append(f"C++: no compiler for {platform.target} is here")
         programs = []
         for language, compiler, linked in ways:
-            program = Path(work) / f"quickstart-{language}-{linked}"
-            if linked == "shared":
+            program = Path(work) / f"quickstart-{language}-{linked}{'.exe' if platform.windows else ''}"
+            if linked == "shared" and platform.windows:
+                # The compiler's own libraries are not where the program is.
+                words = [str(folder / "lib" / "libjunfeiai.dll.a") if word == "-ljunfeiai" else word for word in told["--libs"]] + ["-static"]
+            elif linked == "shared":
                 words = [*told["--libs"], f"-Wl,-rpath,{folder / 'lib'}"]
             else:
                 static = [word for word in told["--static --libs"] if word != "-ljunfeiai"]
-                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static]
+                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl or platform.windows else [])]
             standard = "-std=c11" if language == "c" else "-std=c++17"
             run(*compiler, standard, *told["--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
             programs.append(program)
+        if platform.windows:
+            shutil.copy(folder / "bin" / "junfeiai_c.dll", work)
         what = "quick start in " + " and ".join(dict.fromkeys({"c": "C", "cpp": "C++"}[language] for language, _, _ in ways))
         kinds = " and ".join(dict.fromkeys(linked for _, _, linked in ways))
-        if not runs_here(platform):
+        started = runner(platform)
+        if started is None:
             result.tested.append(f"{what} links, {kinds}")
-            result.not_tested.append(NOT_RUN)
+            result.not_tested.append(NOT_RUN[platform.windows])
             return
         for program in programs:
             with running(emulator_program()) as origin:
                 saved = Path(work) / f"{program.stem}.mp4"
-                run(program, saved, env=environment(origin))
+                run(*started, program, saved, env=environment(origin))
                 one_video(origin, saved)
-        result.tested.append(f"{what} creates and saves a video, {kinds}")
+        result.tested.append(f"{what} creates and saves a video, {kinds}{by(started)}")
+
+
+def by(started: list[str | Path]) -> str:
+    return f" ({'Wine' if started[0] == WINE else Path(started[0]).name})" if started else ""
+
+
+def runner(platform: Platform) -> list[str | Path] | None:
+    """What a program of a platform is started with; None: it cannot be."""
+    if runs_here(platform):
+        return []
+    if platform.windows:
+        if not WINE.exists():
+            return None
+        run(sys.executable, WINE_SCRIPT, WINE_PREFIX, env=toolchain.clean_environment())
+        return [WINE]
+    emulation = qemu(platform)
+    if not emulation:
+        return None
+    sysroot = Path(f"/usr/{platform.target.split('-')[0]}-linux-gnu")
+    return [emulation] if platform.musl else [emulation, "-L", sysroot] if sysroot.is_dir() else None
 
 
 # The emulator's own files.
@@ -299,19 +422,23 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
 def program(platform: Platform, kind: str, path: Path, result: Trial) -> None:
     with tempfile.TemporaryDirectory() as work:
         unpack(path, Path(work))
-        found = [one for one in Path(work).rglob("junfeiai-emulator") if one.is_file()]
+        found = [one for one in Path(work).rglob("junfeiai-emulator*") if one.is_file() and one.name in ("junfeiai-emulator", "junfeiai-emulator.exe")]
         if len(found) != 1:
             raise Failed(f"{path.name}: {len(found)} programs are in it")
         found[0].chmod(0o755)
-        if needed := libraries(found[0]):
+        if platform.windows:
+            system_libraries(path, found[0], result)
+        elif needed := libraries(found[0]):
             raise Failed(f"{path.name}: it needs {', '.join(needed)}")
-        result.tested.append("needs no library")
-        if runs_here(platform):
-            with running(found[0]) as origin:
-                asked(origin, "stats")
-            result.tested.append("starts and answers")
         else:
-            result.not_tested.append(NOT_RUN)
+            result.tested.append("needs no library")
+        started = runner(platform)
+        if started is None:
+            result.not_tested.append(NOT_RUN[platform.windows])
+        else:
+            with running(*started, found[0]) as origin:
+                asked(origin, "stats")
+            result.tested.append(f"starts and answers{by(started)}")
         if kind == "program wheel":
             installable(platform, path, runs_here(platform), result)
 
@@ -340,3 +467,17 @@ def libraries(path: Path) -> list[str]:
                "    if segment['p_type'] == 'PT_INTERP': print(segment.get_interp_name())\n"
                "    if segment['p_type'] == 'PT_DYNAMIC': print(*(tag.needed for tag in segment.iter_tags('DT_NEEDED')), sep='\\n')", path)
     return said.split()
+
+
+# What is part of every Windows that Rust's library runs on.
+SYSTEM_DLLS = re.compile(r"(?:advapi32|bcrypt|bcryptprimitives|crypt32|kernel32|ktmw32|msvcrt|ncrypt|ntdll|ole32|oleaut32|secur32|shell32|user32|userenv|ws2_32)\.dll|api-ms-win-[\w-]+\.dll")
+
+
+def system_libraries(path: Path, file: Path, result: Trial, *more: str) -> None:
+    """A file of Windows asks for no DLL but the system's: for none of the compiler's."""
+    needed = re.findall(r"DLL Name: (\S+)", run("x86_64-w64-mingw32-objdump", "-p", file))
+    if not needed:
+        raise Failed(f"{path.name}: it is not known which libraries {file.name} needs")
+    if foreign := [name for name in needed if not SYSTEM_DLLS.fullmatch(name.lower()) and name not in more]:
+        raise Failed(f"{path.name}: {file.name} needs {', '.join(foreign)}")
+    result.tested.append("needs no library but the system's" + "".join(f" and {name}" for name in more))

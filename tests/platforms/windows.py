@@ -21,21 +21,19 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import wine
 from cross import CARGO, CROSS, ROOT, SOURCE, Program, Suite, environment, run
+from wine import PYTHON, WINE, windows_path
 
 TRIPLE = "x86_64-pc-windows-gnu"
 BUILT = CROSS / TRIPLE / "debug"
 STRICT = ROOT / "target" / "strict"
 PLACE = ROOT / "target" / "windows"
-WINE = Path("/usr/lib/wine/wine64")
 GCC, GXX = "x86_64-w64-mingw32-gcc-posix", "x86_64-w64-mingw32-g++-posix"
-# What tests/setup.sh fetches. It lacks python3.dll, pip and the packages of the tests.
-PYTHON = ROOT / "target" / "tools" / "cpython-3.12.1-1.5.10-windows-x86_64.jar"
 # Of requirements-dev.txt, what is tested here; there are wheels for Windows of all of them.
 PACKAGES = ("pytest", "rich", "shtab", "typing_extensions", "opentelemetry-api", "opentelemetry-sdk")
 # What rustc says that the static library needs (--print native-static-libs).
@@ -136,31 +134,11 @@ def strict_library() -> Path:
     return place
 
 
-# Every Rust program asks for it, and this Wine has none.
-RANDOM = """\
-#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {
-  while (count) {
-    ULONG some = count > 65536 ? 65536 : (ULONG)count;
-    if (!SystemFunction036(bytes, some)) return FALSE;
-    bytes += some; count -= some;
-  }
-  return TRUE;
-}
-"""
-
-
 def set_up_wine(env: Mapping[str, str]) -> None:
-    library = PLACE / "wine/drive_c/windows/system32/bcryptprimitives.dll"
-    if library.exists():
-        return
-    for command in (["wineboot", "-i"], ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]):
-        suite.must("set up Wine", run([WINE, *command], env))
-    (PLACE / "random.c").write_text(RANDOM)
-    made = PLACE / "bcryptprimitives.dll"
-    suite.must("build bcryptprimitives.dll", run([GCC, "-shared", "-O2", "-o", made, PLACE / "random.c", "-ladvapi32"], env))
-    shutil.copy(made, library)
+    try:
+        wine.set_up(PLACE / "wine", env)
+    except RuntimeError as error:
+        suite.must("set up Wine", (False, str(error)))
 
 
 def build(env: Mapping[str, str], names: set[str]) -> list[Program]:
@@ -272,11 +250,6 @@ def python(env: Mapping[str, str], _programs: list[Program]) -> None:
     suite.report("python", ok and bool(counts), output, (int(counts[-1][0]), int(counts[-1][1])) if counts else None)
 
 
-def windows_path(path: Path) -> str:
-    """Drive Z: is the root."""
-    return "Z:" + str(path).replace("/", "\\")
-
-
 def interpreter(env: Mapping[str, str]) -> Path:
     """CPython with the packages of the tests and with ours."""
     home = PLACE / "python"
@@ -287,13 +260,7 @@ def interpreter(env: Mapping[str, str]) -> Path:
     mark = home / "made"
     if not mark.exists() or mark.read_text() != "\n".join(wanted):
         shutil.rmtree(home, ignore_errors=True)
-        inside = "org/bytedeco/cpython/windows-x86_64/"
-        with zipfile.ZipFile(PYTHON) as jar:
-            for name in jar.namelist():
-                if name.startswith(inside) and not name.endswith("/") and "/test/" not in name:
-                    target = home / name.removeprefix(inside)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(jar.read(name))
+        wine.unpack_python(home)
         pip: list[str | Path] = [ROOT / "target/venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
         suite.must("packages of the tests for Windows", run([*pip, "--platform=win_amd64", "--python-version=3.12", "--only-binary=:all:",
                                                              "--target", site, *wanted], dict(os.environ)))
@@ -310,14 +277,10 @@ def interpreter(env: Mapping[str, str]) -> Path:
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: junfeiai\nVersion: {version[1]}\n")
     (info / "entry_points.txt").write_text(entry_points())
-    # A module for every CPython asks python3.dll for its functions, which only leads on to python312.dll.
-    said = subprocess.run(["x86_64-w64-mingw32-objdump", "-p", module], text=True, check=True, stdout=subprocess.PIPE).stdout
-    asked = re.search(r"DLL Name: python3\.dll\n(.*?)\n\n", said, re.S)
-    assert asked, "the module does not ask for python3.dll"
-    names = sorted(set(re.findall(r"\b_?Py\w+$", asked[1], re.M)))
-    (PLACE / "python3.def").write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *(f"{name}=python312.{name}" for name in names)]) + "\n")
-    (PLACE / "empty.c").write_text("int unused;\n")
-    suite.must("build python3.dll", run([GCC, "-shared", "-o", home / "python3.dll", PLACE / "empty.c", PLACE / "python3.def"], env))
+    try:
+        wine.stable_abi(home, module, env)
+    except RuntimeError as error:
+        suite.must("build python3.dll", (False, str(error)))
     return home
 
 
