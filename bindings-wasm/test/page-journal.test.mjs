@@ -190,7 +190,7 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
         assert.match(said.newer, /newer version of this library: load the page again/);
       });
 
-      test("opens again what was closed or deleted meanwhile", async () => {
+      test("does not begin anew what was deleted while it is in use", async () => {
         const page = await withStore();
         const found = await page.evaluate(async () => {
           await store.swap("a", null, "x");
@@ -199,11 +199,12 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
             request.onsuccess = resolve;
             request.onerror = () => reject(request.error);
           });
-          const gone = await store.load("a");
-          await store.swap("a", null, "y");
-          return [gone, (await store.load("a")).value];
+          const said = [];
+          for (const again of [() => store.load("a"), () => store.swap("a", null, "y"), () => store.scan("")]) said.push(await again().then(() => "done", (error) => error.message));
+          return [said, (await indexedDB.databases()).some(({ name }) => name === "junfeiai-journal:rows")];
         });
-        assert.deepEqual(found, [null, "y"]);
+        // Begun anew it would know nothing of what was paid for.
+        assert.deepEqual(found, [Array(3).fill("it was deleted while it is in use: make a new client, which begins another"), false]);
       });
     });
 

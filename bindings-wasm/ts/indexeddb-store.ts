@@ -24,6 +24,8 @@ const ADVICE: Record<string, string> = {
 export class IndexedDbStore implements JournalStore {
   readonly #name: string;
   #database: Promise<IDBDatabase> | undefined;
+  /** It was there: one that is begun anew would know nothing of what was paid for. */
+  #seen = false;
 
   constructor(name: string) {
     this.#name = `junfeiai-journal:${name}`;
@@ -80,7 +82,10 @@ export class IndexedDbStore implements JournalStore {
   }
 
   #open(): Promise<IDBDatabase> {
-    this.#database ??= opened(this.#name, () => { this.#database = undefined; }).catch((error: unknown) => {
+    this.#database ??= opened(this.#name, !this.#seen, () => { this.#database = undefined; }).then((database) => {
+      this.#seen = true;
+      return database;
+    }, (error: unknown) => {
       this.#database = undefined;
       throw error;
     });
@@ -88,7 +93,7 @@ export class IndexedDbStore implements JournalStore {
   }
 }
 
-function opened(name: string, closed: () => void): Promise<IDBDatabase> {
+function opened(name: string, mayBegin: boolean, closed: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name, FORM);
     let late = false;
@@ -96,12 +101,18 @@ function opened(name: string, closed: () => void): Promise<IDBDatabase> {
       late = true;
       reject(new Error(`the database ${name} does not open: close the other tabs of this site`));
     }, OPEN_MS);
-    request.onupgradeneeded = () => {
+    let gone = false;
+    request.onupgradeneeded = ({ oldVersion }) => {
+      if (oldVersion === 0 && !mayBegin) {
+        gone = true;
+        request.transaction?.abort();
+        return;
+      }
       for (const store of [ROWS, NUMBERS]) request.result.createObjectStore(store);
     };
     request.onerror = () => {
       clearTimeout(timer);
-      reject(request.error ?? new Error("it cannot be opened"));
+      reject(gone ? new Error("it was deleted while it is in use: make a new client, which begins another") : request.error ?? new Error("it cannot be opened"));
     };
     request.onsuccess = () => {
       clearTimeout(timer);
