@@ -53,6 +53,10 @@ class Scenario:
     files_after: dict[str, Any] = field(default_factory=dict)
     bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def server_sends_a_date(self) -> bool:
+        """Whether a Retry-After is a date here: what is read of it depends on when it is read."""
+        return any(rule.get("fault", {}).get("retry_after") == "date" for rule in self.server.get("rules", []))
+
     def for_binding(self, binding: str) -> Scenario:
         """The scenario with what is different on this binding."""
         own = self.bindings.get(binding, {})

@@ -79,9 +79,9 @@ def error(binding: str, value: dict[str, Any]) -> dict[str, Any]:
     plain = {name: record.get(name) for name in ERROR_KEYS}
     options = OPTION_NAMES.get(binding, {})
     for name in ("field", "message", "text"):
-        if plain[name] is not None:
-            plain[name] = re.sub(r"\w+", lambda word: options.get(word[0], word[0]), plain[name])
-            plain[name] = MILLISECONDS.sub(lambda time: f"a number of seconds, not {float(time[1]) / 1000:g}", plain[name])
+        if (text := plain[name]) is not None:
+            text = re.sub(r"\w+", lambda word: options.get(word[0], word[0]), text)
+            plain[name] = MILLISECONDS.sub(lambda time: f"a number of seconds, not {float(time[1]) / 1000:g}", text)
     plain["retry_after_s"] = seconds(record, "retry_after")
     plain["http_status"] = record.get("http_status") or None
     # C has no word for "none was seen" but the one for a state that is not known.
@@ -193,13 +193,22 @@ AHEAD_S = 90.0
 PASSED = re.compile(r"\bretry after 8[5-9] s\b")
 
 
-def settled(value: Any, places: dict[str, str]) -> Any:
-    """The same with templates in place of what differs from run to run."""
+def on_time(value: Any) -> Any:
+    """The same as if no time had passed between a date's being written and its being read."""
     if isinstance(value, dict):
-        result = {name: settled(part, places) for name, part in value.items()}
+        result = {name: on_time(part) for name, part in value.items()}
         if isinstance(pause := result.get("retry_after_s"), float) and AHEAD_S - 5 <= pause < AHEAD_S:
             result["retry_after_s"] = AHEAD_S
         return result
+    if isinstance(value, list):
+        return [on_time(part) for part in value]
+    return PASSED.sub(f"retry after {AHEAD_S:.0f} s", value) if isinstance(value, str) else value
+
+
+def settled(value: Any, places: dict[str, str]) -> Any:
+    """The same with templates in place of what differs from run to run."""
+    if isinstance(value, dict):
+        return {name: settled(part, places) for name, part in value.items()}
     if isinstance(value, list):
         return [settled(part, places) for part in value]
     if isinstance(value, str):
@@ -207,7 +216,7 @@ def settled(value: Any, places: dict[str, str]) -> Any:
             value = value.replace(text, template)
         for pattern, template in ((NEW_ID, "{new task}"), (REQUEST_ID, "{request}"), (SIGNATURE, "{signature}")):
             value = pattern.sub(template, value)
-        return PASSED.sub(f"retry after {AHEAD_S:.0f} s", value)
+        return value
     return value
 
 

@@ -105,6 +105,8 @@ def play(scenario: book.Scenario, binding: str, shim: bindings.Shim, service: Se
     for one_way in ("{port}", "{second_port}", "{key}", "{201 letters}", "{4097 letters}"):
         del places[one_way]
     outcome = plain.settled(outcome, {template: text for template, text in places.items() if text})
+    if scenario.server_sends_a_date():
+        outcome = plain.on_time(outcome)
     problems = judge.differences({"error": scenario.client_error} if scenario.client_error else {}, outcome["client"],
                                  "client", file)
     if outcome["client"] and not scenario.client_error:
