@@ -151,7 +151,7 @@ impl JournalFile {
         Ok(result)
     }
 
-    async fn compacted(&self, at: u64, mut known: JournalText) -> JournalText {
+    async fn compacted(&self, at: u64, known: JournalText) -> JournalText {
         match known.replacement(at, &self.policy, self.file.generation()) {
             Ok((text, smaller)) if self.call(self.file.replace(&text)).await.is_ok() => smaller,
             _ => known,

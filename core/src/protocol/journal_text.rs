@@ -193,19 +193,21 @@ impl JournalText {
     }
 
     /// The file with only what is to be kept, and what it says. `now` is the time in unix seconds, `generation` a name that no file
-    /// had before. It is made durable under another name and then renamed; until then, and when that fails, this one holds.
+    /// had before. It is made durable under another name and then renamed; until then, and when that fails, this one holds: a key
+    /// that only the new file does not know any more is still taken in this one.
     ///
     /// # Errors
     /// A line of the new file that is damaged.
     pub fn replacement(
-        &mut self,
+        &self,
         now: u64,
         policy: &KeepPolicy,
         generation: impl Into<String>,
     ) -> Result<(String, Self), String> {
-        self.ledger.expire(now.saturating_sub(policy.keep_keys.as_secs()));
+        let mut ledger = self.ledger.clone();
+        ledger.expire(now.saturating_sub(policy.keep_keys.as_secs()));
         let header = Header::new(generation);
-        let text = self.ledger.compacted(&header);
+        let text = ledger.compacted(&header);
         let first = header.to_line().len();
         let mut known = Self::behind(header, first as u64, text.len() as u64);
         known.take(text.as_bytes().get(first..).unwrap_or_default())?;
@@ -216,8 +218,10 @@ impl JournalText {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::protocol::ledger::{End, Event};
+    use crate::protocol::ledger::{End, Order, OrderKey};
 
     fn created(number: u32) -> Record {
         let (intent, task_id) = (format!("{number:x}"), format!("task_{number}"));
@@ -312,6 +316,45 @@ mod tests {
             anew.keep(created(number)).unwrap();
         }
         assert!(anew.is_due(&small));
+    }
+
+    /// The file with the old keys stays when no other can take its place: what claims one of them would make it unreadable.
+    #[test]
+    fn a_key_is_known_until_the_file_without_it_is_there() {
+        let intent = |name: &str| {
+            let key = Some(OrderKey { name: "k".into(), attempt: 1, fields: BTreeMap::new() });
+            let order = Order {
+                fingerprint: "f".into(),
+                model: "m".into(),
+                seconds: None,
+                prompt: None,
+                until: None,
+                process: None,
+                key,
+                account: None,
+                estimate: None,
+            };
+            Record::new(100, Event::Intent { intent: name.to_owned(), order })
+        };
+        let (mut disk, mut writer) = Disk::begun();
+        let created = Event::Created {
+            intent: "1".into(),
+            task_id: "task_1".into(),
+            model: "m".into(),
+            request_id: None,
+        };
+        let saved = Event::Saved { task_id: "task_1".into(), path: "/a.mp4".into(), bytes: 1 };
+        for record in [intent("1"), Record::new(101, created), Record::new(102, saved)] {
+            disk.write(&writer.keep(record).unwrap().unwrap());
+        }
+        let policy = KeepPolicy::default();
+        let later = 103 + policy.keep_keys.as_secs();
+        let (_, smaller) = writer.replacement(later, &policy, "g2").unwrap();
+        assert!(smaller.ledger().key("k").is_none(), "the new file does not know it");
+        // It could not be renamed: a full disk, a folder without rights.
+        let (claim, record) = writer.claim(intent("2"), false).unwrap();
+        assert!(matches!(claim, Claim::Taken(_)) && record.is_none(), "{claim:?}");
+        disk.read(None).unwrap();
     }
 
     #[test]
