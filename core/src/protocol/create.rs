@@ -100,8 +100,8 @@ fn find_id<'a>(body: &'a Value, text: &[u8]) -> Option<(String, &'a Value)> {
     let in_data = |name| (inner.and_then(|inner| inner.get(name)), inner.unwrap_or(body));
     let tasks = [in_body("task_id"), in_body("id"), in_data("task_id"), in_data("id"), (said, body)];
     let requests = [in_body("request_id"), in_data("request_id")];
-    // Where the answer names a task, in whatever place, a request's id is only that.
-    let requests = if names_task(body) { &[][..] } else { &requests[..] };
+    // Where the answer names a task, in whatever place, a request's id is only that; and a refusal made none.
+    let requests = if names_task(body) || is_refusal(body) { &[][..] } else { &requests[..] };
     let first = |read: &dyn Fn(&Value) -> Option<String>| {
         let mut places = tasks.iter().chain(requests);
         places.find_map(|(value, holder)| Some((read((*value)?)?, *holder)))
@@ -140,6 +140,16 @@ fn number_id(value: &Value, text: &[u8]) -> Option<String> {
 fn says_no(body: &Value) -> bool {
     let code = body.get("code").and_then(Value::as_str).is_some_and(|code| !code.eq_ignore_ascii_case("success"));
     code || body.get("success").and_then(Value::as_bool) == Some(false)
+}
+
+/// True for an answer that says that there is no task: gateways put the request's id into those, too.
+fn is_refusal(body: &Value) -> bool {
+    let no_data = body.get("data").is_some_and(Value::is_null);
+    let failed = body.get("success").and_then(Value::as_bool) == Some(false);
+    let names_error = |error: &Value| {
+        text_id(error).is_some() || error.as_object().is_some_and(|fields| !fields.is_empty())
+    };
+    failed || (no_data && says_no(body)) || body.get("error").is_some_and(names_error)
 }
 
 /// The id in an answer that cannot be read, or that is an error: what was paid for should not be lost for a missing brace.
