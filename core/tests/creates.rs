@@ -17,6 +17,7 @@ use clock::Clock;
 use futures_util::StreamExt as _;
 use junfeiai::WaitPolicy;
 use junfeiai::async_compat::BoxFuture;
+use junfeiai::journal::{Entry, Event, Journal, Record};
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer as _, Transport, TransportError};
 use junfeiai::{
     CancelToken, Client, CreateTracker, Error, ErrorKind, FileJournal, Pending, Result, Task, VideoRequest,
@@ -504,4 +505,53 @@ fn whoever_drops_a_paid_call_finds_its_id_in_the_log() {
     // What has not left is nothing to warn of.
     server.answers(ApiResponse::Refused);
     assert_eq!(logged(client.videos().create("a red ball")), "");
+}
+
+/// A journal in a database that takes intents, and does not answer when it is told how they ended.
+#[derive(Default)]
+struct Slow {
+    told_at_the_end: Mutex<Vec<Event>>,
+}
+
+impl Journal for Slow {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<()>> {
+        let is_intent = matches!(record.event, Event::Intent { .. });
+        Box::pin(async move { if is_intent { Ok(()) } else { std::future::pending().await } })
+    }
+
+    fn append_now(&self, record: Record) -> Result<()> {
+        self.told_at_the_end.lock().unwrap().push(record.event);
+        Ok(())
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// What a create came to when it is dropped while that is being written down, and what the log says then.
+fn dropped_while_written(answer: ApiResponse) -> (Vec<Event>, String) {
+    let (server, time, journal) = (Server::new(answer), Clock::default(), Arc::new(Slow::default()));
+    let client = Client::builder()
+        .api_key("sk-test")
+        .endpoint("http://127.0.0.1:1")
+        .transport(Arc::new(server))
+        .timer(Arc::new(time))
+        .journal_with(journal.clone())
+        .build()
+        .unwrap();
+    let text = logged(client.videos().create("a red ball"));
+    let told = journal.told_at_the_end.lock().unwrap().clone();
+    (told, text)
+}
+
+#[test]
+fn what_a_create_came_to_is_kept_though_it_is_dropped_while_that_is_written_down() {
+    let (told, text) = dropped_while_written(ApiResponse::Task);
+    assert!(matches!(&told[..], [Event::Created { task_id, .. }] if task_id == "task_0"), "{told:?}");
+    assert!(text.contains("WARN") && text.contains("task_0"), "{text:?}");
+    let (told, _) = dropped_while_written(ApiResponse::Status(400, "{}", Headers::new()));
+    assert!(matches!(&told[..], [Event::Refused { reason, .. }] if reason == "bad_request"), "{told:?}");
+    let (told, _) = dropped_while_written(ApiResponse::Status(500, "", Headers::new()));
+    assert!(matches!(&told[..], [Event::Unknown { reason, .. }] if reason == "create_outcome_unknown"), "{told:?}");
 }

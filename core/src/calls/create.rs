@@ -110,6 +110,7 @@ pub(crate) fn create(
         };
         // First of all: whatever ends this future now, the id is known.
         create.created(&created.snapshot.task_id);
+        let left_behind = LeftBehind::task(&created.snapshot.task_id);
         #[cfg(feature = "prices")]
         core.note_charge();
         let mut warnings = prepared.warnings;
@@ -127,6 +128,7 @@ pub(crate) fn create(
         tracing::info!(name: "task_created", task_id, model = prepared.model, request_id, "task created");
         let now = core.now();
         core.recent_creates().note(now, &created.snapshot.task_id, core.config.wait.visible_after);
+        left_behind.nothing();
         Ok(CreatedTask { snapshot: created.snapshot, at: Some(now), warnings, reused: false, saved: None })
     })
 }

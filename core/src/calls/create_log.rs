@@ -28,6 +28,8 @@ const MARGIN: u64 = 60;
 /// A create that was written down and not sent yet. Dropped without an outcome, it notes that there is none.
 pub(crate) struct OpenIntent {
     recorder: Option<Recorder>,
+    /// What came of it, while that is written down.
+    outcome: Option<Event>,
     process: Pid,
     core: Arc<ClientCore>,
     intent: String,
@@ -158,6 +160,7 @@ impl ClientCore {
     ) -> Result<Option<OpenIntent>> {
         let mut open = OpenIntent {
             recorder: None,
+            outcome: None,
             process: Pid::current(),
             core: self.clone(),
             intent: String::new(),
@@ -295,8 +298,8 @@ impl OpenIntent {
 
     /// Notes the task's id. Gives a warning instead of an error: the task exists and is paid for.
     pub(crate) async fn created(mut self, task_id: &str, request_id: Option<&str>) -> Option<Warning> {
-        let recorder = self.recorder.take()?;
-        let error = self.write_created(&recorder, task_id, request_id).await.err()?;
+        let event = self.created_event(task_id, request_id);
+        let error = self.write(event).await.err()?;
         tracing::error!(task_id, %error, "a task was created, but the journal could not be written: keep its id");
         let message = format!("the journal could not be written, keep the task's id: {}", error.record().message);
         Some(Warning { code: WarningCode::JournalFailed, message })
@@ -304,22 +307,20 @@ impl OpenIntent {
 
     /// Notes why there is no task, as far as that is known, and hands the error on.
     pub(crate) async fn failed(mut self, error: Error) -> Error {
-        let Some(recorder) = self.recorder.take() else {
-            return error;
-        };
-        let reason = error.kind().name().to_owned();
-        let intent = self.intent.clone();
-        let request_id = error.record().request_id.as_deref().map(|id| self.core.bounded(id, MAX_WORD));
-        let written = if let Some(id) = error.task_id() {
+        let request_id = error.record().request_id.as_deref();
+        let event = if let Some(id) = error.task_id() {
             // A broken answer that names the task: the id is worth more than the rest of the answer.
-            self.write_created(&recorder, id, request_id.as_deref()).await
+            self.created_event(id, request_id)
         } else {
-            let maybe = error.maybe_executed();
-            let event =
-                if maybe { Event::Unknown { intent, reason, request_id } } else { Event::Refused { intent, reason } };
-            recorder.journal.append(Record::new(self.core.unix(), event)).await
+            let (intent, reason) = (self.intent.clone(), error.kind().name().to_owned());
+            if error.maybe_executed() {
+                let request_id = request_id.map(|id| self.core.bounded(id, MAX_WORD));
+                Event::Unknown { intent, reason, request_id }
+            } else {
+                Event::Refused { intent, reason }
+            }
         };
-        if let Err(failure) = written {
+        if let Err(failure) = self.write(event).await {
             tracing::error!(
                 intent = self.intent,
                 outcome = error.kind().name(),
@@ -330,11 +331,19 @@ impl OpenIntent {
         error
     }
 
-    async fn write_created(&self, recorder: &Recorder, task_id: &str, request_id: Option<&str>) -> Result<()> {
+    /// Writes what came of it. Whoever drops this meanwhile, in a journal that is a database, leaves it to `drop`.
+    async fn write(&mut self, event: Event) -> Result<()> {
+        let Some(recorder) = self.recorder.clone() else { return Ok(()) };
+        self.outcome = Some(event.clone());
+        let written = recorder.journal.append(Record::new(self.core.unix(), event)).await;
+        self.recorder = None;
+        written
+    }
+
+    fn created_event(&self, task_id: &str, request_id: Option<&str>) -> Event {
         let (intent, task_id, model) = (self.intent.clone(), task_id.to_owned(), self.model.clone());
         let request_id = request_id.map(|id| self.core.bounded(id, MAX_WORD));
-        let event = Event::Created { intent, task_id, model, request_id };
-        recorder.journal.append(Record::new(self.core.unix(), event)).await
+        Event::Created { intent, task_id, model, request_id }
     }
 }
 
@@ -346,12 +355,16 @@ impl Drop for OpenIntent {
         if !self.process.is_current() {
             return;
         }
-        let (intent, reason) = (std::mem::take(&mut self.intent), "abandoned".to_owned());
-        let event = if self.create.is_unsettled() {
-            Event::Unknown { intent, reason, request_id: None }
-        } else {
-            Event::Refused { intent, reason }
-        };
+        // What is written twice counts once.
+        let known = self.outcome.take().or_else(|| self.create.task_id().map(|id| self.created_event(id, None)));
+        let event = known.unwrap_or_else(|| {
+            let (intent, reason) = (self.intent.clone(), "abandoned".to_owned());
+            if self.create.is_unsettled() {
+                Event::Unknown { intent, reason, request_id: None }
+            } else {
+                Event::Refused { intent, reason }
+            }
+        });
         if let Err(error) = recorder.journal.append_now(Record::new(self.core.unix(), event)) {
             tracing::error!(%error, "a create was given up, and the journal could not be written");
         }

@@ -161,6 +161,12 @@ impl TrackedCreate {
         self.settle(Some(task_id));
     }
 
+    /// The task that the request made, as far as is known.
+    #[cfg(feature = "journal")]
+    pub(crate) fn task_id(&self) -> Option<&str> {
+        self.0.task_id.get().map(String::as_str)
+    }
+
     /// The request left and its outcome is not known.
     pub(crate) fn is_unsettled(&self) -> bool {
         self.0.unsettled.load(Ordering::SeqCst)
