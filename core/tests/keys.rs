@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -14,9 +14,11 @@ use junfeiai::async_compat::BoxFuture;
 use junfeiai::journal::{Claim, Entry, Event, Journal, Process, Record};
 use junfeiai::protocol::Time;
 use junfeiai::protocol::ledger::Ledger;
+use junfeiai::store::{MemoryStore, Store, Versioned, unavailable};
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Timer, Transport, TransportError};
 use junfeiai::{
-    Client, ClientBuilder, ErrorKind, FileJournal, KeyState, Pending, Result, TaskStatus, Video, VideoRequest,
+    Client, ClientBuilder, ErrorKind, FileJournal, KeyState, Pending, Result, StoreJournal, TaskStatus, Video,
+    VideoRequest,
 };
 use junfeiai_emulator::Emulator;
 
@@ -349,6 +351,45 @@ async fn a_file_that_came_in_the_way_is_not_taken_for_the_keys_own() {
     std::fs::copy(&path, folder.path().join("v.mp4.part")).unwrap();
     let video = client(&emulator, &journal).videos().generate(request()).await.unwrap();
     assert_eq!(video.save(&path).await.unwrap_err().kind(), ErrorKind::FileExists);
+}
+
+/// A store whose answer to a write is lost for once, although the write took place.
+#[derive(Default)]
+struct Mute {
+    store: MemoryStore,
+    is_lost: AtomicBool,
+}
+
+impl Store for Mute {
+    fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+        self.store.load(name)
+    }
+
+    fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+        let written = self.store.swap(name, expected, value);
+        let is_lost = name.starts_with("k/") && self.is_lost.swap(false, Ordering::SeqCst);
+        Box::pin(async move { if is_lost { Err(unavailable("no answer")) } else { written.await } })
+    }
+
+    fn scan(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+        self.store.scan(prefix)
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_free_though_the_answer_of_the_database_to_its_claim_was_lost() {
+    let emulator = emulator("{}");
+    let store = Arc::new(Mute::default());
+    let builder = Client::builder().api_key(KEY).endpoint(emulator.base_url());
+    let client = builder.journal_with(Arc::new(StoreJournal::new(store.clone()))).build().unwrap();
+    let videos = client.videos();
+    store.is_lost.store(true, Ordering::SeqCst);
+    let error = videos.create(request()).await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed(), posts(&emulator)), (ErrorKind::Journal, false, 0), "{error}");
+    assert!(!store.is_lost.load(Ordering::SeqCst), "the claim was written");
+    assert_eq!(videos.key("film-4711/scene-3").await.unwrap(), None);
+    assert!(!videos.create(request()).await.unwrap().is_reused());
+    assert_eq!(posts(&emulator), 1);
 }
 
 // ---- processes that are killed at any moment --------------------------------------------------------------------------

@@ -222,6 +222,13 @@ impl ClientCore {
                 Err(Error::new(ErrorKind::Journal, Phase::Create, text))
             }
             (Err(error), ..) => {
+                // A store whose answer was lost may have it all the same: it would count as sent, and its key as taken.
+                if recorder.journal.store().is_some() {
+                    let event = Event::Refused { intent: open.intent.clone(), reason: error.kind().name().to_owned() };
+                    if let Err(failure) = recorder.journal.append(Record::new(self.unix(), event)).await {
+                        tracing::debug!(error = %failure, "a create request that was not sent could not be withdrawn");
+                    }
+                }
                 open.recorder = None;
                 let text =
                     format!("nothing was sent, because the journal cannot be written: {}", error.record().message);
