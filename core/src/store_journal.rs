@@ -25,7 +25,7 @@ use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent, Used};
 use crate::net::secret::ApiKey;
 use crate::protocol::day_budget::{DAY, DayChange, DaySum, Settlement};
-use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, Tail};
+use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, MAX_LINE, Tail};
 use crate::protocol::process::{self, ProcessTable};
 use crate::store::{Store, failed, unavailable};
 use crate::text::days;
@@ -189,6 +189,10 @@ impl StoreJournal {
                 self.settle(charge).await?;
             }
             let new = write(&ledger);
+            // It could not be read again, and with it nothing that the journal holds.
+            if new.split_inclusive('\n').any(|line| line.len() > MAX_LINE) {
+                return Err(failed(format!("the row {name:?}: a record is longer than 64 KiB")));
+            }
             let value = (!new.is_empty()).then_some(&new);
             let same = new == text;
             if same || self.store.swap(name, row.map(|row| row.version), value.cloned()).await?.is_some() {

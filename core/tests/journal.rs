@@ -85,6 +85,21 @@ fn a_line_that_is_too_long_is_damage() {
     assert!(!ledger.is_empty());
 }
 
+/// A row that cannot be read is in the way of all others.
+#[tokio::test]
+async fn a_record_that_is_too_long_gets_into_no_store() {
+    let journal = StoreJournal::new(Arc::new(MemoryStore::new()));
+    let Event::Intent { order, .. } = event(0, 1) else { panic!("an intent") };
+    let fields = (0..3000).map(|number| (format!("field {number}"), "sha256:0123456789abcdef".to_owned())).collect();
+    let key = Some(OrderKey { name: "key1".into(), attempt: 1, fields });
+    let intent = journal.intent(Some("key1"), "1");
+    let record = Record::new(1, Event::Intent { intent, order: Order { key, ..order } });
+    let error = journal.claim(record, false).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Journal && error.to_string().contains("64 KiB"), "{error}");
+    assert_eq!(journal.entries().await.unwrap(), []);
+    assert_eq!(journal.key("key1").await.unwrap(), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

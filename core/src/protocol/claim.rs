@@ -38,6 +38,8 @@ use crate::status::TaskStatus;
 
 /// Longest key, in bytes.
 pub const MAX_KEY: usize = 200;
+/// Most bytes that are kept of a request's fields as JSON: with everything else they have room in one record.
+const MAX_FIELDS: usize = 32 * 1024;
 /// The pause between two looks at a create request that another sends; it grows to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
@@ -54,14 +56,20 @@ impl KeyedRequest {
     /// A request with this key: the SHA-256 of its body, and its fields in a form that can be kept and compared.
     ///
     /// # Errors
-    /// `invalid_request` when the text cannot be a key.
+    /// `invalid_request` when the text cannot be a key, or the fields are too many to be kept.
     pub fn new<N: Into<String>, V: Into<String>>(
         key: &str,
         fingerprint: impl Into<String>,
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self> {
         check_key(key)?;
-        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let fields: BTreeMap<String, String> =
+            fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if serde_json::to_string(&fields).is_ok_and(|text| text.len() > MAX_FIELDS) {
+            // Only these can be so many.
+            let text = "extra is too large for a request with a key: the journal keeps the names of its fields";
+            return Err(Error::field(ErrorKind::InvalidRequest, Phase::Create, "extra", text));
+        }
         Ok(Self { key: key.to_owned(), fingerprint: fingerprint.into(), fields })
     }
 
@@ -441,6 +449,15 @@ mod tests {
         // And a key that became free meanwhile (the other was refused) is claimed.
         claim.input(now, None, false);
         assert!(matches!(claim.step(now), ClaimStep::Claim));
+    }
+
+    #[test]
+    fn more_fields_than_can_be_kept_are_refused() {
+        let fields = |count: usize| (0..count).map(|number| (format!("field {number}"), "sha256:0123456789abcdef"));
+        KeyedRequest::new("k", "f", fields(500)).unwrap();
+        let error = KeyedRequest::new("k", "f", fields(2000)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error.record().field.as_deref(), Some("extra"), "{error}");
     }
 
     #[test]
