@@ -14,13 +14,15 @@ use futures_util::future::{Either, join, join_all, select};
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::store::{MemoryStore, Store, Versioned, unavailable};
 use junfeiai::transport::{Headers, HttpRequest, HttpResponse, Timer, Transport, TransportError};
-use junfeiai::{Client, Result, StoreJournal};
+use junfeiai::{Client, ErrorKind, Result, StoreJournal};
 
 /// When each request came, and from which client.
 #[derive(Default)]
 struct Server {
     came: Mutex<Vec<(Duration, usize)>>,
     refuses: AtomicBool,
+    /// For how long it asks to pause then.
+    retry_after: Mutex<Option<&'static str>>,
 }
 
 struct To {
@@ -39,7 +41,9 @@ impl Transport for To {
             (200, r#"{"code":"success","data":{"task_id":"task_1","status":"IN_PROGRESS"}}"#)
         };
         let body = futures_util::stream::iter([Ok(text.into())]);
-        Box::pin(async move { Ok(HttpResponse { status, headers: Headers::new(), body: Box::pin(body) }) })
+        let retry_after = self.server.retry_after.lock().unwrap().filter(|_| refused);
+        let headers: Headers = retry_after.map(|text| ("retry-after", text)).into_iter().collect();
+        Box::pin(async move { Ok(HttpResponse { status, headers, body: Box::pin(body) }) })
     }
 }
 
@@ -212,4 +216,41 @@ fn who_gives_up_waiting_holds_up_nobody() {
         let (_, stays) = run(&fleet.clock, join(join_all(gives_up), stays));
         stays.expect("it waits for those that are gone").unwrap();
     }
+}
+
+/// Nobody waits in silence for as long as another was told to.
+#[test]
+fn a_long_pause_that_one_process_was_asked_for_is_said_to_the_others_at_once() {
+    let fleet = Fleet::new(2, true);
+    let (one, other) = (fleet.clients[0].videos(), fleet.clients[1].videos());
+    // Both know the rate; of the two requests of the first the second writes the pause down.
+    run(&fleet.clock, join(one.get("task_1"), other.get("task_1"))).1.unwrap();
+    *fleet.server.retry_after.lock().unwrap() = Some("1200");
+    fleet.server.refuses.store(true, Ordering::Relaxed);
+    let (first, second) = run(&fleet.clock, join(one.get("task_1"), one.get("task_1")));
+    for error in [first.unwrap_err(), second.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    }
+    let begun = now(&fleet.clock);
+    let sent = fleet.server.came.lock().unwrap().len();
+    let errors = [
+        run(&fleet.clock, other.get("task_1")).unwrap_err(),
+        run(&fleet.clock, other.create("a red ball")).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::RateLimited, false), "{error}");
+        assert!(error.to_string().contains("nothing was sent"), "{error}");
+        assert!(error.retry_after().is_some_and(|left| left > Duration::from_secs(1100)), "{error}");
+    }
+    assert!(now(&fleet.clock) < begun + Duration::from_secs(10));
+    // A create request that never had its turn is nothing to settle.
+    assert!(run(&fleet.clock, other.pending()).unwrap().is_empty());
+    assert!(run(&fleet.clock, fleet.store.scan("c/")).unwrap().is_empty());
+    // A wait ends at its own deadline.
+    let wait = other.task("task_1").unwrap().wait().timeout(Duration::from_secs(60));
+    let error = run(&fleet.clock, wait.into_future()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout, "{error}");
+    let waited = now(&fleet.clock) - begun;
+    assert!((60..80).contains(&waited.as_secs()), "{waited:?}");
+    assert_eq!(fleet.server.came.lock().unwrap().len(), sent, "nothing was sent");
 }

@@ -82,7 +82,10 @@ impl ClientCore {
     /// the deadline.
     async fn poll_turn_comes(&self, deadline: Option<Time>, limit: Duration) -> bool {
         let scheduler = self.scheduler();
+        let latest = self.now() + limit;
+        let until = deadline.map_or(latest, |deadline| latest.min(deadline + GRACE));
         scheduler.pause_left() <= limit
             && self.within(limit, scheduler.poll_turn(self.now(), deadline)).await.flatten().is_some()
+            && self.shared_poll_turn(Some(until), true).await
     }
 }

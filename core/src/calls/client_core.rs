@@ -33,8 +33,8 @@ use crate::net::url::Url;
 #[cfg(feature = "prices")]
 use crate::protocol::PriceBook;
 use crate::protocol::{
-    ApiResponse, CallEvent, CallMachine, CallStep, Failover, Reach, RecentCreates, RetryPolicy, Safety, WaitMachine,
-    WaitStep, next_hop, parse_query,
+    ApiResponse, CallEvent, CallMachine, CallStep, Failover, GRACE, Reach, RecentCreates, RetryPolicy, Safety,
+    WaitMachine, WaitStep, next_hop, parse_query,
 };
 use crate::text::decimal::Seconds;
 use crate::time::Time;
@@ -109,11 +109,11 @@ impl Call {
     }
 }
 
-/// Whose turn it is by the client's schedule.
+/// Whose turn it is by the client's schedule, and among all processes that share the journal.
 pub(crate) enum Turn<'a> {
     /// The call waits for it.
     ToCome,
-    /// The caller has waited for it; a create brings its place among those in flight.
+    /// The caller has waited for both; a create brings its place among those in flight.
     Come(Option<Permit<'a>>),
 }
 
@@ -227,9 +227,12 @@ impl ClientCore {
         Box::pin(async move {
             let mut turn = match turn {
                 Turn::Come(permit) => Some(permit),
-                Turn::ToCome => Some(self.turn(&call, self.now()).await?),
+                Turn::ToCome => {
+                    let permit = self.turn(&call, self.now()).await?;
+                    self.shared_turn(&call).await?;
+                    Some(permit)
+                }
             };
-            self.shared_turn(&call).await?;
             let (phase, safety) = (call.phase, call.safety);
             let retry = call.retry.clone();
             let begun = self.now();
@@ -297,20 +300,44 @@ impl ClientCore {
     }
 
     /// Waits for an attempt's turn among all processes that share the journal.
+    ///
+    /// # Errors
+    /// `rate_limited`, without anything sent, when it would come later than the call may take: one of them was asked to pause, or
+    /// too many wait.
     #[cfg(feature = "journal")]
-    async fn shared_turn(&self, call: &Call) -> Result<()> {
+    pub(crate) async fn shared_turn(&self, call: &Call) -> Result<()> {
         let Some(turns) = &self.state().shared_turns else { return Ok(()) };
-        if let Some(create) = &call.create {
-            return create.unless_stopped(turns.turn().map(Ok)).await;
-        }
-        turns.turn().await;
-        Ok(())
+        let turn = self.within(call.timeout, turns.turn(Some(self.now() + call.timeout)));
+        let came = match &call.create {
+            Some(create) => create.unless_stopped(turn.map(Ok)).await?,
+            None => turn.await,
+        };
+        if came == Some(true) { Ok(()) } else { Err(turns.late(call.phase)) }
     }
 
     #[cfg(not(feature = "journal"))]
     #[allow(clippy::unused_async, clippy::unused_self)] // the shape of the one that waits
-    async fn shared_turn(&self, _: &Call) -> Result<()> {
+    pub(crate) async fn shared_turn(&self, _: &Call) -> Result<()> {
         Ok(())
+    }
+
+    /// The same for a poll of a wait; false when it does not come by this time. `at_once` says so as soon as that is known.
+    #[cfg(feature = "journal")]
+    pub(crate) fn shared_poll_turn(&self, until: Option<Time>, at_once: bool) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let Some(turns) = &self.state().shared_turns else { return true };
+            let turn = turns.turn(until.filter(|_| at_once));
+            match until {
+                Some(until) => self.within(until.since(self.now()), turn).await == Some(true),
+                None => turn.await,
+            }
+        })
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_self)] // the shape of the one that waits
+    pub(crate) fn shared_poll_turn(&self, _: Option<Time>, _: bool) -> std::future::Ready<bool> {
+        std::future::ready(true)
     }
 
     /// Slows all processes that share the journal, after a 429.
@@ -558,7 +585,8 @@ impl ClientCore {
     pub(crate) async fn wait_step(&self, machine: &mut WaitMachine) -> WaitEvent {
         loop {
             if let Some(due) = machine.due()
-                && self.scheduler().poll_turn(due, machine.deadline()).await.is_none()
+                && (self.scheduler().poll_turn(due, machine.deadline()).await.is_none()
+                    || !self.shared_poll_turn(machine.deadline().map(|deadline| deadline + GRACE), false).await)
             {
                 return WaitEvent::Done(Err(machine.timed_out()));
             }

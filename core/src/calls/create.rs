@@ -79,8 +79,9 @@ pub(crate) fn create(
             if !std::mem::replace(&mut judged, true) {
                 (cost_warning, share) = create.unless_stopped(Box::pin(core.within_cost(&prepared))).await?;
             }
-            // The turn first: a create that only queues is not one that may have been sent.
+            // The turns first: a create that only queues is not one that may have been sent.
             let turn = core.turn(&call, core.now()).await?;
+            core.shared_turn(&call).await?;
             let begun = core.begin_create(&prepared, &request.prompt, &create, keyed.as_mut(), &share, timeout);
             if let Some(intent) = begun.await? {
                 break (turn, intent);

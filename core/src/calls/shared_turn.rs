@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::async_compat::BoxFuture;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::net::transport::Timer;
 use crate::protocol::shared_budget::{BudgetStep, ROW, SharedBudget};
@@ -53,9 +53,20 @@ impl SharedTurns {
         Self { store, timer, process, state: Mutex::new(state) }
     }
 
-    /// Waits until a request of this process may leave.
-    pub(crate) fn turn(&self) -> SharedTurn<'_> {
-        SharedTurn { turns: self, ticket: None, sleep: None }
+    /// Waits until a request of this process may leave; false, at once, when that will be later than this time.
+    pub(crate) fn turn(&self, until: Option<Time>) -> SharedTurn<'_> {
+        SharedTurn { turns: self, until, ticket: None, sleep: None }
+    }
+
+    /// The error of a request whose turn would come too late.
+    pub(crate) fn late(&self, phase: Phase) -> Error {
+        let now = self.timer.now();
+        let left = self.lock().budget.next_departure(now).map(|at| at.since(now)).filter(|left| !left.is_zero());
+        let when = left.map_or_else(String::new, |left| {
+            format!(", which lets the next one leave in {} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
+        });
+        let text = format!("nothing was sent: all processes of the journal share one request rate{when}");
+        Error::new(ErrorKind::RateLimited, phase, text).with(|record| record.retry_after = left)
     }
 
     /// A 429 came to a request that was sent at this time: all processes slow down.
@@ -105,14 +116,16 @@ impl State {
 #[must_use = "a turn does nothing until it is awaited"]
 pub(crate) struct SharedTurn<'a> {
     turns: &'a SharedTurns,
+    until: Option<Time>,
     ticket: Option<u64>,
     sleep: Option<(Time, BoxFuture<'static, ()>)>,
 }
 
 impl Future for SharedTurn<'_> {
-    type Output = ();
+    /// Whether it came.
+    type Output = bool;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         let turns = self.turns;
         let mut guard = turns.lock();
         let state = &mut *guard;
@@ -121,9 +134,18 @@ impl Future for SharedTurn<'_> {
             state.queue.push_back(Waiter { ticket: state.tickets, waker: cx.waker().clone() });
             state.tickets
         });
-        let Some(at) = state.queue.iter().position(|waiter| waiter.ticket == ticket) else { return Poll::Ready(()) };
+        let Some(at) = state.queue.iter().position(|waiter| waiter.ticket == ticket) else { return Poll::Ready(true) };
         if let Some(waiter) = state.queue.get_mut(at) {
             waiter.waker.clone_from(cx.waker());
+        }
+        // Nobody leaves before the first of them. Whoever goes takes his place out when he is dropped.
+        let until = self.until;
+        let is_late = move |budget: &SharedBudget, now: Time| {
+            until.is_some_and(|until| budget.next_departure(now).is_some_and(|at| at > until))
+        };
+        if is_late(&state.budget, turns.timer.now()) {
+            drop(guard);
+            return Poll::Ready(false);
         }
         if at > 0 {
             return Poll::Pending;
@@ -143,7 +165,11 @@ impl Future for SharedTurn<'_> {
                 let next = state.queue.front().map(|waiter| waiter.waker.clone());
                 drop(guard);
                 next.into_iter().for_each(Waker::wake);
-                return Poll::Ready(());
+                return Poll::Ready(true);
+            }
+            if is_late(&state.budget, now) {
+                drop(guard);
+                return Poll::Ready(false);
             }
             match state.budget.step(now) {
                 BudgetStep::WaitUntil(time) => {

@@ -146,9 +146,8 @@ fn says_no(body: &Value) -> bool {
 fn is_refusal(body: &Value) -> bool {
     let no_data = body.get("data").is_some_and(Value::is_null);
     let failed = body.get("success").and_then(Value::as_bool) == Some(false);
-    let names_error = |error: &Value| {
-        text_id(error).is_some() || error.as_object().is_some_and(|fields| !fields.is_empty())
-    };
+    let names_error =
+        |error: &Value| text_id(error).is_some() || error.as_object().is_some_and(|fields| !fields.is_empty());
     failed || (no_data && says_no(body)) || body.get("error").is_some_and(names_error)
 }
 

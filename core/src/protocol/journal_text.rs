@@ -337,12 +337,8 @@ mod tests {
             Record::new(100, Event::Intent { intent: name.to_owned(), order })
         };
         let (mut disk, mut writer) = Disk::begun();
-        let created = Event::Created {
-            intent: "1".into(),
-            task_id: "task_1".into(),
-            model: "m".into(),
-            request_id: None,
-        };
+        let created =
+            Event::Created { intent: "1".into(), task_id: "task_1".into(), model: "m".into(), request_id: None };
         let saved = Event::Saved { task_id: "task_1".into(), path: "/a.mp4".into(), bytes: 1 };
         for record in [intent("1"), Record::new(101, created), Record::new(102, saved)] {
             disk.write(&writer.keep(record).unwrap().unwrap());

@@ -239,7 +239,8 @@ impl SharedBudget {
         }
     }
 
-    fn next_departure(&self, now: Time) -> Option<Time> {
+    /// When the next request of this process may leave, as far as that is reserved.
+    pub fn next_departure(&self, now: Time) -> Option<Time> {
         let at = match &self.alone {
             Some(alone) => Some(alone.next()),
             None => self.departures.front().copied(),
