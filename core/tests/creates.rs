@@ -294,6 +294,32 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
     }
 }
 
+/// The journal counts a create as given up 6 minutes after its intent: one that left in the fourth could be under way longer.
+#[test]
+fn a_create_that_others_may_count_as_given_up_while_it_is_under_way_does_not_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, time) = (Server::new(ApiResponse::Status(429, "{}", Headers::new())), Clock::default());
+    let client = Client::builder()
+        .api_key("sk-test")
+        .endpoint("http://127.0.0.1:1")
+        .transport(Arc::new(server.clone()))
+        .timer(Arc::new(time.clone()))
+        .journal_with(Arc::new(FileJournal::open(folder.path().join("journal")).unwrap()))
+        .build()
+        .unwrap();
+    let videos = client.videos();
+    let create: Create = Box::pin(async move { videos.create("a red ball").await });
+    let mut creates = BTreeMap::from([(0, create)]);
+    assert!(poll_all(&mut creates).is_empty());
+    assert_eq!(server.posts(), 1);
+    // The process is stopped while it pauses after the 429.
+    server.answers(ApiResponse::Task);
+    time.advance(Duration::from_secs(200));
+    let ended = poll_all(&mut creates);
+    assert_eq!(kinds(&ended), [(ErrorKind::Timeout, false)], "{ended:?}");
+    assert_eq!(server.posts(), 1);
+}
+
 #[test]
 fn a_create_that_pauses_can_be_stopped() {
     let (server, time) = (Server::new(ApiResponse::Refused), Clock::default());

@@ -79,8 +79,8 @@ pub(crate) struct Call {
     pub(crate) retry: RetryPolicy,
     /// The paid create that this is.
     pub(crate) create: Option<TrackedCreate>,
-    /// Unix seconds after which it must not leave: others count it as given up then. Only a process that was stopped comes so
-    /// late.
+    /// Unix seconds after which it must not leave: it could still be under way when others count it as given up. A process that was
+    /// stopped comes so late, and an attempt whose turn does.
     pub(crate) not_after: Option<u64>,
     /// The same for all attempts, for a proxy of the user's that answers a repeated request as the first.
     pub(crate) idempotency_key: Option<String>,
@@ -288,11 +288,11 @@ impl ClientCore {
         })
     }
 
-    /// Refuses to send what others count as given up.
+    /// Refuses to send what others may count as given up before its answer is there.
     fn in_time(&self, call: &Call) -> Result<()> {
         match (call.not_after, self.timer.unix_now()) {
             (Some(not_after), Some(now)) if now >= not_after => {
-                let text = "the process was stopped for longer than a create request may take: nothing was sent";
+                let text = "nothing was sent: the turn of the create request came too late, or the process was stopped in between";
                 Err(Error::new(ErrorKind::Timeout, call.phase, text))
             }
             _ => Ok(()),

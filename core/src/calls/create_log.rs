@@ -34,7 +34,7 @@ pub(crate) struct OpenIntent {
     core: Arc<ClientCore>,
     intent: String,
     model: String,
-    /// Unix seconds after which the journal counts it as given up.
+    /// Unix seconds after which nothing is sent for it.
     until: Option<u64>,
     /// Key and number of the task under it.
     key: Option<(String, u32)>,
@@ -189,7 +189,8 @@ impl ClientCore {
             account: self.config.key.as_ref().map(ApiKey::account),
             estimate: None,
         };
-        open.until = order.until;
+        // Later, it could still be under way when the journal counts it as given up.
+        open.until = now.map(|now| now.saturating_add(self.config.retry.budget.as_secs()).saturating_add(MARGIN));
         // Before it is written: whoever drops the create meanwhile leaves an intent that nothing is sent for.
         open.recorder = Some(recorder.clone());
         let record = Record::new(self.unix(), Event::Intent { intent: open.intent.clone(), order });
