@@ -92,6 +92,8 @@ async fn headers_reach_every_call_and_no_other_host() {
     assert!(!second.is_empty() && second.iter().all(Option::is_none), "{second:?}");
     let named = format!("junfeiai/{} (rust) my-app/1.2 (test)", junfeiai::VERSION);
     assert!(emulator.requests().iter().all(|request| request.headers["user-agent"] == named));
+    // Nothing is unpacked, so nothing may be packed.
+    assert!(emulator.requests().iter().all(|request| request.headers["accept-encoding"] == "identity"));
 }
 
 #[tokio::test]

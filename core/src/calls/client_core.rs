@@ -447,7 +447,8 @@ impl ClientCore {
         extra: Extra<'_>,
     ) -> BoxFuture<'a, CallEvent> {
         let url = url.clone();
-        let mut headers = vec![("Accept", "application/json".to_owned())];
+        // Where nothing is said of it a server may pack its answer, and with it the id that was paid for.
+        let mut headers = vec![("Accept", "application/json".to_owned()), ("Accept-Encoding", "identity".to_owned())];
         headers.extend(extra.idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
         #[cfg(feature = "journal")]
         headers.extend(extra.account.and_then(AccountAccess::number).map(|number| ("New-Api-User", number.to_owned())));
