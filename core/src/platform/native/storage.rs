@@ -392,11 +392,29 @@ impl Storage for FileStorage {
     }
 
     fn free_space(&self) -> BoxFuture<'static, Option<u64>> {
-        let free = self.run("", |files, _| fs4::available_space(folder_of(&files.target)));
-        Box::pin(async { free.await.ok() })
+        let stats = self.run("", |files, _| fs4::statvfs(folder_of(&files.target)));
+        // A file system that does not say how large it is, as some behind FUSE, says nothing of its room either.
+        Box::pin(async {
+            stats.await.ok().filter(|stats| stats.total_space() > 0).map(|stats| stats.available_space())
+        })
     }
 
     fn finish_in_place(&self) -> bool {
         self.inner.get().map(|inner| inner.thread.stop()).is_some()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_a_size_says_nothing_of_its_room() {
+        let free = |path: &Path| FileStorage::in_place(path).unwrap().free_space().now_or_never().unwrap();
+        assert_eq!(free(Path::new("/proc/v.mp4")), None);
+        assert!(free(&std::env::temp_dir().join("v.mp4")).is_some());
     }
 }
