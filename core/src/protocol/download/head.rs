@@ -29,9 +29,11 @@ impl Head {
     /// Reads the headers of an answer.
     pub fn new(status: u16, headers: &Headers) -> Self {
         let text = |name| headers.get(name).map(str::to_owned);
+        // An engine that unpacks by itself shows the length of what was packed.
+        let packed = headers.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         Self {
             status,
-            length: headers.get("content-length").and_then(|text| text.trim().parse().ok()),
+            length: headers.get("content-length").filter(|_| !packed).and_then(|text| text.trim().parse().ok()),
             content_range: text("content-range"),
             content_type: text("content-type"),
             etag: text("etag"),

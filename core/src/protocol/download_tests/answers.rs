@@ -19,6 +19,17 @@ fn a_whole_answer_needs_one_plain_request() {
     assert_eq!(bench.done(), Finished { total: Some(10), info: Some(info()), attempts: 1, resumed: false });
 }
 
+/// Cut to it, a video that was paid for would never pass the check.
+#[test]
+fn the_length_of_a_packed_answer_is_not_that_of_its_bytes() {
+    let length = |coding: &str| {
+        let headers = [("Content-Length", "10"), ("Content-Encoding", coding)];
+        Head::new(200, &crate::net::transport::Headers::from_iter(headers)).length
+    };
+    assert_eq!((length("gzip"), length("br")), (None, None));
+    assert_eq!(length("Identity"), Some(10));
+}
+
 #[test]
 fn a_cut_body_is_gone_on_with() {
     let mut bench = Bench::plain().after_a_cut(4);
