@@ -29,7 +29,7 @@ pub struct ApiResponse {
 }
 
 impl ApiResponse {
-    /// An answer whose time is not known: a date in `Retry-After` says nothing then.
+    /// An answer whose time is not known: a date in `Retry-After` says nothing then, unless the answer has a `Date`.
     pub fn new(status: u16, headers: Headers, body: impl Into<Bytes>) -> Self {
         Self::received(status, headers, body, None)
     }
@@ -38,8 +38,9 @@ impl ApiResponse {
     pub fn received(status: u16, headers: Headers, body: impl Into<Bytes>, unix_now: Option<u64>) -> Self {
         let body = body.into();
         let json = json::parse(&body).filter(Value::is_object);
-        let retry_after = headers.get("retry-after").and_then(|text| parse_retry_after(text, unix_now));
         let server_now = headers.get("date").and_then(http_date);
+        // A date by the clock of whoever wrote it: this machine's may be hours away.
+        let retry_after = headers.get("retry-after").and_then(|text| parse_retry_after(text, server_now.or(unix_now)));
         let clock_skew_s = unix_now.zip(server_now).map(|(ours, theirs)| ours.cast_signed() - theirs.cast_signed());
         Self { status, headers, body, json, retry_after, clock_skew_s, hidden: CustomHeaders::default() }
     }
@@ -315,4 +316,23 @@ pub fn transport_error(phase: Phase, error: TransportError) -> Error {
     let passes = error.failure != Failure::Certificate;
     let made = Error::new(kind, phase, message).with_source(error);
     made.with(|record| record.transient &= passes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_to_try_again_at_is_read_by_the_clock_of_the_server() {
+        let (date, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:07 GMT");
+        let at = 784_111_777;
+        // This machine's clock is right, or two hours away.
+        for now in [None, Some(at), Some(at - 7200), Some(at + 7200)] {
+            let headers = Headers::from_iter([("Date", date), ("Retry-After", later)]);
+            let answer = ApiResponse::received(429, headers, "", now);
+            assert_eq!(answer.retry_after(), Some(Duration::from_secs(30)), "{now:?}");
+        }
+        let answer = ApiResponse::received(429, Headers::from_iter([("Retry-After", later)]), "", Some(at));
+        assert_eq!(answer.retry_after(), Some(Duration::from_secs(30)));
+    }
 }
