@@ -379,6 +379,26 @@ fn a_long_pause_of_the_server_is_said_at_once() {
 }
 
 #[test]
+fn a_pause_that_is_longer_than_a_create_of_its_own_timeout_may_take_is_said_at_once() {
+    let pause = Headers::from_iter([("retry-after", "100")]);
+    let (server, time) = (Server::new(ApiResponse::Status(429, "{}", pause)), Clock::default());
+    let client = client(&server, &time);
+    let create = |timeout| -> Create {
+        let videos = client.videos().timeout(timeout);
+        Box::pin(async move { videos.create("a red ball").await })
+    };
+    let mut creates = BTreeMap::from([(0, create(Duration::from_secs(180)))]);
+    assert!(poll_all(&mut creates).is_empty());
+    assert_eq!(server.posts(), 1);
+    creates.insert(1, create(Duration::from_secs(5)));
+    creates.insert(2, create(Duration::from_secs(180)));
+    let ended = poll_all(&mut creates);
+    assert_eq!(kinds(&ended), [(ErrorKind::RateLimited, false)]);
+    assert_eq!((ended[0].0, server.posts()), (1, 1));
+    assert!(ended[0].1.as_ref().unwrap_err().retry_after().unwrap() > Duration::from_secs(99));
+}
+
+#[test]
 fn the_limit_of_a_helper_path_slows_nobody() {
     let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let limited = Headers::from_iter([("retry-after", "1200")]);

@@ -357,7 +357,7 @@ impl ClientCore {
         let (phase, timeout, create) = (call.phase, call.timeout, call.create.clone());
         Box::pin(async move {
             match create {
-                Some(create) => create.unless_stopped(self.scheduler().create_turn(since)).await.map(Some),
+                Some(create) => create.unless_stopped(self.scheduler().create_turn(since, timeout)).await.map(Some),
                 None => self.scheduler().query_turn(phase, timeout).await.map(|()| None),
             }
         })

@@ -64,8 +64,12 @@ impl Scheduler {
     /// Waits until a create, which waits since this time, may be sent; it is in flight until the permit is released.
     ///
     /// # Errors
-    /// `rate_limited`, without anything sent, when the server asked for a pause that is longer than a create may take.
-    pub(crate) async fn create_turn(&self, since: Time) -> Result<Permit<'_>> {
+    /// `rate_limited`, without anything sent, when the server asked for a pause that is longer than this create (`limit`), or one of
+    /// this client, may take.
+    pub(crate) async fn create_turn(&self, since: Time, limit: Duration) -> Result<Permit<'_>> {
+        if self.pause_left() > limit {
+            return Err(self.paused(Phase::Create));
+        }
         match self.turn(SlotRequest::Create { since }).await {
             Some(slot) => Ok(Permit { scheduler: self, slot: Some(slot) }),
             None => Err(self.paused(Phase::Create)),
