@@ -280,9 +280,9 @@ impl SharedBudget {
 
     /// Takes over what a row says.
     fn see(&mut self, now: Time, row: &Row) {
-        let measured = self.read.map_or(0, |(at, time)| time + millis(now.since(at)));
+        let measured = self.read.map_or(0, |(at, time)| time.saturating_add(millis(now.since(at))));
         // A line that moves slowly is written seldom.
-        let most = millis(STALE + after(1, 1_000.0 / (self.rate * row.eased())));
+        let most = millis(STALE.saturating_add(after(1, 1_000.0 / (self.rate * row.eased()))));
         self.read = Some((now, measured.min(row.now.saturating_add(most)).max(row.now)));
         self.processes = u32::try_from(row.seen.len()).unwrap_or(u32::MAX).max(1);
         if self.epoch.is_some_and(|epoch| epoch != row.epoch) {
@@ -300,18 +300,18 @@ impl SharedBudget {
     fn write(&mut self, now: Time) -> Option<BudgetStep> {
         let Store::Read { mut row, version } = std::mem::replace(&mut self.store, Store::Quiet) else { return None };
         let (read_at, time) = self.read?;
-        let time = time + millis(now.since(read_at));
+        let time = time.saturating_add(millis(now.since(read_at)));
         self.read = Some((now, time));
         row.now = time;
         if let Some(limit) = &self.limit {
             let least = (LEAST_RATE / self.rate).min(0.5);
             row.eased = (row.eased() / 2.0).max(least);
             row.cut = time;
-            row.epoch += 1;
-            row.next = time + millis(limit.until.since(now));
+            row.epoch = row.epoch.wrapping_add(1);
+            row.next = time.saturating_add(millis(limit.until.since(now)));
         }
         row.seen.insert(self.id.clone(), time);
-        row.seen.retain(|_, seen| *seen + GONE >= time);
+        row.seen.retain(|_, seen| seen.saturating_add(GONE) >= time);
         self.processes = u32::try_from(row.seen.len()).unwrap_or(u32::MAX).max(1);
         let interval = 1_000.0 / (self.rate * row.eased());
         let fair = (AHEAD.as_secs_f64() * self.rate / f64::from(self.processes)).ceil().max(1.0) as usize;
@@ -321,7 +321,7 @@ impl SharedBudget {
         let first = row.next.max(time);
         let reserved: Vec<Time> =
             (0..wanted).map(|number| now + Duration::from_millis(first - time) + after(number, interval)).collect();
-        row.next = first + millis(after(wanted, interval));
+        row.next = first.saturating_add(millis(after(wanted, interval)));
         if wanted == 0 && self.limit.is_none() {
             return None;
         }

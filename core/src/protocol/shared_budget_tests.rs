@@ -325,3 +325,25 @@ fn what_was_reserved_and_not_used_is_not_made_up_for() {
     let first: Vec<_> = sent.iter().filter(|at| **at >= until(40)).take(5).collect();
     assert!(first[4].since(*first[0]) >= Duration::from_millis(1_990), "{first:?}");
 }
+
+#[test]
+fn the_slowest_rate_does_not_overflow() {
+    let at = |ms| Time::from_start(Duration::from_millis(ms));
+    let mut first = SharedBudget::new("a", 1e-300);
+    first.demand(at(0), 2);
+    assert_eq!(first.step(at(0)), BudgetStep::Load);
+    first.loaded(at(0), None);
+    let BudgetStep::Swap { value, .. } = first.step(at(0)) else { panic!("it reserves one") };
+    first.swapped(Some(1));
+    assert!(first.take(at(0)));
+    // Behind it there is no room before the end of time.
+    let mut second = SharedBudget::new("b", 1e-300);
+    second.demand(at(0), 1);
+    assert_eq!(second.step(at(0)), BudgetStep::Load);
+    second.loaded(at(0), Some((value.as_str(), 1)));
+    assert!(matches!(second.step(at(0)), BudgetStep::Swap { .. }));
+    second.swapped(Some(2));
+    assert!(
+        !second.take(at(500)) && second.next_departure(at(500)).is_some_and(|at| at.since(Time::default()) > STALE)
+    );
+}
