@@ -178,8 +178,9 @@ fn turned(track: [u32; 4], movie: [u32; 4]) -> [i64; 4] {
     if movie == [0; 4] {
         return own;
     }
-    // Each sum of products of two 32-bit numbers fits.
-    let cell = |row: usize, column: usize| (own[row] * movie[column] + own[row + 1] * movie[column + 2]) >> 16;
+    // Each product of two 32-bit numbers fits; the sum of the two largest is one too many.
+    let product = |row: usize, column: usize| own[row] * movie[column];
+    let cell = |row: usize, column: usize| product(row, column).saturating_add(product(row + 1, column + 2)) >> 16;
     [cell(0, 0), cell(0, 1), cell(2, 0), cell(2, 1)]
 }
 
@@ -187,4 +188,15 @@ fn turned(track: [u32; 4], movie: [u32; 4]) -> [i64; 4] {
 fn is_compressed(codec: [u8; 4]) -> bool {
     let [first, second, ..] = codec;
     matches!(&[first, second], b"av" | b"hv" | b"he" | b"vv" | b"vp" | b"mp" | b"en" | b"ac" | b"ec")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_matrices_do_not_overflow() {
+        let most = [0x8000_0000; 4];
+        assert!(turned(most, most).iter().all(|cell| *cell > 0));
+    }
 }
