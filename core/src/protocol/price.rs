@@ -51,6 +51,8 @@ const QUIET: Duration = Duration::from_secs(20 * 60);
 const RETRY: Duration = Duration::from_secs(3 * 60);
 /// How often a call looks whether another one has the answer.
 const LOOK: Duration = Duration::from_millis(50);
+/// Whoever asks has his answers sooner, unless nobody polls him at the moment: then another asks.
+const ASKING: Duration = Duration::from_secs(15);
 /// The two sizes that cost more, and how much more (observed).
 const WIDE_SIZES: [&str; 2] = ["1792x1024", "1024x1792"];
 const WIDE: Fixed = Fixed { parts: 1_666_667_000_000, float: 1.666_667 };
@@ -455,7 +457,8 @@ pub struct PriceBook {
     facts: Arc<PriceFacts>,
     next_list: Option<Time>,
     next_log: Option<Time>,
-    asking: bool,
+    /// Since when somebody asks.
+    asking: Option<Time>,
     /// The server asked for a pause.
     limited: bool,
     /// The log was asked for once more after the first charge.
@@ -470,16 +473,16 @@ impl PriceBook {
         if !list && !log {
             return PriceStep::Known(self.facts.clone());
         }
-        if self.asking {
+        if self.asking.is_some_and(|since| now.since(since) < ASKING) {
             return PriceStep::WaitUntil(now + LOOK);
         }
-        self.asking = true;
+        self.asking = Some(now);
         PriceStep::Ask { list, log }
     }
 
     /// What the server said to what was asked for.
     pub fn input(&mut self, now: Time, list: Option<Result<PriceList>>, log: Option<Result<UsageLog>>) {
-        self.asking = false;
+        self.asking = None;
         let mut facts = PriceFacts::clone(&self.facts);
         let limited =
             [list.as_ref().and_then(|told| told.as_ref().err()), log.as_ref().and_then(|told| told.as_ref().err())]
@@ -527,7 +530,7 @@ impl PriceBook {
 
     /// Whoever was told to ask has gone.
     pub fn dropped(&mut self) {
-        self.asking = false;
+        self.asking = None;
     }
 
     /// A create was charged: the key's log may name its group now.
@@ -536,5 +539,21 @@ impl PriceBook {
             self.looked_again = true;
             self.next_log = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of a stream whose reader is busy, for example.
+    #[test]
+    fn another_asks_when_the_first_does_not_come_back() {
+        let at = |seconds| Time::from_start(Duration::from_secs(seconds));
+        let mut book = PriceBook::default();
+        assert!(matches!(book.step(at(0)), PriceStep::Ask { list: true, log: true }));
+        assert!(matches!(book.step(at(10)), PriceStep::WaitUntil(_)));
+        assert!(matches!(book.step(at(20)), PriceStep::Ask { list: true, log: true }));
+        assert!(matches!(book.step(at(21)), PriceStep::WaitUntil(_)));
     }
 }
