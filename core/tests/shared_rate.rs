@@ -218,6 +218,19 @@ fn who_gives_up_waiting_holds_up_nobody() {
     }
 }
 
+/// A stream whose reader is busy with something else waits, and polls nothing.
+#[test]
+fn who_is_not_polled_holds_up_nobody() {
+    let fleet = Fleet::new(1, true);
+    let videos = fleet.clients[0].videos();
+    run(&fleet.clock, videos.get("task_1")).unwrap();
+    let mut first = Box::pin(videos.get("task_1"));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let second = within(&fleet.clock, Duration::from_secs(20), videos.get("task_1"));
+    run(&fleet.clock, second).expect("it goes before the first").unwrap();
+    run(&fleet.clock, first).unwrap();
+}
+
 /// Nobody waits in silence for as long as another was told to.
 #[test]
 fn a_long_pause_that_one_process_was_asked_for_is_said_to_the_others_at_once() {

@@ -1,7 +1,8 @@
 //! The turn of a request among all processes whose journal is in the same store: they share one request rate.
 //!
 //! There is no thread and no spawned task. Whoever waits longest brings the [`SharedBudget`] up to date, asks the store and holds
-//! the timer; what it has asked the store outlives it.
+//! the timer; what it has asked the store outlives it. That may be a future that nobody polls at the moment (a stream whose reader
+//! is busy): so everybody else has a timer too, finds the first one late then, and goes before it.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,6 +17,13 @@ use crate::net::transport::Timer;
 use crate::protocol::shared_budget::{BudgetStep, ROW, SharedBudget};
 use crate::store::{Store, Versioned};
 use crate::time::Time;
+
+/// A first in the queue who is later than this is not being polled.
+const LATE: Duration = Duration::from_millis(250);
+/// Whoever waits for the store's answer shows so often that it is being polled.
+const SHOWS: Duration = Duration::from_secs(1);
+/// The longest time until somebody looks after the first one.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The turns of one process.
 pub(crate) struct SharedTurns {
@@ -32,6 +40,8 @@ struct State {
     /// Who waits, the longest first.
     queue: VecDeque<Waiter>,
     tickets: u64,
+    /// When the first of them should look at the budget again.
+    armed: Time,
 }
 
 struct Waiter {
@@ -49,7 +59,7 @@ impl SharedTurns {
         let process = Pid::current();
         let name = format!("{:x}-{:016x}", process.number(), timer.seed());
         let budget = SharedBudget::new(&name, rate);
-        let state = State { budget, asked: None, queue: VecDeque::new(), tickets: 0 };
+        let state = State { budget, asked: None, queue: VecDeque::new(), tickets: 0, armed: Time::default() };
         Self { store, timer, process, state: Mutex::new(state) }
     }
 
@@ -74,7 +84,7 @@ impl SharedTurns {
         let now = self.timer.now();
         let mut state = self.lock();
         state.budget.limited(now, sent, retry_after);
-        let first = state.queue.front().map(|waiter| waiter.waker.clone());
+        let first = state.calls_first(now);
         drop(state);
         first.into_iter().for_each(Waker::wake);
     }
@@ -96,6 +106,24 @@ impl SharedTurns {
 }
 
 impl State {
+    /// Whom to wake, so that the first of the queue looks at the budget now.
+    fn calls_first(&mut self, now: Time) -> Option<Waker> {
+        self.armed = now;
+        self.queue.front().map(|waiter| waiter.waker.clone())
+    }
+
+    /// Whether the one at this place brings the budget up to date: the first, or who finds it late and goes before it.
+    fn leads(&mut self, at: usize, now: Time) -> bool {
+        if at == 0 {
+            return true;
+        }
+        let late = now > self.armed + LATE;
+        if late && let Some(own) = self.queue.remove(at) {
+            self.queue.push_front(own);
+        }
+        late
+    }
+
     fn answered(&mut self, now: Time, answer: Answer) {
         match answer {
             Answer::Loaded(Ok(row)) => {
@@ -134,58 +162,67 @@ impl Future for SharedTurn<'_> {
             state.queue.push_back(Waiter { ticket: state.tickets, waker: cx.waker().clone() });
             state.tickets
         });
-        let Some(at) = state.queue.iter().position(|waiter| waiter.ticket == ticket) else { return Poll::Ready(true) };
-        if let Some(waiter) = state.queue.get_mut(at) {
-            waiter.waker.clone_from(cx.waker());
-        }
-        // Nobody leaves before the first of them. Whoever goes takes his place out when he is dropped.
         let until = self.until;
         let is_late = move |budget: &SharedBudget, now: Time| {
             until.is_some_and(|until| budget.next_departure(now).is_some_and(|at| at > until))
         };
-        if is_late(&state.budget, turns.timer.now()) {
-            drop(guard);
-            return Poll::Ready(false);
-        }
-        if at > 0 {
-            return Poll::Pending;
-        }
         loop {
             let now = turns.timer.now();
-            if let Some(asked) = &mut state.asked
-                && let Poll::Ready(answer) = asked.as_mut().poll(cx)
-            {
-                state.asked = None;
-                state.answered(now, answer);
-            }
-            state.budget.demand(now, state.queue.len());
-            if state.budget.take(now) {
-                state.queue.pop_front();
-                self.ticket = None;
-                let next = state.queue.front().map(|waiter| waiter.waker.clone());
-                drop(guard);
-                next.into_iter().for_each(Waker::wake);
+            let Some(at) = state.queue.iter().position(|waiter| waiter.ticket == ticket) else {
                 return Poll::Ready(true);
+            };
+            if let Some(waiter) = state.queue.get_mut(at) {
+                waiter.waker.clone_from(cx.waker());
             }
+            // Whoever goes takes his place out when he is dropped.
             if is_late(&state.budget, now) {
-                drop(guard);
                 return Poll::Ready(false);
             }
-            match state.budget.step(now) {
-                BudgetStep::WaitUntil(time) => {
-                    if self.sleep.as_ref().is_none_or(|(until, _)| *until != time) {
-                        self.sleep = Some((time, turns.timer.sleep(time.since(now))));
-                    }
-                    let sleep = self.sleep.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
-                    if sleep.is_none_or(|sleep| sleep.is_pending()) {
-                        return Poll::Pending;
-                    }
-                    self.sleep = None;
+            let look = if state.leads(at, now) {
+                if let Some(asked) = &mut state.asked
+                    && let Poll::Ready(answer) = asked.as_mut().poll(cx)
+                {
+                    state.asked = None;
+                    state.answered(now, answer);
                 }
-                // What was asked wakes us.
-                BudgetStep::Idle => return Poll::Pending,
-                step => state.asked = turns.ask(step),
+                state.budget.demand(now, state.queue.len());
+                if state.budget.take(now) {
+                    state.queue.pop_front();
+                    self.ticket = None;
+                    let next = state.calls_first(now);
+                    drop(guard);
+                    next.into_iter().for_each(Waker::wake);
+                    return Poll::Ready(true);
+                }
+                if is_late(&state.budget, now) {
+                    return Poll::Ready(false);
+                }
+                let look = match state.budget.step(now) {
+                    BudgetStep::WaitUntil(time) => time,
+                    // What was asked wakes us.
+                    BudgetStep::Idle => now + SHOWS,
+                    step => {
+                        state.asked = turns.ask(step);
+                        continue;
+                    }
+                };
+                state.armed = look;
+                look
+            } else {
+                // Those behind look one after the other, if nobody has woken them before.
+                let place = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
+                state.armed.max(now) + LATE.saturating_mul(place).min(MOST_PATIENCE)
+            };
+            // Who looks too early looks again.
+            if self.sleep.as_ref().is_none_or(|(time, _)| *time > look) {
+                self.sleep = Some((look, turns.timer.sleep(look.since(now))));
             }
+            if let Some((_, sleep)) = &mut self.sleep
+                && sleep.as_mut().poll(cx).is_pending()
+            {
+                return Poll::Pending;
+            }
+            self.sleep = None;
         }
     }
 }
@@ -194,9 +231,11 @@ impl Drop for SharedTurn<'_> {
     fn drop(&mut self) {
         // The lock of a parent may never open in its child.
         let Some(ticket) = self.ticket.filter(|_| self.turns.process.is_current()) else { return };
+        let now = self.turns.timer.now();
         let mut state = self.turns.lock();
+        let led = state.queue.front().is_some_and(|waiter| waiter.ticket == ticket);
         state.queue.retain(|waiter| waiter.ticket != ticket);
-        let next = state.queue.front().map(|waiter| waiter.waker.clone());
+        let next = if led { state.calls_first(now) } else { None };
         drop(state);
         next.into_iter().for_each(Waker::wake);
     }
