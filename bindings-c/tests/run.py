@@ -319,6 +319,7 @@ def consumers(emulator, prefix):
             output = program(emulator, f"{name} ({cc})", [build / name, out])
             if name == "cpp":
                 report("what a completion function throws is a line on standard error", "junfeiai: the completion function threw mine" in output, output)
+        program(emulator, f"exit ({cc}): a static client ends after main()", [build / "exit_cpp"], MALLOC_PERTURB_="165")
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}
