@@ -63,7 +63,7 @@ namespace junfeiai {
 using std::chrono::milliseconds;
 
 /** As a time: without a limit. */
-inline constexpr milliseconds forever = milliseconds::max();
+inline constexpr milliseconds forever = (milliseconds::max)(); // in parentheses: windows.h has a macro of that name
 
 /** A text that is passed: whatever a std::string_view can be made of. A null pointer, which std::getenv() may return, is refused. */
 class text_view {
@@ -501,7 +501,7 @@ public:
       return s;
     });
   }
-  /** Ends every call that has this token, now and later. */
+  /** Ends every call that has this token, now and later. From any thread, but not in a signal handler. */
   void cancel() const noexcept { jfai_cancel_now(token_.get()); }
   /** True after cancel(). */
   bool cancelled() const noexcept { return jfai_cancel_is_cancelled(token_.get()); }
@@ -1135,7 +1135,8 @@ class reader {
 public:
   /** Takes over a reader of C. */
   explicit reader(jfai_reader *r) noexcept : reader_(r) {}
-  /** Reads up to `size` bytes and moves on; fewer only at the end of the file. */
+  /** Reads up to `size` bytes and moves on; fewer at the end of the file and before an error, which the next call gives; 0 only at the
+   *  end. */
   result<std::size_t> try_read(void *buffer, std::size_t size) {
     std::size_t got = 0;
     jfai_error *e = nullptr;
