@@ -70,6 +70,8 @@ class text_view {
 public:
   /** A text with a NUL at its end, or a null pointer. */
   text_view(const char *s) noexcept : view_(s != nullptr ? std::string_view(s) : std::string_view()), null_(s == nullptr) {} // NOLINT: implicit
+  /** A text of this length. */
+  text_view(const char *s, std::size_t size) noexcept : view_(s, size) {}
   /** A std::string, std::string_view or the like. */
   template <class T, class = std::enable_if_t<std::is_convertible_v<const T &, std::string_view> && !std::is_convertible_v<const T &, const char *>>>
   text_view(const T &s) : view_(s) {} // NOLINT: implicit

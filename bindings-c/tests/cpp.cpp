@@ -72,6 +72,7 @@ static void errors(const junfeiai::client &client) {
   throws(JFAI_ERR_ARGUMENT, [&] { options().endpoint(none); });
   throws(JFAI_ERR_ARGUMENT, [&] { client.task_by_id(none); });
   CHECK(client.try_get(none).error().detail() == "id is NULL");
+  CHECK(client.try_get({"task_1x", 6}).error().task_id() == "task_1");
   throws(JFAI_ERR_ARGUMENT, [] { junfeiai::request("bad \xff text"); });
   throws(JFAI_ERR_IO, [] { junfeiai::request("x").image_file("/no/such"); });
 }
