@@ -3,13 +3,14 @@
 #include <junfeiai.hpp>
 
 int main() try {
+  // Before the client, so that they are still there when it ends its calls.
+  int left = 2, saved = 0;
+  const junfeiai::event_queue queue;
   const auto client = junfeiai::client::from_env();
   const junfeiai::request request("A small red ball bouncing once");
 
   auto future = client.generate_async(request);
 
-  junfeiai::event_queue queue;
-  int left = 2, saved = 0;
   for (int i = 0; i < 2; i++) {
     client.generate_async(
         request, {},

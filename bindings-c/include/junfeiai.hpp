@@ -12,8 +12,9 @@
  * std::rethrow_if_nested(). When a completion function does, drain() throws such an error; where no drain() is running it
  * goes to the function of set_unhandled().
  *
- * Without exceptions (-fno-exceptions) use the `try_…` forms and completion functions: where another form would throw, the message
- * of the error is written to standard error and the program is aborted.
+ * Without exceptions (-fno-exceptions) use the `try_…` forms and completion functions, which are called at once with the error of a
+ * call that cannot start: where another form would throw, the message of the error is written to standard error and the program is
+ * aborted.
  */
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #ifndef JUNFEIAI_HPP
@@ -62,7 +63,27 @@ namespace junfeiai {
 using std::chrono::milliseconds;
 
 /** As a time: without a limit. */
-inline constexpr milliseconds forever = milliseconds::max();
+inline constexpr milliseconds forever = (milliseconds::max)(); // in parentheses: windows.h has a macro of that name
+
+/** A text that is passed: whatever a std::string_view can be made of. A null pointer, which std::getenv() may return, is refused. */
+class text_view {
+public:
+  /** A text with a NUL at its end, or a null pointer. */
+  text_view(const char *s) noexcept : view_(s != nullptr ? std::string_view(s) : std::string_view()), null_(s == nullptr) {} // NOLINT: implicit
+  /** A text of this length. */
+  text_view(const char *s, std::size_t size) noexcept : view_(s, size) {}
+  /** A std::string, std::string_view or the like. */
+  template <class T, class = std::enable_if_t<std::is_convertible_v<const T &, std::string_view> && !std::is_convertible_v<const T &, const char *>>>
+  text_view(const T &s) : view_(s) {} // NOLINT: implicit
+  /** The text. */
+  std::string_view view() const noexcept { return view_; }
+  /** True for a null pointer. */
+  bool is_null() const noexcept { return null_; }
+
+private:
+  std::string_view view_;
+  bool null_ = false;
+};
 
 /** The states of a task. */
 enum class task_status : std::int32_t {
@@ -214,13 +235,13 @@ namespace detail {
 /** Errors that are made on this side of C. */
 struct errors {
   /** An argument that C is not given. */
-  static error argument(const std::string &text) {
-    return make(JFAI_ERR_ARGUMENT, "argument", "config", text, "an argument is NULL, not UTF-8 or out of range; the message names it",
-                std::nullopt);
+  static error argument(const std::string &text, const std::optional<std::string> &task_id = std::nullopt) {
+    return make(JFAI_ERR_ARGUMENT, "argument", "config", text, "an argument is NULL, not UTF-8 or out of range; the message names it", task_id);
   }
   /** A function of the caller threw, and C has no error for it. */
   static error stopped(const std::string &text, const std::optional<std::string> &task_id) {
-    return make(JFAI_ERR_CANCELLED, "cancelled", "wait", text, "call again when you want to go on", task_id);
+    const auto *next = task_id ? "this task exists: continue with it by its id, and do not create it again" : "call again when you want to go on";
+    return make(JFAI_ERR_CANCELLED, "cancelled", "wait", text, next, task_id);
   }
   /** The same error, with what a function of the caller threw. */
   static error caused_by(const error &e, const char *function, const std::exception_ptr &cause) {
@@ -283,20 +304,30 @@ private:
   }
 };
 
-/** A text for C, where a NUL would end it: one inside would send less than was written. */
-inline std::string c_text(std::string_view v, const char *name) {
-  if (const auto at = v.find('\0'); at != std::string_view::npos)
-    errors::raise(errors::argument(std::string(name) + " has a NUL inside, at byte " + std::to_string(at)));
-  return std::string(v);
+/** Why C is not given a text, if it is not: where it has a NUL inside, less would be sent than was written. */
+inline std::optional<error> refused(const text_view &v, const char *name, const std::optional<std::string> &task_id = std::nullopt) {
+  if (v.is_null()) return errors::argument(std::string(name) + " is NULL", task_id);
+  if (const auto at = v.view().find('\0'); at != std::string_view::npos)
+    return errors::argument(std::string(name) + " has a NUL inside, at byte " + std::to_string(at), task_id);
+  return std::nullopt;
 }
-inline std::string path(const std::filesystem::path &p, const char *name) {
+/** A text for C. */
+inline std::string c_text(const text_view &v, const char *name) {
+  if (const auto bad = refused(v, name)) errors::raise(*bad);
+  return std::string(v.view());
+}
+inline std::string utf8(const std::filesystem::path &p) {
 #if defined(_WIN32)
   const auto u8 = p.u8string(); // of char8_t since C++20
-  return c_text(std::string(u8.begin(), u8.end()), name);
+  return std::string(u8.begin(), u8.end());
 #else
-  return c_text(p.string(), name);
+  return p.string();
 #endif
 }
+inline std::optional<error> refused(const std::filesystem::path &p, const char *name, const std::optional<std::string> &task_id) {
+  return refused(text_view(utf8(p)), name, task_id);
+}
+inline std::string path(const std::filesystem::path &p, const char *name) { return c_text(utf8(p), name); }
 inline std::uint64_t ms(milliseconds t, const char *name) {
   if (t == forever) return JFAI_FOREVER;
   if (t.count() < 0)
@@ -356,12 +387,34 @@ result<T> made(F &&f) {
   return T(out);
 }
 
+/** made(), unless an argument was refused before. */
+template <class T, class Raw, class F>
+result<T> made(const std::optional<error> &bad, F &&f) {
+  if (bad) return *bad;
+  return made<T, Raw>(std::forward<F>(f));
+}
+
 /** Calls `f(&err)` and throws. */
 template <class F>
 void done(F &&f) {
   jfai_error *e = nullptr;
   const auto status = f(&e); // first: arguments are evaluated in any order
   check(status, e);
+}
+
+/** Functions that may be none: a null pointer, an empty std::function. */
+template <class F>
+struct may_be_none : std::is_pointer<F> {};
+template <class Signature>
+struct may_be_none<std::function<Signature>> : std::true_type {};
+#if defined(__cpp_lib_move_only_function)
+template <class... Signature>
+struct may_be_none<std::move_only_function<Signature...>> : std::true_type {};
+#endif
+template <class F>
+bool is_none([[maybe_unused]] const F &f) noexcept {
+  if constexpr (may_be_none<F>::value) return !f;
+  else return false;
 }
 
 /** A function for progress that may return nothing (continue) or false (end the call). */
@@ -371,6 +424,10 @@ public:
   progress() = default;
   template <class F>
   void set(F f) {
+    if (is_none(f)) {
+      f_ = nullptr;
+      return;
+    }
     if constexpr (std::is_void_v<std::invoke_result_t<F &, Arg>>) {
       f_ = [f = std::move(f)](Arg a) mutable {
         f(a);
@@ -406,9 +463,10 @@ inline std::string_view version() noexcept { return detail::view(jfai_version())
 namespace detail {
 using log_function = std::function<void(log_level, std::string_view)>;
 inline void set_log(log_function f, log_level level) {
-  // The one before lives until C has stopped calling it.
-  static std::mutex lock;
-  static std::unique_ptr<log_function> current;
+  // The one before lives until C has stopped calling it; the last one to the end of the process, where a client that is static may
+  // still have something to log.
+  static auto &lock = *new std::mutex;
+  static auto &current = *new std::unique_ptr<log_function>;
   const std::lock_guard<std::mutex> hold(lock);
   auto next = f ? std::make_unique<log_function>(std::move(f)) : nullptr;
   const auto tell = [](void *user, std::int32_t level_, const char *line) {
@@ -445,7 +503,7 @@ public:
       return s;
     });
   }
-  /** Ends every call that has this token, now and later. */
+  /** Ends every call that has this token, now and later. From any thread, but not in a signal handler. */
   void cancel() const noexcept { jfai_cancel_now(token_.get()); }
   /** True after cancel(). */
   bool cancelled() const noexcept { return jfai_cancel_is_cancelled(token_.get()); }
@@ -458,11 +516,16 @@ private:
 
 /** @cond */
 namespace detail {
+/** Why a token is refused, if it is: as NULL a moved-from one would mean that nothing cancels. */
+inline std::optional<error> refused(const cancel_token *c, const std::optional<std::string> &task_id = std::nullopt) {
+  if (c != nullptr && c->get() == nullptr) return errors::argument("cancel is a moved-from cancel_token", task_id);
+  return std::nullopt;
+}
 inline const jfai_cancel *raw(const cancel_token *c) {
-  // As NULL it would mean that nothing cancels.
-  if (c != nullptr && c->get() == nullptr) errors::raise(errors::argument("cancel is a moved-from cancel_token"));
+  if (const auto bad = refused(c)) errors::raise(*bad);
   return c != nullptr ? c->get() : nullptr;
 }
+inline std::optional<error> either(std::optional<error> first, std::optional<error> second) { return first ? std::move(first) : std::move(second); }
 } // namespace detail
 /** @endcond */
 
@@ -498,7 +561,7 @@ inline std::vector<warning> warnings(const jfai_warnings *w) {
 class request {
 public:
   /** A request with this prompt and every default. */
-  explicit request(std::string_view prompt) {
+  explicit request(text_view prompt) {
     detail::done([&](jfai_error **e) {
       jfai_request *out = nullptr;
       auto s = jfai_request_new(detail::c_text(prompt, "prompt").c_str(), &out, e);
@@ -507,13 +570,13 @@ public:
     });
   }
   /** A request from a JSON object. */
-  static request from_json(std::string_view json) {
+  static request from_json(text_view json) {
     jfai_request *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_request_from_json(detail::c_text(json, "json").c_str(), &out, e); });
     return request(out);
   }
   /** Sets the model. */
-  request &model(std::string_view v) { return set(jfai_request_set_model, "model", v); }
+  request &model(text_view v) { return set(jfai_request_set_model, "model", v); }
   /** Sets the length in seconds. */
   request &seconds(double v) {
     detail::done([&](jfai_error **e) { return jfai_request_set_seconds(request_.get(), v, e); });
@@ -525,9 +588,9 @@ public:
     return seconds(std::chrono::duration<double>(v).count());
   }
   /** Sets the frame size such as "1280x720". */
-  request &size(std::string_view v) { return set(jfai_request_set_size, "size", v); }
+  request &size(text_view v) { return set(jfai_request_set_size, "size", v); }
   /** Sets the one image to start from, as a URL that the service fetches. */
-  request &image_url(std::string_view v) { return set(jfai_request_set_image_url, "image_url", v); }
+  request &image_url(text_view v) { return set(jfai_request_set_image_url, "image_url", v); }
   /** Sets the one image to start from, as a file that is read now. */
   request &image_file(const std::filesystem::path &v) {
     return set(jfai_request_set_image_file, "image_file", detail::path(v, "image_file"));
@@ -537,7 +600,7 @@ public:
     return bytes(jfai_request_set_image_bytes, data, size);
   }
   /** Adds a reference image, as a URL that the service fetches. */
-  request &reference_url(std::string_view v) { return set(jfai_request_add_reference_url, "reference_url", v); }
+  request &reference_url(text_view v) { return set(jfai_request_add_reference_url, "reference_url", v); }
   /** Adds a reference image, as a file that is read now. */
   request &reference_file(const std::filesystem::path &v) {
     return set(jfai_request_add_reference_file, "reference_file", detail::path(v, "reference_file"));
@@ -547,7 +610,7 @@ public:
     return bytes(jfai_request_add_reference_bytes, data, size);
   }
   /** Adds a further field whose value is JSON, passed on as it is. */
-  request &extra_json(std::string_view name, std::string_view json) {
+  request &extra_json(text_view name, text_view json) {
     detail::done([&](jfai_error **e) {
       return jfai_request_set_extra_json(request_.get(), detail::c_text(name, "name").c_str(),
                                          detail::c_text(json, "json").c_str(), e);
@@ -555,7 +618,7 @@ public:
     return *this;
   }
   /** Sets your own name for the job: one task is created per key, whoever asks, however often. Needs a journal. */
-  request &key(std::string_view v) { return set(jfai_request_set_key, "key", v); }
+  request &key(text_view v) { return set(jfai_request_set_key, "key", v); }
   /** Sets whether another task is created under the key when its task failed. */
   request &retry_failed(bool yes = true) {
     detail::done([&](jfai_error **e) { return jfai_request_set_retry_failed(request_.get(), yes, e); });
@@ -580,7 +643,7 @@ public:
 private:
   explicit request(jfai_request *r) : request_(r) {}
   template <class F>
-  request &set(F f, const char *name, std::string_view v) {
+  request &set(F f, const char *name, text_view v) {
     detail::done([&](jfai_error **e) { return f(request_.get(), detail::c_text(v, name).c_str(), e); });
     return *this;
   }
@@ -680,7 +743,7 @@ public:
   }
   // options: end
 
-  /** Calls `f(const save_progress &)` while bytes come; it may return false to end the call. */
+  /** Calls `f(const save_progress &)` while bytes come; it may return false to end the call. An empty std::function is none. */
   template <class F>
   save_options &on_progress(F f) {
     progress_.set(std::move(f));
@@ -780,7 +843,8 @@ public:
   }
   // options: end
 
-  /** Calls `f(const task_view &)` with every state that a poll returns; it may return false to end the call. */
+  /** Calls `f(const task_view &)` with every state that a poll returns; it may return false to end the call. An empty std::function is
+   *  none. */
   template <class F>
   wait_options &on_progress(F f) {
     progress_.set(std::move(f));
@@ -800,8 +864,9 @@ private:
 namespace detail {
 using unhandled_function = std::function<void(const error &)>;
 inline std::shared_ptr<const unhandled_function> unhandled(std::optional<unhandled_function> next = std::nullopt) {
-  static std::mutex lock;
-  static std::shared_ptr<const unhandled_function> current;
+  // To the end of the process, where a client that is static still calls its functions.
+  static auto &lock = *new std::mutex;
+  static auto &current = *new std::shared_ptr<const unhandled_function>;
   const std::lock_guard<std::mutex> hold(lock);
   if (next) current = *next ? std::make_shared<const unhandled_function>(std::move(*next)) : nullptr;
   return current;
@@ -862,7 +927,10 @@ void set_unhandled(F f) {
   detail::unhandled(detail::unhandled_function(std::move(f)));
 }
 
-/** Holds callbacks back until the caller's own loop drains it. */
+/**
+ * Holds callbacks back until the caller's own loop drains it. Declare it, and what the completion functions use, before the client: then
+ * it outlives the client, which ends its calls first. Without it the functions of calls that still run are called on the library's thread.
+ */
 class event_queue {
 public:
   event_queue() {
@@ -896,11 +964,12 @@ private:
 /** @cond */
 namespace detail {
 
-inline const jfai_queue *raw(const event_queue *q) {
-  // As NULL it would mean the library's thread.
-  if (q != nullptr && q->get() == nullptr) errors::raise(errors::argument("queue is a moved-from event_queue"));
-  return q != nullptr ? q->get() : nullptr;
+/** Why a queue is refused, if it is: as NULL a moved-from one would mean the library's thread. */
+inline std::optional<error> refused(const event_queue *q, const std::optional<std::string> &task_id = std::nullopt) {
+  if (q != nullptr && q->get() == nullptr) return errors::argument("queue is a moved-from event_queue", task_id);
+  return std::nullopt;
 }
+inline const jfai_queue *raw(const event_queue *q) { return q != nullptr ? q->get() : nullptr; }
 
 using c_wait_options = handle<jfai_wait_options, jfai_wait_options_free>;
 using c_save_options = handle<jfai_save_options, jfai_save_options_free>;
@@ -1003,24 +1072,39 @@ struct op {
   static void end(void *user, Raw *value, jfai_error *e) noexcept {
     std::unique_ptr<op> self(static_cast<op *>(user));
     std::optional<std::string> id = self->state.about;
+    std::optional<error> failed;
     JFAI_TRY {
       auto r = ended(e != nullptr ? result<T>(error(e)) : result<T>(T(value)), self->state);
       if (auto known = id_of(r)) id = std::move(known);
+      if (!r) failed = r.error();
       self->f(std::move(r));
     } JFAI_CATCH_ALL {
+      // How the call itself failed stays said: a create request may have been carried out.
       const auto thrown = std::current_exception();
-      collector::take(errors::caused_by(errors::stopped("the call has ended", id), "completion", thrown));
+      collector::take(errors::caused_by(failed ? *failed : errors::stopped("the call has ended", id), "completion", thrown));
     }
   }
 };
 
-template <class T, class Raw, class State, class Start, class F>
-void start(State state, Start &&begin, F f) {
+/** Starts a call, unless an argument was refused before. Without exceptions its function is called with why it did not start. */
+template <class T, class Raw, class State, class Start>
+void start(State state, std::optional<error> bad, Start &&begin, std::function<void(result<T>)> f) {
   auto o = std::make_unique<op<T, Raw, State>>();
   o->state = std::move(state);
   o->f = std::move(f);
-  done([&](jfai_error **e) { return begin(*o, &op<T, Raw, State>::end, static_cast<void *>(o.get()), e); });
-  o.release();
+  if (!bad) {
+    jfai_error *e = nullptr;
+    if (begin(*o, &op<T, Raw, State>::end, static_cast<void *>(o.get()), &e) == JFAI_OK) {
+      o.release(); // NOLINT: its end() frees it
+      return;
+    }
+    bad = error(e);
+  }
+#if JFAI_EXCEPTIONS
+  errors::raise(*bad);
+#else
+  o->f(std::move(*bad));
+#endif
 }
 
 /** A function that fulfils a promise. */
@@ -1040,6 +1124,7 @@ std::pair<std::future<T>, std::function<void(result<T>)>> promise() {
 /** A function of the caller, which need not be one that can be copied. */
 template <class T, class F>
 std::function<void(result<T>)> plain(F f) {
+  if (is_none(f)) errors::raise(errors::argument("the completion function is empty; nothing was sent"));
   auto shared = std::make_shared<F>(std::move(f));
   return [shared](result<T> r) { (*shared)(std::move(r)); };
 }
@@ -1052,7 +1137,8 @@ class reader {
 public:
   /** Takes over a reader of C. */
   explicit reader(jfai_reader *r) noexcept : reader_(r) {}
-  /** Reads up to `size` bytes and moves on; fewer only at the end of the file. */
+  /** Reads up to `size` bytes and moves on; fewer at the end of the file and before an error, which the next call gives; 0 only at the
+   *  end. */
   result<std::size_t> try_read(void *buffer, std::size_t size) {
     std::size_t got = 0;
     jfai_error *e = nullptr;
@@ -1159,9 +1245,9 @@ public:
   /** Saves it as a file; the final name appears only after the download is complete and verified. */
   result<summary> try_save(const std::filesystem::path &file, save_options options = {},
                            const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))};
+    detail::save_state state{std::move(options), nullptr, id()};
     auto c = state.c();
-    return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
+    return detail::ended(detail::made<summary, jfai_summary>(refused(file, cancel), [&](jfai_summary **out, jfai_error **e) {
                            return jfai_save(video_.get(), detail::path(file, "file").c_str(), c.get(),
                                             detail::raw(cancel), out, e);
                          }),
@@ -1173,7 +1259,7 @@ public:
     return try_save(file, std::move(options), cancel).value();
   }
   /** save() without blocking: `f(result<summary>)` is called on the library's thread, or where `queue` is drained. */
-  template <class F>
+  template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<summary>>>>
   void save_async(const std::filesystem::path &file, save_options options, F f, const cancel_token *cancel = nullptr,
                   const event_queue *queue = nullptr) const {
     save_with(file, std::move(options), detail::plain<summary>(std::move(f)), cancel, queue);
@@ -1189,7 +1275,13 @@ public:
   /** Up to `size` bytes from `offset` on; fewer only at the end of the file. */
   result<std::vector<std::uint8_t>> try_read_range(std::uint64_t offset, std::size_t size,
                                                    const cancel_token *cancel = nullptr) const {
-    std::vector<std::uint8_t> room(size);
+    if (const auto bad = detail::refused(cancel, id())) return *bad;
+    std::vector<std::uint8_t> room;
+    JFAI_TRY {
+      room.resize(size);
+    } JFAI_CATCH_ALL {
+      return detail::errors::argument("size is " + std::to_string(size) + ": there is no memory for so many bytes", id());
+    }
     std::size_t got = 0;
     jfai_error *e = nullptr;
     if (jfai_video_read_range(video_.get(), offset, room.data(), size, detail::raw(cancel), &got, &e) != JFAI_OK)
@@ -1204,7 +1296,7 @@ public:
   }
   /** Opens it to read and seek in. `cancel` ends every later call of the reader, too. */
   result<reader> try_open(const cancel_token *cancel = nullptr) const {
-    return detail::made<reader, jfai_reader>([&](jfai_reader **out, jfai_error **e) {
+    return detail::made<reader, jfai_reader>(detail::refused(cancel, id()), [&](jfai_reader **out, jfai_error **e) {
       return jfai_reader_open(video_.get(), detail::raw(cancel), out, e);
     });
   }
@@ -1212,6 +1304,7 @@ public:
   [[nodiscard]] reader open(const cancel_token *cancel = nullptr) const { return try_open(cancel).value(); }
   /** The whole video in memory, checked; at most `max_size` bytes (0: 1 GiB). */
   result<std::vector<std::uint8_t>> try_bytes(std::size_t max_size = 0, const cancel_token *cancel = nullptr) const {
+    if (const auto bad = detail::refused(cancel, id())) return *bad;
     jfai_bytes *out = nullptr;
     jfai_error *e = nullptr;
     if (jfai_video_bytes(video_.get(), max_size, detail::raw(cancel), &out, &e) != JFAI_OK) return error(e);
@@ -1227,11 +1320,15 @@ public:
   const jfai_video *get() const noexcept { return video_.get(); }
 
 private:
+  std::optional<std::string> id() const { return detail::maybe(jfai_video_task_id(video_.get())); }
+  std::optional<error> refused(const std::filesystem::path &file, const cancel_token *cancel) const {
+    return detail::either(detail::refused(file, "file", id()), detail::refused(cancel, id()));
+  }
   void save_with(const std::filesystem::path &file, save_options options,
                  std::function<void(result<summary>)> f, const cancel_token *cancel,
                  const event_queue *queue) const {
     detail::start<summary, jfai_summary>(
-        detail::save_state{std::move(options), nullptr, detail::maybe(jfai_video_task_id(video_.get()))},
+        detail::save_state{std::move(options), nullptr, id()}, detail::either(refused(file, cancel), detail::refused(queue, id())),
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();
           return jfai_save_async(video_.get(), detail::path(file, "file").c_str(), c.get(), detail::raw(cancel),
@@ -1294,7 +1391,7 @@ public:
   }
   /** Queries the state again. */
   result<task> try_refresh(const cancel_token *cancel = nullptr) const {
-    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+    return detail::made<task, jfai_task>(detail::refused(cancel, known()), [&](jfai_task **out, jfai_error **e) {
       return jfai_task_refresh(get(), detail::raw(cancel), out, e);
     });
   }
@@ -1305,7 +1402,7 @@ public:
   result<junfeiai::video> try_wait(wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
-    return detail::ended(detail::made<junfeiai::video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+    return detail::ended(detail::made<junfeiai::video, jfai_video>(detail::refused(cancel, known()), [&](jfai_video **out, jfai_error **e) {
                            return jfai_wait(get(), c.get(), detail::raw(cancel), out, e);
                          }),
                          state);
@@ -1315,7 +1412,7 @@ public:
     return try_wait(std::move(options), cancel).value();
   }
   /** wait() without blocking: `f(result<junfeiai::video>)` is called on the library's thread, or where `queue` is drained. */
-  template <class F>
+  template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<junfeiai::video>>>>
   void wait_async(wait_options options, F f, const cancel_token *cancel = nullptr,
                   const event_queue *queue = nullptr) const {
     wait_with(std::move(options), detail::plain<junfeiai::video>(std::move(f)), cancel, queue);
@@ -1369,10 +1466,11 @@ public:
   junfeiai::video video() const { return try_video().value(); }
 
 private:
+  std::optional<std::string> known() const { return detail::maybe(jfai_task_id(get())); }
   void wait_with(wait_options options, std::function<void(result<junfeiai::video>)> f,
                  const cancel_token *cancel, const event_queue *queue) const {
     detail::start<junfeiai::video, jfai_video>(
-        detail::wait_state{std::move(options), nullptr},
+        detail::wait_state{std::move(options), nullptr}, detail::either(detail::refused(cancel, known()), detail::refused(queue, known())),
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();
           return jfai_wait_async(get(), c.get(), detail::raw(cancel), detail::raw(queue), end, user, e);
@@ -1399,16 +1497,16 @@ public:
     return *this;
   }
   /** Adds an endpoint after those that are set; it is used only when no connection can be made to those before it. */
-  client_options &add_endpoint(std::string_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
+  client_options &add_endpoint(text_view v) { return set(jfai_client_options_add_endpoint, "add_endpoint", v); }
   /** Sets a further header of every request; call it again for more. A name that was set before, in whatever case, gets this value.
    *  Headers are sent only to hosts that may receive the key, and their values are never shown. Default: none. */
-  client_options &header(std::string_view name, std::string_view value) {
+  client_options &header(text_view name, text_view value) {
     const auto n = detail::c_text(name, "name"), v = detail::c_text(value, "value");
     detail::done([&](jfai_error **e) { return jfai_client_options_set_header(options_.get(), n.c_str(), v.c_str(), e); });
     return *this;
   }
   /** Adds a host that the key may be sent to, as host or host:port. */
-  client_options &trust_host(std::string_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
+  client_options &trust_host(text_view v) { return set(jfai_client_options_trust_host, "trust_host", v); }
   /** Sets the delays between attempts: the first, the longest, and the time from the first attempt to the start of the last. */
   client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
     detail::done([&](jfai_error **e) {
@@ -1435,12 +1533,12 @@ public:
   }
   // Written from core/options.toml by `make options`. options: client
   /** The API key; optional when your reverse proxy adds it. Default: none. */
-  client_options &api_key(std::string_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
+  client_options &api_key(text_view v) { return set(jfai_client_options_set_api_key, "api_key", v); }
   /** The endpoint: `"standard"`, `"china"`, a base URL ending in `/v1`, or a short host alias. Default: `"standard"`.
    * Source: service document §1. */
-  client_options &endpoint(std::string_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
+  client_options &endpoint(text_view v) { return set(jfai_client_options_set_endpoint, "endpoint", v); }
   /** A custom domain in place of the documented video host, as scheme and host. Default: none. Source: service document §1. */
-  client_options &video_base_url(std::string_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
+  client_options &video_base_url(text_view v) { return set(jfai_client_options_set_video_base_url, "video_base_url", v); }
   /** Timeout of one query. Default: 30 000. Zero is refused. */
   client_options &timeout(milliseconds v) { return value(jfai_client_options_set_timeout_ms, detail::ms(v, "timeout")); }
   /** Timeout of a create request: the service can take minutes, and after the timeout the task may still be created and
@@ -1466,27 +1564,27 @@ public:
    * key's group is not known and another group would pay more. Otherwise an unknown price is a warning. Default: `false`. */
   client_options &max_cost_strict(bool v) { return value(jfai_client_options_set_max_cost_strict, v); }
   /** `Accept-Language`, which decides the language of the server's messages, such as `en` or `zh-CN`. Default: the server's. */
-  client_options &language(std::string_view v) { return set(jfai_client_options_set_language, "language", v); }
+  client_options &language(text_view v) { return set(jfai_client_options_set_language, "language", v); }
   /** Your program's name, such as `my-app/1.2`, added to the `User-Agent`. Default: none. */
-  client_options &user_agent(std::string_view v) { return set(jfai_client_options_set_user_agent, "user_agent", v); }
+  client_options &user_agent(text_view v) { return set(jfai_client_options_set_user_agent, "user_agent", v); }
   /** A file that records paid tasks, so that a later process can resume them; several processes of a machine may share it.
    * For several machines the address of a database: `"postgresql://…"`, `"redis://…"`, `"valkey://…"`. Default: none. */
   client_options &journal(const std::filesystem::path &v) { return set(jfai_client_options_set_journal, "journal", detail::path(v, "journal")); }
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   client_options &journal_prompts(bool v) { return value(jfai_client_options_set_journal_prompts, v); }
   /** A proxy instead of the one in `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`; `""` for no proxy. Default: the system's. */
-  client_options &proxy(std::string_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
+  client_options &proxy(text_view v) { return set(jfai_client_options_set_proxy, "proxy", v); }
   /** Further root certificates as a PEM file, besides the system's and `SSL_CERT_FILE`. Default: none. */
   client_options &ca_file(const std::filesystem::path &v) { return set(jfai_client_options_set_ca_file, "ca_file", detail::path(v, "ca_file")); }
   /** The client name in the `User-Agent`. Default: `"c"`. */
-  client_options &sdk_name(std::string_view v) { return set(jfai_client_options_set_sdk_name, "sdk_name", v); }
+  client_options &sdk_name(text_view v) { return set(jfai_client_options_set_sdk_name, "sdk_name", v); }
   // options: end
   /** The handle of C. */
   const jfai_client_options *get() const noexcept { return options_.get(); }
 
 private:
   template <class F>
-  client_options &set(F f, const char *name, std::string_view v) {
+  client_options &set(F f, const char *name, text_view v) {
     detail::done([&](jfai_error **e) { return f(options_.get(), detail::c_text(v, name).c_str(), e); });
     return *this;
   }
@@ -1604,11 +1702,15 @@ struct batch_result {
   std::optional<junfeiai::error> error;  ///< What went wrong, with all that is known.
   /** The handle of C, with its video, file or error. */
   detail::handle<jfai_result, jfai_result_free> result;
-  /** Saves its video. */
+  /** Saves its video; where it has none, throws what went wrong. */
   summary save(const std::filesystem::path &file, save_options options = {}, const cancel_token *cancel = nullptr) const {
-    detail::save_state state{std::move(options), nullptr, task_id};
+    const auto id = detail::maybe(jfai_result_task_id(result.get()));
+    if (jfai_result_video(result.get()) == nullptr)
+      detail::errors::raise(error ? *error : detail::errors::argument("this batch_result has no video to save", id));
+    const auto bad = detail::either(detail::refused(file, "file", id), detail::refused(cancel, id));
+    detail::save_state state{std::move(options), nullptr, id};
     auto c = state.c();
-    return detail::ended(detail::made<summary, jfai_summary>([&](jfai_summary **out, jfai_error **e) {
+    return detail::ended(detail::made<summary, jfai_summary>(bad, [&](jfai_summary **out, jfai_error **e) {
                            return jfai_save(jfai_result_video(result.get()), detail::path(file, "file").c_str(), c.get(),
                                             detail::raw(cancel), out, e);
                          }),
@@ -1670,7 +1772,7 @@ public:
     client_.reset(out);
   }
   /** A client for this key with every default. */
-  explicit client(std::string_view api_key) : client(client_options().api_key(api_key)) {}
+  explicit client(text_view api_key) : client(client_options().api_key(api_key)) {}
   /** A client from JUNFEIAI_API_KEY, JUNFEIAI_BASE_URL and JUNFEIAI_VIDEO_BASE_URL. */
   static client from_env() { return client(client_options().use_env()); }
   /** The endpoint that is used, as a URL. */
@@ -1678,7 +1780,7 @@ public:
 
   /** Creates a task. This costs money; it is sent at most once. */
   result<task> try_create(const request &r, const cancel_token *cancel = nullptr) const {
-    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+    return detail::made<task, jfai_task>(detail::refused(cancel), [&](jfai_task **out, jfai_error **e) {
       return jfai_create(client_.get(), r.get(), detail::raw(cancel), out, e);
     });
   }
@@ -1698,18 +1800,18 @@ public:
   }
 
   /** Queries a task's state. */
-  result<task> try_get(std::string_view id, const cancel_token *cancel = nullptr) const {
-    return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
+  result<task> try_get(text_view id, const cancel_token *cancel = nullptr) const {
+    return detail::made<task, jfai_task>(detail::either(detail::refused(id, "id"), detail::refused(cancel)), [&](jfai_task **out, jfai_error **e) {
       return jfai_get(client_.get(), detail::c_text(id, "id").c_str(), detail::raw(cancel), out, e);
     });
   }
   /** try_get() that throws. */
-  task get(std::string_view id, const cancel_token *cancel = nullptr) const { return try_get(id, cancel).value(); }
+  task get(text_view id, const cancel_token *cancel = nullptr) const { return try_get(id, cancel).value(); }
   /** get() without blocking. */
-  [[nodiscard]] std::future<task> get_async(std::string_view id, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] std::future<task> get_async(text_view id, const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<task>();
     detail::start<task, jfai_task>(
-        detail::no_state{},
+        detail::no_state{}, detail::either(detail::refused(id, "id"), detail::refused(cancel)),
         [&](auto &, auto end, void *user, jfai_error **e) {
           return jfai_get_async(client_.get(), detail::c_text(id, "id").c_str(), detail::raw(cancel), nullptr, end, user, e);
         },
@@ -1717,7 +1819,7 @@ public:
     return std::move(future);
   }
   /** A task by its id, without a query. */
-  task task_by_id(std::string_view id) const {
+  task task_by_id(text_view id) const {
     return detail::made<task, jfai_task>([&](jfai_task **out, jfai_error **e) {
              return jfai_task_by_id(client_.get(), detail::c_text(id, "id").c_str(), out, e);
            })
@@ -1725,23 +1827,24 @@ public:
   }
 
   /** One step of a durable wait, from the state of the step before: at most one query, and no sleeping. */
-  result<wait_step> try_advance(std::string_view state, const cancel_token *cancel = nullptr) const {
-    return detail::made<wait_step, jfai_wait_step>([&](jfai_wait_step **out, jfai_error **e) {
+  result<wait_step> try_advance(text_view state, const cancel_token *cancel = nullptr) const {
+    const auto bad = detail::either(detail::refused(state, "state"), detail::refused(cancel));
+    return detail::made<wait_step, jfai_wait_step>(bad, [&](jfai_wait_step **out, jfai_error **e) {
       return jfai_advance(client_.get(), detail::c_text(state, "state").c_str(), detail::raw(cancel), out, e);
     });
   }
   /** try_advance() that throws. */
-  [[nodiscard]] wait_step advance(std::string_view state, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] wait_step advance(text_view state, const cancel_token *cancel = nullptr) const {
     return try_advance(state, cancel).value();
   }
   /** advance() without blocking: `f(result<wait_step>)` is called on the library's thread, or where `queue` is drained. */
   template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<wait_step>>>>
-  void advance_async(std::string_view state, F f, const cancel_token *cancel = nullptr,
+  void advance_async(text_view state, F f, const cancel_token *cancel = nullptr,
                      const event_queue *queue = nullptr) const {
     advance_with(state, detail::plain<wait_step>(std::move(f)), cancel, queue);
   }
   /** advance() without blocking. */
-  [[nodiscard]] std::future<wait_step> advance_async(std::string_view state, const cancel_token *cancel = nullptr) const {
+  [[nodiscard]] std::future<wait_step> advance_async(text_view state, const cancel_token *cancel = nullptr) const {
     auto [future, f] = detail::promise<wait_step>();
     advance_with(state, std::move(f), cancel, nullptr);
     return std::move(future);
@@ -1751,7 +1854,7 @@ public:
   result<video> try_generate(const request &r, wait_options options = {}, const cancel_token *cancel = nullptr) const {
     detail::wait_state state{std::move(options), nullptr};
     auto c = state.c();
-    return detail::ended(detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
+    return detail::ended(detail::made<video, jfai_video>(detail::refused(cancel), [&](jfai_video **out, jfai_error **e) {
                            return jfai_generate(client_.get(), r.get(), c.get(), detail::raw(cancel), out, e);
                          }),
                          state);
@@ -1761,7 +1864,7 @@ public:
     return try_generate(r, std::move(options), cancel).value();
   }
   /** generate() without blocking: `f(result<video>)` is called on the library's thread, or where `queue` is drained. */
-  template <class F>
+  template <class F, class = std::enable_if_t<std::is_invocable_v<F &, result<video>>>>
   void generate_async(const request &r, wait_options options, F f, const cancel_token *cancel = nullptr,
                       const event_queue *queue = nullptr) const {
     generate_with(r, std::move(options), detail::plain<video>(std::move(f)), cancel, queue);
@@ -1775,14 +1878,14 @@ public:
   }
 
   /** The video of a task that is done, by the task's id. */
-  video video_by_id(std::string_view id) const {
+  video video_by_id(text_view id) const {
     return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
              return jfai_video_by_id(client_.get(), detail::c_text(id, "id").c_str(), out, e);
            })
         .value();
   }
   /** A video by its URL. */
-  video video_at(std::string_view url) const {
+  video video_at(text_view url) const {
     return detail::made<video, jfai_video>([&](jfai_video **out, jfai_error **e) {
              return jfai_video_at(client_.get(), detail::c_text(url, "url").c_str(), out, e);
            })
@@ -1831,8 +1934,9 @@ public:
   }
   /** What was spent per UTC day and model from the day `since` (YYYY-MM-DD) on, as the journal says: see jfai_spending_json(). */
   std::string spending(const std::optional<std::string> &since = std::nullopt) const {
+    const auto day = since ? std::optional<std::string>(detail::c_text(*since, "since")) : std::nullopt;
     jfai_spending *out = nullptr;
-    detail::done([&](jfai_error **e) { return jfai_get_spending(client_.get(), since ? since->c_str() : nullptr, &out, e); });
+    detail::done([&](jfai_error **e) { return jfai_get_spending(client_.get(), day ? day->c_str() : nullptr, &out, e); });
     detail::handle<jfai_spending, jfai_spending_free> keep(out);
     return detail::text(jfai_spending_json(out));
   }
@@ -1888,7 +1992,7 @@ public:
    * reconcile() with the access token of the account, which finds the ids of lost tasks as well, and with the account's number, which
    * older servers want. The token is a stronger secret than an API key: it is held for this call alone.
    */
-  reconciliation reconcile(std::string_view account_token, std::optional<std::string_view> account_user = std::nullopt) const {
+  reconciliation reconcile(text_view account_token, std::optional<std::string_view> account_user = std::nullopt) const {
     const auto token = detail::c_text(account_token, "account_token");
     const auto user = account_user ? std::optional<std::string>(detail::c_text(*account_user, "account_user")) : std::nullopt;
     jfai_reconciliation *out = nullptr;
@@ -1898,7 +2002,7 @@ public:
     return reconciled(out);
   }
   /** What the journal knows of a key; nothing when nothing was created under it. Sends no request. */
-  std::optional<key_record> find_key(std::string_view key) const {
+  std::optional<key_record> find_key(text_view key) const {
     jfai_key_record *out = nullptr;
     detail::done([&](jfai_error **e) { return jfai_find_key(client_.get(), detail::c_text(key, "key").c_str(), &out, e); });
     if (out == nullptr) return std::nullopt;
@@ -1908,7 +2012,7 @@ public:
     record.attempt = jfai_key_attempt(out);
     record.task_id = detail::maybe(jfai_key_task_id(out));
     record.intent = detail::text(jfai_key_intent(out));
-    if (auto path = detail::maybe(jfai_key_path(out))) record.path = std::filesystem::path(*path);
+    if (const auto *path = jfai_key_path(out)) record.path = detail::path(path);
     record.created_at = std::chrono::system_clock::time_point(std::chrono::seconds(jfai_key_created_at(out)));
     return record;
   }
@@ -1920,13 +2024,13 @@ public:
     return batch(out);
   }
   /** Removes a task from the journal's list; false when it is not on it. */
-  bool forget(std::string_view task_id) const {
+  bool forget(text_view task_id) const {
     bool found = false;
     detail::done([&](jfai_error **e) { return jfai_forget(client_.get(), detail::c_text(task_id, "task_id").c_str(), &found, e); });
     return found;
   }
   /** Marks a create request whose outcome was unknown as resolved, with the task that you found in the account, or none. */
-  bool resolve_unknown(std::string_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
+  bool resolve_unknown(text_view intent, const std::optional<std::string> &task_id = std::nullopt) const {
     bool found = false;
     detail::done([&](jfai_error **e) {
       const auto id = task_id ? detail::c_text(*task_id, "task_id") : std::string();
@@ -1962,16 +2066,16 @@ private:
   void create_with(const request &r, std::function<void(result<task>)> f,
                    const cancel_token *cancel, const event_queue *queue) const {
     detail::start<task, jfai_task>(
-        detail::no_state{},
+        detail::no_state{}, detail::either(detail::refused(cancel), detail::refused(queue)),
         [&](auto &, auto end, void *user, jfai_error **e) {
           return jfai_create_async(client_.get(), r.get(), detail::raw(cancel), detail::raw(queue), end, user, e);
         },
         std::move(f));
   }
-  void advance_with(std::string_view state, std::function<void(result<wait_step>)> f,
+  void advance_with(text_view state, std::function<void(result<wait_step>)> f,
                     const cancel_token *cancel, const event_queue *queue) const {
     detail::start<wait_step, jfai_wait_step>(
-        detail::no_state{},
+        detail::no_state{}, detail::either(detail::refused(state, "state"), detail::either(detail::refused(cancel), detail::refused(queue))),
         [&](auto &, auto end, void *user, jfai_error **e) {
           return jfai_advance_async(client_.get(), detail::c_text(state, "state").c_str(), detail::raw(cancel),
                                     detail::raw(queue), end, user, e);
@@ -1982,7 +2086,7 @@ private:
                      std::function<void(result<video>)> f, const cancel_token *cancel,
                      const event_queue *queue) const {
     detail::start<video, jfai_video>(
-        detail::wait_state{std::move(options), nullptr},
+        detail::wait_state{std::move(options), nullptr}, detail::either(detail::refused(cancel), detail::refused(queue)),
         [&](auto &o, auto end, void *user, jfai_error **e) {
           auto c = o.state.c();
           return jfai_generate_async(client_.get(), r.get(), c.get(), detail::raw(cancel), detail::raw(queue), end,

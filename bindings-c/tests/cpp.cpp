@@ -4,6 +4,7 @@
 #include <atomic>
 #include <fstream>
 #include <junfeiai.hpp>
+#include <limits>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -64,6 +65,14 @@ static void errors(const junfeiai::client &client) {
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.task_by_id(""); });
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.video_at("nonsense"); });
   throws(JFAI_ERR_CONFIG, [] { junfeiai::client(std::string_view("")); });
+  // As std::getenv() and the arguments of main() may be.
+  const char *none = nullptr;
+  throws(JFAI_ERR_ARGUMENT, [&] { junfeiai::client c(none); });
+  throws(JFAI_ERR_ARGUMENT, [&] { junfeiai::request r(none); });
+  throws(JFAI_ERR_ARGUMENT, [&] { options().endpoint(none); });
+  throws(JFAI_ERR_ARGUMENT, [&] { client.task_by_id(none); });
+  CHECK(client.try_get(none).error().detail() == "id is NULL");
+  CHECK(client.try_get({"task_1x", 6}).error().task_id() == "task_1");
   throws(JFAI_ERR_ARGUMENT, [] { junfeiai::request("bad \xff text"); });
   throws(JFAI_ERR_IO, [] { junfeiai::request("x").image_file("/no/such"); });
 }
@@ -196,6 +205,37 @@ static void asynchronous(const junfeiai::client &client, const fs::path &folder)
   CHECK(calls == 4 && woken >= 4);
   fs::remove(folder / "queued.mp4");
 
+  // A token alone gives a future as well.
+  const junfeiai::cancel_token cancel;
+  junfeiai::cancel_token changeable;
+  CHECK(client.generate_async(ball, {}, &cancel).get().task_id().substr(0, 5) == "task_");
+  CHECK(task.wait_async({}, &changeable).get().task_id() == task.id());
+  CHECK(client.video_by_id(task.id()).save_async(folder / "token.mp4", save, &changeable).get().bytes > 0);
+  fs::remove(folder / "token.mp4");
+  changeable.cancel();
+  throws(JFAI_ERR_CANCELLED, [&] { client.generate_async(ball, {}, &changeable).get(); });
+
+  // Functions that are none: of progress nothing is called, and without completion nothing is sent.
+  const std::function<bool(const junfeiai::task_view &)> no_progress;
+  CHECK(client.generate(ball, junfeiai::wait_options().on_progress(no_progress)).task_id().substr(0, 5) == "task_");
+  const std::function<void(junfeiai::result<junfeiai::task>)> no_end;
+  void (*const no_pointer)(junfeiai::result<junfeiai::video>) = nullptr;
+  throws(JFAI_ERR_ARGUMENT, [&] { client.create_async(ball, no_end, nullptr, &queue); });
+  throws(JFAI_ERR_ARGUMENT, [&] { client.generate_async(ball, {}, no_pointer, nullptr, &queue); });
+
+  // What a completion function throws does not hide how the call failed.
+  bool failed_call = false;
+  client.task_by_id("task_no_such_thing").wait_async({}, [&](auto) { failed_call = true; throw mine{}; }, nullptr, &queue);
+  for (int i = 0; !failed_call && i < 600; i++) {
+    try {
+      queue.drain(100ms);
+    } catch (const junfeiai::error &e) {
+      CHECK(e.status() == JFAI_ERR_NOT_FOUND && e.task_id() == "task_no_such_thing" && e.cause());
+      CHECK(std::string_view(e.what()).find("the completion function threw mine: the server does not know") == 0);
+    }
+  }
+  CHECK(failed_call);
+
   // A completion function that throws: out of drain(), or to the one who was set for it. Every function is called.
   std::vector<std::string> unhandled;
   std::mutex lock;
@@ -284,6 +324,27 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   junfeiai::event_queue queue;
   const junfeiai::event_queue taken_queue = std::move(queue);
   refused("queue", [&] { client.create_async(ball, [](auto) {}, nullptr, &queue); });
+  // The forms that return a result return these errors as well, with the task's id.
+  const auto returned = [](const char *name, auto result, std::string_view id) {
+    CHECK(!result && result.error().status() == JFAI_ERR_ARGUMENT && result.error().task_id().value_or("") == id);
+    CHECK(!result && std::string_view(result.error().what()).find(name) != std::string_view::npos);
+  };
+  const auto task_1 = client.task_by_id("task_1");
+  const auto video_1 = client.video_by_id("task_1");
+  returned("cancel", client.try_create(ball, &cancel), "");
+  returned("cancel", client.try_generate(ball, {}, &cancel), "");
+  returned("id", client.try_get(nul), "");
+  returned("cancel", client.try_get("task_1", &cancel), "");
+  returned("state", client.try_advance(nul), "");
+  returned("cancel", task_1.try_refresh(&cancel), "task_1");
+  returned("cancel", task_1.try_wait({}, &cancel), "task_1");
+  returned("file", video_1.try_save(nul), "task_1");
+  returned("cancel", video_1.try_save("no.mp4", {}, &cancel), "task_1");
+  returned("cancel", video_1.try_open(&cancel), "task_1");
+  returned("cancel", video_1.try_bytes(0, &cancel), "task_1");
+  returned("cancel", video_1.try_read_range(0, 1, &cancel), "task_1");
+  returned("size", video_1.try_read_range(0, std::numeric_limits<std::size_t>::max()), "task_1");
+  refused("since", [&] { client.spending(nul); });
   junfeiai::request other = std::move(ball);
   refused("request", [&] { (void)client.create(ball); });
   refused("request", [&] { ball.model("x"); });
@@ -344,6 +405,7 @@ static void many(const fs::path &folder) {
   int good = 0, bad = 0;
   while (auto one = waited.next()) {
     good += one->ok;
+    if (!one->ok) throws(JFAI_ERR_NOT_FOUND, [&] { one->save(folder / "no.mp4"); });
     bad += one->status == JFAI_ERR_NOT_FOUND && one->index == 5 && !one->message.empty() && one->error && one->error->task_id() == "task_no_such_thing";
   }
   CHECK(good == 5 && bad == 1);

@@ -205,11 +205,16 @@ def languages():
     include = ["-I", HEADER.parent, "-fsyntax-only"]
     (WORK / "header.c").write_text("#include <junfeiai.h>\nint main(void) { return (int)jfai_error_status(NULL); }\n")
     (WORK / "header.cpp").write_text("#include <junfeiai.hpp>\nint main() { return static_cast<int>(jfai_error_status(nullptr)); }\n")
+    # windows.h has macros of these names.
+    standard = re.findall(r"^#include <.*>$", (HEADER.parent / "junfeiai.hpp").read_text(encoding="utf-8"), re.M)
+    macros = ["#define min(a, b) ((a) < (b) ? (a) : (b))", "#define max(a, b) ((a) > (b) ? (a) : (b))"]
+    (WORK / "macros.cpp").write_text("\n".join([*standard, *macros, (WORK / "header.cpp").read_text()]))
     jobs = []
     for compiler, standards, name, more in (
             ("gcc", ("c99", "c11", "c17", "c2x"), "header.c", ([],)), ("clang", ("c99", "c11", "c17", "c2x"), "header.c", ([],)),
             ("g++", ("c++17", "c++20", "c++23"), "header.cpp", ([],)), ("g++", ("c++20",), "header.cpp", (["-fno-exceptions", "-fno-rtti"],)),
             ("clang++", ("c++17", "c++20", "c++2b"), "header.cpp", ([],)), ("clang++", ("c++17",), "header.cpp", (["-fno-exceptions", "-fno-rtti"],)),
+            ("g++", ("c++17",), "macros.cpp", ([],)),
             # The header of C in C++ before 17.
             ("g++", ("c++11", "c++14"), "header.c", (["-x", "c++"],)),
             # C++20 has another type for UTF-8, which file names of Windows meet.
@@ -319,6 +324,7 @@ def consumers(emulator, prefix):
             output = program(emulator, f"{name} ({cc})", [build / name, out])
             if name == "cpp":
                 report("what a completion function throws is a line on standard error", "junfeiai: the completion function threw mine" in output, output)
+        program(emulator, f"exit ({cc}): a static client ends after main()", [build / "exit_cpp"], MALLOC_PERTURB_="165")
     env = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     flags = {static: subprocess.run(["pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "junfeiai"], env=env,
                                     text=True, check=True, stdout=subprocess.PIPE).stdout.split() for static in (False, True)}

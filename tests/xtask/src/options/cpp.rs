@@ -21,7 +21,7 @@ fn generated(group: &Group) -> impl Iterator<Item = &Opt> {
 
 fn parameter(option: &Opt) -> &'static str {
     match option.kind.as_str() {
-        "secret" | "endpoint" | "text" | "url" => "std::string_view",
+        "secret" | "endpoint" | "text" | "url" => "text_view",
         "path" => "const std::filesystem::path &",
         "seconds" => "milliseconds",
         "flag" => "bool",
