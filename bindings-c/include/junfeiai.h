@@ -900,7 +900,8 @@ JFAI_NODISCARD JFAI_API
 jfai_status jfai_cancel_new(struct jfai_cancel **out, struct jfai_error **err);
 
 /**
- * Ends every call that has this token, now and later, with `JFAI_ERR_CANCELLED`. From any thread; NULL is ignored.
+ * Ends every call that has this token, now and later, with `JFAI_ERR_CANCELLED`. From any thread, but not in a signal handler; NULL
+ * is ignored.
  *
  * @param cancel The cancel.
  */
@@ -1189,9 +1190,9 @@ jfai_status jfai_client_from_env(struct jfai_client **out,
 
 /**
  * Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
- * `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
- * thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue, but a create request of theirs
- * that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
+ * `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns; those of calls with a queue wait in
+ * it): afterwards the library's thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue,
+ * but a create request of theirs that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
  *
  * @param client What to free; may be NULL.
  */
@@ -2359,7 +2360,8 @@ jfai_status jfai_reader_open(const struct jfai_video *video,
                              struct jfai_error **err);
 
 /**
- * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 past it.
+ * Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` at the end of the file and before an error, which
+ * the next call gives; 0 only at the end.
  * `buffer` may be NULL when `size` is 0.
  *
  * @param reader The reader.

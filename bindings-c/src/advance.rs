@@ -88,7 +88,8 @@ pub extern "C" fn jfai_task_wait_state(
         let out = need(out, "out")?;
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         runtime.check()?;
-        let state = task.wait_state_with(jfai_wait_options::policy(options, runtime)?)?;
+        let policy = jfai_wait_options::policy(options, runtime).map_err(|failure| failure.about(task.id()))?;
+        let state = task.wait_state_with(policy)?;
         out.write(jfai_wait_step::new(&state, 0, runtime.clone()));
         Ok(())
     })
@@ -107,7 +108,7 @@ pub unsafe extern "C" fn jfai_advance(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let state = parse(unsafe { text(state, "state") }?)?;
         let id = state.task_id().to_owned();

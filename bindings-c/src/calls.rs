@@ -29,7 +29,7 @@ pub extern "C" fn jfai_create(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let jfai_request { request, setters } = need(request, "request")?.clone();
         let context = CallContext::default();
         let (videos, token) = (runtime.client().videos().tracked(&context.tracker), token(cancel));
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn jfai_get(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?;
         let videos = runtime.client().videos();
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn jfai_task_by_id(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
         let task = runtime.client().videos().task(unsafe { text(task_id, "task_id") }?)?;
@@ -92,7 +92,7 @@ pub extern "C" fn jfai_task_refresh(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_task { task, runtime, .. } = need(task, "task")?;
+        let (task, runtime) = &need(task, "task")?.held();
         let context = CallContext::task(Some(task.id()));
         let seen = runtime.run_in(&context, token(cancel).run_for(task.id(), task.refresh()))?;
         out.write(jfai_task::new(seen, runtime.clone()));
@@ -112,10 +112,11 @@ pub extern "C" fn jfai_wait(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_task { task, runtime, .. } = need(task, "task")?;
+        let (task, runtime) = &need(task, "task")?.held();
         let progress = options.map(|options| options.progress).unwrap_or_default();
         let context = CallContext::task(Some(task.id()));
-        let call = wait_call(Begin::Task(task.clone()), options, token(cancel), runtime, &context)?;
+        let call = wait_call(Begin::Task(task.clone()), options, token(cancel), runtime, &context)
+            .map_err(|failure| failure.about(task.id()))?;
         context.guard(|| {
             let video = runtime.run_with_progress(call, |task| progress.call(task, runtime))?;
             out.write(jfai_video::new(video, runtime.clone()));
@@ -136,7 +137,7 @@ pub extern "C" fn jfai_generate(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let jfai_request { request, setters } = need(request, "request")?.clone();
         let progress = options.map(|options| options.progress).unwrap_or_default();
         let context = CallContext::default();

@@ -162,6 +162,7 @@ pub unsafe extern "C" fn jfai_wait_async(
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         let known = Known { context: CallContext::task(Some(task.id())), ..Known::default() };
         start_wait(runtime, Begin::Task(task.clone()), options, cancel, queue, (done, UserData(user)), known)
+            .map_err(|failure| failure.about(task.id()))
     })
 }
 

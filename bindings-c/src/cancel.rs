@@ -43,7 +43,8 @@ pub extern "C" fn jfai_cancel_new(
     })
 }
 
-/// Ends every call that has this token, now and later, with `JFAI_ERR_CANCELLED`. From any thread; NULL is ignored.
+/// Ends every call that has this token, now and later, with `JFAI_ERR_CANCELLED`. From any thread, but not in a signal handler; NULL
+/// is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_cancel_now(cancel: Option<&jfai_cancel>) {
     guard_or!(() => if let Some(cancel) = cancel { cancel.token.cancel() });

@@ -59,7 +59,7 @@ pub extern "C" fn jfai_check(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let check = async { Ok(runtime.client().check_with(CheckOptions::default().account(account)).await) };
         let report = runtime.run(token(cancel).run(check))?;
         let (text, json) = (OwnedCStr::new(&report.to_string()), OwnedCStr::new(&report.to_json().to_string()));
@@ -102,7 +102,7 @@ pub extern "C" fn jfai_models(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let models = runtime.run(token(cancel).run(runtime.client().models()))?;
         out.write(jfai_names::new(&models));
         Ok(())
@@ -140,7 +140,7 @@ pub extern "C" fn jfai_get_balance(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let balance = runtime.run(token(cancel).run(runtime.client().balance()))?;
         let name = OwnedCStr::maybe(balance.name.as_deref());
         out.write(Box::new(jfai_balance { balance, name }));
@@ -197,7 +197,7 @@ pub extern "C" fn jfai_get_estimate(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let jfai_request { request, setters } = need(request, "request")?.clone();
         let (videos, token) = (runtime.client().videos(), token(cancel));
         let estimate = runtime.run(token.run(videos.estimate(request))).map_err(|failure| setters.named(failure))?;

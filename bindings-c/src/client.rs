@@ -25,6 +25,11 @@ impl jfai_client {
         let endpoint = OwnedCStr::new(&runtime.client().endpoint().base().to_string());
         Box::new(Self { runtime, endpoint })
     }
+
+    /// What a blocking call needs of its client, which a callback or another thread may free before the call has ended.
+    pub(crate) fn runtime(client: Option<&Self>) -> Outcome<Arc<ClientRuntime>> {
+        Ok(need(client, "client")?.runtime.clone())
+    }
 }
 
 fn make(options: &jfai_client_options) -> Outcome<Box<jfai_client>> {
@@ -60,9 +65,9 @@ pub extern "C" fn jfai_client_from_env(
 }
 
 /// Frees a client. NULL is ignored. Asynchronous calls that still run are cancelled, and their callbacks are called with
-/// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns): afterwards the library's
-/// thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue, but a create request of theirs
-/// that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
+/// `JFAI_ERR_CANCELLED` before this returns (when a callback calls this, right after it returns; those of calls with a queue wait in
+/// it): afterwards the library's thread has ended. Tasks, videos and readers stay usable. Blocking calls in other threads continue,
+/// but a create request of theirs that has not left is not sent: it ends with `JFAI_ERR_CANCELLED`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jfai_client_free(client: Option<Box<jfai_client>>) {
     guard_or!(() => if let Some(client) = client {

@@ -3,7 +3,7 @@
 use junfeiai::fork::Pid;
 use junfeiai::platform::native::without_sigpipe;
 use junfeiai::{Error, ErrorKind, Phase, Result};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::failure::{Failure, Outcome, need};
 
@@ -34,6 +34,16 @@ impl Executor {
     pub(crate) fn block_on<F: Future>(&self, future: F) -> Outcome<F::Output> {
         self.check()?;
         let runtime = need(self.runtime.as_ref(), "the runtime")?;
+        // What tokio keeps of a thread is gone before functions of atexit() and such destructors are called.
+        if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                Phase::Config,
+                "this thread is ending, in a function of atexit() or a destructor of a static or thread_local object, and can make no \
+                 blocking call: make it before, in another thread, or without blocking",
+            )
+            .into());
+        }
         // The program's own disposition of SIGPIPE is left as it is, and its callbacks run with the mask that it chose.
         Ok(without_sigpipe(|| {
             let _entered = runtime.enter();

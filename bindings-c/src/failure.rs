@@ -25,6 +25,15 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// The failure of a call about this task.
+    pub(crate) fn about(self, task_id: &str) -> Self {
+        match self {
+            Self::Core(error) => Self::Core(error.with_task(task_id)),
+            Self::Refused(error, setter) => Self::Refused(error.with_task(task_id), setter),
+            failure => failure,
+        }
+    }
+
     /// The failure of a call that creates many tasks, with those that exist and were not returned yet.
     pub(crate) fn of_many(self, tracker: &CreateTracker) -> Self {
         match self {

@@ -111,7 +111,7 @@ pub extern "C" fn jfai_list_pending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         let pending = runtime.run(runtime.client().videos().pending())?;
         out.write(Box::new(jfai_pending { items: pending.iter().filter_map(Item::new).collect() }));
         Ok(())
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn jfai_forget(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let id = unsafe { text(task_id, "task_id") }?;
         let found = runtime.run(runtime.client().videos().forget(id))?;
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn jfai_resolve_unknown(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let intent = unsafe { text(intent, "intent") }?;
         // SAFETY: as above.
@@ -251,7 +251,7 @@ pub unsafe extern "C" fn jfai_find_key(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let key = unsafe { text(key, "key") }?;
         let record = runtime.run(runtime.client().videos().key(key))?;
@@ -332,7 +332,7 @@ pub unsafe extern "C" fn jfai_get_spending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let since = if since.is_null() { None } else { Some(unsafe { text(since, "since") }?) };
         let lines = runtime.run(runtime.client().videos().spending(since))?;

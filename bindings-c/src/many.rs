@@ -119,7 +119,7 @@ pub unsafe extern "C" fn jfai_wait_all(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         runtime.check()?;
         // SAFETY: the header asks for `count` strings.
         let ids = unsafe { ids_of(task_ids, count) }?;
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn jfai_generate_many(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         runtime.check()?;
         // SAFETY: the header asks for `count` handles; NULL among them is what `Option` says.
         let requests = unsafe { slice(requests.cast::<Option<&jfai_request>>(), count, "requests") }?;
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn jfai_resume_pending(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let folder = unsafe { path(folder, "folder") }?;
         let stream = runtime.run(runtime.client().videos().resume_pending(folder))?;

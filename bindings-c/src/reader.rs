@@ -56,7 +56,7 @@ pub extern "C" fn jfai_reader_open(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_video { video, runtime, .. } = need(video, "video")?;
+        let (video, runtime) = &need(video, "video")?.held();
         let token = token(cancel);
         let id = video.task_id().map(str::to_owned);
         let reader = Mutex::new(runtime.run(cancellable(&token, id.as_deref(), video.open()))?);
@@ -65,7 +65,8 @@ pub extern "C" fn jfai_reader_open(
     })
 }
 
-/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` only at the end of the file, 0 past it.
+/// Reads up to `size` bytes and moves on. `out_size` gets how many: fewer than `size` at the end of the file and before an error, which
+/// the next call gives; 0 only at the end.
 /// `buffer` may be NULL when `size` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jfai_reader_read(

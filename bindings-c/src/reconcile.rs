@@ -67,7 +67,7 @@ pub extern "C" fn jfai_reconcile(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         out.write(found(runtime.run(runtime.client().videos().reconcile())?));
         Ok(())
     })
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn jfai_reconcile_with(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         // SAFETY: the header asks for a string or NULL.
         let token = if account_token.is_null() { None } else { Some(unsafe { text(account_token, "account_token") }?) };
         // SAFETY: as above.

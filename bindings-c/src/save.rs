@@ -97,14 +97,16 @@ pub unsafe extern "C" fn jfai_save(
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
     guard!(err => {
-        let jfai_video { video, runtime, .. } = need(video, "video")?;
+        let (video, runtime) = &need(video, "video")?.held();
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
         let defaults = jfai_save_options::default();
         let options = options.unwrap_or(&defaults);
         let call = save_call(video, file, options, token(cancel))?;
+        // The callback may free the options.
+        let progress = options.progress;
         CallContext::task(video.task_id()).guard(|| {
-            let summary = runtime.run_with_progress(call, |p| options.progress.call(p))?;
+            let summary = runtime.run_with_progress(call, |p| progress.call(p))?;
             if let Some(out) = out {
                 out.write(jfai_summary::new(summary));
             }

@@ -49,6 +49,11 @@ impl jfai_task {
             runtime,
         })
     }
+
+    /// What a blocking call needs of it: a callback or another thread may free the handle before the call has ended.
+    pub(crate) fn held(&self) -> (Task, Arc<ClientRuntime>) {
+        (self.task.clone(), self.runtime.clone())
+    }
 }
 
 /// Frees a task handle. NULL is ignored. The task itself is not affected.

@@ -37,6 +37,11 @@ impl jfai_video {
         let saved_path = OwnedCStr::maybe(video.saved_path().and_then(|path| path.to_str()));
         Box::new(Self { video, runtime, task_id, url, file_name, saved_path })
     }
+
+    /// What a blocking call needs of it: a callback or another thread may free the handle before the call has ended.
+    pub(crate) fn held(&self) -> (Video, Arc<ClientRuntime>) {
+        (self.video.clone(), self.runtime.clone())
+    }
 }
 
 /// The video of a task, when its last seen state says that there is one; else `JFAI_ERR_NOT_READY` or `JFAI_ERR_TASK_FAILED`.
@@ -64,7 +69,7 @@ pub unsafe extern "C" fn jfai_video_by_id(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
         let video = runtime.client().videos().video(unsafe { text(task_id, "task_id") }?)?;
@@ -83,7 +88,7 @@ pub unsafe extern "C" fn jfai_video_at(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let runtime = &need(client, "client")?.runtime;
+        let runtime = &jfai_client::runtime(client)?;
         runtime.check()?;
         // SAFETY: the header asks for a string or NULL.
         let video = runtime.client().videos().video_at(unsafe { text(url, "url") }?)?;
@@ -137,7 +142,7 @@ pub unsafe extern "C" fn jfai_video_read_range(
 ) -> jfai_status {
     guard!(err => {
         let out_size = need(out_size, "out_size")?;
-        let jfai_video { video, runtime, .. } = need(video, "video")?;
+        let (video, runtime) = &need(video, "video")?.held();
         // SAFETY: the header asks for room for `size` bytes or NULL.
         let room = unsafe { room(buffer, size, "buffer") }?;
         let end = offset.saturating_add(room.len() as u64);
@@ -160,7 +165,7 @@ pub extern "C" fn jfai_video_bytes(
 ) -> jfai_status {
     guard!(err => {
         let out = need(out, "out")?;
-        let jfai_video { video, runtime, .. } = need(video, "video")?;
+        let (video, runtime) = &need(video, "video")?.held();
         let max = if max_size == 0 { DEFAULT_MAX_BYTES } else { max_size };
         let bytes = runtime.run(cancellable(&token(cancel), video.task_id(), video.bytes_up_to(max)))?;
         out.write(Box::new(jfai_bytes { bytes }));

@@ -37,7 +37,7 @@ pub extern "C" fn jfai_watch_new(
         let out = need(out, "out")?;
         let task = need(task, "task")?;
         task.runtime.check()?;
-        let policy = jfai_wait_options::policy(options, &task.runtime)?;
+        let policy = jfai_wait_options::policy(options, &task.runtime).map_err(|failure| failure.about(task.task.id()))?;
         let stream = Mutex::new(task.task.watch_with(policy));
         out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), runtime: task.runtime.clone() }));
         Ok(())

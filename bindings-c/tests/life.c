@@ -89,6 +89,52 @@ static void forked(const jfai_client *client) {
   jfai_task_free(task);
 }
 
+static atomic_int done_at_end;
+
+static void count_done(void *user, jfai_task *task, jfai_error *error) {
+  (void)user;
+  CHECK(task != NULL && error == NULL);
+  jfai_task_free(task);
+  jfai_error_free(error);
+  atomic_fetch_add(&done_at_end, 1);
+}
+
+/* After the destructors of thread_local objects, as functions of atexit() are called: a blocking call is refused, and sends nothing. */
+static void at_its_end(void *user) {
+  const jfai_client *client = user;
+  jfai_request *request = ball();
+  jfai_task *task = NULL;
+  jfai_error *error = NULL;
+  CHECK(jfai_create(client, request, NULL, &task, &error) == JFAI_ERR_INVALID_REQUEST && task == NULL);
+  CHECK(!jfai_error_maybe_executed(error) && strstr(jfai_error_message(error), "without blocking") != NULL);
+  jfai_error_free(error);
+  EXPECT(JFAI_OK, jfai_create_async(client, request, NULL, NULL, count_done, NULL, &err));
+  for (const double end = now() + 60; atomic_load(&done_at_end) == 0 && now() < end;) {
+    const struct timespec pause = {0, 2000000};
+    nanosleep(&pause, NULL);
+  }
+  CHECK(atomic_load(&done_at_end) == 1);
+  jfai_request_free(request);
+}
+
+static pthread_key_t ending;
+
+static void *use_and_end(void *user) {
+  jfai_task *task = NULL;
+  EXPECT(JFAI_OK, jfai_get(user, "task_life", NULL, &task, &err));
+  jfai_task_free(task);
+  CHECK(pthread_setspecific(ending, user) == 0);
+  return NULL;
+}
+
+static void at_the_end_of_a_thread(jfai_client *client) {
+  pthread_t thread;
+  CHECK(pthread_key_create(&ending, at_its_end) == 0);
+  CHECK(pthread_create(&thread, NULL, use_and_end, client) == 0);
+  pthread_join(thread, NULL);
+  pthread_key_delete(ending);
+}
+
 static const jfai_client *shared;
 static atomic_int stop;
 
@@ -199,6 +245,9 @@ int main(int count, char **arguments) {
   jfai_client_options_free(options);
 
   jfai_client *client = emulator_client();
+#if defined(__GLIBC__)
+  at_the_end_of_a_thread(client);
+#endif
   forked(client);
   if (!ADDRESS_SANITIZER) forked_while_busy(client);
   jfai_client_free(client);

@@ -1,8 +1,13 @@
 /* Whatever ends a call reports what was paid for, or may have been. */
+#define _GNU_SOURCE
 #include "emulator.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 enum { MANY = 30, LANES = 4 };
 
@@ -133,6 +138,212 @@ static void blocked(bool generate) {
   }
   CHECK(executed == 1 && posts() == 1);
   jfai_cancel_free(cancel);
+  jfai_client_free(client);
+}
+
+/* One of several threads with a create request of its own on one client. */
+struct queued {
+  jfai_client *client;
+  jfai_request *request;
+  jfai_cancel *cancel;
+  bool generate;
+  atomic_long thread;
+  atomic_bool over;
+  jfai_error *error;
+  jfai_status status;
+};
+
+static void *wait_in_queue(void *user) {
+  struct queued *q = user;
+  jfai_task *task = NULL;
+  jfai_video *video = NULL;
+  atomic_store(&q->thread, syscall(SYS_gettid));
+  q->status = q->generate ? jfai_generate(q->client, q->request, NULL, q->cancel, &video, &q->error)
+                          : jfai_create(q->client, q->request, q->cancel, &task, &q->error);
+  jfai_task_free(task);
+  jfai_video_free(video);
+  atomic_store(&q->over, true);
+  return NULL;
+}
+
+/* What the kernel says that a thread of this process is doing: "running" or the number of a system call. */
+static bool kernel_says(long thread, char *line, int size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%ld/syscall", thread);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return false;
+  const bool read = fgets(line, size, file) != NULL;
+  fclose(file);
+  return read;
+}
+
+/* True once a thread sleeps: on its way into the library it sleeps nowhere. */
+static bool inside(const struct queued *q) {
+  char line[256] = "";
+  const long thread = atomic_load(&q->thread);
+  if (thread == 0 || !kernel_says(thread, line, sizeof line) || line[0] < '0' || line[0] > '9') return false;
+  const long number = atol(line);
+#ifdef SYS_epoll_wait
+  if (number == SYS_epoll_wait) return true;
+#endif
+#ifdef SYS_futex
+  if (number == SYS_futex) return true;
+#endif
+#ifdef SYS_futex_time64
+  if (number == SYS_futex_time64) return true;
+#endif
+  return number == SYS_epoll_pwait;
+}
+
+/* The client is freed while threads are in its calls, as its comment allows: the request that is in flight goes on, and those that wait
+ * for their turn are not sent. */
+static void freed_while_blocked(bool generate) {
+  enum { THREADS = 3 };
+  char line[256];
+  if (!kernel_says(syscall(SYS_gettid), line, sizeof line)) {
+    printf("paid: not run: this kernel does not say whether a thread sleeps\n");
+    return;
+  }
+  emulator_scenario(SILENT);
+  jfai_client_options *options = NULL;
+  jfai_client *client = NULL;
+  EXPECT(JFAI_OK, jfai_client_options_new(&options, &err));
+  EXPECT(JFAI_OK, jfai_client_options_use_env(options, &err));
+  EXPECT(JFAI_OK, jfai_client_options_set_max_in_flight_creates(options, 1, &err));
+  EXPECT(JFAI_OK, jfai_client_new(options, &client, &err));
+  jfai_client_options_free(options);
+  struct queued calls[THREADS];
+  pthread_t threads[THREADS];
+  memset(calls, 0, sizeof calls);
+  for (int i = 0; i < THREADS; i++) {
+    calls[i].client = client;
+    calls[i].request = ball();
+    calls[i].generate = generate;
+    EXPECT(JFAI_OK, jfai_cancel_new(&calls[i].cancel, &err));
+    CHECK(pthread_create(&threads[i], NULL, wait_in_queue, &calls[i]) == 0);
+  }
+  UNTIL(posts() == 1);
+  for (int i = 0; i < THREADS; i++) UNTIL(inside(&calls[i]));
+  jfai_client_free(client);
+  UNTIL(atomic_load(&calls[0].over) + atomic_load(&calls[1].over) + atomic_load(&calls[2].over) == 2);
+  int in_flight = 0, unsent = 0;
+  for (int i = 0; i < THREADS; i++) {
+    const bool over = atomic_load(&calls[i].over);
+    jfai_cancel_now(calls[i].cancel);
+    pthread_join(threads[i], NULL);
+    CHECK(calls[i].status == JFAI_ERR_CANCELLED);
+    CHECK(jfai_error_maybe_executed(calls[i].error) != over);
+    CHECK(strstr(jfai_error_message(calls[i].error), over ? "the client was closed before the create request was sent" : "after it was sent") != NULL);
+    unsent += over;
+    in_flight += !over;
+    jfai_error_free(calls[i].error);
+    jfai_cancel_free(calls[i].cancel);
+    jfai_request_free(calls[i].request);
+  }
+  CHECK(in_flight == 1 && unsent == 2 && posts() == 1);
+}
+
+/* Everything that a call was given; its first progress frees it. */
+struct given {
+  jfai_client *client;
+  jfai_request *request;
+  jfai_task *task;
+  jfai_video *video;
+  jfai_wait_options *wait;
+  jfai_save_options *save;
+  jfai_cancel *cancel;
+  int calls;
+};
+
+static void free_given(struct given *g) {
+  if (g->calls++ > 0) return;
+  jfai_client_free(g->client);
+  jfai_request_free(g->request);
+  jfai_task_free(g->task);
+  jfai_video_free(g->video);
+  jfai_wait_options_free(g->wait);
+  jfai_save_options_free(g->save);
+  jfai_cancel_free(g->cancel);
+}
+
+static int free_at_state(void *user, const jfai_task *task) {
+  CHECK(strncmp(jfai_task_id(task), "task_", 5) == 0);
+  free_given(user);
+  CHECK(strncmp(jfai_task_id(task), "task_", 5) == 0);
+  return 0;
+}
+
+static int free_at_bytes(void *user, uint64_t bytes, uint64_t total, double rate) {
+  (void)bytes, (void)total, (void)rate;
+  free_given(user);
+  return 0;
+}
+
+static struct given all_handles(void) {
+  struct given g;
+  memset(&g, 0, sizeof g);
+  g.client = emulator_client();
+  EXPECT(JFAI_OK, jfai_wait_options_new(&g.wait, &err));
+  EXPECT(JFAI_OK, jfai_save_options_new(&g.save, &err));
+  EXPECT(JFAI_OK, jfai_save_options_set_overwrite(g.save, true, &err));
+  EXPECT(JFAI_OK, jfai_cancel_new(&g.cancel, &err));
+  return g;
+}
+
+/* A callback of a blocking call may free any handle: the call has what it needs, and gives what was paid for. */
+static void freed_by_callbacks(void) {
+  emulator_scenario(HEALTHY);
+  jfai_video *video = NULL;
+  struct given g = all_handles();
+  g.request = ball();
+  EXPECT(JFAI_OK, jfai_wait_options_set_progress(g.wait, free_at_state, &g, &err));
+  EXPECT(JFAI_OK, jfai_generate(g.client, g.request, g.wait, g.cancel, &video, &err));
+  CHECK(g.calls > 0 && video != NULL && strncmp(jfai_video_task_id(video), "task_", 5) == 0);
+
+  char id[128];
+  snprintf(id, sizeof id, "%s", video != NULL ? jfai_video_task_id(video) : "");
+  jfai_video_free(video);
+  video = NULL;
+  g = all_handles();
+  EXPECT(JFAI_OK, jfai_task_by_id(g.client, id, &g.task, &err));
+  EXPECT(JFAI_OK, jfai_wait_options_set_progress(g.wait, free_at_state, &g, &err));
+  EXPECT(JFAI_OK, jfai_wait(g.task, g.wait, g.cancel, &video, &err));
+  CHECK(g.calls > 0 && video != NULL);
+  jfai_video_free(video);
+
+  g = all_handles();
+  EXPECT(JFAI_OK, jfai_video_by_id(g.client, id, &g.video, &err));
+  EXPECT(JFAI_OK, jfai_save_options_set_progress(g.save, free_at_bytes, &g, &err));
+  jfai_summary *summary = NULL;
+  EXPECT(JFAI_OK, jfai_save(g.video, "freed.mp4", g.save, g.cancel, &summary, &err));
+  CHECK(g.calls > 0 && jfai_summary_bytes(summary) > 1000);
+  jfai_summary_free(summary);
+  CHECK(remove("freed.mp4") == 0);
+}
+
+/* Options that are refused by a call about a task: the error has the task's id. */
+static void refused_with_an_id(void) {
+  jfai_client *client = emulator_client();
+  jfai_task *task = NULL;
+  jfai_wait_options *options = NULL;
+  EXPECT(JFAI_OK, jfai_task_by_id(client, "task_1", &task, &err));
+  EXPECT(JFAI_OK, jfai_wait_options_new(&options, &err));
+  EXPECT(JFAI_OK, jfai_wait_options_set_poll_interval_ms(options, 0, &err));
+  for (int way = 0; way < 4; way++) {
+    jfai_video *video = NULL;
+    jfai_watch *watch = NULL;
+    jfai_wait_step *step = NULL;
+    jfai_error *error = NULL;
+    const jfai_status status = way == 0   ? jfai_wait(task, options, NULL, &video, &error)
+                               : way == 1 ? jfai_wait_async(task, options, NULL, NULL, on_video, &seen[0], &error)
+                               : way == 2 ? jfai_watch_new(task, options, &watch, &error)
+                                          : jfai_task_wait_state(task, options, &step, &error);
+    CHECK(status == JFAI_ERR_INVALID_REQUEST && strstr(jfai_error_message(error), "jfai_wait_options_set_poll_interval_ms") != NULL);
+    CHECK(jfai_error_task_id(error) != NULL && strcmp(jfai_error_task_id(error), "task_1") == 0);
+    jfai_error_free(error);
+  }
+  jfai_wait_options_free(options);
+  jfai_task_free(task);
   jfai_client_free(client);
 }
 
@@ -317,12 +528,20 @@ static void forked(void) {
 }
 
 int main(void) {
+#if defined(__GLIBC__)
+  /* What is freed is overwritten. */
+  mallopt(M_PERTURB, 165);
+#endif
   many_at_once(false, false, false);
   many_at_once(true, false, true);
   many_at_once(false, true, false);
   many_at_once(true, true, true);
   blocked(false);
   blocked(true);
+  freed_while_blocked(false);
+  freed_while_blocked(true);
+  freed_by_callbacks();
+  refused_with_an_id();
   after_the_create();
   many_left_early();
   forked();
