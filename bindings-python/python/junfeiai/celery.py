@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from . import Client
-from .jobs import step
+from .jobs import interval_in_seconds, step
 
 
 def run_job(
@@ -29,7 +29,13 @@ def run_job(
     ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
     never sent again before ``reconcile`` or ``resolve_unknown`` has settled it.
     """
-    key = request.pop("key", None) or f"celery/{task.request.id}"
+    countdown = interval_in_seconds(interval)
+    key = request.pop("key", None)
+    if not key:
+        # A task that was called as a function has no id: all such calls would be one job.
+        if task.request.id is None:
+            raise ValueError("this Celery task was called without a worker and has no id: call it by delay() or apply_async(), or give key")
+        key = f"celery/{task.request.id}"
     if not step(client, path, key=key, save=save, **request):
-        raise task.retry(countdown=interval, max_retries=None)
+        raise task.retry(countdown=countdown, max_retries=None)
     return str(path)
