@@ -23,7 +23,8 @@ def run_job(
 
     ``client`` needs a ``journal`` that all workers share: a file for the workers of one machine, else the address of a
     database. ``request`` holds the arguments of ``client.videos.create``; ``key`` is the id of the Celery task unless it is
-    given, so give one if the job may be sent twice. ``save`` holds options of ``save``.
+    given, so give one if the job may be sent twice, or if the task is called without a worker, where it has no id. ``save`` holds
+    options of ``save``.
 
     Raises ``TaskFailedError`` if the video failed (the charge is returned; ``retry_failed=True`` pays for another one), and
     ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
