@@ -430,7 +430,7 @@ def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, a
 def test_a_slot_that_comes_free_goes_to_no_cancelled_create(emulator: Emulator) -> None:
     """Some answers come while the others are being cancelled."""
     client = AsyncClient(**emulator.options(request_rate=1000.0, request_burst=1000))
-    emulator.scenario(api={"create_latency_ms": 100 * 600})
+    emulator.scenario(api={"create_latency_ms": 100})
 
     async def main() -> None:
         tasks = [asyncio.ensure_future(client.videos.create("x", seconds=4)) for _ in range(200)]
