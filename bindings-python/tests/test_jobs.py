@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import KEY, Emulator
 from servers import EXAMPLES, ended, until
 
-from junfeiai import Client, CreateOutcomeUnknownError, IdempotencyConflictError, TargetExistsError, TaskFailedError
+from junfeiai import AsyncClient, Client, CreateOutcomeUnknownError, IdempotencyConflictError, TargetExistsError, TaskFailedError
+from junfeiai.celery import run_job
 from junfeiai.jobs import run, step
 
 JOB: dict[str, Any] = {"prompt": "A red ball", "seconds": 6, "key": "film-4711/scene-3"}
@@ -78,6 +81,43 @@ def test_ends_of_a_job(client: Client, emulator: Emulator, tmp_path: Path) -> No
     for call in (run, step):
         with pytest.raises(CreateOutcomeUnknownError):
             call(client, tmp_path / "u.mp4", **{**JOB, "key": "lost"})
+    assert emulator.stats()["posts"] == 2
+
+
+def bound(id: str | None) -> Any:
+    """A Celery task, bound to its run; without an id where it was called as a function."""
+
+    def retry(**options: Any) -> Exception:
+        return Again(options)
+
+    return SimpleNamespace(request=SimpleNamespace(id=id), retry=retry)
+
+
+class Again(Exception):
+    """Celery's own for a run that comes again."""
+
+
+def test_what_a_job_refuses_costs_nothing(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    for interval, cls in ((-1, ValueError), (math.nan, ValueError), (math.inf, ValueError), ("5", TypeError), (None, TypeError), (True, TypeError)):
+        wrong: Any = interval
+        with pytest.raises(cls, match="argument 'interval'"):
+            run(client, path, interval=wrong, **JOB)
+        with pytest.raises(cls, match="argument 'interval'"):
+            run_job(bound("1"), client, path, interval=wrong, **JOB)
+    other: Any = AsyncClient(**emulator.options(journal=tmp_path / "journal"))
+    for call in (run, step):
+        with pytest.raises(TypeError, match="argument 'client': expected Client, got AsyncClient"):
+            call(other, path, **JOB)
+    with pytest.raises(ValueError, match="call it by delay"):
+        run_job(bound(None), client, path, prompt="A red ball", seconds=6)
+    assert not emulator.requests()
+    # A job that has a name of its own needs no worker for it.
+    with pytest.raises(Again):
+        run_job(bound(None), client, path, interval=5, **JOB)
+    with pytest.raises(Again) as again:
+        run_job(bound("one"), client, path, interval=5, prompt="A blue ball", seconds=6)
+    assert again.value.args == ({"countdown": 5.0, "max_retries": None},)
     assert emulator.stats()["posts"] == 2
 
 

@@ -154,17 +154,38 @@ def test_a_create_in_flight(emulator: Emulator, journal: Path, caplog: pytest.Lo
         assert [entry.kind for entry in client.videos.pending()] == ["unknown"] * number
 
 
-def test_an_exception_without_room_for_a_note(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    class Narrow(Exception):
-        def __setattr__(self, name: str, value: object) -> None:
-            raise AttributeError(name)
+class Narrow(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
 
+
+class Refusing(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise RuntimeError(name)
+
+
+class Remote(Exception):
+    """As a proxy of something elsewhere, which knows no such attribute in its own way."""
+
+    def __getattr__(self, name: str) -> object:
+        raise LookupError(name)
+
+
+class OtherNotes(Exception):
+    __notes__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("cls", [Narrow, Refusing, Remote, OtherNotes])
+def test_an_exception_without_room_for_a_note(
+    cls: type[Exception], endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     def stop(_: object) -> None:
-        raise Narrow("enough")
+        raise cls("enough")
 
-    with pytest.raises(Narrow):
+    with pytest.raises(cls) as caught:
         client.videos.generate("x", seconds=4, on_progress=stop)
     assert "task_" in caplog.text
+    assert cls is not OtherNotes or "task_" in caught.value.__notes__[0]
 
 
 def test_the_error_of_the_call_itself_is_left_alone(client: Client, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -409,7 +430,7 @@ def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, a
 def test_a_slot_that_comes_free_goes_to_no_cancelled_create(emulator: Emulator) -> None:
     """Some answers come while the others are being cancelled."""
     client = AsyncClient(**emulator.options(request_rate=1000.0, request_burst=1000))
-    emulator.scenario(api={"create_latency_ms": 100 * 600})
+    emulator.scenario(api={"create_latency_ms": 100})
 
     async def main() -> None:
         tasks = [asyncio.ensure_future(client.videos.create("x", seconds=4)) for _ in range(200)]

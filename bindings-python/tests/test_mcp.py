@@ -363,6 +363,27 @@ def test_a_long_save_is_resumed_by_the_next_call(environment: Path, emulator: Em
     asyncio.run(main())
 
 
+def test_two_videos_under_one_name(environment: Path, emulator: Emulator) -> None:
+    """The second is not taken for saved: the service keeps it for a day only."""
+    one, two = emulator.finished(video_bytes=2_000_000), emulator.finished()
+    emulator.scenario(content={"rate_bytes_per_s": 1_000_000})
+
+    async def main() -> None:
+        async with server("--call-limit", "1") as client:
+            first = await call(client, "save_video", task_id=one, name="ball")
+            assert first["state"] == "saving", first
+            refused = await call(client, "save_video", task_id=two, name="ball")
+            assert f"another video, {one}, is being saved under the name ball.mp4" in refused
+            emulator.scenario()
+            while (saved := await call(client, "save_video", task_id=one, name="ball"))["state"] != "saved":
+                pass
+            assert Path(saved["path"]).read_bytes() == emulator.file(one)
+            assert "exists" in await call(client, "save_video", task_id=two, name="ball")
+            assert (await call(client, "save_video", task_id=two, name="boat"))["state"] == "saved"
+
+    asyncio.run(main())
+
+
 def test_http_on_this_machine_alone(environment: Path, emulator: Emulator) -> None:
     env = {**os.environ, "JUNFEIAI_MCP_TOKEN": "token-of-this-test"}
     for variables in (dict(os.environ), env):

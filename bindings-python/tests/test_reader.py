@@ -62,6 +62,24 @@ def test_errors_come_through(client: Client) -> None:
         client.videos.video("task_none").open()
 
 
+def test_a_read_after_an_error_begins_where_that_one_began(emulator: Emulator) -> None:
+    """Bytes that came before the error are not skipped by whoever tries again."""
+    client = Client(**emulator.options(max_attempts=1))
+    task_id = emulator.finished(video_bytes=3_000_000)
+    whole = emulator.file(task_id)
+    with client.videos.video(task_id).open() as file:
+        raw: Any = file.raw
+        assert file.read(10) == whole[:10]
+        cut = {"match": {"op": "content"}, "fault": {"kind": "cut_body", "after_bytes": 700_000}, "times": 1}
+        emulator.scenario(rules=[cut, {"match": {"op": "content"}, "fault": {"kind": "status", "status": 502, "body": ""}}])
+        place = raw.tell()
+        with pytest.raises(junfeiai.JunFeiAIError):
+            raw.readinto(bytearray(2_900_000))
+        emulator.scenario()
+        assert raw.tell() == place
+        assert file.read() == whole[10:]
+
+
 def test_ctrl_c_in_a_read(client: Client, emulator: Emulator) -> None:
     file = client.videos.video(emulator.finished(video_bytes=3_000_000)).open()
     emulator.rule("hang")

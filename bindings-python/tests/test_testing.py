@@ -248,6 +248,60 @@ def test_what_the_library_refuses_is_refused(tmp_path: Path) -> None:
     assert client.called("create") == [{"prompt": "a", "seconds": 600}, {"prompt": "a"}]
 
 
+async def never_awaited(_: object) -> None:
+    raise AssertionError("nobody awaits this")
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda c: c.videos.generate("a", timeout=-1), "timeout must be a number of seconds"),
+        (lambda c: c.videos.generate("a", timeout="5"), "argument 'timeout'"),
+        (lambda c: c.videos.generate("a", poll_interval=0), "poll_interval must be more than zero"),
+        (lambda c: c.videos.generate("a", on_progress=3), "argument 'on_progress': expected a callable"),
+        (lambda c: c.videos.generate("a", on_progress=never_awaited), "argument 'on_progress': expected a plain function"),
+        (lambda c: c.videos.create("a", key=3), "argument 'key'"),
+        (lambda c: c.videos.create("a", retry_failed="yes"), "argument 'retry_failed'"),
+        (lambda c: list(c.videos.generate_many("abc")), "argument 'requests'"),
+        (lambda c: list(c.videos.generate_many(["a"], concurrency=0)), "concurrency must be at least 1"),
+        (lambda c: c.videos.wait_all("abc"), "argument 'task_ids'"),
+        (lambda c: c.videos.advance({}), "this is no wait state"),
+        (lambda c: c.videos.video("task_1").save("x.mp4", timeout=-1), "timeout must be a number of seconds"),
+        (lambda c: c.videos.video("task_1").save("x.mp4", on_progress=3), "argument 'on_progress': expected a callable"),
+        (lambda c: c.videos.video("task_1").read_range(-1, 5), "argument 'start'"),
+        (lambda c: c.videos.video("task_1").read_range(5, 5), "the range 5..5 is empty"),
+        (lambda c: c.videos.video("task_1").read(max_bytes="x"), "argument 'max_bytes'"),
+        (lambda c: c.videos.video("task_1").serve(5), "argument 'range_header'"),
+    ],
+)
+def test_arguments_are_refused_as_by_the_real_client(call: Callable[[Any], Any], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake = FakeClient()
+    for client in (Client(api_key="sk-1", base_url="http://127.0.0.1:9/v1", proxy=""), fake):
+        with pytest.raises((InvalidRequestError, TypeError, OverflowError), match=text):
+            call(client)
+    assert not list(tmp_path.iterdir())
+    assert fake.called("wait") == []
+
+
+def test_options_of_a_wait() -> None:
+    client = FakeClient()
+    seen: list[str] = []
+    video = client.videos.generate("a", timeout=60, poll_interval=5, on_progress=lambda state: seen.append(state.status))
+    assert video == client.videos.task("task_1").wait(timeout=60, poll_interval=5)
+    assert seen == ["queued", "queued", "in_progress", "succeeded"]
+
+
+def test_a_closed_client() -> None:
+    with FakeClient() as client:
+        pass
+    other = FakeAsyncClient()
+    other.close()
+    for call in (lambda: client.videos, client.models, client.balance, client.check, lambda: other.videos, lambda: asyncio.run(other.models())):
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            call()
+
+
 def test_statuses_of_polls() -> None:
     client = FakeClient(statuses=["queued", "failed"])
     made = client.videos.create("a")

@@ -222,9 +222,10 @@ LOG_LEFT = True
 def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:
     """Adds what is known of paid tasks to an exception that ends a call from outside, and logs it."""
     note = f"junfeiai: {text}"
-    notes: list[str] = getattr(error, "__notes__", [])
-    if note not in notes:
-        try:
+    try:
+        known = getattr(error, "__notes__", None)
+        notes: list[Any] = list(known) if isinstance(known, (list, tuple)) else []
+        if note not in notes:
             # What add_note does, which Python 3.10 does not have.
             error.__notes__ = [*notes, note]
             if task_ids:
@@ -233,8 +234,8 @@ def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: b
                 error.task_id = task_ids[0]  # type: ignore[attr-defined]
             if maybe_executed:
                 error.maybe_executed = True  # type: ignore[attr-defined]
-        except (AttributeError, TypeError):  # a class that allows no attributes: it is only logged
-            pass
+    except Exception:  # a class that refuses attributes, in whatever way: it is only logged
+        pass
     if log and LOG_LEFT:
         import logging
 

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from . import Client
-from .jobs import step
+from .jobs import interval_in_seconds, step
 
 
 def run_job(
@@ -23,13 +23,20 @@ def run_job(
 
     ``client`` needs a ``journal`` that all workers share: a file for the workers of one machine, else the address of a
     database. ``request`` holds the arguments of ``client.videos.create``; ``key`` is the id of the Celery task unless it is
-    given, so give one if the job may be sent twice. ``save`` holds options of ``save``.
+    given, so give one if the job may be sent twice, or if the task is called without a worker, where it has no id. ``save`` holds
+    options of ``save``.
 
     Raises ``TaskFailedError`` if the video failed (the charge is returned; ``retry_failed=True`` pays for another one), and
     ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
     never sent again before ``reconcile`` or ``resolve_unknown`` has settled it.
     """
-    key = request.pop("key", None) or f"celery/{task.request.id}"
+    countdown = interval_in_seconds(interval)
+    key = request.pop("key", None)
+    if not key:
+        # A task that was called as a function has no id: all such calls would be one job.
+        if task.request.id is None:
+            raise ValueError("this Celery task was called without a worker and has no id: call it by delay() or apply_async(), or give key")
+        key = f"celery/{task.request.id}"
     if not step(client, path, key=key, save=save, **request):
-        raise task.retry(countdown=interval, max_retries=None)
+        raise task.retry(countdown=countdown, max_retries=None)
     return str(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,12 +42,14 @@ def run(
     ``resolve_unknown`` has settled it.
     """
 
+    pause = interval_in_seconds(interval)
+
     def work(options: dict[str, Any]) -> Path:
         video = client.videos.generate(**request, key=key, timeout=timeout)
         return video.save(path, **options).path
 
     while (done := _unless_busy(client, Path(path), key, save, work)) is None:
-        time.sleep(interval)
+        time.sleep(pause)
     return done
 
 
@@ -73,10 +76,22 @@ def step(client: Client, path: str | os.PathLike[str], *, key: str, save: dict[s
     return bool(_unless_busy(client, Path(path), key, save, work))
 
 
+def interval_in_seconds(interval: object) -> float:
+    """The pause of a job, which is judged before anything is paid: it is needed only after that."""
+    if isinstance(interval, bool) or not isinstance(interval, Real):
+        raise TypeError(f"argument 'interval': expected float, got {type(interval).__name__}")
+    seconds = float(interval)
+    if not 0 <= seconds <= 86_400:
+        raise ValueError(f"argument 'interval': {seconds} is not a number of seconds from 0 to 86400 (24 hours)")
+    return seconds
+
+
 def _unless_busy(
     client: Client, path: Path, key: str, save: dict[str, Any] | None, work: Callable[[dict[str, Any]], T]
 ) -> T | None:
     """The result of ``work``, which is not begun before the file can be written; ``None`` if another worker has the same job."""
+    if not isinstance(client, Client):
+        raise TypeError(f"argument 'client': expected Client, got {type(client).__name__}")
     options: dict[str, Any] = {"create_parents": True, **(save or {})}
     before = _own_file(client, path, key)
     try:

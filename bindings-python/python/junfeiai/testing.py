@@ -251,6 +251,7 @@ class _Script:
         self.created = 0
         self.polls: dict[str, int] = {}
         self._real: Client | None = None
+        self._judge: AsyncVideos | None = None
         if wrong := set(self.statuses) - set(_RAW) or ({"no status"} if not self.statuses else set()):
             raise ValueError(f"statuses must be some of {', '.join(_RAW)}; not {', '.join(sorted(wrong))}")
         _check_names(results)
@@ -262,9 +263,22 @@ class _Script:
             self._real = Client(api_key="sk-test", base_url="http://127.0.0.1:9/v1", proxy="")
         return self._real
 
+    @property
+    def judge(self) -> AsyncVideos:
+        """Calls that refuse arguments when they are called, and send nothing, since nobody awaits them: close what they give."""
+        if self._judge is None:
+            self._judge = AsyncClient(api_key="sk-test", base_url="http://127.0.0.1:9/v1", proxy="").videos
+        return self._judge
+
     def check(self, request: Mapping[str, Any]) -> None:
         """Refuses a request as ``create`` does."""
-        self.real.videos.fingerprint(**{name: value for name, value in request.items() if name not in ("key", "retry_failed")})
+        given = {name: value for name, value in request.items() if name in ("key", "retry_failed")}
+        self.real.videos.fingerprint(**{name: value for name, value in request.items() if name not in given})
+        self.judge.create("x", **given).close()
+
+    def check_wait(self, options: Mapping[str, Any]) -> None:
+        """Refuses the arguments of a wait as the real calls do."""
+        self.judge.task("task_1").wait(**options).close()
 
     def check_timeout(self, timeout: float | None, phase: str, task_id: str | None = None) -> None:
         """Refuses a timeout of one request as the real calls do."""
@@ -482,7 +496,10 @@ class _FakeTask(_FakeRecord):
     def _refresh(self, timeout: float | None = None) -> _FakeTask:
         return self._polled()
 
-    def _wait(self, timeout: float | None = None, on_progress: Callable[[Any], object] | None = None) -> _FakeVideo:
+    def _wait(
+        self, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Any], object] | None = None
+    ) -> _FakeVideo:
+        self._script.check_wait({"timeout": timeout, "poll_interval": poll_interval, "on_progress": on_progress})
         last = self
         for last in self._to_the_end():
             if on_progress is not None:
@@ -510,10 +527,9 @@ class _FakeVideo(_FakeRecord):
     def _place(self) -> tuple[object, object]:
         return (self.task_id, self.url if self.task_id is None else None)
 
-    def _save(
-        self, path: Any, on_progress: Callable[[SaveProgress], object] | None = None, timeout: float | None = None, **options: Any
-    ) -> Summary:
+    def _save(self, path: Any, on_progress: Callable[[SaveProgress], object] | None = None, **options: Any) -> Summary:
         content = self._script.content
+        self._judge.save(path, on_progress=on_progress, **options).close()
         self._script.real.videos.check_save(path, **options)
         if options.get("create_parents"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -522,10 +538,20 @@ class _FakeVideo(_FakeRecord):
             on_progress(record(SaveProgress, bytes=len(content), total=len(content)))
         return summary(path, bytes=len(content))
 
+    @property
+    def _judge(self) -> AsyncVideo:
+        """As that of the script, for this video."""
+        videos = self._script.judge
+        return videos.video(self.task_id) if self.task_id else videos.video_at(self.url or "https://junfeiai.com/video.mp4")
+
     def _read(self, max_bytes: int | None = None) -> bytes:
+        self._judge.read(max_bytes=max_bytes).close()
         return self._script.content
 
     def _read_range(self, start: int, end: int) -> bytes:
+        self._judge.read_range(start, end).close()
+        if end <= start:
+            raise error("invalid_request", f"the range {start}..{end} is empty", field="range", phase="content", task_id=self.task_id)
         return self._script.content[start:end]
 
     def _open(self) -> Any:
@@ -533,6 +559,7 @@ class _FakeVideo(_FakeRecord):
         return _FakeReader(self._script, self._asynchronous, {"_file": file}) if self._asynchronous else file
 
     def _serve(self, range_header: str | None = None, total: int | None = None) -> _Fake:
+        self._judge.serve(range_header, total=total).close()
         # Whoever asks for a range may be given everything.
         size = len(self._script.content)
         headers = {"Content-Length": str(size), "Content-Type": "video/mp4"}
@@ -646,12 +673,18 @@ class _FakeVideos(_Fake):
         self._script.check(request)
         return record(Estimate)
 
-    def _generate(self, timeout: float | None = None, on_progress: Callable[[Any], object] | None = None, **request: Any) -> Any:
+    def _generate(
+        self, timeout: float | None = None, poll_interval: float | None = None, on_progress: Callable[[Any], object] | None = None,
+        **request: Any,
+    ) -> Any:  # fmt: skip
+        given = {"timeout": timeout, "poll_interval": poll_interval, "on_progress": on_progress}
+        waiting = {name: value for name, value in given.items() if value is not None}
+        # Before anything would be paid.
+        self._script.check_wait(waiting)
         made = self._do("create", **request)
         if on_progress is not None:
             on_progress(made)
-        waiting = {"timeout": timeout, "on_progress": on_progress}
-        return made._do("wait", **{name: value for name, value in waiting.items() if value is not None})
+        return made._do("wait", **waiting)
 
     def _get(self, task_id: str, timeout: float | None = None) -> _FakeTask:
         task = self._task(task_id)
@@ -663,6 +696,7 @@ class _FakeVideos(_Fake):
         return self._make(_FakeTask, _task_values(self._script.real.videos.task(task_id).id, "unknown"))
 
     def _advance(self, state: dict[str, Any]) -> _FakeAdvanced:
+        self._script.judge.advance(state).close()
         video = self._task(state["task_id"])._do("wait")
         return self._make(_FakeAdvanced, {"video": video, "state": None, "retry_after": None})
 
@@ -694,7 +728,9 @@ class _FakeVideos(_Fake):
         return self._make(_FakeOutcome, values)
 
     def _as_completed(self, task_ids: Iterable[str]) -> Iterator[_FakeOutcome]:
-        for one in task_ids:
+        known = task_ids if isinstance(task_ids, (str, bytes)) else list(task_ids)
+        self._script.real.videos.as_completed(known)
+        for one in known:
             made = self._task(one)
             yield self._outcome(None, lambda made=made: made, one)  # type: ignore[misc]
 
@@ -702,6 +738,9 @@ class _FakeVideos(_Fake):
         return list(self._as_completed(task_ids))
 
     def _generate_many(self, requests: Iterable[str | Mapping[str, Any]], concurrency: int | None = None) -> Iterator[_FakeOutcome]:
+        if isinstance(requests, (str, bytes, Mapping)):
+            self._script.real.videos.generate_many(requests)  # which refuses them
+        self._script.real.videos.generate_many([], concurrency=concurrency)
         wanted = [{"prompt": one} if isinstance(one, str) else dict(one) for one in requests]
         for one in wanted:
             self._script.check(one)
@@ -874,6 +913,13 @@ def check_report(
 
 # --- Clients ------------------------------------------------------------------------------------------------------------
 
+
+def _open(client: FakeClient | FakeAsyncClient) -> None:
+    """Refuses the calls of a closed client as the real one does."""
+    if client.closed:
+        raise RuntimeError("the client is closed")
+
+
 # For type checkers a fake is the real class, which is final: a program that takes a client takes a fake.
 if TYPE_CHECKING:
     from ._native import AsyncClient as _AsyncClientBase, Client as _ClientBase
@@ -916,6 +962,7 @@ class FakeClient(_ClientBase):  # type: ignore[misc]
     @property
     def videos(self) -> Videos:
         """The calls about videos."""
+        _open(self)
         return cast("Videos", _FakeVideos(self._script, False))
 
     @property
@@ -930,14 +977,17 @@ class FakeClient(_ClientBase):  # type: ignore[misc]
 
     def check(self, *, account: bool | None = False) -> CheckReport:
         """The result that the test gave, else a report without a fault."""
+        _open(self)
         return cast("CheckReport", self._fake._do("check", account=account))
 
     def models(self) -> list[str]:
         """The result that the test gave, else the documented models."""
+        _open(self)
         return cast("list[str]", self._fake._do("models"))
 
     def balance(self) -> Balance:
         """The result that the test gave, else 100 USD."""
+        _open(self)
         return cast("Balance", self._fake._do("balance"))
 
     def close(self) -> None:
@@ -984,6 +1034,7 @@ class FakeAsyncClient(_AsyncClientBase):  # type: ignore[misc]
     @property
     def videos(self) -> AsyncVideos:
         """The calls about videos."""
+        _open(self)
         return cast("AsyncVideos", _FakeVideos(self._script, True))
 
     @property
@@ -998,14 +1049,17 @@ class FakeAsyncClient(_AsyncClientBase):  # type: ignore[misc]
 
     async def check(self, *, account: bool | None = False) -> CheckReport:
         """The result that the test gave, else a report without a fault."""
+        _open(self)
         return cast("CheckReport", self._fake._do("check", account=account))
 
     async def models(self) -> list[str]:
         """The result that the test gave, else the documented models."""
+        _open(self)
         return cast("list[str]", self._fake._do("models"))
 
     async def balance(self) -> Balance:
         """The result that the test gave, else 100 USD."""
+        _open(self)
         return cast("Balance", self._fake._do("balance"))
 
     def close(self) -> Any:

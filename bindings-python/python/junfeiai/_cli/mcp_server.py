@@ -75,7 +75,8 @@ class Tools:
         self.given = client_options(options)
         self.clients: dict[float | None, AsyncClient] = {}
         self.running: set[asyncio.Future[Any]] = set()
-        self.saves: dict[Path, tuple[asyncio.Future[Summary], list[SaveProgress]]] = {}
+        # By the path: the task, its save, and the progress of it.
+        self.saves: dict[Path, tuple[str, asyncio.Future[Summary], list[SaveProgress]]] = {}
         self.server: MCPServer[Any] | None = None
 
     def client(self, limit: float | None = None) -> AsyncClient:
@@ -108,7 +109,7 @@ class Tools:
 
     async def drain(self) -> None:
         """Waits for create requests that have left; downloads are resumed by the next call."""
-        for save, _ in self.saves.values():
+        for _, save, _ in self.saves.values():
             save.cancel()
         if self.running:
             await asyncio.wait(set(self.running))
@@ -201,6 +202,11 @@ class Tools:
         video = self.client().videos.video(task.id)
         path = self.folder / (self._name(name) if name else video.file_name)
         known: dict[str, Any] = {"key": key, "task_id": task.id, "path": str(path), "resource": self._uri(path)}
+        other, running, _ = self.saves.get(path, (task.id, None, []))
+        if other != task.id and running is not None:
+            if not running.done():
+                raise ToolError(f"another video, {other}, is being saved under the name {path.name}: give another name")
+            del self.saves[path]
         if path not in self.saves:
             if path.is_file() and await self._saved_before(key, path, by_name=name is None):
                 self._publish(path)
@@ -210,14 +216,18 @@ class Tools:
                 call = video.save(path, create_parents=True, on_progress=told.append)
             except (JunFeiAIError, ValueError) as error:
                 raise ToolError(str(error)) from error
-            self.saves[path] = (asyncio.ensure_future(call), told)
-        save, told = self.saves[path]
+            begun = asyncio.ensure_future(call)
+            begun.add_done_callback(self._ended)
+            self.saves[path] = (task.id, begun, told)
+        _, save, told = self.saves[path]
         await asyncio.wait([save], timeout=self.longest)
         if not save.done():
             last = told[-1] if told else None
             far = {"bytes": last.bytes if last else 0, "total": last.total if last else None}
             return {**known, "state": "saving", **far, "next": "call save_video again"}
-        self.saves.pop(path, None)
+        # Unless another call has begun to save it anew.
+        if path in self.saves and self.saves[path][1] is save:
+            del self.saves[path]
         try:
             summary = save.result()
         except JunFeiAIError as error:
