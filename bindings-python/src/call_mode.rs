@@ -114,6 +114,11 @@ impl CallMode for Blocking {
             Ok(Err(error)) => return Err(raise(py, &error)),
             Err(error) => Err(error),
         };
+        // A signal that came with the result would be raised right behind this call, where nobody has the result yet.
+        let ended = match &context.paid {
+            Some(paid) if paid.creates() => ended.and_then(|result| short(py, || py.check_signals()).map(|()| result)),
+            _ => ended,
+        };
         noted(py, ended, context.paid.as_deref())
     }
 

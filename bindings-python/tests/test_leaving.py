@@ -538,6 +538,53 @@ def one_task(ended: list[object], server: Held) -> None:
     assert server.posts == 1
 
 
+@pytest.mark.parametrize("name", ["create", "generate"])
+def test_ctrl_c_that_comes_with_the_answer(name: str, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """It is raised when the call has its result, and before the program has it."""
+    pressed = signal.getsignal(signal.SIGINT)
+    made: list[str] = []
+
+    class Pressing(ThreadingHTTPServer):
+        daemon_threads = True
+
+    class Both(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            made.append(f"task_{len(made)}")
+            self.answer(f'{{"id":"{made[-1]}","status":"queued"}}', press=name == "create")
+
+        def do_GET(self) -> None:
+            self.answer(f'{{"code":"success","data":{{"task_id":"{made[-1]}","status":"SUCCESS","progress":"100%"}}}}', press=True)
+
+        def answer(self, text: str, press: bool) -> None:
+            body = text.encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            if press:
+                os.kill(os.getpid(), signal.SIGINT)
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    assert pressed is signal.default_int_handler
+    with Pressing(("127.0.0.1", 0), Both) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            # The thread looks for signals every 50 ms: some of these come between two looks.
+            for _ in range(10):
+                caplog.clear()
+                client = Client(api_key="sk-1", base_url=f"http://127.0.0.1:{server.server_port}/v1", poll_interval=0.02)
+                with pytest.raises(KeyboardInterrupt) as caught:
+                    getattr(client.videos, name)("x", seconds=4)
+                if not getattr(caught.value, "maybe_executed", False):
+                    check(caught.value, [made[-1]], caplog)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_closed_client_sends_no_create_that_waits(held: Held) -> None:
     with Client(**held.options) as client, ThreadPoolExecutor(5) as pool:
         videos = client.videos
