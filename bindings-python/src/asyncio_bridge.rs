@@ -46,8 +46,12 @@ const RELEASE_POLL: Duration = Duration::from_micros(50);
 #[derive(Default)]
 pub(crate) struct LoopFuture {
     started: OnceLock<Started>,
+    /// The call on our runtime.
+    task: OnceLock<AbortHandle>,
     /// The call itself ended with an error.
     failed: AtomicBool,
+    /// Its coroutine ended, and the call did not.
+    abandoned: AtomicBool,
 }
 
 struct Started {
@@ -58,9 +62,14 @@ struct Started {
 }
 
 impl Awaiter for LoopFuture {
+    /// A closed loop cancels nothing, and its futures are awaited by nobody.
     fn is_cancelled(&self, py: Python<'_>) -> bool {
-        let cancelled = |started: &Started| started.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy();
-        short(py, || self.started.get().is_some_and(|started| cancelled(started).unwrap_or_default()))
+        let cancelled = |started: &Started| -> PyResult<bool> {
+            Ok(started.future.bind(py).call_method0(intern!(py, "cancelled"))?.is_truthy()?
+                || started.event_loop.bind(py).call_method0(intern!(py, "is_closed"))?.is_truthy()?)
+        };
+        self.abandoned.load(Ordering::Relaxed)
+            || short(py, || self.started.get().is_some_and(|started| cancelled(started).unwrap_or_default()))
     }
 }
 
@@ -94,6 +103,29 @@ impl LoopFuture {
             }
             settle(py, future, result)
         });
+    }
+
+    /// Ends the call of a coroutine that was closed, also because its loop was: its future is cancelled by nobody.
+    fn abandon(&self, py: Python<'_>) {
+        let (Some(started), Some(task)) = (self.started.get(), self.task.get()) else { return };
+        if is_done(py, &started.future).unwrap_or(true) {
+            return;
+        }
+        self.abandoned.store(true, Ordering::Relaxed);
+        abort(py, task);
+    }
+
+    /// True when the loop was closed and nobody can cancel the call any more.
+    fn is_orphaned(&self) -> bool {
+        #[cfg(unix)]
+        let gone = self
+            .started
+            .get()
+            .and_then(|started| started.queue.as_ref())
+            .is_some_and(|queue| queue.strong_count() == 0);
+        #[cfg(not(unix))]
+        let gone = false;
+        gone
     }
 
     /// The result of a future that was done when its coroutine ended otherwise, so that the caller does not get it.
@@ -177,20 +209,25 @@ struct Canceller {
 #[pymethods]
 impl Canceller {
     fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) {
-        if self.task.is_finished() {
-            return;
-        }
-        // Before anything is dropped: the slot of a dropped create request would go to the next one.
-        stop_cancelled(py);
-        self.task.abort();
-        detach(py, || {
-            // Whoever awaits the cancelled call may save to the same file next.
-            let end = Instant::now() + RELEASE_TIMEOUT;
-            while !self.task.is_finished() && Instant::now() < end {
-                std::thread::sleep(RELEASE_POLL);
-            }
-        });
+        abort(py, &self.task);
     }
+}
+
+/// Ends a call that still runs, and waits until it has released what it holds.
+fn abort(py: Python<'_>, task: &AbortHandle) {
+    if task.is_finished() {
+        return;
+    }
+    // Before anything is dropped: the slot of a dropped create request would go to the next one.
+    stop_cancelled(py);
+    task.abort();
+    detach(py, || {
+        // Whoever awaits the cancelled call may save to the same file next.
+        let end = Instant::now() + RELEASE_TIMEOUT;
+        while !task.is_finished() && Instant::now() < end {
+            std::thread::sleep(RELEASE_POLL);
+        }
+    });
 }
 
 /// What the coroutine calls at its first step: starts the call and returns the future to await.
@@ -216,6 +253,7 @@ impl Start {
         let _ = self.future.started.set(started);
         log::read_level(py);
         let task = runtime::handle()?.spawn(run(self.future.clone(), self.paid.clone(), call));
+        let _ = self.future.task.set(task.abort_handle());
         let canceller = Canceller { task: task.abort_handle() };
         future.call_method1(intern!(py, "add_done_callback"), (Py::new(py, canceller)?,))?;
         Ok(future.unbind())
@@ -232,6 +270,18 @@ impl Start {
 
     /// Called when the coroutine ends with an exception, which need not be the call's.
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let noted = self.note(py, error);
+        self.future.abandon(py);
+        if let Some(paid) = self.paid.as_ref().filter(|paid| paid.is_awaited_by(&self.future)) {
+            paid.end();
+        }
+        noted
+    }
+}
+
+impl Start {
+    /// Adds what is known of paid tasks to the exception, unless it says so itself.
+    fn note(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(paid) = &self.paid else { return Ok(()) };
         short(py, || {
@@ -245,17 +295,19 @@ impl Start {
                 });
                 paid.note(py, error, lost);
             }
-            PyResult::Ok(())
-        })?;
-        if paid.is_awaited_by(&self.future) {
-            paid.end();
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 async fn run(future: Arc<LoopFuture>, paid: Option<Arc<PaidCall>>, mut call: Call) {
     let result = poll_fn(|cx| {
+        // What has left runs to its end, and nothing more is sent. An iterator may be continued by another loop.
+        if future.is_orphaned()
+            && let Some(paid) = paid.as_ref().filter(|paid| paid.is_awaited_by(&future))
+        {
+            paid.stop();
+        }
         let polled = call.as_mut().poll(cx);
         if polled.is_pending() && log::is_waiting() {
             gil_thread::send(log::drain);

@@ -118,7 +118,8 @@ impl PaidCall {
         running.creating.remove(&self.number);
     }
 
-    fn stop(&self) {
+    /// Lets no further create request of the call leave; those in flight complete.
+    pub(crate) fn stop(&self) {
         running().creating.remove(&self.number);
         if let Some(tracker) = &self.tracker {
             tracker.stop();

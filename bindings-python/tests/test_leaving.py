@@ -608,6 +608,30 @@ def test_leaving_the_block_of_an_asyncio_client(held: Held) -> None:
     one_task(asyncio.run(main()), held)
 
 
+@pytest.mark.parametrize("collected", [True, False])
+def test_a_closed_loop_sends_no_create_that_waits(collected: bool, held: Held) -> None:
+    """Nobody cancels the tasks of a loop that was closed in the middle, and nobody would learn what was paid for."""
+    client = AsyncClient(**held.options)
+    loop = asyncio.new_event_loop()
+    calls = [loop.create_task(client.videos.create("x", seconds=4)) for _ in range(5)]
+
+    async def ready() -> None:
+        while not held.posts:
+            await asyncio.sleep(0.01)
+
+    loop.run_until_complete(ready())
+    loop.close()
+    for call in calls:
+        call._log_destroy_pending = False  # type: ignore[attr-defined]
+    if collected:
+        for call in calls:
+            call.get_coro().close()
+    held.answer.set()
+    # Longer than a create request waits for the slot of one that has ended.
+    time.sleep(1.5)
+    assert held.posts == 1
+
+
 def test_a_client_that_is_only_forgotten_is_not_closed(emulator: Emulator) -> None:
     videos = Client(**emulator.options()).videos
     gc.collect()
