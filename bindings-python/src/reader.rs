@@ -4,12 +4,14 @@ use std::io::SeekFrom;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use junfeiai::fork::ForkGuard;
 use junfeiai::{Result, VideoReader};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use tokio::sync::MutexGuard;
 
 use crate::asyncio_bridge::{done, immediate};
 use crate::blocking_runtime::PinnedRuntime;
@@ -45,20 +47,38 @@ impl Shared {
     }
 }
 
+/// A read under way. Without its end, after an error or when it was cancelled, the next one begins where it began.
+struct Reading<'a> {
+    reader: MutexGuard<'a, VideoReader>,
+    begun_at: u64,
+    ended: bool,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Counted from the start it waits for nothing.
+            let _ = self.reader.seek(SeekFrom::Start(self.begun_at)).now_or_never();
+        }
+    }
+}
+
 /// Up to `size` bytes, fewer only at the end of the file; all the rest without a size.
 async fn read(reader: Arc<tokio::sync::Mutex<VideoReader>>, size: Option<usize>) -> Result<Bytes> {
-    let mut reader = reader.lock().await;
+    let reader = reader.lock().await;
+    let mut reading = Reading { begun_at: reader.position(), reader, ended: false };
     let mut whole = BytesMut::new();
     while size.is_none_or(|size| whole.len() < size) {
         let filled = whole.len();
         let room = size.map_or(CHUNK, |size| (size - filled).min(CHUNK));
         whole.resize(filled + room, 0);
-        let length = reader.read(&mut whole[filled..]).await?;
+        let length = reading.reader.read(&mut whole[filled..]).await?;
         whole.truncate(filled + length);
         if length == 0 {
             break;
         }
     }
+    reading.ended = true;
     Ok(whole.freeze())
 }
 

@@ -113,3 +113,27 @@ def test_asyncio(async_client: AsyncClient, emulator: Emulator) -> None:
             await file.read()
 
     asyncio.run(main())
+
+
+def test_a_cancelled_read_is_read_again(async_client: AsyncClient, emulator: Emulator) -> None:
+    """`wait_for` and another try: no byte is skipped."""
+    task_id = emulator.finished(video_bytes=3_000_000)
+    whole = emulator.file(task_id)
+
+    async def main() -> None:
+        async with async_client.videos.video(task_id).open() as file:
+            assert await file.read(10) == whole[:10]
+            emulator.rule("stall_body", op="content", after_bytes=1_500_000)
+            reading = asyncio.ensure_future(file.read(2_900_000))
+            # It has read a part when the service has sent it.
+            while not any(entry["sent_bytes"] >= 1_500_000 for entry in await asyncio.to_thread(emulator.requests, "/content")):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            emulator.scenario()
+            assert await file.tell() == 10
+            assert await file.read() == whole[10:]
+
+    asyncio.run(main())

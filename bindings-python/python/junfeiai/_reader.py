@@ -19,8 +19,6 @@ class VideoReader(io.RawIOBase):
 
     def __init__(self, native: Any) -> None:
         self._native = native
-        # Where the next read begins.
-        self._place = 0
 
     @property
     def size(self) -> int:
@@ -40,20 +38,13 @@ class VideoReader(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         self._open()
         view = memoryview(buffer).cast("B")
-        try:
-            data: bytes = self._native.read(len(view))
-        except BaseException:
-            # What came before the error is not handed out: whoever reads again gets it.
-            self._native.seek(self._place, io.SEEK_SET)
-            raise
-        self._place += len(data)
+        data: bytes = self._native.read(len(view))
         view[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         self._open()
         place: int = self._native.seek(offset, whence)
-        self._place = place
         return place
 
     def tell(self) -> int:
