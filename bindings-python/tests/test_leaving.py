@@ -488,6 +488,33 @@ def test_the_end_of_the_interpreter(endless: Emulator, environment: Path) -> Non
     assert endless.stats()["created_tasks"] == 2
 
 
+def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment: Path) -> None:
+    """In a function of `atexit` that was registered before this library was imported, and so runs after ours."""
+    code = """
+        import asyncio, atexit
+        @atexit.register
+        def last():
+            for call in (lambda: asyncio.run(get(AsyncClient())), lambda: Client().videos.get("task_none")):
+                try:
+                    call()
+                except Exception as error:
+                    print(type(error).__name__, str(error)[:24])
+        from junfeiai import AsyncClient, Client
+        async def get(client):
+            return await client.videos.get("task_none")
+        try:
+            asyncio.run(get(AsyncClient()))
+        except Exception as error:
+            print(type(error).__name__)
+    """
+    command = [sys.executable, "-I", "-c", textwrap.dedent(code)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    said = [line.split(" ", 1) for line in result.stdout.splitlines()]
+    assert [words[0] for words in said] == ["NotFoundError", "RuntimeError", "NotFoundError"]
+    assert said[1][1] == "the interpreter is endin"
+
+
 class Held(ThreadingHTTPServer):
     """A service that answers no create request before it is told to."""
 
