@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use junfeiai::{Image, Length, Validate, VideoRequest};
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyMapping, PyMemoryView, PyString};
 use serde_json::{Map, Value};
 
 use crate::errors::raise;
@@ -59,13 +59,11 @@ fn whole_number(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if value.is_instance_of::<PyBool>() {
         return Ok(None);
     }
-    let whole = if value.is_instance_of::<PyInt>() {
-        value.clone()
-    } else if value.hasattr(intern!(py, "__index__"))? {
-        value.call_method0(intern!(py, "__index__"))?
-    } else {
+    if !value.hasattr(intern!(py, "__index__"))? {
         return Ok(None);
-    };
+    }
+    // Of an int, too: one of a class of its own, such as an enumeration, may have another text than its digits.
+    let whole = value.call_method0(intern!(py, "__index__"))?;
     Ok(Some(whole.str()?.to_str()?.to_owned()))
 }
 
@@ -141,7 +139,7 @@ fn read_file<'py>(read: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, P
 /// An iterable, but none that is a value of its own: a string would be taken for its characters, a file for its lines.
 pub(crate) struct Several<T>(pub(crate) Vec<T>);
 
-impl<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>> FromPyObject<'_, 'py> for Several<T> {
+impl<'py, T: Expected + for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>> FromPyObject<'_, 'py> for Several<T> {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
@@ -158,7 +156,7 @@ impl<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>> FromPyObject<'_,
             return Err(refuse());
         }
         let items = value.try_iter().map_err(|_| refuse())?;
-        items.map(|item| item?.extract::<T>().map_err(Into::into)).collect::<PyResult<_>>().map(Self)
+        items.map(|item| extracted(&item?)).collect::<PyResult<_>>().map(Self)
     }
 }
 
@@ -223,8 +221,17 @@ fn is_coroutine_function(value: &Bound<'_, PyAny>) -> bool {
     /// `inspect.CO_COROUTINE`; the module is slow to import.
     const CO_COROUTINE: i64 = 0x80;
     let flags = |value: &Bound<'_, PyAny>| value.getattr("__code__")?.getattr("co_flags")?.extract::<i64>();
-    let call = || value.get_type().getattr("__call__");
-    flags(value).or_else(|_| flags(&call()?)).is_ok_and(|flags| flags & CO_COROUTINE != 0)
+    let (py, mut called) = (value.py(), value.clone());
+    // A partial calls what it holds.
+    if let Ok(partial) = py.import(intern!(py, "functools")).and_then(|module| module.getattr("partial")) {
+        while called.is_instance(&partial).unwrap_or_default()
+            && let Ok(function) = called.getattr("func")
+        {
+            called = function;
+        }
+    }
+    let call = || called.get_type().getattr("__call__");
+    flags(&called).or_else(|_| flags(&call()?)).is_ok_and(|flags| flags & CO_COROUTINE != 0)
 }
 
 fn wrong_type(value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
@@ -235,19 +242,69 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string())
 }
 
+/// What a type is called in the error for a value of another one; empty where its own error says it.
+pub(crate) trait Expected {
+    const WORDS: &'static str = "";
+}
+
+macro_rules! expected {
+    ($($type:ty: $words:literal)*) => {
+        $(impl Expected for $type {
+            const WORDS: &'static str = $words;
+        })*
+    };
+}
+
+expected! {
+    String: "str"
+    PathBuf: "str or os.PathLike"
+    bool: "bool"
+    f64: "float"
+    i64: "int"
+    u64: "int"
+    usize: "int"
+    Bound<'_, PyDict>: "dict"
+}
+
+impl Expected for Seconds {}
+impl Expected for AccountNumber {}
+impl Expected for ImageArgument {}
+impl Expected for Headers {}
+impl Expected for SavePath {}
+impl Expected for Callable {}
+impl<T> Expected for Several<T> {}
+
+/// Reads a value. A wrong type is said in the same words everywhere: `PyO3` has others for each type.
+fn extracted<'py, T: Expected + for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+    value: &Bound<'py, PyAny>,
+) -> PyResult<T> {
+    value.extract().map_err(|error: <T as FromPyObject<'_, 'py>>::Error| {
+        let (py, error): (_, PyErr) = (value.py(), error.into());
+        let plain = error.get_type(py).is(py.get_type::<PyTypeError>());
+        if plain && !T::WORDS.is_empty() { wrong_type(value, T::WORDS) } else { error }
+    })
+}
+
 /// Reads one argument. An error names it in its message: `PyO3` does so in a note, which Python 3.10 does not have.
-pub(crate) fn argument<'py, T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+pub(crate) fn argument<'py, T: Expected + for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
     value: &Bound<'py, PyAny>,
     name: &str,
 ) -> PyResult<T> {
-    short(value.py(), || value.extract()).map_err(|error: <T as FromPyObject<'_, 'py>>::Error| {
-        let (py, error): (_, PyErr) = (value.py(), error.into());
+    let py = value.py();
+    short(py, || extracted(value)).map_err(|error| {
+        // Ctrl-C and the end of the program, in the code of an object that was given, say nothing about it.
+        if !error.is_instance_of::<PyException>(py) {
+            return error;
+        }
         let text = format!("argument '{name}': {}", error.value(py));
         if error.is_instance_of::<PyOverflowError>(py) {
-            PyOverflowError::new_err(text)
-        } else {
-            PyTypeError::new_err(text)
+            return PyOverflowError::new_err(text);
         }
+        let named = PyTypeError::new_err(text);
+        if !error.is_instance_of::<PyTypeError>(py) && !error.is_instance_of::<PyValueError>(py) {
+            named.set_cause(py, Some(error));
+        }
+        named
     })
 }
 
@@ -263,7 +320,7 @@ impl<'py> Arguments<'py> {
         self.0.iter_mut().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    pub(crate) fn take<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+    pub(crate) fn take<T: Expected + for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
         &mut self,
         name: &str,
     ) -> PyResult<Option<T>> {
@@ -272,7 +329,7 @@ impl<'py> Arguments<'py> {
     }
 
     /// Takes an int. A bool is one for Python, but here it is a mistake.
-    pub(crate) fn int<T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
+    pub(crate) fn int<T: Expected + for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>>(
         &mut self,
         name: &str,
     ) -> PyResult<Option<T>> {
@@ -356,7 +413,8 @@ fn request_item(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
         let Ok(name) = name.cast::<PyString>() else { return Err(wrong_type(&name, "str as the name of an argument")) };
         let name = name.to_string_lossy();
         if !REQUEST_FIELDS.contains(&name.as_ref()) {
-            return Err(PyTypeError::new_err(format!("create() got an unexpected keyword argument '{name}'")));
+            // `timeout` is one of create(), and none of a request.
+            return Err(PyTypeError::new_err(format!("unexpected keyword argument '{name}' of a request")));
         }
     }
     let given: PyResult<Vec<_>> = REQUEST_FIELDS.iter().map(|name| Ok((*name, copy.get_item(name)?))).collect();

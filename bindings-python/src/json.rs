@@ -1,9 +1,9 @@
 //! JSON and Python's own values.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList, PyString};
+use pyo3::types::{IntoPyDict as _, PyBool, PyDict, PyList, PyString};
 use serde_json::{Map, Value};
 
 use crate::interpreter::short;
@@ -11,9 +11,17 @@ use crate::interpreter::short;
 /// A dict as the JSON object that `json.dumps` makes of it; `name` is the argument's.
 pub(crate) fn json_object(value: &Bound<'_, PyDict>, name: &str) -> PyResult<Map<String, Value>> {
     let py = value.py();
-    let dumps = || py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (value,))?.extract::<String>();
-    let text =
-        short(py, dumps).map_err(|error| PyTypeError::new_err(format!("argument '{name}': {}", error.value(py))))?;
+    let dumps = || {
+        let options = [("allow_nan", false)].into_py_dict(py)?;
+        py.import(intern!(py, "json"))?.call_method("dumps", (value,), Some(&options))?.extract::<String>()
+    };
+    let text = short(py, dumps).map_err(|error| {
+        if !error.is_instance_of::<PyException>(py) {
+            return error;
+        }
+        let text = format!("argument '{name}': {}", error.value(py));
+        if error.is_instance_of::<PyValueError>(py) { PyValueError::new_err(text) } else { PyTypeError::new_err(text) }
+    })?;
     serde_json::from_str(&text).map_err(|error| PyValueError::new_err(format!("argument '{name}': {error}")))
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
 import io
 from collections.abc import Callable
@@ -232,3 +234,76 @@ def test_the_name_of_a_file_is_no_url(image: str, client: Client, emulator: Emul
     with pytest.raises(junfeiai.InvalidRequestError, match="give a local file as its bytes") as error:
         client.videos.create("x", image=image, seconds=6)
     assert error.value.field == "image" and not emulator.requests()
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda v: v.fingerprint(3), "argument 'prompt': expected str, got int"),
+        (lambda v: v.fingerprint("x", size=(1280, 720)), "argument 'size': expected str, got tuple"),
+        (lambda v: v.fingerprint("x", extra=[1]), "argument 'extra': expected dict, got list"),
+        (lambda v: v.fingerprint("x", extra={"a": float("inf")}), "argument 'extra': Out of range float"),
+        (lambda v: v.fingerprint("x", retry_failed=1), "argument 'retry_failed': expected bool, got int"),
+        (lambda v: v.get(5), "argument 'task_id': expected str, got int"),
+        (lambda v: v.wait_all([v.task("task_1")]), "argument 'task_ids': expected str, got Task"),
+        (lambda v: v.video("task_1").read_range(1.5, 5), "argument 'start': expected int, got float"),
+        (lambda v: v.video("task_1").save("x", connections="4"), "argument 'connections': expected int, got str"),
+        (lambda v: v.video("task_1").save("x", timeout="4"), "argument 'timeout': expected float, got str"),
+        (lambda v: v.resume_pending(b"x"), "argument 'folder': expected str or os.PathLike, got bytes"),
+        (lambda v: v.generate_many([{"prompt": "x", "timeout": 5}]), r"requests\[0\]: unexpected keyword argument 'timeout' of a request"),
+        (lambda _: Client(api_key=b"sk-1"), "argument 'api_key': expected str, got bytes"),  # type: ignore[arg-type]
+        (lambda _: Client(api_key="sk-1", base_url=Path("x")), "argument 'base_url': expected str, got PosixPath|WindowsPath"),  # type: ignore[arg-type]
+        (lambda _: Client(api_key="sk-1", endpoints=[1]), "argument 'endpoints': expected str, got int"),  # type: ignore[list-item]
+        (lambda _: Client(api_key="sk-1", journal=b"x"), "argument 'journal': expected str or os.PathLike, got bytes"),  # type: ignore[arg-type]
+    ],
+)
+def test_the_words_for_a_wrong_type(call: Callable[[Any], object], text: str, client: Client, emulator: Emulator) -> None:
+    with pytest.raises((TypeError, ValueError), match=text):
+        call(client.videos)
+    assert not emulator.requests()
+
+
+@pytest.mark.parametrize("cls", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_is_no_wrong_type(cls: type[BaseException], client: Client) -> None:
+    """Ctrl-C in an iterator that waits, for example."""
+
+    class Path:
+        def __fspath__(self) -> str:
+            raise cls
+
+    def images() -> Any:
+        yield "https://example.org/a.png"
+        raise cls
+
+    calls: list[Callable[[], object]] = [
+        lambda: client.videos.fingerprint("x", images=images()),
+        lambda: client.videos.fingerprint("x", image=Path()),
+        lambda: client.videos.video("task_1").save(Path()),
+    ]
+    for call in calls:
+        with pytest.raises(cls):
+            call()
+
+    def broken() -> Any:
+        raise LookupError("of the program")
+        yield ""
+
+    with pytest.raises(TypeError, match="argument 'images': .*of the program") as caught:
+        client.videos.fingerprint("x", images=broken())
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+def test_an_int_of_a_class_of_its_own(client: Client) -> None:
+    class Length(int, enum.Enum):
+        SHORT = 4
+
+    assert client.videos.fingerprint("x", seconds=Length.SHORT) == client.videos.fingerprint("x", seconds=4)
+
+
+def test_a_partial_of_a_coroutine_function_is_refused() -> None:
+    async def notify(_who: str, _: object) -> None:
+        raise AssertionError("nobody awaits this")
+
+    for client in (Client(api_key="sk-1"), AsyncClient(api_key="sk-1")):
+        with pytest.raises(TypeError, match="'on_progress': expected a plain function"):
+            client.videos.generate("x", on_progress=functools.partial(notify, "me"))

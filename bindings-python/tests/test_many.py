@@ -43,7 +43,7 @@ def test_wait_all_and_as_completed(client: Client, emulator: Emulator) -> None:
 def test_a_bad_request_costs_nothing(client: Client, emulator: Emulator) -> None:
     with pytest.raises(TypeError, match="'prompt'"):
         client.videos.generate_many(["good", {"prompt": 3}])
-    with pytest.raises(TypeError, match="unexpected keyword argument 'sceonds'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sceonds' of a request"):
         client.videos.generate_many([{"prompt": "x", "sceonds": 3}])
     with pytest.raises(TypeError, match="mapping"):
         client.videos.generate_many([3])  # type: ignore[list-item]

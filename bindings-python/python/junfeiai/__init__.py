@@ -145,6 +145,7 @@ def _imported_by_native_code() -> None:
     """Never called. Tools that bundle a program find here what only the native module imports."""
     import asyncio
     import contextvars
+    import functools
     import json
     import logging
 
