@@ -59,6 +59,11 @@ impl CallContext {
         Self { pinned: Some(pinned.clone()), ..Self::default() }
     }
 
+    /// An error about the arguments of the call, with what is known of its task.
+    pub(crate) fn noted<T>(&self, py: Python<'_>, read: PyResult<T>) -> PyResult<T> {
+        noted(py, read, self.paid.as_deref())
+    }
+
     /// Has a callback called with the progress of the call.
     pub(crate) fn on_progress(self, callback: Option<Callable>) -> Self {
         Self { callback: callback.map(|callback| Arc::new(callback.0)), ..self }

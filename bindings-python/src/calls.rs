@@ -151,8 +151,11 @@ pub(crate) fn generate<M: ResultClasses>(
     run_wait::<M>(py, wait, options, context)
 }
 
-pub(crate) fn wait<M: ResultClasses>(py: Python<'_>, task: &Task, options: WaitArguments) -> CallResult {
-    run_wait::<M>(py, task.wait(), options, CallContext::about(Some(task.id())))
+pub(crate) fn wait<M: ResultClasses>(py: Python<'_>, task: &Task, arguments: Arguments<'_>) -> CallResult {
+    let context = CallContext::about(Some(task.id()));
+    // The task was paid for: an error about an argument must not hide its id.
+    let options = context.noted(py, WaitArguments::take(arguments))?;
+    run_wait::<M>(py, task.wait(), options, context)
 }
 
 fn run_wait<M: ResultClasses>(py: Python<'_>, wait: Wait, options: WaitArguments, context: CallContext) -> CallResult {
@@ -217,10 +220,11 @@ pub(crate) fn save<M: ResultClasses>(
     path: PathBuf,
     mut arguments: Arguments<'_>,
 ) -> CallResult {
-    let options = arguments.options(SAVE_OPTIONS)?;
-    let callback = arguments.take("on_progress")?;
+    let context = CallContext::about(video.task_id());
+    let options = context.noted(py, arguments.options(SAVE_OPTIONS))?;
+    let callback = context.noted(py, arguments.take("on_progress"))?;
     let save = video.save(path).options_json(Value::Object(options)).map_err(|error| raise(py, &error))?;
-    let context = CallContext::about(video.task_id()).on_progress(callback);
+    let context = context.on_progress(callback);
     let sender = context.progress_sender::<M, SaveProgress>(|progress| {
         let progress = values::SaveProgress::from(progress);
         Box::new(move |py| Ok(Py::new(py, progress)?.into_any()))

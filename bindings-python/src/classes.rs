@@ -592,8 +592,7 @@ macro_rules! classes {
             /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
             #[pyo3(signature = (*, $($wait_option = None),*), text_signature = $wait_signature)]
             fn wait(&self, py: Python<'_>, $($wait_option: Argument<'_>),*) -> PyResult<Py<PyAny>> {
-                let wait = WaitArguments::take(arguments!($($wait_option)*))?;
-                calls::wait::<$Mode>(py, &self.task, wait)
+                calls::wait::<$Mode>(py, &self.task, arguments!($($wait_option)*))
             }
 
             /// Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow

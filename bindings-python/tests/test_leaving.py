@@ -515,6 +515,27 @@ def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment
     assert said[1][1] == "the interpreter is endin"
 
 
+def test_wrong_arguments_do_not_hide_the_task(client: Client, async_client: AsyncClient, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`create(...).wait(...)` in one line: nobody else has the id."""
+    task = client.videos.create("x", seconds=4)
+    wrong: Any = "5"
+    for videos in (client.videos, async_client.videos):
+        calls: list[Callable[[], object]] = [
+            lambda: videos.task(task.id).wait(timeout=-1),  # noqa: B023
+            lambda: videos.task(task.id).wait(timeout=wrong),  # noqa: B023
+            lambda: videos.task(task.id).wait(on_progress=wrong),  # noqa: B023
+            lambda: videos.video(task.id).save(tmp_path / "x.mp4", connections=wrong),  # noqa: B023
+            lambda: videos.video(task.id).save(tmp_path / "x.mp4", on_progress=wrong),  # noqa: B023
+        ]
+        for call in calls:
+            caplog.clear()
+            with pytest.raises((TypeError, junfeiai.InvalidRequestError)) as caught:
+                call()
+            assert getattr(caught.value, "task_id", None) == task.id
+            if isinstance(caught.value, TypeError):
+                check(caught.value, [task.id], caplog)
+
+
 class Held(ThreadingHTTPServer):
     """A service that answers no create request before it is told to."""
 

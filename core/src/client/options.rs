@@ -135,8 +135,10 @@ impl Wait {
     /// # Errors
     /// `invalid_request`, naming the option that is unknown or cannot be used.
     pub fn options_json(mut self, value: Value) -> Result<Self> {
-        self.policy.set_options(value)?;
-        Ok(self)
+        match self.policy.set_options(value) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error.about(self.task_id())),
+        }
     }
 }
 

@@ -224,6 +224,14 @@ impl Wait {
         Self { begin, policy, cancel: None, on_progress: None }
     }
 
+    /// The task that is waited for; none before it was created.
+    pub(super) fn task_id(&self) -> Option<&str> {
+        match &self.begin {
+            Begin::Task(task) => Some(task.id()),
+            Begin::Create(..) => None,
+        }
+    }
+
     /// Waits as long as it takes.
     pub fn no_timeout(mut self) -> Self {
         self.policy.timeout = None;
