@@ -59,6 +59,8 @@ struct Started {
     #[cfg(unix)]
     queue: Option<loop_queue::WeakQueue>,
     future: Py<PyAny>,
+    /// The caller's context variables, for its callback.
+    context: Py<PyAny>,
 }
 
 impl Awaiter for LoopFuture {
@@ -74,15 +76,18 @@ impl Awaiter for LoopFuture {
 }
 
 impl LoopFuture {
-    /// Has `callback(argument)` called by the loop. If it raises, the call ends with that exception.
+    /// Has `callback(argument)` called by the loop, in a copy of the context of whoever awaits the call, as `call_soon` does it.
+    /// If it raises, the call ends with that exception.
     pub(crate) fn notify(self: &Arc<Self>, callback: &Arc<Py<PyAny>>, argument: DeferredObject) {
-        let callback = callback.clone();
+        let (this, callback) = (self.clone(), callback.clone());
         self.send(move |py, future| {
             // Progress is not reported after the end of the call.
             if is_done(py, future)? {
                 return Ok(());
             }
-            match short(py, || argument(py)).and_then(|argument| call(callback.bind(py), (argument,))) {
+            let Some(started) = this.started.get() else { return Ok(()) };
+            let read = || PyResult::Ok((argument(py)?, started.context.bind(py).getattr(intern!(py, "run"))?));
+            match short(py, read).and_then(|(argument, run)| call(&run, (callback.bind(py), argument))) {
                 Ok(_) => Ok(()),
                 Err(error) => settle(py, future, Err(error)),
             }
@@ -241,6 +246,7 @@ struct Start {
 impl Start {
     fn begin(&self, py: Python<'_>, call: Call) -> PyResult<Py<PyAny>> {
         static ASYNCIO_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let running = ASYNCIO_LOOP.import(py, "asyncio", "get_running_loop")?;
         let event_loop = running.call0()?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
@@ -249,6 +255,7 @@ impl Start {
             queue: loop_queue::of(&event_loop),
             event_loop: event_loop.unbind(),
             future: future.clone().unbind(),
+            context: COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind(),
         };
         let _ = self.future.started.set(started);
         log::read_level(py);

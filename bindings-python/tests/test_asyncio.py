@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 import time
@@ -126,6 +127,23 @@ def test_callbacks_run_in_the_thread_of_the_loop(async_client: AsyncClient) -> N
             "x", seconds=4, on_progress=lambda _: threads.add(threading.get_ident())
         )
         assert threads == {threading.get_ident()}
+
+    run(main())
+
+
+def test_callbacks_see_the_variables_of_their_caller(async_client: AsyncClient) -> None:
+    """As with `Client`, and as `call_soon` does it: the number of a request in a web server's log, for example."""
+    number: contextvars.ContextVar[int] = contextvars.ContextVar("number")
+
+    async def call(mine: int) -> set[int | None]:
+        number.set(mine)
+        seen: set[int | None] = set()
+        await async_client.videos.generate("x", seconds=4, on_progress=lambda _: seen.add(number.get(None)))
+        assert number.get() == mine
+        return seen
+
+    async def main() -> None:
+        assert await asyncio.gather(*(call(mine) for mine in range(5))) == [{mine} for mine in range(5)]
 
     run(main())
 
