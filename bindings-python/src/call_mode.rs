@@ -11,7 +11,7 @@ use crate::asyncio_bridge::{self, LoopFuture};
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::convert::Callable;
 use crate::deferred::DeferredObject;
-use crate::errors::raise;
+use crate::errors::{exception, raise};
 use crate::interpreter::short;
 use crate::paid_calls::{Awaiter, PaidCall, guarded};
 use crate::progress::{ProgressCallback, ProgressQueue};
@@ -116,7 +116,11 @@ impl CallMode for Blocking {
         let call = Box::pin(guarded(call, context.paid.clone()));
         let ended = match blocking_runtime::block(py, context.pinned.as_ref(), progress.as_ref(), call) {
             Ok(Ok(value)) => short(py, || convert(py, value)),
-            Ok(Err(error)) => return Err(raise(py, &error)),
+            Ok(Err(error)) => match exception(py, &error) {
+                // It says itself what is known of tasks.
+                Ok(error) => return Err(PyErr::from_value(error)),
+                Err(signal) => Err(signal),
+            },
             Err(error) => Err(error),
         };
         // A signal that came with the result would be raised right behind this call, where nobody has the result yet.

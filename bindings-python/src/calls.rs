@@ -372,7 +372,7 @@ pub(crate) fn resume_pending<M: ResultClasses>(py: Python<'_>, client: &Client, 
     let begun = stream::once(async move { videos.resume_pending(folder).await });
     let saves = begun.map_ok(|saves| {
         saves.map(|(task_id, result)| -> junfeiai::Result<DeferredObject> {
-            Ok(Box::new(move |py| Ok(Py::new(py, values::Saved::new_from(py, task_id, result))?.into_any())))
+            Ok(Box::new(move |py| Ok(Py::new(py, values::Saved::new_from(py, task_id, result)?)?.into_any())))
         })
     });
     M::iterator(py, Box::pin(saves.try_flatten()), None)

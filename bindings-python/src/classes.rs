@@ -12,7 +12,7 @@ use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, Blocking};
 use crate::calls::{self, ResultClasses, WaitArguments};
 use crate::convert::{Arguments, SavePath, argument, json_argument, request, requests, texts};
-use crate::errors::raise;
+use crate::errors::{exception, raise};
 use crate::interpreter::short;
 use crate::iterators::{AsyncIterator, Items, Iterator};
 use crate::json::json_to_python;
@@ -808,7 +808,7 @@ macro_rules! classes {
                 let task_id = task_id.or_else(|| known.map(str::to_owned));
                 let result = match result {
                     Ok(video) => Ok(Py::new(py, $Video::from(video))?),
-                    Err(error) => Err(raise(py, &error).into_value(py).into_any()),
+                    Err(error) => Err(exception(py, &error)?.unbind()),
                 };
                 Ok(Self { index, task_id, result })
             }

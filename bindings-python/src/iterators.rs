@@ -93,10 +93,12 @@ impl Iterator {
         // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
         let ended = short(py, || py.check_signals())
             .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
-        match noted(py, ended, items.paid.as_deref())? {
+        let item = match noted(py, ended, items.paid.as_deref())? {
             Ok(item) => item.map(|item| short(py, || item(py))).transpose(),
-            Err(error) => Err(raise(py, &error)),
-        }
+            Err(error) => return Err(raise(py, &error)),
+        };
+        // A signal may have come in the place of the error in an outcome.
+        noted(py, item, items.paid.as_deref())
     }
 }
 

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::errors::raise;
+use crate::errors::exception;
 use crate::interpreter::short;
 use crate::json::json_to_python;
 
@@ -554,12 +554,15 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    pub(crate) fn new_from(py: Python<'_>, task_id: String, result: junfeiai::Result<junfeiai::Summary>) -> Self {
-        match result.map(|summary| Py::new(py, Summary::from(summary))) {
-            Ok(Ok(summary)) => Self { task_id, summary: Some(summary), error: None },
-            Ok(Err(error)) => Self { task_id, summary: None, error: Some(error.into_value(py).into_any()) },
-            Err(error) => Self { task_id, summary: None, error: Some(raise(py, &error).into_value(py).into_any()) },
-        }
+    pub(crate) fn new_from(
+        py: Python<'_>,
+        task_id: String,
+        result: junfeiai::Result<junfeiai::Summary>,
+    ) -> PyResult<Self> {
+        Ok(match result {
+            Ok(summary) => Self { task_id, summary: Some(Py::new(py, Summary::from(summary))?), error: None },
+            Err(error) => Self { task_id, summary: None, error: Some(exception(py, &error)?.unbind()) },
+        })
     }
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import signal
@@ -586,48 +587,82 @@ def one_task(ended: list[object], server: Held) -> None:
     assert server.posts == 1
 
 
-@pytest.mark.parametrize("name", ["create", "generate"])
-def test_ctrl_c_that_comes_with_the_answer(name: str, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """It is raised when the call has its result, and before the program has it."""
-    pressed = signal.getsignal(signal.SIGINT)
-    made: list[str] = []
+class Pressing(ThreadingHTTPServer):
+    """A service that presses Ctrl-C right before one of its answers."""
 
-    class Pressing(ThreadingHTTPServer):
-        daemon_threads = True
+    daemon_threads = True
 
-    class Both(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            made.append(f"task_{len(made)}")
-            self.answer(f'{{"id":"{made[-1]}","status":"queued"}}', press=name == "create")
+    def __init__(self, prompt: str) -> None:
+        super().__init__(("127.0.0.1", 0), PressingAnswer)
+        self.prompt = prompt
+        self.made: list[str] = []
 
-        def do_GET(self) -> None:
-            self.answer(f'{{"code":"success","data":{{"task_id":"{made[-1]}","status":"SUCCESS","progress":"100%"}}}}', press=True)
+    def handle_error(self, *_: object) -> None:
+        pass
 
-        def answer(self, text: str, press: bool) -> None:
-            body = text.encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            if press:
-                os.kill(os.getpid(), signal.SIGINT)
-            self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+class PressingAnswer(BaseHTTPRequestHandler):
+    server: Pressing
 
-    assert pressed is signal.default_int_handler
-    with Pressing(("127.0.0.1", 0), Both) as server:
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.made.append(f"task_{len(self.server.made)}")
+        if self.server.prompt == "lost":
+            self.press()
+            self.close_connection = True
+        else:
+            self.answer({"id": self.server.made[-1], "status": "queued"}, press=self.server.prompt == "create")
+
+    def do_GET(self) -> None:
+        status = "FAILURE" if self.server.prompt.startswith("failing") else "SUCCESS"
+        self.answer({"code": "success", "data": {"task_id": self.server.made[-1], "status": status}}, press=True)
+
+    def press(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def answer(self, value: dict[str, Any], press: bool) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if press:
+            self.press()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+PRESSED: dict[str, Callable[[Client], object]] = {
+    "create": lambda c: c.videos.create("x", seconds=4),
+    "lost": lambda c: c.videos.create("x", seconds=4),
+    "generate": lambda c: c.videos.generate("x", seconds=4),
+    "failing": lambda c: c.videos.generate("x", seconds=4),
+    "failing, many": lambda c: list(c.videos.generate_many(["x"])),
+}
+
+
+@pytest.mark.parametrize("name", PRESSED)
+def test_ctrl_c_that_comes_with_the_answer(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is raised when the call has its result or its error, and before the program has it."""
+    with Pressing(name) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            # The thread looks for signals every 50 ms: some of these come between two looks.
-            for _ in range(10):
+            # The thread looks for signals every 50 ms: most of these come between two looks.
+            for _ in range(5):
                 caplog.clear()
                 client = Client(api_key="sk-1", base_url=f"http://127.0.0.1:{server.server_port}/v1", poll_interval=0.02)
                 with pytest.raises(KeyboardInterrupt) as caught:
-                    getattr(client.videos, name)("x", seconds=4)
-                if not getattr(caught.value, "maybe_executed", False):
-                    check(caught.value, [made[-1]], caplog)
+                    PRESSED[name](client)
+                error, cause = caught.value, caught.value.__cause__
+                if name == "lost":
+                    assert getattr(error, "maybe_executed", False), "the request has left"
+                    assert cause is None or isinstance(cause, junfeiai.CreateOutcomeUnknownError)
+                elif isinstance(cause, junfeiai.TaskFailedError):
+                    assert cause.task_id == server.made[-1]
+                elif not getattr(error, "maybe_executed", False):
+                    check(error, [server.made[-1]], caplog)
         finally:
             server.shutdown()
             thread.join()
