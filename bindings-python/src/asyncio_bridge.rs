@@ -317,7 +317,7 @@ async fn run(future: Arc<LoopFuture>, paid: Option<Arc<PaidCall>>, mut call: Cal
         }
         let polled = call.as_mut().poll(cx);
         if polled.is_pending() && log::is_waiting() {
-            gil_thread::send(log::drain);
+            gil_thread::send(log::drain_quietly);
         }
         polled
     })

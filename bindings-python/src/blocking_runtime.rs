@@ -209,6 +209,12 @@ impl Drop for RuntimeLease<'_> {
     }
 }
 
+/// Signals and lines for the log. Signals first: a handler of `logging` is Python code, in which they would be raised as well.
+pub(crate) fn look_around(py: Python<'_>) -> PyResult<()> {
+    short(py, || py.check_signals())?;
+    log::drain(py)
+}
+
 /// Runs a call to its end on this thread, on its pinned runtime or on any. Ctrl-C, and an exception in the callback, end it
 /// at once.
 pub(crate) fn block<T: Send>(
@@ -230,14 +236,16 @@ pub(crate) fn block<T: Send>(
             }
             runtime.drive(call.as_mut(), || queue.is_some_and(|queue| !queue.is_empty()))
         });
-        log::drain(py);
+        if step.is_none() {
+            look_around(py)?;
+        }
         if let Some(progress) = progress {
             progress.notify(py)?;
         }
         if let Some(output) = step {
+            // Whoever called sees to signals: nothing of the result may be lost to them.
             lease.finished = true;
             return Ok(output);
         }
-        short(py, || py.check_signals())?;
     }
 }

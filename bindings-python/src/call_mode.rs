@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::asyncio_bridge::{self, LoopFuture};
-use crate::blocking_runtime::{self, PinnedRuntime};
+use crate::blocking_runtime::{self, PinnedRuntime, look_around};
 use crate::convert::Callable;
 use crate::deferred::DeferredObject;
 use crate::errors::{exception, raise};
@@ -114,21 +114,8 @@ impl CallMode for Blocking {
         let progress =
             context.callback.as_deref().map(|callback| ProgressCallback { callback, queue: &context.progress });
         let call = Box::pin(guarded(call, context.paid.clone()));
-        let ended = match blocking_runtime::block(py, context.pinned.as_ref(), progress.as_ref(), call) {
-            Ok(Ok(value)) => short(py, || convert(py, value)),
-            Ok(Err(error)) => match exception(py, &error) {
-                // It says itself what is known of tasks.
-                Ok(error) => return Err(PyErr::from_value(error)),
-                Err(signal) => Err(signal),
-            },
-            Err(error) => Err(error),
-        };
-        // A signal that came with the result would be raised right behind this call, where nobody has the result yet.
-        let ended = match &context.paid {
-            Some(paid) if paid.creates() => ended.and_then(|result| short(py, || py.check_signals()).map(|()| result)),
-            _ => ended,
-        };
-        noted(py, ended, context.paid.as_deref())
+        let ended = blocking_runtime::block(py, context.pinned.as_ref(), progress.as_ref(), call);
+        finish(py, ended, context.paid.as_deref(), |value| short(py, || convert(py, value)), |_| None)
     }
 
     fn notify(_: &Arc<Py<PyAny>>, queue: &ProgressQueue, _: &Arc<LoopFuture>, argument: DeferredObject) {
@@ -171,6 +158,44 @@ pub(crate) fn noted<T>(py: Python<'_>, ended: PyResult<T>, paid: Option<&PaidCal
             paid.note(py, error.value(py), None);
         }
     })
+}
+
+/// The end of a blocking call: its result, its error, or what else ended it, with what is known of paid tasks.
+///
+/// Behind the call Python would raise a signal that came with the result, where nobody has the result yet. `lost` is the id in a
+/// result that is not given.
+pub(crate) fn finish<T, R>(
+    py: Python<'_>,
+    ended: PyResult<Result<T>>,
+    paid: Option<&PaidCall>,
+    convert: impl FnOnce(T) -> PyResult<R>,
+    lost: impl FnOnce(&R) -> Option<String>,
+) -> PyResult<R> {
+    let (error, id) = match ended {
+        Err(error) => (error, None),
+        Ok(Err(error)) => match exception(py, &error) {
+            Err(signal) => (signal, None),
+            Ok(own) => match look_around(py) {
+                // It says itself what is known of tasks.
+                Ok(()) => return Err(PyErr::from_value(own)),
+                Err(signal) => {
+                    signal.set_cause(py, Some(PyErr::from_value(own)));
+                    (signal, None)
+                }
+            },
+        },
+        Ok(Ok(value)) => match convert(value) {
+            Err(error) => (error, None),
+            Ok(result) => match look_around(py) {
+                Ok(()) => return Ok(result),
+                Err(signal) => (signal, lost(&result)),
+            },
+        },
+    };
+    if let Some(paid) = paid {
+        paid.note(py, error.value(py), id);
+    }
+    Err(error)
 }
 
 /// What lives from call to call stays with the process that made it: resuming it in a child of `fork()` as well would

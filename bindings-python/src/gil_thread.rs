@@ -47,7 +47,7 @@ fn run(jobs: &Receiver<Job>) {
             for job in jobs.try_iter() {
                 job(py);
             }
-            log::drain(py);
+            log::drain_quietly(py);
         });
         if done.is_none() {
             return;

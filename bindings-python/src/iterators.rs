@@ -7,12 +7,12 @@ use junfeiai::Result;
 use junfeiai::async_compat::BoxStream;
 use junfeiai::fork::ForkGuard;
 use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::blocking_runtime::{self, PinnedRuntime};
-use crate::call_mode::{Asyncio, CallContext, CallMode, noted, of_this_process};
+use crate::call_mode::{Asyncio, CallContext, CallMode, finish, of_this_process};
 use crate::deferred::DeferredObject;
-use crate::errors::raise;
 use crate::interpreter::short;
 use crate::paid_calls::{PaidCall, guarded};
 
@@ -93,12 +93,11 @@ impl Iterator {
         // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
         let ended = short(py, || py.check_signals())
             .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
-        let item = match noted(py, ended, items.paid.as_deref())? {
-            Ok(item) => item.map(|item| short(py, || item(py))).transpose(),
-            Err(error) => return Err(raise(py, &error)),
-        };
-        // A signal may have come in the place of the error in an outcome.
-        noted(py, item, items.paid.as_deref())
+        let convert = |item: Option<DeferredObject>| item.map(|item| short(py, || item(py))).transpose();
+        finish(py, ended, items.paid.as_deref(), convert, |item| {
+            let id = item.as_ref()?.bind(py).getattr(intern!(py, "task_id")).ok()?;
+            id.extract().ok()
+        })
     }
 }
 

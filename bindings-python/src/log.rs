@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use junfeiai::fork::PerProcess;
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -57,20 +58,32 @@ pub(crate) fn is_waiting() -> bool {
     LINES.get().is_some_and(|lines| !lines.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
 }
 
-/// Hands the lines on. What a handler raises is written as unraisable.
-pub(crate) fn drain(py: Python<'_>) {
-    let Some(lines) = LINES.get() else { return };
+/// Hands the lines on. An exception of a handler is written as unraisable.
+///
+/// # Errors
+/// What is no `Exception`, such as Ctrl-C while a handler runs. The other lines are left for the next time.
+pub(crate) fn drain(py: Python<'_>) -> PyResult<()> {
+    let Some(lines) = LINES.get() else { return Ok(()) };
     while is_waiting() {
-        let Some(logger) = logger(py, true) else { return };
+        let Some(logger) = logger(py, true) else { return Ok(()) };
         // During shutdown they are left to the thread that ends the interpreter.
         if !may_attach() {
-            return;
+            return Ok(());
         }
         // The lock is not held while Python runs.
-        let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
-        if let Err(error) = hand_on(py, logger, line) {
-            short(py, || error.write_unraisable(py, None));
+        let Some(line) = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return Ok(()) };
+        match hand_on(py, logger, line) {
+            Err(error) if error.is_instance_of::<PyException>(py) => short(py, || error.write_unraisable(py, None)),
+            result => result?,
         }
+    }
+    Ok(())
+}
+
+/// The same where nobody is to be told of Ctrl-C: in a thread of ours, and at the interpreter's end.
+pub(crate) fn drain_quietly(py: Python<'_>) {
+    if let Err(error) = drain(py) {
+        short(py, || error.write_unraisable(py, None));
     }
 }
 

@@ -106,8 +106,7 @@ impl QueueReader {
         let mut bytes = [0; 64];
         let _ = (&self.queue.watched).read(&mut bytes);
         let callbacks = std::mem::take(&mut *self.queue.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
-        log::drain(py);
-        let mut result = Ok(());
+        let mut result = log::drain(py);
         for callback in callbacks {
             result = result.and(callback(py));
         }

@@ -169,7 +169,7 @@ impl PaidCall {
             let task_id = if let [id] = facts.task_ids.as_slice() { Some(id.as_str()) } else { None };
             // The text names the task already.
             tracing::warn!(name: "call_ended_early", target: "junfeiai", task_id, "a call ended early: {facts}");
-            gil_thread::send(log::drain);
+            gil_thread::send(log::drain_quietly);
         }
     }
 }
@@ -225,7 +225,7 @@ pub(crate) fn report_all(py: Python<'_>) {
     for paid in all {
         paid.report();
     }
-    log::drain(py);
+    log::drain_quietly(py);
 }
 
 /// The call, with a panic in it as its error, which carries the task's id where there is one.

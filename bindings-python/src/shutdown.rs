@@ -19,5 +19,5 @@ pub(crate) fn shutdown(py: Python<'_>) {
     });
     paid_calls::report_all(py);
     interpreter::wait_for_the_short(py);
-    log::drain(py);
+    log::drain_quietly(py);
 }

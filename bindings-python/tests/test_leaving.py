@@ -638,6 +638,7 @@ PRESSED: dict[str, Callable[[Client], object]] = {
     "lost": lambda c: c.videos.create("x", seconds=4),
     "generate": lambda c: c.videos.generate("x", seconds=4),
     "failing": lambda c: c.videos.generate("x", seconds=4),
+    "many": lambda c: list(c.videos.generate_many(["x"])),
     "failing, many": lambda c: list(c.videos.generate_many(["x"])),
 }
 
@@ -666,6 +667,37 @@ def test_ctrl_c_that_comes_with_the_answer(name: str, caplog: pytest.LogCaptureF
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_ctrl_c_is_not_lost_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Lines that are handed to `logging` run Python code, in which a signal is raised."""
+    caplog.set_level(logging.DEBUG, "junfeiai")
+    with Pressing("create") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            client = Client(api_key="sk-1", base_url=f"http://127.0.0.1:{server.server_port}/v1", poll_interval=0.02)
+            for _ in range(5):
+                with pytest.raises(KeyboardInterrupt):
+                    client.videos.create("x", seconds=4)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_handler_of_the_log_that_is_interrupted(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    class Interrupted(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise KeyboardInterrupt
+
+    logger, handler = logging.getLogger("junfeiai"), Interrupted()
+    caplog.set_level(logging.DEBUG, "junfeiai")
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            client.models()
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_a_closed_client_sends_no_create_that_waits(held: Held) -> None:
