@@ -34,9 +34,9 @@ pub(crate) fn handle() -> PyResult<Handle> {
     };
     match RUNTIME.get_or_init(start) {
         // What is spawned on a runtime that was stopped is dropped without a word: whoever awaits it would wait for ever.
-        Ok(running) if running.runtime.lock().unwrap_or_else(PoisonError::into_inner).is_none() => {
-            Err(PyRuntimeError::new_err("the interpreter is ending and AsyncClient starts nothing any more: use Client"))
-        }
+        Ok(running) if running.runtime.lock().unwrap_or_else(PoisonError::into_inner).is_none() => Err(
+            PyRuntimeError::new_err("the interpreter is ending and AsyncClient starts nothing any more: use Client"),
+        ),
         Ok(running) => Ok(running.handle.clone()),
         Err(message) => Err(PyRuntimeError::new_err(message.clone())),
     }
