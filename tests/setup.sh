@@ -5,6 +5,12 @@
 set -euo pipefail
 
 fail() { echo "setup: $*" >&2; exit 1; }
+usage="usage: tests/setup.sh [test | npm | bench | docs | dist | platforms]"
+case "$#${1:+ $1}" in
+    0 | "1 test" | "1 npm" | "1 bench" | "1 docs" | "1 dist" | "1 platforms") ;;
+    "1 --help" | "1 -h") echo "$usage: installs what make demo needs, or what that word names needs as well"; exit ;;
+    *) echo "setup: there is no \"$*\"; $usage" >&2; exit 2 ;;
+esac
 have() { command -v "$1" >/dev/null 2>&1; }
 # Without these the suites cannot run.
 need=()

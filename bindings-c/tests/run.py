@@ -8,6 +8,7 @@
 With JUNFEIAI_ALL the Conan recipe and the vcpkg port are tried as well, which compile the library once more.
 """
 
+import argparse
 import atexit
 import json
 import os
@@ -450,15 +451,19 @@ XTASK = [*CARGO, "run", "--locked", "-p", "xtask", "--"]
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", action="store_true", help="only the blocks of the documents")
+    parser.add_argument("--release", action="store_true", help="what is shipped")
+    options = parser.parse_args()
     begun = time.monotonic()
     WORK.mkdir(parents=True, exist_ok=True)
     must("build the emulator", [*CARGO, "build", "--locked", "-p", "junfeiai-emulator"], timeout=1200)
     must("the header is what the sources say", [*XTASK, "header", "--check"], timeout=1200)
-    if not {"--release", "--readme"} & set(sys.argv):
+    if not (options.release or options.readme):
         ok, output = run([*CARGO, "test", "--locked", "-p", "junfeiai-c", "--lib"], timeout=1200)
         report("the tests inside the library: panics on purpose, pauses", ok, output, sums(output))
     emulator = Emulator()
-    if "--release" in sys.argv:
+    if options.release:
         release(emulator)
     else:
         prefix = WORK / "prefix"
@@ -469,7 +474,7 @@ def main():
         units = [json.loads(line) for line in again.splitlines() if line.startswith('{"reason":"compiler-artifact"')]
         stale = sorted(unit["package_id"] for unit in units if not unit["fresh"])
         report("cargo after it compiles nothing anew", units and not stale, "\n".join(stale))
-        if "--readme" not in sys.argv:
+        if not options.readme:
             header(prefix)
             languages()
             consumers(emulator, prefix)

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """The Python suites, for tests/run.py: builds the module and the emulator, then runs one of
 
-    suite.py pytest   every test, with the interpreter of target/venv
-    suite.py types    stubs against the module, mypy --strict on package and tests, pyright where it is installed
+    suite.py pytest [WORD …]   every test, with the interpreter of target/venv; the words are for pytest
+    suite.py types             stubs against the module, mypy --strict on package and tests, pyright where it is installed
 
 and for a release:
 
-    suite.py wheel FOLDER   every test on the wheel of that folder, with the interpreter that runs this, in an environment of its own
+    suite.py wheel FOLDER [WORD …]   every test on the wheel of that folder, with the interpreter that runs this, in an environment of its own
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -47,7 +48,7 @@ def write_examples() -> list[str]:
     return written
 
 
-def wheel(folder: Path) -> int:
+def wheel(folder: Path, words: list[str]) -> int:
     """Nothing of the sources is used but the tests, and of the folder nothing but its wheel. Needs the emulator."""
     venv = ROOT / "target" / f"venv-wheel-{sys.version_info.major}.{sys.version_info.minor}"
     python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -59,14 +60,22 @@ def wheel(folder: Path) -> int:
     env.update(VIRTUAL_ENV=str(venv), PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     code = "import junfeiai, sys; print(junfeiai.__file__, sys.version); sys.exit(not junfeiai.__file__.startswith(sys.prefix))"
     subprocess.run([str(python), "-c", code], cwd=FOLDER, env=env, check=True)
-    return subprocess.run([str(python), "-m", "pytest", *sys.argv[3:]], cwd=FOLDER, env=env, check=False).returncode
+    return subprocess.run([str(python), "-m", "pytest", *words], cwd=FOLDER, env=env, check=False).returncode
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["wheel"]:
-        sys.exit(wheel(Path(sys.argv[2])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", choices=("pytest", "types", "wheel"))
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD", help="FOLDER, or words for pytest")
+    options = parser.parse_args()
+    if options.suite == "wheel":
+        if not options.words or not Path(options.words[0]).is_dir():
+            parser.error("wheel needs the folder that the wheel is in")
+        sys.exit(wheel(Path(options.words[0]), options.words[1:]))
+    if options.suite == "types" and options.words:
+        parser.error(f"types takes no {options.words[0]}")
     run("maturin", "develop", "--quiet", "--locked")
-    if sys.argv[1:] == ["types"]:
+    if options.suite == "types":
         run("python", "stubs.py", "--check")
         run("stubtest", "junfeiai")
         run("mypy", "--strict", "-p", "junfeiai")
@@ -82,7 +91,7 @@ def main() -> None:
             run("pyright", *examples)
     else:
         run("cargo", "build", "--locked", "--quiet", "-p", "junfeiai-emulator")
-        run("python", "-m", "pytest", *sys.argv[2:])
+        run("python", "-m", "pytest", *options.words)
 
 
 if __name__ == "__main__":

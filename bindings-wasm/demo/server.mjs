@@ -1,11 +1,14 @@
 // make web: the demo page and, on the same origin, the proxy handler with the key. Against the emulator; with
 // JUNFEIAI_API_KEY set and --service given, against the service itself, WHICH COSTS MONEY.
+//
+//     server.mjs [--service]    PORT=8787
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
@@ -51,8 +54,23 @@ export async function serve({ port = 0, service = false, against, worker = join(
   return { origin, stop: () => { server.close(); server.closeAllConnections(); own?.stop(); } };
 }
 
+/** What the command line says; an argument that there is not ends the program. */
+function options(usage) {
+  try {
+    return parseArgs({ options: { service: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } }).values;
+  } catch (error) {
+    console.error(`demo: ${error.message}\n${usage}`);
+    process.exit(2);
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const service = process.argv.includes("--service");
+  const usage = "usage: node bindings-wasm/demo/server.mjs [--service]; PORT=8787. With --service it asks the service itself, with JUNFEIAI_API_KEY, WHICH COSTS MONEY";
+  const { service, help } = options(usage);
+  if (help) {
+    console.log(usage);
+    process.exit();
+  }
   const { origin } = await serve({ port: Number(process.env.PORT ?? 8787), service });
   console.log(service ? "This is the service itself: each video COSTS MONEY." : "This runs against the emulator and costs nothing.");
   console.log(`open ${origin}`);

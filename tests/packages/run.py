@@ -10,6 +10,7 @@ wheel is built from the sdist.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import json
@@ -625,6 +626,7 @@ def steps() -> Iterable[str]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
     copy_tree()
     report("every place names the same version", one_version())

@@ -13,16 +13,38 @@ import { written } from "./names.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
-const { values } = parseArgs({ options: { program: { type: "string" }, platform: { type: "string" }, out: { type: "string" } } });
-const out = resolve(values.out ?? join(root, "target/testkit"));
-const platform = values.platform ?? `${process.platform}-${process.arch}`;
 // The platforms that a release is made for, each with a package of its own.
 const PLATFORMS = ["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64", "win32-x64"];
+const USAGE = "usage: pack.mjs --program target/release/junfeiai-emulator [--platform linux-x64] [--out target/testkit]";
+const values = options();
+const out = resolve(values.out ?? join(root, "target/testkit"));
+const platform = values.platform ?? `${process.platform}-${process.arch}`;
 const version = /^version = "(.*)"$/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
 // The tools are those of the JavaScript binding.
 const tools = join(root, "bindings-wasm/node_modules");
 const esbuild = createRequire(join(tools, "x.js"))("esbuild");
 const run = (command, args, options = {}) => execFileSync(command, args, { stdio: ["ignore", "inherit", "inherit"], ...options });
+
+/** What the command line says; what cannot be done with it ends the program. */
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: { program: { type: "string" }, platform: { type: "string" }, out: { type: "string" }, help: { type: "boolean", short: "h" } },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit();
+    }
+    if (!values.program) throw new Error("say where the emulator's program is: --program");
+    if (!existsSync(values.program)) throw new Error(`--program: there is no ${values.program}`);
+    const { platform = `${process.platform}-${process.arch}` } = values;
+    if (!PLATFORMS.includes(platform)) throw new Error(`--platform: ${platform} is none of ${PLATFORMS.join(", ")}`);
+    return values;
+  } catch (error) {
+    console.error(`pack.mjs: ${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 function pack(folder, manifest) {
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -65,8 +87,6 @@ function main() {
 
 /** The program of one platform. */
 function binary(program) {
-  if (!PLATFORMS.includes(platform)) throw new Error(`${platform} is none of ${PLATFORMS.join(", ")}: say where else it is to run in tests/emulator/npm/pack.mjs`);
-  if (!existsSync(program)) throw new Error(`there is no ${program}`);
   const [os, cpu] = platform.split("-");
   const folder = fresh(`package-${platform}`);
   const name = `junfeiai-emulator${os === "win32" ? ".exe" : ""}`;
@@ -81,7 +101,6 @@ function binary(program) {
   });
 }
 
-if (!values.program) throw new Error("say where the emulator's program is: --program target/release/junfeiai-emulator");
 mkdirSync(out, { recursive: true });
 binary(resolve(values.program));
 main();
