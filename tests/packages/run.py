@@ -625,6 +625,23 @@ def steps() -> Iterable[str]:
         yield f"only {count} commands are found in the workflows"
 
 
+def pinned() -> Iterable[str]:
+    """An action is named by its commit, which nobody can move, with its version behind it. In a container the folder of the
+    repository is known to the shell alone: what the host calls it is another folder there."""
+    count = 0
+    for workflow in WORKFLOWS:
+        for number, line in enumerate(workflow.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{workflow.name}:{number}: "
+            if match := re.match(r"\s+(?:- )?uses: (.+)$", line):
+                count += 1
+                if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+(?:\.\d+)*", match[1]):
+                    yield f"{where}{match[1]} is not named by its commit and version: owner/name@COMMIT # v1.2.3"
+            elif re.match(r"\s+(?:- )?run: .*github\.workspace", line):
+                yield f"{where}in a container github.workspace is the host's folder: use \"$GITHUB_WORKSPACE\""
+    if count < 10:
+        yield f"only {count} actions are found in the workflows"
+
+
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
@@ -666,6 +683,7 @@ def main() -> int:
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
+    report("the actions of the workflows are pinned, and folders are those of the job", pinned())
     if linter := actionlint():
         report("actionlint and shellcheck have nothing to say of the workflows", linted(linter))
         report("they would say it", linter_finds(linter))
