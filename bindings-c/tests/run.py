@@ -258,6 +258,7 @@ def subproject(emulator):
     report("cross-compiling without Rust's name of the target is refused", not ok and "Set JUNFEIAI_RUST_TARGET" in output, output)
     ok, output = run([*cross, "-DJUNFEIAI_RUST_TARGET=aarch64-unknown-linux-gnu"])
     report("and configured with it", ok, output)
+    refused_builds()
     before = (build / "shared").stat().st_mtime_ns
     ok, output = run(["cmake", "--build", build], timeout=1200)
     report("a second build links nothing anew", ok and (build / "shared").stat().st_mtime_ns == before, output)
@@ -265,6 +266,29 @@ def subproject(emulator):
     asked = re.search(r'INTERFACE_LINK_LIBRARIES "(.*)"', installed)[1].replace("-l", "")
     written = re.findall(r"^  set\(_system (.*)\)$", (HERE.parent / "CMakeLists.txt").read_text(), re.M)[-1]
     report("its list of system libraries is that of rustc", asked.split(";") == written.split(), f"{asked}\n{written}")
+
+
+def refused_builds():
+    """What cannot be built for, or built with, is said when a project is configured."""
+    place = WORK / "refused"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    old, broken = place / "cargo-old", place / "cargo-broken"
+    old.write_text("#!/bin/sh\necho 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n")
+    broken.write_text("#!/bin/sh\necho 'no default toolchain' >&2\nexit 1\n")
+    for path in (old, broken):
+        path.chmod(0o755)
+    oldest = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    # Neither where PATH leads nor where the system has its programs.
+    nowhere = ("-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF", "-DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF", f"-DCMAKE_MAKE_PROGRAM={shutil.which('make')}")
+    for name, options, says in (
+        ("another system", ["-DCMAKE_SYSTEM_NAME=Emscripten"], "Linux, macOS (Darwin) and Windows, not for Emscripten"),
+        ("no cargo", nowhere, f"install Rust {oldest} or newer"),
+        ("an old cargo", [f"-DJUNFEIAI_CARGO={old}"], f"Rust {oldest} or newer is needed, and {old} is of 1.63"),
+        ("a cargo that does not run", [f"-DJUNFEIAI_CARGO={broken}"], "It said: no default toolchain"),
+    ):
+        ok, output = run(["cmake", "-S", HERE.parent, "-B", place / name, *options], env=dict(os.environ, HOME=str(place), CARGO_HOME=str(place)))
+        report(f"CMake with {name} is refused", not ok and says in re.sub(r"\s+", " ", output), output)
 
 
 def packaging(emulator):
@@ -276,6 +300,8 @@ def packaging(emulator):
     shutil.rmtree(WORK / "conan", ignore_errors=True)
     must("conan detects the machine", [CONAN, "profile", "detect"], env=env)
     output = must("conan create", [CONAN, "create", HERE.parent / "packaging/conan", "-o", "junfeiai/*:cargo_profile=dev"], env=env, timeout=2400)
+    ok, said = run([CONAN, "create", HERE.parent / "packaging/conan", "-s:h", "os=FreeBSD", "-o", "junfeiai/*:rust_target=x86_64-unknown-freebsd"], env=env)
+    report("Conan for another system is refused", not ok and "for Linux, macOS and Windows, not for FreeBSD" in said, said)
     report("a program finds the package, shared and static", output.count(f"junfeiai {library_version()}: fits its header") == 2, output)
     prefix = WORK / "vcpkg"
     shutil.rmtree(prefix, ignore_errors=True)
