@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -42,7 +43,7 @@ ALL = bool(os.environ.get("JUNFEIAI_ALL"))
 # The version of the rehearsal, its day, and a repository that there is not.
 VERSION, DAY, PLACE = "9.8.7", "2030-01-02", "https://example.org/owner/junfeiai"
 # What may be sent to the Rust registry.
-PUBLISHED = {"junfeiai", "junfeiai-emulator"}
+PUBLISHED = {"junfeiai"}
 
 passed = failed = 0
 
@@ -186,6 +187,31 @@ def nothing_to_install() -> Iterable[str]:
     for guide in guides:
         for number, line in enumerate(guide.read_text(encoding="utf-8").splitlines(), 1):
             yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in installed_by(line))
+
+
+# How Python's classifiers call the systems of runners.
+SYSTEMS = {"ubuntu": "POSIX :: Linux", "macos": "MacOS", "windows": "Microsoft :: Windows"}
+
+
+def metadata_of_python() -> Iterable[str]:
+    """It names the Pythons and systems that the release tests, and asks for none of our own packages."""
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    job = workflow.partition("\n  wheel-tests:\n")[2].partition("steps:")[0]
+    pythons = re.findall(r'"(3\.\d+)"', job)
+    systems = {SYSTEMS[runner] for runner in re.findall(r"\b(ubuntu|macos|windows)-", job)}
+    if len(pythons) < 5 or len(systems) < 3:
+        yield f"the release tests {pythons} on {systems}"
+    for file in ("bindings-python/pyproject.toml", "tests/emulator/pyproject.toml"):
+        project = tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]
+        told = re.findall(r"^Programming Language :: Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.M)
+        if told != pythons or project["requires-python"] != f">={pythons[0]}":
+            yield f"{file} names Python {', '.join(told)}, {project['requires-python']}; the release tests {', '.join(pythons)}"
+        said = {line.partition(" :: ")[2] for line in project["classifiers"] if line.startswith("Operating System :: ")}
+        if said != systems:
+            yield f"{file} names the systems {sorted(said)}; the release tests {sorted(systems)}"
+        for requirement in [*project["dependencies"], *(one for extra in project.get("optional-dependencies", {}).values() for one in extra)]:
+            if re.match(r"junfeiai\b", requirement):
+                yield f"{file} asks for {requirement}, which is in no registry yet"
 
 
 def typed() -> Iterable[str]:
@@ -654,6 +680,7 @@ def main() -> int:
     report("the licences of what is built are up to date", licences())
     report("only what shall be published can be", published())
     report("no guide names what no registry has", nothing_to_install())
+    report("Python's metadata names what is tested and what there is", metadata_of_python())
     report("the repository is named for a release", named())
     made: list[tuple[str, Callable[[], Path], str, bool]] = [
         ("sdist", sdist, VERSION, True), ("crate", crate, VERSION, True), ("npm tarball", tarball, archive.version(), False)]

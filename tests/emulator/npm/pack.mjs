@@ -1,4 +1,5 @@
-// Packs the npm package and the one with the program for a platform:
+// Packs the npm package and the one with the program for a platform. With --platform, for a release: the package names those of all
+// platforms.
 //
 //     pack.mjs --program target/release/junfeiai-emulator [--platform linux-x64] [--out target/testkit]
 //
@@ -82,7 +83,10 @@ function main() {
     writeFileSync(join(folder, file), text);
     writeFileSync(join(folder, file.replace(".d.mts", ".d.cts")), text.replaceAll(/(from "\.[^"]*)\.mjs"/g, '$1.cjs"'));
   }
-  pack(folder, { ...manifest, version, optionalDependencies: Object.fromEntries(PLATFORMS.map((name) => [`@junfeiai/emulator-${name}`, version])) });
+  // Installed from files, the package asks for the program that is made beside it and for no other: no registry has those names yet,
+  // and whoever takes them would be installed from there.
+  const listed = values.platform ? PLATFORMS : [platform];
+  pack(folder, { ...manifest, version, optionalDependencies: Object.fromEntries(listed.map((name) => [`@junfeiai/emulator-${name}`, version])) });
 }
 
 /** The program of one platform. */
