@@ -147,6 +147,21 @@ def disagreement(file: str) -> Iterable[str]:
         path.write_text(text, encoding="utf-8")
 
 
+def lines_on_windows() -> Iterable[str]:
+    """git writes files there as it finds best, where nobody says how: the tools that edit manifests look for lines, and what is packed
+    would have other bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (".gitattributes", "Cargo.toml", "LICENSE-MIT"):
+            shutil.copy(ROOT / name, folder)
+        run("git", "init", "--quiet", cwd=Path(folder))
+        run("git", "add", "--all", cwd=Path(folder))
+        for name in ("Cargo.toml", "LICENSE-MIT"):
+            (Path(folder) / name).unlink()
+            run("git", "-c", "core.autocrlf=true", "checkout", "--quiet", "--", name, cwd=Path(folder))
+            if (Path(folder) / name).read_bytes() != (ROOT / name).read_bytes():
+                yield f"{name} has other lines in a checkout on Windows: .gitattributes has to say eol=lf"
+
+
 # Licences.
 
 
@@ -677,6 +692,7 @@ def main() -> int:
     report("a version that cannot be is refused", wrong_versions_are_refused())
     for file in DISAGREEING:
         report(f"another version in {file} is found", disagreement(file))
+    report("files have the same lines in a checkout on Windows", lines_on_windows())
     report("the licences of what is built are up to date", licences())
     report("only what shall be published can be", published())
     report("no guide names what no registry has", nothing_to_install())
