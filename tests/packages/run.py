@@ -681,6 +681,11 @@ def pinned() -> Iterable[str]:
                 yield f"{where}in a container github.workspace is the host's folder: use \"$GITHUB_WORKSPACE\""
     if count < 10:
         yield f"only {count} actions are found in the workflows"
+    for workflow in WORKFLOWS:
+        for job in re.split(r"\n(?=  [\w-]+:\n)", workflow.read_text(encoding="utf-8")):
+            # As root: Firefox refuses a home of somebody else, which is what steps have there.
+            if re.search(r"container:(?:\n +image:)? rust:", job) and "\n      HOME: /root\n" not in job:
+                yield f"{workflow.name}: {job.split(':')[0].strip()} runs in a container without HOME: /root"
 
 
 def main() -> int:
