@@ -179,27 +179,33 @@ def published() -> Iterable[str]:
             yield f"{package['name']}: publish = false is missing"
 
 
-INSTALL = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|uvx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|cargo (?:add|install)\b[^#]*")
+INSTALL = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|(?:uvx|npx|bunx|pnpx)\b.*|(?:pnpm|yarn) dlx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|cargo (?:add|install)\b[^#]*")
 OURS = re.compile(r"(?:^|\s|[\"'])(junfeiai(?:-[\w-]+)?(?:\[[\w,]+\])?(?:[=@]\S+)?)(?=[\"'\s]|$)")
 
 
 def installed_by(line: str) -> list[str]:
     """Names of ours that a line installs from a registry."""
-    commands = [command for command in INSTALL.findall(line) if not re.search(r"--(?:path|find-links|no-index)\b", command)]
+    commands = [command for command in INSTALL.findall(line) if not re.search(r"--(?:path|find-links|no-index|no-install)\b", command)]
     return [name for command in commands for name in OURS.findall(command)]
 
 
 def nothing_to_install() -> Iterable[str]:
-    """No guide tells to install a name that no registry has yet: they are claimed by a release, not before."""
+    """No guide, example or message tells to install a name that no registry has yet: they are claimed by a release, not before."""
     for line, names in {'pip install "junfeiai[cli]"': ["junfeiai[cli]"], "uv add junfeiai": ["junfeiai"], "npm i -D junfeiai-emulator": ["junfeiai-emulator"],
-                        "cargo add junfeiai": ["junfeiai"], "pip install ./bindings-python": [], "npm install ./target/npm/junfeiai-*.tgz": [],
+                        "cargo add junfeiai": ["junfeiai"], "npx junfeiai doctor": ["junfeiai"], "npx --no-install junfeiai doctor": [], "pip install ./bindings-python": [], "npm install ./target/npm/junfeiai-*.tgz": [],
                         "pip install --no-index --find-links target/wheels junfeiai": []}.items():
         if installed_by(line) != names:
             yield f"{line}: {installed_by(line)} is found"
     guides = [path for path in sorted(ROOT.rglob("*.md")) if not {"target", "node_modules"} & set(path.relative_to(ROOT).parts)]
     if len(guides) < 10:
         yield f"only {len(guides)} documents are found"
-    for guide in guides:
+    folders = [ROOT / name for name in ("core/src", "core/examples", "bindings-python/python", "bindings-python/examples", "bindings-wasm/ts", "bindings-wasm/examples",
+                                        "bindings-wasm/demo", "bindings-c/include", "bindings-c/examples", "bindings-c/packaging", "tests/emulator")]
+    sources = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".rs", ".py", ".pyi", ".ts", ".js", ".mjs", ".html", ".ipynb", ".h", ".hpp",
+                                                                                                 ".c", ".cpp", ".cmake", ".toml", ".json") and "node_modules" not in path.parts]
+    if len(sources) < 100:
+        yield f"only {len(sources)} sources are found"
+    for guide in guides + sources:
         for number, line in enumerate(guide.read_text(encoding="utf-8").splitlines(), 1):
             yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in installed_by(line))
 
