@@ -69,7 +69,21 @@ def of_script(name: str) -> list[str]:
     return wrong
 
 
+def of_make() -> Iterator[str]:
+    """Without a target it lists them, and pays for nothing."""
+    env = dict(os.environ, JUNFEIAI_API_KEY="sk-nothing", JUNFEIAI_BASE_URL="http://127.0.0.1:9/v1", MAKEFLAGS="")
+    # Said, and not done: should it begin something, that is shown.
+    for words in (["make", "--dry-run"], ["make"]):
+        done = subprocess.run(words, cwd=ROOT, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
+        if done.returncode or "demo.sh" in done.stdout:
+            yield f"{' '.join(words)} begins with the demo, which may cost money: {done.stdout[:300]}"
+            return
+    targets = re.findall(r"^([a-z-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    yield from (f"make does not list {name}" for name in targets if not re.search(rf"^make {name} +\S", done.stdout, re.M))
+
+
 def problems() -> Iterator[str]:
+    yield from of_make()
     found = executables()
     if len(found) < 20:
         yield f"only {len(found)} scripts are found"
