@@ -12,6 +12,7 @@ and for a release:
 import argparse
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,19 @@ def write_examples() -> list[str]:
     return written
 
 
+def of_windows() -> tuple[list[str], dict[str, str]]:
+    """The files of tests that run on Windows, and the tests of them that do not, with the reasons: as under Wine, where they are tried
+    on Linux (tests/platforms/windows.py)."""
+    platforms = ROOT / "tests" / "platforms"
+    sys.path.insert(0, str(platforms))
+    skips: dict[str, str] = runpy.run_path(str(platforms / "windows.py"))["SKIPS"]
+    files = sorted(path.name for path in (FOLDER / "tests").glob("test_*.py"))
+    for name in files:
+        if why := skips.get(name):
+            print(f"not run: {name}: {why}", flush=True)
+    return [f"tests/{name}" for name in files if name not in skips], {name: why for name, why in skips.items() if ".py::" in name}
+
+
 def wheel(folder: Path, words: list[str]) -> int:
     """Nothing of the sources is used but the tests, and of the folder nothing but its wheel. Needs the emulator."""
     venv = ROOT / "target" / f"venv-wheel-{sys.version_info.major}.{sys.version_info.minor}"
@@ -60,6 +74,10 @@ def wheel(folder: Path, words: list[str]) -> int:
     env.update(VIRTUAL_ENV=str(venv), PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     code = "import junfeiai, sys; print(junfeiai.__file__, sys.version); sys.exit(not junfeiai.__file__.startswith(sys.prefix))"
     subprocess.run([str(python), "-c", code], cwd=FOLDER, env=env, check=True)
+    if os.name == "nt" and not words:
+        files, skipped = of_windows()
+        env.update(PYTHONPATH=str(ROOT / "tests" / "platforms"), JUNFEIAI_SKIPS=json.dumps(skipped))
+        words = ["-p", "skips", *files]
     return subprocess.run([str(python), "-m", "pytest", *words], cwd=FOLDER, env=env, check=False).returncode
 
 
