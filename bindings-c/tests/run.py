@@ -384,11 +384,21 @@ def resets(emulator):
     server.communicate()
 
 
+def refused_words(emulator, name, path):
+    """Words that are no file pay for nothing."""
+    emulator.fresh(None)
+    for words in (["--help"], ["a.mp4", "b.mp4"]):
+        ok, output = run([path, *words], env=emulator.env(), cwd=WORK / "out")
+        report(f"example {name} {' '.join(words)} says its usage", not ok and output.startswith("usage: "), output)
+    report(f"example {name} paid for none of that", emulator.ask("GET", "/__emulator/stats")["created_tasks"] == 0)
+
+
 def examples(emulator):
     build, out = WORK / "cmake-gcc", WORK / "out"
     for language in ("c", "cpp"):
         for name in ("quickstart", "progress"):
             program(emulator, f"example {language}_{name}", [build / f"{language}_{name}", f"{language}_{name}.mp4"])
+            refused_words(emulator, f"{language}_{name}", build / f"{language}_{name}")
         program(emulator, f"example {language}_resume", [build / f"{language}_resume", "task_life", f"{language}_resume.mp4"])
         report(f"example {language}_resume wrote its file", (out / f"{language}_resume.mp4").exists())
         program(emulator, f"example {language}_async_loop", [build / f"{language}_async_loop"])
