@@ -10,12 +10,11 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { PLATFORMS } from "./index.mjs";
 import { written } from "./names.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
-// The platforms that a release is made for, each with a package of its own.
-const PLATFORMS = ["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64", "win32-x64"];
 const USAGE = "usage: pack.mjs --program target/release/junfeiai-emulator [--platform linux-x64] [--out target/testkit]";
 const values = options();
 const out = resolve(values.out ?? join(root, "target/testkit"));
