@@ -127,6 +127,7 @@ install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recom
 root=
 [[ $(id -u) == 0 ]] && have apt-get && root=yes
 if ((${#need[@]})); then
+    have apt-get || fail "these are missing, by the names of Debian's packages; install them as your system does: ${need[*]}$rustup_hint"
     [[ $root ]] || fail "these are missing; run: sudo apt-get install -y --no-install-recommends ${need[*]}$rustup_hint"
     apt-get update -qq
     install "${need[@]}"

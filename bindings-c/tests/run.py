@@ -273,10 +273,11 @@ def refused_builds():
     place = WORK / "refused"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    old, broken = place / "cargo-old", place / "cargo-broken"
+    old, broken, msvc = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc"
+    msvc.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-pc-windows-msvc'\n")
     old.write_text("#!/bin/sh\necho 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n")
     broken.write_text("#!/bin/sh\necho 'no default toolchain' >&2\nexit 1\n")
-    for path in (old, broken):
+    for path in (old, broken, msvc):
         path.chmod(0o755)
     oldest = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     # Neither where PATH leads nor where the system has its programs.
@@ -285,6 +286,8 @@ def refused_builds():
         ("another system", ["-DCMAKE_SYSTEM_NAME=Emscripten"], "Linux, macOS (Darwin) and Windows, not for Emscripten"),
         ("no cargo", nowhere, f"install Rust {oldest} or newer"),
         ("an old cargo", [f"-DJUNFEIAI_CARGO={old}"], f"Rust {oldest} or newer is needed, and {old} is of 1.63"),
+        ("mingw and a cargo for MSVC", ["-DCMAKE_SYSTEM_NAME=Windows", "-DMINGW=1", f"-DJUNFEIAI_CARGO={msvc}"],
+         "set JUNFEIAI_RUST_TARGET to x86_64-pc-windows-gnu"),
         ("a cargo that does not run", [f"-DJUNFEIAI_CARGO={broken}"], "It said: no default toolchain"),
     ):
         ok, output = run(["cmake", "-S", HERE.parent, "-B", place / name, *options], env=dict(os.environ, HOME=str(place), CARGO_HOME=str(place)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,8 +83,23 @@ def of_make() -> Iterator[str]:
     yield from (f"make does not list {name}" for name in targets if not re.search(rf"^make {name} +\S", done.stdout, re.M))
 
 
+def of_setup() -> Iterator[str]:
+    """On a system without Debian's packages the setup names what is missing, and no command that is not there."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("bash", "cargo", "dirname", "id", "python3", "sed"):
+            if not (program := shutil.which(name)):
+                yield f"{name} is missing here"
+                return
+            (Path(folder) / name).symlink_to(program)
+        done = subprocess.run(["bash", str(ROOT / "tests" / "setup.sh")], env={"PATH": folder, "HOME": os.environ.get("HOME", folder)}, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
+    if done.returncode != 1 or not re.match(r"setup: these are missing, .*: gcc libc6-dev[^\n]*\n$", done.stdout) or "apt-get" in done.stdout:
+        yield f"without a C compiler the setup ends with {done.returncode} and says {done.stdout[-300:]!r}"
+
+
 def problems() -> Iterator[str]:
     yield from of_make()
+    yield from of_setup()
     found = executables()
     if len(found) < 20:
         yield f"only {len(found)} scripts are found"
