@@ -1,7 +1,13 @@
 # The commands of this repository. Each sets up what it needs first (tests/setup.sh).
 
-.PHONY: demo test test-all flaky conformance wheel dist npm web options header install-c bench soak fuzz coverage setup bump version licences \
+# Without a target nothing is built, and nothing paid for.
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test test-all flaky conformance wheel dist npm web options header install-c bench soak fuzz coverage setup bump version licences \
 	repository check-wheels semver api deny clean testkit docs
+
+help: ## this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## create a video, wait for it, save it: against the emulator, or the service when JUNFEIAI_API_KEY is set
 	@tests/demo.sh
@@ -66,7 +72,7 @@ docs: ## the guides in both languages and the references of all: target/docs/ind
 	@tests/setup.sh docs
 	@target/venv-docs/bin/python tests/site/build.py --rustdoc
 
-setup:
+setup: ## what make demo needs is installed, or named
 	@tests/setup.sh
 
 options: ## anew what every language says about options, from core/options.toml, and the header after it
@@ -107,5 +113,5 @@ api: ## the public API of the core, or what has changed of it; needs cargo-publi
 deny: ## licences, advisories and sources of dependencies; needs cargo-deny and the network
 	@cargo deny --all-features check
 
-clean:
+clean: ## removes what was built
 	cargo clean

@@ -5,9 +5,11 @@ python/junfeiai/types.py: the arguments of the calls as dicts, from the table of
     stubs.py          writes the files
     stubs.py --check  fails when a file is not what would be written
 
-Names, parameters and defaults are then checked against the module by stubtest.
+It needs the module, which `make test SUITES=python-types` builds: target/venv/bin/python bindings-python/stubs.py. Names, parameters
+and defaults are then checked against the module by stubtest.
 """
 
+import argparse
 import inspect
 import re
 import sys
@@ -15,7 +17,15 @@ import textwrap
 import tomllib
 from pathlib import Path
 
-from junfeiai import _native
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="writes nothing")
+    CHECK = parser.parse_args().check
+
+try:
+    from junfeiai import _native
+except ImportError as error:
+    sys.exit(f"stubs.py: {error}; build the module with make test SUITES=python-types, then run: target/venv/bin/python bindings-python/stubs.py")
 
 PACKAGE = Path(__file__).with_name("python") / "junfeiai"
 
@@ -373,7 +383,7 @@ def main():
     files = {"_native.pyi": HEADER + documented(records + REST + client(True) + client(False)), "types.py": dicts()}
     for name, text in files.items():
         target = PACKAGE / name
-        if sys.argv[1:] != ["--check"]:
+        if not CHECK:
             target.write_text(text, encoding="utf-8")
         elif not target.exists() or target.read_text(encoding="utf-8") != text:
             sys.exit(f"python/junfeiai/{name} is not what stubs.py writes: run stubs.py")

@@ -9,6 +9,7 @@ They come with rustup (`rustup component add llvm-tools`) or with Debian (`apt-g
 file of their own are left out of the table; those inside a file count with it.
 """
 
+import argparse
 import json
 import os
 import re
@@ -98,8 +99,10 @@ def missing(names):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--missing"]:
-        missing(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--missing", nargs="+", metavar="FILE", help="only the lines of these that were not reached")
+    if names := parser.parse_args().missing:
+        missing(names)
     else:
         run_tests()
         table()

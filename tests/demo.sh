@@ -2,6 +2,13 @@
 # The main job once, end to end, by the command of the Python wheel. Against the emulator, or with JUNFEIAI_API_KEY
 # against the service itself.
 set -euo pipefail
+# Before anything costs money.
+if (($#)); then
+    usage="usage: tests/demo.sh (make demo); it takes no arguments. With JUNFEIAI_API_KEY set it creates one 4 s video, WHICH COSTS MONEY"
+    [[ $* == --help || $* == -h ]] && { echo "$usage"; exit; }
+    echo "demo: there is no argument $1; $usage" >&2
+    exit 2
+fi
 cd "$(dirname "$0")/.."
 out=target/demo/ball.mp4
 prompt="A small red ball bouncing once on a clean white tabletop, no text."

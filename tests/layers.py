@@ -6,6 +6,7 @@ runtime, an HTTP client, a clock or the target are asked for only where they may
     tests/layers.py --draw   prints each room with the rooms below it that it uses
 """
 
+import argparse
 import posixpath
 import re
 import sys
@@ -211,9 +212,12 @@ def planted():
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draw", action="store_true", help="prints the rooms")
+    options = parser.parse_args()
     modules = read(ROOT / "core" / "src")
     found = arrows(modules)
-    if sys.argv[1:] == ["--draw"]:
+    if options.draw:
         return draw(found)
     checks = planted()
     faults = [*upward(found, ROOMS), *circles(found), *misplaced(modules, BOUNDED)]

@@ -240,7 +240,7 @@ class Process:
         self.begun = self.heard = time.monotonic()
         self.last = ""
         self.lines = 0
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, errors="replace", start_new_session=True,
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, encoding="utf-8", errors="replace", start_new_session=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self.reader = threading.Thread(target=self._read, args=(log,), daemon=True)
         self.reader.start()
@@ -265,7 +265,7 @@ class Process:
                 except subprocess.TimeoutExpired:
                     now = time.monotonic()
                     if now - self.begun > SUITE_SECONDS:
-                        os.killpg(self.process.pid, signal.SIGKILL)
+                        self.kill()
                         self.process.wait()
                         print(f"   {name}: it hung and was ended after {SUITE_SECONDS} s", flush=True)
                         ok = False
@@ -279,16 +279,23 @@ class Process:
         self.reader.join(timeout=10)
         return ok
 
+    def kill(self):
+        """Ends it with all that it has started."""
+        if os.name == "nt":
+            # There are no groups of processes.
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just ended
 
     @classmethod
     def end_all(cls):
         """Ends what runs; nothing new begins."""
         cls.interrupted.set()
         for process in list(cls.running):
-            try:
-                os.killpg(process.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it has just ended
+            process.kill()
 
 
 def side_by_side(lines, work):
@@ -425,6 +432,8 @@ def main(names, one):
 if __name__ == "__main__":
     # A shell that runs us in the background lets us ignore Ctrl-C, and children inherit that: some tests press it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a suite says is shown as far as the terminal, or a pipe of Windows, has letters for it.
+    sys.stdout.reconfigure(errors="replace")
     if sys.argv[1:] == ["--pure-core"]:
         pure_core()
     else:

@@ -5,6 +5,12 @@
 set -euo pipefail
 
 fail() { echo "setup: $*" >&2; exit 1; }
+usage="usage: tests/setup.sh [test | npm | bench | docs | dist | platforms]"
+case "$#${1:+ $1}" in
+    0 | "1 test" | "1 npm" | "1 bench" | "1 docs" | "1 dist" | "1 platforms") ;;
+    "1 --help" | "1 -h") echo "$usage: installs what make demo needs, or what that word names needs as well"; exit ;;
+    *) echo "setup: there is no \"$*\"; $usage" >&2; exit 2 ;;
+esac
 have() { command -v "$1" >/dev/null 2>&1; }
 # Without these the suites cannot run.
 need=()
@@ -121,6 +127,7 @@ install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recom
 root=
 [[ $(id -u) == 0 ]] && have apt-get && root=yes
 if ((${#need[@]})); then
+    have apt-get || fail "these are missing, by the names of Debian's packages; install them as your system does: ${need[*]}$rustup_hint"
     [[ $root ]] || fail "these are missing; run: sudo apt-get install -y --no-install-recommends ${need[*]}$rustup_hint"
     apt-get update -qq
     install "${need[@]}"
@@ -139,8 +146,11 @@ if ((${#want[@]})); then
     fi
 fi
 
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-    fail "Python 3.10 or newer is needed, this is $(python3 --version); put a newer python3 first in PATH"
+# The package runs with 3.10; the suites and the pages need more.
+oldest=10
+[[ ${1:-} == test || ${1:-} == docs ]] && oldest=11
+python3 -c "import sys; sys.exit(sys.version_info < (3, $oldest))" ||
+    fail "Python 3.$oldest or newer is needed, this is $(python3 --version); put a newer python3 first in PATH"
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == docs || ${1:-} == dist ]]; then
     node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)' ||
         fail "Node 20.11 or newer is needed, this is $(node --version); put a newer one first in PATH (nodejs.org)"
@@ -195,8 +205,6 @@ node_tools() { # FOLDER
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then node_tools "$top/bindings-wasm"; fi
 if [[ ${1:-} == dist ]]; then environment "$top/target/venv-dist" "$top/tests/packages/requirements-dist.txt"; fi
 if [[ ${1:-} == docs ]]; then
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "the pages need Python 3.11 or newer, this is $(python3 --version); put a newer python3 first in PATH"
     environment "$top/target/venv-docs" "$top/tests/site/requirements.txt"
     node_tools "$top/tests/site"
 fi

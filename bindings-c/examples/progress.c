@@ -27,6 +27,10 @@ static int on_bytes(void *user, uint64_t bytes, uint64_t total, double rate) {
 }
 
 int main(int count, char **arguments) {
+  if (count > 2 || (count == 2 && arguments[1][0] == '-')) {
+    fprintf(stderr, "usage: progress [FILE]\n"); /* before anything costs money */
+    return 2;
+  }
   const char *file = count > 1 ? arguments[1] : "ball.mp4";
   jfai_error *err = NULL;
   jfai_client *client = NULL;

@@ -3,6 +3,10 @@
 #include <junfeiai.hpp>
 
 int main(int count, char **arguments) try {
+  if (count > 2 || (count == 2 && arguments[1][0] == '-')) {
+    std::cerr << "usage: progress [FILE]\n"; // before anything costs money
+    return 2;
+  }
   const auto client = junfeiai::client::from_env();
   const auto video = client.generate(
       junfeiai::request("A small red ball bouncing once").seconds(std::chrono::seconds(4)),

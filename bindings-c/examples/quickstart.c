@@ -4,6 +4,10 @@
 #include <stdlib.h>
 
 int main(int count, char **arguments) {
+  if (count > 2 || (count == 2 && arguments[1][0] == '-')) {
+    fprintf(stderr, "usage: quickstart [FILE]\n"); /* before anything costs money */
+    return 2;
+  }
   const char *file = count > 1 ? arguments[1] : "ball.mp4";
   jfai_error *err = NULL;
   jfai_client *client = NULL;

@@ -5,8 +5,8 @@ and huge strings, and absurd numbers. What an argument may be is what its commen
     tests/misuse.py include/junfeiai.h > misuse.c
 """
 
+import argparse
 import re
-import sys
 
 HEADER = re.compile(r"/\*\*((?:(?!\*/).)*)\*/\s*(?:JFAI_NODISCARD )?JFAI_API\s+([^;{]*);", re.S)
 
@@ -170,4 +170,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("header", help="junfeiai.h")
+    main(parser.parse_args().header)

@@ -8,6 +8,7 @@
 With JUNFEIAI_ALL the Conan recipe and the vcpkg port are tried as well, which compile the library once more.
 """
 
+import argparse
 import atexit
 import json
 import os
@@ -262,6 +263,7 @@ def subproject(emulator):
     report("cross-compiling without Rust's name of the target is refused", not ok and "Set JUNFEIAI_RUST_TARGET" in output, output)
     ok, output = run([*cross, "-DJUNFEIAI_RUST_TARGET=aarch64-unknown-linux-gnu"])
     report("and configured with it", ok, output)
+    refused_builds()
     before = (build / "shared").stat().st_mtime_ns
     ok, output = run(["cmake", "--build", build], timeout=1200)
     report("a second build links nothing anew", ok and (build / "shared").stat().st_mtime_ns == before, output)
@@ -269,6 +271,32 @@ def subproject(emulator):
     asked = re.search(r'INTERFACE_LINK_LIBRARIES "(.*)"', installed)[1].replace("-l", "")
     written = re.findall(r"^  set\(_system (.*)\)$", (HERE.parent / "CMakeLists.txt").read_text(), re.M)[-1]
     report("its list of system libraries is that of rustc", asked.split(";") == written.split(), f"{asked}\n{written}")
+
+
+def refused_builds():
+    """What cannot be built for, or built with, is said when a project is configured."""
+    place = WORK / "refused"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    old, broken, msvc = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc"
+    msvc.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-pc-windows-msvc'\n")
+    old.write_text("#!/bin/sh\necho 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n")
+    broken.write_text("#!/bin/sh\necho 'no default toolchain' >&2\nexit 1\n")
+    for path in (old, broken, msvc):
+        path.chmod(0o755)
+    oldest = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    # Neither where PATH leads nor where the system has its programs.
+    nowhere = ("-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF", "-DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF", f"-DCMAKE_MAKE_PROGRAM={shutil.which('make')}")
+    for name, options, says in (
+        ("another system", ["-DCMAKE_SYSTEM_NAME=Emscripten"], "Linux, macOS (Darwin) and Windows, not for Emscripten"),
+        ("no cargo", nowhere, f"install Rust {oldest} or newer"),
+        ("an old cargo", [f"-DJUNFEIAI_CARGO={old}"], f"Rust {oldest} or newer is needed, and {old} is of 1.63"),
+        ("mingw and a cargo for MSVC", ["-DCMAKE_SYSTEM_NAME=Windows", "-DMINGW=1", f"-DJUNFEIAI_CARGO={msvc}"],
+         "set JUNFEIAI_RUST_TARGET to x86_64-pc-windows-gnu"),
+        ("a cargo that does not run", [f"-DJUNFEIAI_CARGO={broken}"], "It said: no default toolchain"),
+    ):
+        ok, output = run(["cmake", "-S", HERE.parent, "-B", place / name, *options], env=dict(os.environ, HOME=str(place), CARGO_HOME=str(place)))
+        report(f"CMake with {name} is refused", not ok and says in re.sub(r"\s+", " ", output), output)
 
 
 def packaging(emulator):
@@ -280,6 +308,8 @@ def packaging(emulator):
     shutil.rmtree(WORK / "conan", ignore_errors=True)
     must("conan detects the machine", [CONAN, "profile", "detect"], env=env)
     output = must("conan create", [CONAN, "create", HERE.parent / "packaging/conan", "-o", "junfeiai/*:cargo_profile=dev"], env=env, timeout=2400)
+    ok, said = run([CONAN, "create", HERE.parent / "packaging/conan", "-s:h", "os=FreeBSD", "-o", "junfeiai/*:rust_target=x86_64-unknown-freebsd"], env=env)
+    report("Conan for another system is refused", not ok and "for Linux, macOS and Windows, not for FreeBSD" in said, said)
     report("a program finds the package, shared and static", output.count(f"junfeiai {library_version()}: fits its header") == 2, output)
     prefix = WORK / "vcpkg"
     shutil.rmtree(prefix, ignore_errors=True)
@@ -363,11 +393,21 @@ def resets(emulator):
     server.communicate()
 
 
+def refused_words(emulator, name, path):
+    """Words that are no file pay for nothing."""
+    emulator.fresh(None)
+    for words in (["--help"], ["a.mp4", "b.mp4"]):
+        ok, output = run([path, *words], env=emulator.env(), cwd=WORK / "out")
+        report(f"example {name} {' '.join(words)} says its usage", not ok and output.startswith("usage: "), output)
+    report(f"example {name} paid for none of that", emulator.ask("GET", "/__emulator/stats")["created_tasks"] == 0)
+
+
 def examples(emulator):
     build, out = WORK / "cmake-gcc", WORK / "out"
     for language in ("c", "cpp"):
         for name in ("quickstart", "progress"):
             program(emulator, f"example {language}_{name}", [build / f"{language}_{name}", f"{language}_{name}.mp4"])
+            refused_words(emulator, f"{language}_{name}", build / f"{language}_{name}")
         program(emulator, f"example {language}_resume", [build / f"{language}_resume", "task_life", f"{language}_resume.mp4"])
         report(f"example {language}_resume wrote its file", (out / f"{language}_resume.mp4").exists())
         program(emulator, f"example {language}_async_loop", [build / f"{language}_async_loop"])
@@ -456,15 +496,19 @@ XTASK = [*CARGO, "run", "--locked", "-p", "xtask", "--"]
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", action="store_true", help="only the blocks of the documents")
+    parser.add_argument("--release", action="store_true", help="what is shipped")
+    options = parser.parse_args()
     begun = time.monotonic()
     WORK.mkdir(parents=True, exist_ok=True)
     must("build the emulator", [*CARGO, "build", "--locked", "-p", "junfeiai-emulator"], timeout=1200)
     must("the header is what the sources say", [*XTASK, "header", "--check"], timeout=1200)
-    if not {"--release", "--readme"} & set(sys.argv):
+    if not (options.release or options.readme):
         ok, output = run([*CARGO, "test", "--locked", "-p", "junfeiai-c", "--lib"], timeout=1200)
         report("the tests inside the library: panics on purpose, pauses", ok, output, sums(output))
     emulator = Emulator()
-    if "--release" in sys.argv:
+    if options.release:
         release(emulator)
     else:
         prefix = WORK / "prefix"
@@ -475,7 +519,7 @@ def main():
         units = [json.loads(line) for line in again.splitlines() if line.startswith('{"reason":"compiler-artifact"')]
         stale = sorted(unit["package_id"] for unit in units if not unit["fresh"])
         report("cargo after it compiles nothing anew", units and not stale, "\n".join(stale))
-        if "--readme" not in sys.argv:
+        if not options.readme:
             header(prefix)
             languages()
             consumers(emulator, prefix)

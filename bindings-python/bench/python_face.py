@@ -7,6 +7,7 @@
 Needs the wheel in target/wheels (make wheel), nginx and curl. `run()` gives the tables, for tests/bench/run.py.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -156,7 +157,10 @@ def run(names=()):
 
 
 if __name__ == "__main__":
-    unknown = [name for name in sys.argv[1:] if name not in PARTS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these")
+    names = parser.parse_args().parts
+    unknown = [name for name in names if name not in PARTS]
     if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    print(*run(sys.argv[1:]), sep="\n")
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    print(*run(names), sep="\n")

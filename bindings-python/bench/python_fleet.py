@@ -7,6 +7,7 @@
 The requests are counted by the emulator, not by the clients. Needs Redis and PostgreSQL; what is missing is named.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -179,4 +180,10 @@ def run(python=None, parts=()):
 
 
 if __name__ == "__main__":
-    print("\n".join(run(*sys.argv[1:2], parts=sys.argv[2:])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("python", nargs="?", metavar="PYTHON", help="an interpreter that has junfeiai")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    print("\n".join(run(*filter(None, [options.python]), parts=options.parts)))

@@ -5,6 +5,7 @@ The peer's tasks ask every 10 s, their beginnings spread over the first 10 s; on
 many requests as the peer's, and with the budget that we have for the service, 2 requests a second for all tasks.
 """
 
+import argparse
 import select
 import subprocess
 import time
@@ -109,4 +110,5 @@ def run():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(*run(), sep="\n")

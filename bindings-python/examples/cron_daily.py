@@ -10,6 +10,7 @@ on. A run that was killed is finished by the next one, with the days before it.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import sys
@@ -18,6 +19,11 @@ from junfeiai import Client, JunFeiAIError
 from junfeiai.jobs import run
 
 PREFIX = "daily/"
+
+
+def calendar_day(text: str) -> str:
+    """The day as it is written in keys and file names; anything else is refused, before it is paid for."""
+    return datetime.date.fromisoformat(text).isoformat()
 
 
 def film(client: Client, day: str) -> str:
@@ -42,4 +48,6 @@ def main(day: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else datetime.date.today().isoformat()))
+    parser = argparse.ArgumentParser(description="Makes the video of a day, and those of earlier days that are not finished.")
+    parser.add_argument("day", nargs="?", type=calendar_day, default=datetime.date.today().isoformat(), help="such as 2026-11-29; today without it")
+    sys.exit(main(parser.parse_args().day))

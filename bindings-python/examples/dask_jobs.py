@@ -9,9 +9,9 @@ Dask runs a job again when its worker dies or is lost, and may run it twice at o
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
-import sys
 from typing import Any
 
 import dask
@@ -48,7 +48,10 @@ def submit(cluster: Cluster, jobs: list[tuple[str, str, dict[str, Any]]]) -> lis
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Makes a video of each prompt.")
+    parser.add_argument("prompts", nargs="+", metavar="PROMPT")
+    prompts = parser.parse_args().prompts
     scheduler = os.environ.get("DASK_SCHEDULER")
     with Cluster(scheduler or LocalCluster(n_workers=2, threads_per_worker=4, dashboard_address=None)) as cluster:
-        listed = [(f"dask/{text}", f"videos/{number}.mp4", {"prompt": text, "seconds": 6}) for number, text in enumerate(sys.argv[1:])]
+        listed = [(f"dask/{text}", f"videos/{number}.mp4", {"prompt": text, "seconds": 6}) for number, text in enumerate(prompts)]
         print(*cluster.gather(submit(cluster, listed)), sep="\n")

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """The Python suites, for tests/run.py: builds the module and the emulator, then runs one of
 
-    suite.py pytest   every test, with the interpreter of target/venv
-    suite.py types    stubs against the module, mypy --strict on package and tests, pyright where it is installed
+    suite.py pytest [WORD …]   every test, with the interpreter of target/venv; the words are for pytest
+    suite.py types             stubs against the module, mypy --strict on package and tests, pyright where it is installed
 
 and for a release:
 
-    suite.py wheel FOLDER   every test on the wheel of that folder, with the interpreter that runs this, in an environment of its own
+    suite.py wheel FOLDER [WORD …]   every test on the wheel of that folder, with the interpreter that runs this, in an environment of its own
 """
 
+import argparse
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -47,7 +49,20 @@ def write_examples() -> list[str]:
     return written
 
 
-def wheel(folder: Path) -> int:
+def of_windows() -> tuple[list[str], dict[str, str]]:
+    """The files of tests that run on Windows, and the tests of them that do not, with the reasons: as under Wine, where they are tried
+    on Linux (tests/platforms/windows.py)."""
+    platforms = ROOT / "tests" / "platforms"
+    sys.path.insert(0, str(platforms))
+    skips: dict[str, str] = runpy.run_path(str(platforms / "windows.py"))["SKIPS"]
+    files = sorted(path.name for path in (FOLDER / "tests").glob("test_*.py"))
+    for name in files:
+        if why := skips.get(name):
+            print(f"not run: {name}: {why}", flush=True)
+    return [f"tests/{name}" for name in files if name not in skips], {name: why for name, why in skips.items() if ".py::" in name}
+
+
+def wheel(folder: Path, words: list[str]) -> int:
     """Nothing of the sources is used but the tests, and of the folder nothing but its wheel. Needs the emulator."""
     venv = ROOT / "target" / f"venv-wheel-{sys.version_info.major}.{sys.version_info.minor}"
     python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -59,14 +74,26 @@ def wheel(folder: Path) -> int:
     env.update(VIRTUAL_ENV=str(venv), PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     code = "import junfeiai, sys; print(junfeiai.__file__, sys.version); sys.exit(not junfeiai.__file__.startswith(sys.prefix))"
     subprocess.run([str(python), "-c", code], cwd=FOLDER, env=env, check=True)
-    return subprocess.run([str(python), "-m", "pytest", *sys.argv[3:]], cwd=FOLDER, env=env, check=False).returncode
+    if os.name == "nt" and not words:
+        files, skipped = of_windows()
+        env.update(PYTHONPATH=str(ROOT / "tests" / "platforms"), JUNFEIAI_SKIPS=json.dumps(skipped))
+        words = ["-p", "skips", *files]
+    return subprocess.run([str(python), "-m", "pytest", *words], cwd=FOLDER, env=env, check=False).returncode
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["wheel"]:
-        sys.exit(wheel(Path(sys.argv[2])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", choices=("pytest", "types", "wheel"))
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD", help="FOLDER, or words for pytest")
+    options = parser.parse_args()
+    if options.suite == "wheel":
+        if not options.words or not Path(options.words[0]).is_dir():
+            parser.error("wheel needs the folder that the wheel is in")
+        sys.exit(wheel(Path(options.words[0]), options.words[1:]))
+    if options.suite == "types" and options.words:
+        parser.error(f"types takes no {options.words[0]}")
     run("maturin", "develop", "--quiet", "--locked")
-    if sys.argv[1:] == ["types"]:
+    if options.suite == "types":
         run("python", "stubs.py", "--check")
         run("stubtest", "junfeiai")
         run("mypy", "--strict", "-p", "junfeiai")
@@ -82,7 +109,7 @@ def main() -> None:
             run("pyright", *examples)
     else:
         run("cargo", "build", "--locked", "--quiet", "-p", "junfeiai-emulator")
-        run("python", "-m", "pytest", *sys.argv[2:])
+        run("python", "-m", "pytest", *options.words)
 
 
 if __name__ == "__main__":

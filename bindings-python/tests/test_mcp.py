@@ -445,6 +445,6 @@ def test_nothing_is_paid_for_that_could_not_be_saved(environment: Path) -> None:
 
 def test_without_the_sdk(environment: Path) -> None:
     (environment / "mcp.py").write_text("raise ImportError(name='mcp')\n")
-    assert "junfeiai[mcp]" in run("mcp", env={"PYTHONPATH": str(environment)}, code=2).stderr
+    assert 'pip install "mcp>=2,<3"' in run("mcp", env={"PYTHONPATH": str(environment)}, code=2).stderr
     (environment / "mcp.py").unlink()
     assert "JUNFEIAI_API_KEY" in run("mcp", "--base-url", "standard", env={"JUNFEIAI_API_KEY": ""}, code=2).stderr

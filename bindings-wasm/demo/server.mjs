@@ -1,11 +1,14 @@
 // make web: the demo page and, on the same origin, the proxy handler with the key. Against the emulator; with
 // JUNFEIAI_API_KEY set and --service given, against the service itself, WHICH COSTS MONEY.
+//
+//     server.mjs [--service]    PORT=8787
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
@@ -16,7 +19,12 @@ async function emulator() {
   const program = process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator");
   const child = spawn(program, ["--port", "0", "--api-key", "sk-demo", "--time-scale", "8", "--quiet", "--exit-with-stdin"], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const origin = (await lines.next()).value.split(" ").at(-1);
+  const failed = new Promise((_, reject) => {
+    child.once("error", (error) => reject(new Error(`the emulator does not start (${error.message}): run make web`)));
+  });
+  const { value } = await Promise.race([lines.next(), failed]);
+  if (!value) throw new Error(`${program} does not say where it listens: run make web`);
+  const origin = value.split(" ").at(-1);
   return { origin, stop: () => { child.stdin.end(); } };
 }
 
@@ -28,6 +36,10 @@ export async function serve({ port = 0, service = false, against, worker = join(
   // Everybody who reaches this port may create tasks: it listens on localhost only.
   const proxy = toNodeHandler(createProxyHandler({ ...options, basePath: "/api/junfeiai", allow: () => true }));
   const server = createServer((request, response) => {
+    // Where it costs money: a page that was loaded from elsewhere, and whose name leads here now, is none of ours.
+    if (service && !/^(?:localhost|127\.0\.0\.1)(?::\d+)?$/.test(request.headers.host ?? "")) {
+      return void response.writeHead(403).end("open this page as localhost");
+    }
     const path = new URL(request.url, "http://x").pathname;
     if (path.startsWith("/api/junfeiai/")) return void proxy(request, response);
     if (path === "/config.json") {
@@ -46,14 +58,42 @@ export async function serve({ port = 0, service = false, against, worker = join(
       () => { response.writeHead(404).end("not found"); },
     );
   });
-  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve)).catch((error) => {
+    own?.stop();
+    throw error;
+  });
   const origin = `http://127.0.0.1:${server.address().port}`;
   return { origin, stop: () => { server.close(); server.closeAllConnections(); own?.stop(); } };
 }
 
+/** Ends the program. */
+function fail(text) {
+  console.error(`demo: ${text}`);
+  process.exit(1);
+}
+
+/** What the command line says; an argument that there is not ends the program. */
+function options(usage) {
+  try {
+    return parseArgs({ options: { service: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } }).values;
+  } catch (error) {
+    console.error(`demo: ${error.message}\n${usage}`);
+    process.exit(2);
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const service = process.argv.includes("--service");
-  const { origin } = await serve({ port: Number(process.env.PORT ?? 8787), service });
+  const usage = "usage: node bindings-wasm/demo/server.mjs [--service]; PORT=8787. With --service it asks the service itself, with JUNFEIAI_API_KEY, WHICH COSTS MONEY";
+  const { service, help } = options(usage);
+  if (help) {
+    console.log(usage);
+    process.exit();
+  }
+  const port = process.env.PORT || "8787";
+  if (!/^\d+$/.test(port) || Number(port) > 65_535) fail(`PORT is a number from 0 to 65535 and not ${port}`);
+  const { origin } = await serve({ port: Number(port), service }).catch((error) => {
+    fail(error.code === "EADDRINUSE" ? `port ${port} is in use: give another one, PORT=8788` : error.message);
+  });
   console.log(service ? "This is the service itself: each video COSTS MONEY." : "This runs against the emulator and costs nothing.");
   console.log(`open ${origin}`);
 }

@@ -8,8 +8,20 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, re
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
+
+const USAGE = "usage: node bindings-wasm/scripts/build.mjs (make npm); it takes no arguments, and writes target/npm/junfeiai-VERSION.tgz";
+try {
+  if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help) {
+    console.log(USAGE);
+    process.exit();
+  }
+} catch (error) {
+  console.error(`npm: ${error.message}\n${USAGE}`);
+  process.exit(2);
+}
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const root = dirname(here);

@@ -1,5 +1,6 @@
 """Reading one video: our core beside curl, aria2c, plain reqwest, libcurl, and about what the kernel alone costs."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -139,10 +140,11 @@ def run(big=1024 * MIB, count=5):
 
 
 def main():
-    """`download.py [MIB [ROUNDS]]`"""
-    size = int(sys.argv[1]) * MIB if len(sys.argv) > 1 else 1024 * MIB
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    for one in run(size, count):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", nargs="?", type=int, default=1024, metavar="MIB", help="size of the large video (1024)")
+    parser.add_argument("rounds", nargs="?", type=int, default=5, metavar="ROUNDS", help="how often each is run (5)")
+    options = parser.parse_args()
+    for one in run(options.size * MIB, options.rounds):
         print(one, flush=True)
 
 

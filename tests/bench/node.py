@@ -1,5 +1,6 @@
 """The npm package beside Node's own fetch and the openai SDK: import, one query, one video."""
 
+import argparse
 import shutil
 import subprocess
 
@@ -90,4 +91,5 @@ def run():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(*run(), sep="\n")

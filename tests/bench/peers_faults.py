@@ -8,6 +8,7 @@ without an answer (the service has the order then, and charges), or that ends a 
 machine. The versions below are installed into target/peers once.
 """
 
+import argparse
 import contextlib
 import http.server
 import importlib.metadata
@@ -341,4 +342,9 @@ if __name__ == "__main__":
         warnings.simplefilter("ignore")
         measure(sys.argv[2])
     else:
-        print("\n".join(run(sys.argv[1:])))
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("clients", nargs="*", metavar="CLIENT", help="only these")
+        names = parser.parse_args().clients
+        if unknown := [name for name in names if name not in (OWN, *PACKAGES)]:
+            parser.error(f"no such client: {', '.join(unknown)}; there are {', '.join((OWN, *PACKAGES))}")
+        print("\n".join(run(names)))

@@ -1,9 +1,10 @@
 """`make bench`: measures us beside our peers in one run and writes tests/bench/RESULTS.md.
 
     run.py            everything
-    run.py download   only this part; nothing is written
+    run.py download   only this part; nothing is written. Parts: download native waiting python python-waiting python-fleet node sizes faults
 """
 
+import argparse
 import datetime
 import subprocess
 import sys
@@ -49,10 +50,13 @@ What is measured and how: [README.md](README.md).
 """
 
 
-def main(names):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these")
+    names = parser.parse_args().parts
     unknown = [name for name in names if name not in PARTS]
     if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     text = HEAD.format(date=datetime.date.today().isoformat(), machine=machine())
     print(text)
     for name in names or PARTS:
@@ -69,4 +73,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,5 +1,6 @@
 """How large the packages are that users install, and what they consist of."""
 
+import argparse
 import json
 import zipfile
 
@@ -53,4 +54,5 @@ def run():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(*run(), sep="\n")

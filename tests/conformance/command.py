@@ -359,6 +359,9 @@ def main() -> int:
     parser.add_argument("--python", default=str(bindings.VENV / "bin" / "python"), help="the interpreter that has the package")
     parser.add_argument("--cli", default=str(CLI), help="the command of the npm package")
     options = parser.parse_args()
+    runs = options.only.split(",") if options.only else list(RUNS)
+    if unknown := sorted(set(runs) - set(RUNS)):
+        parser.error(f"no such run: {', '.join(unknown)}; there are {', '.join(RUNS)}")
     scenarios = [scenario for scenario in read() if options.scenario in scenario["name"]]
     if not scenarios:
         parser.error(f"no scenario's name contains {options.scenario!r}")
@@ -367,7 +370,6 @@ def main() -> int:
         bindings.build_wheel()
         bindings.build_package()
     commands = {"python": [options.python, "-m", "junfeiai"], "node": ["node", options.cli]}
-    runs = options.only.split(",") if options.only else list(RUNS)
     players = {name: Player(name, commands) for name in runs}
     passed, failed = 0, 0
     try:

@@ -3,10 +3,10 @@
     blocks.py LANGUAGE   its blocks as JSON, for suites in other languages
 """
 
+import argparse
 import json
 import re
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -118,4 +118,6 @@ def tables(name):
 
 
 if __name__ == "__main__":
-    print(json.dumps([asdict(block) for block in collect(sys.argv[1])]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("language", help="such as python, ts, c, sh")
+    print(json.dumps([asdict(block) for block in collect(parser.parse_args().language)]))

@@ -5,6 +5,7 @@
     run.py --write   writes the tables of errors anew first
 """
 
+import argparse
 import ast
 import re
 import subprocess
@@ -15,6 +16,7 @@ import defined
 import bindings
 import shell
 import truths
+import usage
 from blocks import ROOT, blocks_of, code, collect, comments, documents, headings, links, original, read, spans, tables
 
 # Where the blocks of a language are taken from blocks.py to be tested, and by what call.
@@ -244,6 +246,7 @@ def main(write):
     report("dependencies are named as they are", manifests())
     report("the package of the core is complete", crate())
     report("the comparison names the versions that are measured", peers())
+    report("scripts say their usage, and refuse what they do not know", usage.problems())
     for name, problems in shell.checks():
         report(name, problems)
     print(f"docs: {passed} passed, {failed} failed")
@@ -251,4 +254,6 @@ def main(write):
 
 
 if __name__ == "__main__":
-    main("--write" in sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="writes the tables of errors anew first")
+    main(parser.parse_args().write)

@@ -73,8 +73,8 @@ def shell_block(block):
     ours = []
     for command in commands(block.text):
         words = shlex.split(re.sub(r"\$\([^)]*\)", "", command))
-        if words[0] == "junfeiai" or words[:2] == ["npx", "junfeiai"]:
-            ours.append(re.sub(r"^npx junfeiai\b", lambda _: shlex.join(["node", str(NPM_COMMAND)]), command))
+        if words[0] == "junfeiai" or words[:3] == ["npx", "--no-install", "junfeiai"]:
+            ours.append(re.sub(r"^npx --no-install junfeiai\b", lambda _: shlex.join(["node", str(NPM_COMMAND)]), command))
         else:
             yield from (f"{command}: {problem}" for problem in named(words))
     if ours:

@@ -2,6 +2,12 @@
 # Builds what the test kit is shipped as: target/testkit/*.whl for pytest, target/testkit/*.tgz for Node. On Linux the program
 # needs no library of the system, so that it runs on every distribution.
 set -euo pipefail
+if (($#)); then
+    usage="usage: tests/emulator/package.sh (make testkit); it takes no arguments, and writes target/testkit"
+    [[ $* == --help || $* == -h ]] && { echo "$usage"; exit; }
+    echo "testkit: there is no argument $1; $usage" >&2
+    exit 2
+fi
 cd "$(dirname "$0")/../.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 target=${CARGO_TARGET_DIR:-target}

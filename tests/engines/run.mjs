@@ -10,15 +10,31 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { launch, open, site } from "../../bindings-wasm/test/browser.mjs";
 import { KEY, root, startEmulator } from "../../bindings-wasm/test/emulator.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const place = join(root, "target/engines");
 const modules = join(place, "node_modules");
-const wanted = process.argv.slice(2);
+const USAGE = "usage: tests/engines/run.mjs [NAME …]: the rows whose names hold one of these, such as deno, next; without a name, all";
+const wanted = names();
 const machine = `${process.platform}-${process.arch}`;
+
+/** The names that are given; an option that there is not ends the program. */
+function names() {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: "boolean", short: "h" } } });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit();
+    }
+    return positionals;
+  } catch (error) {
+    console.error(`engines: ${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 /** Installs what a lock file names, once. */
 function install(from, to) {
@@ -415,6 +431,12 @@ for (const [name, [compiler, more]] of Object.entries({
 }
 
 async function main() {
+  // Before anything is installed.
+  const unknown = wanted.filter((word) => !Object.keys(rows).some((name) => name.toLowerCase().includes(word.toLowerCase())));
+  if (unknown.length > 0) {
+    console.error(`engines: no row is like ${unknown.join(", ")}; there are: ${Object.keys(rows).join(", ")}`);
+    process.exit(2);
+  }
   install(here, place);
   install(join(here, "next15"), join(place, "next15"));
   for (const at of [place, join(place, "next15")]) unpack(at);

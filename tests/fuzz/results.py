@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes RESULTS.md from target/fuzz-results.txt, where run.sh notes each run: the last long one of every target."""
 
+import argparse
 import re
 from pathlib import Path
 
@@ -30,4 +31,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

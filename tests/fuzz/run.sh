@@ -3,8 +3,14 @@
 # A line per target is gathered in target/fuzz-results.txt; those of runs of 300 s and more end in RESULTS.md.
 set -euo pipefail
 cd "$(dirname "$0")"
-seconds=$1
+usage="usage: tests/fuzz/run.sh SECONDS [TARGET …] (make fuzz SECONDS=60 TARGETS=\"call wait\"); there are: $(basename -s .rs fuzz_targets/*.rs | xargs)"
+[[ $* != --help && $* != -h ]] || { echo "$usage"; exit; }
+seconds=${1:-}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "fuzz: SECONDS is a whole number and not \"$seconds\"; $usage" >&2; exit 2; }
 shift
+for target in "$@"; do
+    [[ -f fuzz_targets/$target.rs ]] || { echo "fuzz: there is no target $target; $usage" >&2; exit 2; }
+done
 tools=$PWD/../../target/tools
 results=../../target/fuzz-results.txt
 export PATH="$tools/bin:$PATH" CARGO_TARGET_DIR="$PWD/../../target/fuzz" RUSTC_BOOTSTRAP=1
@@ -17,7 +23,6 @@ found=()
 for target in "${targets[@]}"; do
     log=../../target/fuzz-$target.log
     echo "== $target, $seconds s"
-    [[ -d corpus/$target ]] || { echo "fuzz: there is no target $target; there are: $(basename -s .rs fuzz_targets/*.rs | xargs)" >&2; exit 1; }
     cargo fuzz run --fuzz-dir . "$target" -- -max_total_time="$seconds" -rss_limit_mb=4096 -print_final_stats=1 2>&1 |
         tee "$log" | grep -E "^(Done|stat::|SUMMARY|thread|==[0-9]+)|panicked|Test unit written" || true
     # The pipe hides the exit code; the log says it.

@@ -7,6 +7,7 @@ The bytes that mean something are documented at the top of each target; nothing 
 which vector it stands for.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -216,4 +217,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "corpus")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE / "corpus", metavar="FOLDER", help="corpus/ beside this file")
+    main(parser.parse_args().folder)

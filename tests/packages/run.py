@@ -10,6 +10,7 @@ wheel is built from the sdist.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import json
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,7 +43,7 @@ ALL = bool(os.environ.get("JUNFEIAI_ALL"))
 # The version of the rehearsal, its day, and a repository that there is not.
 VERSION, DAY, PLACE = "9.8.7", "2030-01-02", "https://example.org/owner/junfeiai"
 # What may be sent to the Rust registry.
-PUBLISHED = {"junfeiai", "junfeiai-emulator"}
+PUBLISHED = {"junfeiai"}
 
 passed = failed = 0
 
@@ -145,6 +147,21 @@ def disagreement(file: str) -> Iterable[str]:
         path.write_text(text, encoding="utf-8")
 
 
+def lines_on_windows() -> Iterable[str]:
+    """git writes files there as it finds best, where nobody says how: the tools that edit manifests look for lines, and what is packed
+    would have other bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (".gitattributes", "Cargo.toml", "LICENSE-MIT"):
+            shutil.copy(ROOT / name, folder)
+        run("git", "init", "--quiet", cwd=Path(folder))
+        run("git", "add", "--all", cwd=Path(folder))
+        for name in ("Cargo.toml", "LICENSE-MIT"):
+            (Path(folder) / name).unlink()
+            run("git", "-c", "core.autocrlf=true", "checkout", "--quiet", "--", name, cwd=Path(folder))
+            if (Path(folder) / name).read_bytes() != (ROOT / name).read_bytes():
+                yield f"{name} has other lines in a checkout on Windows: .gitattributes has to say eol=lf"
+
+
 # Licences.
 
 
@@ -162,29 +179,60 @@ def published() -> Iterable[str]:
             yield f"{package['name']}: publish = false is missing"
 
 
-INSTALL = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|uvx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|cargo (?:add|install)\b[^#]*")
+INSTALL = re.compile(r"(?:pip3?|uv|pipx)\b.*\b(?:install|add)\b[^#]*|(?:uvx|npx|bunx|pnpx)\b.*|(?:pnpm|yarn) dlx\b.*|(?:npm|pnpm|yarn|bun)\b.*\b(?:install|i|add)\b[^#]*|cargo (?:add|install)\b[^#]*")
 OURS = re.compile(r"(?:^|\s|[\"'])(junfeiai(?:-[\w-]+)?(?:\[[\w,]+\])?(?:[=@]\S+)?)(?=[\"'\s]|$)")
 
 
 def installed_by(line: str) -> list[str]:
     """Names of ours that a line installs from a registry."""
-    commands = [command for command in INSTALL.findall(line) if not re.search(r"--(?:path|find-links|no-index)\b", command)]
+    commands = [command for command in INSTALL.findall(line) if not re.search(r"--(?:path|find-links|no-index|no-install)\b", command)]
     return [name for command in commands for name in OURS.findall(command)]
 
 
 def nothing_to_install() -> Iterable[str]:
-    """No guide tells to install a name that no registry has yet: they are claimed by a release, not before."""
+    """No guide, example or message tells to install a name that no registry has yet: they are claimed by a release, not before."""
     for line, names in {'pip install "junfeiai[cli]"': ["junfeiai[cli]"], "uv add junfeiai": ["junfeiai"], "npm i -D junfeiai-emulator": ["junfeiai-emulator"],
-                        "cargo add junfeiai": ["junfeiai"], "pip install ./bindings-python": [], "npm install ./target/npm/junfeiai-*.tgz": [],
+                        "cargo add junfeiai": ["junfeiai"], "npx junfeiai doctor": ["junfeiai"], "npx --no-install junfeiai doctor": [], "pip install ./bindings-python": [], "npm install ./target/npm/junfeiai-*.tgz": [],
                         "pip install --no-index --find-links target/wheels junfeiai": []}.items():
         if installed_by(line) != names:
             yield f"{line}: {installed_by(line)} is found"
     guides = [path for path in sorted(ROOT.rglob("*.md")) if not {"target", "node_modules"} & set(path.relative_to(ROOT).parts)]
     if len(guides) < 10:
         yield f"only {len(guides)} documents are found"
-    for guide in guides:
+    folders = [ROOT / name for name in ("core/src", "core/examples", "bindings-python/python", "bindings-python/examples", "bindings-wasm/ts", "bindings-wasm/examples",
+                                        "bindings-wasm/demo", "bindings-c/include", "bindings-c/examples", "bindings-c/packaging", "tests/emulator")]
+    sources = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".rs", ".py", ".pyi", ".ts", ".js", ".mjs", ".html", ".ipynb", ".h", ".hpp",
+                                                                                                 ".c", ".cpp", ".cmake", ".toml", ".json") and "node_modules" not in path.parts]
+    if len(sources) < 100:
+        yield f"only {len(sources)} sources are found"
+    for guide in guides + sources:
         for number, line in enumerate(guide.read_text(encoding="utf-8").splitlines(), 1):
             yield from (f"{guide.relative_to(ROOT)}:{number}: {name} is in no registry yet" for name in installed_by(line))
+
+
+# How Python's classifiers call the systems of runners.
+SYSTEMS = {"ubuntu": "POSIX :: Linux", "macos": "MacOS", "windows": "Microsoft :: Windows"}
+
+
+def metadata_of_python() -> Iterable[str]:
+    """It names the Pythons and systems that the release tests, and asks for none of our own packages."""
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    job = workflow.partition("\n  wheel-tests:\n")[2].partition("steps:")[0]
+    pythons = re.findall(r'"(3\.\d+)"', job)
+    systems = {SYSTEMS[runner] for runner in re.findall(r"\b(ubuntu|macos|windows)-", job)}
+    if len(pythons) < 5 or len(systems) < 3:
+        yield f"the release tests {pythons} on {systems}"
+    for file in ("bindings-python/pyproject.toml", "tests/emulator/pyproject.toml"):
+        project = tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]
+        told = re.findall(r"^Programming Language :: Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.M)
+        if told != pythons or project["requires-python"] != f">={pythons[0]}":
+            yield f"{file} names Python {', '.join(told)}, {project['requires-python']}; the release tests {', '.join(pythons)}"
+        said = {line.partition(" :: ")[2] for line in project["classifiers"] if line.startswith("Operating System :: ")}
+        if said != systems:
+            yield f"{file} names the systems {sorted(said)}; the release tests {sorted(systems)}"
+        for requirement in [*project["dependencies"], *(one for extra in project.get("optional-dependencies", {}).values() for one in extra)]:
+            if re.match(r"junfeiai\b", requirement):
+                yield f"{file} asks for {requirement}, which is in no registry yet"
 
 
 def typed() -> Iterable[str]:
@@ -624,7 +672,30 @@ def steps() -> Iterable[str]:
         yield f"only {count} commands are found in the workflows"
 
 
+def pinned() -> Iterable[str]:
+    """An action is named by its commit, which nobody can move, with its version behind it. In a container the folder of the
+    repository is known to the shell alone: what the host calls it is another folder there."""
+    count = 0
+    for workflow in WORKFLOWS:
+        for number, line in enumerate(workflow.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{workflow.name}:{number}: "
+            if match := re.match(r"\s+(?:- )?uses: (.+)$", line):
+                count += 1
+                if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+(?:\.\d+)*", match[1]):
+                    yield f"{where}{match[1]} is not named by its commit and version: owner/name@COMMIT # v1.2.3"
+            elif re.match(r"\s+(?:- )?run: .*github\.workspace", line):
+                yield f"{where}in a container github.workspace is the host's folder: use \"$GITHUB_WORKSPACE\""
+    if count < 10:
+        yield f"only {count} actions are found in the workflows"
+    for workflow in WORKFLOWS:
+        for job in re.split(r"\n(?=  [\w-]+:\n)", workflow.read_text(encoding="utf-8")):
+            # As root: Firefox refuses a home of somebody else, which is what steps have there.
+            if re.search(r"container:(?:\n +image:)? rust:", job) and "\n      HOME: /root\n" not in job:
+                yield f"{workflow.name}: {job.split(':')[0].strip()} runs in a container without HOME: /root"
+
+
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
     copy_tree()
     report("every place names the same version", one_version())
@@ -632,9 +703,11 @@ def main() -> int:
     report("a version that cannot be is refused", wrong_versions_are_refused())
     for file in DISAGREEING:
         report(f"another version in {file} is found", disagreement(file))
+    report("files have the same lines in a checkout on Windows", lines_on_windows())
     report("the licences of what is built are up to date", licences())
     report("only what shall be published can be", published())
     report("no guide names what no registry has", nothing_to_install())
+    report("Python's metadata names what is tested and what there is", metadata_of_python())
     report("the repository is named for a release", named())
     made: list[tuple[str, Callable[[], Path], str, bool]] = [
         ("sdist", sdist, VERSION, True), ("crate", crate, VERSION, True), ("npm tarball", tarball, archive.version(), False)]
@@ -664,6 +737,7 @@ def main() -> int:
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
+    report("the actions of the workflows are pinned, and folders are those of the job", pinned())
     if linter := actionlint():
         report("actionlint and shellcheck have nothing to say of the workflows", linted(linter))
         report("they would say it", linter_finds(linter))

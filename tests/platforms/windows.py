@@ -14,6 +14,7 @@ locked. So the standard library is built with that check (`strict_library`).
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -147,6 +148,11 @@ def build(env: Mapping[str, str], names: set[str]) -> list[Program]:
     tests = sorted(names or PROGRAMS | {path.stem for path in (ROOT / "tests/emulator/tests").glob("*.rs")})
     what = [word for name in tests for word in ("--test", name)] + ([] if names else ["--lib", "--bins"])
     return suite.cargo(env, "build", f"--target={TRIPLE}", *packages, "--features=junfeiai/postgres,junfeiai/redis", *what)
+
+
+def programs_of_tests() -> set[str]:
+    """Those of the core and of the emulator."""
+    return {path.stem for folder in ("core", "tests/emulator") for path in (ROOT / folder / "tests").glob("*.rs")}
 
 
 def rust(env: Mapping[str, str], programs: list[Program]) -> None:
@@ -300,8 +306,15 @@ PARTS = {"rust": rust, "c": c, "python": python}
 
 
 def main() -> None:
-    parts = [name for name in PARTS if name in sys.argv[1:]]
-    names = {name for name in sys.argv[1:] if name not in PARTS}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a part, or a program of Rust's tests")
+    given = parser.parse_args().names
+    parts = [name for name in PARTS if name in given]
+    names = {name for name in given if name not in PARTS}
+    if unknown := sorted(names - programs_of_tests()):
+        parser.error(f"there is no {', '.join(unknown)}; there are the parts {', '.join(PARTS)} and the programs {', '.join(sorted(programs_of_tests()))}")
+    if names and (others := [name for name in parts if name != "rust"]):
+        parser.error(f"{' '.join(others)} and programs of Rust's tests are built in different ways: give one or the other")
     suite.need([WINE, SOURCE, CARGO, GCC, GXX])
     if not names and (not parts or "python" in parts):
         suite.need([PYTHON])

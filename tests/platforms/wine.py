@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -100,11 +100,16 @@ def windows_path(path: Path) -> str:
 
 
 def main() -> None:
-    folder, *python = map(Path, sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="WINEPREFIX")
+    parser.add_argument("python", type=Path, nargs="*", metavar="PYTHON MODULE", help="CPython's folder, and the module that it is for")
+    options = parser.parse_args()
+    if len(options.python) not in (0, 2):
+        parser.error("PYTHON and MODULE belong together")
     env = dict(os.environ)
-    set_up(folder, env)
-    if python:
-        home, module = python
+    set_up(options.folder, env)
+    if options.python:
+        home, module = options.python
         if not (home / "python.exe").exists():
             unpack_python(home)
         stable_abi(home, module, env)

@@ -5,6 +5,7 @@
     run.py rust c     only these parts: rust python node c table deny
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -145,10 +146,13 @@ def deny():
 PARTS = {"rust": rust, "python": python, "node": node, "c": c, "table": table, "deny": deny}
 
 
-def main(names):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these")
+    names = parser.parse_args().parts
     unknown = [name for name in names if name not in PARTS]
     if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     built = run(["cargo", "build", "--locked", "-q", "-p", "junfeiai-emulator"])
     note("the emulator is built", built.returncode == 0, built.stdout)
     for name in names or PARTS:
@@ -160,4 +164,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -5,7 +5,14 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const [site, pictures] = process.argv.slice(2).map((path) => resolve(path));
+const words = process.argv.slice(2);
+if (words.length !== 2 || words.some((word) => word.startsWith("-"))) {
+  // The folder is emptied: nothing is guessed.
+  const asked = words.includes("--help") || words.includes("-h");
+  console[asked ? "log" : "error"]("usage: look.mjs SITE FOLDER; FOLDER is emptied, and gets the pictures");
+  process.exit(asked ? 0 : 2);
+}
+const [site, pictures] = words.map((path) => resolve(path));
 const PAGES = ["index", "python/index", "javascript/index", "c/index", "rust/index", "zh/index", "zh/python/index", "zh/c/index", "zh/security", "api/index", "api/python",
   "api/typescript/index", "api/c/junfeiai_8h", "source/bindings-c/examples/quickstart.c"];
 const SCREENS = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };

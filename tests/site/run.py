@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -98,6 +99,7 @@ def browser() -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     build.build()
     report("the check of links finds what is wrong", check_of_links())
     report("every link leads somewhere", dead_links())

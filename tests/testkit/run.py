@@ -77,7 +77,7 @@ def wheels(library: str | None) -> Path:
 
 
 def environment(folder: Path) -> Path:
-    """A new environment with the extra `testing`. What is not ours comes from the developers' environment, without a registry."""
+    """A new environment with the emulator and the extra `testing`. What is not ours comes from the developers' environment, without a registry."""
     venv = OUT / "venv"
     shutil.rmtree(venv, ignore_errors=True)
     must(sys.executable, "-m", "venv", "--without-pip", venv)
@@ -110,6 +110,16 @@ def modules(library: Path) -> Path:
     for name in ("@types", "undici-types"):
         (place / name).symlink_to(WASM / "node_modules" / name, target_is_directory=True)
     return folder
+
+
+def asked_of_registries(folder: Path) -> Iterator[str]:
+    """No registry has these names: whoever took one would be installed from there."""
+    packages = [json.loads(path.read_text(encoding="utf-8")) for path in (folder / "node_modules").rglob("package.json") if "junfeiai" in path.as_posix()]
+    ours = {package["name"] for package in packages}
+    assert {"junfeiai", "junfeiai-emulator"} < ours, ours
+    for package in packages:
+        wanted = {name for kind in ("dependencies", "optionalDependencies", "peerDependencies") for name in package.get(kind, {})}
+        yield from (f"{package['name']} asks for {name}, which is not beside it" for name in sorted(wanted - ours))
 
 
 def project(folder: Path, name: str) -> Path:
@@ -233,6 +243,7 @@ def main() -> None:
     report("what the Python package promises", pytest_in(venv, kit))
     report("its types, by mypy", types_of(venv, kit))
     report("the guides' examples for pytest", guides_pytest(venv, kit))
+    report("installing the npm packages asks a registry for none of ours", asked_of_registries(folder))
     report("a project with node:test", node_in(project(folder, "node_project")))
     report("what the npm package promises", node_in(project(folder, "kit")))
     report("the npm package's types and entries", types_of_node(folder))

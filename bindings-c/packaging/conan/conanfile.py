@@ -2,10 +2,11 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from conan import ConanFile
-from conan.errors import ConanInvalidConfiguration
+from conan.errors import ConanException, ConanInvalidConfiguration
 from conan.tools.build import cross_building
 from conan.tools.files import copy, load
 
@@ -39,10 +40,14 @@ class Junfeiai(ConanFile):
                 copy(self, pattern, root / folder, place / folder, excludes=hidden)
 
     def validate(self) -> None:
+        if self.settings.os not in ("Linux", "Macos", "Windows"):
+            raise ConanInvalidConfiguration(f"the library can be built for Linux, macOS and Windows, not for {self.settings.os}")
         if cross_building(self) and not self.options.rust_target:
             raise ConanInvalidConfiguration("set the option rust_target to Rust's name of the target, such as aarch64-unknown-linux-gnu")
 
     def package(self) -> None:
+        if not shutil.which("cargo"):
+            raise ConanException("the library is built by cargo, which was not found in PATH: install Rust 1.89 or newer")
         command = "cargo run --quiet --locked -p xtask --no-default-features -- install-c"
         command += f' --profile {self.options.cargo_profile} --prefix "{self.package_folder}"'
         if self.options.rust_target:

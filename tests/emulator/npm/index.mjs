@@ -74,6 +74,12 @@ export class EmulatorError extends Error {
 }
 
 /**
+ * The platforms that there is a package with the program for, as Node calls them.
+ * @type {readonly string[]}
+ */
+export const PLATFORMS = Object.freeze(["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64", "win32-x64"]);
+
+/**
  * The path of the emulator's program: that of `JUNFEIAI_EMULATOR`, else the one in the package for this platform.
  * @returns {string}
  * @throws {EmulatorError} If there is none.
@@ -85,7 +91,9 @@ export function program() {
   try {
     return createRequire(typeof __filename === "string" ? __filename : import.meta.url).resolve(file);
   } catch {
-    throw new EmulatorError(`there is no program for ${platform}: install junfeiai-emulator with its optional dependencies, or set JUNFEIAI_EMULATOR to the program's path`);
+    throw new EmulatorError(PLATFORMS.includes(platform)
+      ? `the program for ${platform} is not installed: install the file junfeiai-emulator-${platform}-VERSION.tgz, which belongs to this package, or set JUNFEIAI_EMULATOR to the program's path`
+      : `there is no program for ${platform}, but for ${PLATFORMS.join(", ")}: build it from its sources, and set JUNFEIAI_EMULATOR to its path`);
   }
 }
 

@@ -1,4 +1,5 @@
-// Packs the npm package and the one with the program for a platform:
+// Packs the npm package and the one with the program for a platform. With --platform, for a release: the package names those of all
+// platforms.
 //
 //     pack.mjs --program target/release/junfeiai-emulator [--platform linux-x64] [--out target/testkit]
 //
@@ -9,20 +10,41 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { PLATFORMS } from "./index.mjs";
 import { written } from "./names.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
-const { values } = parseArgs({ options: { program: { type: "string" }, platform: { type: "string" }, out: { type: "string" } } });
+const USAGE = "usage: pack.mjs --program target/release/junfeiai-emulator [--platform linux-x64] [--out target/testkit]";
+const values = options();
 const out = resolve(values.out ?? join(root, "target/testkit"));
 const platform = values.platform ?? `${process.platform}-${process.arch}`;
-// The platforms that a release is made for, each with a package of its own.
-const PLATFORMS = ["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64", "win32-x64"];
 const version = /^version = "(.*)"$/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
 // The tools are those of the JavaScript binding.
 const tools = join(root, "bindings-wasm/node_modules");
 const esbuild = createRequire(join(tools, "x.js"))("esbuild");
 const run = (command, args, options = {}) => execFileSync(command, args, { stdio: ["ignore", "inherit", "inherit"], ...options });
+
+/** What the command line says; what cannot be done with it ends the program. */
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: { program: { type: "string" }, platform: { type: "string" }, out: { type: "string" }, help: { type: "boolean", short: "h" } },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit();
+    }
+    if (!values.program) throw new Error("say where the emulator's program is: --program");
+    if (!existsSync(values.program)) throw new Error(`--program: there is no ${values.program}`);
+    const { platform = `${process.platform}-${process.arch}` } = values;
+    if (!PLATFORMS.includes(platform)) throw new Error(`--platform: ${platform} is none of ${PLATFORMS.join(", ")}`);
+    return values;
+  } catch (error) {
+    console.error(`pack.mjs: ${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 function pack(folder, manifest) {
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -60,13 +82,14 @@ function main() {
     writeFileSync(join(folder, file), text);
     writeFileSync(join(folder, file.replace(".d.mts", ".d.cts")), text.replaceAll(/(from "\.[^"]*)\.mjs"/g, '$1.cjs"'));
   }
-  pack(folder, { ...manifest, version, optionalDependencies: Object.fromEntries(PLATFORMS.map((name) => [`@junfeiai/emulator-${name}`, version])) });
+  // Installed from files, the package asks for the program that is made beside it and for no other: no registry has those names yet,
+  // and whoever takes them would be installed from there.
+  const listed = values.platform ? PLATFORMS : [platform];
+  pack(folder, { ...manifest, version, optionalDependencies: Object.fromEntries(listed.map((name) => [`@junfeiai/emulator-${name}`, version])) });
 }
 
 /** The program of one platform. */
 function binary(program) {
-  if (!PLATFORMS.includes(platform)) throw new Error(`${platform} is none of ${PLATFORMS.join(", ")}: say where else it is to run in tests/emulator/npm/pack.mjs`);
-  if (!existsSync(program)) throw new Error(`there is no ${program}`);
   const [os, cpu] = platform.split("-");
   const folder = fresh(`package-${platform}`);
   const name = `junfeiai-emulator${os === "win32" ? ".exe" : ""}`;
@@ -81,7 +104,6 @@ function binary(program) {
   });
 }
 
-if (!values.program) throw new Error("say where the emulator's program is: --program target/release/junfeiai-emulator");
 mkdirSync(out, { recursive: true });
 binary(resolve(values.program));
 main();

@@ -89,6 +89,22 @@ test("it ends with its parent, however that ends, and keeps none alive", async (
   assert.equal(code, 0);
 });
 
+test("where there is no program, it says which there are, and which file is missing", () => {
+  const given = process.env.JUNFEIAI_EMULATOR;
+  const real = { platform: process.platform, arch: process.arch };
+  const as = (names) => { for (const [name, value] of Object.entries(names)) Object.defineProperty(process, name, { value, configurable: true }); };
+  delete process.env.JUNFEIAI_EMULATOR;
+  try {
+    as({ platform: "sunos", arch: "x64" });
+    assert.throws(program, { name: "EmulatorError", message: /^there is no program for sunos-x64, but for .*linux-x64, win32-x64: build it .* JUNFEIAI_EMULATOR to its path$/ });
+    as({ platform: real.platform === "darwin" ? "linux" : "darwin", arch: "arm64" });
+    assert.throws(program, { name: "EmulatorError", message: /^the program for \w+-arm64 is not installed: install the file junfeiai-emulator-\w+-arm64-VERSION\.tgz/ });
+  } finally {
+    as(real);
+    if (given !== undefined) process.env.JUNFEIAI_EMULATOR = given;
+  }
+});
+
 test("npx: options go through, and its end is that of the program", async () => {
   const bin = require.resolve("junfeiai-emulator").replace("index.cjs", "bin.mjs");
   const child = spawn(process.execPath, [bin, "--port", "0", "--quiet"], { stdio: ["ignore", "pipe", "inherit"] });

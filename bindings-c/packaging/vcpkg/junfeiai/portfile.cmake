@@ -5,7 +5,10 @@ vcpkg_check_linkage(ONLY_DYNAMIC_LIBRARY)
 set(VCPKG_BUILD_TYPE release)
 set(VCPKG_POLICY_MISMATCHED_NUMBER_OF_BINARIES enabled)
 
-find_program(CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" "$ENV{USERPROFILE}/.cargo/bin" REQUIRED)
+find_program(CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" "$ENV{USERPROFILE}/.cargo/bin")
+if(NOT CARGO)
+  message(FATAL_ERROR "junfeiai is built by cargo, which was not found: install Rust 1.89 or newer")
+endif()
 set(arguments --prefix "${CURRENT_PACKAGES_DIR}")
 # A triplet may say what cargo builds for, and with which profile.
 if(JUNFEIAI_RUST_TARGET)

@@ -399,7 +399,7 @@ def completion(options: Any, _: Output) -> int:
     try:
         import shtab
     except ImportError:
-        raise ConfigError('completion needs shtab: pip install shtab, or install "junfeiai[cli]"') from None
+        raise ConfigError('completion needs shtab: pip install shtab') from None
     from . import parser
 
     top = parser()
@@ -428,7 +428,7 @@ def mcp(options: Any, output: Output) -> int:
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("mcp", "mcp_types", "pydantic"):
             raise
-        raise ConfigError('the MCP server needs the package mcp, version 2: pip install "mcp>=2,<3", or install "junfeiai[mcp]"') from None
+        raise ConfigError('the MCP server needs the package mcp, version 2: pip install "mcp>=2,<3"') from None
     return run(options, output)
 
 

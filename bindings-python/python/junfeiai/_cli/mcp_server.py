@@ -4,7 +4,7 @@ Agents retry, give up, cancel and call in parallel. So every create request has 
 knows it again; a request that has left is awaited to its end even when nobody waits for its answer any more; nothing is
 created without a limit of its cost; and no call lasts longer than a client allows. What decides is the library.
 
-Needs the package ``mcp`` (the official SDK): ``pip install "junfeiai[mcp]"``.
+Needs the package ``mcp`` (the official SDK): ``pip install "mcp>=2,<3"``, the extra ``mcp``.
 """
 
 from __future__ import annotations
