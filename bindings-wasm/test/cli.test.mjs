@@ -399,3 +399,11 @@ describe("the surroundings", () => {
     }
   });
 });
+
+test("an older Node is told what is needed, before anything else is loaded", () => {
+  const older = "data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '18.20.8' })";
+  const done = spawnSync(process.execPath, ["--import", older, join(dist, "cli.js"), "--version"], { encoding: "utf8", env: environment() });
+  assert.equal(done.status, 1);
+  assert.equal(done.stderr, "error: the command needs Node 20 or newer, this is 18.20.8\n");
+  assert.equal(done.stdout, "");
+});

@@ -175,8 +175,9 @@ export class NodeStorage implements Storage {
 
   freeSpace(): Promise<number | undefined> {
     return this.#queue(async () => {
-      const { bavail, bsize } = await fs.statfs(dirname(this.#target));
-      return bavail * bsize;
+      const { bavail, blocks, bsize } = await fs.statfs(dirname(this.#target));
+      // A file system without a size, like some in user space, does not say what is free.
+      return blocks > 0 ? bavail * bsize : undefined;
     });
   }
 

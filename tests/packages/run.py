@@ -118,6 +118,7 @@ def wrong_versions_are_refused() -> Iterable[str]:
     yield from refused("a day that is none", ["bump", "9.9.0", "--date", "today"], "not a day")
     yield from refused("another tag", ["bump", "--check", "--tag", "v9.8.6"], "v9.8.6 is not v9.8.7")
     yield from refused("a repository without https", ["repository", "example.org/owner", "--ref", "v1"], "not the https address")
+    yield from refused("a repository without a tag", ["repository", PLACE, "--ref", ""], "--ref (REF) is the tag or commit")
 
 
 # One place after the other is made to disagree: text, what replaces it, and what is said.
@@ -552,6 +553,30 @@ def installs() -> Iterable[str]:
                          {"bin/junfeiai_c.dll", "lib/libjunfeiai.dll.a", "lib/libjunfeiai.a"}, shared=True)
 
 
+def refused_installs() -> Iterable[str]:
+    """Before anything is built: another system, and folders beside the prefix, which DESTDIR does not reach."""
+    run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "xtask"
+    for words, says in ((["--target", "aarch64-linux-android"], "for Linux, macOS and Windows, not for aarch64-linux-android"),
+                        *((["--libdir", folder], f'LIBDIR) is a folder below the prefix, such as lib64, and not "{folder}"') for folder in ("/usr/lib64", "../lib", ""))):
+        with tempfile.TemporaryDirectory() as prefix:
+            # A build would fail, and say something else.
+            done = run(program, "install-c", "--prefix", prefix, *words, check=False, CARGO="/bin/false")
+        if done.returncode == 0 or says not in done.stdout:
+            yield f"{words}: {done.stdout}"
+
+
+def unwritable_prefix() -> Iterable[str]:
+    """It is named before anything is built."""
+    run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "xtask"
+    with tempfile.NamedTemporaryFile() as file:
+        # A file is no folder, whoever asks.
+        done = run(program, "install-c", "--prefix", file.name, check=False, CARGO="/bin/false")
+        if done.returncode == 0 or f"{file.name}/include cannot be written: " not in done.stdout or "PREFIX" not in done.stdout:
+            yield done.stdout
+
+
 def no_folders() -> Iterable[str]:
     """What is compiled with the settings of a release names no folder of this machine, and without them it does."""
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
@@ -729,6 +754,8 @@ def main() -> int:
     report("what make dist is told", words_of_dist())
     report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
+    report("what cannot be installed is refused before it is built", refused_installs())
+    report("a folder that cannot be written is named before the library is built", unwritable_prefix())
     report("no folder of the machine is compiled into a release", no_folders())
     if (archive.DIST / "manifest.json").exists():
         report("the files in target/dist hold what they should and no more", release_folder())

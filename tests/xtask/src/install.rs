@@ -1,7 +1,7 @@
 //! Installs the C library the way systems look for libraries.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
@@ -95,11 +95,9 @@ fn compatible() -> String {
 
 pub(crate) fn run(options: &Options) -> Result {
     let target = options.target.as_deref().map(without_glibc).map_or_else(host, |target| Ok(target.to_owned()))?;
-    let (built, system) = build(&options.profile, options.target.as_deref())?;
+    supported(&target)?;
+    below_prefix(&options.libdir)?;
     let mut names = Names::of(&target);
-    if target.ends_with("-musl") && !built.join(names.built_shared).exists() {
-        names.shared = None;
-    }
     let prefix = placed(&options.destdir, &options.prefix)?;
     let libraries = prefix.join(&options.libdir);
     // Windows looks for DLLs where programs are.
@@ -108,7 +106,11 @@ pub(crate) fn run(options: &Options) -> Result {
     let cmake = libraries.join("cmake/junfeiai");
     let pkgconfig = libraries.join("pkgconfig");
     for folder in [&include, &cmake, &pkgconfig, &prefix.join(shared_folder)] {
-        fs::create_dir_all(folder)?;
+        writable(folder)?;
+    }
+    let (built, system) = build(&options.profile, options.target.as_deref())?;
+    if target.ends_with("-musl") && !built.join(names.built_shared).exists() {
+        names.shared = None;
     }
     let headers = root().join("bindings-c/include");
     for name in ["junfeiai.h", "junfeiai.hpp"] {
@@ -161,6 +163,39 @@ pub(crate) fn run(options: &Options) -> Result {
     Ok(())
 }
 
+/// Says so before a long build that cannot end well.
+fn supported(target: &str) -> Result {
+    if ["-linux-gnu", "-linux-musl", "-windows-gnu", "-windows-msvc", "-apple-darwin"]
+        .iter()
+        .any(|system| target.contains(system))
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "the library can be built for Linux, macOS and Windows, not for {target}: see rustc --print target-list"
+    )
+    .into())
+}
+
+/// What leads elsewhere would be installed beside the prefix, and past DESTDIR.
+fn below_prefix(libdir: &str) -> Result {
+    let path = Path::new(libdir);
+    if path.components().next().is_some() && path.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(());
+    }
+    Err(format!("--libdir (LIBDIR) is a folder below the prefix, such as lib64, and not {libdir:?}").into())
+}
+
+/// Makes a folder, and says before the long build that nothing can be written there.
+fn writable(folder: &Path) -> Result {
+    let probe = folder.join(".junfeiai-install");
+    let tried = fs::create_dir_all(folder).and_then(|()| fs::write(&probe, "")).and_then(|()| fs::remove_file(&probe));
+    tried.map_err(|error| {
+        let folder = folder.display();
+        format!("{folder} cannot be written: {error}; give another folder by --prefix (PREFIX), or install as a user who may").into()
+    })
+}
+
 /// The target that the compiler builds for.
 fn host() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -180,7 +215,7 @@ fn placed(destdir: &str, prefix: &Path) -> Result<PathBuf> {
     if destdir.is_empty() {
         return Ok(prefix);
     }
-    let below: PathBuf = prefix.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
+    let below: PathBuf = prefix.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     Ok(std::path::absolute(destdir)?.join(below))
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result {
     if !url.starts_with("https://") || url.contains(['"', '\\', ' ', ')']) {
         return Err(format!("{url:?} is not the https address of a repository").into());
     }
+    if options.reference.is_empty() || options.reference.contains(['"', '\\', ' ', ')']) {
+        return Err(
+            format!("--ref (REF) is the tag or commit that links point to, and not {:?}", options.reference).into()
+        );
+    }
     insert(root, "Cargo.toml", "\nhomepage = \"https://junfeiai.com\"\n", &format!("repository = \"{url}\"\n"))?;
     insert(root, "core/Cargo.toml", "\nhomepage.workspace = true\n", "repository.workspace = true\n")?;
     insert(
