@@ -1,6 +1,6 @@
 /** What is asked of a journal, and a caller's store on its way to the core. The same in Node and in a page. */
 import type { RawClient } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, own, take, textOf } from "./calls.js";
 import { run, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Handle } from "./handle.js";
@@ -108,16 +108,22 @@ export const rawPending = (handle: Handle, options: Abortable): Promise<RawPendi
 /** All but what a pending task is resumed with. */
 export const journal: Omit<JournalCalls, "resumePending"> = {
   async key(handle, key, options) {
-    const raw = await ask(handle, options, (client, signal) => client.key(String(key), signal) as Promise<RawKey | null>);
+    const name = textOf(key, "key", "journal");
+    const raw = await ask(handle, options, (client, signal) => client.key(name, signal) as Promise<RawKey | null>);
     if (!raw) return null;
     const { task_id, created_at, charged_units, ...rest } = raw;
     return { ...rest, taskId: task_id, createdAt: date(created_at), chargedUnits: charged_units ?? null } as KeyRecord;
   },
   pending: async (handle, options) => (await rawPending(handle, options)).map(pendingOf),
-  forget: (handle, id, options) =>
-    ask(handle, options, (client, signal) => client.forget(String(id), signal) as Promise<boolean>, () => ({ task_id: String(id) })),
-  resolveUnknown: (handle, intent, id, options) =>
-    ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
+  async forget(handle, id, options) {
+    const taskId = textOf(id, "taskId", "journal");
+    return ask(handle, options, (client, signal) => client.forget(taskId, signal) as Promise<boolean>, () => ({ task_id: taskId }));
+  },
+  async resolveUnknown(handle, intent, id, options) {
+    const name = textOf(intent, "intent", "journal");
+    const taskId = word(id, "taskId");
+    return ask(handle, options, (client, signal) => client.resolveUnknown(name, taskId, signal) as Promise<boolean>);
+  },
 
   async reconcile(handle, options) {
     const { accountToken, accountUser, signal } = take(options, ["signal", "accountToken", "accountUser"], "journal");
@@ -132,7 +138,7 @@ export const journal: Omit<JournalCalls, "resumePending"> = {
     return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };
   },
   async spending(handle, since, options) {
-    const day = since === undefined || since === null ? undefined : String(since);
+    const day = word(since, "since");
     const raw = await ask(handle, options, (client, signal) => client.spending(day, signal) as Promise<RawSpending[]>);
     return raw.map(({ charged_units, charged_usd, refunded_units, refunded_usd, ...rest }) =>
       ({ ...rest, chargedUnits: charged_units, chargedUSD: charged_usd, refundedUnits: refunded_units, refundedUSD: refunded_usd }));

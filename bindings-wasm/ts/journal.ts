@@ -132,7 +132,7 @@ export interface JournalCalls {
 }
 
 type Known = (handle: Handle) => JournalCalls | Promise<JournalCalls>;
-/** What there is without a journal. @internal */
+/** What there is without the option. @internal */
 export const noJournal: Known = () => {
   throw own("config", "config", "this client keeps no journal: give it the option journal", { field: "journal" });
 };

@@ -10,7 +10,7 @@ import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { hostOf, makeClient } from "./node-transport.js";
 import { setSaver } from "./saver.js";
-import { saveToFile } from "./node-save.js";
+import { saveVideo } from "./node-save.js";
 import { Task } from "./task.js";
 
 export function setUp(): void {
@@ -24,7 +24,7 @@ export function setUp(): void {
     return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
   };
   setSdkName("node");
-  setSaver(saveToFile);
+  setSaver(saveVideo);
   setDurableWaits(durable);
   setJournalCalls(() => journal);
   setMaker((shaped) => {

@@ -1,5 +1,5 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
-import { own, take } from "./calls.js";
+import { own, take, textOf } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
@@ -29,15 +29,18 @@ export function seconds(value: number | null | undefined): number | undefined {
   return value === undefined || value === null ? undefined : Math.min(value / 1000, Number.MAX_VALUE);
 }
 
-/** Headers as a plain object. */
+/** Headers, of whatever library, or a `Map` as a plain object. */
 const pairs = (value: unknown): unknown =>
-  (typeof Headers !== "undefined" && value instanceof Headers ? Object.fromEntries([...value]) : value);
+  (!Array.isArray(value) && typeof (value as Headers | null | undefined)?.entries === "function" ? Object.fromEntries((value as Headers).entries()) : value);
 
 /** Whatever holds several values, as an array. */
 const listed = (value: unknown): unknown =>
   (typeof value === "object" && value !== null && Symbol.iterator in value ? [...value as Iterable<unknown>] : value);
 
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
+
+/** An address of a video. */
+export const addressOf = (value: unknown): string => textOf(text(value), "url", "content");
 
 /** In a page a path names a place on the page's own server. */
 function absolute(value: unknown): unknown {
@@ -51,7 +54,11 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
-    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : listed(value);
+    try {
+      shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : listed(value);
+    } catch (cause) {
+      throw own("config", "config", `the option ${name} cannot be read`, { field: name, cause });
+    }
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
   return { options: defined(shaped), fetch: given.fetch };
@@ -62,8 +69,8 @@ function warnOnce(): void {
   if (warned) return;
   warned = true;
   console.warn(
-    "junfeiai: an API key in a page can be read and used by everybody who opens it. Keep it on your server with " +
-      "junfeiai/server, or set dangerouslyAllowBrowser: true if this page is only for you.",
+    "junfeiai: everybody who opens a page can read and use its API key. Keep it on your server with junfeiai/server, " +
+      "or set dangerouslyAllowBrowser.",
   );
 }
 

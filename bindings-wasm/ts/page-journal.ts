@@ -1,6 +1,6 @@
 /** The journal of a page: IndexedDB or the caller's store on its way to the core, and the waiting for what is pending. Loaded on demand. */
 import { RawClient, RawTracker, __wbg_reset_state, imageOf, default as init, onPanic, ownError, type RawTask, type RawVideo } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, heard, own, take } from "./calls.js";
 import { call, run, type About, type Glue } from "./engine.js";
 import { toError, type JunFeiAIError } from "./errors.js";
 import { IndexedDbStore } from "./indexeddb-store.js";
@@ -85,13 +85,13 @@ export const journal: JournalCalls = {
     }
     const { signal } = take(options, ["signal"], "journal");
     const stop = new AbortController();
-    const signals = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const deafen = heard(signal, () => { stop.abort(signal?.reason); }, "signal", "journal");
     const resume = async (id: string, state: string | undefined, at: number | undefined): Promise<ResumedVideo> => {
       const about: About = () => ({ task_id: id });
       try {
         const raw = state === "succeeded"
           ? call(() => handle.raw().video(id, undefined))
-          : await guarded(signals, undefined, about, (inner) => {
+          : await guarded(stop.signal, undefined, about, (inner) => {
             const task = call(() => handle.raw().pendingTask(id, at ?? 0)) as RawTask;
             return run(() => task.wait({}, undefined, inner) as Promise<RawVideo>, inner, about);
           });
@@ -128,6 +128,7 @@ export const journal: JournalCalls = {
         release(ended.taskId);
       }
     } finally {
+      deafen?.();
       stop.abort();
       await Promise.all(running.values());
       for (const id of [...locks.keys()]) release(id);

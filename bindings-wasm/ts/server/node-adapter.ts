@@ -55,7 +55,8 @@ export function toNodeHandler(handler: Handler): (request: NodeRequest, response
       const lost = request.method === "POST" && request.body === null && incoming.readableDidRead === true;
       if (lost) report(new Error(BODY_READ));
       const answer = lost ? refusal(500, "proxy_error", "the proxy failed") : await handler(request);
-      outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
+      const cookies = answer.headers.getSetCookie();
+      outgoing.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...(cookies.length > 0 && { "set-cookie": cookies }) });
       if (answer.body) await pipe(answer.body, outgoing, gone.signal, drained);
       outgoing.end();
     } catch (error) {
