@@ -303,6 +303,30 @@ describe("options of a client", () => {
     }
   });
 
+  test("a store that forgets to give the new version is an error that says so, and stops neither the program nor pays", async () => {
+    class Forgetful extends Rows {
+      swap(...row) { super.swap(...row); }
+    }
+    class Unwilling extends Rows {
+      swap() { return undefined; }
+    }
+    for (const Store of [Forgetful, Unwilling]) {
+      for (const key of [undefined, "film/1"]) {
+        let turns = 0;
+        const timer = setInterval(() => { turns += 1; }, 1);
+        const error = await refused(() => make({ journal: new Store() }).videos.create({ prompt: "a ball", key }), "journal", null);
+        clearInterval(timer);
+        assert.match(error.message, /swap\(\) of the journal's store failed: .*it must give the new version of a row that it has written/);
+        assert.ok(Store === Forgetful || turns > 0, "nothing else had a turn");
+      }
+    }
+    // One that fails like that behind the request costs the journal's record, and not the task.
+    const journal = new Rows();
+    const { swap } = Rows.prototype;
+    journal.swap = (...row) => (asked.length > 0 ? null : swap.apply(journal, row));
+    assert.match((await make({ journal }).videos.create("a ball")).id, /^task_/);
+  });
+
   test("a journal may be a store that can be iterated over", async () => {
     const journal = new Rows();
     const task = await make({ journal }).videos.create({ prompt: "a ball", key: "film/1" });

@@ -17,9 +17,15 @@ export interface Processes {
   processExists(pid: number): boolean | undefined;
 }
 
+/** How often others may be faster with a row, one time after the other; as in the core. */
+const MOST_LOST = 1000;
+const GIVES = "it must give the new version of a row that it has written, and null only where another was faster";
+
 /** What the core calls. @internal */
 export class JournalHost {
   readonly #store: JournalStore;
+  /** How often others were faster with a row, since it was written last. */
+  readonly #lost = new Map<string, number>();
   readonly sameAccount: boolean;
   readonly processes: Processes | undefined;
 
@@ -30,7 +36,26 @@ export class JournalHost {
   }
 
   load(name: string): unknown { return this.#store.load(name); }
-  swap(name: string, expected?: number, value?: string): unknown { return this.#store.swap(name, expected ?? null, value ?? null); }
+
+  async swap(name: string, expected?: number, value?: string): Promise<unknown> {
+    const version: unknown = await this.#store.swap(name, expected ?? null, value ?? null);
+    if (version !== null && version !== undefined) {
+      this.#lost.delete(name);
+      return version;
+    }
+    // Nobody else begins this row with this text: its intent is in it.
+    if (expected === undefined && /^[ck]\//.test(name) && (await this.#store.load(name))?.value === value) throw new Error(`it wrote the row ${name}, and ${GIVES}`);
+    const count = (this.#lost.get(name) ?? 0) + 1;
+    if (count >= MOST_LOST) {
+      this.#lost.clear();
+      throw new Error(`the row ${name} was not written ${count} times in a row; ${GIVES}`);
+    }
+    this.#lost.set(name, count);
+    // The core tries again at once. Now and then everything else of this program has its turn before.
+    if (count % 16 === 0) await new Promise((resolve) => { setTimeout(resolve, 0); });
+    return null;
+  }
+
   scan(prefix: string): unknown { return this.#store.scan(prefix); }
 }
 

@@ -209,10 +209,11 @@ export class NodeStorage implements Storage {
     });
   }
 
-  get pid(): number { return process.pid; }
+  // A worker thread may end while its process runs on. Linux counts threads as it counts processes; the first one has the process's number.
+  get pid(): number { return Number(known(() => readlinkSync("/proc/thread-self"))?.split("/").at(-1)) || process.pid; }
   get bootId(): string | undefined { return known(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()); }
   get pidSpace(): string | undefined { return known(() => readlinkSync("/proc/self/ns/pid")); }
-  procStat(pid: number | undefined): string | undefined { return known(() => readFileSync(`/proc/${pid ?? "self"}/stat`, "latin1")); }
+  procStat(pid: number | undefined): string | undefined { return known(() => readFileSync(`/proc/${pid ?? this.pid}/stat`, "latin1")); }
 
   processExists(pid: number): boolean | undefined {
     // Zero and less are groups.
