@@ -303,6 +303,19 @@ describe("options of a client", () => {
     }
   });
 
+  test("what a store says when it fails shows no key", async () => {
+    for (const thrown of [new Error(`GET /rows, key ${KEY}`), `no rows for ${KEY}`]) {
+      for (const method of ["load", "swap", "scan"]) {
+        for (const fail of [() => { throw thrown; }, () => Promise.reject(thrown)]) {
+          const { videos } = make({ journal: Object.assign(new Rows(), { [method]: fail }) });
+          const error = await refused(() => (method === "scan" ? videos.pending() : videos.create({ prompt: "a ball", key: "k" })), "journal", method === "swap" ? null : "journal");
+          assert.doesNotMatch(inspect(error), /f00dcafe/);
+          assert.match(error.message, /\*\*\*/);
+        }
+      }
+    }
+  });
+
   test("a store that forgets to give the new version is an error that says so, and stops neither the program nor pays", async () => {
     class Forgetful extends Rows {
       swap(...row) { super.swap(...row); }

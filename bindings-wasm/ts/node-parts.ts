@@ -9,6 +9,7 @@ import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { hostOf, makeClient } from "./node-transport.js";
+import { apiKeyOf } from "./options.js";
 import { setSaver } from "./saver.js";
 import { saveVideo } from "./node-save.js";
 import { Task } from "./task.js";
@@ -30,7 +31,8 @@ export function setUp(): void {
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const host = hostOf(shaped);
-    const store = journalOf(shaped.options["journal"]);
+    const { journal, ...options } = shaped.options;
+    const store = journalOf(journal, apiKeyOf(options));
     return () => makeClient(shaped, host, store);
   });
 }

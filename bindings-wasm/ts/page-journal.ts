@@ -19,7 +19,7 @@ class TabsHost extends JournalHost {
   readonly #tabs: Tabs;
 
   constructor(name: string, all: Tabs) {
-    super(new IndexedDbStore(name), all);
+    super(new IndexedDbStore(name), all, undefined);
     this.#tabs = all;
   }
 
@@ -41,8 +41,8 @@ class TabsHost extends JournalHost {
   }
 }
 
-function hostOf(given: unknown): JournalHost {
-  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined);
+function hostOf(given: unknown, apiKey: unknown): JournalHost {
+  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined, apiKey);
   // It may hold a password.
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) {
     throw refuse("journal: JavaScript opens no database by its address: give a name, or an object with the methods load, swap and scan");
@@ -69,7 +69,8 @@ export function make(given: Record<string, unknown>, fetch: typeof globalThis.fe
   let make = makers.get(given);
   if (!make) {
     const { journal, ...options } = given;
-    const host = hostOf(journal);
+    // A page has no environment.
+    const host = hostOf(journal, options["api_key"]);
     for (const name of OURS) delete given[name];
     make = () => call(() => RawClient.onFetch(options, fetch as never, undefined, host as never));
     makers.set(given, make);
