@@ -231,8 +231,16 @@ test("a signal of another library ends resumePending", async () => {
     setImmediate(() => { signal.abort("enough"); });
     return created(url, init);
   };
-  const { value } = await videos.resumePending(folder, { signal }).next();
+  const items = videos.resumePending(folder, { signal });
+  const { value } = await items.next();
   assert.deepEqual([value.taskId, value.error.code, value.error.cause], [id, "cancelled", "enough"]);
+  assert.equal((await items.next()).done, true);
+  assert.equal(signal.listeners.size, 0);
+  // Nor does a journal that fails leave one.
+  const unheard = new OtherSignal();
+  const failing = make({ journal: Object.assign(new Rows(), { scan() { throw new Error("no"); } }) }).videos;
+  assert.equal((await rejection(() => failing.resumePending(folder, { signal: unheard }).next())).code, "journal");
+  assert.equal(unheard.listeners.size, 0);
 });
 
 describe("a client that was disposed", () => {

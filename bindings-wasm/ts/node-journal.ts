@@ -106,10 +106,10 @@ export const journal: JournalCalls = {
       }
     };
     const running = new Map<string, Promise<Resumed>>();
-    for (const { kind, task_id: id, state, created_at } of await rawPending(handle, options)) {
-      if (kind === "task" && id !== undefined) running.set(id, resume(id, state, created_at));
-    }
     try {
+      for (const { kind, task_id: id, state, created_at } of await rawPending(handle, { signal })) {
+        if (kind === "task" && id !== undefined) running.set(id, resume(id, state, created_at));
+      }
       while (running.size > 0) {
         const ended = await Promise.race(running.values());
         running.delete(ended.taskId);
