@@ -243,6 +243,24 @@ test("a signal of another library ends resumePending", async () => {
   assert.equal(unheard.listeners.size, 0);
 });
 
+test("an image may be of another realm, and whatever gives its bytes", async () => {
+  const bytes = "[0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0]";
+  const array = Uint8Array.from(JSON.parse(bytes.replace("0x89, 0x50, 0x4e, 0x47", "137, 80, 78, 71")));
+  const images = [
+    array, array.buffer, new DataView(array.buffer), new Blob([array]), runInNewContext(`Uint8Array.from(${bytes})`), runInNewContext(`Uint8Array.from(${bytes}).buffer`),
+    { arrayBuffer: async () => array.buffer }, new Response(array),
+  ];
+  const bodies = [];
+  answer = (url, init) => {
+    bodies.push(JSON.parse(new TextDecoder().decode(init.body)));
+    return created(url, init);
+  };
+  for (const image of images) await make().videos.create({ prompt: "a ball", image });
+  assert.deepEqual(bodies.map(({ image }) => image), images.map(() => `data:image/png;base64,${Buffer.from(array).toString("base64")}`));
+  asked = [];
+  await refused(() => make().videos.create({ prompt: "a ball", image: { arrayBuffer: () => Promise.reject(new Error("gone")) } }), "invalid_request", "image");
+});
+
 describe("a client that was disposed", () => {
   const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0]);
 

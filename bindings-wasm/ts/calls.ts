@@ -39,6 +39,9 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
   return undefined;
 }
 
+/** What an object is, of whichever realm. */
+export const typeOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
 /** Reads each option once. What has no such name, and what cannot be a value of its option, is refused. */
 export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string): Partial<T> {
   const taken = Object.create(null) as Record<string, unknown>;
@@ -47,7 +50,7 @@ export function take<T extends object>(given: T | null | undefined, names: reado
   try {
     if (given === undefined || given === null) return {};
     // A signal or a promise in place of the options would be taken for none.
-    const type = Object.prototype.toString.call(given).slice(8, -1);
+    const type = typeOf(given);
     if (!/^(Object|Module)$/.test(type)) throw own(kind, phase, `the options must be an object, not ${type}`);
     for (field of [...names, ...Object.keys(given)]) {
       if (field in taken) continue;

@@ -1,5 +1,5 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
-import { own, take, textOf } from "./calls.js";
+import { own, take, textOf, typeOf } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
@@ -89,10 +89,10 @@ export async function shapeRequest(
   let field: string | undefined;
   const refuse = (message: string, cause?: unknown): Error => own("invalid_request", "create", message, { field, cause });
   const image = async (input: ImageInput): Promise<unknown> => {
-    if (typeof Blob !== "undefined" && input instanceof Blob) return encode(new Uint8Array(await input.arrayBuffer()));
-    if (input instanceof ArrayBuffer) return encode(new Uint8Array(input));
-    if (ArrayBuffer.isView(input)) return encode(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
-    return text(input);
+    // Of this realm or of another one, or of a library that has its own.
+    const bytes = (input as Partial<Blob> | null)?.arrayBuffer ? await (input as Blob).arrayBuffer() : input;
+    if (ArrayBuffer.isView(bytes)) return encode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return typeOf(bytes) === "ArrayBuffer" ? encode(new Uint8Array(bytes as ArrayBuffer)) : text(bytes);
   };
   try {
     const { image: one, images: several, retryFailed, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request } as VideoRequest;
@@ -108,7 +108,7 @@ export async function shapeRequest(
     // A copy that runs no code of the caller's any more, and holds only what JSON can say.
     return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {
       const given = this[key];
-      const type = typeof given === "object" ? Object.prototype.toString.call(given).slice(8, -1) : typeof given;
+      const type = typeof given === "object" ? typeOf(given) : typeof given;
       // Half of a letter would be sent as another one.
       const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
       if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;

@@ -79,5 +79,5 @@ export function setSaver(save: Saver): void {
 
 export function saver(taskId: string | null): Saver {
   if (known) return known;
-  throw own("io", "save", "there are no files in a browser: use blob() or stream(), or save in Node", { taskId });
+  throw own("io", "save", "a page has no files: use blob() or stream(), or save in Node", { taskId });
 }
