@@ -147,7 +147,7 @@ export function guard<A extends unknown[]>(
       if (failed) return;
       try {
         const result = callback?.(...values);
-        if (typeof result !== "object" || result === null) return;
+        if (Object(result) !== result) return;
         const settled = Promise.resolve(result).then(() => { open.delete(settled); }, fail);
         open.add(settled);
       } catch (error) {
