@@ -1,5 +1,6 @@
 // The proxy handler: what it hands on, what it keeps back, and who may.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { Client } from "junfeiai";
@@ -196,6 +197,21 @@ test("what is given out may be given out again, and with several cookies", async
     const told = await post('{"prompt":"x"}');
     assert.deepEqual([told.status, await told.text(), told.headers.getSetCookie()], [429, "not today", ["a=1", "b=2"]]);
   }
+});
+
+test("what is no handler is refused, and what fails in one of the program's own is logged", async (t) => {
+  for (const handler of [undefined, { apiKey: KEY, allow: () => true }, "handler"]) {
+    assert.throws(() => toNodeHandler(handler), (error) => error.name === "JunFeiAIError" && error.code === "config" && error.field === "handler");
+  }
+  const warned = t.mock.method(console, "warn", () => undefined);
+  for (const handler of [() => { throw new Error("mine"); }, async () => undefined]) {
+    const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await assert.rejects(fetch(`http://127.0.0.1:${server.address().port}/`));
+    server.close();
+    assert.match(String(warned.mock.calls.at(-1).arguments[0]), /the handler failed/);
+  }
+  assert.equal(warned.mock.callCount(), 2);
 });
 
 test("options that cannot be meant are refused by their names, and null is none", async () => {

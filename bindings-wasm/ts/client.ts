@@ -313,13 +313,13 @@ export class Videos {
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */
-  resumePending(folder: string, options?: CallOptions): AsyncGenerator<Resumed, void, undefined>;
+  resumePending(folder: string | URL, options?: CallOptions): AsyncGenerator<Resumed, void, undefined>;
   /**
    * In a page: waits for all pending tasks and gives their videos, in the order in which they end; one that fails stops no other. A task
    * that another tab is at is left to it. A video stays pending until `forget` is called with its task's id: call it when you have it.
    */
   resumePending(folder?: null, options?: CallOptions): AsyncGenerator<ResumedVideo, void, undefined>;
-  async *resumePending(folder?: string | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
+  async *resumePending(folder?: string | URL | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
     yield* (await this.#journal()).resumePending(this.#handle, folder, options);
   }
 
