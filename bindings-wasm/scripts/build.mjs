@@ -210,7 +210,7 @@ function soften(glue) {
     [/const ret = typeof (global|self|window) === 'undefined' \? undefined : \1;\s*return .*;/g, "return 0;"],
     [/$(?![^])/g, `
       function live({ __wbg_inst }) {
-        if (__wbg_inst !== undefined && __wbg_inst !== __wbg_instance_id) throw new Error("Invalid stale object from previous Wasm instance");
+        if (__wbg_inst !== undefined && __wbg_inst !== __wbg_instance_id) throw new Error("a stale object");
       }
       function wrapped(obj, ptr, finalization) {
         obj.__wbg_ptr = ptr;
@@ -294,7 +294,7 @@ const shared = {
     build.onResolve({ filter: /^\.\/browser\.js$/ }, ({ path }) => ({ path, external: true }));
     build.onLoad({ filter: /.*/, namespace: "shared" }, () => ({
       contents: `import { __journal } from "./browser.js";
-        export const { JunFeiAIError, Video, call, guarded, own, run, take, toError, translate } = __journal;`,
+        export const { JunFeiAIError, Video, call, guarded, heard, own, run, take, textOf, toError, translate } = __journal;`,
     }));
   },
 };

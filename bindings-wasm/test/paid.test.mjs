@@ -207,6 +207,11 @@ describe("callbacks", () => {
     await client.videos.generate("a ball", { onProgress: () => ({ then: 5 }) });
     const error = await rejection(client.videos.generate("a ball", { onProgress: () => ({ get then() { throw new RangeError("mine"); } }) }));
     assert.ok(error instanceof RangeError && /^task_/.test(error.taskId));
+    // A function may be one, too: builders of queries are.
+    const builder = Object.assign(() => 1, { then: (_, reject) => { reject(new RangeError("mine")); } });
+    const ofBuilder = await rejection(client.videos.generate("a ball", { onProgress: () => builder }));
+    assert.ok(ofBuilder instanceof RangeError && /^task_/.test(ofBuilder.taskId), inspect(ofBuilder));
+    await client.videos.generate("a ball", { onProgress: () => () => 1 });
     let late;
     const lines = await warned(async () => {
       const gate = new Promise((_, reject) => { late = reject; });

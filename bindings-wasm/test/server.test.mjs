@@ -1,5 +1,6 @@
 // The proxy handler: what it hands on, what it keeps back, and who may.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { Client } from "junfeiai";
@@ -161,6 +162,68 @@ test("a create in flight is never forgotten, however many there are", async () =
   assert.deepEqual([carried, asked], [1, 1501]);
   assert.ok((await Promise.all(others)).every((answer) => answer.status === 403));
   assert.equal((await emulator.requests()).filter((r) => r.method === "POST").length, 1);
+});
+
+test("an answer of the service that no response can repeat costs neither the process nor the truth", async () => {
+  let sent = 0;
+  const answers = {
+    "a status beyond 599": () => ({ status: 999, headers: [] }),
+    "a request id that no header can hold": () => ({ status: 500, headers: [["x-oneapi-request-id", "视频"]] }),
+  };
+  for (const [name, answer] of Object.entries(answers)) {
+    // A `Response` cannot have these either: what `fetch` gives need only look like one.
+    const fetch = async () => { sent += 1; return { ...answer(), arrayBuffer: async () => new TextEncoder().encode("x").buffer }; };
+    const handler = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, maxAttempts: 1, fetch, onError: () => undefined });
+    const order = (headers = {}) => handler(new Request("http://x/video/generations", { method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", ...headers } }));
+    for (const headers of [{}, { "idempotency-key": name.length.toString() }]) {
+      const told = await order(headers);
+      assert.ok(told.status >= 500 && told.status < 600, name);
+      const { data, ...said } = await told.json();
+      // Not the shape of an error that cost nothing.
+      assert.deepEqual([said.code, said.task_id, data], ["create_outcome_unknown", null, undefined], name);
+    }
+    assert.equal((await handler(new Request("http://x/video/generations/task_1"))).status >= 500, true, name);
+    // It is not carried out again.
+    const before = sent;
+    assert.equal((await (await order({ "idempotency-key": name.length.toString() })).json()).code, "create_outcome_unknown");
+    assert.equal(sent, before);
+  }
+});
+
+test("what is given out may be given out again, and with several cookies", async () => {
+  const refusal = new Response("not today", { status: 429, headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] });
+  verdict = () => refusal;
+  for (let count = 0; count < 3; count += 1) {
+    const told = await post('{"prompt":"x"}');
+    assert.deepEqual([told.status, await told.text(), told.headers.getSetCookie()], [429, "not today", ["a=1", "b=2"]]);
+  }
+});
+
+test("what is no handler is refused, and what fails in one of the program's own is logged", async (t) => {
+  for (const handler of [undefined, { apiKey: KEY, allow: () => true }, "handler"]) {
+    assert.throws(() => toNodeHandler(handler), (error) => error.name === "JunFeiAIError" && error.code === "config" && error.field === "handler");
+  }
+  const warned = t.mock.method(console, "warn", () => undefined);
+  for (const handler of [() => { throw new Error("mine"); }, async () => undefined]) {
+    const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await assert.rejects(fetch(`http://127.0.0.1:${server.address().port}/`));
+    server.close();
+    assert.match(String(warned.mock.calls.at(-1).arguments[0]), /the handler failed/);
+  }
+  assert.equal(warned.mock.callCount(), 2);
+});
+
+test("options that cannot be meant are refused by their names, and null is none", async () => {
+  const given = { apiKey: KEY, baseURL: emulator.baseURL, allow: () => true };
+  for (const [field, value] of [["basePath", "api/junfeiai"], ["basePath", "https://films.example/api"], ["basePath", 5], ["onCreated", 5], ["onError", "x"], ["allow", undefined]]) {
+    assert.throws(() => createProxyHandler({ ...given, [field]: value }), (error) => error.name === "JunFeiAIError" && error.code === "config" && error.field === field, field);
+  }
+  const handler = createProxyHandler({ ...given, journal: null, proxy: null });
+  const told = await handler(new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "a" },
+  }));
+  assert.equal(told.status, 200, await told.text());
 });
 
 test("a client without a key names each of its create requests, one with a key does not", async () => {

@@ -98,6 +98,8 @@ describe("a fake", () => {
     }
     assert.throws(() => client.videos.task(".."), { code: "invalid_request" });
     assert.equal((await end(() => client.videos.generateMany("text"))).error.field, "requests");
+    for (const ids of ["task_1", undefined, 5]) assert.equal((await end(() => client.videos.asCompleted(ids))).error.field, "ids");
+    for (const id of [undefined, 5, client.videos]) assert.throws(() => client.videos.task(id), { code: "invalid_request", field: "taskId" });
   });
 
   test("sends nothing, and waits for no timer", async () => {

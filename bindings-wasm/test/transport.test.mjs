@@ -142,6 +142,13 @@ describe("how far a request was", () => {
     }
   });
 
+  test("an offer to speak another protocol ends it at once", async () => {
+    const port = await listening(createServer((socket) => { socket.once("data", () => { socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n"); }); }));
+    const error = await refused(videosOf({ baseURL: `http://127.0.0.1:${port}/v1` }).create("x"), "create_outcome_unknown");
+    assert.match(error.message, /the connection was closed without an answer/);
+    assert.equal(error.maybeExecuted, true);
+  });
+
   test("another endpoint is taken when no secure connection can be made", async () => {
     const { port, baseURL, log } = await service();
     const client = new Client({ apiKey: KEY, endpoints: [`https://127.0.0.1:${port}/v1`, baseURL] });

@@ -13,12 +13,12 @@ export function own(
 ): JunFeiAIError {
   const record = tryNow()
     ? call(() => glue.ownError(kind, phase, message, field, taskId ?? undefined)) as RawRecord
-    : { kind, phase, message, field: field ?? null, task_id: taskId ?? null, number: NUMBERS[kind] ?? 70 };
-  return new JunFeiAIError(record, cause);
+    : { kind, phase, message, field: field ?? null, number: NUMBERS[kind] ?? 70 };
+  return new JunFeiAIError({ ...record, task_id: taskId ?? null }, cause);
 }
 
-const isSignal = (value: { aborted?: unknown; addEventListener?: unknown }): boolean =>
-  typeof value === "object" && typeof value.aborted === "boolean" && typeof value.addEventListener === "function";
+const isSignal = (value: Partial<AbortSignal>): boolean =>
+  typeof value.aborted === "boolean" && typeof value.addEventListener === "function" && typeof value.removeEventListener === "function";
 
 /** What is wrong with an option of this name, if anything is. */
 function wrong(field: string, value: unknown, names: readonly string[], kind: string): string | undefined {
@@ -27,6 +27,7 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
     return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
   }
   if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
+  if (/^(overwrite|createParents|verify|account)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
   if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
   if (field.endsWith("Ms")) {
@@ -38,6 +39,9 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
   return undefined;
 }
 
+/** What an object is, of whichever realm. */
+export const typeOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
 /** Reads each option once. What has no such name, and what cannot be a value of its option, is refused. */
 export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string): Partial<T> {
   const taken = Object.create(null) as Record<string, unknown>;
@@ -45,7 +49,9 @@ export function take<T extends object>(given: T | null | undefined, names: reado
   let field: string | undefined;
   try {
     if (given === undefined || given === null) return {};
-    if (typeof given !== "object") throw own(kind, phase, "the options must be an object");
+    // A signal or a promise in place of the options would be taken for none.
+    const type = typeOf(given);
+    if (!/^(Object|Module)$/.test(type)) throw own(kind, phase, `the options must be an object, not ${type}`);
     for (field of [...names, ...Object.keys(given)]) {
       if (field in taken) continue;
       const value = taken[field] = (given as Record<string, unknown>)[field];
@@ -54,9 +60,26 @@ export function take<T extends object>(given: T | null | undefined, names: reado
       if (why !== undefined) throw own(kind, phase, why, { field });
     }
   } catch (error) {
-    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${String(field)} cannot be read`, { field, cause: error });
+    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${field ?? "object"} cannot be read`, { field, cause: error });
   }
   return taken as Partial<T>;
+}
+
+/** A text, such as an id. Anything else would reach the module as one. */
+export function textOf(value: unknown, field: string, phase: string): string {
+  if (typeof value === "string") return value;
+  throw own("invalid_request", phase, `${field} must be a string, not ${typeof value}`, { field });
+}
+
+/** What there is to iterate over. A text would be each of its letters. */
+export function listOf<T>(items: Iterable<T>, field: string, phase: string): T[] {
+  let cause: unknown;
+  try {
+    if (typeof items !== "string") return [...items];
+  } catch (error) {
+    cause = error;
+  }
+  throw own("invalid_request", phase, `the ${field} must be an array, or something else to iterate over`, { field, cause });
 }
 
 const hubs = new WeakMap<AbortSignal, { all: Set<() => void>; raise: () => void }>();
@@ -76,19 +99,19 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
     all.delete(listener);
     if (all.size > 0 || hubs.get(signal)?.all !== all) return;
     hubs.delete(signal);
-    signal.removeEventListener("abort", raise);
+    // What a signal of another library throws here must not take the place of a result.
+    try { signal.removeEventListener("abort", raise); } catch { /* see above */ }
   };
 }
 
 /** Calls this when the signal is raised, or at once when it was before; gives what ends that. */
-function heard(signal: AbortSignal | null | undefined, raised: () => void, field: string, phase: string): (() => void) | undefined {
+export function heard(signal: AbortSignal | null | undefined, raised: () => void, field: string, phase: string): (() => void) | undefined {
   try {
     if (!signal?.aborted) return signal ? onAbort(signal, raised) : undefined;
+    return void raised();
   } catch (cause) {
     throw own("invalid_request", phase, `${field} must be an AbortSignal`, { field, cause });
   }
-  raised();
-  return undefined;
 }
 
 /** A call with the caller's signal and callback, in as many steps as it has. `end` is called last. */
@@ -124,7 +147,7 @@ export function guard<A extends unknown[]>(
       if (failed) return;
       try {
         const result = callback?.(...values);
-        if (typeof result !== "object" || result === null) return;
+        if (Object(result) !== result) return;
         const settled = Promise.resolve(result).then(() => { open.delete(settled); }, fail);
         open.add(settled);
       } catch (error) {

@@ -1,5 +1,5 @@
 import type { RawMany, RawTask, RawVideo } from "#glue";
-import { guard, guarded, leave, own, paid, pay, take, type Guard } from "./calls.js";
+import { guard, guarded, leave, listOf, paid, pay, take, textOf, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, glue, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
@@ -9,10 +9,10 @@ import {
   type Spending,
 } from "./journal.js";
 import { translate } from "./names.js";
-import { shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
+import { addressOf, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
 import { Task, requestOptions, waitOptions, type RequestOptions, type WaitOptions } from "./task.js";
-import { Video } from "./video.js";
+import { Video, numberOf } from "./video.js";
 
 export interface CallOptions {
   signal?: AbortSignal | null | undefined;
@@ -65,17 +65,6 @@ export type Advanced =
 export type Ended<K> = K & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
 
 const encode = (bytes: Uint8Array): string => call(() => glue.imageOf(bytes));
-
-/** The requests, read once. A text would be one request for each of its letters. */
-function listOf(requests: Iterable<VideoRequest | string>): (VideoRequest | string)[] {
-  let cause: unknown;
-  try {
-    if (typeof requests !== "string") return [...requests];
-  } catch (error) {
-    cause = error;
-  }
-  throw own("invalid_request", "create", "the requests must be an array, or something else to iterate over", { field: "requests", cause });
-}
 
 const handles = new WeakMap<Client, Handle>();
 
@@ -144,8 +133,8 @@ export class Client {
   }
 
   /**
-   * Frees its memory now instead of when it is collected. Create requests that wait for their turn are not sent: they reject with
-   * `cancelled`. What has left runs to its end, and tasks and videos made by it keep working.
+   * Frees its memory now instead of when it is collected. Create requests that have not left are not sent, nor are later ones: they
+   * reject with `cancelled`. What has left runs to its end, and tasks and videos made by it keep working.
    */
   [Symbol.dispose](): void {
     handleOf(this).close();
@@ -184,7 +173,7 @@ export class Videos {
 
   /** A task by its id, without asking for it: to wait for it again in a later process, for example. */
   task(id: string): Task {
-    return new Task(this.#handle, String(id));
+    return new Task(this.#handle, textOf(id, "taskId", "query"));
   }
 
   /**
@@ -222,7 +211,8 @@ export class Videos {
   async *asCompleted(ids: Iterable<string>, options: CallOptions = {}): AsyncGenerator<Ended<{ id: string }>, void, undefined> {
     const client = await this.#handle.having("more");
     const { signal } = take(options, ["signal"], "wait");
-    const many = call(() => client.asCompleted([...ids].map(String)));
+    const asked = listOf(ids, "ids", "wait").map((id) => textOf(id, "ids", "wait"));
+    const many = call(() => client.asCompleted(asked));
     const steps = guard(signal, undefined);
     try {
       for await (const [id, ended] of this.#ended<string>(many, steps)) yield { id, ...ended };
@@ -242,9 +232,9 @@ export class Videos {
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
     const handle = this.#handle;
     await handle.having("more");
-    const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency = 4, onCreated, onProgress } =
+    const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency, onCreated, onProgress } =
       take(options, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create");
-    const shaped = await Promise.all(listOf(requests).map((request) => shapeRequest(request, encode)));
+    const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode)));
     const { tracker, about, end } = pay(stopSignal);
     const created = new Set<number>();
     let steps: Guard<[() => unknown]> | undefined;
@@ -257,7 +247,7 @@ export class Videos {
     };
     try {
       steps = guard(signal, (tell) => tell(), about, true);
-      const most = typeof concurrency === "number" ? concurrency : NaN;
+      const most = numberOf(concurrency ?? 4);
       const many = call(() => handle.raw().generateMany(
         shaped, most, tracker, waitOptions({ timeoutMs, pollIntervalMs }), (onCreated ?? onProgress) && notify as never));
       for await (const [index, ended] of this.#ended<number>(many, steps, about)) yield { index, ...ended };
@@ -323,13 +313,13 @@ export class Videos {
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */
-  resumePending(folder: string, options?: CallOptions): AsyncGenerator<Resumed, void, undefined>;
+  resumePending(folder: string | URL, options?: CallOptions): AsyncGenerator<Resumed, void, undefined>;
   /**
    * In a page: waits for all pending tasks and gives their videos, in the order in which they end; one that fails stops no other. A task
    * that another tab is at is left to it. A video stays pending until `forget` is called with its task's id: call it when you have it.
    */
   resumePending(folder?: null, options?: CallOptions): AsyncGenerator<ResumedVideo, void, undefined>;
-  async *resumePending(folder?: string | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
+  async *resumePending(folder?: string | URL | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
     yield* (await this.#journal()).resumePending(this.#handle, folder, options);
   }
 
@@ -351,15 +341,18 @@ export class Videos {
   }
 
   /** The video of a task that is done, by the task's id and, where it was noted, the video's address. */
-  async video(id: string, url?: string): Promise<Video> {
+  async video(id: string, url?: string | URL | null): Promise<Video> {
     const client = await this.#handle.ready();
-    return new Video(this.#handle, call(() => client.video(id, url)));
+    textOf(id, "taskId", "content");
+    const address = url === undefined || url === null ? undefined : addressOf(url);
+    return new Video(this.#handle, call(() => client.video(id, address)));
   }
 
   /** A video by its address. The key goes along only when the host is on the list. */
   async videoAt(url: string | URL): Promise<Video> {
     const client = await this.#handle.ready();
-    return new Video(this.#handle, call(() => client.video(undefined, String(url))));
+    const address = addressOf(url);
+    return new Video(this.#handle, call(() => client.video(undefined, address)));
   }
 }
 

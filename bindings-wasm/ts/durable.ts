@@ -29,5 +29,5 @@ export function setDurableWaits(waits: DurableWaits): void {
 /** @internal */
 export function durableWaits(): DurableWaits {
   if (known) return known;
-  throw own("config", "wait", "the build for pages and workers has no durable waits: use wait(), or run this in Node, Bun or Deno");
+  throw own("config", "wait", "a page has no durable waits: use wait(), or run this in Node, Bun or Deno");
 }

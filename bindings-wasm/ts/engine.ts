@@ -75,10 +75,7 @@ async function start(source?: WasmSource | URL | string): Promise<void> {
   if (source === undefined && tryNow()) return;
   const from = source ?? (await load?.());
   if (from === undefined) {
-    throw new JunFeiAIError({
-      kind: "config", number: 10, phase: "config", field: "wasm", message: "the wasm file is not loaded",
-      text: "the wasm file is not loaded; with junfeiai/slim, call await ready(source) first",
-    });
+    throw noWasm("the wasm file is not loaded; with junfeiai/slim, call await ready(source) first");
   }
   await compile(glue, from);
   begin();
@@ -101,11 +98,13 @@ async function compile({ init }: Glue, from: unknown): Promise<void> {
   }
 }
 
-/** What compiling ended with, or what to do where a policy forbids it. */
+const noWasm = (message: string, cause?: unknown, task_id: string | null = null): JunFeiAIError =>
+  new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message, task_id }, cause);
+
+/** What compiling ended with, or what to do where that is forbidden: by a policy, in a browser's lockdown mode, by Node's `--jitless`. */
 function allowed(error: unknown): unknown {
-  if (!/Content.Security.Policy|unsafe-eval|CSP|by embedder/.test(String(error))) return error;
-  const message = "WebAssembly is forbidden here: add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy";
-  return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message }, error);
+  if (typeof WebAssembly !== "undefined" && !/Content.Security.Policy|unsafe-eval|CSP|by embedder/.test(String(error))) return error;
+  return noWasm("WebAssembly is forbidden here: leave lockdown mode (--jitless), or add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy", error);
 }
 
 /** Loads the module at once where that is possible; true when it is loaded, and no other is to take its place. */
@@ -164,7 +163,7 @@ function notLoaded(part: WasmPart, cause: unknown, taskId: string | null | undef
     : cause instanceof WebAssembly.LinkError
       ? `${file} is of another build than the page's: load the page again, and serve the files of one version of the package`
       : `${file} could not be loaded (${String((cause as Error).message)}): call again, and serve it beside junfeiai-page.wasm`;
-  return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message, task_id: taskId ?? null }, cause);
+  return noWasm(message, cause, taskId);
 }
 
 /** Counts the restarts of the module: what was made before the last one is gone. */

@@ -22,6 +22,7 @@ export function setMaker(make: Maker): void {
 export class Handle {
   #raw: RawClient | undefined;
   #life = -1;
+  #closed = false;
   readonly shaped: Shaped;
   readonly #make: () => RawClient;
 
@@ -43,6 +44,8 @@ export class Handle {
     if (!(this.#raw instanceof glue.RawClient) || this.#life !== life()) {
       this.#raw = this.#make();
       this.#life = life();
+      // What a closed client looks up is looked up, and no create request leaves.
+      if (this.#closed) this.#raw.close();
     }
     return this.#raw;
   }
@@ -59,6 +62,7 @@ export class Handle {
   }
 
   close(): void {
+    this.#closed = true;
     if (this.#raw && this.#life === life()) {
       this.#raw.close();
       this.#raw.free();

@@ -1,6 +1,6 @@
 /** What is asked of a journal, and a caller's store on its way to the core. The same in Node and in a page. */
 import type { RawClient } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, own, take, textOf } from "./calls.js";
 import { run, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Handle } from "./handle.js";
@@ -17,21 +17,59 @@ export interface Processes {
   processExists(pid: number): boolean | undefined;
 }
 
+/** How often others may be faster with a row, one time after the other; as in the core. */
+const MOST_LOST = 1000;
+const GIVES = "it must give the new version of a row that it has written, and null only where another was faster";
+
 /** What the core calls. @internal */
 export class JournalHost {
   readonly #store: JournalStore;
+  readonly #key: string | undefined;
+  /** How often others were faster with a row, since it was written last. */
+  readonly #lost = new Map<string, number>();
   readonly sameAccount: boolean;
   readonly processes: Processes | undefined;
 
-  constructor(store: JournalStore, processes: Processes | undefined) {
+  /** `apiKey`: what must not be shown, whatever the store puts into its errors. */
+  constructor(store: JournalStore, processes: Processes | undefined, apiKey: unknown) {
     this.#store = store;
+    this.#key = typeof apiKey === "string" && apiKey !== "" ? apiKey : undefined;
     this.sameAccount = store.account === "same";
     this.processes = processes;
   }
 
-  load(name: string): unknown { return this.#store.load(name); }
-  swap(name: string, expected?: number, value?: string): unknown { return this.#store.swap(name, expected ?? null, value ?? null); }
-  scan(prefix: string): unknown { return this.#store.scan(prefix); }
+  load(name: string): Promise<unknown> { return this.#asked(() => this.#store.load(name)); }
+
+  async swap(name: string, expected?: number, value?: string): Promise<unknown> {
+    const version: unknown = await this.#asked(() => this.#store.swap(name, expected ?? null, value ?? null));
+    if (version !== null && version !== undefined) {
+      this.#lost.delete(name);
+      return version;
+    }
+    // Nobody else begins this row with this text: its intent is in it.
+    if (expected === undefined && /^[ck]\//.test(name) && (await this.#asked(() => this.#store.load(name)))?.value === value) throw new Error(`it wrote the row ${name}, and ${GIVES}`);
+    const count = (this.#lost.get(name) ?? 0) + 1;
+    if (count >= MOST_LOST) {
+      this.#lost.clear();
+      throw new Error(`the row ${name} was not written ${count} times in a row; ${GIVES}`);
+    }
+    this.#lost.set(name, count);
+    // The core tries again at once. Now and then everything else of this program has its turn before.
+    if (count % 16 === 0) await new Promise((resolve) => { setTimeout(resolve, 0); });
+    return null;
+  }
+
+  scan(prefix: string): Promise<unknown> { return this.#asked(() => this.#store.scan(prefix)); }
+
+  async #asked<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const said = typeof error === "string" ? error : (error as Partial<Error> | null | undefined)?.message;
+      if (this.#key === undefined || typeof said !== "string" || !said.includes(this.#key)) throw error;
+      throw new Error(said.replaceAll(this.#key, "***"));
+    }
+  }
 }
 
 /** An option `journal` that cannot be one. */
@@ -108,16 +146,22 @@ export const rawPending = (handle: Handle, options: Abortable): Promise<RawPendi
 /** All but what a pending task is resumed with. */
 export const journal: Omit<JournalCalls, "resumePending"> = {
   async key(handle, key, options) {
-    const raw = await ask(handle, options, (client, signal) => client.key(String(key), signal) as Promise<RawKey | null>);
+    const name = textOf(key, "key", "journal");
+    const raw = await ask(handle, options, (client, signal) => client.key(name, signal) as Promise<RawKey | null>);
     if (!raw) return null;
     const { task_id, created_at, charged_units, ...rest } = raw;
     return { ...rest, taskId: task_id, createdAt: date(created_at), chargedUnits: charged_units ?? null } as KeyRecord;
   },
   pending: async (handle, options) => (await rawPending(handle, options)).map(pendingOf),
-  forget: (handle, id, options) =>
-    ask(handle, options, (client, signal) => client.forget(String(id), signal) as Promise<boolean>, () => ({ task_id: String(id) })),
-  resolveUnknown: (handle, intent, id, options) =>
-    ask(handle, options, (client, signal) => client.resolveUnknown(String(intent), id ?? undefined, signal) as Promise<boolean>),
+  async forget(handle, id, options) {
+    const taskId = textOf(id, "taskId", "journal");
+    return ask(handle, options, (client, signal) => client.forget(taskId, signal) as Promise<boolean>, () => ({ task_id: taskId }));
+  },
+  async resolveUnknown(handle, intent, id, options) {
+    const name = textOf(intent, "intent", "journal");
+    const taskId = word(id, "taskId");
+    return ask(handle, options, (client, signal) => client.resolveUnknown(name, taskId, signal) as Promise<boolean>);
+  },
 
   async reconcile(handle, options) {
     const { accountToken, accountUser, signal } = take(options, ["signal", "accountToken", "accountUser"], "journal");
@@ -132,7 +176,7 @@ export const journal: Omit<JournalCalls, "resumePending"> = {
     return { entries, retryAfterMs: raw.retry_after_s === null ? null : raw.retry_after_s * 1000 };
   },
   async spending(handle, since, options) {
-    const day = since === undefined || since === null ? undefined : String(since);
+    const day = word(since, "since");
     const raw = await ask(handle, options, (client, signal) => client.spending(day, signal) as Promise<RawSpending[]>);
     return raw.map(({ charged_units, charged_usd, refunded_units, refunded_usd, ...rest }) =>
       ({ ...rest, chargedUnits: charged_units, chargedUSD: charged_usd, refundedUnits: refunded_units, refundedUSD: refunded_usd }));

@@ -125,14 +125,14 @@ export interface JournalCalls {
   pending(handle: Handle, options: Abortable): Promise<Pending[]>;
   forget(handle: Handle, taskId: string, options: Abortable): Promise<boolean>;
   resolveUnknown(handle: Handle, intent: string, taskId: string | null | undefined, options: Abortable): Promise<boolean>;
-  resumePending(handle: Handle, folder: string | null | undefined, options: Abortable): AsyncGenerator<Resumed | ResumedVideo, void, undefined>;
+  resumePending(handle: Handle, folder: string | URL | null | undefined, options: Abortable): AsyncGenerator<Resumed | ResumedVideo, void, undefined>;
   reconcile(handle: Handle, options: ReconcileOptions): Promise<Reconciliation>;
   spending(handle: Handle, since: string | null | undefined, options: Abortable): Promise<Spending[]>;
   estimate(handle: Handle, request: Record<string, unknown>, options: Abortable): Promise<Estimate>;
 }
 
 type Known = (handle: Handle) => JournalCalls | Promise<JournalCalls>;
-/** What there is without a journal. @internal */
+/** What there is without the option. @internal */
 export const noJournal: Known = () => {
   throw own("config", "config", "this client keeps no journal: give it the option journal", { field: "journal" });
 };

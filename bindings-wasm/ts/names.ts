@@ -20,9 +20,10 @@ export function translated(record: RawRecord): RawRecord {
   if (!isOurs(record)) return record;
   const { field, message, text } = record;
   const name = field ? translate(field, field) : null;
-  // The build for pages lists the options that it has.
+  // The builds for pages list the options that they have.
   const elsewhere = message.startsWith(`${field} is not one of the options: `) && (CLIENT as readonly string[]).includes(name ?? "");
-  const said = elsewhere ? `${name} is for Node, Bun and Deno: leave it out in a page` : translate(message, field);
+  const page = /^(j|b|m)/.test(`${name}`) ? ", and for \"junfeiai\" with a journal in a page" : "";
+  const said = elsewhere ? `${name} is for Node, Bun and Deno${page}: leave it out here` : translate(message, field);
   // The text begins with the message.
   return { ...record, field: name, message: said, ...(text && { text: said + translate(text.slice(message.length), field) }) };
 }

@@ -9,7 +9,8 @@ export const durable: DurableWaits = {
   async advance(handle, state, options) {
     const client = await handle.ready();
     const { signal } = take(options, ["signal"], "wait");
-    const id: unknown = (state as WaitState | null | undefined)?.task_id;
+    let id: unknown;
+    try { id = (state as WaitState | null | undefined)?.task_id; } catch { /* the core says that it cannot be read */ }
     const about: About = () => ({ task_id: typeof id === "string" ? id : null });
     return guarded(signal, undefined, about, (inner) =>
       run(() => client.advance(state, inner) as Promise<RawVideo | [WaitState, number]>, inner, about));

@@ -2,13 +2,13 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RawTask, RawVideo } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, heard, own, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
-import { toError, type JunFeiAIError } from "./errors.js";
+import { JunFeiAIError, toError } from "./errors.js";
 import { FolderStore, whyNot } from "./folder-store.js";
 import { JournalHost, journal as calls, rawPending, refuse, storeOf } from "./journal-calls.js";
 import type { JournalCalls, Resumed } from "./journal.js";
-import { NodeStorage, saveToFile } from "./node-save.js";
+import { NodeStorage, pathOf, saveToFile } from "./node-save.js";
 import type { JournalStore } from "./values.js";
 
 /** Videos that are read at once. */
@@ -25,23 +25,27 @@ interface JournalFile {
 class NodeJournalHost extends JournalHost {
   readonly file: JournalFile | undefined;
 
-  constructor(store: JournalStore, file?: JournalFile) {
-    super(store, new NodeStorage("/"));
+  constructor(store: JournalStore, apiKey: unknown, file?: JournalFile) {
+    super(store, new NodeStorage("/"), apiKey);
     this.file = file;
   }
 }
 
 /** The store of a client's options, looked at before anything is paid for. @internal */
-export function journalOf(given: unknown): JournalHost | undefined {
+export function journalOf(given: unknown, apiKey: unknown): JournalHost | undefined {
   if (given === undefined || given === null) return undefined;
-  if (typeof given === "string" || given instanceof URL) return new NodeJournalHost(folderOf(given));
+  if (typeof given === "string") return new NodeJournalHost(folderOf(given), apiKey);
   const file = given as Partial<JournalFile>;
   try {
+    if (given instanceof URL) return new NodeJournalHost(folderOf(given), apiKey);
     if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") {
-      return new NodeJournalHost(given as JournalStore, file as JournalFile);
+      return new NodeJournalHost(given as JournalStore, apiKey, file as JournalFile);
     }
-  } catch { /* `storeOf` says so */ }
-  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"));
+  } catch (error) {
+    // What cannot be read `storeOf` refuses.
+    if (error instanceof JunFeiAIError) throw error;
+  }
+  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), apiKey);
 }
 
 /** The journal in a folder of this machine. */
@@ -70,15 +74,15 @@ export const journal: JournalCalls = {
     if (folder === undefined || folder === null) {
       throw own("invalid_request", "journal", "resumePending needs the folder that the videos are saved in", { field: "folder" });
     }
-    const dir = resolve(String(folder));
+    const dir = resolve(pathOf(folder, "folder", "journal"));
     const { signal } = take(options, ["signal"], "journal");
     const stop = new AbortController();
-    const signals = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const deafen = heard(signal, () => { stop.abort(signal?.reason); }, "signal", "journal");
     let free = SAVES;
     const queue: (() => void)[] = [];
     const resume = async (id: string, state: string | undefined, at: number | undefined): Promise<Resumed> => {
       try {
-        const summary = await guarded(signals, undefined, () => ({ task_id: id }), async (inner) => {
+        const summary = await guarded(stop.signal, undefined, () => ({ task_id: id }), async (inner) => {
           const about: About = () => ({ task_id: id });
           const task = call(() => handle.raw().pendingTask(id, at ?? 0)) as RawTask;
           const video = state === "succeeded"
@@ -88,7 +92,7 @@ export const journal: JournalCalls = {
           else await new Promise<void>((begin) => { queue.push(begin); });
           try {
             const how = { overwrite: false, createParents: true, verify: true, resume: true };
-            return await saveToFile(join(dir, call(() => video.fileName())), {}, (storage) =>
+            return await saveToFile(join(dir, call(() => video.fileName())), (storage) =>
               run(() => video.save(storage as never, how as never, undefined, inner), inner, about));
           } finally {
             const next = queue.shift();
@@ -102,16 +106,17 @@ export const journal: JournalCalls = {
       }
     };
     const running = new Map<string, Promise<Resumed>>();
-    for (const { kind, task_id: id, state, created_at } of await rawPending(handle, options)) {
-      if (kind === "task" && id !== undefined) running.set(id, resume(id, state, created_at));
-    }
     try {
+      for (const { kind, task_id: id, state, created_at } of await rawPending(handle, { signal })) {
+        if (kind === "task" && id !== undefined) running.set(id, resume(id, state, created_at));
+      }
       while (running.size > 0) {
         const ended = await Promise.race(running.values());
         running.delete(ended.taskId);
         yield ended;
       }
     } finally {
+      deafen?.();
       stop.abort();
       // What is read is kept and its lock given back before this ends.
       await Promise.all(running.values());

@@ -9,8 +9,9 @@ import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { hostOf, makeClient } from "./node-transport.js";
+import { apiKeyOf } from "./options.js";
 import { setSaver } from "./saver.js";
-import { saveToFile } from "./node-save.js";
+import { saveVideo } from "./node-save.js";
 import { Task } from "./task.js";
 
 export function setUp(): void {
@@ -24,13 +25,14 @@ export function setUp(): void {
     return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
   };
   setSdkName("node");
-  setSaver(saveToFile);
+  setSaver(saveVideo);
   setDurableWaits(durable);
   setJournalCalls(() => journal);
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const host = hostOf(shaped);
-    const store = journalOf(shaped.options["journal"]);
+    const { journal, ...options } = shaped.options;
+    const store = journalOf(journal, apiKeyOf(options));
     return () => makeClient(shaped, host, store);
   });
 }

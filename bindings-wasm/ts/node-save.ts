@@ -2,16 +2,45 @@
 import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { RawVideo } from "#glue";
+import { guarded, own, take } from "./calls.js";
+import { run, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import { unlessHeld } from "./held.js";
 import type { Slab } from "./node-intake.js";
+import { SAVE } from "./option-types.js";
 import { takenPart } from "./node-transport.js";
 import type { FileStat, SaveOptions, Saved, Storage, Summary } from "./saver.js";
 
-export async function saveToFile(
-  path: string | URL, options: SaveOptions, save: (storage: Storage) => Promise<unknown>,
-): Promise<Summary> {
-  const target = typeof path === "string" ? path : fileURLToPath(path);
+/** The caller's name of a file or folder. */
+export function pathOf(path: unknown, field: string, phase: string, taskId?: string | null): string {
+  if (typeof path === "string") return path;
+  let cause: unknown;
+  try {
+    if (path instanceof URL) return fileURLToPath(path);
+  } catch (error) {
+    cause = error;
+  }
+  throw own("invalid_request", phase, `${field} must be a string or a file: URL`, { field, taskId: taskId ?? null, cause });
+}
+
+/** Saves a video with the caller's options. */
+export async function saveVideo(video: () => RawVideo, about: About, path: string | URL, options: SaveOptions): Promise<Summary> {
+  const taken = take(options, SAVE, "save");
+  const { connections, overwrite, createParents, verify } = taken;
+  const how = {
+    overwrite: overwrite === true, createParents: createParents === true, verify: verify !== false,
+    // What cannot be a number of connections is refused as 0 is: the module would make one of nearly everything.
+    connections: connections === undefined || connections === null ? undefined : Number.isInteger(connections) && connections > 0 && connections < 100 ? connections : 0,
+  };
+  const target = pathOf(path, "path", "save", about().task_id);
+  return guarded(taken.signal, taken.onProgress, about, (inner, tell) => {
+    const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+    return saveToFile(target, (storage) => run(() => video().save(storage as never, how as never, notify as never, inner), inner, about));
+  });
+}
+
+export async function saveToFile(target: string, save: (storage: Storage) => Promise<unknown>): Promise<Summary> {
   // The working folder may be another one before the save ends.
   const files = new NodeStorage(resolve(target));
   try {
@@ -181,10 +210,11 @@ export class NodeStorage implements Storage {
     });
   }
 
-  get pid(): number { return process.pid; }
+  // A worker thread may end while its process runs on. Linux counts threads as it counts processes; the first one has the process's number.
+  get pid(): number { return Number(known(() => readlinkSync("/proc/thread-self"))?.split("/").at(-1)) || process.pid; }
   get bootId(): string | undefined { return known(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()); }
   get pidSpace(): string | undefined { return known(() => readlinkSync("/proc/self/ns/pid")); }
-  procStat(pid: number | undefined): string | undefined { return known(() => readFileSync(`/proc/${pid ?? "self"}/stat`, "latin1")); }
+  procStat(pid: number | undefined): string | undefined { return known(() => readFileSync(`/proc/${pid ?? this.pid}/stat`, "latin1")); }
 
   processExists(pid: number): boolean | undefined {
     // Zero and less are groups.

@@ -283,6 +283,8 @@ class Exchange implements Taker {
       });
       request.on("error", (error) => { this.#fail(error); });
       request.on("response", (response) => { this.#answered(response); });
+      // Without an error, too: after an offer to speak another protocol, Node closes the connection.
+      request.on("close", () => { if (!this.#response) this.#fail(new Error("the connection was closed without an answer")); });
       request.on("socket", (socket) => {
         this.#intake = intakeOf(socket);
         const go = (): void => {

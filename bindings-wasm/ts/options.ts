@@ -1,5 +1,5 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
-import { own, take } from "./calls.js";
+import { own, take, textOf, typeOf } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
@@ -22,6 +22,10 @@ function environment(): Record<string, string> {
   }));
 }
 
+/** The key of a client's options, or the environment's. */
+export const apiKeyOf = ({ api_key: key, environment }: Record<string, unknown>): unknown =>
+  key ?? (environment as Record<string, string> | undefined)?.["JUNFEIAI_API_KEY"];
+
 export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
 
 /** Milliseconds as seconds. JSON has no infinity; the core takes what no clock can hold for it. */
@@ -29,15 +33,18 @@ export function seconds(value: number | null | undefined): number | undefined {
   return value === undefined || value === null ? undefined : Math.min(value / 1000, Number.MAX_VALUE);
 }
 
-/** Headers as a plain object. */
+/** Headers, of whatever library, or a `Map` as a plain object. */
 const pairs = (value: unknown): unknown =>
-  (typeof Headers !== "undefined" && value instanceof Headers ? Object.fromEntries([...value]) : value);
+  (!Array.isArray(value) && typeof (value as Headers | null | undefined)?.entries === "function" ? Object.fromEntries((value as Headers).entries()) : value);
 
 /** Whatever holds several values, as an array. */
 const listed = (value: unknown): unknown =>
   (typeof value === "object" && value !== null && Symbol.iterator in value ? [...value as Iterable<unknown>] : value);
 
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
+
+/** An address of a video. */
+export const addressOf = (value: unknown): string => textOf(text(value), "url", "content");
 
 /** In a page a path names a place on the page's own server. */
 function absolute(value: unknown): unknown {
@@ -51,7 +58,11 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
-    shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : listed(value);
+    try {
+      shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : listed(value);
+    } catch (cause) {
+      throw own("config", "config", `the option ${name} cannot be read`, { field: name, cause });
+    }
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
   return { options: defined(shaped), fetch: given.fetch };
@@ -62,8 +73,8 @@ function warnOnce(): void {
   if (warned) return;
   warned = true;
   console.warn(
-    "junfeiai: an API key in a page can be read and used by everybody who opens it. Keep it on your server with " +
-      "junfeiai/server, or set dangerouslyAllowBrowser: true if this page is only for you.",
+    "junfeiai: everybody who opens a page can read and use its API key. Keep it on your server with junfeiai/server, " +
+      "or set dangerouslyAllowBrowser.",
   );
 }
 
@@ -78,10 +89,10 @@ export async function shapeRequest(
   let field: string | undefined;
   const refuse = (message: string, cause?: unknown): Error => own("invalid_request", "create", message, { field, cause });
   const image = async (input: ImageInput): Promise<unknown> => {
-    if (typeof Blob !== "undefined" && input instanceof Blob) return encode(new Uint8Array(await input.arrayBuffer()));
-    if (input instanceof ArrayBuffer) return encode(new Uint8Array(input));
-    if (ArrayBuffer.isView(input)) return encode(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
-    return text(input);
+    // Of this realm or of another one, or of a library that has its own.
+    const bytes = (input as Partial<Blob> | null)?.arrayBuffer ? await (input as Blob).arrayBuffer() : input;
+    if (ArrayBuffer.isView(bytes)) return encode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return typeOf(bytes) === "ArrayBuffer" ? encode(new Uint8Array(bytes as ArrayBuffer)) : text(bytes);
   };
   try {
     const { image: one, images: several, retryFailed, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request } as VideoRequest;
@@ -97,7 +108,7 @@ export async function shapeRequest(
     // A copy that runs no code of the caller's any more, and holds only what JSON can say.
     return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {
       const given = this[key];
-      const type = typeof given === "object" ? Object.prototype.toString.call(given).slice(8, -1) : typeof given;
+      const type = typeof given === "object" ? typeOf(given) : typeof given;
       // Half of a letter would be sent as another one.
       const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
       if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;

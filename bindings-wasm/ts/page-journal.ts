@@ -1,6 +1,6 @@
 /** The journal of a page: IndexedDB or the caller's store on its way to the core, and the waiting for what is pending. Loaded on demand. */
 import { RawClient, RawTracker, __wbg_reset_state, imageOf, default as init, onPanic, ownError, type RawTask, type RawVideo } from "#glue";
-import { guarded, own, take } from "./calls.js";
+import { guarded, heard, own, take } from "./calls.js";
 import { call, run, type About, type Glue } from "./engine.js";
 import { toError, type JunFeiAIError } from "./errors.js";
 import { IndexedDbStore } from "./indexeddb-store.js";
@@ -19,7 +19,7 @@ class TabsHost extends JournalHost {
   readonly #tabs: Tabs;
 
   constructor(name: string, all: Tabs) {
-    super(new IndexedDbStore(name), all);
+    super(new IndexedDbStore(name), all, undefined);
     this.#tabs = all;
   }
 
@@ -41,8 +41,8 @@ class TabsHost extends JournalHost {
   }
 }
 
-function hostOf(given: unknown): JournalHost {
-  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined);
+function hostOf(given: unknown, apiKey: unknown): JournalHost {
+  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined, apiKey);
   // It may hold a password.
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) {
     throw refuse("journal: JavaScript opens no database by its address: give a name, or an object with the methods load, swap and scan");
@@ -69,7 +69,8 @@ export function make(given: Record<string, unknown>, fetch: typeof globalThis.fe
   let make = makers.get(given);
   if (!make) {
     const { journal, ...options } = given;
-    const host = hostOf(journal);
+    // A page has no environment.
+    const host = hostOf(journal, options["api_key"]);
     for (const name of OURS) delete given[name];
     make = () => call(() => RawClient.onFetch(options, fetch as never, undefined, host as never));
     makers.set(given, make);
@@ -85,13 +86,13 @@ export const journal: JournalCalls = {
     }
     const { signal } = take(options, ["signal"], "journal");
     const stop = new AbortController();
-    const signals = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const deafen = heard(signal, () => { stop.abort(signal?.reason); }, "signal", "journal");
     const resume = async (id: string, state: string | undefined, at: number | undefined): Promise<ResumedVideo> => {
       const about: About = () => ({ task_id: id });
       try {
         const raw = state === "succeeded"
           ? call(() => handle.raw().video(id, undefined))
-          : await guarded(signals, undefined, about, (inner) => {
+          : await guarded(stop.signal, undefined, about, (inner) => {
             const task = call(() => handle.raw().pendingTask(id, at ?? 0)) as RawTask;
             return run(() => task.wait({}, undefined, inner) as Promise<RawVideo>, inner, about);
           });
@@ -128,6 +129,7 @@ export const journal: JournalCalls = {
         release(ended.taskId);
       }
     } finally {
+      deafen?.();
       stop.abort();
       await Promise.all(running.values());
       for (const id of [...locks.keys()]) release(id);

@@ -1,4 +1,6 @@
+import type { RawVideo } from "#glue";
 import { own } from "./calls.js";
+import type { About } from "./engine.js";
 import type { SaveOptions } from "./option-types.js";
 
 export type { SaveOptions } from "./option-types.js";
@@ -66,7 +68,7 @@ export interface Saved {
   charged_units: number | null;
 }
 
-export type Saver = (path: string | URL, options: SaveOptions, save: (storage: Storage) => Promise<unknown>) => Promise<Summary>;
+export type Saver = (video: () => RawVideo, about: About, path: string | URL, options: SaveOptions) => Promise<Summary>;
 
 let known: Saver | undefined;
 
@@ -77,5 +79,5 @@ export function setSaver(save: Saver): void {
 
 export function saver(taskId: string | null): Saver {
   if (known) return known;
-  throw own("io", "save", "there are no files in a browser: use blob() or stream(), or save in Node", { taskId });
+  throw own("io", "save", "a page has no files: use blob() or stream(), or save in Node", { taskId });
 }

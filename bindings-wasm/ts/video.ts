@@ -1,11 +1,10 @@
 import { named } from "./errors.js";
 import type { RawServed, RawStream, RawVideo } from "#glue";
-import { guarded, onAbort, own, take } from "./calls.js";
+import { guarded, heard, own, take, textOf } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
 import { playbackURL } from "./playback-of.js";
-import { SAVE } from "./option-types.js";
 import type { Progress } from "./values.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
@@ -16,6 +15,9 @@ export interface ReadOptions {
   /** Largest video that is taken into memory. Default 1 GiB. */
   maxBytes?: number | undefined;
 }
+
+/** A number, or what is refused as none: the module would make one of nearly everything. */
+export const numberOf = (value: number | null | undefined): number => (typeof value === "number" ? value : NaN);
 
 /** A video of the service. Result links live about a day: save it soon. */
 export class Video {
@@ -48,7 +50,7 @@ export class Video {
     const memory = new Memory();
     await guarded(signal, onProgress, this.#about, (inner, tell) => {
       const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-      return run(() => this.#part.get().bytes(memory, maxBytes ?? undefined, notify as never, inner), inner, this.#about);
+      return run(() => this.#part.get().bytes(memory, maxBytes === undefined || maxBytes === null ? undefined : numberOf(maxBytes), notify as never, inner), inner, this.#about);
     });
     return memory.take();
   }
@@ -78,7 +80,7 @@ export class Video {
     const { signal } = take(options, ["signal"], "content");
     const memory = new Memory();
     await guarded(signal, undefined, this.#about, (inner) =>
-      run(() => this.#part.get().readRange(memory, start, end, inner), inner, this.#about));
+      run(() => this.#part.get().readRange(memory, numberOf(start), numberOf(end), inner), inner, this.#about));
     return memory.take();
   }
 
@@ -87,11 +89,14 @@ export class Video {
    * 200, 206 or 416 with everything that a player looks at.
    */
   async response(range?: string | null | Request, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Response> {
-    const header = range instanceof Request ? range.headers.get("range") : range;
+    // Of this engine, of another library, or of Node's `http`.
+    const asked = (range as { headers?: Partial<Headers> & { range?: string } } | null | undefined)?.headers;
+    const given = asked ? asked.get ? asked.get("range") : asked.range : range;
+    const header = given === undefined || given === null ? undefined : textOf(given, "range", "content");
     await this.#handle.having("more", this.#about);
     const { signal } = take(options, ["signal"], "content");
     const served = await guarded(signal, undefined, this.#about, (inner) =>
-      run(() => this.#part.get().serve(header ?? undefined, inner) as Promise<RawServed>, inner, this.#about));
+      run(() => this.#part.get().serve(header, inner) as Promise<RawServed>, inner, this.#about));
     const status = served.status;
     const headers = call(() => served.headers()) as [string, string][];
     const body = call(() => served.body());
@@ -107,13 +112,7 @@ export class Video {
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
     await this.#handle.ready();
     const save = saver(this.taskId);
-    const taken = take(options, SAVE, "save");
-    return guarded(taken.signal, taken.onProgress, this.#about, (inner, tell) => {
-      const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-      const how = { ...taken, overwrite: taken.overwrite === true, createParents: taken.createParents === true, verify: taken.verify !== false };
-      return save(path, taken, (storage) =>
-        run(() => this.#part.get().save(storage as never, how as never, notify as never, inner), inner, this.#about));
-    });
+    return save(() => this.#part.get(), this.#about, path, options);
   }
 
   /**
@@ -149,7 +148,9 @@ function readable(
   let stream: RawStream | undefined;
   let raised: (() => void) | undefined;
   let deafen: (() => void) | undefined;
+  let ended = false;
   const end = (): void => {
+    ended = true;
     deafen?.();
     if (raised) gone.unregister(raised);
     try { stream?.cancel(); } catch { /* of a module that was restarted since */ }
@@ -161,16 +162,14 @@ function readable(
         controller.error(own("cancelled", "content", "the call was cancelled", { taskId, cause: signal.reason }));
         end();
       };
-      if (signal.aborted) {
-        raised();
-      } else {
-        deafen = onAbort(signal, weakly(new WeakRef(raised)));
-        gone.register(raised, deafen, raised);
-      }
+      deafen = heard(signal, weakly(new WeakRef(raised)), "signal", "content");
+      if (deafen) gone.register(raised, deafen, raised);
     },
     async pull(controller) {
       try {
         const from = (stream ??= await open());
+        // It was given up meanwhile.
+        if (ended) return end();
         const piece = await run(() => from.next() as Promise<Uint8Array | undefined>);
         if (piece === undefined) {
           end();

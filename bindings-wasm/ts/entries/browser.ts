@@ -1,5 +1,5 @@
 /** Pages, workers and bundlers: the wasm files lie beside this one, in parts. */
-import { guarded, own, take } from "../calls.js";
+import { guarded, heard, own, take, textOf } from "../calls.js";
 import { setSdkName } from "../client.js";
 import { call, run, setLoader, setNext, type WasmSource } from "../engine.js";
 import { JunFeiAIError, toError } from "../errors.js";
@@ -49,5 +49,5 @@ setJournalCalls(async (handle) => {
   return journal?.journal ?? noJournal(handle);
 });
 /** What the journal's file shares with this one. @internal */
-export const __journal = { JunFeiAIError, Video, call, guarded, own, run, take, toError, translate };
+export const __journal = { JunFeiAIError, Video, call, guarded, heard, own, run, take, textOf, toError, translate };
 export * from "../index.js";

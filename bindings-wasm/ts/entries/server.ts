@@ -52,15 +52,16 @@ const OWN = ["allow", "basePath", "onCreated", "onError"] as const;
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
 export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   const { allow, basePath, onCreated, onError, ...clientOptions } = __options.take(options, [...OWN, ...__options.CLIENT], "config");
-  if (typeof allow !== "function") {
-    throw new TypeError("createProxyHandler needs allow: a function that says who may spend your money");
-  }
+  const refuse = (field: string, message: string): Error => __options.own("config", "config", message, { field });
+  if (typeof allow !== "function") throw refuse("allow", "createProxyHandler needs allow: a function that says who may spend your money");
   for (const [name, callback] of Object.entries({ onCreated, onError })) {
-    if (callback !== undefined && typeof callback !== "function") throw new TypeError(`${name} must be a function`);
+    if (callback !== undefined && typeof callback !== "function") throw refuse(name, `${name} must be a function`);
   }
-  if (basePath !== undefined && typeof basePath !== "string") throw new TypeError("basePath must be a string");
+  if (basePath !== undefined && (typeof basePath !== "string" || !/^(\/|$)/.test(basePath))) {
+    throw refuse("basePath", "basePath must be a path that begins with a slash, such as \"/api/junfeiai\"");
+  }
   const client = new Client(clientOptions as ClientOptions);
-  const keepsJournal = (clientOptions as ClientOptions).journal !== undefined;
+  const keepsJournal = ((clientOptions as ClientOptions).journal ?? null) !== null;
   // A video remembers its address and length: a player comes back for the next part at once.
   const videos = new Map<string, Promise<Video>>();
   const videoOf = (id: string): Promise<Video> => {
@@ -136,6 +137,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
 
 async function refusedBy(allow: ProxyOptions["allow"], call: ProxyCall): Promise<Response | null> {
   const verdict = await allow(call);
-  if (verdict instanceof Response) return verdict;
+  // A program may give the same one each time, whose body can be sent once.
+  if (verdict instanceof Response) return verdict.clone();
   return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
 }

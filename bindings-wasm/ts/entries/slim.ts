@@ -3,5 +3,8 @@
  *
  * @module junfeiai/slim
  */
+import { setUp } from "../no-journal.js";
+
+setUp();
 export * from "../index.js";
 export type { WasmSource } from "../engine.js";

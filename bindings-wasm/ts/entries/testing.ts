@@ -346,6 +346,9 @@ const VIDEOS: DefaultsOf<Videos> = {
     return task.wait(only(options as Values, ...WAIT, "onProgress"));
   },
   async *asCompleted(self, script, ids) {
+    if (typeof ids === "string" || typeof (ids as Iterable<string> | undefined)?.[Symbol.iterator] !== "function") {
+      throw __options.own("invalid_request", "wait", "the ids must be an array, or something else to iterate over", { field: "ids" });
+    }
     for (const id of ids) yield outcome({ id }, script, () => Promise.resolve(self.task(id)), {});
   },
   async *generateMany(self, script, requests, options) {

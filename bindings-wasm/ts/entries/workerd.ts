@@ -4,6 +4,7 @@ import module from "#wasm";
 import { setSdkName } from "../client.js";
 import { call, setLoader } from "../engine.js";
 import { setMaker } from "../handle.js";
+import { setUp } from "../no-journal.js";
 
 // Its `fetch` refuses what only a browser has: cookies, a cache and a referrer to be left out.
 const ours: typeof fetch = (input, init = {}) => {
@@ -11,6 +12,7 @@ const ours: typeof fetch = (input, init = {}) => {
   return fetch(input, rest);
 };
 
+setUp();
 setSdkName("browser");
 setLoader({ now: () => module });
 setMaker(({ options, fetch: given = ours }) => () => call(() => new RawClient(options, given as never)));

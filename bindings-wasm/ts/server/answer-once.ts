@@ -30,7 +30,8 @@ export class Creates {
     const carried = known?.carried ?? work();
     if (!known) {
       this.#known.set(key, { digest, carried });
-      void carried.then(({ mayExist }) => { this.#end(key, mayExist); });
+      // What ended without a response may have made a task.
+      void carried.then(({ mayExist }) => { this.#end(key, mayExist); }, () => { this.#end(key, true); });
     }
     return (await carried).response.clone();
   }

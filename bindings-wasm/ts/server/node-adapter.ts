@@ -1,4 +1,5 @@
 /** The handler for Node's `http`, and for the frameworks that are built upon it. */
+import { __options } from "#main";
 import { BODY_READ, refusal } from "./responses.js";
 
 /** The parts of Node's `http` that the adapter touches, and what Express adds. */
@@ -24,15 +25,24 @@ export interface NodeResponse {
 }
 
 type Handler = (request: Request) => Promise<Response>;
+type Report = (error: unknown, request: Request, taskId: string | null) => void;
 
 /** How each handler reports what went wrong behind its response. */
-export const answering = new WeakMap<Handler, (error: unknown, request: Request, taskId: string | null) => void>();
+export const answering = new WeakMap<Handler, Report>();
+
+/** For a handler of the program's own, such as one around ours. */
+const warn: Report = (error, request) => {
+  if (!request.signal.aborted) console.warn("junfeiai: the handler failed:", error);
+};
 
 /**
  * The handler for Node's `http.createServer`, Express and their like. `body`: what was parsed of the request, where the framework reads
  * it before and keeps it elsewhere than Express (Fastify and Koa); anything that is no body, such as the `next` of Express, is passed over.
  */
 export function toNodeHandler(handler: Handler): (request: NodeRequest, response: NodeResponse, body?: unknown) => Promise<void> {
+  if (typeof handler !== "function") {
+    throw __options.own("config", "config", "toNodeHandler needs a function that gives a response to a request, such as that of createProxyHandler", { field: "handler" });
+  }
   return async (incoming, outgoing, body) => {
     const gone = new AbortController();
     // One listener for the end, however often a slow page makes us wait.
@@ -48,14 +58,15 @@ export function toNodeHandler(handler: Handler): (request: NodeRequest, response
     });
     const given = typeof body === "function" ? undefined : body;
     let request: Request | undefined;
-    const report = (error: unknown): void => { if (request) answering.get(handler)?.(error, request, null); };
+    const report = (error: unknown): void => { if (request) (answering.get(handler) ?? warn)(error, request, null); };
     try {
       // Anybody can send a host that is none, or a method that there cannot be: that must not end the process.
       request = toRequest(incoming, gone.signal, given ?? incoming.body, given !== undefined);
       const lost = request.method === "POST" && request.body === null && incoming.readableDidRead === true;
       if (lost) report(new Error(BODY_READ));
       const answer = lost ? refusal(500, "proxy_error", "the proxy failed") : await handler(request);
-      outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
+      const cookies = answer.headers.getSetCookie();
+      outgoing.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...(cookies.length > 0 && { "set-cookie": cookies }) });
       if (answer.body) await pipe(answer.body, outgoing, gone.signal, drained);
       outgoing.end();
     } catch (error) {

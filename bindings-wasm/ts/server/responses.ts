@@ -28,10 +28,12 @@ export function queried(task: Task): Response {
 export function failure(error: unknown, left?: { task_id: string | null }): Response {
   if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
   const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
-  const status = error.status !== null && error.status >= (left ? 500 : 400) ? error.status : left ? 502 : fallback;
+  // What a response cannot have, such as 999, must not take the place of what happened.
+  const fits = error.status !== null && error.status >= (left ? 500 : 400) && error.status < 600;
+  const status = fits ? error.status : left ? 502 : fallback;
   const headers: Record<string, string> = {};
   if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
-  if (error.requestId) headers["X-Oneapi-Request-Id"] = error.requestId;
+  if (error.requestId && /^[\x21-\x7e]+$/.test(error.requestId)) headers["X-Oneapi-Request-Id"] = error.requestId;
   return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? __options.whatHappened(error), headers, left);
 }
 

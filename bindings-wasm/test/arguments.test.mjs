@@ -1,0 +1,398 @@
+// Arguments that are none: refused by their name before anything is sent, and never handed to the module as something else.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
+import { Client, JunFeiAIError } from "junfeiai";
+import { KEY } from "./emulator.mjs";
+
+let folder;
+before(async () => { folder = await mkdtemp(join(tmpdir(), "junfeiai-arguments-")); });
+after(() => rm(folder, { recursive: true, force: true }));
+
+let asked = [];
+let answer;
+const created = (url, { method }) => Response.json(method === "POST"
+  ? { id: `task_${asked.length}`, status: "queued" } : { code: "success", data: { task_id: String(url).split("/").at(-1), status: "IN_PROGRESS" } });
+beforeEach(() => {
+  asked = [];
+  answer = created;
+});
+const fetch = async (url, init) => {
+  asked.push(init);
+  return answer(url, init);
+};
+const make = (options = {}) => new Client({ apiKey: KEY, baseURL: "http://127.0.0.1:1/v1", pollIntervalMs: 5, maxAttempts: 1, fetch, ...options });
+const rejection = async (work) => {
+  try {
+    const value = await work();
+    return assert.fail(`it gave ${inspect(value, { depth: 0 })}`);
+  } catch (error) {
+    return error;
+  }
+};
+/** The error of a call that sends nothing. */
+async function refused(work, code, field) {
+  const error = await rejection(work);
+  assert.ok(error instanceof JunFeiAIError, inspect(error));
+  assert.deepEqual([error.code, error.field, asked.length], [code, field, 0], error.message);
+  return error;
+}
+/** A store in memory. Its rows are to be iterated over, too. */
+class Rows extends Map {
+  latest = 0;
+  load(name) { return this.get(name); }
+  swap(name, expected, value) {
+    if ((this.get(name)?.version ?? null) !== expected) return null;
+    this.latest += 1;
+    if (value === null) this.delete(name); else this.set(name, { value, version: this.latest });
+    return this.latest;
+  }
+  scan(prefix) { return [...this].filter(([name]) => name.startsWith(prefix)).map(([name, row]) => ({ name, ...row })); }
+}
+/** A signal of another library. */
+class OtherSignal {
+  aborted = false;
+  listeners = new Set();
+  addEventListener(_, listener) { this.listeners.add(listener); }
+  removeEventListener(_, listener) { this.listeners.delete(listener); }
+  abort(reason) {
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+test("what is given in place of the options is refused: it would be taken for none", async () => {
+  const { videos } = make();
+  const others = {
+    AbortSignal: () => new AbortController().signal, AbortController: () => new AbortController(), Promise: () => Promise.resolve({ timeoutMs: 5 }),
+    Map: () => new Map([["timeoutMs", 5]]), Array: () => [], Date: () => new Date(), String: () => "timeoutMs", Function: () => () => 1,
+  };
+  for (const [type, value] of Object.entries(others)) {
+    for (const call of [
+      (options) => videos.create("a ball", options), (options) => videos.generate("a ball", options), (options) => videos.generateMany(["a ball"], options).next(),
+      (options) => videos.get("task_1", options), (options) => videos.task("task_1").wait(options), (options) => videos.task("task_1").watch(options).next(),
+    ]) {
+      const { message } = await refused(() => call(value()), "invalid_request", null);
+      assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
+    }
+    const { message } = await refused(() => new Client(value()), "config", null);
+    assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
+  }
+  // Objects of every other kind are options: of another realm, without a prototype, of a class, a module.
+  class Options { get timeoutMs() { return 5000; } }
+  const module = await import("data:text/javascript,export const timeoutMs = 5000;");
+  for (const options of [runInNewContext("({ timeoutMs: 5000 })"), Object.freeze(Object.assign(Object.create(null), { timeoutMs: 5000 })), new Options(), module, new Proxy({}, {}), null, undefined]) {
+    await videos.create("a ball", options);
+  }
+  assert.equal(asked.length, 7);
+});
+
+test("null is an option that is not given, wherever it stands", async () => {
+  const nothing = Object.fromEntries(["signal", "stopSignal", "timeoutMs", "pollIntervalMs", "concurrency", "onCreated", "onProgress"].map((name) => [name, null]));
+  answer = (url, init) => (init.method === "POST" ? created(url, init) : Response.json({ code: "success", data: { task_id: "task_1", status: "FAILURE", fail_reason: "no" } }));
+  const ended = [];
+  for await (const one of make().videos.generateMany(["a", "b"], nothing)) ended.push(one.error.code);
+  assert.deepEqual(ended, ["task_failed", "task_failed"]);
+});
+
+test("a signal that takes no listener off, or fails to, does not hide the task", async () => {
+  const { videos } = make();
+  for (const name of ["signal", "stopSignal"]) {
+    const { message } = await refused(() => videos.create("a ball", { [name]: { aborted: false, addEventListener() {} } }), "invalid_request", name);
+    assert.match(message, /must be an AbortSignal/);
+    await refused(() => videos.create("a ball", { [name]: { ...new OtherSignal(), addEventListener() { throw new Error("no"); }, removeEventListener() {} } }), "invalid_request", name);
+  }
+  const raised = { aborted: true, get reason() { throw new Error("no"); }, addEventListener() {}, removeEventListener() {} };
+  await refused(() => videos.create("a ball", { signal: raised }), "invalid_request", "signal");
+  const video = await videos.video("task_1");
+  await refused(() => video.stream({ signal: { aborted: false, addEventListener() { throw new Error("no"); }, removeEventListener() {} } }), "invalid_request", "signal");
+  for (const name of ["signal", "stopSignal"]) {
+    const failing = { aborted: false, addEventListener() {}, removeEventListener() { throw new Error("no"); } };
+    assert.match((await videos.create("a ball", { [name]: failing })).id, /^task_/);
+  }
+});
+
+const NONE = [undefined, null, 5, NaN, true, {}, [], ["task_1"], Symbol("x"), Object.create(null), () => "task_1", 5n];
+
+test("what is no text is no id, no key and no address, and a create request in flight is not disturbed", async () => {
+  let open;
+  answer = (url, init) => (init.method === "POST" ? new Promise((resolve) => { open = () => { resolve(created(url, init)); }; }) : created(url, init));
+  const journal = new Rows();
+  const { videos } = make({ journal });
+  const paid = videos.create("a ball");
+  while (!open) await new Promise((resolve) => { setImmediate(resolve); });
+  asked = [];
+  const task = videos.task("task_7");
+  const video = await videos.video("task_7");
+  for (const value of [...NONE, task]) {
+    const calls = {
+      taskId: [() => videos.get(value), () => videos.task(value), () => videos.video(value), () => videos.forget(value)],
+      ids: [() => videos.asCompleted([value]).next()],
+      url: [() => videos.videoAt(value)],
+      key: [() => videos.key(value)],
+      intent: [() => videos.resolveUnknown(value)],
+    };
+    if (value !== undefined && value !== null) {
+      calls.taskId.push(() => videos.resolveUnknown("00", value));
+      calls.url.push(() => videos.video("task_7", value));
+      calls.range = [() => video.response(value)];
+      calls.since = [() => videos.spending(value)];
+    }
+    for (const [field, all] of Object.entries(calls)) {
+      for (const call of all) assert.match((await refused(call, "invalid_request", field)).message, new RegExp(`^${field} must be a string`));
+    }
+  }
+  for (const ids of [undefined, null, 5, {}, "task_1"]) {
+    assert.match((await refused(() => videos.asCompleted(ids).next(), "invalid_request", "ids")).message, /^the ids must be an array/);
+  }
+  const state = new Proxy({}, { get() { throw new Error("no"); } });
+  assert.ok((await rejection(() => videos.advance(state))) instanceof JunFeiAIError);
+  // An address may be a URL, or null where there is none.
+  assert.equal((await videos.video("task_7", new URL("https://media.example/a.mp4"))).url, "https://media.example/a.mp4");
+  assert.equal((await videos.videoAt(new URL("https://media.example/a.mp4"))).url, "https://media.example/a.mp4");
+  assert.equal((await videos.video("task_7", null)).url, null);
+  open();
+  assert.match((await paid).id, /^task_/);
+});
+
+test("a player's request may be of another library, or of Node's http", async () => {
+  const bytes = new Uint8Array(64);
+  bytes.set(new TextEncoder().encode("\0\0\0\x20ftypisom"));
+  answer = (url) => (String(url).endsWith("/content")
+    ? new Response(bytes, { headers: { "Content-Type": "video/mp4", "Content-Length": "64" } })
+    : Response.json({ code: "success", data: { task_id: "task_1", status: "SUCCESS" } }));
+  const video = await make().videos.video("task_1");
+  const headers = new Map([["range", "bytes=2-3"]]);
+  for (const request of ["bytes=2-3", new Request("http://x/", { headers: { range: "bytes=2-3" } }), { headers }, { headers: { range: "bytes=2-3" } }]) {
+    const response = await video.response(request);
+    assert.deepEqual([response.status, response.headers.get("content-range")], [206, "bytes 2-3/64"], inspect(request));
+    await response.body.cancel();
+  }
+  const whole = await video.response({ headers: {} });
+  assert.equal(whole.status, 200);
+  await whole.body.cancel();
+});
+
+test("what is no number and no truth value is not made one", async () => {
+  const video = await make().videos.video("task_1");
+  for (const value of ["5", 5n, Symbol("x"), true, [5], { valueOf: () => 5 }]) {
+    assert.match((await refused(() => video.bytes({ maxBytes: value }), "invalid_request", "maxBytes")).message, /must be a whole number/);
+    assert.match((await refused(() => video.readRange(value, 9), "invalid_request", "start")).message, /must be a whole number/);
+    assert.match((await refused(() => video.readRange(0, value), "invalid_request", "end")).message, /must be a whole number/);
+  }
+  const path = join(folder, "never.mp4");
+  for (const connections of ["2", 1.5, 2 ** 32 + 1, 2 ** 31, NaN, -1, 0, 17, true, {}, 2n, Symbol("x")]) {
+    const { message, taskId } = await refused(() => video.save(path, { connections }), "invalid_request", "connections");
+    assert.match(message, /^connections must be from 1 to 16/);
+    assert.equal(taskId, "task_1");
+  }
+  for (const name of ["overwrite", "createParents", "verify"]) {
+    for (const value of ["false", 0, 1, {}]) {
+      assert.match((await refused(() => video.save(path, { [name]: value }), "invalid_request", name)).message, new RegExp(`^${name} must be true or false`));
+    }
+  }
+  await refused(() => make().check({ account: "no" }), "invalid_request", "account");
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test("what is no path is refused with the task, and a folder may be a URL", async () => {
+  const video = await make().videos.video("task_1");
+  for (const path of [...NONE, Buffer.from("/tmp/x"), new URL("https://media.example/x.mp4")]) {
+    const { message, taskId } = await refused(() => video.save(path), "invalid_request", "path");
+    assert.match(message, /^path must be a string or a file: URL/);
+    assert.equal(taskId, "task_1");
+  }
+  const { videos } = make({ journal: new Rows() });
+  const { id } = await videos.create("a ball");
+  asked = [];
+  for (const path of [...NONE, new URL("https://media.example/")]) {
+    await refused(() => videos.resumePending(path).next(), "invalid_request", "folder");
+  }
+  answer = (url) => (String(url).endsWith("/content")
+    ? new Response("no", { status: 404 }) : Response.json({ code: "success", data: { task_id: id, status: "FAILURE", fail_reason: "no" } }));
+  const { value } = await videos.resumePending(pathToFileURL(join(folder, "videos"))).next();
+  assert.deepEqual([value.taskId, value.error.code], [id, "task_failed"]);
+  assert.deepEqual((await readdir(process.cwd())).filter((name) => name.startsWith("file:")), []);
+});
+
+test("a signal of another library ends resumePending", async () => {
+  const { videos } = make({ journal: new Rows() });
+  const { id } = await videos.create("a ball");
+  const signal = new OtherSignal();
+  asked = [];
+  answer = (url, init) => {
+    setImmediate(() => { signal.abort("enough"); });
+    return created(url, init);
+  };
+  const items = videos.resumePending(folder, { signal });
+  const { value } = await items.next();
+  assert.deepEqual([value.taskId, value.error.code, value.error.cause], [id, "cancelled", "enough"]);
+  assert.equal((await items.next()).done, true);
+  assert.equal(signal.listeners.size, 0);
+  // Nor does a journal that fails leave one.
+  const unheard = new OtherSignal();
+  const failing = make({ journal: Object.assign(new Rows(), { scan() { throw new Error("no"); } }) }).videos;
+  assert.equal((await rejection(() => failing.resumePending(folder, { signal: unheard }).next())).code, "journal");
+  assert.equal(unheard.listeners.size, 0);
+});
+
+test("an image may be of another realm, and whatever gives its bytes", async () => {
+  const bytes = "[0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0]";
+  const array = Uint8Array.from(JSON.parse(bytes.replace("0x89, 0x50, 0x4e, 0x47", "137, 80, 78, 71")));
+  const images = [
+    array, array.buffer, new DataView(array.buffer), new Blob([array]), runInNewContext(`Uint8Array.from(${bytes})`), runInNewContext(`Uint8Array.from(${bytes}).buffer`),
+    { arrayBuffer: async () => array.buffer }, new Response(array),
+  ];
+  const bodies = [];
+  answer = (url, init) => {
+    bodies.push(JSON.parse(new TextDecoder().decode(init.body)));
+    return created(url, init);
+  };
+  for (const image of images) await make().videos.create({ prompt: "a ball", image });
+  assert.deepEqual(bodies.map(({ image }) => image), images.map(() => `data:image/png;base64,${Buffer.from(array).toString("base64")}`));
+  asked = [];
+  await refused(() => make().videos.create({ prompt: "a ball", image: { arrayBuffer: () => Promise.reject(new Error("gone")) } }), "invalid_request", "image");
+});
+
+describe("a client that was disposed", () => {
+  const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0]);
+
+  test("sends no create request that was called for before, or is called for later", async () => {
+    let read;
+    const image = Object.assign(new Blob(["x"]), { arrayBuffer: () => new Promise((resolve) => { read = () => { resolve(PNG.buffer); }; }) });
+    const begin = {
+      create: ({ videos }) => videos.create("a ball"),
+      generate: ({ videos }) => videos.generate("a ball"),
+      generateMany: ({ videos }) => videos.generateMany(["a ball"]).next().then(({ value }) => { throw value.error; }),
+      "create with an image that is still read": ({ videos }) => videos.create({ prompt: "a ball", image }),
+    };
+    for (const [name, call] of Object.entries(begin)) {
+      for (const order of ["before", "later"]) {
+        const client = make();
+        const before = order === "before" ? rejection(() => call(client)) : undefined;
+        if (image.arrayBuffer && name.includes("image") && before) while (!read) await new Promise((resolve) => { setImmediate(resolve); });
+        client[Symbol.dispose]();
+        const ended = before ?? rejection(() => call(client));
+        if (name.includes("image")) {
+          while (!read) await new Promise((resolve) => { setImmediate(resolve); });
+          read();
+          read = undefined;
+        }
+        const error = await ended;
+        assert.deepEqual([error.code, error.maybeExecuted, error.taskId, asked.length], ["cancelled", false, null, 0], `${name} ${order}: ${inspect(error)}`);
+        assert.match(error.message, /the client was closed/);
+      }
+    }
+  });
+
+  test("looks up what there is", async () => {
+    const client = make();
+    const task = await client.videos.create("a ball");
+    client[Symbol.dispose]();
+    assert.equal((await task.refresh()).status, "in_progress");
+    assert.equal((await client.videos.get(task.id)).id, task.id);
+  });
+});
+
+describe("options of a client", () => {
+  test("that cannot be read are named", () => {
+    const trap = () => { throw new RangeError("a trap"); };
+    const trapped = () => new Proxy({}, new Proxy({}, { get: () => trap }));
+    const revoked = () => { const { proxy, revoke } = Proxy.revocable([], {}); revoke(); return proxy; };
+    for (const name of ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "maxAttempts", "headers", "userAgent", "language", "journal", "proxy", "caFile"]) {
+      for (const value of [trapped(), revoked()]) {
+        assert.throws(() => new Client({ apiKey: KEY, [name]: value }), (error) => {
+          assert.ok(error instanceof JunFeiAIError, `${name}: ${inspect(error)}`);
+          assert.equal(error.code, "config", error.message);
+          return true;
+        });
+      }
+    }
+  });
+
+  test("headers may be a Map, or of another library", async () => {
+    class OtherHeaders {
+      #all = new Map([["x-gateway", "films"]]);
+      entries() { return this.#all.entries(); }
+    }
+    for (const headers of [new Map([["X-Gateway", "films"]]), new OtherHeaders(), new Headers({ "X-Gateway": "films" }), { "X-Gateway": "films" }]) {
+      asked = [];
+      await make({ headers }).videos.get("task_1");
+      assert.equal(new Headers(asked[0].headers).get("x-gateway"), "films", inspect(headers));
+    }
+  });
+
+  test("what a store says when it fails shows no key", async () => {
+    for (const thrown of [new Error(`GET /rows, key ${KEY}`), `no rows for ${KEY}`]) {
+      for (const method of ["load", "swap", "scan"]) {
+        for (const fail of [() => { throw thrown; }, () => Promise.reject(thrown)]) {
+          const { videos } = make({ journal: Object.assign(new Rows(), { [method]: fail }) });
+          const error = await refused(() => (method === "scan" ? videos.pending() : videos.create({ prompt: "a ball", key: "k" })), "journal", method === "swap" ? null : "journal");
+          assert.doesNotMatch(inspect(error), /f00dcafe/);
+          assert.match(error.message, /\*\*\*/);
+        }
+      }
+    }
+  });
+
+  test("a store that forgets to give the new version is an error that says so, and stops neither the program nor pays", async () => {
+    class Forgetful extends Rows {
+      swap(...row) { super.swap(...row); }
+    }
+    class Unwilling extends Rows {
+      swap() { return undefined; }
+    }
+    for (const Store of [Forgetful, Unwilling]) {
+      for (const key of [undefined, "film/1"]) {
+        let turns = 0;
+        const timer = setInterval(() => { turns += 1; }, 1);
+        const error = await refused(() => make({ journal: new Store() }).videos.create({ prompt: "a ball", key }), "journal", null);
+        clearInterval(timer);
+        assert.match(error.message, /swap\(\) of the journal's store failed: .*it must give the new version of a row that it has written/);
+        assert.ok(Store === Forgetful || turns > 0, "nothing else had a turn");
+      }
+    }
+    // One that fails like that behind the request costs the journal's record, and not the task.
+    const journal = new Rows();
+    const { swap } = Rows.prototype;
+    journal.swap = (...row) => (asked.length > 0 ? null : swap.apply(journal, row));
+    assert.match((await make({ journal }).videos.create("a ball")).id, /^task_/);
+  });
+
+  test("a journal may be a store that can be iterated over", async () => {
+    const journal = new Rows();
+    const task = await make({ journal }).videos.create({ prompt: "a ball", key: "film/1" });
+    assert.equal((await make({ journal }).videos.key("film/1")).taskId, task.id);
+  });
+});
+
+test("builds without a journal say so, and do not ask for an option that they refuse", async () => {
+  const slim = await import("junfeiai/slim");
+  await slim.ready(await readFile(new URL("../node_modules/junfeiai/dist/junfeiai.wasm", import.meta.url)));
+  for (const { Client: Page, ready } of [slim, await import("junfeiai/inline")]) {
+    await ready();
+    const { videos } = new Page({ apiKey: KEY, fetch });
+    const calls = [
+      () => videos.pending(), () => videos.key("k"), () => videos.forget("task_1"), () => videos.resolveUnknown("00"), () => videos.reconcile(), () => videos.spending(),
+      () => videos.estimate("a ball"), () => videos.resumePending().next(),
+    ];
+    for (const call of calls) {
+      const error = await rejection(call);
+      assert.deepEqual([error.code, error.field], ["config", "journal"]);
+      assert.match(error.message, /^this build keeps no journal: import "junfeiai", in Node, Bun, Deno or a page; /);
+    }
+  }
+});
+
+test("without WebAssembly one error says why", () => {
+  const script = `try { new (require("junfeiai").Client)({ apiKey: "k" }); } catch (error) { console.log(error.name, error.code, error.message); }`;
+  const { stdout } = spawnSync(process.execPath, ["--jitless", "-e", script], { cwd: import.meta.dirname, encoding: "utf8" });
+  assert.match(stdout, /^JunFeiAIError config WebAssembly is forbidden here: .*--jitless/);
+});
