@@ -20,7 +20,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use crate::async_compat::{BoxFuture, run_detached};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Event, Journal, Process, Record, Reservation, Reserved, Spent, Used};
 use crate::net::secret::ApiKey;
@@ -106,11 +106,12 @@ impl StoreJournal {
         if account.checked.get_or_init(OnceLock::new).get().is_some() {
             return Ok(());
         }
-        loop {
+        for _ in 0..MAX_TRIES {
             let row = self.store.load(ACCOUNTS).await?;
             let known = row.as_ref().map_or("", |row| row.value.as_str());
             if known.split(' ').any(|known| known == account.fingerprint) {
-                break;
+                _ = account.checked.get_or_init(OnceLock::new).set(());
+                return Ok(());
             }
             if !known.is_empty() && !account.joins {
                 return Err(failed(
@@ -121,11 +122,11 @@ impl StoreJournal {
             }
             let value = format!("{known} {}", account.fingerprint).trim().to_owned();
             if self.store.swap(ACCOUNTS, row.map(|row| row.version), Some(value)).await?.is_some() {
-                break;
+                _ = account.checked.get_or_init(OnceLock::new).set(());
+                return Ok(());
             }
         }
-        _ = account.checked.get_or_init(OnceLock::new).set(());
-        Ok(())
+        Err(changed_too_often(ACCOUNTS))
     }
 
     async fn write(&self, record: Record) -> Result<()> {
@@ -202,7 +203,7 @@ impl StoreJournal {
                 return Ok(result);
             }
         }
-        Err(unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again")))
+        Err(changed_too_often(name))
     }
 
     /// Settles a reservation in the sum of its day; a day without a sum has none.
@@ -228,7 +229,7 @@ impl StoreJournal {
                 return Ok(Some(result));
             }
         }
-        Err(unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again")))
+        Err(changed_too_often(&name))
     }
 
     /// The sum of a day that has none yet: what the entries say. Sums before yesterday's are removed.
@@ -254,17 +255,16 @@ impl StoreJournal {
     /// Keeps which row a task is in. Without it the task would not be found by its id.
     async fn note_task(&self, task_id: &str, name: &str) -> Result<()> {
         let row = task_row(task_id);
-        loop {
+        for _ in 0..MAX_TRIES {
             let old = self.store.load(&row).await?;
-            if old.as_ref().is_some_and(|old| old.value == name) {
-                break;
-            }
-            if self.store.swap(&row, old.map(|old| old.version), Some(name.to_owned())).await?.is_some() {
-                break;
+            if old.as_ref().is_some_and(|old| old.value == name)
+                || self.store.swap(&row, old.map(|old| old.version), Some(name.to_owned())).await?.is_some()
+            {
+                self.remember(task_id, name);
+                return Ok(());
             }
         }
-        self.remember(task_id, name);
-        Ok(())
+        Err(changed_too_often(&row))
     }
 
     async fn row_of_task(&self, task_id: &str) -> Result<Option<String>> {
@@ -323,6 +323,11 @@ impl StoreJournal {
         }
         Ok(())
     }
+}
+
+/// Others were faster each time; or the store gives no version for what it has written.
+fn changed_too_often(name: &str) -> Error {
+    unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again"))
 }
 
 impl Journal for StoreJournal {
