@@ -34,7 +34,10 @@ ENV.setdefault("PROPTEST_RNG_SEED", ENV.get("JUNFEIAI_SEED") or str(time.time_ns
 SUITE_SECONDS = 2400
 
 # Run by `make test-all`, or when they are named: they install gigabytes.
-LARGE = {"dist", "engines", "site", "windows"}
+LARGE = {"dist", "engines", "site", "targets", "windows"}
+
+# Those whose tables are part of the result.
+TABLES = {"targets"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -99,8 +102,10 @@ def suites():
         "npm-packaging": [*node, "bindings-wasm/test/packaging.test.mjs"],
         "engines": ["node", "tests/engines/run.mjs"],
         "testkit": [sys.executable, "tests/testkit/run.py"],
-        # The core's own tests of files and certificates, and emulator, C, C++ and Python, built for Windows and run under Wine.
+        # Core, emulator, C, C++ and Python built for Windows and run under Wine.
         "windows": [sys.executable, "tests/platforms/windows.py"],
+        # macOS, Windows-MSVC, 32 bits, arm64 and musl: what can be said of them here. Its table is shown.
+        "targets": [sys.executable, "tests/platforms/targets.py"],
         "conformance": [sys.executable, "tests/conformance/run.py"],
         "command": [sys.executable, "tests/conformance/command.py"],
         "docs": [sys.executable, ROOT / "tests" / "docs" / "run.py"],
@@ -403,6 +408,8 @@ def main(names, one):
                     print(f"   failed: {test}")
                 for problem in counts.problems:
                     print(f"   {name}: {problem}")
+            if name in TABLES:
+                print("\n".join(text for text in output.splitlines() if text.startswith("| ")))
             print(line, flush=True)
 
     def build(command):

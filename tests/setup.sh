@@ -69,10 +69,14 @@ fi
 platforms=
 [[ ${1:-} == platforms || ( ${1:-} == test && ${JUNFEIAI_ALL:-} ) ]] && platforms=yes
 if [[ $platforms ]]; then
-    # Where these are missing, the suite windows fails and names them.
+    # Where these are missing, the suites windows and targets fail and name them. gcc-multilib is not for 32 bits here: it conflicts
+    # with the compilers of other processors.
     have x86_64-w64-mingw32-g++-posix || want+=("gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64-posix")
     [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
     [[ -d /usr/lib/rustlib/src/rust/library && -x /usr/bin/cargo ]] || want+=("rustc-web cargo-web rust-web-src")
+    have i686-linux-gnu-gcc && [[ -d /usr/i686-linux-gnu/lib ]] || want+=("gcc-i686-linux-gnu libc6-dev-i386-cross")
+    have aarch64-linux-gnu-gcc && [[ -d /usr/aarch64-linux-gnu/lib ]] || want+=("gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
+    have qemu-aarch64 || want+=(qemu-user)
     [[ -e $windows_python ]] || have mvn || want+=(maven)
 fi
 rustup_hint=

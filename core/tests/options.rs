@@ -64,7 +64,9 @@ impl Service {
             let film = film();
             let range = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("range"));
             let asked = range.and_then(|(_, value)| value.strip_prefix("bytes=")?.split_once('-'));
-            return match asked.map(|(start, end)| (start.parse::<usize>().unwrap(), end.parse::<usize>().ok())) {
+            // Where addresses have 32 bits, too.
+            let place = |text: &str| text.parse::<u64>().ok().map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+            return match asked.map(|(start, end)| (place(start).unwrap(), place(end))) {
                 Some((start, _)) if start >= film.len() => (416, Vec::new(), Bytes::new()),
                 Some((start, end)) => {
                     let end = end.unwrap_or(usize::MAX).min(film.len() - 1);
