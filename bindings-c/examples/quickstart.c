@@ -18,6 +18,7 @@ int main(int count, char **arguments) {
   if (jfai_client_from_env(&client, &err) == JFAI_OK &&
       jfai_request_new("A small red ball bouncing once", &request, &err) == JFAI_OK &&
       jfai_request_set_seconds(request, 4, &err) == JFAI_OK &&
+      jfai_check_save(client, file, NULL, &err) == JFAI_OK && /* a file that is in the way is found out before */
       jfai_generate(client, request, NULL, NULL, &video, &err) == JFAI_OK && /* this is what costs money */
       jfai_save(video, file, NULL, NULL, &summary, &err) == JFAI_OK) {
     printf("%s: %llu bytes\n", jfai_summary_path(summary), (unsigned long long)jfai_summary_bytes(summary));

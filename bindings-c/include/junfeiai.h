@@ -2866,6 +2866,23 @@ jfai_status jfai_save(const struct jfai_video *video,
                       struct jfai_error **err);
 
 /**
+ * Judges where a video that does not exist yet shall be saved, and how: call it before jfai_generate(), which is paid for. It sends
+ * nothing and leaves nothing behind. An answer for this moment: the disk may be full when the video is there. `options` may be
+ * NULL; their progress callback is not called.
+ *
+ * @param client The client.
+ * @param file The path of the file.
+ * @param options The save options. May be NULL.
+ * @param[out] err Gets the error of a call that fails, for jfai_error_free(); may be NULL.
+ * @return JFAI_OK, or one of #jfai_status_code.
+ */
+JFAI_NODISCARD JFAI_API
+jfai_status jfai_check_save(const struct jfai_client *client,
+                            const char *file,
+                            const struct jfai_save_options *options,
+                            struct jfai_error **err);
+
+/**
  * Makes options that are all at their defaults.
  *
  * @param[out] out Gets the handle, for jfai_save_options_free().

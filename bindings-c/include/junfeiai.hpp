@@ -2023,6 +2023,15 @@ public:
         [&](jfai_error **e) { return jfai_resume_pending(client_.get(), detail::path(folder, "folder").c_str(), &out, e); });
     return batch(out);
   }
+  /**
+   * Judges where a video that does not exist yet shall be saved, and how; throws what is wrong. Call it before generate(), which is paid
+   * for. It sends nothing and leaves nothing behind. An answer for this moment: the disk may be full when the video is there.
+   */
+  void check_save(const std::filesystem::path &file, save_options options = {}) const {
+    detail::save_state state{std::move(options), nullptr, std::nullopt};
+    const auto c = state.c();
+    detail::done([&](jfai_error **e) { return jfai_check_save(client_.get(), detail::path(file, "file").c_str(), c.get(), e); });
+  }
   /** Removes a task from the journal's list; false when it is not on it. */
   bool forget(text_view task_id) const {
     bool found = false;

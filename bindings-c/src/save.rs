@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::call_context::CallContext;
 use crate::callback::UserData;
 use crate::cancel::{cancellable, jfai_cancel, token};
+use crate::client::jfai_client;
 use crate::error_handle::jfai_error;
 use crate::failure::{Outcome, need};
 use crate::guard::{guard, guard_or};
@@ -112,6 +113,28 @@ pub unsafe extern "C" fn jfai_save(
             }
             Ok(())
         })
+    })
+}
+
+/// Judges where a video that does not exist yet shall be saved, and how: call it before jfai_generate(), which is paid for. It sends
+/// nothing and leaves nothing behind. An answer for this moment: the disk may be full when the video is there. `options` may be
+/// NULL; their progress callback is not called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jfai_check_save(
+    client: Option<&jfai_client>,
+    file: *const c_char,
+    options: Option<&jfai_save_options>,
+    err: Option<&mut MaybeUninit<Box<jfai_error>>>,
+) -> jfai_status {
+    guard!(err => {
+        let runtime = jfai_client::runtime(client)?;
+        runtime.check()?;
+        // SAFETY: the header asks for a string or NULL.
+        let file = unsafe { path(file, "file") }?;
+        let defaults = jfai_save_options::default();
+        let options = options.unwrap_or(&defaults);
+        let judged = runtime.client().videos().check_save(file, options.values.json());
+        judged.map_err(|error| options.values.named(error))
     })
 }
 

@@ -231,6 +231,8 @@ static void main_job(const jfai_client *client, const char *folder) {
   EXPECT(JFAI_OK, jfai_save_options_set_progress(save, on_bytes, &last_bytes, &err));
   snprintf(path, sizeof path, "%s/new/%s", folder, jfai_video_file_name(video));
   remove(path);
+  EXPECT(JFAI_OK, jfai_check_save(client, path, save, &err));
+  CHECK(fopen(path, "rb") == NULL);
   EXPECT(JFAI_OK, jfai_save(video, path, save, cancel, &summary, &err));
   CHECK(strcmp(jfai_summary_path(summary), path) == 0);
   CHECK(jfai_summary_bytes(summary) == last_bytes && last_bytes > 1000);
@@ -241,7 +243,10 @@ static void main_job(const jfai_client *client, const char *folder) {
   CHECK(!jfai_summary_resumed(summary) || jfai_summary_attempts(summary) > 1);
   CHECK(jfai_summary_sha256(summary) != NULL && strlen(jfai_summary_sha256(summary)) == 64);
   EXPECT(JFAI_ERR_FILE_EXISTS, jfai_save(video, path, save, NULL, NULL, &err));
+  EXPECT(JFAI_ERR_FILE_EXISTS, jfai_check_save(client, path, save, &err));
+  EXPECT(JFAI_ERR_FILE_EXISTS, jfai_check_save(client, path, NULL, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_overwrite(save, true, &err));
+  EXPECT(JFAI_OK, jfai_check_save(client, path, save, &err));
   EXPECT(JFAI_OK, jfai_save_options_set_progress(save, no_more_bytes, NULL, &err));
   jfai_error *err = NULL;
   const jfai_status stopped = jfai_save(video, path, save, NULL, NULL, &err);

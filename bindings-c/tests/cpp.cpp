@@ -134,6 +134,8 @@ static void main_job(const junfeiai::client &client, const fs::path &folder) {
   CHECK(summary.duration == 4000ms && summary.width == 1280u && summary.height == 720u && summary.sha256);
   CHECK(summary.attempts > 0 && summary.elapsed >= 0ms);
   throws(JFAI_ERR_FILE_EXISTS, [&] { video.save(path); });
+  throws(JFAI_ERR_FILE_EXISTS, [&] { client.check_save(path); });
+  client.check_save(path, junfeiai::save_options().overwrite(true));
 
   const auto bytes = video.bytes();
   CHECK(bytes.size() == last && video.read_range(4, 4) == std::vector<std::uint8_t>({'f', 't', 'y', 'p'}));
@@ -316,6 +318,7 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   refused("timeout", [&] { save.timeout(-1ms); });
   save.rate_limit(0);
   throws(JFAI_ERR_INVALID_REQUEST, [&] { client.video_by_id("task_1").save(folder / "no.mp4", save); });
+  throws(JFAI_ERR_INVALID_REQUEST, [&] { client.check_save(folder / "no.mp4", save); });
 
   junfeiai::cancel_token cancel;
   const junfeiai::cancel_token taken = std::move(cancel);

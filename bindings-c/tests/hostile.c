@@ -399,6 +399,9 @@ static void saves(const jfai_client *client, const char *folder) {
     CHECK(strcmp(jfai_error_field(error), i < 3 ? "connections" : "rate_limit") == 0);
     jfai_error_free(error);
     EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_save_async(video, path, save, NULL, NULL, on_summary, NULL, &err));
+    CHECK(jfai_check_save(client, path, save, &error) == JFAI_ERR_INVALID_REQUEST);
+    CHECK(strstr(jfai_error_message(error), i < 3 ? "jfai_save_options_set_connections" : "jfai_save_options_set_rate_limit") != NULL);
+    jfai_error_free(error);
     CHECK(access(path, F_OK) != 0 && access(part, F_OK) != 0);
     jfai_save_options_free(save);
   }
