@@ -56,6 +56,28 @@ async fn a_certificate_that_is_not_believed_says_what_to_do() {
     }
 }
 
+/// Its timeout is shorter than the time that there is to connect: nothing was sent all the same, and that is known.
+#[tokio::test]
+async fn a_create_that_ends_while_it_connects_was_not_sent() {
+    // It takes connections, and never begins TLS.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = format!("https://{}", listener.local_addr().unwrap());
+    let mute = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            taken.push(stream);
+        }
+    });
+    let builder = || Client::builder().api_key("sk-test").endpoint(place.clone()).max_attempts(1);
+    let short = Duration::from_millis(300);
+    let (of_all, of_one) = (builder().create_timeout(short).build().unwrap(), builder().build().unwrap());
+    for videos in [of_all.videos(), of_one.videos().timeout(short)] {
+        let error = videos.create(wish()).await.unwrap_err();
+        assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::Connect, false), "{error}");
+    }
+    mute.abort();
+}
+
 /// Nothing was sent, so another endpoint may be tried; and a video is read from elsewhere.
 #[tokio::test]
 async fn a_certificate_that_is_not_believed_leads_to_the_other_endpoint() {

@@ -454,8 +454,10 @@ impl ClientCore {
         headers.extend(extra.account.and_then(AccountAccess::number).map(|number| ("New-Api-User", number.to_owned())));
         let secret = extra.secret();
         Box::pin(async move {
+            // To end a call in the middle of connecting would hide that nothing was sent, which a create has to know.
+            let connect = if phase == Phase::Create { timeout / 10 * 9 } else { Duration::MAX };
             let exchange = async {
-                let response = match self.send(phase, &url, body, headers, &secret).await {
+                let response = match self.send(phase, &url, body, headers, &secret, connect).await {
                     Ok((response, _)) => response,
                     Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
                     Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
@@ -482,7 +484,7 @@ impl ClientCore {
     }
 
     /// Sends one request and follows redirects. The key and the caller's headers go along only where the list allows it, judged on every hop; the secret,
-    /// which goes in the key's place, only to the host that was asked.
+    /// which goes in the key's place, only to the host that was asked. `connect` is the longest time to connect where it is shorter than the client's.
     pub(crate) async fn send(
         &self,
         phase: Phase,
@@ -490,6 +492,7 @@ impl ClientCore {
         body: Option<Bytes>,
         extra_headers: Vec<(&'static str, String)>,
         secret: &Secret,
+        connect: Duration,
     ) -> Result<(PieceResponse, Url), NoResponse> {
         let secret = secret.get();
         let method = if body.is_some() { Method::Post } else { Method::Get };
@@ -513,7 +516,7 @@ impl ClientCore {
                 key: secret.cloned().or_else(|| self.config.key.clone()).filter(|_| trusted),
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
-                connect_timeout: self.config.connect_timeout,
+                connect_timeout: self.config.connect_timeout.min(connect),
             };
             let sent = self.transport.send_outside(request).await;
             let mut response = sent.map_err(|error| NoResponse::Failed(self.hidden(error)))?;

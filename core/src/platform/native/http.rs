@@ -110,7 +110,7 @@ impl NativeTransport {
         }
     }
 
-    fn clients(&self, way: Way) -> Result<Arc<Clients>> {
+    fn pools(&self, way: Way) -> Result<&Pools> {
         let cell = match way {
             Way::Secure => &self.secure,
             Way::Plain => &self.plain,
@@ -125,13 +125,28 @@ impl NativeTransport {
             };
             Ok(Pools { tls, by_runtime: Mutex::default() })
         });
-        let pools = pools.as_ref().map_err(Clone::clone)?;
+        pools.as_ref().map_err(Clone::clone)
+    }
+
+    fn client(&self, request: &HttpRequest) -> Result<reqwest::Client> {
+        let (way, connect) = (self.way(&request.url), request.connect_timeout);
+        if request.fresh_connection && connect < self.options.connect_timeout {
+            // A client has one limit for all of its connections.
+            return self.build(way, &self.pools(way)?.tls, 0, connect);
+        }
+        let clients = self.clients(way)?;
+        Ok(if request.fresh_connection { clients.fresh.clone() } else { clients.pooled.clone() })
+    }
+
+    fn clients(&self, way: Way) -> Result<Arc<Clients>> {
+        let pools = self.pools(way)?;
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let mut known = pools.by_runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = if let Some(place) = known.iter().rposition(|(id, _)| *id == runtime) {
             known.remove(place)
         } else {
-            let clients = Clients { pooled: self.build(way, &pools.tls, 8)?, fresh: self.build(way, &pools.tls, 0)? };
+            let build = |keep| self.build(way, &pools.tls, keep, self.options.connect_timeout);
+            let clients = Clients { pooled: build(8)?, fresh: build(0)? };
             (runtime, Arc::new(clients))
         };
         let clients = entry.1.clone();
@@ -142,14 +157,14 @@ impl NativeTransport {
         Ok(clients)
     }
 
-    fn build(&self, way: Way, tls: &rustls::ClientConfig, keep: usize) -> Result<reqwest::Client> {
+    fn build(&self, way: Way, tls: &rustls::ClientConfig, keep: usize, connect: Duration) -> Result<reqwest::Client> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(self.options.connect_timeout)
+            .connect_timeout(connect)
             .pool_max_idle_per_host(keep)
             .pool_idle_timeout(Duration::from_secs(50))
             .tcp_nodelay(true);
@@ -176,11 +191,10 @@ impl std::fmt::Debug for NativeTransport {
 
 impl Transport for NativeTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
-        let clients = self.clients(self.way(&request.url));
+        let client = self.client(&request);
         let sending = async move {
-            let clients =
-                clients.map_err(|error| TransportError::new(Failure::Connect, error.record().message.clone()))?;
-            let client = if request.fresh_connection { &clients.fresh } else { &clients.pooled };
+            let client =
+                client.map_err(|error| TransportError::new(Failure::Connect, error.record().message.clone()))?;
             let place = request.url.origin().to_string();
             let method = match request.method {
                 Method::Get => reqwest::Method::GET,

@@ -471,7 +471,8 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             headers.push(("Range", range_header(start, end)));
         }
         let exchange = async {
-            let response = match core.send(Phase::Content, &url, None, headers, &Secret::default()).await {
+            let response = match core.send(Phase::Content, &url, None, headers, &Secret::default(), Duration::MAX).await
+            {
                 Ok((response, _)) => response,
                 Err(NoResponse::Refused(error)) => return Opened::Refused(error),
                 Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
