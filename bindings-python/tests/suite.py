@@ -16,6 +16,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -92,7 +93,10 @@ def main() -> None:
         sys.exit(wheel(Path(options.words[0]), options.words[1:]))
     if options.suite == "types" and options.words:
         parser.error(f"types takes no {options.words[0]}")
-    run("maturin", "develop", "--quiet", "--locked")
+    build: Callable[[], tuple[bool, str]] = runpy.run_path(str(ROOT / "tests" / "native.py"))["build"]
+    good, output = build()
+    if not good:
+        sys.exit(f"the module cannot be built:\n{output}")
     if options.suite == "types":
         run("python", "stubs.py", "--check")
         run("stubtest", "junfeiai")

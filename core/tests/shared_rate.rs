@@ -52,6 +52,8 @@ impl Transport for To {
 struct Fragile {
     store: MemoryStore,
     lost: AtomicBool,
+    /// It takes no write of this row.
+    refuses: Mutex<Option<&'static str>>,
 }
 
 impl Store for Fragile {
@@ -65,6 +67,9 @@ impl Store for Fragile {
     fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
         if self.lost.load(Ordering::Relaxed) {
             return Box::pin(async { Err(unavailable("the store is gone")) });
+        }
+        if *self.refuses.lock().unwrap() == Some(name) {
+            return Box::pin(async { Ok(None) });
         }
         self.store.swap(name, expected, value)
     }
@@ -266,4 +271,16 @@ fn a_long_pause_that_one_process_was_asked_for_is_said_to_the_others_at_once() {
     let waited = now(&fleet.clock).saturating_sub(begun);
     assert!((60..80).contains(&waited.as_secs()), "{waited:?}");
     assert_eq!(fleet.server.came.lock().unwrap().len(), sent, "nothing was sent");
+}
+
+/// Such a store says each time that another was faster. Nobody waits for it without an end.
+#[test]
+fn a_store_that_takes_no_write_holds_up_nobody() {
+    let fleet = Fleet::new(1, true);
+    *fleet.store.refuses.lock().unwrap() = Some("budget");
+    let videos = fleet.clients[0].videos();
+    for _ in 0..3 {
+        let got = within(&fleet.clock, Duration::from_secs(20), videos.get("task_1"));
+        run(&fleet.clock, got).expect("it does without the store").unwrap();
+    }
 }

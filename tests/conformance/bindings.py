@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import native
 from service import ROOT, TARGET
 
 SHIMS = Path(__file__).resolve().parent / "shims"
@@ -65,8 +67,9 @@ def build_rust() -> list[object]:
 
 @functools.cache
 def build_wheel() -> None:
-    env = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    run("maturin", "develop", "--quiet", "--locked", "-m", "bindings-python/Cargo.toml", env=env)
+    good, output = native.build()
+    if not good:
+        raise SystemExit(f"conformance: the module of Python cannot be built:\n{output[-8000:]}")
 
 
 def build_python(kind: str) -> list[object]:

@@ -5,11 +5,14 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import tomllib
 import urllib.request
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import native
 from blocks import ROOT, blocks_of, collect, prose, read, spans
 
 VENV = ROOT / "target" / "venv"
@@ -23,10 +26,8 @@ KEY = "sk-test"
 def checks():
     """Name and problems of each block, in the order of the documents."""
     subprocess.run(["cargo", "build", "--locked", "--quiet", "-p", "junfeiai-emulator"], cwd=ROOT, check=True)
-    env = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    built = subprocess.run(["maturin", "develop", "--quiet", "--locked"], cwd=ROOT / "bindings-python", env=env, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    yield "the command can be built", [] if built.returncode == 0 else [built.stdout]
+    good, output = native.build()
+    yield "the command can be built", [] if good else [output]
     built = subprocess.run(["node", "bindings-wasm/scripts/build.mjs"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     yield "the command of the npm package can be built", [] if built.returncode == 0 else [built.stdout]
     yield "options of our commands are those of their help", list(options())

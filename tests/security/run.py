@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import native
 from needles import ECHO_HEADERS, ECHOES, KEY, Emulator, leak
 
 HERE = Path(__file__).resolve().parent
@@ -59,8 +61,7 @@ def rust():
 def python():
     venv = TARGET / "venv"
     env = dict(os.environ, VIRTUAL_ENV=str(venv), PATH=f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    built = run(["maturin", "develop", "--quiet", "--locked"], cwd=ROOT / "bindings-python", env=env)
-    note("maturin builds the module", built.returncode == 0, built.stdout)
+    note("maturin builds the module", *native.build())
     counted("python", run([venv / "bin" / "python", HERE / "python" / "output.py", EMULATOR], env=env), r"^(\d+) passed, (\d+) failed")
 
 

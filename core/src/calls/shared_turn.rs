@@ -128,6 +128,9 @@ impl State {
         match answer {
             Answer::Loaded(Ok(row)) => {
                 self.budget.loaded(now, row.as_ref().map(|row| (row.value.as_str(), row.version)));
+                if self.budget.take_warning() {
+                    tracing::warn!("the store takes no write of the shared request rate: this process uses its share");
+                }
             }
             Answer::Swapped(Ok(version)) => self.budget.swapped(version),
             Answer::Loaded(Err(error)) | Answer::Swapped(Err(error)) => {

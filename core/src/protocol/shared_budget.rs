@@ -110,7 +110,7 @@ enum Store {
     Quiet,
     Loading,
     Read { row: Row, version: Option<u64> },
-    Writing { reserved: Vec<Time>, epoch: u64, limited: bool },
+    Writing { reserved: Vec<Time>, epoch: u64, limited: bool, written: (Option<u64>, String) },
 }
 
 /// A 429 that is to be written down.
@@ -147,6 +147,8 @@ pub struct SharedBudget {
     processes: u32,
     /// The own share, while the store cannot be reached.
     alone: Option<RequestBudget>,
+    /// What was last written in vain, for that another was faster: the version that it should replace, and its text.
+    lost: Option<(Option<u64>, String)>,
     warned: bool,
 }
 
@@ -169,6 +171,7 @@ impl SharedBudget {
             next_round: Time::default(),
             processes: 1,
             alone: None,
+            lost: None,
             warned: false,
         }
     }
@@ -271,6 +274,12 @@ impl SharedBudget {
     /// What the row says: its value and version, or that there is none.
     pub fn loaded(&mut self, now: Time, row: Option<(&str, u64)>) {
         let version = row.map(|(_, version)| version);
+        if let Some((expected, value)) = self.lost.take()
+            && (version == expected || row.is_some_and(|(text, _)| text == value))
+        {
+            // Nobody was faster: it takes no write, or does not say so.
+            return self.failed(now);
+        }
         // What cannot be read is begun anew: it holds nothing that would be missed for long.
         let row = row.and_then(|(value, _)| serde_json::from_str(value).ok()).unwrap_or_else(Row::new);
         self.alone = None;
@@ -326,16 +335,19 @@ impl SharedBudget {
             return None;
         }
         let value = serde_json::to_string(&row).unwrap_or_default();
-        self.store = Store::Writing { reserved, epoch: row.epoch, limited: self.limit.is_some() };
+        let written = (version, value.clone());
+        self.store = Store::Writing { reserved, epoch: row.epoch, limited: self.limit.is_some(), written };
         Some(BudgetStep::Swap { expected: version, value })
     }
 
     /// What came of the write: `None` when another was faster.
     pub fn swapped(&mut self, version: Option<u64>) {
-        let Store::Writing { reserved, epoch, limited } = std::mem::replace(&mut self.store, Store::Quiet) else {
+        let Store::Writing { reserved, epoch, limited, written } = std::mem::replace(&mut self.store, Store::Quiet)
+        else {
             return;
         };
         if version.is_none() {
+            self.lost = Some(written);
             return;
         }
         self.epoch = Some(epoch);
