@@ -84,11 +84,11 @@ pub extern "C" fn jfai_task_wait_state(
     out: Option<&mut MaybeUninit<Box<jfai_wait_step>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let out = need(out, "out")?;
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         runtime.check()?;
-        let policy = jfai_wait_options::policy(options, runtime).map_err(|failure| failure.about(task.id()))?;
+        let policy = jfai_wait_options::policy(options, runtime)?;
         let state = task.wait_state_with(policy)?;
         out.write(jfai_wait_step::new(&state, 0, runtime.clone()));
         Ok(())
@@ -114,8 +114,8 @@ pub unsafe extern "C" fn jfai_advance(
         let id = state.task_id().to_owned();
         let videos = runtime.client().videos();
         let token = token(cancel);
-        let step = runtime.run_in(&CallContext::task(Some(&id)), token.run_for(&id, videos.advance(state)))?;
-        out.write(jfai_wait_step::of(step, runtime.clone()));
+        let step = runtime.run_in(&CallContext::task(Some(&id)), token.run_for(&id, videos.advance(state)));
+        out.write(jfai_wait_step::of(step.map_err(|failure| failure.about(&id))?, runtime.clone()));
         Ok(())
     })
 }
@@ -151,7 +151,7 @@ pub extern "C" fn jfai_wait_step_video(
     out: Option<&mut MaybeUninit<Box<jfai_video>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about step.and_then(|step| step.task_id.text()).map(str::to_owned) => {
         let out = need(out, "out")?;
         let step = need(step, "step")?;
         out.write(jfai_video::new(step.video()?, step.runtime.clone()));

@@ -90,7 +90,7 @@ pub extern "C" fn jfai_task_refresh(
     out: Option<&mut MaybeUninit<Box<jfai_task>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let out = need(out, "out")?;
         let (task, runtime) = &need(task, "task")?.held();
         let context = CallContext::task(Some(task.id()));
@@ -110,13 +110,12 @@ pub extern "C" fn jfai_wait(
     out: Option<&mut MaybeUninit<Box<jfai_video>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let out = need(out, "out")?;
         let (task, runtime) = &need(task, "task")?.held();
         let progress = options.map(|options| options.progress).unwrap_or_default();
         let context = CallContext::task(Some(task.id()));
-        let call = wait_call(Begin::Task(task.clone()), options, token(cancel), runtime, &context)
-            .map_err(|failure| failure.about(task.id()))?;
+        let call = wait_call(Begin::Task(task.clone()), options, token(cancel), runtime, &context)?;
         context.guard(|| {
             let video = runtime.run_with_progress(call, |task| progress.call(task, runtime))?;
             out.write(jfai_video::new(video, runtime.clone()));

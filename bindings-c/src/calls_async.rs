@@ -157,12 +157,11 @@ pub unsafe extern "C" fn jfai_wait_async(
     user: *mut c_void,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let done = need(done, "done")?;
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         let known = Known { context: CallContext::task(Some(task.id())), ..Known::default() };
         start_wait(runtime, Begin::Task(task.clone()), options, cancel, queue, (done, UserData(user)), known)
-            .map_err(|failure| failure.about(task.id()))
     })
 }
 
@@ -185,10 +184,11 @@ pub unsafe extern "C" fn jfai_advance_async(
         let id = state.task_id().to_owned();
         let known = Known { context: CallContext::task(Some(&id)), ..Known::default() };
         let videos = runtime.client().videos();
-        let of = runtime.clone();
-        start(runtime, queue, cancel, done, known, |step| jfai_wait_step::of(step, of), |own| async move {
+        let (of, about) = (runtime.clone(), id.clone());
+        let started = start(runtime, queue, cancel, done, known, |step| jfai_wait_step::of(step, of), |own| async move {
             own.run_for(&id, videos.advance(state)).await
-        })
+        });
+        started.map_err(|failure| failure.about(&about))
     })
 }
 
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn jfai_save_async(
     user: *mut c_void,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let done = need(done, "done")?;
         let jfai_video { video, runtime, .. } = need(video, "video")?;
         // SAFETY: the header asks for a string or NULL.
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn jfai_video_read_range_async(
     user: *mut c_void,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let done = (need(done, "done")?, UserData(user));
         let jfai_video { video, runtime, .. } = need(video, "video")?;
         let video = video.clone();

@@ -30,9 +30,13 @@ pub struct jfai_error {
 }
 
 impl jfai_error {
-    fn own((status, kind, next): (jfai_status, &str, &str), message: &str) -> Self {
-        let line = format!("{message}; {next}");
-        let json = serde_json::json!({ "kind": kind, "number": status, "message": message, "text": line });
+    fn own((status, kind, next): (jfai_status, &str, &str), message: &str, task: Option<&str>) -> Self {
+        let about = task.map(|id| format!(" (task {id})")).unwrap_or_default();
+        let line = format!("{message}{about}; {next}");
+        let mut json = serde_json::json!({ "kind": kind, "number": status, "message": message, "text": line });
+        if let Some(id) = task {
+            json["task_id"] = id.into();
+        }
         Self {
             status,
             kind: OwnedCStr::new(kind),
@@ -43,8 +47,8 @@ impl jfai_error {
             server_code: OwnedCStr::default(),
             server_message: OwnedCStr::default(),
             request_id: OwnedCStr::default(),
-            task_id: OwnedCStr::default(),
-            task_ids: Vec::new(),
+            task_id: OwnedCStr::maybe(task),
+            task_ids: task.into_iter().map(OwnedCStr::new).collect(),
             json: OwnedCStr::new(&json.to_string()),
             http_status: 0,
             last_status: 0,
@@ -120,16 +124,24 @@ impl jfai_error {
 
 impl From<Failure> for jfai_error {
     fn from(failure: Failure) -> Self {
+        let (failure, task) = match failure {
+            Failure::About(failure, id) => (*failure, Some(id)),
+            failure => (failure, None),
+        };
+        let task = task.as_deref();
         match failure {
             Failure::Core(error) => Self::from(error),
             Failure::Refused(error, setter) => Self::of(&error, Some(setter)),
             Failure::Many(error, ids) => Self::of_many(&error, &ids),
-            Failure::Argument(message) => Self::own(ARGUMENT, &message),
-            Failure::Version(message) => Self::own(VERSION, &message),
+            Failure::Argument(message) => Self::own(ARGUMENT, &message, task),
+            Failure::Version(message) => Self::own(VERSION, &message, task),
             Failure::Forked => Self::own(
                 FORKED,
                 "the handle was made before fork() and belongs to the parent: make a new client in this process",
+                task,
             ),
+            // One task is named once.
+            Failure::About(failure, _) => Self::from(*failure),
         }
     }
 }

@@ -13,10 +13,14 @@ use crate::status::{OK, jfai_status};
 /// The place that C gives for an error object; it may be missing.
 pub(crate) type ErrorPlace<'a> = Option<&'a mut MaybeUninit<Box<jfai_error>>>;
 
-/// Guards a function that gives a status: `guard!(err => { …; Ok(()) })`.
+/// Guards a function that gives a status: `guard!(err => { …; Ok(()) })`. One about a task gives the id, where it is known:
+/// `guard!(err, about id => { …; Ok(()) })`. Every failure of it has the id, a NULL and a fork, too.
 macro_rules! guard {
     ($err:ident => $body:block) => {
-        $crate::guard::status($err, || -> $crate::failure::Outcome { $body })
+        $crate::guard::status($err, None, || -> $crate::failure::Outcome { $body })
+    };
+    ($err:ident, about $task:expr => $body:block) => {
+        $crate::guard::status($err, $task, || -> $crate::failure::Outcome { $body })
     };
 }
 
@@ -29,12 +33,17 @@ macro_rules! guard_or {
 
 pub(crate) use {guard, guard_or};
 
-/// Runs the body of a function of C. Only this function and [`value`] stand between Rust's panics and C's frames.
-pub(crate) fn status(place: ErrorPlace<'_>, body: impl FnOnce() -> Outcome) -> jfai_status {
+/// Runs the body of a function of C, which is about this task. Only this function and [`value`] stand between Rust's panics and
+/// C's frames. The id is a copy: a callback may free the handle that has it.
+pub(crate) fn status(place: ErrorPlace<'_>, task: Option<String>, body: impl FnOnce() -> Outcome) -> jfai_status {
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return OK,
         Ok(Err(failure)) => failure,
         Err(panic) => Failure::Core(internal(panic)),
+    };
+    let failure = match task {
+        Some(id) => failure.about(&id),
+        None => failure,
     };
     let made = catch_unwind(AssertUnwindSafe(|| {
         let error = jfai_error::from(failure);

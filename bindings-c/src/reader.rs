@@ -35,6 +35,11 @@ pub struct jfai_reader {
 }
 
 impl jfai_reader {
+    /// The task's id of a handle, which may be NULL, for the errors of a call about it.
+    fn id_of(reader: Option<&Self>) -> Option<String> {
+        reader.and_then(|reader| reader.id.clone())
+    }
+
     fn reader(&mut self) -> &mut VideoReader {
         self.reader.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +59,7 @@ pub extern "C" fn jfai_reader_open(
     out: Option<&mut MaybeUninit<Box<jfai_reader>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let out = need(out, "out")?;
         let (video, runtime) = &need(video, "video")?.held();
         let token = token(cancel);
@@ -76,7 +81,7 @@ pub unsafe extern "C" fn jfai_reader_read(
     out_size: Option<&mut MaybeUninit<usize>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_reader::id_of(reader.as_deref()) => {
         let out_size = need(out_size, "out_size")?;
         let reader = need(reader, "reader")?;
         // SAFETY: the header asks for room for `size` bytes or NULL.
@@ -119,7 +124,7 @@ pub extern "C" fn jfai_reader_seek(
     out_position: Option<&mut MaybeUninit<u64>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_reader::id_of(reader.as_deref()) => {
         let reader = need(reader, "reader")?;
         let to = match whence {
             JFAI_SEEK_SET => match u64::try_from(offset) {
@@ -146,7 +151,7 @@ pub extern "C" fn jfai_reader_size(
     out_size: Option<&mut MaybeUninit<u64>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_reader::id_of(reader.as_deref()) => {
         let out_size = need(out_size, "out_size")?;
         let reader = need(reader, "reader")?;
         let (id, token, runtime) = (reader.id.clone(), reader.token.clone(), reader.runtime.clone());

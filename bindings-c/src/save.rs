@@ -97,7 +97,7 @@ pub unsafe extern "C" fn jfai_save(
     out: Option<&mut MaybeUninit<Box<jfai_summary>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let (video, runtime) = &need(video, "video")?.held();
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;

@@ -50,6 +50,11 @@ impl jfai_task {
         })
     }
 
+    /// The id of a handle, which may be NULL, for the errors of a call about it.
+    pub(crate) fn id_of(task: Option<&Self>) -> Option<String> {
+        task.map(|task| task.task.id().to_owned())
+    }
+
     /// What a blocking call needs of it: a callback or another thread may free the handle before the call has ended.
     pub(crate) fn held(&self) -> (Task, Arc<ClientRuntime>) {
         (self.task.clone(), self.runtime.clone())

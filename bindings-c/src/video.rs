@@ -38,6 +38,11 @@ impl jfai_video {
         Box::new(Self { video, runtime, task_id, url, file_name, saved_path })
     }
 
+    /// The task's id of a handle, which may be NULL, for the errors of a call about it.
+    pub(crate) fn id_of(video: Option<&Self>) -> Option<String> {
+        video.and_then(|video| video.video.task_id()).map(str::to_owned)
+    }
+
     /// What a blocking call needs of it: a callback or another thread may free the handle before the call has ended.
     pub(crate) fn held(&self) -> (Video, Arc<ClientRuntime>) {
         (self.video.clone(), self.runtime.clone())
@@ -51,7 +56,7 @@ pub extern "C" fn jfai_task_video(
     out: Option<&mut MaybeUninit<Box<jfai_video>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let out = need(out, "out")?;
         let jfai_task { task, runtime, .. } = need(task, "task")?;
         out.write(jfai_video::new(task.video()?, runtime.clone()));
@@ -140,7 +145,7 @@ pub unsafe extern "C" fn jfai_video_read_range(
     out_size: Option<&mut MaybeUninit<usize>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let out_size = need(out_size, "out_size")?;
         let (video, runtime) = &need(video, "video")?.held();
         // SAFETY: the header asks for room for `size` bytes or NULL.
@@ -163,7 +168,7 @@ pub extern "C" fn jfai_video_bytes(
     out: Option<&mut MaybeUninit<Box<jfai_bytes>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_video::id_of(video) => {
         let out = need(out, "out")?;
         let (video, runtime) = &need(video, "video")?.held();
         let max = if max_size == 0 { DEFAULT_MAX_BYTES } else { max_size };

@@ -33,11 +33,11 @@ pub extern "C" fn jfai_watch_new(
     out: Option<&mut MaybeUninit<Box<jfai_watch>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about jfai_task::id_of(task) => {
         let out = need(out, "out")?;
         let task = need(task, "task")?;
         task.runtime.check()?;
-        let policy = jfai_wait_options::policy(options, &task.runtime).map_err(|failure| failure.about(task.task.id()))?;
+        let policy = jfai_wait_options::policy(options, &task.runtime)?;
         let stream = Mutex::new(task.task.watch_with(policy));
         out.write(Box::new(jfai_watch { stream, id: task.task.id().to_owned(), runtime: task.runtime.clone() }));
         Ok(())
@@ -53,7 +53,7 @@ pub extern "C" fn jfai_watch_next(
     out: Option<&mut MaybeUninit<Option<Box<jfai_task>>>>,
     err: Option<&mut MaybeUninit<Box<jfai_error>>>,
 ) -> jfai_status {
-    guard!(err => {
+    guard!(err, about watch.as_deref().map(|watch| watch.id.clone()) => {
         let out = need(out, "out")?;
         let jfai_watch { stream, id, runtime } = need(watch, "watch")?;
         let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);

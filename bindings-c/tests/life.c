@@ -71,6 +71,12 @@ static void forked(const jfai_client *client) {
     passed = failed = 0;
     EXPECT(JFAI_ERR_FORKED, jfai_get(client, "task_life", NULL, &seen, &err));
     EXPECT(JFAI_ERR_FORKED, jfai_task_refresh(task, NULL, &seen, &err));
+    /* The task is paid for: this error names it, too. */
+    jfai_video *video = NULL;
+    jfai_error *of_task = NULL;
+    CHECK(jfai_wait(task, NULL, NULL, &video, &of_task) == JFAI_ERR_FORKED);
+    CHECK(jfai_error_task_id(of_task) != NULL && strcmp(jfai_error_task_id(of_task), "task_life") == 0);
+    jfai_error_free(of_task);
     CHECK(strcmp(jfai_task_id(task), "task_life") == 0);
     jfai_task_free(task);
     jfai_client *own = emulator_client();

@@ -10,7 +10,7 @@ use web_sys::AbortSignal;
 use crate::client::RawClient;
 use crate::convert;
 use crate::run::promise_for;
-use crate::task::{RawTask, policy};
+use crate::task::RawTask;
 use crate::video::RawVideo;
 
 #[wasm_bindgen]
@@ -18,7 +18,7 @@ impl RawTask {
     /// A durable wait that begins now, as a plain object.
     #[wasm_bindgen(js_name = waitState)]
     pub fn wait_state(&self, options: JsValue) -> Result<JsValue, JsValue> {
-        let policy = policy(self.task.client(), options)?;
+        let policy = self.policy(options)?;
         let state = self.task.wait_state_with(policy).map_err(|error| convert::error(&error))?;
         Ok(convert::value(&state))
     }

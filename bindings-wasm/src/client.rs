@@ -87,7 +87,7 @@ impl RawClient {
         signal: Option<AbortSignal>,
     ) -> Promise {
         let wait = policy(&self.client, options).and_then(|policy| {
-            let request = read(request).map_err(|error| convert::error(&error))?;
+            let request = read(request)?;
             Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell, 0))
         });
         match wait {
@@ -95,7 +95,7 @@ impl RawClient {
                 let wait = wait.cancel_with(token).into_future();
                 async move { wait.await.map(RawVideo::new) }
             }),
-            Err(error) => Promise::reject(&error),
+            Err(error) => Promise::reject(&convert::error(&error)),
         }
     }
 
@@ -125,7 +125,7 @@ impl RawClient {
             let text = "concurrency must be a whole number, at least 1";
             return Err(convert::refusal(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
-        let policy = policy(&self.client, options)?;
+        let policy = policy(&self.client, options).map_err(|error| convert::error(&error))?;
         let each = move |number, wait: Wait| with_progress(wait.policy(policy.clone()), tell.clone(), number);
         let begin = || {
             // One that cannot be read is refused before anything is paid for.

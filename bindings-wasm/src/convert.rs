@@ -24,7 +24,11 @@ pub(crate) fn error(error: &Error) -> JsValue {
 
 /// The record of an error that is about one option or field, by the name that the caller wrote.
 pub(crate) fn refusal(kind: ErrorKind, phase: Phase, field: &str, message: &str) -> JsValue {
-    let mut record = Error::new(kind, phase, message).to_json();
+    named(&Error::new(kind, phase, message), field)
+}
+
+fn named(error: &Error, field: &str) -> JsValue {
+    let mut record = error.to_json();
     record["field"] = field.into();
     value(&record)
 }
@@ -42,14 +46,19 @@ pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, E
     })
 }
 
-/// A count of bytes that came as a JavaScript number.
-pub(crate) fn bytes(number: f64, name: &str) -> Result<u64, JsValue> {
+/// A count of bytes that came as a JavaScript number, in a call about this task.
+pub(crate) fn bytes(number: f64, name: &str, task_id: Option<&str>) -> Result<u64, JsValue> {
     // 2^53: beyond it numbers are not exact any more.
     if number.is_finite() && number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.fract() == 0.0 {
         return Ok(number as u64);
     }
     let text = format!("{name} must be a whole number of bytes, 0 or more");
-    Err(refusal(ErrorKind::InvalidRequest, Phase::Content, name, &text))
+    let error = Error::new(ErrorKind::InvalidRequest, Phase::Content, text);
+    let error = match task_id {
+        Some(id) => error.with_task(id),
+        None => error,
+    };
+    Err(named(&error, name))
 }
 
 /// The caller's callback for bytes read so far, and the length where it is known.

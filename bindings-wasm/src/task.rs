@@ -21,13 +21,18 @@ impl RawTask {
     pub(crate) fn new(task: Task) -> Self {
         Self { task }
     }
+
+    /// [`policy`] for this task, which a refusal names.
+    pub(crate) fn policy(&self, options: JsValue) -> Result<WaitPolicy, JsValue> {
+        policy(self.task.client(), options).map_err(|error| convert::error(&error.with_task(self.task.id())))
+    }
 }
 
 /// The client's policy with what the caller wants otherwise.
-pub(crate) fn policy(client: &Client, options: JsValue) -> Result<WaitPolicy, JsValue> {
+pub(crate) fn policy(client: &Client, options: JsValue) -> junfeiai::Result<WaitPolicy> {
     let mut policy = client.wait_policy().clone();
     let read = convert::json(options, Phase::Wait).and_then(|options| policy.set_options(options));
-    read.map(|()| policy).map_err(|error| convert::error(&error))
+    read.map(|()| policy)
 }
 
 /// The caller's callback for every state of a task, with the number of its request. What it throws is the wrapper's business.
@@ -69,7 +74,7 @@ impl RawTask {
 
     /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.
     pub fn wait(&self, options: JsValue, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
-        let wait = match policy(self.task.client(), options) {
+        let wait = match self.policy(options) {
             Ok(policy) => with_progress(self.task.wait().policy(policy), tell, 0),
             Err(error) => return Promise::reject(&error),
         };
@@ -78,7 +83,7 @@ impl RawTask {
 
     /// The states as they come.
     pub fn watch(&self, options: JsValue) -> Result<RawWatch, JsValue> {
-        let policy = policy(self.task.client(), options)?;
+        let policy = self.policy(options)?;
         Ok(RawWatch { task_id: self.task.id().into(), reading: Reading::new(self.task.watch_with(policy)) })
     }
 

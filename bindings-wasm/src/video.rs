@@ -88,7 +88,7 @@ impl RawVideo {
         tell: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Promise {
-        let limit = match max_bytes.map(|max| convert::bytes(max, "maxBytes")).transpose() {
+        let limit = match max_bytes.map(|max| convert::bytes(max, "maxBytes", self.video.task_id())).transpose() {
             Ok(limit) => limit.map_or(DEFAULT_MAX_BYTES, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
             Err(error) => return Promise::reject(&error),
         };
@@ -101,8 +101,8 @@ impl RawVideo {
     /// Bytes from `start` up to, without, `end`, into this memory.
     #[wasm_bindgen(js_name = readRange)]
     pub fn read_range(&self, memory: Memory, start: f64, end: f64, signal: Option<AbortSignal>) -> Promise {
-        let range = convert::bytes(start, "start").and_then(|start| Ok(start..convert::bytes(end, "end")?));
-        let range = match range {
+        let count = |number, name| convert::bytes(number, name, self.video.task_id());
+        let range = match count(start, "start").and_then(|start| Ok(start..count(end, "end")?)) {
             Ok(range) => range,
             Err(error) => return Promise::reject(&error),
         };

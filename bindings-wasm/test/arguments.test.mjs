@@ -202,6 +202,18 @@ test("what is no number and no truth value is not made one", async () => {
   assert.deepEqual(await readdir(folder), []);
 });
 
+test("a refused wait or read of a task names the task", async () => {
+  const client = make();
+  const [task, video] = [client.videos.task("task_1"), await client.videos.video("task_1")];
+  for (const work of [
+    () => task.wait({ pollIntervalMs: 0 }), () => task.watch({ pollIntervalMs: 0 }).next(),
+    () => task.waitState({ pollIntervalMs: 0 }), () => video.bytes({ maxBytes: -1 }), () => video.readRange(-1, 5), () => video.readRange(0, 0.5),
+  ]) {
+    const error = await rejection(work);
+    assert.deepEqual([error.code, error.taskId, asked.length], ["invalid_request", "task_1", 0], `${work}: ${error.message}`);
+  }
+});
+
 test("what is no path is refused with the task, and a folder may be a URL", async () => {
   const video = await make().videos.video("task_1");
   for (const path of [...NONE, Buffer.from("/tmp/x"), new URL("https://media.example/x.mp4")]) {
