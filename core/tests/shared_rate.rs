@@ -273,6 +273,24 @@ fn a_long_pause_that_one_process_was_asked_for_is_said_to_the_others_at_once() {
     assert_eq!(fleet.server.came.lock().unwrap().len(), sent, "nothing was sent");
 }
 
+/// Who was answered so has nothing more to send.
+#[test]
+fn a_429_to_the_only_request_of_a_process_is_said_to_the_others_at_once() {
+    let fleet = Fleet::new(2, true);
+    let (one, other) = (fleet.clients[0].videos(), fleet.clients[1].videos());
+    run(&fleet.clock, join(one.get("task_1"), other.get("task_1"))).1.unwrap();
+    *fleet.server.retry_after.lock().unwrap() = Some("1200");
+    fleet.server.refuses.store(true, Ordering::Relaxed);
+    let begun = now(&fleet.clock);
+    let error = run(&fleet.clock, one.get("task_1")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    assert!(now(&fleet.clock) < begun + Duration::from_secs(5), "it is not held up by that");
+    let sent = fleet.server.came.lock().unwrap().len();
+    let error = run(&fleet.clock, other.get("task_1")).unwrap_err();
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    assert_eq!(fleet.server.came.lock().unwrap().len(), sent, "nothing was sent");
+}
+
 /// Such a store says each time that another was faster. Nobody waits for it without an end.
 #[test]
 fn a_store_that_takes_no_write_holds_up_nobody() {

@@ -43,6 +43,9 @@ use crate::time::Time;
 const MAX_ANSWER: usize = 1024 * 1024;
 /// Largest answer of a helper path: a log of 1000 rows.
 const MAX_HELPER_ANSWER: usize = 4 * MAX_ANSWER;
+/// Longest time until the other processes of the journal know of a 429.
+#[cfg(feature = "journal")]
+const LIMIT_WRITE: Duration = Duration::from_secs(2);
 
 /// Everything that a call needs.
 pub(crate) struct ClientCore {
@@ -278,6 +281,9 @@ impl ClientCore {
                         if let Some(create) = call.create.as_ref().filter(|_| !machine.maybe_executed()) {
                             create.refused();
                         }
+                        if limit.is_some() {
+                            self.write_limit(call.create.as_ref()).await;
+                        }
                     }
                     CallStep::Done(result) => {
                         let response = result?;
@@ -351,6 +357,23 @@ impl ClientCore {
     #[cfg(not(feature = "journal"))]
     #[allow(clippy::unused_self)] // the shape of the one that slows
     fn note_limit(&self, _: Time, _: Option<Limited>) {}
+
+    /// Lets them know at once, since this process may have nothing more to send for long. A call that is tried again pauses meanwhile
+    /// anyway; an error comes by [`LIMIT_WRITE`] later at most.
+    #[cfg(feature = "journal")]
+    async fn write_limit(&self, create: Option<&TrackedCreate>) {
+        let Some(turns) = &self.state().shared_turns else { return };
+        let written = turns.write_limit(self.now() + LIMIT_WRITE);
+        match create {
+            // What was stopped is found so at its next step.
+            Some(create) => _ = create.unless_stopped(written.map(Ok)).await,
+            None => written.await,
+        }
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_async, clippy::unused_self)] // the shape of the one that writes
+    async fn write_limit(&self, _: Option<&TrackedCreate>) {}
 
     /// Waits for an attempt's turn by the client's schedule.
     pub(crate) fn turn<'a>(&'a self, call: &Call, since: Time) -> BoxFuture<'a, Result<Option<Permit<'a>>>> {

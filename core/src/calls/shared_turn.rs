@@ -5,6 +5,7 @@
 //! is busy): so everybody else has a timer too, finds the first one late then, and goes before it.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -87,6 +88,50 @@ impl SharedTurns {
         let first = state.calls_first(now);
         drop(state);
         first.into_iter().for_each(Waker::wake);
+    }
+
+    /// Writes a 429 down where nobody waits who would do it: until then the other processes send on. Ends without that when it cannot be
+    /// done by this time.
+    pub(crate) async fn write_limit(&self, until: Time) {
+        let mut sleep: Option<(Time, BoxFuture<'static, ()>)> = None;
+        poll_fn(|cx| {
+            loop {
+                let now = self.timer.now();
+                let mut guard = self.lock();
+                let state = &mut *guard;
+                if !state.budget.has_limit() || !state.queue.is_empty() || now >= until {
+                    return Poll::Ready(());
+                }
+                if let Some(asked) = &mut state.asked
+                    && let Poll::Ready(answer) = asked.as_mut().poll(cx)
+                {
+                    state.asked = None;
+                    state.answered(now, answer);
+                    continue;
+                }
+                let look = match state.budget.step(now) {
+                    BudgetStep::WaitUntil(time) if time > until => return Poll::Ready(()),
+                    BudgetStep::WaitUntil(time) if time > now => time,
+                    // What was asked wakes us, and whoever has begun to wait since then is seen; a departure is nobody's here.
+                    BudgetStep::WaitUntil(_) | BudgetStep::Idle => now + LATE,
+                    step => {
+                        state.asked = self.ask(step);
+                        continue;
+                    }
+                };
+                drop(guard);
+                if sleep.as_ref().is_none_or(|(time, _)| *time > look) {
+                    sleep = Some((look, self.timer.sleep(look.since(now))));
+                }
+                if let Some((_, sleeping)) = &mut sleep
+                    && sleeping.as_mut().poll(cx).is_pending()
+                {
+                    return Poll::Pending;
+                }
+                sleep = None;
+            }
+        })
+        .await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -207,6 +207,11 @@ impl SharedBudget {
         self.departures.clear();
     }
 
+    /// True while a 429 is to be written down.
+    pub fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
     /// What to do now.
     pub fn step(&mut self, now: Time) -> BudgetStep {
         match &self.store {
