@@ -291,6 +291,56 @@ fn a_429_to_the_only_request_of_a_process_is_said_to_the_others_at_once() {
     assert_eq!(fleet.server.came.lock().unwrap().len(), sent, "nothing was sent");
 }
 
+/// The time of the row stands still while nobody sends. Those who come back together must not move it on one after the other.
+#[test]
+fn after_a_pause_of_all_no_more_leave_than_may() {
+    let fleet = Fleet::new(8, true);
+    let all = || join_all(fleet.clients.iter().map(|client| {
+        let videos = client.videos();
+        async move { videos.get("task_1").await }
+    }));
+    for got in run(&fleet.clock, all()) {
+        got.unwrap();
+    }
+    fleet.clock.advance(Duration::from_secs(60));
+    let before = fleet.server.came.lock().unwrap().len();
+    for got in run(&fleet.clock, all()) {
+        got.unwrap();
+    }
+    let came = fleet.server.came.lock().unwrap();
+    let took = came.last().unwrap().0 - came[before].0;
+    assert!(took >= Duration::from_millis(3_400), "8 requests at 2 a second left within {took:?}");
+}
+
+/// Such are jobs of cron and functions in a cloud.
+#[test]
+fn time_passes_between_processes_that_send_one_request_each() {
+    let fleet = Fleet::new(100, true);
+    for client in &fleet.clients {
+        let videos = client.videos();
+        let begun = now(&fleet.clock);
+        run(&fleet.clock, videos.get("task_1")).unwrap();
+        let waited = now(&fleet.clock).saturating_sub(begun);
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+        fleet.clock.advance(Duration::from_secs(10));
+    }
+}
+
+/// One process after a long pause: the pause is over for its second request, too.
+#[test]
+fn a_long_pause_of_the_server_is_kept_once() {
+    let fleet = Fleet::new(1, true);
+    let videos = fleet.clients[0].videos();
+    *fleet.server.retry_after.lock().unwrap() = Some("1200");
+    fleet.server.refuses.store(true, Ordering::Relaxed);
+    run(&fleet.clock, videos.get("task_1")).unwrap_err();
+    fleet.clock.advance(Duration::from_secs(1_200));
+    for _ in 0..5 {
+        run(&fleet.clock, videos.get("task_1")).unwrap();
+        fleet.clock.advance(Duration::from_secs(10));
+    }
+}
+
 /// Such a store says each time that another was faster. Nobody waits for it without an end.
 #[test]
 fn a_store_that_takes_no_write_holds_up_nobody() {

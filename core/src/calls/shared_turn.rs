@@ -106,7 +106,7 @@ impl SharedTurns {
                     && let Poll::Ready(answer) = asked.as_mut().poll(cx)
                 {
                     state.asked = None;
-                    state.answered(now, answer);
+                    state.answered(&*self.timer, answer);
                     continue;
                 }
                 let look = match state.budget.step(now) {
@@ -169,9 +169,13 @@ impl State {
         late
     }
 
-    fn answered(&mut self, now: Time, answer: Answer) {
+    fn answered(&mut self, timer: &dyn Timer, answer: Answer) {
+        let now = timer.now();
         match answer {
             Answer::Loaded(Ok(row)) => {
+                if let Some(unix) = timer.unix_time() {
+                    self.budget.shown(now, unix);
+                }
                 self.budget.loaded(now, row.as_ref().map(|row| (row.value.as_str(), row.version)));
                 if self.budget.take_warning() {
                     tracing::warn!("the store takes no write of the shared request rate: this process uses its share");
@@ -231,7 +235,7 @@ impl Future for SharedTurn<'_> {
                     && let Poll::Ready(answer) = asked.as_mut().poll(cx)
                 {
                     state.asked = None;
-                    state.answered(now, answer);
+                    state.answered(&*turns.timer, answer);
                 }
                 state.budget.demand(now, state.queue.len());
                 if state.budget.take(now) {

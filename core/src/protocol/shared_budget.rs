@@ -6,8 +6,11 @@
 //! [`ROUND`]: a load and a swap. It reserves for what waits and for as many as left in the last `AHEAD`: who sends one request
 //! after the other has only one that waits, and would get one in a `ROUND`. What is not used is dropped and not made up for.
 //!
-//! **Time.** No two clocks are compared. The row has a time of its own, in milliseconds, which only its writers move on, each by what
-//! its monotonic clock has measured since it last read the row. Who reads it takes over what others have measured. A time that
+//! **Time.** The row has a time of its own, in milliseconds, which only its writers move on, each by what its monotonic clock has
+//! measured since it last read the row. Who reads it takes over what others have measured. What nobody has measured, since processes
+//! live for a request only or all of them paused, the clocks of the machines tell: the row holds what such a clock showed at its zero.
+//! One that is ahead moves the time on once, and what was reserved then leaves at once; from then on it counts as the others do. By
+//! one that is behind the time would stand still: what the row holds is corrected when that is more than [`CLOCK_ERROR`]. A time that
 //! lags makes requests leave later, never earlier; for one that runs ahead there are three bounds. A process that had nothing to
 //! send for [`STALE`] forgets what it read: it must not move the time on by what others have counted. One that slept, or whose
 //! clock jumps, moves it on by `STALE` and one interval at most, once: so no more than `STALE * rate + 1` requests too many
@@ -56,6 +59,8 @@ pub const AHEAD: Duration = Duration::from_secs(2);
 pub const STALE: Duration = Duration::from_secs(5);
 /// A process that has written nothing for so long, by the row's time, is not counted any more.
 const GONE: u64 = 120_000;
+/// How far the clocks of two machines may differ.
+pub const CLOCK_ERROR: Duration = Duration::from_secs(3600);
 /// Without the store, it is looked for again so often.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -73,11 +78,14 @@ struct Row {
     cut: u64,
     /// When each process wrote last.
     seen: BTreeMap<String, u64>,
+    /// What the clock of a machine showed at the row's zero, in unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zero: Option<u64>,
 }
 
 impl Row {
     fn new() -> Self {
-        Self { v: 1, now: 0, next: 0, epoch: 0, eased: 1.0, cut: 0, seen: BTreeMap::new() }
+        Self { v: 1, now: 0, next: 0, epoch: 0, eased: 1.0, cut: 0, seen: BTreeMap::new(), zero: None }
     }
 
     /// The part of the rate that may be used at its time.
@@ -136,6 +144,8 @@ pub struct SharedBudget {
     left: VecDeque<Time>,
     /// When the row was last read, and the time that it had then.
     read: Option<(Time, u64)>,
+    /// What the clock of this machine showed, in unix milliseconds, and when.
+    clock: Option<(Time, u64)>,
     /// Of the row that was last read.
     epoch: Option<u64>,
     /// When this process learned of the last 429: one to a request that was sent before is the same.
@@ -164,6 +174,7 @@ impl SharedBudget {
             departures: VecDeque::new(),
             left: VecDeque::new(),
             read: None,
+            clock: None,
             epoch: None,
             cut: None,
             limit: None,
@@ -191,6 +202,15 @@ impl SharedBudget {
         while self.left.front().is_some_and(|at| now.since(*at) > AHEAD) {
             self.left.pop_front();
         }
+    }
+
+    /// What the clock of this machine shows, as time since 1970. To be said before [`SharedBudget::loaded`], where there is one.
+    pub fn shown(&mut self, now: Time, unix: Duration) {
+        self.clock = Some((now, millis(unix)));
+    }
+
+    fn unix(&self, now: Time) -> Option<u64> {
+        self.clock.map(|(at, unix)| unix.saturating_add(millis(now.since(at))))
     }
 
     /// A 429 to a request that was sent at this time.
@@ -297,7 +317,8 @@ impl SharedBudget {
         let measured = self.read.map_or(0, |(at, time)| time.saturating_add(millis(now.since(at))));
         // A line that moves slowly is written seldom.
         let most = millis(STALE.saturating_add(after(1, 1_000.0 / (self.rate * row.eased()))));
-        self.read = Some((now, measured.min(row.now.saturating_add(most)).max(row.now)));
+        let shown = self.unix(now).zip(row.zero).map_or(0, |(unix, zero)| unix.saturating_sub(zero));
+        self.read = Some((now, measured.min(row.now.saturating_add(most)).max(row.now).max(shown)));
         self.processes = u32::try_from(row.seen.len()).unwrap_or(u32::MAX).max(1);
         if self.epoch.is_some_and(|epoch| epoch != row.epoch) {
             if self.limit.as_ref().is_some_and(|limit| limit.sent <= now) {
@@ -317,6 +338,12 @@ impl SharedBudget {
         let time = time.saturating_add(millis(now.since(read_at)));
         self.read = Some((now, time));
         row.now = time;
+        let error = millis(CLOCK_ERROR);
+        if let Some(unix) = self.unix(now)
+            && row.zero.is_none_or(|zero| unix.saturating_sub(zero).saturating_add(error) < time)
+        {
+            row.zero = Some(unix.saturating_sub(time));
+        }
         if let Some(limit) = &self.limit {
             let least = (LEAST_RATE / self.rate).min(0.5);
             row.eased = (row.eased() / 2.0).max(least);

@@ -326,6 +326,62 @@ fn what_was_reserved_and_not_used_is_not_made_up_for() {
     assert!(first[4].since(*first[0]) >= Duration::from_millis(1_990), "{first:?}");
 }
 
+/// A process that begins now, on a machine whose clock shows this many seconds, and what it writes for one request: the row, and how
+/// long it waits.
+fn one_request(row: Option<&(String, u64)>, shown: u64) -> ((String, u64), Duration) {
+    let now = Time::default();
+    let mut budget = SharedBudget::new(&format!("p{shown}"), 2.0);
+    budget.demand(now, 1);
+    assert_eq!(budget.step(now), BudgetStep::Load);
+    budget.shown(now, Duration::from_secs(1_800_000_000 + shown));
+    budget.loaded(now, row.map(|(value, version)| (value.as_str(), *version)));
+    let BudgetStep::Swap { expected, value } = budget.step(now) else { panic!("it reserves one") };
+    let version = expected.unwrap_or_default() + 1;
+    budget.swapped(Some(version));
+    ((value, version), budget.next_departure(now).unwrap().since(now))
+}
+
+/// Such are jobs of cron and functions in a cloud: none of them measures the time between two.
+#[test]
+fn time_passes_between_processes_that_live_for_one_request() {
+    let mut row = None;
+    for run in 0..200 {
+        let (written, waits) = one_request(row.as_ref(), run * 10);
+        assert_eq!(waits, Duration::ZERO, "run {run}");
+        row = Some(written);
+    }
+    // At the same time the rate holds.
+    for more in 1..5 {
+        let (written, waits) = one_request(row.as_ref(), 1_990);
+        assert_eq!(waits, Duration::from_millis(500 * more));
+        row = Some(written);
+    }
+}
+
+#[test]
+fn a_pause_of_the_server_ends_for_those_who_come_later() {
+    let mut budget = SharedBudget::new("a", 2.0);
+    let now = Time::default();
+    budget.limited(now, now, Some(Duration::from_secs(1_200)));
+    assert_eq!(budget.step(now), BudgetStep::Load);
+    budget.shown(now, Duration::from_secs(1_800_000_000));
+    budget.loaded(now, None);
+    let BudgetStep::Swap { value, .. } = budget.step(now) else { panic!("it writes the 429") };
+    let row = (value, 1);
+    assert_eq!(one_request(Some(&row), 1_100).1, Duration::from_secs(100));
+    assert_eq!(one_request(Some(&row), 1_201).1, Duration::ZERO);
+}
+
+#[test]
+fn a_clock_that_is_hours_ahead_does_not_stop_the_others() {
+    let (row, _) = one_request(None, 0);
+    let (row, waits) = one_request(Some(&row), 8 * 3_600);
+    assert_eq!(waits, Duration::ZERO);
+    let (row, waits) = one_request(Some(&row), 10);
+    assert_eq!(waits, Duration::from_millis(500), "what was reserved last is waited for");
+    assert_eq!(one_request(Some(&row), 20).1, Duration::ZERO, "time passes by its clock");
+}
+
 #[test]
 fn the_slowest_rate_does_not_overflow() {
     let at = |ms| Time::from_start(Duration::from_millis(ms));
