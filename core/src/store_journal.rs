@@ -180,12 +180,19 @@ impl StoreJournal {
         name: &str,
         change: impl Fn(&mut Ledger) -> Result<(T, Option<DayChange>), &'static str>,
     ) -> Result<T> {
+        let mut begun = None;
         for _ in 0..MAX_TRIES {
             let row = self.store.load(name).await?;
+            // Nobody else begins a row with this text: its intent is in it.
+            if begun.is_some() && begun == row.as_ref().map(|row| row.value.clone()) {
+                let text = "its swap must give the new version, and None only where another was faster";
+                return Err(failed(format!("the row {name:?} was written, and the store gives no version of it: {text}")));
+            }
             let text = row.as_ref().map_or("", |row| row.value.as_str());
             let mut ledger = read(name, text)?;
             let changed = change(&mut ledger).map_err(|what| failed(format!("the row {name:?}: {what}")))?;
             let (result, mut day_change) = changed;
+            let is_new = row.is_none();
             if let Some(charge) = day_change.take_if(|change| matches!(change.settlement, Settlement::Charged(_))) {
                 self.settle(charge).await?;
             }
@@ -202,6 +209,7 @@ impl StoreJournal {
                 }
                 return Ok(result);
             }
+            begun = is_new.then_some(new);
         }
         Err(changed_too_often(name))
     }
@@ -499,4 +507,52 @@ fn read(name: &str, text: &str) -> Result<Ledger> {
 
 fn write(ledger: &Ledger) -> String {
     ledger.records().map(|record| record.to_line()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::journal::Order;
+    use crate::store::{MemoryStore, Versioned};
+
+    /// It writes, and says each time that another was faster.
+    #[derive(Default)]
+    struct Silent(MemoryStore);
+
+    impl Store for Silent {
+        fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+            self.0.load(name)
+        }
+
+        fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+            Box::pin(self.0.swap(name, expected, value).map(|written| written.map(|_| None::<u64>)))
+        }
+
+        fn scan(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+            self.0.scan(prefix)
+        }
+    }
+
+    /// Otherwise the create request would wait for another that sends the same, which is itself.
+    #[test]
+    fn a_store_that_gives_no_version_of_what_it_has_written_is_an_error() {
+        let journal = StoreJournal::new(Arc::new(Silent::default()));
+        let order = Order {
+            fingerprint: "f".into(),
+            model: "m".into(),
+            seconds: None,
+            prompt: None,
+            until: None,
+            process: None,
+            key: None,
+            account: None,
+            estimate: None,
+        };
+        let record = Record::new(100, Event::Intent { intent: "1f".into(), order });
+        let error = journal.append(record).now_or_never().unwrap().unwrap_err();
+        assert!(error.to_string().contains("gives no version"), "{error}");
+    }
 }
