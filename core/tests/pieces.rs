@@ -89,3 +89,25 @@ async fn a_sink_that_is_full_ends_the_read_with_its_error() {
     let total = Some(TOTAL as u64);
     assert_eq!(*told.lock().unwrap(), (1..=5).map(|times| (times * 1000, total)).collect::<Vec<_>>());
 }
+
+/// Memory that cannot be read again.
+struct Gone;
+
+impl MemorySink for Gone {
+    fn write(&mut self, _: u64, _: &[u8], _: Option<u64>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn clear(&mut self) {}
+
+    fn read(&self, _: u64, _: usize) -> Result<Bytes, Error> {
+        Err(Error::new(ErrorKind::Io, Phase::Content, "it is gone"))
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_read_ends_the_check_with_its_error() {
+    let result = video(1000, true).bytes_into(Gone, TOTAL, |_, _| {}).await;
+    let error = result.err().expect("it is gone");
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::Io, Some("task_1")));
+}

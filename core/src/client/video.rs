@@ -195,7 +195,10 @@ impl Video {
             let saved = self.saved.as_deref().filter(|saved| Some(&saved.path) == path.as_ref());
             let earlier = match (saved, options.take_whole) {
                 (None, false) => None,
-                (saved, _) => saved_in(&storage, saved, core.timer.seed(), core.now()).await?,
+                (saved, _) => {
+                    let found = saved_in(&storage, saved, core.timer.seed(), core.now()).await;
+                    found.map_err(|error| error.about(self.task_id()))?
+                }
             };
             (path, earlier)
         };

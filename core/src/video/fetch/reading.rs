@@ -90,7 +90,10 @@ pub(crate) fn to_memory<M: MemorySink + 'static>(
                     let verdict = loop {
                         match check.step() {
                             Mp4Step::Done(verdict) => break verdict,
-                            Mp4Step::Need { offset, len } => check.input(&memory.read(offset, len)?),
+                            Mp4Step::Need { offset, len } => {
+                                let read = memory.read(offset, len);
+                                check.input(&read.map_err(|error| error.about(fetch.task_id.as_deref()))?);
+                            }
                         }
                     };
                     fetch.verified(verdict);
