@@ -186,7 +186,9 @@ impl StoreJournal {
             // Nobody else begins a row with this text: its intent is in it.
             if begun.is_some() && begun == row.as_ref().map(|row| row.value.clone()) {
                 let text = "its swap must give the new version, and None only where another was faster";
-                return Err(failed(format!("the row {name:?} was written, and the store gives no version of it: {text}")));
+                return Err(failed(format!(
+                    "the row {name:?} was written, and the store gives no version of it: {text}"
+                )));
             }
             let text = row.as_ref().map_or("", |row| row.value.as_str());
             let mut ledger = read(name, text)?;

@@ -295,10 +295,12 @@ fn a_429_to_the_only_request_of_a_process_is_said_to_the_others_at_once() {
 #[test]
 fn after_a_pause_of_all_no_more_leave_than_may() {
     let fleet = Fleet::new(8, true);
-    let all = || join_all(fleet.clients.iter().map(|client| {
-        let videos = client.videos();
-        async move { videos.get("task_1").await }
-    }));
+    let all = || {
+        join_all(fleet.clients.iter().map(|client| {
+            let videos = client.videos();
+            async move { videos.get("task_1").await }
+        }))
+    };
     for got in run(&fleet.clock, all()) {
         got.unwrap();
     }
