@@ -59,8 +59,8 @@ pub const AHEAD: Duration = Duration::from_secs(2);
 pub const STALE: Duration = Duration::from_secs(5);
 /// A process that has written nothing for so long, by the row's time, is not counted any more.
 const GONE: u64 = 120_000;
-/// How far the clocks of two machines may differ.
-pub const CLOCK_ERROR: Duration = Duration::from_secs(3600);
+/// How far the clocks of two machines may differ. Requests of one that is further ahead do not wait for those of others.
+pub const CLOCK_ERROR: Duration = Duration::from_secs(60);
 /// Without the store, it is looked for again so often.
 const RETRY: Duration = Duration::from_secs(5);
 
