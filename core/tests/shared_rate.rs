@@ -52,12 +52,17 @@ impl Transport for To {
 struct Fragile {
     store: MemoryStore,
     lost: AtomicBool,
+    /// It never answers.
+    hangs: AtomicBool,
     /// It takes no write of this row.
     refuses: Mutex<Option<&'static str>>,
 }
 
 impl Store for Fragile {
     fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+        if self.hangs.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         if self.lost.load(Ordering::Relaxed) {
             return Box::pin(async { Err(unavailable("the store is gone")) });
         }
@@ -352,5 +357,17 @@ fn a_store_that_takes_no_write_holds_up_nobody() {
     for _ in 0..3 {
         let got = within(&fleet.clock, Duration::from_secs(20), videos.get("task_1"));
         run(&fleet.clock, got).expect("it does without the store").unwrap();
+    }
+}
+
+/// A custom store whose connection has silently died, for example.
+#[test]
+fn a_store_that_never_answers_holds_up_nobody() {
+    let fleet = Fleet::new(1, true);
+    let videos = fleet.clients[0].videos();
+    run(&fleet.clock, videos.get("task_1")).unwrap();
+    fleet.store.hangs.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        run(&fleet.clock, videos.get("task_1")).expect("it does without the store");
     }
 }

@@ -16,13 +16,15 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::Pid;
 use crate::net::transport::Timer;
 use crate::protocol::shared_budget::{BudgetStep, ROW, SharedBudget};
-use crate::store::{Store, Versioned};
+use crate::store::{Store, Versioned, unavailable};
 use crate::time::Time;
 
 /// A first in the queue who is later than this is not being polled.
 const LATE: Duration = Duration::from_millis(250);
 /// Whoever waits for the store's answer shows so often that it is being polled.
 const SHOWS: Duration = Duration::from_secs(1);
+/// A store that has not answered for so long is done without.
+const ANSWERS: Duration = Duration::from_secs(15);
 /// The longest time until somebody looks after the first one.
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,8 +38,8 @@ pub(crate) struct SharedTurns {
 
 struct State {
     budget: SharedBudget,
-    /// What the store was asked and has not answered.
-    asked: Option<BoxFuture<'static, Answer>>,
+    /// What the store was asked and has not answered, and since when.
+    asked: Option<(Time, BoxFuture<'static, Answer>)>,
     /// Who waits, the longest first.
     queue: VecDeque<Waiter>,
     tickets: u64,
@@ -102,11 +104,7 @@ impl SharedTurns {
                 if !state.budget.has_limit() || !state.queue.is_empty() || now >= until {
                     return Poll::Ready(());
                 }
-                if let Some(asked) = &mut state.asked
-                    && let Poll::Ready(answer) = asked.as_mut().poll(cx)
-                {
-                    state.asked = None;
-                    state.answered(&*self.timer, answer);
+                if state.listens(&*self.timer, cx) {
                     continue;
                 }
                 let look = match state.budget.step(now) {
@@ -115,7 +113,7 @@ impl SharedTurns {
                     // What was asked wakes us, and whoever has begun to wait since then is seen; a departure is nobody's here.
                     BudgetStep::WaitUntil(_) | BudgetStep::Idle => now + LATE,
                     step => {
-                        state.asked = self.ask(step);
+                        state.asked = self.ask(step).map(|answer| (now, answer));
                         continue;
                     }
                 };
@@ -167,6 +165,19 @@ impl State {
             self.queue.push_front(own);
         }
         late
+    }
+
+    /// Takes in what the store answers, or that it does not; whether there was anything.
+    fn listens(&mut self, timer: &dyn Timer, cx: &mut Context<'_>) -> bool {
+        let Some((since, asked)) = &mut self.asked else { return false };
+        let answer = match asked.as_mut().poll(cx) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending if timer.now().since(*since) < ANSWERS => return false,
+            Poll::Pending => Answer::Loaded(Err(unavailable("the store does not answer"))),
+        };
+        self.asked = None;
+        self.answered(timer, answer);
+        true
     }
 
     fn answered(&mut self, timer: &dyn Timer, answer: Answer) {
@@ -231,12 +242,7 @@ impl Future for SharedTurn<'_> {
                 return Poll::Ready(false);
             }
             let look = if state.leads(at, now) {
-                if let Some(asked) = &mut state.asked
-                    && let Poll::Ready(answer) = asked.as_mut().poll(cx)
-                {
-                    state.asked = None;
-                    state.answered(&*turns.timer, answer);
-                }
+                state.listens(&*turns.timer, cx);
                 state.budget.demand(now, state.queue.len());
                 if state.budget.take(now) {
                     state.queue.pop_front();
@@ -254,7 +260,7 @@ impl Future for SharedTurn<'_> {
                     // What was asked wakes us.
                     BudgetStep::Idle => now + SHOWS,
                     step => {
-                        state.asked = turns.ask(step);
+                        state.asked = turns.ask(step).map(|answer| (now, answer));
                         continue;
                     }
                 };
