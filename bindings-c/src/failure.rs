@@ -65,6 +65,7 @@ mod tests {
     use crate::calls::jfai_wait;
     use crate::client_runtime::ClientRuntime;
     use crate::error_handle::jfai_error;
+    use crate::owned_c_str::OwnedCStr;
     use crate::status::ARGUMENT;
     use crate::task::jfai_task;
     use crate::watch::{jfai_watch_new, jfai_watch_next};
@@ -74,7 +75,7 @@ mod tests {
         // SAFETY: a function that fails writes its error.
         let error = unsafe { place.assume_init() };
         assert_eq!(error.task_id.text(), Some("task_1"));
-        let ids: Vec<_> = error.task_ids.iter().map(|id| id.text()).collect();
+        let ids: Vec<_> = error.task_ids.iter().map(OwnedCStr::text).collect();
         assert_eq!(ids, [Some("task_1")]);
         assert!(error.message.text().unwrap().starts_with(message), "{:?}", error.message.text());
         assert!(error.json.text().unwrap().contains(r#""task_id":"task_1""#), "{:?}", error.json.text());
