@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::async_compat::{BoxFuture, run_detached};
@@ -27,7 +28,7 @@ use crate::net::secret::ApiKey;
 use crate::protocol::day_budget::{DAY, DayChange, DaySum, Settlement};
 use crate::protocol::ledger::{ANSWERED_KEPT, Ledger, MAX_LINE, Tail};
 use crate::protocol::process::{self, ProcessTable};
-use crate::store::{Store, failed, unavailable};
+use crate::store::{Store, Versioned, failed, unavailable};
 use crate::text::days;
 
 /// How often a row is read anew because another was faster, before it is an error. Each time another has come further.
@@ -95,7 +96,10 @@ impl StoreJournal {
 
     /// [`StoreJournal::account`] for the account of this API key.
     #[must_use]
-    pub fn account_of(self, key: Option<&ApiKey>, same_account: bool) -> Self {
+    pub fn account_of(mut self, key: Option<&ApiKey>, same_account: bool) -> Self {
+        if let Some(key) = key {
+            self.store = Arc::new(Masked { store: self.store, key: key.clone() });
+        }
         let fingerprint = key.map_or_else(|| "none".to_owned(), ApiKey::account);
         self.account(fingerprint, same_account)
     }
@@ -335,6 +339,34 @@ impl StoreJournal {
     }
 }
 
+/// A store whose errors do not show the API key: a custom one may put anything into them.
+struct Masked {
+    store: Arc<dyn Store>,
+    key: ApiKey,
+}
+
+impl Masked {
+    fn masked<'a, T: 'a>(&self, answer: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
+        let key = self.key.clone();
+        let mask = move |error: Error| error.with(|record| record.message = key.redact(&record.message).into_owned());
+        Box::pin(answer.map(|result| result.map_err(mask)))
+    }
+}
+
+impl Store for Masked {
+    fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+        self.masked(self.store.load(name))
+    }
+
+    fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+        self.masked(self.store.swap(name, expected, value))
+    }
+
+    fn scan(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+        self.masked(self.store.scan(prefix))
+    }
+}
+
 /// Others were faster each time; or the store gives no version for what it has written.
 fn changed_too_often(name: &str) -> Error {
     unavailable(format!("the row {name:?} was changed by others {MAX_TRIES} times in a row: try again"))
@@ -514,11 +546,9 @@ fn write(ledger: &Ledger) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
     use crate::journal::Order;
-    use crate::store::{MemoryStore, Versioned};
+    use crate::store::MemoryStore;
 
     /// It writes, and says each time that another was faster.
     #[derive(Default)]
@@ -556,5 +586,37 @@ mod tests {
         let record = Record::new(100, Event::Intent { intent: "1f".into(), order });
         let error = journal.append(record).now_or_never().unwrap().unwrap_err();
         assert!(error.to_string().contains("gives no version"), "{error}");
+    }
+    /// Its errors say what they should not.
+    struct Talks;
+
+    impl Store for Talks {
+        fn load(&self, _: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
+            Box::pin(async { Err(unavailable("no access with sk-secret-1")) })
+        }
+
+        fn swap(&self, _: &str, _: Option<u64>, _: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
+            Box::pin(async { Err(failed("no access with sk-secret-1")) })
+        }
+
+        fn scan(&self, _: &str) -> BoxFuture<'_, Result<Vec<(String, Versioned)>>> {
+            Box::pin(async { Err(unavailable("no access with sk-secret-1")) })
+        }
+    }
+
+    #[test]
+    fn what_a_store_says_is_shown_without_the_key() {
+        let key = ApiKey::new("sk-secret-1").unwrap();
+        let journal = StoreJournal::new(Arc::new(Talks)).account_of(Some(&key), false);
+        let store = journal.store().unwrap();
+        let errors = [
+            journal.entries().now_or_never().unwrap().unwrap_err(),
+            store.load("budget").now_or_never().unwrap().unwrap_err(),
+            store.swap("budget", None, None).now_or_never().unwrap().unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("no access with ***"), "{error}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
     }
 }
