@@ -94,7 +94,7 @@ impl StoreJournal {
         self
     }
 
-    /// [`StoreJournal::account`] for the account of this API key.
+    /// [`StoreJournal::account`] for the account of this API key, which no error of the store shows then.
     #[must_use]
     pub fn account_of(mut self, key: Option<&ApiKey>, same_account: bool) -> Self {
         if let Some(key) = key {
