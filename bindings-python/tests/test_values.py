@@ -11,7 +11,7 @@ import pytest
 from conftest import KEY, Emulator
 
 import junfeiai
-from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning
+from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning, _restore
 
 RECORDS = [
     Summary(Path("a.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None, 150_000, 0.3),
@@ -104,6 +104,20 @@ def test_tasks_and_videos_by_id(cls: Any, emulator: Emulator, environment: Path)
 def test_an_unpickled_task_works(client: Client, emulator: Emulator, environment: Path) -> None:
     task = client.videos.task(emulator.finished())
     assert pickle.loads(pickle.dumps(task)).wait().read_range(4, 8) == b"ftyp"
+
+
+@pytest.mark.parametrize("cls", [Client, AsyncClient])
+def test_a_task_that_cannot_be_unpickled_is_named(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job in another process created it, and the result arrives where no key is in the environment."""
+    for name in ("JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_restore, "_clients", {})
+    monkeypatch.setattr(_restore, "_async_clients", {})
+    videos = cls(api_key=KEY).videos
+    for thing in (videos.task("task_1"), videos.video("task_1")):
+        with pytest.raises(junfeiai.ConfigError, match=r"task task_1 .*JUNFEIAI_API_KEY.*client\.videos\.task\(id\)") as error:
+            pickle.loads(pickle.dumps(thing))
+        assert error.value.task_id == "task_1"
 
 
 @pytest.mark.parametrize("cls", [Client, AsyncClient])
