@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -20,7 +20,7 @@ use crate::paid_calls::PaidCall;
 use crate::range_response::{AsyncRangeResponse, RangeResponse};
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
-use crate::values::{FilePath, TaskWarning, fields_to_dict, quoted};
+use crate::values::{FilePath, TaskWarning, fields_to_dict, not_pickled, quoted, reduced};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
     text.map_or_else(|| Ok("None".to_owned()), |text| quoted(py, text))
@@ -202,6 +202,10 @@ macro_rules! classes {
                 Ok(format!("{}(base_url={})", stringify!($Client), quoted(py, &self.endpoint)?))
             }
 
+            fn __reduce__(this: &Bound<'_, Self>) -> PyResult<()> {
+                Err(not_pickled(this, "they hold the API key; make one in each process, and send the ids of tasks"))
+            }
+
             $($client_own)*
         }
 
@@ -355,8 +359,8 @@ macro_rules! classes {
 
             /// Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
             /// video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
-            /// All requests are checked before the first is sent; a failure does not stop the others. Break out of the
-            /// loop to stop.
+            /// The types of all arguments are checked, and all images read, before the first request is sent; one that cannot
+            /// be sent, or fails, does not stop the others. Break out of the loop to stop.
             #[pyo3(signature = (requests, *, concurrency = None), text_signature = "($self, requests, *, concurrency=4)")]
             fn generate_many(
                 &self,
@@ -455,6 +459,10 @@ macro_rules! classes {
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
                 let endpoint = self.client.endpoint().to_string();
                 Ok(format!("{}(base_url={})", stringify!($Videos), quoted(py, &endpoint)?))
+            }
+
+            fn __reduce__(this: &Bound<'_, Self>) -> PyResult<()> {
+                Err(not_pickled(this, "make a client in each process, and send the ids of tasks"))
             }
         }
 
@@ -650,6 +658,16 @@ macro_rules! classes {
                 let endpoint = self.task.client().endpoint().to_string();
                 restored(py, concat!($restore, "task"), (&endpoint, self.task.id()))
             }
+
+            /// It never changes and is its own copy: one by way of a pickle would have the key of the environment.
+            fn __copy__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+                this
+            }
+
+            fn __deepcopy__<'py>(this: PyRef<'py, Self>, memo: &Bound<'py, PyAny>) -> PyRef<'py, Self> {
+                let _ = memo;
+                this
+            }
         }
 
         $(#[$video_doc])*
@@ -784,6 +802,16 @@ macro_rules! classes {
                     }
                 }
             }
+
+            /// It never changes and is its own copy: one by way of a pickle would have the key of the environment.
+            fn __copy__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+                this
+            }
+
+            fn __deepcopy__<'py>(this: PyRef<'py, Self>, memo: &Bound<'py, PyAny>) -> PyRef<'py, Self> {
+                let _ = memo;
+                this
+            }
         }
 
         $(#[$outcome_doc])*
@@ -816,6 +844,22 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Outcome {
+            #[staticmethod]
+            #[pyo3(name = "_unpickled")]
+            fn unpickled(
+                index: Option<usize>,
+                task_id: Option<String>,
+                video: Option<Py<$Video>>,
+                error: Option<Py<PyAny>>,
+            ) -> PyResult<Self> {
+                let result = match (video, error) {
+                    (Some(video), None) => Ok(video),
+                    (None, Some(error)) => Err(error),
+                    _ => return Err(PyTypeError::new_err("an outcome has either a video or an error")),
+                };
+                Ok(Self { index, task_id, result })
+            }
+
             /// The index of the request, from 0; ``None`` for tasks given by their ids.
             #[getter]
             fn index(&self) -> Option<usize> {
@@ -858,6 +902,11 @@ macro_rules! classes {
                 let index = this.getattr("index")?.repr()?;
                 Ok(format!("{}(index={index}, {what}={})", stringify!($Outcome), this.getattr(what)?.repr()?))
             }
+
+            fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+                let (class, fields) = reduced(this, &["index", "task_id", "video", "error"])?;
+                Ok((class.getattr("_unpickled")?, fields))
+            }
         }
 
         $(#[$advanced_doc])*
@@ -870,6 +919,12 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Advanced {
+            #[staticmethod]
+            #[pyo3(name = "_unpickled")]
+            fn unpickled(video: Option<Py<$Video>>, state: Option<Py<PyAny>>, retry_after: Option<f64>) -> Self {
+                Self { video, state, retry_after }
+            }
+
             /// The video; ``None`` while the task is still running.
             #[getter]
             fn video(&self, py: Python<'_>) -> Option<Py<$Video>> {
@@ -897,6 +952,11 @@ macro_rules! classes {
             fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
                 let what = if this.get().video.is_some() { "video" } else { "retry_after" };
                 Ok(format!("{}({what}={})", stringify!($Advanced), this.getattr(what)?.repr()?))
+            }
+
+            fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+                let (class, fields) = reduced(this, &["video", "state", "retry_after"])?;
+                Ok((class.getattr("_unpickled")?, fields))
             }
         }
     };

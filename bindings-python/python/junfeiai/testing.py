@@ -441,6 +441,12 @@ class _FakeRecord(_Fake):
     _fields: ClassVar[tuple[str, ...]]
     """Those that the real class gives."""
 
+    def __copy__(self: _F) -> _F:
+        return self
+
+    def __deepcopy__(self: _F, memo: object) -> _F:
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self._fields}
 
