@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -221,6 +222,81 @@ def test_generate_many_left(endless: Emulator, journal: Path, caplog: pytest.Log
     gc.collect()
     logged = [record for record in caplog.records if known[0] in record.getMessage()]
     assert len(logged) == 1, "what was said is not said again"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_a_list_had_is_not_lost_with_it(
+    blocking: bool, emulator: Emulator, client: Client, async_client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    hang = {"match": {"op": "create", "nth": [3]}, "fault": {"kind": "hang"}}
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, rules=[hang])
+    prompts = ["a", "b", "c", "d"]
+    seen: list[BaseException] = []
+
+    async def collect() -> None:
+        try:
+            _ = [outcome async for outcome in async_client.videos.generate_many(prompts, concurrency=1)]
+        except asyncio.CancelledError as error:
+            seen.append(error)
+            raise
+
+    async def cancelled() -> None:
+        collecting = asyncio.ensure_future(collect())
+        await asyncio.to_thread(in_flight, emulator, 3)
+        collecting.cancel()
+        await collecting
+
+    if blocking:
+        thread = pressed(lambda: in_flight(emulator, 3))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            list(client.videos.generate_many(prompts, concurrency=1))
+        thread.join()
+        seen.append(caught.value)
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cancelled())
+    known = ids(emulator, 2)
+    assert sorted(getattr(seen[0], "task_ids", ())) == known and len(known) == 2
+    assert getattr(seen[0], "maybe_executed", False)
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    for text in (seen[0].__notes__[0], record.getMessage()):
+        assert "may have been charged" in text and all(task_id in text for task_id in known)
+
+
+def test_a_list_that_ends_says_nothing(emulator: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    assert len(list(client.videos.generate_many(["a", "b"]))) == 2
+    for outcome in client.videos.generate_many(["a"]):
+        assert outcome.result()
+        break
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """As job engines end a job at its time limit, in the thread that runs it."""
+
+    class TimeLimit(BaseException):
+        pass
+
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            client.videos.generate("x", seconds=4)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    [task_id] = ids(endless)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeLimit))
+    thread.join(30)
+    assert not thread.is_alive(), "it waits on"
+    assert isinstance(raised[0], TimeLimit)
+    check(raised[0], [task_id], caplog)
 
 
 def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -228,6 +228,10 @@ LOG_LEFT = True
 """False for a program that reports unfinished tasks itself."""
 
 
+def nothing() -> None:
+    """Called by the native code while it waits: the interpreter raises in here what another thread has set for this one."""
+
+
 def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:
     """Adds what is known of paid tasks to an exception that ends a call from outside, and logs it."""
     note = f"junfeiai: {text}"
