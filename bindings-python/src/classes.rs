@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::asyncio_bridge::{done, immediate, opening};
 use crate::blocking_runtime::{self, PinnedRuntime};
-use crate::call_mode::{Asyncio, Blocking};
+use crate::call_mode::{Asyncio, Blocking, naming};
 use crate::calls::{self, ResultClasses, WaitArguments};
 use crate::convert::{Arguments, SavePath, argument, json_argument, request, requests, texts};
 use crate::errors::{exception, raise};
@@ -34,6 +34,25 @@ fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyRes
 
 /// An argument as it was given. It is read below, where the interpreter's end waits for code of the argument's own.
 type Argument<'py> = Option<Bound<'py, PyAny>>;
+
+/// Refuses arguments that a method does not have: more by position, and others by name. Python would do so without the id of
+/// the task, which nobody else may know, as in `create(…).wait(…)`.
+fn refuse_others(
+    method: &str,
+    most: usize,
+    more: &Bound<'_, PyTuple>,
+    unknown: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    if let Some(name) = unknown.and_then(|unknown| unknown.keys().iter().next()) {
+        return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
+    }
+    if more.is_empty() {
+        return Ok(());
+    }
+    let given = most + more.len();
+    let text = format!("{method}() takes {most} positional arguments but {given} were given: give the others by name");
+    Err(PyTypeError::new_err(text))
+}
 
 /// Arguments by their names.
 macro_rules! arguments {
@@ -587,9 +606,19 @@ macro_rules! classes {
 
             /// Queries the task and returns a new object; this one does not change. ``timeout``: of this query, in seconds,
             /// in place of the client's ``timeout``.
-            #[pyo3(signature = (*, timeout = None))]
-            fn refresh(&self, py: Python<'_>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
-                calls::refresh::<$Mode>(py, &self.task, arguments!(timeout))
+            #[pyo3(signature = (*more, timeout = None, **unknown), text_signature = "($self, *, timeout=None)")]
+            fn refresh(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                timeout: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let refresh = || {
+                    refuse_others(concat!(stringify!($Task), ".refresh"), 0, more, unknown)?;
+                    calls::refresh::<$Mode>(py, &self.task, arguments!(timeout))
+                };
+                naming(py, refresh(), Some(self.task.id()))
             }
 
             /// Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
@@ -598,25 +627,41 @@ macro_rules! classes {
             ///
             /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
             /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
-            #[pyo3(signature = (*, $($wait_option = None),*), text_signature = $wait_signature)]
-            fn wait(&self, py: Python<'_>, $($wait_option: Argument<'_>),*) -> PyResult<Py<PyAny>> {
-                calls::wait::<$Mode>(py, &self.task, arguments!($($wait_option)*))
+            #[pyo3(signature = (*more, $($wait_option = None,)* **unknown), text_signature = $wait_signature)]
+            fn wait(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                $($wait_option: Argument<'_>,)*
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let wait = || {
+                    refuse_others(concat!(stringify!($Task), ".wait"), 0, more, unknown)?;
+                    calls::wait::<$Mode>(py, &self.task, arguments!($($wait_option)*))
+                };
+                naming(py, wait(), Some(self.task.id()))
             }
 
             /// Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
             /// engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
             /// the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit. ``poll_interval`` is as in ``wait``.
             #[pyo3(
-                signature = (*, timeout = None, poll_interval = None),
+                signature = (*more, timeout = None, poll_interval = None, **unknown),
                 text_signature = "($self, *, timeout=None, poll_interval=None)"
             )]
             fn wait_state(
                 &self,
                 py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
                 timeout: Argument<'_>,
                 poll_interval: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
-                calls::wait_state(py, &self.task, arguments!(timeout poll_interval))
+                let begin = || {
+                    refuse_others(concat!(stringify!($Task), ".wait_state"), 0, more, unknown)?;
+                    calls::wait_state(py, &self.task, arguments!(timeout poll_interval))
+                };
+                naming(py, begin(), Some(self.task.id()))
             }
 
             /// Yields the task after each poll. Ends after the final status, or raises what ``wait`` would.
@@ -716,23 +761,38 @@ macro_rules! classes {
             /// existing file, ``create_parents`` creates missing folders, ``sha256`` computes the hash, ``verify``
             /// checks the MP4 structure, ``timeout`` is in seconds, ``rate_limit`` in bytes per second.
             /// ``on_progress`` is called with a ``SaveProgress`` at most every 100 ms, and once at the end.
-            #[pyo3(signature = (path, *, $($save_option = None),*), text_signature = $save_signature)]
+            #[pyo3(signature = (path = None, *more, $($save_option = None,)* **unknown), text_signature = $save_signature)]
             #[allow(clippy::too_many_arguments)]
             fn save(
                 &self,
                 py: Python<'_>,
-                path: Bound<'_, PyAny>,
-                $($save_option: Argument<'_>),*
+                path: Argument<'_>,
+                more: &Bound<'_, PyTuple>,
+                $($save_option: Argument<'_>,)*
+                unknown: Option<&Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
-                let path: SavePath = argument(&path, "path")?;
-                calls::save::<$Mode>(py, &self.video, path.0, arguments!($($save_option)*))
+                let save = || {
+                    refuse_others(concat!(stringify!($Video), ".save"), 1, more, unknown)?;
+                    let path: SavePath = argument(&path.unwrap_or_else(|| py.None().into_bound(py)), "path")?;
+                    calls::save::<$Mode>(py, &self.video, path.0, arguments!($($save_option)*))
+                };
+                naming(py, save(), self.video.task_id())
             }
 
             /// The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB).
-            #[pyo3(signature = (*, max_bytes = None))]
-            fn read(&self, py: Python<'_>, max_bytes: Argument<'_>) -> PyResult<Py<PyAny>> {
-                let max_bytes = arguments!(max_bytes).int("max_bytes")?;
-                calls::read::<$Mode>(py, &self.video, max_bytes)
+            #[pyo3(signature = (*more, max_bytes = None, **unknown), text_signature = "($self, *, max_bytes=None)")]
+            fn read(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                max_bytes: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let read = || {
+                    refuse_others(concat!(stringify!($Video), ".read"), 0, more, unknown)?;
+                    calls::read::<$Mode>(py, &self.video, arguments!(max_bytes).int("max_bytes")?)
+                };
+                naming(py, read(), self.video.task_id())
             }
 
             /// Bytes from ``start`` up to, but not including, ``end``; fewer at the end of the file.
@@ -742,8 +802,11 @@ macro_rules! classes {
                 start: Bound<'_, PyAny>,
                 end: Bound<'_, PyAny>,
             ) -> PyResult<Py<PyAny>> {
-                let (start, end) = (argument(&start, "start")?, argument(&end, "end")?);
-                calls::read_range::<$Mode>(py, &self.video, start, end)
+                let read = || {
+                    let (start, end) = (argument(&start, "start")?, argument(&end, "end")?);
+                    calls::read_range::<$Mode>(py, &self.video, start, end)
+                };
+                naming(py, read(), self.video.task_id())
             }
 
             /// Opens the video as a seekable file object, without a file on disk. Seeking sends no request; a read sends
@@ -757,9 +820,12 @@ macro_rules! classes {
             /// the length that an earlier answer had, which saves a query. The bytes resume after a broken connection.
             #[pyo3(signature = (range_header = None, *, total = None), text_signature = "($self, range_header=None, *, total=None)")]
             fn serve(&self, py: Python<'_>, range_header: Argument<'_>, total: Argument<'_>) -> PyResult<Py<PyAny>> {
-                let mut given = arguments!(range_header total);
-                let (range_header, total) = (given.take("range_header")?, given.int("total")?);
-                calls::serve::<$Mode>(py, &self.video, range_header, total)
+                let serve = || {
+                    let mut given = arguments!(range_header total);
+                    let (range_header, total) = (given.take("range_header")?, given.int("total")?);
+                    calls::serve::<$Mode>(py, &self.video, range_header, total)
+                };
+                naming(py, serve(), self.video.task_id())
             }
 
             /// The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import io
 import json
 import logging
 import os
@@ -597,12 +598,28 @@ def test_wrong_arguments_do_not_hide_the_task(client: Client, async_client: Asyn
     task = client.videos.create("x", seconds=4)
     wrong: Any = "5"
     for videos in (client.videos, async_client.videos):
+        waits: Any = videos.task(task.id)
+        video: Any = videos.video(task.id)
         calls: list[Callable[[], object]] = [
-            lambda: videos.task(task.id).wait(timeout=-1),  # noqa: B023
-            lambda: videos.task(task.id).wait(timeout=wrong),  # noqa: B023
-            lambda: videos.task(task.id).wait(on_progress=wrong),  # noqa: B023
-            lambda: videos.video(task.id).save(tmp_path / "x.mp4", connections=wrong),  # noqa: B023
-            lambda: videos.video(task.id).save(tmp_path / "x.mp4", on_progress=wrong),  # noqa: B023
+            lambda: waits.wait(timeout=-1),  # noqa: B023
+            lambda: waits.wait(timeout=wrong),  # noqa: B023
+            lambda: waits.wait(on_progress=wrong),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", connections=wrong),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", on_progress=wrong),  # noqa: B023
+            lambda: video.save(io.BytesIO()),  # noqa: B023
+            lambda: video.save(),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", 4),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", overwite=True),  # noqa: B023
+            lambda: video.read(max_bytes=wrong),  # noqa: B023
+            lambda: video.read(1000),  # noqa: B023
+            lambda: video.read_range(0, wrong),  # noqa: B023
+            lambda: video.serve(total=wrong),  # noqa: B023
+            lambda: waits.wait(600),  # noqa: B023
+            lambda: waits.wait(timeuot=600),  # noqa: B023
+            lambda: waits.wait_state(timeout=wrong),  # noqa: B023
+            lambda: waits.wait_state(timeuot=600),  # noqa: B023
+            lambda: waits.refresh(timeout=wrong),  # noqa: B023
+            lambda: waits.refresh(5),  # noqa: B023
         ]
         for call in calls:
             caplog.clear()
