@@ -566,6 +566,45 @@ def test_the_end_of_the_interpreter(endless: Emulator, environment: Path) -> Non
     assert endless.stats()["created_tasks"] == 2
 
 
+CHILD = """
+import multiprocessing, sys, threading
+if sys.argv[3] == "parent":
+    import junfeiai
+
+def left():
+    from junfeiai import Client
+    for _ in Client(poll_interval=0.5).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
+        break
+
+def running():
+    from junfeiai import Client
+    begun = threading.Event()
+    generate = Client(poll_interval=0.02).videos.generate
+    threading.Thread(target=generate, args=["x"], kwargs={"on_progress": lambda _: begun.set()}, daemon=True).start()
+    begun.wait()
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=globals()[sys.argv[2]])
+    child.start()
+    child.join()
+    sys.exit(child.exitcode)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork()")
+@pytest.mark.parametrize("importer", ["parent", "child"])
+@pytest.mark.parametrize("way", ["left", "running"])
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_the_end_of_a_child_process(method: str, way: str, importer: str, emulator: Emulator, environment: Path) -> None:
+    """Those of `multiprocessing` that were forked run no function of `atexit`."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0 if way == "left" else 1e9})
+    (environment / "jobs.py").write_text(CHILD)
+    command = [sys.executable, "-W", "error", "jobs.py", method, way, importer]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "a call ended early: task" in result.stderr and "paid for" in result.stderr, result.stderr
+
+
 def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment: Path) -> None:
     """In a function of `atexit` that was registered before this library was imported, and so runs after ours."""
     code = """
