@@ -137,7 +137,7 @@ def error(kind: str | type[JunFeiAIError], message: str | None = None, **attribu
     if wrong := sorted(attributes.keys() - known):
         raise TypeError(f"errors have no attribute {', '.join(wrong)}; there are {', '.join(sorted(known))}")
     made = KINDS[name]
-    first = (inspect.getdoc(made) or name).split(". ")[0].split("\n")[0].rstrip(".")
+    first = inspect.cleandoc(made.__doc__ or name).split(". ")[0].split("\n")[0].rstrip(".")
     said = message or first[0].lower() + first[1:]
     found = made(f"{said}; {advice}")
     values = {
