@@ -85,7 +85,9 @@ class VideoOperator(BaseOperator):
 
     def execute(self, context: Any) -> str:
         instance = context["ti"]
-        key = self.key or f"airflow/{instance.dag_id}/{instance.run_id}/{instance.task_id}/{instance.map_index}"
+        # One that was rendered as nothing is refused below: with a key of its own every run would pay.
+        own = f"airflow/{instance.dag_id}/{instance.run_id}/{instance.task_id}/{instance.map_index}"
+        key = own if self.key is None else self.key
         job = {**self.request, "prompt": self.prompt, "key": key}
         try:
             with Client(journal=os.environ["JUNFEIAI_JOURNAL"], **options()) as client:

@@ -111,6 +111,8 @@ async def refused(request: Request, error: JunFeiAIError) -> JSONResponse:
 async def create(order: Order, request: Request, idempotency_key: Annotated[str, Header(pattern=r"^[\w.:-]{1,128}$")]) -> dict[str, Any]:
     """Creates a video, or finds the one that was created under this key."""
     videos: Videos = request.app.state.videos
+    # Nothing is paid for that could not be saved.
+    videos.client.videos.check_save(FOLDER / "video.mp4", create_parents=True, overwrite=True)
     try:
         videos.begin(await videos.client.videos.create(**order.model_dump(exclude_none=True), key=idempotency_key))
     except TaskFailedError:

@@ -24,6 +24,7 @@ use junfeiai::fork::{PerProcess, Pid};
 use junfeiai::platform::native::without_sigpipe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Sleep;
 
@@ -209,9 +210,15 @@ impl Drop for RuntimeLease<'_> {
     }
 }
 
-/// Signals and lines for the log. Signals first: a handler of `logging` is Python code, in which they would be raised as well.
+/// Signals, what another thread has set for this one, such as the time limit of a job engine (`PyThreadState_SetAsyncExc`), and
+/// lines for the log. These last: a handler of `logging` is Python code, in which the others would be raised as well.
 pub(crate) fn look_around(py: Python<'_>) -> PyResult<()> {
-    short(py, || py.check_signals())?;
+    static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    short(py, || {
+        py.check_signals()?;
+        // Nothing but Python code has the interpreter raise what another thread has set.
+        NOTHING.import(py, "junfeiai._errors", "nothing")?.call0().map(drop)
+    })?;
     log::drain(py)
 }
 

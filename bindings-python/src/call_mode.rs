@@ -5,6 +5,7 @@ use std::sync::Arc;
 use junfeiai::fork::ForkGuard;
 use junfeiai::{Client, Result, Videos};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::asyncio_bridge::{self, LoopFuture};
@@ -156,6 +157,20 @@ pub(crate) fn noted<T>(py: Python<'_>, ended: PyResult<T>, paid: Option<&PaidCal
     ended.inspect_err(|error| {
         if let Some(paid) = paid {
             paid.note(py, error.value(py), None);
+        }
+    })
+}
+
+/// An error about the arguments of a method, with the task that the method is about.
+pub(crate) fn naming<T>(py: Python<'_>, result: PyResult<T>, task_id: Option<&str>) -> PyResult<T> {
+    result.inspect_err(|error| {
+        let error = error.value(py);
+        // Those of the call itself have it.
+        let named = short(py, || error.hasattr(intern!(py, "task_id")));
+        if named.is_ok_and(|named| !named)
+            && let Some(paid) = PaidCall::about(task_id)
+        {
+            paid.note(py, error, None);
         }
     })
 }

@@ -276,7 +276,9 @@ pub(crate) fn generate_many<M: ResultClasses>(
     let videos = client.videos().tracked(&paid.tracker());
     let videos = videos.generate_many(requests, usize::try_from(concurrency).unwrap_or_default());
     let videos = videos.map_err(|error| raise(py, &error))?;
-    let ended: Items = Box::pin(videos.map(|(index, result)| {
+    let giver = paid.clone();
+    let ended: Items = Box::pin(videos.map(move |(index, result)| {
+        giver.gives_out(&result);
         let outcome: DeferredObject = Box::new(move |py| M::outcome(py, Some(index), None, result));
         Ok(outcome)
     }));

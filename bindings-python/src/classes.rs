@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::asyncio_bridge::{done, immediate, opening};
 use crate::blocking_runtime::{self, PinnedRuntime};
-use crate::call_mode::{Asyncio, Blocking};
+use crate::call_mode::{Asyncio, Blocking, naming};
 use crate::calls::{self, ResultClasses, WaitArguments};
 use crate::convert::{Arguments, SavePath, argument, json_argument, request, requests, texts};
 use crate::errors::{exception, raise};
@@ -20,7 +20,7 @@ use crate::paid_calls::PaidCall;
 use crate::range_response::{AsyncRangeResponse, RangeResponse};
 use crate::reader::{self, AsyncVideoReader};
 use crate::signatures::with_signatures;
-use crate::values::{FilePath, TaskWarning, fields_to_dict, quoted};
+use crate::values::{FilePath, TaskWarning, fields_to_dict, not_pickled, quoted, reduced};
 
 fn shown(py: Python<'_>, text: Option<&str>) -> PyResult<String> {
     text.map_or_else(|| Ok("None".to_owned()), |text| quoted(py, text))
@@ -34,6 +34,25 @@ fn restored<'py>(py: Python<'py>, class: &str, arguments: (&str, &str)) -> PyRes
 
 /// An argument as it was given. It is read below, where the interpreter's end waits for code of the argument's own.
 type Argument<'py> = Option<Bound<'py, PyAny>>;
+
+/// Refuses arguments that a method does not have: more by position, and others by name. Python would do so without the id of
+/// the task, which nobody else may know, as in `create(…).wait(…)`.
+fn refuse_others(
+    method: &str,
+    most: usize,
+    more: &Bound<'_, PyTuple>,
+    unknown: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    if let Some(name) = unknown.and_then(|unknown| unknown.keys().iter().next()) {
+        return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
+    }
+    if more.is_empty() {
+        return Ok(());
+    }
+    let given = most + more.len();
+    let text = format!("{method}() takes {most} positional arguments but {given} were given: give the others by name");
+    Err(PyTypeError::new_err(text))
+}
 
 /// Arguments by their names.
 macro_rules! arguments {
@@ -202,6 +221,10 @@ macro_rules! classes {
                 Ok(format!("{}(base_url={})", stringify!($Client), quoted(py, &self.endpoint)?))
             }
 
+            fn __reduce__(this: &Bound<'_, Self>) -> PyResult<()> {
+                Err(not_pickled(this, "they hold the API key; make one in each process, and send the ids of tasks"))
+            }
+
             $($client_own)*
         }
 
@@ -355,8 +378,8 @@ macro_rules! classes {
 
             /// Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
             /// video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
-            /// All requests are checked before the first is sent; a failure does not stop the others. Break out of the
-            /// loop to stop.
+            /// The types of all arguments are checked, and all images read, before the first request is sent; one that cannot
+            /// be sent, or fails, does not stop the others. Break out of the loop to stop.
             #[pyo3(signature = (requests, *, concurrency = None), text_signature = "($self, requests, *, concurrency=4)")]
             fn generate_many(
                 &self,
@@ -455,6 +478,10 @@ macro_rules! classes {
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
                 let endpoint = self.client.endpoint().to_string();
                 Ok(format!("{}(base_url={})", stringify!($Videos), quoted(py, &endpoint)?))
+            }
+
+            fn __reduce__(this: &Bound<'_, Self>) -> PyResult<()> {
+                Err(not_pickled(this, "make a client in each process, and send the ids of tasks"))
             }
         }
 
@@ -579,9 +606,19 @@ macro_rules! classes {
 
             /// Queries the task and returns a new object; this one does not change. ``timeout``: of this query, in seconds,
             /// in place of the client's ``timeout``.
-            #[pyo3(signature = (*, timeout = None))]
-            fn refresh(&self, py: Python<'_>, timeout: Argument<'_>) -> PyResult<Py<PyAny>> {
-                calls::refresh::<$Mode>(py, &self.task, arguments!(timeout))
+            #[pyo3(signature = (*more, timeout = None, **unknown), text_signature = "($self, *, timeout=None)")]
+            fn refresh(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                timeout: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let refresh = || {
+                    refuse_others(concat!(stringify!($Task), ".refresh"), 0, more, unknown)?;
+                    calls::refresh::<$Mode>(py, &self.task, arguments!(timeout))
+                };
+                naming(py, refresh(), Some(self.task.id()))
             }
 
             /// Waits for the end of the task and returns its video. ``timeout`` is in seconds; the default is the client's
@@ -590,25 +627,41 @@ macro_rules! classes {
             ///
             /// Raises ``TaskFailedError``, ``WaitTimeoutError``, or the error of polling after too many failures in a
             /// row. Unless the task itself failed, it is still running then: call ``wait`` again.
-            #[pyo3(signature = (*, $($wait_option = None),*), text_signature = $wait_signature)]
-            fn wait(&self, py: Python<'_>, $($wait_option: Argument<'_>),*) -> PyResult<Py<PyAny>> {
-                calls::wait::<$Mode>(py, &self.task, arguments!($($wait_option)*))
+            #[pyo3(signature = (*more, $($wait_option = None,)* **unknown), text_signature = $wait_signature)]
+            fn wait(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                $($wait_option: Argument<'_>,)*
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let wait = || {
+                    refuse_others(concat!(stringify!($Task), ".wait"), 0, more, unknown)?;
+                    calls::wait::<$Mode>(py, &self.task, arguments!($($wait_option)*))
+                };
+                naming(py, wait(), Some(self.task.id()))
             }
 
             /// Begins a durable wait: a small dict of strings and numbers, for ``videos.advance``. For job queues and workflow
             /// engines, which must not hold a worker while the video is made. Sends no request. ``timeout`` counts from now;
             /// the default is the client's ``wait_timeout``, and ``math.inf`` sets no limit. ``poll_interval`` is as in ``wait``.
             #[pyo3(
-                signature = (*, timeout = None, poll_interval = None),
+                signature = (*more, timeout = None, poll_interval = None, **unknown),
                 text_signature = "($self, *, timeout=None, poll_interval=None)"
             )]
             fn wait_state(
                 &self,
                 py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
                 timeout: Argument<'_>,
                 poll_interval: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
-                calls::wait_state(py, &self.task, arguments!(timeout poll_interval))
+                let begin = || {
+                    refuse_others(concat!(stringify!($Task), ".wait_state"), 0, more, unknown)?;
+                    calls::wait_state(py, &self.task, arguments!(timeout poll_interval))
+                };
+                naming(py, begin(), Some(self.task.id()))
             }
 
             /// Yields the task after each poll. Ends after the final status, or raises what ``wait`` would.
@@ -649,6 +702,16 @@ macro_rules! classes {
             fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Py<PyTuple>)> {
                 let endpoint = self.task.client().endpoint().to_string();
                 restored(py, concat!($restore, "task"), (&endpoint, self.task.id()))
+            }
+
+            /// It never changes and is its own copy: one by way of a pickle would have the key of the environment.
+            fn __copy__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+                this
+            }
+
+            fn __deepcopy__<'py>(this: PyRef<'py, Self>, memo: &Bound<'py, PyAny>) -> PyRef<'py, Self> {
+                let _ = memo;
+                this
             }
         }
 
@@ -698,23 +761,38 @@ macro_rules! classes {
             /// existing file, ``create_parents`` creates missing folders, ``sha256`` computes the hash, ``verify``
             /// checks the MP4 structure, ``timeout`` is in seconds, ``rate_limit`` in bytes per second.
             /// ``on_progress`` is called with a ``SaveProgress`` at most every 100 ms, and once at the end.
-            #[pyo3(signature = (path, *, $($save_option = None),*), text_signature = $save_signature)]
+            #[pyo3(signature = (path = None, *more, $($save_option = None,)* **unknown), text_signature = $save_signature)]
             #[allow(clippy::too_many_arguments)]
             fn save(
                 &self,
                 py: Python<'_>,
-                path: Bound<'_, PyAny>,
-                $($save_option: Argument<'_>),*
+                path: Argument<'_>,
+                more: &Bound<'_, PyTuple>,
+                $($save_option: Argument<'_>,)*
+                unknown: Option<&Bound<'_, PyDict>>,
             ) -> PyResult<Py<PyAny>> {
-                let path: SavePath = argument(&path, "path")?;
-                calls::save::<$Mode>(py, &self.video, path.0, arguments!($($save_option)*))
+                let save = || {
+                    refuse_others(concat!(stringify!($Video), ".save"), 1, more, unknown)?;
+                    let path: SavePath = argument(&path.unwrap_or_else(|| py.None().into_bound(py)), "path")?;
+                    calls::save::<$Mode>(py, &self.video, path.0, arguments!($($save_option)*))
+                };
+                naming(py, save(), self.video.task_id())
             }
 
             /// The whole video as bytes; checks its length and MP4 structure. Refuses more than ``max_bytes`` (1 GiB).
-            #[pyo3(signature = (*, max_bytes = None))]
-            fn read(&self, py: Python<'_>, max_bytes: Argument<'_>) -> PyResult<Py<PyAny>> {
-                let max_bytes = arguments!(max_bytes).int("max_bytes")?;
-                calls::read::<$Mode>(py, &self.video, max_bytes)
+            #[pyo3(signature = (*more, max_bytes = None, **unknown), text_signature = "($self, *, max_bytes=None)")]
+            fn read(
+                &self,
+                py: Python<'_>,
+                more: &Bound<'_, PyTuple>,
+                max_bytes: Argument<'_>,
+                unknown: Option<&Bound<'_, PyDict>>,
+            ) -> PyResult<Py<PyAny>> {
+                let read = || {
+                    refuse_others(concat!(stringify!($Video), ".read"), 0, more, unknown)?;
+                    calls::read::<$Mode>(py, &self.video, arguments!(max_bytes).int("max_bytes")?)
+                };
+                naming(py, read(), self.video.task_id())
             }
 
             /// Bytes from ``start`` up to, but not including, ``end``; fewer at the end of the file.
@@ -724,8 +802,11 @@ macro_rules! classes {
                 start: Bound<'_, PyAny>,
                 end: Bound<'_, PyAny>,
             ) -> PyResult<Py<PyAny>> {
-                let (start, end) = (argument(&start, "start")?, argument(&end, "end")?);
-                calls::read_range::<$Mode>(py, &self.video, start, end)
+                let read = || {
+                    let (start, end) = (argument(&start, "start")?, argument(&end, "end")?);
+                    calls::read_range::<$Mode>(py, &self.video, start, end)
+                };
+                naming(py, read(), self.video.task_id())
             }
 
             /// Opens the video as a seekable file object, without a file on disk. Seeking sends no request; a read sends
@@ -739,9 +820,12 @@ macro_rules! classes {
             /// the length that an earlier answer had, which saves a query. The bytes resume after a broken connection.
             #[pyo3(signature = (range_header = None, *, total = None), text_signature = "($self, range_header=None, *, total=None)")]
             fn serve(&self, py: Python<'_>, range_header: Argument<'_>, total: Argument<'_>) -> PyResult<Py<PyAny>> {
-                let mut given = arguments!(range_header total);
-                let (range_header, total) = (given.take("range_header")?, given.int("total")?);
-                calls::serve::<$Mode>(py, &self.video, range_header, total)
+                let serve = || {
+                    let mut given = arguments!(range_header total);
+                    let (range_header, total) = (given.take("range_header")?, given.int("total")?);
+                    calls::serve::<$Mode>(py, &self.video, range_header, total)
+                };
+                naming(py, serve(), self.video.task_id())
             }
 
             /// The bytes in chunks, in order; resumes after a broken connection. The length is checked; the MP4
@@ -784,6 +868,16 @@ macro_rules! classes {
                     }
                 }
             }
+
+            /// It never changes and is its own copy: one by way of a pickle would have the key of the environment.
+            fn __copy__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+                this
+            }
+
+            fn __deepcopy__<'py>(this: PyRef<'py, Self>, memo: &Bound<'py, PyAny>) -> PyRef<'py, Self> {
+                let _ = memo;
+                this
+            }
         }
 
         $(#[$outcome_doc])*
@@ -816,6 +910,22 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Outcome {
+            #[staticmethod]
+            #[pyo3(name = "_unpickled")]
+            fn unpickled(
+                index: Option<usize>,
+                task_id: Option<String>,
+                video: Option<Py<$Video>>,
+                error: Option<Py<PyAny>>,
+            ) -> PyResult<Self> {
+                let result = match (video, error) {
+                    (Some(video), None) => Ok(video),
+                    (None, Some(error)) => Err(error),
+                    _ => return Err(PyTypeError::new_err("an outcome has either a video or an error")),
+                };
+                Ok(Self { index, task_id, result })
+            }
+
             /// The index of the request, from 0; ``None`` for tasks given by their ids.
             #[getter]
             fn index(&self) -> Option<usize> {
@@ -858,6 +968,11 @@ macro_rules! classes {
                 let index = this.getattr("index")?.repr()?;
                 Ok(format!("{}(index={index}, {what}={})", stringify!($Outcome), this.getattr(what)?.repr()?))
             }
+
+            fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+                let (class, fields) = reduced(this, &["index", "task_id", "video", "error"])?;
+                Ok((class.getattr("_unpickled")?, fields))
+            }
         }
 
         $(#[$advanced_doc])*
@@ -870,6 +985,12 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Advanced {
+            #[staticmethod]
+            #[pyo3(name = "_unpickled")]
+            fn unpickled(video: Option<Py<$Video>>, state: Option<Py<PyAny>>, retry_after: Option<f64>) -> Self {
+                Self { video, state, retry_after }
+            }
+
             /// The video; ``None`` while the task is still running.
             #[getter]
             fn video(&self, py: Python<'_>) -> Option<Py<$Video>> {
@@ -897,6 +1018,11 @@ macro_rules! classes {
             fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
                 let what = if this.get().video.is_some() { "video" } else { "retry_after" };
                 Ok(format!("{}({what}={})", stringify!($Advanced), this.getattr(what)?.repr()?))
+            }
+
+            fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+                let (class, fields) = reduced(this, &["video", "state", "retry_after"])?;
+                Ok((class.getattr("_unpickled")?, fields))
             }
         }
     };

@@ -423,12 +423,19 @@ fn request_item(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
 
 /// Several requests. A mapping is refused: iterating it would take the field names of one request for prompts.
 pub(crate) fn requests(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<VideoRequest>> {
+    let py = value.py();
+    let refuse = |advice: &str| {
+        let text = wrong_type(value, "an iterable of prompts and mappings").value(py).to_string();
+        PyTypeError::new_err(format!("argument '{name}': {text}{advice}"))
+    };
     if value.is_instance_of::<PyBytes>() || value.cast::<PyMapping>().is_ok() {
-        let text = wrong_type(value, "an iterable of prompts and mappings").value(value.py()).to_string();
-        return Err(PyTypeError::new_err(format!("argument '{name}': {text}")));
+        return Err(refuse(""));
+    }
+    // Iterating a table of pandas would take the names of its columns for prompts.
+    if short(py, || value.hasattr(intern!(py, "itertuples")))? {
+        return Err(refuse(": pass its to_dict(\"records\")"));
     }
     let named = |index: usize, error: PyErr| {
-        let py = value.py();
         let plain =
             error.get_type(py).is(py.get_type::<PyTypeError>()) || error.get_type(py).is(py.get_type::<PyValueError>());
         if plain {

@@ -4,7 +4,7 @@
 //! Such an end is noted on the exception and logged as a warning, so that no task's id is lost.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 
 use junfeiai::fork::PerProcess;
-use junfeiai::{CreateTracker, Error, ErrorKind, Phase, Result};
+use junfeiai::{CreateTracker, Error, ErrorKind, Phase, Result, Video};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -35,14 +35,24 @@ pub(crate) struct PaidCall {
     task_id: Option<String>,
     /// Of a single call; an iterator has none.
     awaiter: OnceLock<Weak<dyn Awaiter>>,
+    /// Of an iterator: what its outcomes were about.
+    given_out: Mutex<GivenOut>,
     /// What was logged last.
     logged: Mutex<Option<Facts>>,
 }
 
+/// Outcomes that were given out. They are the program's, but for those that a `list(…)` had when it was interrupted.
+#[derive(Default)]
+struct GivenOut {
+    task_ids: Vec<String>,
+    maybe_executed: bool,
+}
+
 /// Ids of tasks, and whether a create request was in flight.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Facts {
     task_ids: Vec<String>,
+    given_out: Vec<String>,
     created: bool,
     maybe_executed: bool,
 }
@@ -80,8 +90,8 @@ impl PaidCall {
     fn new(tracker: Option<CreateTracker>, task_id: Option<String>) -> Arc<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let (awaiter, logged) = (OnceLock::new(), Mutex::default());
-        let paid = Arc::new(Self { number, tracker, task_id, awaiter, logged });
+        let (awaiter, given_out, logged) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        let paid = Arc::new(Self { number, tracker, task_id, awaiter, given_out, logged });
         let mut running = running();
         running.all.insert(number, Arc::downgrade(&paid));
         if paid.tracker.is_some() {
@@ -111,6 +121,21 @@ impl PaidCall {
         self.awaiter.get().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), Arc::as_ptr(awaiter)))
     }
 
+    /// An iterator gives out this outcome.
+    pub(crate) fn gives_out(&self, outcome: &Result<Video>) {
+        let mut given_out = self.given_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let task_id = match outcome {
+            Ok(video) => video.task_id(),
+            // The charge of a failed one is returned.
+            Err(error) if error.kind() == ErrorKind::TaskFailed => None,
+            Err(error) => {
+                given_out.maybe_executed |= error.maybe_executed();
+                error.task_id()
+            }
+        };
+        given_out.task_ids.extend(task_id.map(str::to_owned));
+    }
+
     /// The call has ended.
     pub(crate) fn end(&self) {
         let mut running = running();
@@ -126,7 +151,8 @@ impl PaidCall {
         }
     }
 
-    fn facts(&self, lost: Option<String>) -> Option<Facts> {
+    /// What is known of tasks whose outcomes were not given out. `lost` is the id in a result that the caller does not get.
+    fn facts(&self, lost: Option<String>) -> Facts {
         let tracked = self.tracker.as_ref();
         let mut task_ids = tracked.map(CreateTracker::task_ids).unwrap_or_default();
         for id in self.task_id.clone().into_iter().chain(lost) {
@@ -135,26 +161,44 @@ impl PaidCall {
             }
         }
         let maybe_executed = tracked.is_some_and(CreateTracker::maybe_executed);
-        let facts = Facts { task_ids, created: tracked.is_some(), maybe_executed };
-        (facts.maybe_executed || !facts.task_ids.is_empty()).then_some(facts)
+        Facts { task_ids, given_out: Vec::new(), created: tracked.is_some(), maybe_executed }
+    }
+
+    /// The same and what was given out before: an exception may take that from the program as well.
+    fn all_facts(&self, lost: Option<String>) -> Facts {
+        let mut facts = self.facts(lost);
+        let given_out = self.given_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = BTreeSet::new();
+        let others = given_out.task_ids.iter().filter(|id| !facts.task_ids.contains(id) && seen.insert(*id));
+        facts.given_out = others.cloned().collect();
+        facts.maybe_executed |= given_out.maybe_executed;
+        facts
     }
 
     /// True when this was not logged before.
     fn is_new(&self, facts: &Facts) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.replace(facts.clone()).as_ref() != Some(facts)
+        let known = logged.as_ref().is_some_and(|logged| logged.says(facts));
+        if !known {
+            *logged = Some(facts.clone());
+        }
+        !known
     }
 
     /// Adds what is known to an exception that is not the call's own, and logs it. `lost` is the id of a result that the
     /// caller does not get.
     pub(crate) fn note(&self, py: Python<'_>, error: &Bound<'_, PyAny>, lost: Option<String>) {
         static LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let Some(facts) = self.facts(lost) else { return };
+        let facts = self.all_facts(lost);
+        if facts.is_empty() {
+            return;
+        }
         let (text, new) = (facts.to_string(), self.is_new(&facts));
+        let task_ids = [facts.given_out, facts.task_ids].concat();
         short(py, || {
             let noted = LEFT
                 .import(py, "junfeiai._errors", "left")
-                .and_then(|left| left.call1((error, text, facts.task_ids, facts.maybe_executed, new)));
+                .and_then(|left| left.call1((error, text, task_ids, facts.maybe_executed, new)));
             if let Err(error) = noted {
                 error.write_unraisable(py, None);
             }
@@ -163,9 +207,9 @@ impl PaidCall {
 
     /// Logs what is known, where there is no exception to carry it. Needs no GIL.
     pub(crate) fn report(&self) {
-        if let Some(facts) = self.facts(None)
-            && self.is_new(&facts)
-        {
+        // Without what was given out: whoever leaves a loop has it.
+        let facts = self.facts(None);
+        if !facts.is_empty() && self.is_new(&facts) {
             let task_id = if let [id] = facts.task_ids.as_slice() { Some(id.as_str()) } else { None };
             // The text names the task already.
             tracing::warn!(name: "call_ended_early", target: "junfeiai", task_id, "a call ended early: {facts}");
@@ -180,6 +224,18 @@ impl Drop for PaidCall {
     }
 }
 
+impl Facts {
+    fn is_empty(&self) -> bool {
+        self.task_ids.is_empty() && self.given_out.is_empty() && !self.maybe_executed
+    }
+
+    /// True when nothing is new in the others.
+    fn says(&self, others: &Self) -> bool {
+        let given_out = others.given_out.is_empty() || self.given_out == others.given_out;
+        given_out && self.task_ids == others.task_ids && self.maybe_executed == others.maybe_executed
+    }
+}
+
 impl std::fmt::Display for Facts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.task_ids.as_slice(), self.created) {
@@ -190,10 +246,14 @@ impl std::fmt::Display for Facts {
                 write!(f, "tasks {} were created and paid for: continue with client.videos.task(id)", ids.join(", "))?;
             }
         }
+        let mut and = if self.task_ids.is_empty() { "" } else { "; " };
         if self.maybe_executed {
-            let and = if self.task_ids.is_empty() { "" } else { "; " };
             let advice = "check your account's usage page before creating it again";
             write!(f, "{and}a create request was in flight and may have been charged: {advice}")?;
+            and = "; ";
+        }
+        if !self.given_out.is_empty() {
+            write!(f, "{and}outcomes of {} were given out before", self.given_out.join(", "))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyBaseException;
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -48,6 +48,23 @@ pub(crate) fn fields_to_dict<'py>(object: &Bound<'py, PyAny>, names: &[&str]) ->
         }
         Ok(fields)
     })
+}
+
+/// The class of an object that is pickled as these attributes, and what they are.
+pub(crate) fn reduced<'py>(
+    object: &Bound<'py, PyAny>,
+    names: &[&str],
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+    let fields = names.iter().map(|name| object.getattr(*name)).collect::<PyResult<Vec<_>>>()?;
+    Ok((object.get_type().into_any(), PyTuple::new(object.py(), fields)?))
+}
+
+/// The error of an object that is not pickled, with what to do instead.
+pub(crate) fn not_pickled(object: &Bound<'_, PyAny>, instead: &str) -> PyErr {
+    match object.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!("'{name}' objects cannot be pickled: {instead}")),
+        Err(error) => error,
+    }
 }
 
 /// A value as `json.dumps` takes it.
@@ -111,8 +128,7 @@ macro_rules! record {
             }
 
             fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-                let fields = [$( this.getattr(stringify!($field))? ),*];
-                Ok((this.get_type().into_any(), PyTuple::new(this.py(), fields)?))
+                reduced(this, &[$( stringify!($field) ),*])
             }
         }
     };
@@ -568,6 +584,15 @@ impl Saved {
 
 #[pymethods]
 impl Saved {
+    #[staticmethod]
+    #[pyo3(name = "_unpickled")]
+    fn unpickled(task_id: String, summary: Option<Py<Summary>>, error: Option<Py<PyAny>>) -> PyResult<Self> {
+        if summary.is_some() == error.is_some() {
+            return Err(PyTypeError::new_err("it has either a summary or an error"));
+        }
+        Ok(Self { task_id, summary, error })
+    }
+
     /// The task's id.
     #[getter]
     fn task_id(&self) -> &str {
@@ -603,6 +628,11 @@ impl Saved {
         let (id, outcome) =
             (quoted(this.py(), &this.get().task_id)?, if this.get().error.is_some() { "error" } else { "summary" });
         Ok(format!("Saved(task_id={id}, {outcome}={})", this.getattr(outcome)?.repr()?))
+    }
+
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let (class, fields) = reduced(this, &["task_id", "summary", "error"])?;
+        Ok((class.getattr("_unpickled")?, fields))
     }
 }
 
@@ -668,5 +698,9 @@ impl CheckReport {
     fn __repr__(&self) -> String {
         let ok = if self.report.ok { "True" } else { "False" };
         format!("CheckReport(ok={ok}, entries={})", self.report.entries.len())
+    }
+
+    fn __reduce__(this: &Bound<'_, Self>) -> PyResult<()> {
+        Err(not_pickled(this, "send what its to_dict() returns, or str() of it"))
     }
 }

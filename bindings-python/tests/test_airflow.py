@@ -99,6 +99,9 @@ def test_operator_and_trigger_on_stand_ins_of_airflows_base_classes(
     # Cleared after its request was changed: nothing is sent, and retries do not help.
     with pytest.raises(FailException, match="seconds"):
         engine(example, operator(request={"seconds": 8}))
+    # A key that was rendered as nothing is not replaced by one of each run.
+    with pytest.raises(junfeiai.InvalidRequestError, match="key"):
+        engine(example, operator(task_id="nameless", key="", path=str(environment / "n.mp4")))
     # A failed video ends the task in the triggerer; a retry learns the same from the journal.
     for _ in range(2):
         with pytest.raises(FailException, match="failed|FAILURE|moderation|fail"):

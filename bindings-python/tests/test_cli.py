@@ -450,6 +450,15 @@ def test_verbose_and_log(emulator: Emulator) -> None:
     assert "DEBUG" not in run("get", task_id).stderr
 
 
+def test_without_docstrings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``python -OO`` and some bundlers leave them out."""
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    assert junfeiai.__version__ in run("--version").stdout
+    code = "from junfeiai.testing import error; print(error('task_failed'))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said.startswith("task_failed; "), said
+
+
 def test_a_bar_needs_its_extra(emulator: Emulator, environment: Path) -> None:
     (environment / "rich.py").write_text("raise ImportError\n")
     result = run("save", emulator.finished(), "--progress", "bar", env={"PYTHONPATH": str(environment)}, code=2)

@@ -138,6 +138,16 @@ def test_every_kind_of_the_core_has_a_class() -> None:
         assert (error.kind, error.number, error.status_code) == (name, number, 400)
 
 
+def test_an_error_that_is_made_anew_from_its_class_and_text() -> None:
+    """Celery does so with the results of its workers in JSON: whoever looks there must not be told that nothing was sent."""
+    numbers = {name: number for name, number, _ in _native.ERROR_KINDS}
+    for cls in set(_errors.KINDS.values()):
+        error = cls(*_errors.from_record({"kind": "internal", "text": "what (task task_1); next"}).args)
+        assert _errors.KINDS[error.kind] is cls and error.number == numbers[error.kind]
+        assert error.maybe_executed == (cls is junfeiai.CreateOutcomeUnknownError)
+        assert "task_1" in str(error)
+
+
 def test_every_class_is_exported_and_belongs_to_the_family() -> None:
     for name in vars(_errors):
         thing = getattr(_errors, name)

@@ -122,6 +122,14 @@ def test_answers_to_wrong_requests_and_failed_videos(emulator: Emulator, tmp_pat
     assert KEY not in (tmp_path / "journal").read_text()
 
 
+def test_what_cannot_be_saved_is_not_paid_for(emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "videos").write_text("a file in the place of the folder")
+    with service(emulator, tmp_path) as web:
+        refused = web.post("scene-1")
+        assert (refused.status_code, refused.json()["kind"]) == (502, "io"), refused.text
+    assert emulator.stats()["posts"] == 0
+
+
 def test_one_key_creates_once_in_two_worker_processes(emulator: Emulator, tmp_path: Path) -> None:
     with service(emulator, tmp_path, "--workers", "2") as web:
         # The supervisor listens before its workers do.

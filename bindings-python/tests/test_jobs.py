@@ -14,7 +14,7 @@ import pytest
 from conftest import KEY, Emulator
 from servers import EXAMPLES, ended, until
 
-from junfeiai import AsyncClient, Client, CreateOutcomeUnknownError, IdempotencyConflictError, TargetExistsError, TaskFailedError
+from junfeiai import AsyncClient, Client, CreateOutcomeUnknownError, IdempotencyConflictError, InvalidRequestError, TargetExistsError, TaskFailedError
 from junfeiai.celery import run_job
 from junfeiai.jobs import run, step
 
@@ -84,13 +84,13 @@ def test_ends_of_a_job(client: Client, emulator: Emulator, tmp_path: Path) -> No
     assert emulator.stats()["posts"] == 2
 
 
-def bound(id: str | None) -> Any:
+def bound(id: str | None, max_retries: int | None = None) -> Any:
     """A Celery task, bound to its run; without an id where it was called as a function."""
 
     def retry(**options: Any) -> Exception:
         return Again(options)
 
-    return SimpleNamespace(request=SimpleNamespace(id=id), retry=retry)
+    return SimpleNamespace(request=SimpleNamespace(id=id), retry=retry, max_retries=max_retries)
 
 
 class Again(Exception):
@@ -111,6 +111,12 @@ def test_what_a_job_refuses_costs_nothing(client: Client, emulator: Emulator, tm
             call(other, path, **JOB)
     with pytest.raises(ValueError, match="call it by delay"):
         run_job(bound(None), client, path, prompt="A red ball", seconds=6)
+    # Celery's default: the job would end as failed, paid for and without its video.
+    with pytest.raises(ValueError, match="define it with max_retries=None"):
+        run_job(bound("1", max_retries=3), client, path, **JOB)
+    # An order without a number: as the key of every such order the run's own id would pay for each delivery.
+    with pytest.raises(InvalidRequestError, match="key"):
+        run_job(bound("1"), client, path, prompt="A red ball", seconds=6, key="")
     assert not emulator.requests()
     # A job that has a name of its own needs no worker for it.
     with pytest.raises(Again):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
+import io
 import json
 import logging
 import os
@@ -221,6 +223,81 @@ def test_generate_many_left(endless: Emulator, journal: Path, caplog: pytest.Log
     gc.collect()
     logged = [record for record in caplog.records if known[0] in record.getMessage()]
     assert len(logged) == 1, "what was said is not said again"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_a_list_had_is_not_lost_with_it(
+    blocking: bool, emulator: Emulator, client: Client, async_client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    hang = {"match": {"op": "create", "nth": [3]}, "fault": {"kind": "hang"}}
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, rules=[hang])
+    prompts = ["a", "b", "c", "d"]
+    seen: list[BaseException] = []
+
+    async def collect() -> None:
+        try:
+            _ = [outcome async for outcome in async_client.videos.generate_many(prompts, concurrency=1)]
+        except asyncio.CancelledError as error:
+            seen.append(error)
+            raise
+
+    async def cancelled() -> None:
+        collecting = asyncio.ensure_future(collect())
+        await asyncio.to_thread(in_flight, emulator, 3)
+        collecting.cancel()
+        await collecting
+
+    if blocking:
+        thread = pressed(lambda: in_flight(emulator, 3))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            list(client.videos.generate_many(prompts, concurrency=1))
+        thread.join()
+        seen.append(caught.value)
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cancelled())
+    known = ids(emulator, 2)
+    assert sorted(getattr(seen[0], "task_ids", ())) == known and len(known) == 2
+    assert getattr(seen[0], "maybe_executed", False)
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    for text in (seen[0].__notes__[0], record.getMessage()):
+        assert "may have been charged" in text and all(task_id in text for task_id in known)
+
+
+def test_a_list_that_ends_says_nothing(emulator: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    assert len(list(client.videos.generate_many(["a", "b"]))) == 2
+    for outcome in client.videos.generate_many(["a"]):
+        assert outcome.result()
+        break
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """As job engines end a job at its time limit, in the thread that runs it."""
+
+    class TimeLimit(BaseException):
+        pass
+
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            client.videos.generate("x", seconds=4)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    [task_id] = ids(endless)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeLimit))
+    thread.join(30)
+    assert not thread.is_alive(), "it waits on"
+    assert isinstance(raised[0], TimeLimit)
+    check(raised[0], [task_id], caplog)
 
 
 def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -489,6 +566,45 @@ def test_the_end_of_the_interpreter(endless: Emulator, environment: Path) -> Non
     assert endless.stats()["created_tasks"] == 2
 
 
+CHILD = """
+import multiprocessing, sys, threading
+if sys.argv[3] == "parent":
+    import junfeiai
+
+def left():
+    from junfeiai import Client
+    for _ in Client(poll_interval=0.5).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
+        break
+
+def running():
+    from junfeiai import Client
+    begun = threading.Event()
+    generate = Client(poll_interval=0.02).videos.generate
+    threading.Thread(target=generate, args=["x"], kwargs={"on_progress": lambda _: begun.set()}, daemon=True).start()
+    begun.wait()
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=globals()[sys.argv[2]])
+    child.start()
+    child.join()
+    sys.exit(child.exitcode)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork()")
+@pytest.mark.parametrize("importer", ["parent", "child"])
+@pytest.mark.parametrize("way", ["left", "running"])
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_the_end_of_a_child_process(method: str, way: str, importer: str, emulator: Emulator, environment: Path) -> None:
+    """Those of `multiprocessing` that were forked run no function of `atexit`."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0 if way == "left" else 1e9})
+    (environment / "jobs.py").write_text(CHILD)
+    command = [sys.executable, "-W", "error", "jobs.py", method, way, importer]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "a call ended early: task" in result.stderr and "paid for" in result.stderr, result.stderr
+
+
 def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment: Path) -> None:
     """In a function of `atexit` that was registered before this library was imported, and so runs after ours."""
     code = """
@@ -521,12 +637,28 @@ def test_wrong_arguments_do_not_hide_the_task(client: Client, async_client: Asyn
     task = client.videos.create("x", seconds=4)
     wrong: Any = "5"
     for videos in (client.videos, async_client.videos):
+        waits: Any = videos.task(task.id)
+        video: Any = videos.video(task.id)
         calls: list[Callable[[], object]] = [
-            lambda: videos.task(task.id).wait(timeout=-1),  # noqa: B023
-            lambda: videos.task(task.id).wait(timeout=wrong),  # noqa: B023
-            lambda: videos.task(task.id).wait(on_progress=wrong),  # noqa: B023
-            lambda: videos.video(task.id).save(tmp_path / "x.mp4", connections=wrong),  # noqa: B023
-            lambda: videos.video(task.id).save(tmp_path / "x.mp4", on_progress=wrong),  # noqa: B023
+            lambda: waits.wait(timeout=-1),  # noqa: B023
+            lambda: waits.wait(timeout=wrong),  # noqa: B023
+            lambda: waits.wait(on_progress=wrong),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", connections=wrong),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", on_progress=wrong),  # noqa: B023
+            lambda: video.save(io.BytesIO()),  # noqa: B023
+            lambda: video.save(),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", 4),  # noqa: B023
+            lambda: video.save(tmp_path / "x.mp4", overwite=True),  # noqa: B023
+            lambda: video.read(max_bytes=wrong),  # noqa: B023
+            lambda: video.read(1000),  # noqa: B023
+            lambda: video.read_range(0, wrong),  # noqa: B023
+            lambda: video.serve(total=wrong),  # noqa: B023
+            lambda: waits.wait(600),  # noqa: B023
+            lambda: waits.wait(timeuot=600),  # noqa: B023
+            lambda: waits.wait_state(timeout=wrong),  # noqa: B023
+            lambda: waits.wait_state(timeuot=600),  # noqa: B023
+            lambda: waits.refresh(timeout=wrong),  # noqa: B023
+            lambda: waits.refresh(5),  # noqa: B023
         ]
         for call in calls:
             caplog.clear()

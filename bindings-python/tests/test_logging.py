@@ -132,6 +132,31 @@ def test_a_handler_that_raises_harms_nobody(client: Client, emulator: Emulator) 
     assert [str(args.exc_value) for args in seen] == ["bad handler"]
 
 
+def test_attributes_that_the_program_sets_itself(client: Client, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """A factory of records that adds the id of the web request, for example: `logging` refuses to overwrite it."""
+    before = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **options: Any) -> logging.LogRecord:
+        record = before(*args, **options)
+        record.request_id = record.task_id = "of the program"
+        return record
+
+    def stop(task: Task) -> None:
+        raise LookupError("enough")
+
+    logging.setLogRecordFactory(factory)
+    try:
+        with caplog.at_level(logging.DEBUG, logger="junfeiai"), pytest.raises(LookupError) as error:
+            client.videos.generate("x", seconds=6, on_progress=stop)
+    finally:
+        logging.setLogRecordFactory(before)
+    (left,) = fields(caplog, "call_ended_early")
+    task_id = getattr(error.value, "task_id")
+    assert task_id in str(left["args"]) and left["task_ids"] == [task_id]
+    assert {vars(record)["task_id"] for record in caplog.records} == {"of the program"}
+    assert fields(caplog, "task_created") and fields(caplog, "request")
+
+
 def test_logging_is_not_imported_for_nothing(emulator: Emulator, environment: object) -> None:
     code = (
         "import sys, junfeiai; c = junfeiai.Client(poll_interval=0.02)\n"

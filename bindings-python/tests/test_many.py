@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,16 @@ import junfeiai
 from junfeiai import AsyncClient, Client
 
 REQUESTS: list[Any] = ["a ball", {"prompt": "[fail] x", "seconds": 4}, {"prompt": "another", "size": "1280x720"}]
+
+
+class DataFrame:
+    """As that of pandas, which iterates over the names of its columns."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["prompt", "seconds"])
+
+    def itertuples(self) -> Iterator[tuple[object, ...]]:
+        return iter([(0, "a ball", 6)])
 
 
 def test_generate_many(client: Client, emulator: Emulator) -> None:
@@ -49,6 +60,8 @@ def test_a_bad_request_costs_nothing(client: Client, emulator: Emulator) -> None
         client.videos.generate_many([3])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="iterable"):
         client.videos.generate_many("one prompt is not a list of them")
+    with pytest.raises(TypeError, match=r'got DataFrame: pass its to_dict\("records"\)'):
+        client.videos.generate_many(DataFrame())
     with pytest.raises(junfeiai.InvalidRequestError, match="concurrency"):
         client.videos.generate_many(["x"], concurrency=0)
     assert emulator.stats()["posts"] == 0

@@ -7,7 +7,7 @@ import inspect
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -425,3 +425,46 @@ def test_an_exporter_that_fails_hides_no_task(
     finally:
         instrumentor.uninstrument()
     assert emulator.stats()["posts"] == 6
+
+
+class Pressed(SpanProcessor):
+    """As one that exports at once, over a slow network: somebody presses Ctrl-C meanwhile."""
+
+    again = True
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if self.again:
+            self.again = False
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_an_exporter_hides_no_task(
+    client: Client, async_client: AsyncClient, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+    provider = TracerProvider()
+    pressed = Pressed()
+    provider.add_span_processor(pressed)
+    instrumentor = JunFeiAIInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+
+    async def create() -> None:
+        await async_client.videos.create("a", seconds=4)
+
+    calls: list[Callable[[], object]] = [
+        lambda: client.videos.create("a", seconds=4),
+        lambda: client.videos.generate("a", seconds=4),
+        lambda: asyncio.run(create()),
+        lambda: list(client.videos.generate_many(["a"])),
+    ]
+    try:
+        for call in calls:
+            caplog.clear()
+            pressed.again = True
+            with pytest.raises(KeyboardInterrupt) as caught:
+                call()
+            [task_id] = getattr(caught.value, "task_ids")
+            assert task_id in caplog.text and client.videos.get(task_id).id == task_id
+    finally:
+        instrumentor.uninstrument()
+    assert emulator.stats()["created_tasks"] == len(calls)

@@ -331,6 +331,7 @@ def test_import_brings_nothing_along() -> None:
     result = python("import sys; before = set(sys.modules); import junfeiai; print(*sorted(set(sys.modules) - before))")
     assert set(result.stdout.split()) <= {
         "__future__", "atexit", "junfeiai", "junfeiai._errors", "junfeiai._main_interpreter", "junfeiai._native",
+        "junfeiai._processes",
         # What tells a subinterpreter before CPython 3.12.
         "_xxsubinterpreters",
     }, result.stdout

@@ -243,9 +243,16 @@ def test_what_the_library_refuses_is_refused(tmp_path: Path) -> None:
         client.videos.generate("a").save(tmp_path / "no" / "folder.mp4")
     with pytest.raises(InvalidRequestError):
         client.videos.task("")
-    with pytest.raises(InvalidRequestError):
-        list(client.videos.generate_many(["a", {"prompt": "b", "seconds": 600}]))
     assert client.called("create") == [{"prompt": "a", "seconds": 600}, {"prompt": "a"}]
+
+
+def test_a_request_of_several_that_cannot_be_sent(client: Client) -> None:
+    wrong: Any = {"prompt": "c", "sceonds": 6}
+    for videos in (client.videos, FakeClient().videos):
+        outcomes = {outcome.index: outcome.error for outcome in videos.generate_many(["a", {"prompt": "b", "seconds": 600}])}
+        assert outcomes[0] is None and isinstance(outcomes[1], InvalidRequestError) and outcomes[1].field == "seconds"
+        with pytest.raises(TypeError, match="sceonds"):
+            list(videos.generate_many(["a", wrong]))
 
 
 async def never_awaited(_: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import pickle
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from conftest import KEY, Emulator
 
 import junfeiai
-from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning
+from junfeiai import AsyncClient, Balance, CheckStep, Client, EntryCheck, Estimate, SaveProgress, Spending, Summary, TaskWarning, _restore, testing
 
 RECORDS = [
     Summary(Path("a.mp4"), 1, 6.0, 1280, 720, False, 1, 0.5, None, 150_000, 0.3),
@@ -104,6 +106,64 @@ def test_tasks_and_videos_by_id(cls: Any, emulator: Emulator, environment: Path)
 def test_an_unpickled_task_works(client: Client, emulator: Emulator, environment: Path) -> None:
     task = client.videos.task(emulator.finished())
     assert pickle.loads(pickle.dumps(task)).wait().read_range(4, 8) == b"ftyp"
+
+
+@pytest.mark.parametrize("cls", [Client, AsyncClient])
+def test_a_task_is_its_own_copy(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one with the key of the environment, which may be another one or none: `dataclasses.asdict` copies what a program keeps."""
+    monkeypatch.delenv("JUNFEIAI_API_KEY", raising=False)
+    videos = cls(api_key=KEY).videos
+    for thing in (videos.task("task_1"), videos.video("task_1"), videos.video_at("https://example.org/a.mp4")):
+        assert copy.copy(thing) is thing and copy.deepcopy({"job": [thing]})["job"][0] is thing
+    for fake in (testing.task(), testing.video()):
+        assert copy.copy(fake) is fake and copy.deepcopy({"job": [fake]})["job"][0] is fake
+
+
+def test_results_that_hold_others(client: Client, emulator: Emulator, environment: Path, async_client: AsyncClient) -> None:
+    """What a pool of processes sends back is whole: a result that cannot be sent is lost there, with the id of its task."""
+
+    async def asynchronous() -> list[Any]:
+        step = await async_client.videos.advance(async_client.videos.task(emulator.running()).wait_state())
+        return [*await async_client.videos.wait_all([emulator.finished(), "task_none"]), step]
+
+    journal = Client(**emulator.options(journal=environment / "journal"))
+    for prompt in ("a", "[fail] b"):
+        journal.videos.create(prompt, seconds=6)
+    done = client.videos.advance(client.videos.task(emulator.finished()).wait_state())
+    outcomes = [*client.videos.generate_many(["a", "[fail] b"]), *client.videos.wait_all([emulator.finished(), "task_none"])]
+    results: list[Any] = [*outcomes, done, *journal.videos.resume_pending("videos"), *asyncio.run(asynchronous())]
+    for result in results:
+        for again in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):
+            assert type(again) is type(result)
+            for name in result.to_dict():
+                one, other = getattr(again, name), getattr(result, name)
+                assert (type(one), str(one), vars(one)) == (type(other), str(other), vars(other)) if name == "error" and other else one == other
+        assert KEY.encode() not in pickle.dumps(result)
+
+
+def test_what_is_not_pickled_says_what_to_send(client: Client, async_client: AsyncClient) -> None:
+    for thing, advice in (
+        (client, "one in each process, and send the ids of tasks"),
+        (async_client, "one in each process, and send the ids of tasks"),
+        (client.videos, "a client in each process, and send the ids of tasks"),
+        (client.check(), r"send what its to_dict\(\) returns"),
+    ):
+        with pytest.raises(TypeError, match=f"'{type(thing).__name__}' objects cannot be pickled: .*{advice}"):
+            pickle.dumps(thing)
+
+
+@pytest.mark.parametrize("cls", [Client, AsyncClient])
+def test_a_task_that_cannot_be_unpickled_is_named(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job in another process created it, and the result arrives where no key is in the environment."""
+    for name in ("JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_restore, "_clients", {})
+    monkeypatch.setattr(_restore, "_async_clients", {})
+    videos = cls(api_key=KEY).videos
+    for thing in (videos.task("task_1"), videos.video("task_1")):
+        with pytest.raises(junfeiai.ConfigError, match=r"task task_1 .*JUNFEIAI_API_KEY.*client\.videos\.task\(id\)") as error:
+            pickle.loads(pickle.dumps(thing))
+        assert error.value.task_id == "task_1"
 
 
 @pytest.mark.parametrize("cls", [Client, AsyncClient])

@@ -75,6 +75,7 @@ from ._native import (
     Videos,
     __version__,
 )
+from . import _processes  # what it asks for needs the native module
 
 __all__ = [
     "APIConnectionError",

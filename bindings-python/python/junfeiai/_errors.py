@@ -5,6 +5,8 @@ Each is also the matching builtin exception. ``KINDS`` maps the kinds of the cor
 
 from __future__ import annotations
 
+from ._native import ERROR_KINDS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -121,6 +123,8 @@ class APITimeoutError(APIConnectionError, TimeoutError):
 class CreateOutcomeUnknownError(JunFeiAIError):
     """A create request was sent and its outcome is not known: a task may exist and may have been charged."""
 
+    maybe_executed = True
+
 
 class TaskFailedError(JunFeiAIError):
     """The task ended in FAILURE; the service returns the charge."""
@@ -203,6 +207,11 @@ KINDS: dict[str, type[JunFeiAIError]] = {
     "internal": InternalError,
 }
 
+# What an error of a class says where it was made anew from its class and text alone, as Celery does with a result in JSON.
+for _name, _number, _ in ERROR_KINDS:
+    if _name in KINDS:
+        KINDS[_name].kind, KINDS[_name].number = _name, _number
+
 # The core's names that are named otherwise in Python.
 _RENAMED = {"status": "status_code", "retry_after_s": "retry_after"}
 
@@ -217,6 +226,10 @@ def from_record(record: dict[str, Any]) -> JunFeiAIError:
 
 LOG_LEFT = True
 """False for a program that reports unfinished tasks itself."""
+
+
+def nothing() -> None:
+    """Called by the native code while it waits: the interpreter raises in here what another thread has set for this one."""
 
 
 def left(error: BaseException, text: str, task_ids: list[str], maybe_executed: bool, log: bool) -> None:

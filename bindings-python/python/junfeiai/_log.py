@@ -12,5 +12,14 @@ _ALWAYS: dict[str, Any] = {"event": None, "task_id": None, "request_id": None, "
 
 
 def record(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
+    import logging
+
+    extra = {**_ALWAYS, **fields}
+    factory = logging.getLogRecordFactory()
+    if factory is not logging.LogRecord and logger.isEnabledFor(level):
+        # A program's own factory may set attributes of these names, such as the id of its web request. They stay: `logging` raises
+        # where one would be overwritten, and the line, which may name a paid task, would be lost.
+        own = vars(factory(logger.name, level, __file__, 0, text, (), None, None, None))
+        extra = {name: value for name, value in extra.items() if name not in own}
     # The record names the caller of the library, not this file.
-    logger.log(level, "%s", text, extra={**_ALWAYS, **fields}, stacklevel=2)
+    logger.log(level, "%s", text, extra=extra, stacklevel=2)

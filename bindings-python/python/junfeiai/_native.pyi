@@ -547,6 +547,7 @@ class Saved:
         """Returns ``summary``, or raises ``error``."""
     def to_dict(self) -> dict[str, Any]:
         """``task_id``, ``summary`` and ``error`` as a dict, for ``json.dumps``."""
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class CheckReport:
@@ -686,8 +687,8 @@ class Videos:
     def generate_many(self, requests: Iterable[str | VideoRequest | Mapping[str, Any]], *, concurrency: int | None = 4) -> Iterator[Outcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
-        All requests are checked before the first is sent; a failure does not stop the others. Break out of the
-        loop to stop.
+        The types of all arguments are checked, and all images read, before the first request is sent; one that cannot
+        be sent, or fails, does not stop the others. Break out of the loop to stop.
         """
     def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
@@ -825,6 +826,8 @@ class Task:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+    def __copy__(self) -> Task: ...
+    def __deepcopy__(self, memo: object) -> Task: ...
 
 @final
 class Video:
@@ -883,6 +886,8 @@ class Video:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+    def __copy__(self) -> Video: ...
+    def __deepcopy__(self, memo: object) -> Video: ...
 
 
 @final
@@ -913,6 +918,7 @@ class Outcome:
         """Returns the video, or raises ``error``."""
     def to_dict(self) -> dict[str, Any]:
         """``index``, ``task_id``, ``video`` and ``error`` as a dict, for ``json.dumps``."""
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class Advanced:
@@ -939,6 +945,7 @@ class Advanced:
         """
     def to_dict(self) -> dict[str, Any]:
         """``video``, ``state`` and ``retry_after`` as a dict, for ``json.dumps``."""
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 
 @final
@@ -1058,8 +1065,8 @@ class AsyncVideos:
     def generate_many(self, requests: Iterable[str | VideoRequest | Mapping[str, Any]], *, concurrency: int | None = 4) -> AsyncIterator[AsyncOutcome]:
         """Creates a task for each request, a prompt or a mapping with the arguments of ``create``, and waits for its
         video, with at most ``concurrency`` tasks at a time. **This costs money.** Yields the outcomes as they end.
-        All requests are checked before the first is sent; a failure does not stop the others. Break out of the
-        loop to stop.
+        The types of all arguments are checked, and all images read, before the first request is sent; one that cannot
+        be sent, or fails, does not stop the others. Break out of the loop to stop.
         """
     def fingerprint(self, prompt: str = "", *, model: str | None = None, seconds: float | str | SupportsIndex | None = None, size: str | None = None, image: Image | None = None, images: Iterable[Image] | None = None, duration: float | str | SupportsIndex | None = None, extra: dict[str, Any] | None = None, validate: Literal["strict", "default", "off"] | None = None, key: str | None = None, retry_failed: bool | None = False) -> str:
         """SHA-256 of a request as ``create`` would send it; the journal identifies requests by it, see ``Pending``.
@@ -1200,6 +1207,8 @@ class AsyncTask:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+    def __copy__(self) -> AsyncTask: ...
+    def __deepcopy__(self, memo: object) -> AsyncTask: ...
 
 @final
 class AsyncVideo:
@@ -1259,6 +1268,8 @@ class AsyncVideo:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+    def __copy__(self) -> AsyncVideo: ...
+    def __deepcopy__(self, memo: object) -> AsyncVideo: ...
 
 
 @final
@@ -1289,6 +1300,7 @@ class AsyncOutcome:
         """Returns the video, or raises ``error``."""
     def to_dict(self) -> dict[str, Any]:
         """``index``, ``task_id``, ``video`` and ``error`` as a dict, for ``json.dumps``."""
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class AsyncAdvanced:
@@ -1315,3 +1327,4 @@ class AsyncAdvanced:
         """
     def to_dict(self) -> dict[str, Any]:
         """``video``, ``state`` and ``retry_after`` as a dict, for ``json.dumps``."""
+    def __reduce__(self) -> tuple[Any, ...]: ...

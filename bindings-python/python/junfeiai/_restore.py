@@ -5,7 +5,13 @@ The key comes from the environment of the process that loads it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from ._errors import JunFeiAIError
 from ._native import AsyncClient, AsyncTask, AsyncVideo, Client, Task, Video
+
+T = TypeVar("T")
 
 _clients: dict[str, Client] = {}
 _async_clients: dict[str, AsyncClient] = {}
@@ -23,12 +29,23 @@ def _async_client(endpoint: str) -> AsyncClient:
     return _async_clients[endpoint]
 
 
+def _of_task(task_id: str, make: Callable[[str], T]) -> T:
+    """What `make` gives for a task. An error names the task: where a pool of processes loads the result of a job, nobody else knows it."""
+    try:
+        return make(task_id)
+    except JunFeiAIError as error:
+        advice = "set the environment of this process, or send the id and call client.videos.task(id)"
+        error.args = (f"task {task_id} cannot be unpickled here: {error.message}; {advice}",)
+        error.task_id = task_id
+        raise
+
+
 def task(endpoint: str, task_id: str) -> Task:
-    return _client(endpoint).videos.task(task_id)
+    return _of_task(task_id, lambda id: _client(endpoint).videos.task(id))
 
 
 def video(endpoint: str, task_id: str) -> Video:
-    return _client(endpoint).videos.video(task_id)
+    return _of_task(task_id, lambda id: _client(endpoint).videos.video(id))
 
 
 def video_at(endpoint: str, url: str) -> Video:
@@ -36,11 +53,11 @@ def video_at(endpoint: str, url: str) -> Video:
 
 
 def async_task(endpoint: str, task_id: str) -> AsyncTask:
-    return _async_client(endpoint).videos.task(task_id)
+    return _of_task(task_id, lambda id: _async_client(endpoint).videos.task(id))
 
 
 def async_video(endpoint: str, task_id: str) -> AsyncVideo:
-    return _async_client(endpoint).videos.video(task_id)
+    return _of_task(task_id, lambda id: _async_client(endpoint).videos.video(id))
 
 
 def async_video_at(endpoint: str, url: str) -> AsyncVideo:

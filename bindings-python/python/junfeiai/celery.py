@@ -31,8 +31,11 @@ def run_job(
     never sent again before ``reconcile`` or ``resolve_unknown`` has settled it.
     """
     countdown = interval_in_seconds(interval)
+    # Each look at the video is a retry. By default Celery would give the job up after three of them, when it is paid for.
+    if (most := getattr(task, "max_retries", None)) is not None:
+        raise ValueError(f"this Celery task ends after {most} retries, perhaps before its video is there: define it with max_retries=None")
     key = request.pop("key", None)
-    if not key:
+    if key is None:
         # A task that was called as a function has no id: all such calls would be one job.
         if task.request.id is None:
             raise ValueError("this Celery task was called without a worker and has no id: call it by delay() or apply_async(), or give key")

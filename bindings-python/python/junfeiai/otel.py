@@ -27,6 +27,7 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider, get_tracer, set_span_in_context
 
 from . import AsyncTask, AsyncVideo, AsyncVideos, JunFeiAIError, Task, Video, Videos, __version__
+from ._errors import left
 from ._native import DEFAULT_MODEL
 
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -125,8 +126,11 @@ def _traced(original: Callable[..., Any], owner: type, name: str, tracer: Tracer
         return functools.wraps(original)(start)
 
     def call(this: Any, /, *arguments: Any, **options: Any) -> Any:
-        with _CallSpan(tracer, content, name, this, arguments, options) as span:
-            return span.returned(original(this, *arguments, **options))
+        task_ids: list[str] = []
+        with _kept(task_ids), _CallSpan(tracer, content, name, this, arguments, options) as span:
+            result = original(this, *arguments, **options)
+            task_ids += _task_ids(result)
+            return span.returned(result)
 
     return functools.wraps(original)(call)
 
@@ -162,9 +166,29 @@ def _unseen(error: BaseException | None = None) -> Iterator[None]:
             logging.getLogger("junfeiai").warning("a span could not be written", exc_info=True)
 
 
+def _task_ids(result: Any) -> list[str]:
+    task_id = getattr(result, "id", None) or getattr(result, "task_id", None)
+    return [task_id] if task_id else []
+
+
+@contextlib.contextmanager
+def _kept(task_ids: list[str]) -> Iterator[None]:
+    """Ctrl-C while an exporter sends a span takes the place of the result of a call: it gets a note of what was paid for."""
+    try:
+        yield
+    except BaseException as error:
+        if task_ids:
+            text = f"results of {', '.join(task_ids)} were not returned: continue with client.videos.task(id)"
+            left(error, text, task_ids, False, True)
+        raise
+
+
 async def _awaited(coroutine: Coroutine[Any, Any, Any], span: _CallSpan) -> Any:
-    with span:
-        return span.returned(await coroutine)
+    task_ids: list[str] = []
+    with _kept(task_ids), span:
+        result = await coroutine
+        task_ids += _task_ids(result)
+        return span.returned(result)
 
 
 class _CallSpan:
@@ -258,6 +282,8 @@ class _ManySpan:
         self._begun: list[int] = []
         self._alive = 0
         self._span: Span | None = None
+        # Of all outcomes so far: a `list(…)` that is interrupted loses them all.
+        self._task_ids: list[str] = []
         self._ended = {"succeeded": 0, "failed": 0}
 
     def watched(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -295,7 +321,8 @@ class _ManySpan:
 
     def item(self, outcome: Any) -> Any:
         """The outcome of an item, after its span was written."""
-        with _unseen():
+        self._task_ids += _task_ids(outcome)
+        with _kept(self._task_ids), _unseen():
             if self._span is None:
                 return outcome
             self._alive -= 1

@@ -16,6 +16,7 @@ requests that the real one refuses. Nothing is sent. To test against a service w
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import os
@@ -136,7 +137,7 @@ def error(kind: str | type[JunFeiAIError], message: str | None = None, **attribu
     if wrong := sorted(attributes.keys() - known):
         raise TypeError(f"errors have no attribute {', '.join(wrong)}; there are {', '.join(sorted(known))}")
     made = KINDS[name]
-    first = (inspect.getdoc(made) or name).split(". ")[0].split("\n")[0].rstrip(".")
+    first = inspect.cleandoc(made.__doc__ or name).split(". ")[0].split("\n")[0].rstrip(".")
     said = message or first[0].lower() + first[1:]
     found = made(f"{said}; {advice}")
     values = {
@@ -441,6 +442,12 @@ class _FakeRecord(_Fake):
     _fields: ClassVar[tuple[str, ...]]
     """Those that the real class gives."""
 
+    def __copy__(self: _F) -> _F:
+        return self
+
+    def __deepcopy__(self: _F, memo: object) -> _F:
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self._fields}
 
@@ -738,12 +745,14 @@ class _FakeVideos(_Fake):
         return list(self._as_completed(task_ids))
 
     def _generate_many(self, requests: Iterable[str | Mapping[str, Any]], concurrency: int | None = None) -> Iterator[_FakeOutcome]:
-        if isinstance(requests, (str, bytes, Mapping)):
+        if isinstance(requests, (str, bytes, Mapping)) or hasattr(requests, "itertuples"):
             self._script.real.videos.generate_many(requests)  # which refuses them
         self._script.real.videos.generate_many([], concurrency=concurrency)
         wanted = [{"prompt": one} if isinstance(one, str) else dict(one) for one in requests]
         for one in wanted:
-            self._script.check(one)
+            # A request that cannot be sent is an outcome, as with the real one; a wrong type is not.
+            with contextlib.suppress(InvalidRequestError):
+                self._script.check(one)
         for index, one in enumerate(wanted):
             yield self._outcome(index, lambda one=one: self._do("create", **one), None)  # type: ignore[misc]
 

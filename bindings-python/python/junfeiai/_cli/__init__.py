@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[_common()],
         allow_abbrev=False,
         description="Client for the JunFeiAI video API: creates, waits for and downloads videos safely.",
-        epilog=(__doc__ or "").split("\n\n", 1)[1],
+        epilog=(__doc__ or "").partition("\n\n")[2],  # none with -OO
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.set_defaults(progress="auto", verbose=0)
