@@ -719,6 +719,22 @@ def pinned() -> Iterable[str]:
                 yield f"{workflow.name}: {job.split(':')[0].strip()} runs in a container without HOME: /root"
 
 
+def bounded() -> Iterable[str]:
+    """A job that hangs ends: the host would wait for six hours. What is longer than that says nothing."""
+    count = 0
+    for workflow in WORKFLOWS:
+        jobs = re.split(r"^jobs:\n", workflow.read_text(encoding="utf-8"), maxsplit=1, flags=re.M)[-1]
+        for job in re.split(r"^(?=  [\w-]+:\n)", jobs, flags=re.M):
+            if not (name := re.match(r"  ([\w-]+):\n", job)):
+                continue
+            count += 1
+            minutes = re.findall(r"^    timeout-minutes: (\d+)$", job, re.M)
+            if len(minutes) != 1 or not 0 < int(minutes[0]) < 360:
+                yield f"{workflow.name}: the job {name[1]} has no timeout-minutes of less than 360"
+    if count < 10:
+        yield f"only {count} jobs are found in the workflows"
+
+
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
@@ -765,6 +781,7 @@ def main() -> int:
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
     report("the actions of the workflows are pinned, and folders are those of the job", pinned())
+    report("every job of the workflows has a time limit", bounded())
     if linter := actionlint():
         report("actionlint and shellcheck have nothing to say of the workflows", linted(linter))
         report("they would say it", linter_finds(linter))
