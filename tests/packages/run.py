@@ -540,7 +540,8 @@ def installed(target: str, names: list[str], files: set[str], *, shared: bool) -
             yield config
         package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
         lines = "-ljunfeiai\nLibs.private: -lpthread -lc\n" if shared else "-ljunfeiai -lpthread -lc\nLibs.private:"
-        if lines not in package:
+        # As the CMake target has it: on Windows the header means the DLL without it.
+        if lines not in package or "\nCflags.private: -DJFAI_STATIC\n" not in package:
             yield package
 
 
