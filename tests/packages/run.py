@@ -474,6 +474,15 @@ def programs_wheel() -> Iterable[str]:
             pass
 
 
+def programs_of_npm() -> Iterable[str]:
+    """The emulator's npm package depends on no program that nobody makes."""
+    text = (ROOT / "tests/emulator/npm/index.mjs").read_text(encoding="utf-8")
+    named = re.findall(r'"([^"]+)"', next(line for line in text.splitlines() if line.startswith("export const PLATFORMS = ")))
+    made = sorted(platform.npm for platform in toolchain.PLATFORMS.values() if platform.program)
+    if named != made:
+        yield f"it names {', '.join(named)}, and make dist makes {', '.join(made)}"
+
+
 def words_of_dist() -> Iterable[str]:
     """Parts are chosen by how their names begin; a wrong name and a missing tool are said in one line."""
     for words, names in {("wheel-linux", "npm"): ["npm", "wheel-linux-x86_64", "wheel-linux-aarch64"], ("c-musl-x86_64",): ["c-musl-x86_64"]}.items():
@@ -768,6 +777,7 @@ def main() -> int:
     report("archives have the same bytes twice", archives())
     report("the list of a release", lists())
     report("the wheel of a program is for every C library", programs_wheel())
+    report("the emulator's npm package names the programs that are made", programs_of_npm())
     report("what make dist is told", words_of_dist())
     report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
