@@ -46,8 +46,9 @@ export interface How {
 /** Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input. */
 export async function readList(source: string, folder: string, { form, allowOutside }: How): Promise<Line[]> {
   const name = nameOfList(source);
+  if (name === "") throw listError("the name of the list is empty: give a file, or - for standard input");
   const base = source === "-" ? "" : dirname(source);
-  const text = decoded(name, bytesOf(source));
+  const text = decoded(name, bytesOf(source, name));
   const lines: Line[] = [];
   const seen = new Map<string, number>();
   const numbers = new Map<string, number>();
@@ -100,11 +101,12 @@ export async function readList(source: string, folder: string, { form, allowOuts
 /** What a list is called in messages. */
 export const nameOfList = (source: string): string => (source === "-" ? "standard input" : source);
 
-function bytesOf(source: string): Buffer {
+function bytesOf(source: string, name: string): Buffer {
   try {
     return readFileSync(source === "-" ? 0 : source);
   } catch (error) {
-    throw listError(`the list ${systemError(error)}`);
+    // Node does not name what it could open and not read.
+    throw listError(`the list ${systemError(Object.assign(error as Error, { path: name }))}`);
   }
 }
 

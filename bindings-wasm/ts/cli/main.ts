@@ -52,6 +52,7 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
   const interruption = Interruption.listen();
   try {
     if (typeof options["journal"] === "string") options["journal"] = namedJournal(options["journal"]);
+    if (options["output"] === "") throw configError("--output is empty: name a file or a folder");
     if (options["output"] === "-") {
       throw configError("--output is -, and videos are not written to standard output: name a file or a folder; ./- is one of that name");
     }

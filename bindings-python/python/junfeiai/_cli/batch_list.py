@@ -61,6 +61,8 @@ class Line:
 def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_outside: bool) -> list[Line]:
     """Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input."""
     name = name_of(source)
+    if not name:
+        raise InvalidRequestError("the name of the list is empty: give a file, or - for standard input")
     base = Path() if source == "-" else Path(source).parent
     try:
         data = _standard_input() if source == "-" else Path(source).read_bytes()
