@@ -72,7 +72,7 @@ export async function readList(source: string, folder: string, { form, allowOuts
     const whole = request.key === undefined ? { retryFailed: true, ...request, key } : { ...request, key };
     const own = `${print.slice(0, 16)}${twin}.mp4`;
     // A folder's name with a slash means a file in it.
-    const path = output ? inside(folder, output.endsWith("/") ? output + own : output, allowOutside, refuse) : join(folder, own);
+    const path = output ? inside(folder, output.endsWith("/") || output.endsWith(sep) ? output + own : output, allowOutside, refuse) : join(folder, own);
     const first = numbers.get(key) ?? number;
     if (first !== number) throw refuse(`its key '${key}' is the one of line ${first}`);
     numbers.set(key, number);

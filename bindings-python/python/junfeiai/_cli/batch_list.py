@@ -88,7 +88,7 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         own = f"{fingerprint[:16]}{twin}.mp4"
         try:
             # A folder's name with a slash means a file in it.
-            path = folder / own if not output else _inside(folder, output + own if output.endswith("/") else output, allow_outside)
+            path = folder / own if not output else _inside(folder, output + own if output.endswith(("/", os.sep)) else output, allow_outside)
         except UnicodeEncodeError as error:
             raise InvalidRequestError(
                 f"{name}, line {number}: its output {output!r} cannot be the name of a file: the system's encoding is {error.encoding}; set LC_ALL=C.UTF-8"
