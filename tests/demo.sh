@@ -29,7 +29,7 @@ if [[ -n ${JUNFEIAI_API_KEY:-} ]]; then
 fi
 
 cargo build -q -p junfeiai-emulator --bin junfeiai-emulator
-exec 3< <(exec target/debug/junfeiai-emulator --port 0 --api-key sk-demo --time-scale 30 --quiet)
+exec 3< <(exec "${CARGO_TARGET_DIR:-target}/debug/junfeiai-emulator" --port 0 --api-key sk-demo --time-scale 30 --quiet)
 emulator=$!
 trap 'kill "$emulator" 2>/dev/null || true' EXIT
 read -r _ _ origin <&3

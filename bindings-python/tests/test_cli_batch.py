@@ -118,7 +118,7 @@ def test_outputs_outside_of_the_folder_on_demand(environment: Path) -> None:
 
 
 def test_an_output_that_is_a_folder(environment: Path, emulator: Emulator) -> None:
-    given = '{"prompt": "x", "seconds": 4, "output": "a/"}\n{"prompt": "y", "seconds": 4, "output": "a/"}'
+    given = "\n".join(json.dumps({"prompt": f"x{end}", "seconds": 4, "output": f"a{end}"}) for end in ("/", os.sep * 2))
     paths = {one["path"] for one in values(run("batch", "-", "-o", "out", "--json", given=given))}
     assert len(paths) == 2
     assert {Path(path).parent for path in paths} == {Path("out/a")}
@@ -288,6 +288,19 @@ def test_names_that_are_one_file_elsewhere(platform: str, environment: Path, mon
     monkeypatch.setattr(sys, "platform", platform)
     names = [batch_list._name_on_disk(environment / name) for name in ("Möwe.mp4", "mo\u0308we.mp4", "MÖWE.MP4")]
     assert len(set(names)) == 1
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_names_of_the_batch_itself_that_are_one_file_elsewhere(platform: str, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from junfeiai._cli import batch_list
+
+    names = ("RESULTS.jsonl", "Results.jsonl.NEW", ".Junfeiai-Lock", ".JUNFEIAI-journal.lock")
+    for name in names:
+        assert batch_list._inside(environment, name, False) == environment / name
+    monkeypatch.setattr(sys, "platform", platform)
+    for name in names:
+        with pytest.raises(ValueError, match="is a file of the batch itself"):
+            batch_list._inside(environment, name, False)
 
 
 def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emulator) -> None:

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { dirname, extname, join, normalize } from "node:path";
+import { dirname, extname, join, normalize, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ const dist = join(root, "target/npm/package/dist");
 const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".wasm": "application/wasm" };
 
 async function emulator() {
-  const program = process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator");
+  const program = process.env.JUNFEIAI_EMULATOR ?? resolve(root, process.env.CARGO_TARGET_DIR || "target", "debug/junfeiai-emulator");
   const child = spawn(program, ["--port", "0", "--api-key", "sk-demo", "--time-scale", "8", "--quiet", "--exit-with-stdin"], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const failed = new Promise((_, reject) => {

@@ -28,6 +28,7 @@ test("what cannot be is said in one line", async () => {
     [[], { PORT: "abc" }, /^demo: PORT is a number from 0 to 65535 and not abc\n$/],
     [[], { PORT: "99999" }, /^demo: PORT is a number from 0 to 65535 and not 99999\n$/],
     [[], { PORT: String(port) }, new RegExp(`^demo: port ${port} is in use: give another one, PORT=8788\\n$`)],
+    [[], { JUNFEIAI_EMULATOR: undefined, CARGO_TARGET_DIR: "/nowhere" }, /^demo: the emulator does not start \(spawn [/\\]nowhere[/\\]debug[/\\]junfeiai-emulator ENOENT\): run make web\n$/],
     [[], { JUNFEIAI_EMULATOR: "/nowhere/emulator" }, /^demo: the emulator does not start [^\n]*: run make web\n$/],
     [[], { JUNFEIAI_EMULATOR: process.platform === "win32" ? "where.exe" : "/bin/true" }, /^demo: [^\n]* does not say where it listens: run make web\n$/],
   ]) {

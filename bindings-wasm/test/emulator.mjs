@@ -1,5 +1,5 @@
 // The service's stand-in, as a process that ends with this one.
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Emulator } from "../../tests/emulator/npm/index.mjs";
 
@@ -7,7 +7,7 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 export const KEY = "sk-test-f00dcafe";
 
 export async function startEmulator({ scenario, timeScale = 600, second = true } = {}) {
-  const program = process.env.JUNFEIAI_EMULATOR ?? join(root, "target/debug/junfeiai-emulator");
+  const program = process.env.JUNFEIAI_EMULATOR ?? resolve(root, process.env.CARGO_TARGET_DIR || "target", "debug/junfeiai-emulator");
   const emulator = await Emulator.start({ program, apiKey: KEY, timeScale, secondHost: second, ...(scenario && { scenario }) });
   const ask = async (...call) => JSON.parse(String(await emulator.call(...call)));
   return {

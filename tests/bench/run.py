@@ -47,6 +47,8 @@ Written by `make bench` on {date}, on {machine}. Candidates run in turn (A B C A
 figures are medians. Speed above 1 is faster, CPU below 1 is cheaper; both are ratios of one run on one machine, which is what carries over.
 What is measured and how: [README.md](README.md).
 
+All of it ran on one machine over loopback: no real network, no real service, no browser, no other system or processor.
+
 """
 
 

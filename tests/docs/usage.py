@@ -97,9 +97,31 @@ def of_setup() -> Iterator[str]:
         yield f"without a C compiler the setup ends with {done.returncode} and says {done.stdout[-300:]!r}"
 
 
+def of_demo() -> Iterator[str]:
+    """Without a key it runs against the emulator, wherever cargo builds that: CARGO_TARGET_DIR names a folder that repositories share."""
+    with tempfile.TemporaryDirectory() as work:
+        root, elsewhere = Path(work, "root"), Path(work, "elsewhere")
+        # In place of what is built and installed.
+        programs = {root / "target/venv/bin/maturin": "exit 0", root / "target/demo/venv/bin/pip": "exit 0", Path(work, "bin/cargo"): "exit 0",
+                    root / "target/demo/venv/bin/junfeiai": 'echo "$JUNFEIAI_BASE_URL $*"',
+                    elsewhere / "debug/junfeiai-emulator": "echo listening on http://127.0.0.1:9; exec sleep 60"}
+        for path, text in programs.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+            path.chmod(0o755)
+        (root / "tests").mkdir()
+        shutil.copy(ROOT / "tests" / "demo.sh", root / "tests")
+        env = {"PATH": f"{work}/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(elsewhere)}
+        done = subprocess.run(["bash", str(root / "tests" / "demo.sh")], env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=SECONDS, check=False)
+    if done.returncode or "http://127.0.0.1:9/v1 generate " not in done.stdout:
+        yield f"with CARGO_TARGET_DIR the demo ends with {done.returncode} and says {done.stdout[-300:]!r}"
+
+
 def problems() -> Iterator[str]:
     yield from of_make()
     yield from of_setup()
+    yield from of_demo()
     found = executables()
     if len(found) < 20:
         yield f"only {len(found)} scripts are found"

@@ -27,6 +27,8 @@ def main():
         if int(seconds) >= LONG:
             rows[target] = f"| `{target}` | {day} | {seconds} | {int(executions):,} | {edges} | {features} | {corpus} |\n"
     if rows:
+        for target in {path.stem for path in HERE.glob("fuzz_targets/*.rs")} - set(rows):
+            rows[target] = f"| `{target}` | no long run yet | | | | | |\n"
         (HERE / "RESULTS.md").write_text(HEAD + "".join(rows[target] for target in sorted(rows)))
 
 

@@ -474,6 +474,15 @@ def programs_wheel() -> Iterable[str]:
             pass
 
 
+def programs_of_npm() -> Iterable[str]:
+    """The emulator's npm package depends on no program that nobody makes."""
+    text = (ROOT / "tests/emulator/npm/index.mjs").read_text(encoding="utf-8")
+    named = re.findall(r'"([^"]+)"', next(line for line in text.splitlines() if line.startswith("export const PLATFORMS = ")))
+    made = sorted(platform.npm for platform in toolchain.PLATFORMS.values() if platform.program)
+    if named != made:
+        yield f"it names {', '.join(named)}, and make dist makes {', '.join(made)}"
+
+
 def words_of_dist() -> Iterable[str]:
     """Parts are chosen by how their names begin; a wrong name and a missing tool are said in one line."""
     for words, names in {("wheel-linux", "npm"): ["npm", "wheel-linux-x86_64", "wheel-linux-aarch64"], ("c-musl-x86_64",): ["c-musl-x86_64"]}.items():
@@ -540,7 +549,8 @@ def installed(target: str, names: list[str], files: set[str], *, shared: bool) -
             yield config
         package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
         lines = "-ljunfeiai\nLibs.private: -lpthread -lc\n" if shared else "-ljunfeiai -lpthread -lc\nLibs.private:"
-        if lines not in package:
+        # As the CMake target has it: on Windows the header means the DLL without it.
+        if lines not in package or "\nCflags.private: -DJFAI_STATIC\n" not in package:
             yield package
 
 
@@ -719,6 +729,22 @@ def pinned() -> Iterable[str]:
                 yield f"{workflow.name}: {job.split(':')[0].strip()} runs in a container without HOME: /root"
 
 
+def bounded() -> Iterable[str]:
+    """A job that hangs ends: the host would wait for six hours. What is longer than that says nothing."""
+    count = 0
+    for workflow in WORKFLOWS:
+        jobs = re.split(r"^jobs:\n", workflow.read_text(encoding="utf-8"), maxsplit=1, flags=re.M)[-1]
+        for job in re.split(r"^(?=  [\w-]+:\n)", jobs, flags=re.M):
+            if not (name := re.match(r"  ([\w-]+):\n", job)):
+                continue
+            count += 1
+            minutes = re.findall(r"^    timeout-minutes: (\d+)$", job, re.M)
+            if len(minutes) != 1 or not 0 < int(minutes[0]) < 360:
+                yield f"{workflow.name}: the job {name[1]} has no timeout-minutes of less than 360"
+    if count < 10:
+        yield f"only {count} jobs are found in the workflows"
+
+
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
@@ -751,6 +777,7 @@ def main() -> int:
     report("archives have the same bytes twice", archives())
     report("the list of a release", lists())
     report("the wheel of a program is for every C library", programs_wheel())
+    report("the emulator's npm package names the programs that are made", programs_of_npm())
     report("what make dist is told", words_of_dist())
     report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
@@ -765,6 +792,7 @@ def main() -> int:
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
     report("the actions of the workflows are pinned, and folders are those of the job", pinned())
+    report("every job of the workflows has a time limit", bounded())
     if linter := actionlint():
         report("actionlint and shellcheck have nothing to say of the workflows", linted(linter))
         report("they would say it", linter_finds(linter))

@@ -360,7 +360,7 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
         if platform.windows:
             system_libraries(path, folder / "bin" / "junfeiai_c.dll", result)
         env = dict(toolchain.clean_environment(), PKG_CONFIG_LIBDIR=str(folder / "lib" / "pkgconfig"))
-        told = {words: run("pkg-config", *words.split(), "junfeiai", env=env).split() for words in ("--cflags", "--libs", "--static --libs")}
+        told = {words: run("pkg-config", *words.split(), "junfeiai", env=env).split() for words in ("--cflags", "--libs", "--static --cflags", "--static --libs")}
         ways = [(language, compiler, linked) for language, compiler in zip(("c", "cpp"), found) if compiler for linked in ("shared", "static")
                 if linked == "static" or not platform.musl]
         if not found[1]:
@@ -375,9 +375,9 @@ def c(platform: Platform, path: Path, result: Trial) -> None:
                 words = [*told["--libs"], f"-Wl,-rpath,{folder / 'lib'}"]
             else:
                 static = [word for word in told["--static --libs"] if word != "-ljunfeiai"]
-                words = ["-DJFAI_STATIC", str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl or platform.windows else [])]
+                words = [str(folder / "lib" / "libjunfeiai.a"), *static, *(["-static"] if platform.musl or platform.windows else [])]
             standard = "-std=c11" if language == "c" else "-std=c++17"
-            run(*compiler, standard, *told["--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
+            run(*compiler, standard, *told["--static --cflags" if linked == "static" else "--cflags"], ROOT / "bindings-c" / "examples" / f"quickstart.{language}", "-o", program, *words, env=env)
             programs.append(program)
         if platform.windows:
             shutil.copy(folder / "bin" / "junfeiai_c.dll", work)

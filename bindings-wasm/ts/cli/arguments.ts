@@ -3,6 +3,7 @@
  * and a library for them would have to be told all of this, too.
  */
 import { parseArgs } from "node:util";
+import { withoutKey } from "./output.js";
 
 export type Type = "flag" | "count" | "text" | "list" | "number" | "integer";
 
@@ -243,6 +244,9 @@ export function parse(words: readonly string[]): Parsed {
   const odd = [...chosen.arguments, ...optionsOf(chosen.groups)].find((one) =>
     !/FILE|DIR|COMMAND/.test(one.metavar ?? "") && [given.get(nameOf(one))].flat().some((value) => typeof value === "string" && value.includes("\ufffd")));
   if (odd) return fail(`argument ${"type" in odd ? signs(odd) : odd.name}: it is not UTF-8`);
+  // It would be sent in an address, kept in the journal and printed.
+  const named = ["task_id", "name"].find((name) => { const value = (given.get(name) ?? "") as string; return withoutKey(value) !== value; });
+  if (named !== undefined) return fail(`argument ${named}: it holds an API key, and no task has such an id: junfeiai pending lists what there is`);
   const presets = optionsOf(chosen.groups).map((option) => [nameOf(option), option.preset ?? (option.type === "flag" ? false : option.type === "count" ? 0 : undefined)]);
   return { options: { ...Object.fromEntries(presets), ...Object.fromEntries(given), command: chosen.name } as Options };
 }

@@ -16,6 +16,9 @@ const OUTPUT = "output";
 /** The fields as they are written in a list, the same as the arguments of `create` in Python. */
 const FIELDS = new Map(REQUEST.map((name) => [inCore(name), name]));
 
+/** How a list of JSON is written. */
+const FORM = "write each request as one object in one line, without brackets or commas around it";
+
 /** Marks at the beginning of a text. Longer ones first: UTF-32's begins as UTF-16's. */
 const MARKS: [number[], string][] = [
   [[0xff, 0xfe, 0, 0], "utf-32-le"], [[0, 0, 0xfe, 0xff], "utf-32-be"], [[0xef, 0xbb, 0xbf], "utf-8"], [[0xff, 0xfe], "utf-16le"], [[0xfe, 0xff], "utf-16be"],
@@ -42,9 +45,10 @@ export interface How {
 
 /** Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input. */
 export async function readList(source: string, folder: string, { form, allowOutside }: How): Promise<Line[]> {
-  const name = source === "-" ? "standard input" : source;
+  const name = nameOfList(source);
+  if (name === "") throw listError("the name of the list is empty: give a file, or - for standard input");
   const base = source === "-" ? "" : dirname(source);
-  const text = decoded(name, bytesOf(source));
+  const text = decoded(name, bytesOf(source, name));
   const lines: Line[] = [];
   const seen = new Map<string, number>();
   const numbers = new Map<string, number>();
@@ -68,7 +72,7 @@ export async function readList(source: string, folder: string, { form, allowOuts
     const whole = request.key === undefined ? { retryFailed: true, ...request, key } : { ...request, key };
     const own = `${print.slice(0, 16)}${twin}.mp4`;
     // A folder's name with a slash means a file in it.
-    const path = output ? inside(folder, output.endsWith("/") ? output + own : output, allowOutside, refuse) : join(folder, own);
+    const path = output ? inside(folder, output.endsWith("/") || output.endsWith(sep) ? output + own : output, allowOutside, refuse) : join(folder, own);
     const first = numbers.get(key) ?? number;
     if (first !== number) throw refuse(`its key '${key}' is the one of line ${first}`);
     numbers.set(key, number);
@@ -94,11 +98,15 @@ export async function readList(source: string, folder: string, { form, allowOuts
   return lines;
 }
 
-function bytesOf(source: string): Buffer {
+/** What a list is called in messages. */
+export const nameOfList = (source: string): string => (source === "-" ? "standard input" : source);
+
+function bytesOf(source: string, name: string): Buffer {
   try {
     return readFileSync(source === "-" ? 0 : source);
   } catch (error) {
-    throw listError(`the list ${systemError(error)}`);
+    // Node does not name what it could open and not read.
+    throw listError(`the list ${systemError(Object.assign(error as Error, { path: name }))}`);
   }
 }
 
@@ -163,12 +171,12 @@ function* rows(name: string, text: string, form: string): Generator<[number, Giv
     try {
       fields = JSON.parse(line);
     } catch (error) {
-      throw listError(`${name}, line ${at + 1}: it is not JSON: ${(error as Error).message}`);
+      throw listError(`${name}, line ${at + 1}: it is not JSON: ${(error as Error).message}; ${FORM}`);
     }
     const twice = givenTwice(line);
     if (twice === TOO_DEEP) throw listError(`${name}, line ${at + 1}: it is not JSON that can be read: it is nested too deeply`);
     if (twice !== undefined) throw listError(`${name}, line ${at + 1}: field '${twice}' is given twice: leave out one of them`);
-    if (typeof fields !== "object" || fields === null || Array.isArray(fields)) throw listError(`${name}, line ${at + 1}: a JSON object is expected`);
+    if (typeof fields !== "object" || fields === null || Array.isArray(fields)) throw listError(`${name}, line ${at + 1}: a JSON object is expected: ${FORM}`);
     yield [at + 1, fields as Given];
   }
 }
@@ -264,18 +272,22 @@ function requestOf(given: Given, base: string): { request: VideoRequest; output:
   if (half !== undefined) throw listError(`field '${half}' holds half of a letter (a lone surrogate), which cannot be sent: correct it`);
   const { [OUTPUT]: output, ...fields } = given;
   if (output !== undefined && output !== null && typeof output !== "string") throw listError(`argument 'output': expected str, got ${typeName(output)}`);
+  // The check below creates nothing under a key, and so does not look at this.
+  const retry = fields["retry_failed"] ?? false;
+  if (typeof retry !== "boolean") throw listError(`argument 'retry_failed': expected bool, got ${typeName(retry)}`);
   const request = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null).map(([field, value]) => [FIELDS.get(field)!, value])) as VideoRequest;
   if (typeof request.image === "string") request.image = image(request.image, base);
-  if (Array.isArray(request.images)) request.images = request.images.map((one) => image(String(one), base));
+  if (Array.isArray(request.images)) request.images = request.images.map((one: unknown) => (typeof one === "string" ? image(one, base) : one as string));
   return { request, output: output || undefined };
 }
 
 /** The same for two names of one file. A name that no file can have is refused later, with the reason. */
 function onDisk(path: string): string {
-  const name = path.includes("\0") ? resolve(path) : real(resolve(path));
-  // Windows and macOS do not tell letters apart by case, nor by whether they are written as one or as two.
-  return ["win32", "darwin"].includes(process.platform) ? name.toLowerCase().normalize("NFC") : name;
+  return folded(path.includes("\0") ? resolve(path) : real(resolve(path)));
 }
+
+/** Windows and macOS do not tell letters apart by case, nor by whether they are written as one or as two. */
+const folded = (name: string): string => (["win32", "darwin"].includes(process.platform) ? name.toLowerCase().normalize("NFC") : name);
 
 /** The file of a line. A list from elsewhere writes nowhere but into the folder, unless that is allowed. */
 function inside(folder: string, name: string, allowOutside: boolean, refuse: (why: string) => CommandError): string {
@@ -288,7 +300,8 @@ function inside(folder: string, name: string, allowOutside: boolean, refuse: (wh
   const from = relative(place, wanted);
   const outside = from === ".." || from.startsWith(`..${sep}`) || isAbsolute(from);
   if (outside && !allowOutside) throw refuse(`its output '${name}' is outside of ${folder}: give --allow-outside to allow that`);
-  if (!from.includes(sep) && ([MANIFEST, BATCH_LOCK].includes(from) || from.startsWith(BATCH_JOURNAL))) {
+  const own = folded(from);
+  if (!own.includes(sep) && ([MANIFEST, `${MANIFEST}.new`, BATCH_LOCK].includes(own) || own.startsWith(BATCH_JOURNAL))) {
     throw refuse(`its output '${name}' is a file of the batch itself: choose another name`);
   }
   return path;

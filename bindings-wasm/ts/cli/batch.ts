@@ -11,12 +11,12 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
-import { readList, type Line } from "./batch-list.js";
+import { nameOfList, readList, type Line } from "./batch-list.js";
 import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
 import { saved, type Call } from "./commands.js";
 import { checkSave } from "./dry-run.js";
-import { CommandError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, noteBatchFolder, type Fields } from "./journals.js";
+import { CommandError, configError, exitCode, isFailure, kindOf, listError, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
+import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifestRecords, noteBatchFolder, type Fields } from "./journals.js";
 import { tryLock } from "./lock.js";
 import { Manifest } from "./manifest.js";
 import { commandLine, dollars, errorFields, summaryFields, systemError, textOf, type Output } from "./output.js";
@@ -66,6 +66,7 @@ class Batch {
   /** What withdraws the requests for a model that was refused. */
   readonly #ofModels = new Map<string, AbortController>();
   #unknownInARow = 0;
+  #creating = 0;
   /** Tasks and create requests of the journal that belong to a line of this run. */
   readonly #claimed = new Set<string>();
   /** Lines with the same request read the journal one after the other. */
@@ -87,9 +88,31 @@ class Batch {
     const none = this.client.videos.generateMany([], { concurrency: options["concurrency"] as number, ...this.#waiting });
     for await (const _ of none) { /* it has no lines */ }
     const left = this.lines.filter((line) => !line.done);
-    for (const line of left) await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
+    const records = manifestRecords(this.#folder);
+    const pending = new Set((await this.client.videos.pending()).map(nameOf));
+    for (const line of left) {
+      await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
+      await this.#checkKey(line, records.get(line.request.key) ?? {}, pending);
+    }
     const warning = littleRoom(join(this.#folder, MANIFEST), left.reduce((sum, line) => sum + length(line.asked), 0));
     if (warning) output.note(warning);
+  }
+
+  /** Refuses a key that could be none, and a line that was paid for under another journal than this. */
+  async #checkKey({ number, fingerprint, request: { key } }: Line, { task_id: taskId, state }: Fields, pending: ReadonlySet<string>): Promise<void> {
+    const unsaved = typeof taskId === "string" && !pending.has(taskId) && state !== "saved" && state !== "failed";
+    if (key.startsWith(`batch/${fingerprint}`) && !unsaved) return;
+    let known;
+    try {
+      known = await this.client.videos.key(key);
+    } catch (error) {
+      if (!isFailure(error) || kindOf(error) !== "invalid_request") throw error;
+      throw listError(`${nameOfList(this.call.options["file"] as string)}, line ${number}: ${textOf(error)}`);
+    }
+    if (known !== null || !unsaved) return;
+    const path = join(this.#folder, MANIFEST);
+    throw configError(`${path} has task ${taskId} for line ${number}, which was paid for, and the journal ${this.call.options["journal"] as string} does not: `
+      + `put the journal back that was there, or take what has this task out of ${path} to pay for another one`);
   }
 
   /** Makes the videos that do not exist yet. */
@@ -97,7 +120,12 @@ class Batch {
     await this.#checkAll();
     this.#manifest = new Manifest(this.#folder, this.call.options["file"] as string, this.lines);
     const { signal } = this.call.interruption;
-    signal.addEventListener("abort", () => { this.#stop.abort(); });
+    signal.addEventListener("abort", () => {
+      this.#stop.abort();
+      if (this.#creating > 0) {
+        this.call.output.note("create requests that are under way are waited for, each may be charged; Ctrl-C again does not wait");
+      }
+    });
     const waiting = this.lines[Symbol.iterator]();
     const count = Math.min(this.call.options["concurrency"] as number, this.lines.length);
     if (count === 0) {
@@ -139,7 +167,7 @@ class Batch {
         const state = unknown ? "unknown" : kindOf(error) === "task_failed" ? "failed" : "error";
         const text = textOf(error);
         this.#note(line, state, { task_id: error instanceof JunFeiAIError ? error.taskId : null, error: text });
-        output.result({ line: line.number, error: errorFields(error) }, `line ${line.number}: error: ${text}`);
+        output.result({ line: line.number, error: errorFields(error) }, `line ${line.number}: error: ${output.textOf(error)}`);
         if (kindOf(error) === "journal") for (const hint of output.journalHints(error)) output.note(hint);
         if (unknown && !output.json) output.note(`line ${line.number}: find out what became of it:  ${this.#command("reconcile")}`);
       }
@@ -206,6 +234,7 @@ class Batch {
     if (stopSignal.aborted) return undefined;
     await checkSave(line.path, this.#saving, this.call.options["journal"] as string);
     let task;
+    this.#creating += 1;
     try {
       task = await this.client.videos.create(line.request, { stopSignal });
     } catch (error) {
@@ -214,6 +243,8 @@ class Batch {
       // Its entries in the journal belong to this line.
       while (error instanceof JunFeiAIError && await this.#known(line));
       throw error;
+    } finally {
+      this.#creating -= 1;
     }
     this.#unknownInARow = 0;
     this.#claimed.add(task.id);
@@ -224,7 +255,7 @@ class Batch {
 
   /** A command line about this folder's journal. */
   #command(...words: string[]): string {
-    return commandLine(["junfeiai", ...words, "--journal", this.#folder]);
+    return commandLine(["junfeiai", ...words, ...this.call.output.connection, "--journal", this.#folder]);
   }
 
   /** Keeps how a line ended. */

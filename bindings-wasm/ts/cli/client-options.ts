@@ -81,6 +81,13 @@ export async function close(client: Client, journal: ClientOptions["journal"]): 
   client[Symbol.dispose]();
 }
 
+/** The words of a command line that ask the same endpoint with the same key. */
+export const connection = (options: Options): string[] =>
+  ["base-url", "api-key-file"].flatMap((name) => {
+    const value = options[name.replaceAll("-", "_")];
+    return value ? [`--${name}`, value as string] : [];
+  });
+
 /** A URL as it is, anything else as the bytes of a file. */
 export function image(text: string, folder = ""): string | Uint8Array {
   if (text === "") throw new CommandError("invalid_request", "the name of an image is empty: give a file or a URL");
@@ -94,6 +101,9 @@ export function image(text: string, folder = ""): string | Uint8Array {
 
 /** The request that the options describe. */
 export function request(options: Options): VideoRequest {
+  if (options["prompt"] === "-") {
+    throw new CommandError("invalid_request", "the prompt is only -, and standard input is not read for it: write the prompt itself");
+  }
   const images = (options["image"] as string[] | undefined ?? []).map((text) => image(text));
   return given<VideoRequest>({
     prompt: options["prompt"] as string, model: options["model"] as string | undefined, seconds: options["seconds"] as string | undefined,

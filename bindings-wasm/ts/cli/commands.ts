@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Client, Pending, Task, Video } from "#main";
 import type { Options } from "./arguments.js";
-import { given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
+import { connection, given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
@@ -38,10 +38,10 @@ function taskLine(task: Task): string {
 
 /** The command line that does the next step. */
 function again(options: Options, command: string, taskId: string): string {
-  const words = ["junfeiai", command, taskId];
-  const { base_url: baseURL, output, journal } = options as { base_url?: string; output?: string; journal?: string };
-  if (baseURL) words.push("--base-url", baseURL);
+  const words = ["junfeiai", command, taskId, ...connection(options)];
+  const { output, overwrite, journal } = options as { output?: string; overwrite?: boolean; journal?: string };
   if (output && command === "save") words.push("-o", output);
+  if (overwrite && command === "save") words.push("--overwrite");
   if (journal && journal !== defaultJournal()) words.push("--journal", journal);
   return commandLine(words);
 }

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { release, type } from "node:os";
 import { parse } from "./arguments.js";
+import { connection } from "./client-options.js";
 import { RUN } from "./commands.js";
-import { exitCode, isFailure } from "./exit-codes.js";
+import { configError, exitCode, isFailure } from "./exit-codes.js";
 import { namedJournal } from "./journals.js";
 import { startLog } from "./log.js";
 import { Output, systemError, withoutKey, write } from "./output.js";
@@ -47,9 +48,14 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
   const log = startLog(options["verbose"] as number);
   const output = new Output({ json: options["json"] === true, progress: options["progress"] as string, log });
   output.options = new Set(Object.keys(options));
+  output.connection = connection(options);
   const interruption = Interruption.listen();
   try {
     if (typeof options["journal"] === "string") options["journal"] = namedJournal(options["journal"]);
+    if (options["output"] === "") throw configError("--output is empty: name a file or a folder");
+    if (options["output"] === "-") {
+      throw configError("--output is -, and videos are not written to standard output: name a file or a folder; ./- is one of that name");
+    }
     return await RUN[options.command]!({ options, output, interruption });
   } catch (error) {
     // Whatever the call ended with: it was asked to.

@@ -109,6 +109,8 @@ export class Output {
   failedHints: string[] = [];
   /** The journal of the command. */
   journal: string | undefined;
+  /** The words of a command line that ask the same endpoint with the same key. */
+  connection: readonly string[] = [];
   /** The names of the command's options, as the core writes them. */
   options: ReadonlySet<string> = new Set();
   readonly #quiet: boolean;
@@ -186,7 +188,7 @@ export class Output {
       write(`${JSON.stringify({ error: errorFields(error) })}\n`);
       return;
     }
-    for (const line of [`error: ${this.#asGiven(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
+    for (const line of [`error: ${this.textOf(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
   }
 
   /** Something that the command cannot do, which is no error of the library. */
@@ -196,8 +198,8 @@ export class Output {
     else write(`error: ${text}\n`, ERR);
   }
 
-  /** The text of an error, with the options as they were given: `--max-cost` for `max_cost`. */
-  #asGiven(error: Failure): string {
+  /** The text of an error for people, with the options as they were given: `--max-cost` for `max_cost`. */
+  textOf(error: Failure): string {
     const text = textOf(error);
     if (!["config", "untrusted_host", "invalid_request", "idempotency_conflict"].includes(kindOf(error))) return text;
     // A word of plain English is an option only where it begins the text.
@@ -231,9 +233,9 @@ export class Output {
     ];
   }
 
-  /** A command line that uses the same journal. */
+  /** A command line that uses the same journal, and the same key. */
   command(...words: string[]): string {
-    return commandLine(["junfeiai", ...words, ...(this.journal ? ["--journal", this.journal] : [])]);
+    return commandLine(["junfeiai", ...words, ...this.connection, ...(this.journal ? ["--journal", this.journal] : [])]);
   }
 
   /** After Ctrl-C. */
@@ -245,7 +247,11 @@ export class Output {
       for (const id of taskIds ?? (taskId ? [taskId] : [])) hints.push(`a task was created and charged; wait for it:  junfeiai wait ${id}`);
     }
     if (maybeExecuted) hints.push("a create request was in flight and may have been charged: check your account's usage page, and run: junfeiai pending");
-    for (const line of ["interrupted", ...hints]) write(`${line}\n`, ERR);
+    const lines = ["interrupted", ...hints];
+    for (const line of lines) write(`${line}\n`, ERR);
+    if (!this.json) return;
+    const known = { task_id: taskId ?? (taskIds?.length === 1 ? taskIds[0] : null), maybe_executed: maybeExecuted === true };
+    write(`${JSON.stringify({ error: { kind: "cancelled", text: lines.join("; "), ...known } })}\n`);
   }
 }
 

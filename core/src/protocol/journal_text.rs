@@ -34,6 +34,9 @@ pub const START: usize = 256;
 pub const GONE: &str = "it is gone while it is in use: put it back, or make a new client, which begins another";
 /// Largest file that is read.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
+/// From this size on no further create request is noted: what is left is for what becomes of those that are. A file that could not be
+/// read any more could not be made smaller either.
+const FULL: u64 = MAX_FILE - 16 * 1024 * 1024;
 
 /// What is kept of what has ended, and when the file is written anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +99,10 @@ impl JournalText {
     /// When the file is not a journal, one of a later version, or too large.
     pub fn open(before: Option<Self>, start: &[u8], size: u64) -> Result<Option<Self>, String> {
         if size > MAX_FILE {
-            return Err(format!("it has {size} bytes: forget the tasks that are not wanted any more"));
+            return Err(format!(
+                "it has {size} bytes, and up to {MAX_FILE} are read: leave it there, see what it has by junfeiai export --journal \
+                 FILE, and name a new one, which does not know the keys of this one"
+            ));
         }
         let start = start.get(..START).unwrap_or(start);
         let Some((header, first)) = Header::read(start).map_err(|damage| damage.to_string())? else { return Ok(None) };
@@ -145,6 +151,11 @@ impl JournalText {
         if text.len() > MAX_LINE {
             return Err("a record is longer than 64 KiB");
         }
+        if self.end >= FULL && matches!(record.event, Event::Intent { .. }) {
+            return Err(
+                "it is full: save or forget what junfeiai pending lists, or name a new one, without the keys of this one",
+            );
+        }
         if !self.ledger.apply(record)? {
             return Ok(None);
         }
@@ -184,12 +195,13 @@ impl JournalText {
         Ok((reserved, kept))
     }
 
-    /// Whether so much has ended that the file is to be written anew.
+    /// Whether so much has ended that the file is to be written anew. A full one is whenever that makes room.
     pub fn is_due(&self, policy: &KeepPolicy) -> bool {
         let over = self.ledger.over();
         let many = over >= policy.max_over && over >= self.ledger.len() as u64;
         let large = self.end >= policy.max_bytes && self.end >= self.first_size.saturating_mul(2);
-        many || large
+        let full = self.end >= FULL && over >= policy.max_over;
+        many || large || full
     }
 
     /// The file with only what is to be kept, and what it says. `now` is the time in unix seconds, `generation` a name that no file
@@ -354,12 +366,50 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_takes_what_becomes_of_its_tasks_and_no_further_create_request() {
+        let order = Order {
+            fingerprint: "f".into(),
+            model: "m".into(),
+            seconds: None,
+            prompt: None,
+            until: None,
+            process: None,
+            key: None,
+            account: None,
+            estimate: None,
+        };
+        let intent = |name: &str| Record::new(100, Event::Intent { intent: name.to_owned(), order: order.clone() });
+        let (_, mut text) = JournalText::begin("g1");
+        text.first_size = FULL;
+        text.keep(intent("1")).unwrap().unwrap();
+        text.end = FULL - 1;
+        text.keep(intent("2")).unwrap().unwrap();
+        assert!(text.end() >= FULL);
+        assert!(text.keep(intent("3")).unwrap_err().contains("forget"));
+        for number in 1..3 {
+            text.keep(created(number)).unwrap().unwrap();
+        }
+        let one = KeepPolicy { max_over: 1, ..KeepPolicy::default() };
+        assert!(!text.is_due(&one), "nothing has ended");
+        text.keep(failed(1)).unwrap().unwrap();
+        text.keep(created(4)).unwrap().unwrap();
+        assert!(
+            text.is_due(&one) && text.ledger().over() < text.ledger().len() as u64,
+            "few have ended, and the file is full"
+        );
+        let (_, smaller) = text.replacement(102, &one, "g2").unwrap();
+        assert!(smaller.end() < FULL && smaller.ledger().knows_task("task_2"));
+    }
+
+    #[test]
     fn what_is_no_journal_is_refused_and_a_torn_first_line_is_none() {
         assert!(JournalText::open(None, b"", 0).unwrap().is_none());
         assert!(JournalText::open(None, b"{\"junfeiai_jour", 15).unwrap().is_none());
         let other = JournalText::open(None, b"prompt,seconds\n", 15).unwrap_err();
         assert_eq!(other, "line 1: this file is not a journal of junfeiai");
-        assert!(JournalText::open(None, b"", MAX_FILE + 1).unwrap_err().contains("forget"));
+        // It cannot be read, so nothing in it can be forgotten.
+        let large = JournalText::open(None, b"", MAX_FILE + 1).unwrap_err();
+        assert!(large.contains("junfeiai export") && !large.contains("forget"), "{large}");
         let (mut disk, _) = Disk::begun();
         disk.bytes.extend_from_slice(b"{}\n");
         assert_eq!(disk.read(None).unwrap_err(), "line 2: this is not a record of a journal");

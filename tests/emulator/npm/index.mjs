@@ -74,10 +74,10 @@ export class EmulatorError extends Error {
 }
 
 /**
- * The platforms that there is a package with the program for, as Node calls them.
+ * The platforms that a release has a package with the program for, as Node calls them: those that `make dist` builds it for.
  * @type {readonly string[]}
  */
-export const PLATFORMS = Object.freeze(["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64", "win32-x64"]);
+export const PLATFORMS = Object.freeze(["linux-arm64", "linux-x64", "win32-x64"]);
 
 /**
  * The path of the emulator's program: that of `JUNFEIAI_EMULATOR`, else the one in the package for this platform.
@@ -93,7 +93,7 @@ export function program() {
   } catch {
     throw new EmulatorError(PLATFORMS.includes(platform)
       ? `the program for ${platform} is not installed: install the file junfeiai-emulator-${platform}-VERSION.tgz, which belongs to this package, or set JUNFEIAI_EMULATOR to the program's path`
-      : `there is no program for ${platform}, but for ${PLATFORMS.join(", ")}: build it from its sources, and set JUNFEIAI_EMULATOR to its path`);
+      : `there is no program for ${platform}, but for ${PLATFORMS.join(", ")}: build it in a clone of the repository (make testkit), or set JUNFEIAI_EMULATOR to the program's path`);
   }
 }
 

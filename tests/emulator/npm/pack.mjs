@@ -37,8 +37,9 @@ function options() {
     }
     if (!values.program) throw new Error("say where the emulator's program is: --program");
     if (!existsSync(values.program)) throw new Error(`--program: there is no ${values.program}`);
-    const { platform = `${process.platform}-${process.arch}` } = values;
-    if (!PLATFORMS.includes(platform)) throw new Error(`--platform: ${platform} is none of ${PLATFORMS.join(", ")}`);
+    const { platform } = values;
+    // Without one it is packed for this machine, whatever that is.
+    if (platform !== undefined && !PLATFORMS.includes(platform)) throw new Error(`--platform: ${platform} is none of ${PLATFORMS.join(", ")}`);
     return values;
   } catch (error) {
     console.error(`pack.mjs: ${error.message}\n${USAGE}`);

@@ -296,6 +296,7 @@ fn pkg_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> S
          URL: https://junfeiai.com\n\
          Version: {VERSION}\n\
          Cflags: -I${{includedir}}\n\
+         Cflags.private: -DJFAI_STATIC\n\
          Libs: -L${{libdir}} -ljunfeiai{libs}\n\
          Libs.private: {private}\n"
     )

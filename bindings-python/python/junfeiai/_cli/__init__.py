@@ -17,9 +17,9 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from .. import JunFeiAIError, _errors
+from .. import ConfigError, JunFeiAIError, _errors
 from . import commands, signals
-from .client_options import read_as_utf8
+from .client_options import connection, read_as_utf8
 from .exit_codes import exit_code
 from .journals import default_journal, named_journal
 from .output import Output, json_text, os_error, standard_streams, without_key, write
@@ -190,8 +190,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = top.parse_args(arguments)
     if wrong := read_as_utf8(options):
         top.error(f"argument {wrong}: it is not UTF-8")
+    for name in ("task_id", "name"):
+        value = getattr(options, name, None) or ""
+        if without_key(value) != value:
+            # It would be sent in an address, kept in the journal and printed.
+            top.error(f"argument {name}: it holds an API key, and no task has such an id: junfeiai pending lists what there is")
     output = Output(json=options.json, progress=options.progress)
-    output.options = frozenset(vars(options))
+    output.options, output.connection = frozenset(vars(options)), connection(options)
     if output.complaint:
         output.refused("config", output.complaint)
         return 2
@@ -202,6 +207,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.journal is not None:
             options.journal = named_journal(options.journal)
+        if getattr(options, "output", None) == "":
+            raise ConfigError("--output is empty: name a file or a folder")
+        if getattr(options, "output", None) == "-":
+            raise ConfigError("--output is -, and videos are not written to standard output: name a file or a folder; ./- is one of that name")
         code: int = commands.COMMANDS[options.command](options, output)
         return code
     except JunFeiAIError as error:

@@ -31,6 +31,7 @@ from .. import (
     FileError,
     FileLockedError,
     InsufficientBalanceError,
+    InvalidRequestError,
     JournalError,
     JunFeiAIError,
     ModelUnavailableError,
@@ -43,10 +44,10 @@ from .. import (
     _native,
 )
 from . import signals
-from .batch_list import Line, read
+from .batch_list import Line, name_of, read
 from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
-from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, note_batch_folder
+from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifest_records, note_batch_folder
 from .manifest import Manifest
 from .output import Output, dollars, error_fields, os_error, summary_fields
 
@@ -84,18 +85,22 @@ class Batch:
         self.stopped = False
         self.refused_models: set[str] = set()
         self.unknown_in_a_row = 0
+        self.creating = 0
         # Tasks and intents of the journal that belong to a line of this run.
         self.claimed: set[str] = set()
         # Lines with the same request read the journal one after the other.
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def check_all(self) -> None:
+    async def check_all(self) -> None:
         """Refuses options and files before anything is paid."""
         self.client.videos.generate_many([], concurrency=self.options.concurrency)
         self.client.videos.task("task_none").wait(timeout=self.options.timeout).close()
+        records = manifest_records(self.folder)
+        pending = {entry.task_id for entry in await self.client.videos.pending()}
         for line in self.lines:
             if not line.done:
                 self.check(line)
+                await self.check_key(line, records.get(line.request["key"], {}), pending)
         asked = (line.request.get("seconds", line.request.get("duration")) for line in self.lines if not line.done)
         if warning := little_room(self.folder / MANIFEST, sum(map(length, asked))):
             self.output.note(warning)
@@ -104,9 +109,26 @@ class Batch:
         """Refuses a file that could not be saved."""
         self.client.videos.check_save(line.path, connections=self.options.connections, create_parents=True)
 
+    async def check_key(self, line: Line, record: dict[str, Any], pending: set[str | None]) -> None:
+        """Refuses a key that could be none, and a line that was paid for under another journal than this."""
+        key, task_id = line.request["key"], record.get("task_id")
+        unsaved = task_id is not None and task_id not in pending and record.get("state") not in ("saved", "failed")
+        if key.startswith(f"batch/{line.fingerprint}") and not unsaved:
+            return
+        try:
+            known = await self.client.videos.key(key)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"{name_of(self.options.file)}, line {line.number}: {error}") from error
+        if known is None and unsaved:
+            path = self.folder / MANIFEST
+            raise ConfigError(
+                f"{path} has task {task_id} for line {line.number}, which was paid for, and the journal {self.options.journal} does not: put the journal "
+                f"back that was there, or take what has this task out of {path} to pay for another one"
+            )
+
     async def run(self) -> int:
         """Makes the videos that do not exist yet."""
-        self.check_all()
+        await self.check_all()
         self.manifest = Manifest(self.folder, self.options.file, self.lines)
         waiting = iter(self.lines)
         count = min(self.options.concurrency, len(self.lines))
@@ -119,6 +141,8 @@ class Batch:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
             self.stop()
+            if self.creating:
+                self.output.note("create requests that are under way are waited for, each may be charged; Ctrl-C again does not wait")
             # Each one is awaited to its end; gather would return after the first.
             for worker in workers:
                 worker.cancel()
@@ -149,27 +173,31 @@ class Batch:
             try:
                 await self.make(line)
             except JunFeiAIError as error:
-                self.code = self.code or exit_code(error)
-                if isinstance(error, (PermissionDeniedError, ModelUnavailableError)) and error.phase == "create":
-                    self.refused_models.add(str(line.request.get("model")))
-                if ends_all(error):
-                    self.stop()
-                state = "failed" if isinstance(error, TaskFailedError) else "error"
-                outcome_unknown = isinstance(error, CreateOutcomeUnknownError)
-                self.unknown_in_a_row += outcome_unknown
-                if self.unknown_in_a_row >= UNKNOWN_LIMIT and not self.stopped:
-                    self.stop()
-                    self.output.note(
-                        f"{UNKNOWN_LIMIT} create requests in a row have an unknown outcome, and each may have been charged: no more are sent"
-                    )
-                self.note(line, "unknown" if outcome_unknown else state, task_id=error.task_id, error=str(error))
-                fields = {"line": line.number, "error": error_fields(error)}
-                self.output.result(fields, f"line {line.number}: error: {error}")
-                if isinstance(error, JournalError):
-                    for hint in self.output.journal_hints(error):
-                        self.output.note(hint)
-                if outcome_unknown and not self.output.json:
-                    self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
+                self.failed(line, error)
+
+    def failed(self, line: Line, error: JunFeiAIError) -> None:
+        """Says and keeps that a line ended with an error, and whether more may be created."""
+        self.code = self.code or exit_code(error)
+        if isinstance(error, (PermissionDeniedError, ModelUnavailableError)) and error.phase == "create":
+            self.refused_models.add(str(line.request.get("model")))
+        if ends_all(error):
+            self.stop()
+        state = "failed" if isinstance(error, TaskFailedError) else "error"
+        outcome_unknown = isinstance(error, CreateOutcomeUnknownError)
+        self.unknown_in_a_row += outcome_unknown
+        if self.unknown_in_a_row >= UNKNOWN_LIMIT and not self.stopped:
+            self.stop()
+            self.output.note(
+                f"{UNKNOWN_LIMIT} create requests in a row have an unknown outcome, and each may have been charged: no more are sent"
+            )
+        self.note(line, "unknown" if outcome_unknown else state, task_id=error.task_id, error=str(error))
+        fields = {"line": line.number, "error": error_fields(error)}
+        self.output.result(fields, f"line {line.number}: error: {self.output.text_of(error)}")
+        if isinstance(error, JournalError):
+            for hint in self.output.journal_hints(error):
+                self.output.note(hint)
+        if outcome_unknown and not self.output.json:
+            self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
 
     async def make(self, line: Line) -> None:
         """One line: done already, running, of unknown outcome, or new."""
@@ -231,11 +259,15 @@ class Batch:
             return None
         self.check(line)
         creating = asyncio.ensure_future(self.client.videos.create(**line.request))
+        self.creating += 1
         try:
             task = await asyncio.shield(creating)
         except asyncio.CancelledError:
             await asyncio.wait([creating])
-            if not creating.cancelled() and creating.exception() is None:
+            error = None if creating.cancelled() else creating.exception()
+            if isinstance(error, JunFeiAIError) and not isinstance(error, CallCancelledError):
+                self.failed(line, error)
+            elif error is None and not creating.cancelled():
                 self.created(line, creating.result())
             raise
         except CallCancelledError:
@@ -245,6 +277,8 @@ class Batch:
             while await self.known(line) is not None:
                 pass
             raise
+        finally:
+            self.creating -= 1
         self.unknown_in_a_row = 0
         self.claimed.add(task.id)
         self.created(line, task)
@@ -258,7 +292,7 @@ class Batch:
 
     def command(self, *words: str) -> str:
         """A command line about this folder's journal."""
-        return shlex.join(["junfeiai", *words, "--journal", str(self.folder)])
+        return shlex.join(["junfeiai", *words, *self.output.connection, "--journal", str(self.folder)])
 
     def note(self, line: Line, state: str, **fields: Any) -> None:
         """Keeps how a line ended."""

@@ -24,6 +24,9 @@ from .output import os_error
 # What a line may have besides the arguments of `create`.
 OUTPUT = "output"
 
+# How a list of JSON is written.
+_FORM = "write each request as one object in one line, without brackets or commas around it"
+
 # What stands beside a video while it is saved.
 _BESIDE = (".part", ".part.state", ".part.lock", ".part.stale")
 
@@ -57,7 +60,9 @@ class Line:
 
 def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_outside: bool) -> list[Line]:
     """Reads and checks the whole list before anything is paid. `source` is a file, or `-` for standard input."""
-    name = "standard input" if source == "-" else source
+    name = name_of(source)
+    if not name:
+        raise InvalidRequestError("the name of the list is empty: give a file, or - for standard input")
     base = Path() if source == "-" else Path(source).parent
     try:
         data = _standard_input() if source == "-" else Path(source).read_bytes()
@@ -83,7 +88,7 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         own = f"{fingerprint[:16]}{twin}.mp4"
         try:
             # A folder's name with a slash means a file in it.
-            path = folder / own if not output else _inside(folder, output + own if output.endswith("/") else output, allow_outside)
+            path = folder / own if not output else _inside(folder, output + own if output.endswith(("/", os.sep)) else output, allow_outside)
         except UnicodeEncodeError as error:
             raise InvalidRequestError(
                 f"{name}, line {number}: its output {output!r} cannot be the name of a file: the system's encoding is {error.encoding}; set LC_ALL=C.UTF-8"
@@ -107,6 +112,11 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
         if beside is not None:
             raise InvalidRequestError(f"{name}, line {beside}: its output is the name of what is kept while the video of line {line.number} is saved")
     return lines
+
+
+def name_of(source: str) -> str:
+    """What a list is called in messages."""
+    return "standard input" if source == "-" else source
 
 
 def _name_on_disk(path: Path) -> str:
@@ -159,9 +169,9 @@ def _rows(name: str, text: str, form: str) -> Iterator[tuple[int, dict[str, Any]
         except RecursionError:
             raise InvalidRequestError(f"{name}, line {number}: it is not JSON that can be read: it is nested too deeply") from None
         except ValueError as error:
-            raise InvalidRequestError(f"{name}, line {number}: it is not JSON: {error}") from error
+            raise InvalidRequestError(f"{name}, line {number}: it is not JSON: {error}; {_FORM}") from error
         if not isinstance(fields, dict):
-            raise InvalidRequestError(f"{name}, line {number}: a JSON object is expected")
+            raise InvalidRequestError(f"{name}, line {number}: a JSON object is expected: {_FORM}")
         yield number, fields
 
 
@@ -249,7 +259,7 @@ def _request(client: AsyncClient, given: dict[str, Any], base: Path) -> dict[str
     if isinstance(request.get("image"), str):
         request["image"] = image(request["image"], base)
     if isinstance(request.get("images"), list):
-        request["images"] = [image(str(one), base) for one in request["images"]]
+        request["images"] = [image(one, base) if isinstance(one, str) else one for one in request["images"]]
     return request
 
 
@@ -263,6 +273,7 @@ def _inside(folder: Path, name: str, allow_outside: bool) -> Path:
     meant = Path(os.path.realpath(path))
     if not allow_outside and inside not in meant.parents and meant != inside:
         raise ValueError(f"its output {name!r} is outside of {folder}: give --allow-outside to allow that")
-    if meant.parent == inside and (meant.name in (MANIFEST, BATCH_LOCK) or meant.name.startswith(BATCH_JOURNAL)):
+    own = Path(_name_on_disk(meant))
+    if own.parent == Path(_name_on_disk(inside)) and (own.name in (MANIFEST, f"{MANIFEST}.new", BATCH_LOCK) or own.name.startswith(BATCH_JOURNAL)):
         raise ValueError(f"its output {name!r} is a file of the batch itself: choose another name")
     return path

@@ -63,6 +63,12 @@ def client_options(options: Any) -> dict[str, Any]:
     return given
 
 
+def connection(options: Any) -> list[str]:
+    """The words of a command line that ask the same endpoint with the same key."""
+    given = (("--base-url", options.base_url), ("--api-key-file", options.api_key_file))
+    return [word for name, value in given if value for word in (name, value)]
+
+
 def image(text: str, folder: Path | None = None) -> str | Path:
     """A URL as it is, anything else as a file."""
     if not text:

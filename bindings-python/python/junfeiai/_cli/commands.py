@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import Client, ConfigError, JournalError, Pending, Task, Video
-from .client_options import client_options, image, length, little_room
+from .. import Client, ConfigError, InvalidRequestError, JournalError, Pending, Task, Video
+from .client_options import client_options, connection, image, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import (
     BATCH_JOURNAL,
@@ -36,6 +36,8 @@ from .output import (
 
 
 def _request(options: Any) -> dict[str, Any]:
+    if options.prompt == "-":
+        raise InvalidRequestError("the prompt is only -, and standard input is not read for it: write the prompt itself")
     images = [image(text) for text in options.image or []]
     return {
         "prompt": options.prompt,
@@ -68,11 +70,11 @@ def _task_line(task: Task) -> str:
 
 
 def _again(options: Any, command: str, task_id: str) -> str:
-    words = ["junfeiai", command, task_id]
-    if options.base_url:
-        words += ["--base-url", options.base_url]
+    words = ["junfeiai", command, task_id, *connection(options)]
     if getattr(options, "output", None) and command == "save":
         words += ["-o", options.output]
+    if getattr(options, "overwrite", False) and command == "save":
+        words.append("--overwrite")
     if options.journal and options.journal != str(default_journal()):
         words += ["--journal", options.journal]
     return shlex.join(words)

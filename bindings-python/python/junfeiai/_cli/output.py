@@ -89,6 +89,8 @@ class Output:
         """What to change after a failed task, one line each."""
         self.journal: str | None = None
         """The journal of the command."""
+        self.connection: list[str] = []
+        """The words of a command line that ask the same endpoint with the same key."""
         self.options: frozenset[str] = frozenset()
         """The names of the command's options, as the library writes them."""
         self._quiet = json or progress == "none"
@@ -172,8 +174,7 @@ class Output:
         if self.json:
             write(json_text({"error": error_fields(error)}), sys.stdout)
             return
-        wrong = isinstance(error, (ConfigError, InvalidRequestError))
-        write(f"error: {self.as_given(str(error)) if wrong else error}", sys.stderr)
+        write(f"error: {self.text_of(error)}", sys.stderr)
         for line in self._hints(error):
             write(line, sys.stderr)
 
@@ -184,6 +185,10 @@ class Output:
             write(json_text({"error": {"kind": kind, "text": text}}), sys.stdout)
         else:
             write(f"error: {text}", sys.stderr)
+
+    def text_of(self, error: JunFeiAIError) -> str:
+        """The text of an error for people, with options as they were given."""
+        return self.as_given(str(error)) if isinstance(error, (ConfigError, InvalidRequestError)) else str(error)
 
     def as_given(self, text: str) -> str:
         """The text of an error about options, with these as they were given: ``--max-cost`` for ``max_cost``."""
@@ -224,10 +229,10 @@ class Output:
         return [*hints, f"list what it has, to keep it elsewhere:  {self.command('export')}"]
 
     def command(self, *words: str) -> str:
-        """A command line that uses the same journal."""
+        """A command line that uses the same journal, and the same key."""
         import shlex
 
-        return shlex.join(["junfeiai", *words, *(["--journal", self.journal] if self.journal else [])])
+        return shlex.join(["junfeiai", *words, *self.connection, *(["--journal", self.journal] if self.journal else [])])
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
@@ -244,6 +249,9 @@ class Output:
             )
         for line in hints:
             write(line, sys.stderr)
+        if self.json:
+            known = {name: getattr(error, name, absent) for name, absent in (("task_id", None), ("maybe_executed", False))}
+            write(json_text({"error": {"kind": "cancelled", "text": "; ".join(["interrupted", *hints]), **known}}), sys.stdout)
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:
