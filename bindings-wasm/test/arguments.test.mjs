@@ -396,3 +396,6 @@ test("without WebAssembly one error says why", () => {
   const { stdout } = spawnSync(process.execPath, ["--jitless", "-e", script], { cwd: import.meta.dirname, encoding: "utf8" });
   assert.match(stdout, /^JunFeiAIError config WebAssembly is forbidden here: .*--jitless/);
 });
+    const { code, message } = await rejection(() => videos.checkSave("ball.mp4"));
+    assert.equal(code, "io");
+    assert.match(message, /^a page has no files: /);

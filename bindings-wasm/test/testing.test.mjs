@@ -39,7 +39,7 @@ const ARGUMENTS = {
   generateMany: [["a ball"]], key: ["k"], forget: ["task_1"], resolveUnknown: ["i"], estimate: ["a ball"], resumePending: ["out"],
   videoAt: ["https://media.example/a.mp4"], readRange: [0, 4],
 };
-const argumentsOf = (type, name) => (name === "save" ? [join(folder, `${type}.mp4`)] : type === "Videos" && name === "video" ? ["task_1"] : ARGUMENTS[name] ?? []);
+const argumentsOf = (type, name) => (["save", "checkSave"].includes(name) ? [join(folder, `${type}.mp4`)] : type === "Videos" && name === "video" ? ["task_1"] : ARGUMENTS[name] ?? []);
 
 describe("a fake", () => {
   for (const [type, fake] of Object.entries(fakes())) {

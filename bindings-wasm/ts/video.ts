@@ -110,9 +110,8 @@ export class Video {
    * file is whole, checked and on the disk; the next save resumes one that ended early.
    */
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
-    await this.#handle.ready();
-    const save = saver(this.taskId);
-    return save(() => this.#part.get(), this.#about, path, options);
+    await this.#handle.ready(this.#about);
+    return saver(this.taskId).save(() => this.#part.get(), this.#about, path, options);
   }
 
   /**

@@ -179,6 +179,7 @@ const EACH = ["watch", "asCompleted", "generateMany", "resumePending"];
 const WAIT = ["timeoutMs", "pollIntervalMs", "signal"];
 const CREATE = ["signal", "stopSignal"];
 const READ = ["signal", "onProgress", "maxBytes"];
+const SAVE = ["connections", "overwrite", "createParents", "verify", "onProgress", "signal"];
 /** Where a method has its options, their names, and the phase of an error about one. */
 const OPTIONS: Record<string, [at: number, names: readonly string[], phase: string]> = {
   "Client.check": [0, ["account", "signal"], "check"], "Client.models": [0, ["signal"], "check"], "Client.balance": [0, ["signal"], "check"],
@@ -188,12 +189,13 @@ const OPTIONS: Record<string, [at: number, names: readonly string[], phase: stri
   "Videos.key": [1, ["signal"], "journal"], "Videos.pending": [0, ["signal"], "journal"], "Videos.forget": [1, ["signal"], "journal"],
   "Videos.resolveUnknown": [2, ["signal"], "journal"], "Videos.reconcile": [0, ["signal", "accountToken", "accountUser"], "journal"],
   "Videos.spending": [1, ["signal"], "journal"], "Videos.estimate": [1, ["signal"], "journal"], "Videos.resumePending": [1, ["signal"], "journal"],
+  "Videos.checkSave": [1, SAVE, "save"],
   "Task.refresh": [0, ["signal", "timeoutMs"], "query"], "Task.wait": [0, [...WAIT, "onProgress"], "wait"], "Task.watch": [0, WAIT, "wait"],
   "Task.waitState": [0, ["timeoutMs", "pollIntervalMs"], "wait"],
   "Video.bytes": [0, READ, "content"], "Video.blob": [0, READ, "content"], "Video.arrayBuffer": [0, READ, "content"],
   "Video.stream": [0, ["signal"], "content"], "Video.readRange": [2, ["signal"], "content"], "Video.response": [1, ["signal"], "content"],
   "Video.playbackURL": [0, ["signal"], "content"],
-  "Video.save": [1, ["connections", "overwrite", "createParents", "verify", "onProgress", "signal"], "save"],
+  "Video.save": [1, SAVE, "save"],
 };
 
 type Type = (typeof REAL)[number];
@@ -343,6 +345,7 @@ const VIDEOS: DefaultsOf<Videos> = {
   async generate(self, _, request, options) {
     const task = await self.create(request, only(options as Values, ...CREATE));
     await (options?.onProgress as Tell)?.(task as never);
+  checkSave: (_, script, path, options) => script.real.videos.checkSave(path, options),
     return task.wait(only(options as Values, ...WAIT, "onProgress"));
   },
   async *asCompleted(self, script, ids) {
