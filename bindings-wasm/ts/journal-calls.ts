@@ -128,8 +128,8 @@ function pendingOf(raw: RawPending): Pending {
 
 /** One call about the journal. */
 async function ask<T>(handle: Handle, options: Abortable, work: (client: RawClient, signal: AbortSignal | undefined) => Promise<T>, about?: About): Promise<T> {
-  const client = await handle.ready();
-  const { signal } = take(options, ["signal"], "journal");
+  const client = await handle.ready(about);
+  const { signal } = take(options, ["signal"], "journal", about?.().task_id);
   return guarded(signal, undefined, about, (inner) => run(() => work(client, inner), inner, about));
 }
 

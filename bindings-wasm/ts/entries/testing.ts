@@ -18,7 +18,7 @@
  */
 import {
   Client, JunFeiAIError, Task, Video, Videos, __options, ready,
-  type Balance, type ErrorCode, type Estimate, type KeyRecord, type Progress, type Summary, type TaskStatus, type VideoRequest,
+  type Balance, type ErrorCode, type Estimate, type KeyRecord, type Progress, type Summary, type TaskStatus, type VideoRequest, type WaitState,
 } from "#main";
 import { translate } from "../names.js";
 
@@ -235,14 +235,21 @@ async function* each(begun: () => unknown): AsyncGenerator<unknown, void, undefi
   yield* await begun() as Iterable<unknown> | AsyncIterable<unknown>;
 }
 
+/** The task that a call is about. */
+function taskOf(values: Values, name: string, first: unknown): string | null {
+  const id = name === "advance" ? (first as Partial<WaitState> | null | undefined)?.task_id : ["get", "forget"].includes(name) ? first : values["id"] ?? values["taskId"];
+  return typeof id === "string" ? id : null;
+}
+
 /** Notes a call and gives its result. */
 function begin(fake: object, { type, script, values, own }: State, name: string, given: unknown[]): unknown {
   const [at, names, phase] = OPTIONS[`${type.name}.${name}`] ?? [0, [], ""];
-  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase) as Values;
+  const taskId = taskOf(values, name, given[0]);
+  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase, taskId) as Values;
   script.calls.push({ name, arguments: given });
   const signal = options["signal"] as AbortSignal | undefined;
   if (signal?.aborted || phase === "create" && (options["stopSignal"] as AbortSignal | undefined)?.aborted) {
-    throw error("cancelled", { phase, taskId: (values["id"] ?? values["taskId"] ?? null) as string | null, cause: signal?.reason });
+    throw error("cancelled", { phase, taskId, cause: signal?.reason });
   }
   const scripted = Object.hasOwn(own, name) ? own : script.results;
   if (!Object.hasOwn(scripted, name)) return (DEFAULTS[type.name]![name] as (self: object, script: Script, ...given: unknown[]) => unknown)(fake, script, ...given);
@@ -338,6 +345,7 @@ const VIDEOS: DefaultsOf<Videos> = {
     if (key !== undefined) script.byKey.set(key, task);
     return task;
   },
+  checkSave: (_, script, path, options) => script.real.videos.checkSave(path, options),
   get: (self, script, id) => polled(self.task(id), script),
   // The real one refuses what cannot be an id.
   task: (_, script, id) => make<Task>(Task, script, taskValues(script.real.videos.task(id).id, "unknown")),
@@ -345,7 +353,6 @@ const VIDEOS: DefaultsOf<Videos> = {
   async generate(self, _, request, options) {
     const task = await self.create(request, only(options as Values, ...CREATE));
     await (options?.onProgress as Tell)?.(task as never);
-  checkSave: (_, script, path, options) => script.real.videos.checkSave(path, options),
     return task.wait(only(options as Values, ...WAIT, "onProgress"));
   },
   async *asCompleted(self, script, ids) {
