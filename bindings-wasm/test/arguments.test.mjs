@@ -387,6 +387,18 @@ describe("options of a client", () => {
     }
   });
 
+  test("nor the key in another form, while a stand-in for one tears nothing apart", async () => {
+    const said = async (apiKey, message) => {
+      const { videos } = make({ apiKey, journal: Object.assign(new Rows(), { scan() { throw new Error(message); } }) });
+      return (await refused(() => videos.pending(), "journal", "journal")).message;
+    };
+    const key = 'sk/"f00dcafe';
+    for (const text of [key, JSON.stringify(key), encodeURIComponent(key), encodeURIComponent(key).toLowerCase()]) {
+      for (const apiKey of [key, ` ${key}\n`]) assert.match(await said(apiKey, `no rows for ${text}!`), /no rows for "?\*\*\*"?!/);
+    }
+    assert.match(await said("none", "none of the rows"), /failed: none of the rows/);
+  });
+
   test("a store that forgets to give the new version is an error that says so, and stops neither the program nor pays", async () => {
     class Forgetful extends Rows {
       swap(...row) { super.swap(...row); }
