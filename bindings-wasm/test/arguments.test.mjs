@@ -80,7 +80,7 @@ test("what is given in place of the options is refused: it would be taken for no
       (options) => videos.get("task_1", options), (options) => videos.task("task_1").wait(options), (options) => videos.task("task_1").watch(options).next(),
     ]) {
       const { message } = await refused(() => call(value()), "invalid_request", null);
-      assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
+      assert.ok(message.replace(" (task task_1)", "").startsWith(`the options must be an object, not ${type};`), message);
     }
     const { message } = await refused(() => new Client(value()), "config", null);
     assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
@@ -117,6 +117,51 @@ test("a signal that takes no listener off, or fails to, does not hide the task",
     const failing = { aborted: false, addEventListener() {}, removeEventListener() { throw new Error("no"); } };
     assert.match((await videos.create("a ball", { [name]: failing })).id, /^task_/);
   }
+});
+
+test("whatever is refused of a call about a task, the error carries its id", async () => {
+  const { videos } = make({ journal: new Rows() });
+  const task = videos.task("task_7");
+  const video = await videos.video("task_7");
+  const state = task.waitState();
+  const path = join(folder, "never.mp4");
+  const calls = {
+    refresh: (options) => task.refresh(options), wait: (options) => task.wait(options), watch: (options) => task.watch(options).next(), waitState: (options) => task.waitState(options),
+    get: (options) => videos.get("task_7", options), advance: (options) => videos.advance(state, options), forget: (options) => videos.forget("task_7", options),
+    bytes: (options) => video.bytes(options), blob: (options) => video.blob(options), arrayBuffer: (options) => video.arrayBuffer(options), stream: (options) => video.stream(options),
+    readRange: (options) => video.readRange(0, 5, options), response: (options) => video.response(null, options), playbackURL: (options) => video.playbackURL(options),
+    save: (options) => video.save(path, options),
+  };
+  const failing = { aborted: false, addEventListener() { throw new Error("no"); }, removeEventListener() {} };
+  const trapped = { get signal() { throw new Error("no"); } };
+  const named = async (name, call) => {
+    const error = await rejection(call);
+    assert.ok(error instanceof JunFeiAIError, inspect(error));
+    assert.deepEqual([error.code, error.taskId, asked.length], ["invalid_request", "task_7", 0], `${name}: ${error.message}`);
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    for (const options of [5, new Map(), { zzz: 1 }, { signal: 5 }, { signal: failing }, trapped]) {
+      if (name !== "waitState" || typeof options !== "object" || !("signal" in options)) await named(`${name} ${inspect(options)}`, () => call(options));
+    }
+  }
+  const values = {
+    refresh: () => task.refresh({ timeoutMs: 0 }), get: () => videos.get("task_7", { timeoutMs: -1 }), wait: () => task.wait({ pollIntervalMs: 0 }), "wait for so long": () => task.wait({ pollIntervalMs: Infinity }),
+    onProgress: () => task.wait({ onProgress: 5 }), watch: () => task.watch({ pollIntervalMs: 0 }).next(), waitState: () => task.waitState({ pollIntervalMs: 0 }), advance: () => videos.advance({ ...state, junfeiai_wait: 2 }),
+    bytes: () => video.bytes({ maxBytes: -1 }), start: () => video.readRange(-1, 5), end: () => video.readRange(0, 1.5), "nothing to read": () => video.readRange(5, 5), range: () => video.response(5),
+    connections: () => video.save(path, { connections: 17 }), path: () => video.save(5),
+  };
+  for (const [name, call] of Object.entries(values)) await named(name, call);
+  // What is no id is none of a task.
+  assert.equal((await rejection(() => videos.get(".."))).taskId, null);
+  assert.equal((await rejection(() => videos.create("a ball", { signal: 5 }))).taskId, null);
+});
+
+test("that the module is not there is an error of each call's own task", async () => {
+  const { Client: Slim } = await import("junfeiai/slim");
+  const { videos } = new Slim({ apiKey: KEY, fetch });
+  const errors = await Promise.all(["task_7", "task_8"].map((id) => rejection(() => videos.task(id).wait())).concat(rejection(() => videos.create("a ball"))));
+  assert.deepEqual(errors.map(({ code, field, taskId }) => [code, field, taskId]), [["config", "wasm", "task_7"], ["config", "wasm", "task_8"], ["config", "wasm", null]]);
+  for (const { message } of errors) assert.match(message, /call await ready\(source\) first$/);
 });
 
 const NONE = [undefined, null, 5, NaN, true, {}, [], ["task_1"], Symbol("x"), Object.create(null), () => "task_1", 5n];
@@ -354,6 +399,18 @@ describe("options of a client", () => {
     }
   });
 
+  test("nor the key in another form, while a stand-in for one tears nothing apart", async () => {
+    const said = async (apiKey, message) => {
+      const { videos } = make({ apiKey, journal: Object.assign(new Rows(), { scan() { throw new Error(message); } }) });
+      return (await refused(() => videos.pending(), "journal", "journal")).message;
+    };
+    const key = 'sk/"f00dcafe';
+    for (const text of [key, JSON.stringify(key), encodeURIComponent(key), encodeURIComponent(key).toLowerCase()]) {
+      for (const apiKey of [key, ` ${key}\n`]) assert.match(await said(apiKey, `no rows for ${text}!`), /no rows for "?\*\*\*"?!/);
+    }
+    assert.match(await said("none", "none of the rows"), /failed: none of the rows/);
+  });
+
   test("a store that forgets to give the new version is an error that says so, and stops neither the program nor pays", async () => {
     class Forgetful extends Rows {
       swap(...row) { super.swap(...row); }
@@ -395,6 +452,9 @@ test("builds without a journal say so, and do not ask for an option that they re
       () => videos.pending(), () => videos.key("k"), () => videos.forget("task_1"), () => videos.resolveUnknown("00"), () => videos.reconcile(), () => videos.spending(),
       () => videos.estimate("a ball"), () => videos.resumePending().next(),
     ];
+    const { code, message } = await rejection(() => videos.checkSave("ball.mp4"));
+    assert.equal(code, "io");
+    assert.match(message, /^a page has no files: /);
     for (const call of calls) {
       const error = await rejection(call);
       assert.deepEqual([error.code, error.field], ["config", "journal"]);

@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { Client, JunFeiAIError, Task, Video, ready } from "junfeiai";
 import { KEY, startEmulator } from "./emulator.mjs";
@@ -368,6 +369,55 @@ describe("save", () => {
     await refused(video.save(path), "file_exists");
     await video.save(path, { overwrite: true });
     await refused(video.save(join(folder, "sub")), "io");
+  });
+
+  test("is judged before anything is paid: checkSave refuses what it would, sends nothing and changes no file", async () => {
+    const place = await mkdtemp(join(folder, "check-"));
+    const { videos } = client;
+    const there = join(place, "there.mp4");
+    await writeFile(there, "there");
+    await mkdir(join(place, "folder"));
+    await symlink(join(place, "nowhere"), join(place, "dangling"));
+    for (const [name, options] of [
+      ["new.mp4"], ["new.mp4", { connections: 16, verify: false, onProgress: () => assert.fail("it was called") }], ["there.mp4", { overwrite: true }],
+      ["a/b/new.mp4", { createParents: true }], ["n".repeat(244)],
+    ]) {
+      assert.equal(await videos.checkSave(join(place, name), options), undefined, name);
+    }
+    await videos.checkSave(pathToFileURL(join(place, "new.mp4")));
+    for (const [name, options, code, text] of [
+      ["there.mp4", {}, "file_exists", /there\.mp4 exists already/], ["", {}, "io", /is a folder/], ["folder", { overwrite: true }, "io", /folder is a folder/],
+      ["none/x.mp4", {}, "io", /ENOENT: .*none\/x\.mp4\.part\.lock/], ["there.mp4/x.mp4", { createParents: true }, "io", /ENOTDIR/], ["there.mp4/a/b/x.mp4", { createParents: true }, "io", /ENOTDIR/],
+      ["dangling/x.mp4", { createParents: true }, "io", /ENOENT/], ["dangling", {}, "file_exists", /dangling/], ["n".repeat(245), {}, "io", /shorter name/],
+      [`none/${"n".repeat(245)}`, { createParents: true }, "io", /shorter name/], [`none/${"n".repeat(256)}/x.mp4`, { createParents: true }, "io", /shorter name/],
+      ["new.mp4", { connections: 17 }, "invalid_request", /^connections must be/], ["new.mp4", { verify: 1 }, "invalid_request", /^verify must be/],
+      ["new.mp4", { signal: AbortSignal.abort("enough") }, "cancelled", /cancelled/],
+    ]) {
+      const error = await refused(videos.checkSave(`${place}/${name}`, options), code);
+      assert.match(error.message, text);
+      assert.equal(error.taskId, null);
+      assert.doesNotMatch(error.message, /junfeiai-check/);
+    }
+    for (const path of ["x\0y.mp4", `${there}\0`]) await refused(videos.checkSave(path), "io");
+    for (const path of [5, undefined, new URL("https://media.example/x.mp4")]) assert.equal((await refused(videos.checkSave(path), "invalid_request")).field, "path");
+    assert.deepEqual((await readdir(place)).sort(), ["dangling", "folder", "there.mp4"]);
+    assert.deepEqual(await emulator.requests(), []);
+    // What another save has read stays, whichever task's it is; one that runs is neither disturbed nor kept out.
+    const id = await finished({ video_bytes: 2 << 20 });
+    const video = await videos.video(id);
+    const path = join(place, "ball.mp4");
+    await emulator.scenario({ content: { rate_bytes_per_s: 2 << 20 } });
+    const stop = new AbortController();
+    await refused(video.save(path, { signal: stop.signal, onProgress: ({ bytes }) => { if (bytes > 600_000) stop.abort(); } }), "cancelled");
+    const kept = await Promise.all([".part", ".part.state"].map((suffix) => readFile(path + suffix)));
+    await videos.checkSave(path);
+    assert.deepEqual(await Promise.all([".part", ".part.state"].map((suffix) => readFile(path + suffix))), kept);
+    const saving = video.save(path);
+    while (!existsSync(`${path}.part.lock`)) await new Promise((resolve) => { setTimeout(resolve, 1); });
+    await refused(videos.checkSave(path), "file_locked");
+    assert.equal((await saving).resumed, true);
+    await Promise.all([videos.checkSave(path, { overwrite: true }), video.save(path, { overwrite: true })]);
+    assert.deepEqual((await readdir(place)).sort(), ["ball.mp4", "dangling", "folder", "there.mp4"]);
   });
 
   test("resumes where an aborted, a failed or a killed one stopped", async () => {

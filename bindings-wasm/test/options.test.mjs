@@ -69,6 +69,10 @@ const OBJECTS = {
     names: ["signal", "onProgress", "overwrite", "createParents", "verify", "connections"],
     go: (options) => video.save("/nowhere/ball.mp4", options),
   },
+  checkSave: {
+    names: ["signal", "onProgress", "overwrite", "createParents", "verify", "connections"],
+    go: (options) => client.videos.checkSave("/nowhere/ball.mp4", options),
+  },
   check: { names: ["signal", "account"], go: (options) => client.check(options) },
   models: { names: ["signal"], go: (options) => client.models(options) },
   balance: { names: ["signal"], go: (options) => client.balance(options) },
@@ -191,8 +195,8 @@ const VALUES = [
     [object, { timeoutMs: -1 }, "timeoutMs", "timeoutMs must be a number of milliseconds"],
     [object, { timeoutMs: 0 }, "timeoutMs", "timeoutMs must be more than zero"],
   ]),
-  ...["generate", "wait", "bytes", "save"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
-  ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "check", "models", "balance", "advance"]
+  ...["generate", "wait", "bytes", "save", "checkSave"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
+  ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "checkSave", "check", "models", "balance", "advance"]
     .map((object) => [object, { signal: {} }, "signal", "signal must be an AbortSignal"]),
   ...["create", "generate", "generateMany"].map((object) => [object, { stopSignal: {} }, "stopSignal", "stopSignal must be an AbortSignal"]),
   ["reconcile", { accountToken: 5 }, "accountToken", "accountToken must be a string"],

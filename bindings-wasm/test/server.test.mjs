@@ -79,7 +79,10 @@ test("what is not allowed is not carried out", async () => {
 
 test("what is no call of ours ends here", async () => {
   assert.equal((await post('{"prompt":"x"}', { "content-type": "text/plain" })).status, 415);
-  assert.equal((await post("{")).status, 400);
+  for (const body of ["{", ""]) {
+    const told = await post(body);
+    assert.deepEqual([told.status, (await told.json()).code], [400, "invalid_json"]);
+  }
   assert.equal((await post("[]")).status, 400);
   const bad = await post('{"prompt":"x","seconds":"99"}');
   assert.deepEqual([bad.status, (await bad.json()).code], [400, "invalid_request"]);
@@ -188,6 +191,45 @@ test("an answer of the service that no response can repeat costs neither the pro
     assert.equal((await (await order({ "idempotency-key": name.length.toString() })).json()).code, "create_outcome_unknown");
     assert.equal(sent, before);
   }
+});
+
+test("what goes wrong on the server is told to onError, and the page learns nothing of its hosts, stores and limits", async () => {
+  const secret = "connect ECONNREFUSED db-1.internal:5432 password=hunter2";
+  const rows = (more) => ({ load: async () => null, swap: async () => 1, scan: async () => [], ...more });
+  const lost = () => Promise.reject(new Error(secret));
+  const inside = /internal|hunter2|127\.0\.0\.1|USD|maxCost|budget|secret prompt|ECONN/;
+  const cases = {
+    "a store that fails": [{ journal: rows({ load: lost, swap: lost }) }, "journal", secret],
+    "a fetch that fails": [{ fetch: lost }, "create_outcome_unknown", secret],
+    "an endpoint that is not there": [{ baseURL: "http://127.0.0.1:9/v1", maxAttempts: 1 }, "connect", "127.0.0.1:9"],
+    "a maximum cost": [{ maxCost: 0.01 }, "invalid_request", "maxCost"],
+    "another page's request": [{ journal: rows({ load: async (name) => other.get(name) ?? null, swap: async (name, _, value) => { other.set(name, { value, version: 1 }); return 1; } }) }, "idempotency_conflict", "seconds"],
+  };
+  const other = new Map();
+  for (const [name, [options, code, said]] of Object.entries(cases)) {
+    const heard = [];
+    const handler = () => createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, ...options, onError: (error) => { heard.push(error.message); } });
+    const send = (seconds) => handler()(new Request("http://x/video/generations", {
+      method: "POST", body: JSON.stringify({ prompt: "a secret prompt", seconds }), headers: { "content-type": "application/json", "idempotency-key": "k" },
+    }));
+    if (code === "idempotency_conflict") assert.equal((await send("6")).status, 200);
+    const text = await (await send("4")).text();
+    assert.equal(JSON.parse(text).code, code, `${name}: ${text}`);
+    assert.doesNotMatch(text, inside, name);
+    assert.ok(heard.at(-1).includes(said), `${name}: ${heard}`);
+  }
+  // Nor is the task hidden that was created before an error of the library's own.
+  let id;
+  const noting = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onError: () => undefined, onCreated: (task) => {
+    id = task.id;
+    return page().videos.get("task_unknown");
+  } });
+  const noted = await noting(new Request("http://x/video/generations", { method: "POST", body: '{"prompt":"x"}', headers: { "content-type": "application/json" } }));
+  const { message, task_id: named } = await noted.json();
+  assert.deepEqual([noted.status, named, message], [502, id, `the proxy failed after it created the task ${id}`]);
+  // The same where a task is asked for, and where its video is read.
+  const handler = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, fetch: lost, maxAttempts: 1, onError: () => undefined });
+  for (const path of ["video/generations/task_1", "videos/task_1/content"]) assert.doesNotMatch(await (await handler(new Request(`http://x/${path}`))).text(), inside, path);
 });
 
 test("what is given out may be given out again, and with several cookies", async () => {

@@ -42,8 +42,8 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
 /** What an object is, of whichever realm. */
 export const typeOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
-/** Reads each option once. What has no such name, and what cannot be a value of its option, is refused. */
-export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string): Partial<T> {
+/** Reads each option once. What has no such name, and what cannot be a value of its option, is refused; the error is of this task. */
+export function take<T extends object>(given: T | null | undefined, names: readonly (keyof T & string)[], phase: string, taskId: string | null = null): Partial<T> {
   const taken = Object.create(null) as Record<string, unknown>;
   const kind = phase === "config" ? phase : "invalid_request";
   let field: string | undefined;
@@ -51,24 +51,24 @@ export function take<T extends object>(given: T | null | undefined, names: reado
     if (given === undefined || given === null) return {};
     // A signal or a promise in place of the options would be taken for none.
     const type = typeOf(given);
-    if (!/^(Object|Module)$/.test(type)) throw own(kind, phase, `the options must be an object, not ${type}`);
+    if (!/^(Object|Module)$/.test(type)) throw own(kind, phase, `the options must be an object, not ${type}`, { taskId });
     for (field of [...names, ...Object.keys(given)]) {
       if (field in taken) continue;
       const value = taken[field] = (given as Record<string, unknown>)[field];
       if (value === undefined || value === null) continue;
       const why = wrong(field, value, names, kind);
-      if (why !== undefined) throw own(kind, phase, why, { field });
+      if (why !== undefined) throw own(kind, phase, why, { field, taskId });
     }
   } catch (error) {
-    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${field ?? "object"} cannot be read`, { field, cause: error });
+    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${field ?? "object"} cannot be read`, { field, taskId, cause: error });
   }
   return taken as Partial<T>;
 }
 
 /** A text, such as an id. Anything else would reach the module as one. */
-export function textOf(value: unknown, field: string, phase: string): string {
+export function textOf(value: unknown, field: string, phase: string, taskId: string | null = null): string {
   if (typeof value === "string") return value;
-  throw own("invalid_request", phase, `${field} must be a string, not ${typeof value}`, { field });
+  throw own("invalid_request", phase, `${field} must be a string, not ${typeof value}`, { field, taskId });
 }
 
 /** What there is to iterate over. A text would be each of its letters. */
@@ -105,12 +105,14 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
 }
 
 /** Calls this when the signal is raised, or at once when it was before; gives what ends that. */
-export function heard(signal: AbortSignal | null | undefined, raised: () => void, field: string, phase: string): (() => void) | undefined {
+export function heard(
+  signal: AbortSignal | null | undefined, raised: () => void, field: string, phase: string, taskId: string | null = null,
+): (() => void) | undefined {
   try {
     if (!signal?.aborted) return signal ? onAbort(signal, raised) : undefined;
     return void raised();
   } catch (cause) {
-    throw own("invalid_request", phase, `${field} must be an AbortSignal`, { field, cause });
+    throw own("invalid_request", phase, `${field} must be an AbortSignal`, { field, taskId, cause });
   }
 }
 
@@ -140,7 +142,7 @@ export function guard<A extends unknown[]>(
     failed ??= { error };
     inner.abort(error);
   };
-  const deafen = heard(signal, raised, "signal", "wait");
+  const deafen = heard(signal, raised, "signal", "wait", about?.().task_id);
   return {
     signal: inner.signal,
     tell(...values) {

@@ -11,6 +11,7 @@ import {
 import { translate } from "./names.js";
 import { addressOf, shapeOptions, shapeRequest, type ClientOptions, type VideoRequest } from "./options.js";
 import { WAIT } from "./option-types.js";
+import { saver, type SaveOptions } from "./saver.js";
 import { Task, requestOptions, waitOptions, type RequestOptions, type WaitOptions } from "./task.js";
 import { Video, numberOf } from "./video.js";
 
@@ -164,6 +165,16 @@ export class Videos {
       const raw = await run(() => handle.raw().create(shaped, tracker, requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, about);
       return new Task(handle, "", raw);
     }));
+  }
+
+  /**
+   * Judges where a video that does not exist yet shall be saved, and how: call it before what you pay for. Ends with what `save` would be
+   * refused for, with `file_exists` for example. Sends nothing, changes no file, and calls no `onProgress`. An answer for this moment: the
+   * disk may be full when the video is there. In Node, Deno and Bun.
+   */
+  async checkSave(path: string | URL, options: SaveOptions = {}): Promise<void> {
+    await this.#handle.ready();
+    return saver(null).check(this.#handle, path, options);
   }
 
   /** Asks for a task's state. */

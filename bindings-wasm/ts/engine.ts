@@ -13,7 +13,7 @@
 import {
   RawClient, RawTracker, __wbg_has, __wbg_more, __wbg_reset_state, imageOf, default as init, initSync, onPanic, ownError,
 } from "#glue";
-import { JunFeiAIError, internal, toError } from "./errors.js";
+import { JunFeiAIError, internal, ofTask, toError } from "./errors.js";
 import type { RawRecord } from "./raw.js";
 
 /** A `WebAssembly.Module`, where the program's types know it: `lib: ["ES2022"]` does not. */
@@ -191,11 +191,11 @@ function crashed(thrown: unknown): Error {
 const isCrash = (thrown: unknown): boolean => lastWords !== undefined || thrown instanceof WebAssembly.RuntimeError;
 
 /** A call into the loaded module that returns at once. */
-export function call<T>(work: () => T): T {
+export function call<T>(work: () => T, about?: About): T {
   try {
     return work();
   } catch (thrown) {
-    throw isCrash(thrown) ? crashed(thrown) : toError(thrown);
+    throw ofTask(isCrash(thrown) ? crashed(thrown) : toError(thrown), about?.().task_id);
   }
 }
 
@@ -212,7 +212,7 @@ export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null
     });
   } catch (thrown) {
     const aborted = signal?.aborted && (thrown as RawRecord | null | undefined)?.kind === "cancelled";
-    throw toError(thrown, aborted ? signal.reason : undefined);
+    throw ofTask(toError(thrown, aborted ? signal.reason : undefined), about?.().task_id);
   } finally {
     end();
   }

@@ -85,6 +85,15 @@ export class JunFeiAIError extends Error {
   }
 }
 
+/** An error of a call about this task carries its id, whatever refused the call; but for an id that is none. @internal */
+export function ofTask(error: unknown, taskId: string | null | undefined): unknown {
+  if (!taskId || !(error instanceof JunFeiAIError) || error.taskId !== null || error.field === "taskId") return error;
+  const { code: kind, number, phase, field, message, cause } = error;
+  // One error stands for all calls that wait for the module.
+  if (field === "wasm") return new JunFeiAIError({ kind, number, phase, field, message, task_id: taskId }, cause);
+  return Object.assign(error, { taskId });
+}
+
 /** Whatever came out of the module as an error. */
 export function toError(thrown: unknown, cause?: unknown): unknown {
   if (thrown instanceof Error) return thrown;

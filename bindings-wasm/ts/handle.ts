@@ -1,6 +1,7 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import type { RawClient } from "#glue";
 import { call, glue, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
+import { ofTask } from "./errors.js";
 import { isPath } from "./values.js";
 
 export interface Shaped {
@@ -50,15 +51,23 @@ export class Handle {
     return this.#raw;
   }
 
-  async ready(): Promise<RawClient> {
-    await ready();
-    return this.raw();
+  /** The module is loaded. `about` is what an error says beside. */
+  ready(about?: About): Promise<RawClient> {
+    return this.#after(ready, about);
   }
 
   /** The same with a part that a page loads only when it is wanted. */
-  async having(part: WasmPart, about?: About): Promise<RawClient> {
-    await having(part, about);
-    return this.raw();
+  having(part: WasmPart, about?: About): Promise<RawClient> {
+    return this.#after(() => having(part, about), about);
+  }
+
+  async #after(load: () => Promise<void>, about: About | undefined): Promise<RawClient> {
+    try {
+      await load();
+      return this.raw();
+    } catch (error) {
+      throw ofTask(error, about?.().task_id);
+    }
   }
 
   close(): void {

@@ -24,30 +24,33 @@ const GIVES = "it must give the new version of a row that it has written, and nu
 /** What the core calls. @internal */
 export class JournalHost {
   readonly #store: JournalStore;
-  readonly #key: string | undefined;
+  readonly #apiKey: string | undefined;
   /** How often others were faster with a row, since it was written last. */
   readonly #lost = new Map<string, number>();
   readonly sameAccount: boolean;
   readonly processes: Processes | undefined;
 
-  /** `apiKey`: what must not be shown, whatever the store puts into its errors. */
+  /** `apiKey`: what the core must not show, whatever the store puts into its errors. */
   constructor(store: JournalStore, processes: Processes | undefined, apiKey: unknown) {
     this.#store = store;
-    this.#key = typeof apiKey === "string" && apiKey !== "" ? apiKey : undefined;
+    this.#apiKey = typeof apiKey === "string" ? apiKey : undefined;
     this.sameAccount = store.account === "same";
     this.processes = processes;
   }
 
-  load(name: string): Promise<unknown> { return this.#asked(() => this.#store.load(name)); }
+  /** Not shown by what inspects this. */
+  get apiKey(): string | undefined { return this.#apiKey; }
+
+  load(name: string): unknown { return this.#store.load(name); }
 
   async swap(name: string, expected?: number, value?: string): Promise<unknown> {
-    const version: unknown = await this.#asked(() => this.#store.swap(name, expected ?? null, value ?? null));
+    const version: unknown = await this.#store.swap(name, expected ?? null, value ?? null);
     if (version !== null && version !== undefined) {
       this.#lost.delete(name);
       return version;
     }
     // Nobody else begins this row with this text: its intent is in it.
-    if (expected === undefined && /^[ck]\//.test(name) && (await this.#asked(() => this.#store.load(name)))?.value === value) throw new Error(`it wrote the row ${name}, and ${GIVES}`);
+    if (expected === undefined && /^[ck]\//.test(name) && (await this.#store.load(name))?.value === value) throw new Error(`it wrote the row ${name}, and ${GIVES}`);
     const count = (this.#lost.get(name) ?? 0) + 1;
     if (count >= MOST_LOST) {
       this.#lost.clear();
@@ -59,17 +62,7 @@ export class JournalHost {
     return null;
   }
 
-  scan(prefix: string): Promise<unknown> { return this.#asked(() => this.#store.scan(prefix)); }
-
-  async #asked<T>(work: () => T | Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      const said = typeof error === "string" ? error : (error as Partial<Error> | null | undefined)?.message;
-      if (this.#key === undefined || typeof said !== "string" || !said.includes(this.#key)) throw error;
-      throw new Error(said.replaceAll(this.#key, "***"));
-    }
-  }
+  scan(prefix: string): unknown { return this.#store.scan(prefix); }
 }
 
 /** An option `journal` that cannot be one. */
@@ -128,8 +121,8 @@ function pendingOf(raw: RawPending): Pending {
 
 /** One call about the journal. */
 async function ask<T>(handle: Handle, options: Abortable, work: (client: RawClient, signal: AbortSignal | undefined) => Promise<T>, about?: About): Promise<T> {
-  const client = await handle.ready();
-  const { signal } = take(options, ["signal"], "journal");
+  const client = await handle.ready(about);
+  const { signal } = take(options, ["signal"], "journal", about?.().task_id);
   return guarded(signal, undefined, about, (inner) => run(() => work(client, inner), inner, about));
 }
 

@@ -11,7 +11,7 @@ import { journal, journalOf } from "./node-journal.js";
 import { hostOf, makeClient } from "./node-transport.js";
 import { apiKeyOf } from "./options.js";
 import { setSaver } from "./saver.js";
-import { saveVideo } from "./node-save.js";
+import { fileSaver } from "./node-save.js";
 import { Task } from "./task.js";
 
 export function setUp(): void {
@@ -25,7 +25,7 @@ export function setUp(): void {
     return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
   };
   setSdkName("node");
-  setSaver(saveVideo);
+  setSaver(fileSaver);
   setDurableWaits(durable);
   setJournalCalls(() => journal);
   setMaker((shaped) => {

@@ -1,16 +1,16 @@
 /** Node's files for a save. Which operations come when is decided in the core (`core/src/save`); here is only how. */
+import { randomBytes } from "node:crypto";
 import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RawVideo } from "#glue";
 import { guarded, own, take } from "./calls.js";
-import { run, type About } from "./engine.js";
+import { run } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import { unlessHeld } from "./held.js";
 import type { Slab } from "./node-intake.js";
 import { SAVE } from "./option-types.js";
 import { takenPart } from "./node-transport.js";
-import type { FileStat, SaveOptions, Saved, Storage, Summary } from "./saver.js";
+import type { FileStat, SaveOptions, Saved, Saver, Storage, Summary } from "./saver.js";
 
 /** The caller's name of a file or folder. */
 export function pathOf(path: unknown, field: string, phase: string, taskId?: string | null): string {
@@ -24,28 +24,44 @@ export function pathOf(path: unknown, field: string, phase: string, taskId?: str
   throw own("invalid_request", phase, `${field} must be a string or a file: URL`, { field, taskId: taskId ?? null, cause });
 }
 
-/** Saves a video with the caller's options. */
-export async function saveVideo(video: () => RawVideo, about: About, path: string | URL, options: SaveOptions): Promise<Summary> {
-  const taken = take(options, SAVE, "save");
-  const { connections, overwrite, createParents, verify } = taken;
-  const how = {
+/** The options of a save as the core reads them. */
+function howOf({ connections, overwrite, createParents, verify }: SaveOptions): object {
+  return {
     overwrite: overwrite === true, createParents: createParents === true, verify: verify !== false,
     // What cannot be a number of connections is refused as 0 is: the module would make one of nearly everything.
     connections: connections === undefined || connections === null ? undefined : Number.isInteger(connections) && connections > 0 && connections < 100 ? connections : 0,
   };
-  const target = pathOf(path, "path", "save", about().task_id);
-  return guarded(taken.signal, taken.onProgress, about, (inner, tell) => {
-    const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-    return saveToFile(target, (storage) => run(() => video().save(storage as never, how as never, notify as never, inner), inner, about));
-  });
 }
+
+/** Saves with the caller's options. */
+export const fileSaver: Saver = {
+  async save(video, about, path, options) {
+    const taken = take(options, SAVE, "save", about().task_id);
+    const target = pathOf(path, "path", "save", about().task_id);
+    return guarded(taken.signal, taken.onProgress, about, (inner, tell) => {
+      const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
+      return saveToFile(target, (storage) => run(() => video().save(storage as never, howOf(taken) as never, notify as never, inner), inner, about));
+    });
+  },
+  async check(handle, path, options) {
+    const taken = take(options, SAVE, "save");
+    const files = new CheckedStorage(resolve(pathOf(path, "path", "save")));
+    if (taken.signal?.aborted) throw own("cancelled", "save", "the call was cancelled", { cause: taken.signal.reason });
+    // Of no task, and asked for nothing.
+    const save = (): Promise<unknown> => handle.raw().video(undefined, "https://video.invalid/").save(files as never, howOf(taken) as never);
+    await withFiles(files, () => run(save)).catch((error: unknown) => { if (!files.passed) throw error; });
+  },
+};
 
 export async function saveToFile(target: string, save: (storage: Storage) => Promise<unknown>): Promise<Summary> {
   // The working folder may be another one before the save ends.
-  const files = new NodeStorage(resolve(target));
+  const { bytes, width, height, resumed, attempts, duration_s, charged_units } = await withFiles(new NodeStorage(resolve(target)), save) as Saved;
+  return { path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000, chargedUnits: charged_units };
+}
+
+async function withFiles(files: NodeStorage, save: (storage: Storage) => Promise<unknown>): Promise<unknown> {
   try {
-    const { bytes, width, height, resumed, attempts, duration_s, charged_units } = await save(files) as Saved;
-    return { path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000, chargedUnits: charged_units };
+    return await save(files);
   } catch (error) {
     if (error instanceof JunFeiAIError && (error.code === "io" || error.code === "no_space")) error.cause ??= files.failure;
     throw error;
@@ -69,6 +85,9 @@ function behind(parts: Uint8Array[], length: number): Uint8Array[] {
 }
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+
+/** The files beside a video whose names a check has to know, as in `core/src/save/files.rs`. */
+const [LOCK, STATE] = [".part.lock", ".part.state"];
 
 /** What is opened is what was asked for: not what a link leads to, and not a pipe, whose other end would be waited for. */
 const FLAGS = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -235,6 +254,69 @@ export class NodeStorage implements Storage {
       const left = await fs.readFile(this.display(suffix), "utf8").catch(() => undefined);
       if (left === text) await fs.unlink(this.display(suffix)).catch(() => undefined);
     }
+  }
+}
+
+/**
+ * What a save would find and be refused for. Its lock file is not made, so that no other saver is kept out. It ends, and is refused, with
+ * the first thing that would change a file: before its first request.
+ */
+class CheckedStorage extends NodeStorage {
+  /** Nothing was refused. */
+  passed = false;
+  /** What the lock file would say. */
+  #line: string | undefined;
+  /** Where the first file would be made; with folders that are missing, where the first of them would be. */
+  #folder = dirname(this.display(""));
+
+  override async open(suffix: string, write: boolean, create: boolean): Promise<FileStat | undefined> {
+    const empty = { isFile: true, isFolder: false, length: 0, ageMs: 0, id: undefined };
+    if (suffix === LOCK && this.#line !== undefined) return empty;
+    return await super.open(suffix, write, false) ?? (create ? empty : undefined);
+  }
+
+  override async read(suffix: string, at: number, length: number): Promise<Uint8Array> {
+    return suffix === LOCK && this.#line !== undefined ? Buffer.from(this.#line).subarray(at, at + length) : super.read(suffix, at, length);
+  }
+
+  override async createFolders(): Promise<void> {
+    const missing = [basename(this.display(STATE))];
+    while (!(await fs.lstat(this.#folder).catch(absent)) && dirname(this.#folder) !== this.#folder) {
+      missing.push(basename(this.#folder));
+      this.#folder = dirname(this.#folder);
+    }
+    // In a folder that is not there, no name is too long.
+    for (const name of missing) await fs.lstat(join(this.#folder, name)).catch(absent);
+  }
+
+  /** Makes a file of another name in its place, and takes it away. */
+  override async create(suffix: string, text: string): Promise<boolean> {
+    const probe = join(this.#folder, `.junfeiai-check-${randomBytes(8).toString("hex")}`);
+    try {
+      await fs.writeFile(probe, text, { flag: "wx" });
+    } catch (error) {
+      this.failure = error;
+      // As the save would say it.
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw Object.assign(new Error(message.replaceAll(probe, this.display(suffix))), { code });
+    } finally {
+      await unlessHeld(() => fs.unlink(probe)).catch(() => undefined);
+    }
+    this.#line = text;
+    return true;
+  }
+
+  override async remove(suffix: string): Promise<void> {
+    if (suffix === LOCK) this.#line = undefined;
+  }
+
+  override truncate(): Promise<void> { return this.#end(); }
+  override write(): Promise<void> { return this.#end(); }
+  override sync(): Promise<void> { return this.#end(); }
+
+  async #end(): Promise<void> {
+    this.passed = true;
+    throw new Error("this is a check");
   }
 }
 

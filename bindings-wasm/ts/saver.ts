@@ -1,6 +1,7 @@
 import type { RawVideo } from "#glue";
 import { own } from "./calls.js";
 import type { About } from "./engine.js";
+import type { Handle } from "./handle.js";
 import type { SaveOptions } from "./option-types.js";
 
 export type { SaveOptions } from "./option-types.js";
@@ -68,13 +69,17 @@ export interface Saved {
   charged_units: number | null;
 }
 
-export type Saver = (video: () => RawVideo, about: About, path: string | URL, options: SaveOptions) => Promise<Summary>;
+export interface Saver {
+  save(video: () => RawVideo, about: About, path: string | URL, options: SaveOptions): Promise<Summary>;
+  /** Refuses what a save would be refused for before its first request. */
+  check(handle: Handle, path: string | URL, options: SaveOptions): Promise<void>;
+}
 
 let known: Saver | undefined;
 
 /** The entry point for Node sets one. */
-export function setSaver(save: Saver): void {
-  known = save;
+export function setSaver(saver: Saver): void {
+  known = saver;
 }
 
 export function saver(taskId: string | null): Saver {

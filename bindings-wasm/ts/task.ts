@@ -94,8 +94,8 @@ export class Task {
 
   /** Asks for the state anew. */
   async refresh(options: RequestOptions = {}): Promise<Task> {
-    await this.#handle.ready();
-    const { signal, timeoutMs } = take(options, ["signal", "timeoutMs"], "query");
+    await this.#handle.ready(this.#about);
+    const { signal, timeoutMs } = take(options, ["signal", "timeoutMs"], "query", this.id);
     const raw = await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().refresh(requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, this.#about));
     return new Task(this.#handle, this.id, raw);
@@ -103,8 +103,8 @@ export class Task {
 
   /** Waits for the end of the task and gives its video. Aborting stops the waiting, never the task. */
   async wait(options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {}): Promise<Video> {
-    await this.#handle.ready();
-    const { timeoutMs, pollIntervalMs, signal, onProgress } = take(options, [...WAIT, "onProgress"], "wait");
+    await this.#handle.ready(this.#about);
+    const { timeoutMs, pollIntervalMs, signal, onProgress } = take(options, [...WAIT, "onProgress"], "wait", this.id);
     return guarded(signal, onProgress, this.#about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
       const begin = (): Promise<RawVideo> =>
@@ -118,15 +118,15 @@ export class Task {
    * engines, which must not hold a worker while the video is made. Sends no request; the timeout counts from now. In Node, Bun and Deno.
    */
   waitState(options: Omit<WaitOptions, "signal"> = {}): WaitState {
-    const { timeoutMs, pollIntervalMs } = take(options, ["timeoutMs", "pollIntervalMs"], "wait");
-    return durableWaits().begin(this.#part.get(), waitOptions({ timeoutMs, pollIntervalMs }));
+    const { timeoutMs, pollIntervalMs } = take(options, ["timeoutMs", "pollIntervalMs"], "wait", this.id);
+    return call(() => durableWaits().begin(this.#part.get(), waitOptions({ timeoutMs, pollIntervalMs })), this.#about);
   }
 
   /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
     await this.#handle.having("more", this.#about);
-    const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait");
-    const watch = call(() => this.#part.get().watch(waitOptions({ timeoutMs, pollIntervalMs })));
+    const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait", this.id);
+    const watch = call(() => this.#part.get().watch(waitOptions({ timeoutMs, pollIntervalMs })), this.#about);
     try {
       for (;;) {
         const raw = await guarded(signal, undefined, this.#about, (inner) =>
@@ -141,7 +141,7 @@ export class Task {
 
   /** The video, when the last seen state says that there is one. */
   video(): Video {
-    return new Video(this.#handle, call(() => this.#part.get().video()));
+    return new Video(this.#handle, call(() => this.#part.get().video(), this.#about));
   }
 
   toJSON(): Record<string, unknown> {

@@ -46,7 +46,7 @@ export class Video {
   /** The whole video in memory, length and MP4 structure checked. */
   async bytes(options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     await this.#handle.having("read", this.#about);
-    const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content");
+    const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content", this.taskId);
     const memory = new Memory();
     await guarded(signal, onProgress, this.#about, (inner, tell) => {
       const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
@@ -67,17 +67,17 @@ export class Video {
 
   /** The bytes as they come, in order; resumes by itself when a connection breaks. */
   stream(options: { signal?: AbortSignal | null | undefined } = {}): ReadableStream<Uint8Array> {
-    const { signal } = take(options, ["signal"], "content");
+    const { signal } = take(options, ["signal"], "content", this.taskId);
     return readable(async () => {
       await this.#handle.having("read", this.#about);
       return call(() => this.#part.get().stream());
-    }, signal, this.taskId);
+    }, signal, this.#about);
   }
 
   /** Bytes from `start` up to, without, `end`, as `Blob.slice` counts; fewer when the file ends before. */
   async readRange(start: number, end: number, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Uint8Array<ArrayBuffer>> {
     await this.#handle.having("read", this.#about);
-    const { signal } = take(options, ["signal"], "content");
+    const { signal } = take(options, ["signal"], "content", this.taskId);
     const memory = new Memory();
     await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().readRange(memory, numberOf(start), numberOf(end), inner), inner, this.#about));
@@ -92,9 +92,9 @@ export class Video {
     // Of this engine, of another library, or of Node's `http`.
     const asked = (range as { headers?: Partial<Headers> & { range?: string } } | null | undefined)?.headers;
     const given = asked ? asked.get ? asked.get("range") : asked.range : range;
-    const header = given === undefined || given === null ? undefined : textOf(given, "range", "content");
+    const header = given === undefined || given === null ? undefined : textOf(given, "range", "content", this.taskId);
     await this.#handle.having("more", this.#about);
-    const { signal } = take(options, ["signal"], "content");
+    const { signal } = take(options, ["signal"], "content", this.taskId);
     const served = await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().serve(header, inner) as Promise<RawServed>, inner, this.#about));
     const status = served.status;
@@ -102,7 +102,7 @@ export class Video {
     const body = call(() => served.body());
     served.free();
     const empty = status === 416 || !body;
-    return new Response(empty ? null : readable(() => Promise.resolve(body), signal, this.taskId), { status, headers });
+    return new Response(empty ? null : readable(() => Promise.resolve(body), signal, this.#about), { status, headers });
   }
 
   /**
@@ -110,9 +110,8 @@ export class Video {
    * file is whole, checked and on the disk; the next save resumes one that ended early.
    */
   async save(path: string | URL, options: SaveOptions = {}): Promise<Summary> {
-    await this.#handle.ready();
-    const save = saver(this.taskId);
-    return save(() => this.#part.get(), this.#about, path, options);
+    await this.#handle.ready(this.#about);
+    return saver(this.taskId).save(() => this.#part.get(), this.#about, path, options);
   }
 
   /**
@@ -120,7 +119,7 @@ export class Video {
    * through your server gives that server's address; anything else loads the video into memory first.
    */
   async playbackURL(options: { signal?: AbortSignal | null | undefined } = {}): Promise<string> {
-    return playbackURL(this.#handle, this, take(options, ["signal"], "content").signal);
+    return playbackURL(this.#handle, this, take(options, ["signal"], "content", this.taskId).signal);
   }
 
   toJSON(): Record<string, unknown> {
@@ -143,12 +142,13 @@ function weakly(target: WeakRef<() => void>): () => void {
 
 /** A native stream as a web stream: nothing is read before it is asked for. */
 function readable(
-  open: () => Promise<RawStream>, signal: AbortSignal | null | undefined, taskId: string | null,
+  open: () => Promise<RawStream>, signal: AbortSignal | null | undefined, about: About,
 ): ReadableStream<Uint8Array> {
   let stream: RawStream | undefined;
   let raised: (() => void) | undefined;
   let deafen: (() => void) | undefined;
   let ended = false;
+  const { task_id: taskId = null } = about();
   const end = (): void => {
     ended = true;
     deafen?.();
@@ -162,7 +162,7 @@ function readable(
         controller.error(own("cancelled", "content", "the call was cancelled", { taskId, cause: signal.reason }));
         end();
       };
-      deafen = heard(signal, weakly(new WeakRef(raised)), "signal", "content");
+      deafen = heard(signal, weakly(new WeakRef(raised)), "signal", "content", taskId);
       if (deafen) gone.register(raised, deafen, raised);
     },
     async pull(controller) {
@@ -170,7 +170,7 @@ function readable(
         const from = (stream ??= await open());
         // It was given up meanwhile.
         if (ended) return end();
-        const piece = await run(() => from.next() as Promise<Uint8Array | undefined>);
+        const piece = await run(() => from.next() as Promise<Uint8Array | undefined>, undefined, about);
         if (piece === undefined) {
           end();
           controller.close();

@@ -17,7 +17,7 @@ def camel(name):
 def verbs():
     """What a client and its `videos` can do in the core."""
     found = re.findall(r"pub async fn (\w+)", between(source("core/src/client/mod.rs"), "impl Client {", "\n}"))
-    for path in ("client/videos.rs", "client/many.rs", "client/pending.rs", "client/reconcile.rs", "client/spending.rs", "client/resume.rs"):
+    for path in ("client/videos.rs", "client/many.rs", "client/pending.rs", "client/reconcile.rs", "client/spending.rs", "client/resume.rs", "client/saving.rs"):
         found += re.findall(r"pub (?:async )?fn (\w+)", between(source(f"core/src/{path}"), "impl Videos {", "\n}"))
     return found
 

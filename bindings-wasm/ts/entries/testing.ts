@@ -18,7 +18,7 @@
  */
 import {
   Client, JunFeiAIError, Task, Video, Videos, __options, ready,
-  type Balance, type ErrorCode, type Estimate, type KeyRecord, type Progress, type Summary, type TaskStatus, type VideoRequest,
+  type Balance, type ErrorCode, type Estimate, type KeyRecord, type Progress, type Summary, type TaskStatus, type VideoRequest, type WaitState,
 } from "#main";
 import { translate } from "../names.js";
 
@@ -179,6 +179,7 @@ const EACH = ["watch", "asCompleted", "generateMany", "resumePending"];
 const WAIT = ["timeoutMs", "pollIntervalMs", "signal"];
 const CREATE = ["signal", "stopSignal"];
 const READ = ["signal", "onProgress", "maxBytes"];
+const SAVE = ["connections", "overwrite", "createParents", "verify", "onProgress", "signal"];
 /** Where a method has its options, their names, and the phase of an error about one. */
 const OPTIONS: Record<string, [at: number, names: readonly string[], phase: string]> = {
   "Client.check": [0, ["account", "signal"], "check"], "Client.models": [0, ["signal"], "check"], "Client.balance": [0, ["signal"], "check"],
@@ -188,12 +189,13 @@ const OPTIONS: Record<string, [at: number, names: readonly string[], phase: stri
   "Videos.key": [1, ["signal"], "journal"], "Videos.pending": [0, ["signal"], "journal"], "Videos.forget": [1, ["signal"], "journal"],
   "Videos.resolveUnknown": [2, ["signal"], "journal"], "Videos.reconcile": [0, ["signal", "accountToken", "accountUser"], "journal"],
   "Videos.spending": [1, ["signal"], "journal"], "Videos.estimate": [1, ["signal"], "journal"], "Videos.resumePending": [1, ["signal"], "journal"],
+  "Videos.checkSave": [1, SAVE, "save"],
   "Task.refresh": [0, ["signal", "timeoutMs"], "query"], "Task.wait": [0, [...WAIT, "onProgress"], "wait"], "Task.watch": [0, WAIT, "wait"],
   "Task.waitState": [0, ["timeoutMs", "pollIntervalMs"], "wait"],
   "Video.bytes": [0, READ, "content"], "Video.blob": [0, READ, "content"], "Video.arrayBuffer": [0, READ, "content"],
   "Video.stream": [0, ["signal"], "content"], "Video.readRange": [2, ["signal"], "content"], "Video.response": [1, ["signal"], "content"],
   "Video.playbackURL": [0, ["signal"], "content"],
-  "Video.save": [1, ["connections", "overwrite", "createParents", "verify", "onProgress", "signal"], "save"],
+  "Video.save": [1, SAVE, "save"],
 };
 
 type Type = (typeof REAL)[number];
@@ -233,14 +235,21 @@ async function* each(begun: () => unknown): AsyncGenerator<unknown, void, undefi
   yield* await begun() as Iterable<unknown> | AsyncIterable<unknown>;
 }
 
+/** The task that a call is about. */
+function taskOf(values: Values, name: string, first: unknown): string | null {
+  const id = name === "advance" ? (first as Partial<WaitState> | null | undefined)?.task_id : ["get", "forget"].includes(name) ? first : values["id"] ?? values["taskId"];
+  return typeof id === "string" ? id : null;
+}
+
 /** Notes a call and gives its result. */
 function begin(fake: object, { type, script, values, own }: State, name: string, given: unknown[]): unknown {
   const [at, names, phase] = OPTIONS[`${type.name}.${name}`] ?? [0, [], ""];
-  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase) as Values;
+  const taskId = taskOf(values, name, given[0]);
+  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase, taskId) as Values;
   script.calls.push({ name, arguments: given });
   const signal = options["signal"] as AbortSignal | undefined;
   if (signal?.aborted || phase === "create" && (options["stopSignal"] as AbortSignal | undefined)?.aborted) {
-    throw error("cancelled", { phase, taskId: (values["id"] ?? values["taskId"] ?? null) as string | null, cause: signal?.reason });
+    throw error("cancelled", { phase, taskId, cause: signal?.reason });
   }
   const scripted = Object.hasOwn(own, name) ? own : script.results;
   if (!Object.hasOwn(scripted, name)) return (DEFAULTS[type.name]![name] as (self: object, script: Script, ...given: unknown[]) => unknown)(fake, script, ...given);
@@ -336,6 +345,7 @@ const VIDEOS: DefaultsOf<Videos> = {
     if (key !== undefined) script.byKey.set(key, task);
     return task;
   },
+  checkSave: (_, script, path, options) => script.real.videos.checkSave(path, options),
   get: (self, script, id) => polled(self.task(id), script),
   // The real one refuses what cannot be an id.
   task: (_, script, id) => make<Task>(Task, script, taskValues(script.real.videos.task(id).id, "unknown")),

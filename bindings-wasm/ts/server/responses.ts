@@ -24,9 +24,30 @@ export function queried(task: Task): Response {
   });
 }
 
+/** Errors that say what is wrong with the request, or what the service said. The others may name hosts, or what a journal's store says. */
+const TOLD = [
+  "invalid_request", "bad_request", "authentication", "permission_denied", "insufficient_balance", "not_found", "rate_limited", "upstream", "model_unavailable",
+  "task_failed", "not_ready", "integrity",
+];
+/** In the words of the others. */
+const INSTEAD: Record<string, string> = {
+  create_outcome_unknown: "no response to the create request came that can be read",
+  idempotency_conflict: "this Idempotency-Key was used for another request: use a new one",
+};
+
+/** What a page may be told: nothing of the options of the server's client, such as a budget and what is left of it. */
+function told(error: unknown, taskId: string | null | undefined): string {
+  if (taskId) return `the proxy failed after it created the task ${taskId}`;
+  if (!(error instanceof JunFeiAIError)) return "the proxy failed";
+  if (error.serverMessage !== null) return error.serverMessage;
+  const isInside = !TOLD.includes(error.code) || (__options.CLIENT as readonly (string | null)[]).includes(error.field);
+  return isInside ? INSTEAD[error.code] ?? "the proxy failed" : __options.whatHappened(error);
+}
+
 /** The page adds its own advice to the message. `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
 export function failure(error: unknown, left?: { task_id: string | null }): Response {
-  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", left?.task_id ? `the proxy failed after it created the task ${left.task_id}` : "the proxy failed", {}, left);
+  const message = told(error, left?.task_id);
+  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", message, {}, left);
   const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
   // What a response cannot have, such as 999, must not take the place of what happened.
   const fits = error.status !== null && error.status >= (left ? 500 : 400) && error.status < 600;
@@ -34,7 +55,7 @@ export function failure(error: unknown, left?: { task_id: string | null }): Resp
   const headers: Record<string, string> = {};
   if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
   if (error.requestId && /^[\x21-\x7e]+$/.test(error.requestId)) headers["X-Oneapi-Request-Id"] = error.requestId;
-  return refusal(status, left ? error.code : error.serverCode ?? error.code, error.serverMessage ?? __options.whatHappened(error), headers, left);
+  return refusal(status, left ? error.code : error.serverCode ?? error.code, message, headers, left);
 }
 
 export function refusal(

@@ -41,7 +41,7 @@ export async function readRequest(request: Request): Promise<VideoRequest | Resp
     return refusal(415, "invalid_request", "Content-Type must be application/json");
   }
   const body = await readCapped(request);
-  if (!body) return refusal(413, "invalid_request", "the request is too large");
+  if (body === null) return refusal(413, "invalid_request", "the request is too large");
   let order: unknown;
   try { order = JSON.parse(body); } catch { /* refused below */ }
   if (typeof order !== "object" || order === null || Array.isArray(order)) {
