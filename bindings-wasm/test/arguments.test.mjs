@@ -162,6 +162,14 @@ test("that the module is not there is an error of each call's own task", async (
   const errors = await Promise.all(["task_7", "task_8"].map((id) => rejection(() => videos.task(id).wait())).concat(rejection(() => videos.create("a ball"))));
   assert.deepEqual(errors.map(({ code, field, taskId }) => [code, field, taskId]), [["config", "wasm", "task_7"], ["config", "wasm", "task_8"], ["config", "wasm", null]]);
   for (const { message } of errors) assert.match(message, /call await ready\(source\) first$/);
+  const client = new Slim({ apiKey: KEY, fetch });
+  const task = client.videos.task("task_7");
+  for (const [look, taskId] of [[() => client.endpoint, null], [() => task.raw, "task_7"], [() => task.video(), "task_7"]]) {
+    assert.throws(look, (error) => {
+      assert.deepEqual([error.code, error.field, error.taskId, error.message], ["config", "wasm", taskId, "the module is not loaded yet: call await ready() first"]);
+      return true;
+    });
+  }
 });
 
 const NONE = [undefined, null, 5, NaN, true, {}, [], ["task_1"], Symbol("x"), Object.create(null), () => "task_1", 5n];
