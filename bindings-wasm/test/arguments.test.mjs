@@ -148,7 +148,7 @@ test("whatever is refused of a call about a task, the error carries its id", asy
     refresh: () => task.refresh({ timeoutMs: 0 }), get: () => videos.get("task_7", { timeoutMs: -1 }), wait: () => task.wait({ pollIntervalMs: 0 }), "wait for so long": () => task.wait({ pollIntervalMs: Infinity }),
     onProgress: () => task.wait({ onProgress: 5 }), watch: () => task.watch({ pollIntervalMs: 0 }).next(), waitState: () => task.waitState({ pollIntervalMs: 0 }), advance: () => videos.advance({ ...state, junfeiai_wait: 2 }),
     bytes: () => video.bytes({ maxBytes: -1 }), start: () => video.readRange(-1, 5), end: () => video.readRange(0, 1.5), "nothing to read": () => video.readRange(5, 5), range: () => video.response(5),
-    connections: () => video.save(path, { connections: 17 }), path: () => video.save(5),
+    connections: () => video.save(path, { connections: 17 }), path: () => video.save(5), url: () => videos.video("task_7", "ftp://media.example/"), "no url": () => videos.video("task_7", 5),
   };
   for (const [name, call] of Object.entries(values)) await named(name, call);
   // What is no id is none of a task.

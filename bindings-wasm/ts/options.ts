@@ -44,7 +44,7 @@ const listed = (value: unknown): unknown =>
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
 
 /** An address of a video. */
-export const addressOf = (value: unknown): string => textOf(text(value), "url", "content");
+export const addressOf = (value: unknown, taskId?: string): string => textOf(text(value), "url", "content", taskId);
 
 /** In a page a path names a place on the page's own server. */
 function absolute(value: unknown): unknown {
