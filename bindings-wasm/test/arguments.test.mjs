@@ -80,7 +80,7 @@ test("what is given in place of the options is refused: it would be taken for no
       (options) => videos.get("task_1", options), (options) => videos.task("task_1").wait(options), (options) => videos.task("task_1").watch(options).next(),
     ]) {
       const { message } = await refused(() => call(value()), "invalid_request", null);
-      assert.ok(message.replace(" (task task_1)", "").startsWith(`the options must be an object, not ${type};`), message);
+      assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
     }
     const { message } = await refused(() => new Client(value()), "config", null);
     assert.ok(message.startsWith(`the options must be an object, not ${type};`), message);
@@ -148,7 +148,7 @@ test("whatever is refused of a call about a task, the error carries its id", asy
     refresh: () => task.refresh({ timeoutMs: 0 }), get: () => videos.get("task_7", { timeoutMs: -1 }), wait: () => task.wait({ pollIntervalMs: 0 }), "wait for so long": () => task.wait({ pollIntervalMs: Infinity }),
     onProgress: () => task.wait({ onProgress: 5 }), watch: () => task.watch({ pollIntervalMs: 0 }).next(), waitState: () => task.waitState({ pollIntervalMs: 0 }), advance: () => videos.advance({ ...state, junfeiai_wait: 2 }),
     bytes: () => video.bytes({ maxBytes: -1 }), start: () => video.readRange(-1, 5), end: () => video.readRange(0, 1.5), "nothing to read": () => video.readRange(5, 5), range: () => video.response(5),
-    connections: () => video.save(path, { connections: 17 }), path: () => video.save(5),
+    connections: () => video.save(path, { connections: 17 }), path: () => video.save(5), url: () => videos.video("task_7", "ftp://media.example/"), "no url": () => videos.video("task_7", 5),
   };
   for (const [name, call] of Object.entries(values)) await named(name, call);
   // What is no id is none of a task.
@@ -162,6 +162,14 @@ test("that the module is not there is an error of each call's own task", async (
   const errors = await Promise.all(["task_7", "task_8"].map((id) => rejection(() => videos.task(id).wait())).concat(rejection(() => videos.create("a ball"))));
   assert.deepEqual(errors.map(({ code, field, taskId }) => [code, field, taskId]), [["config", "wasm", "task_7"], ["config", "wasm", "task_8"], ["config", "wasm", null]]);
   for (const { message } of errors) assert.match(message, /call await ready\(source\) first$/);
+  const client = new Slim({ apiKey: KEY, fetch });
+  const task = client.videos.task("task_7");
+  for (const [look, taskId] of [[() => client.endpoint, null], [() => task.raw, "task_7"], [() => task.video(), "task_7"]]) {
+    assert.throws(look, (error) => {
+      assert.deepEqual([error.code, error.field, error.taskId, error.message], ["config", "wasm", taskId, "the module is not loaded yet: call await ready() first"]);
+      return true;
+    });
+  }
 });
 
 const NONE = [undefined, null, 5, NaN, true, {}, [], ["task_1"], Symbol("x"), Object.create(null), () => "task_1", 5n];
@@ -374,12 +382,27 @@ describe("options of a client", () => {
     }
   });
 
+  test("of a kind that no option can be are named", () => {
+    const loop = {};
+    loop.loop = loop;
+    const names = ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "maxAttempts", "requestRate", "maxInFlightCreates", "maxCost", "budget", "language", "headers", "userAgent", "proxy", "caFile"];
+    for (const name of names) {
+      for (const value of [() => "x", Symbol("x"), 5n, [() => "x"], { a: () => "x" }, { a: 5n }, loop]) {
+        assert.throws(() => new Client({ apiKey: KEY, [name]: value }), (error) => {
+          assert.deepEqual([error.code, error.field], ["config", name], `${inspect(value)}: ${error.message}`);
+          assert.match(error.message, new RegExp(`^(the option )?${name} (cannot be|must be)`));
+          return true;
+        });
+      }
+    }
+  });
+
   test("headers may be a Map, or of another library", async () => {
     class OtherHeaders {
       #all = new Map([["x-gateway", "films"]]);
       entries() { return this.#all.entries(); }
     }
-    for (const headers of [new Map([["X-Gateway", "films"]]), new OtherHeaders(), new Headers({ "X-Gateway": "films" }), { "X-Gateway": "films" }]) {
+    for (const headers of [new Map([["X-Gateway", "films"]]), new OtherHeaders(), new Headers({ "X-Gateway": "films" }), { "X-Gateway": "films" }, Object.assign(Object.create(null), { "X-Gateway": "films" })]) {
       asked = [];
       await make({ headers }).videos.get("task_1");
       assert.equal(new Headers(asked[0].headers).get("x-gateway"), "films", inspect(headers));

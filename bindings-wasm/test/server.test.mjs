@@ -193,6 +193,15 @@ test("an answer of the service that no response can repeat costs neither the pro
   }
 });
 
+test("a base path may be written as people read it", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 6 });
+  for (const [basePath, path] of [["/接口/视频 1", "/%E6%8E%A5%E5%8F%A3/%E8%A7%86%E9%A2%91%201"], ["/api/é/", "/api/%C3%A9"], ["", ""], ["/", ""], ["/api/%C3%A9", "/api/é"]]) {
+    const handler = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath, allow: () => true });
+    const told = await handler(new Request(`http://x${path}/video/generations/${id}`));
+    assert.equal(told.status, 200, `${basePath}: ${await told.text()}`);
+  }
+});
+
 test("what goes wrong on the server is told to onError, and the page learns nothing of its hosts, stores and limits", async () => {
   const secret = "connect ECONNREFUSED db-1.internal:5432 password=hunter2";
   const rows = (more) => ({ load: async () => null, swap: async () => 1, scan: async () => [], ...more });

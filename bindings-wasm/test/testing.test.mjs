@@ -1,6 +1,6 @@
 // The fakes of junfeiai/testing: they have what the real classes have, refuse what these refuse, and do what the test says.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,6 +101,41 @@ describe("a fake", () => {
     assert.equal((await end(() => client.videos.generateMany("text"))).error.field, "requests");
     for (const ids of ["task_1", undefined, 5]) assert.equal((await end(() => client.videos.asCompleted(ids))).error.field, "ids");
     for (const id of [undefined, 5, client.videos]) assert.throws(() => client.videos.task(id), { code: "invalid_request", field: "taskId" });
+  });
+
+  test("refuses the values that the real one refuses, in the same words, and notes no such call", async () => {
+    const asked = real();
+    const on = { client: asked.Client, videos: asked.Videos, task: asked.Task, video: await asked.Videos.video("task_1") };
+    const client = fakeClient();
+    const fakes = { client, videos: client.videos, task: client.videos.task("task_1"), video: fakeVideo() };
+    const path = join(folder, "never.mp4");
+    const calls = {
+      create: ({ videos }) => videos.create("a ball", { timeoutMs: 0 }), generate: ({ videos }) => videos.generate("a ball", { pollIntervalMs: 0 }),
+      "generate for so long": ({ videos }) => videos.generate("a ball", { pollIntervalMs: Infinity }), generateMany: ({ videos }) => videos.generateMany(["a ball"], { pollIntervalMs: 0 }),
+      "no concurrency": ({ videos }) => videos.generateMany(["a ball"], { concurrency: 0 }), "half concurrency": ({ videos }) => videos.generateMany(["a ball"], { concurrency: 1.5 }),
+      get: ({ videos }) => videos.get("task_1", { timeoutMs: 0 }), refresh: ({ task }) => task.refresh({ timeoutMs: 0 }), wait: ({ task }) => task.wait({ pollIntervalMs: 0 }),
+      watch: ({ task }) => task.watch({ pollIntervalMs: 0 }), waitState: ({ task }) => task.waitState({ pollIntervalMs: 0 }), connections: ({ video }) => video.save(path, { connections: 17 }),
+      path: ({ video }) => video.save(5), "no file": ({ video }) => video.save(new URL("https://media.example/")), maxBytes: ({ video }) => video.bytes({ maxBytes: -1 }), blob: ({ video }) => video.blob({ maxBytes: "5" }),
+      start: ({ video }) => video.readRange("0", 5), end: ({ video }) => video.readRange(0, -1), range: ({ video }) => video.response(5), key: ({ videos }) => videos.key(5), forget: ({ videos }) => videos.forget(5),
+      intent: ({ videos }) => videos.resolveUnknown(5), taskId: ({ videos }) => videos.resolveUnknown("a", 5), since: ({ videos }) => videos.spending(5), folder: ({ videos }) => videos.resumePending(5),
+    };
+    const facts = ({ error: { code, field, phase, taskId, message } = {} }) => [code, field, phase, taskId, message];
+    for (const [name, call] of Object.entries(calls)) {
+      const [ours, theirs] = [await end(() => call(fakes)), await end(() => call(on))];
+      assert.equal(theirs.error?.code, "invalid_request", name);
+      assert.deepEqual(facts(ours), facts(theirs), name);
+    }
+    assert.deepEqual(client.calls.map(({ name }) => name).filter((name) => name !== "task"), []);
+    // A result of the test is given to who asks rightly.
+    const scripted = fakeClient({ wait: fakeVideo(), generateMany: [] });
+    assert.equal((await end(() => scripted.videos.task("task_1").wait({ pollIntervalMs: 0 }))).error?.field, "pollIntervalMs");
+    assert.equal((await end(() => scripted.videos.task("task_1").wait({ pollIntervalMs: 5 }))).error, undefined);
+    assert.equal((await end(() => fakeTask({ id: "" }).refresh())).error, undefined);
+    // Nothing is read twice that can be read once, and no file is made.
+    const requests = (function* () { yield { prompt: "a ball", image: new Response(Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 0])) }; })();
+    assert.equal((await end(() => fakeClient().videos.generateMany(requests))).all?.length, 1);
+    await end(() => fakeVideo({}, { save: summary() }).save(path));
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("never")), []);
   });
 
   test("sends nothing, and waits for no timer", async () => {

@@ -1,7 +1,7 @@
 /** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
 import type { RawTracker } from "#glue";
 import { call, glue, life, tryNow, type About } from "./engine.js";
-import { JunFeiAIError } from "./errors.js";
+import { JunFeiAIError, ofTask } from "./errors.js";
 import { meant } from "./names.js";
 import type { RawRecord } from "./raw.js";
 
@@ -51,7 +51,7 @@ export function take<T extends object>(given: T | null | undefined, names: reado
     if (given === undefined || given === null) return {};
     // A signal or a promise in place of the options would be taken for none.
     const type = typeOf(given);
-    if (!/^(Object|Module)$/.test(type)) throw own(kind, phase, `the options must be an object, not ${type}`, { taskId });
+    if (!/^(Object|Module)$/.test(type)) throw ofTask(own(kind, phase, `the options must be an object, not ${type}`), taskId);
     for (field of [...names, ...Object.keys(given)]) {
       if (field in taken) continue;
       const value = taken[field] = (given as Record<string, unknown>)[field];

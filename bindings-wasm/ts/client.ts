@@ -353,10 +353,11 @@ export class Videos {
 
   /** The video of a task that is done, by the task's id and, where it was noted, the video's address. */
   async video(id: string, url?: string | URL | null): Promise<Video> {
-    const client = await this.#handle.ready();
     textOf(id, "taskId", "content");
-    const address = url === undefined || url === null ? undefined : addressOf(url);
-    return new Video(this.#handle, call(() => client.video(id, address)));
+    const about: About = () => ({ task_id: id });
+    const client = await this.#handle.ready(about);
+    const address = url === undefined || url === null ? undefined : addressOf(url, id);
+    return new Video(this.#handle, call(() => client.video(id, address), about));
   }
 
   /** A video by its address. The key goes along only when the host is on the list. */

@@ -122,6 +122,11 @@ export function tryNow(): boolean {
   return loaded && !next;
 }
 
+/** Refuses what returns at once in a page that has not loaded the module yet. */
+export function needLoaded(): void {
+  if (!loaded && !tryNow()) throw noWasm("the module is not loaded yet: call await ready() first");
+}
+
 function begin(): void {
   loaded = true;
   glue.onPanic((text: string) => { lastWords = text; });

@@ -1,6 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import type { RawClient } from "#glue";
-import { call, glue, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
+import { call, glue, having, life, needLoaded, ready, tryNow, type About, type WasmPart } from "./engine.js";
 import { ofTask } from "./errors.js";
 import { isPath } from "./values.js";
 
@@ -41,6 +41,7 @@ export class Handle {
   }
 
   raw(): RawClient {
+    needLoaded();
     // Another module may have taken the place of the one that it was made in.
     if (!(this.#raw instanceof glue.RawClient) || this.#life !== life()) {
       this.#raw = this.#make();

@@ -44,12 +44,26 @@ const listed = (value: unknown): unknown =>
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
 
 /** An address of a video. */
-export const addressOf = (value: unknown): string => textOf(text(value), "url", "content");
+export const addressOf = (value: unknown, taskId?: string): string => textOf(text(value), "url", "content", taskId);
 
 /** In a page a path names a place on the page's own server. */
 function absolute(value: unknown): unknown {
   return isPath(value) && typeof location !== "undefined" ? new URL(value, location.href).href : text(value);
 }
+
+/** A copy that runs no code of the caller's any more, and holds only what JSON can say. Anything else is refused with its key and what it is. */
+function copied(value: unknown, refuse: (key: string, odd: string) => Error): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value, function (this: Record<string, unknown>, key: string, value: unknown) {
+    const given = this[key];
+    const type = typeof given === "object" ? typeOf(given) : typeof given;
+    // Half of a letter would be sent as another one.
+    const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
+    if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;
+    throw refuse(key, odd);
+  }));
+}
+
+const HELD = "holds strings, finite numbers, booleans, arrays and plain objects, not";
 
 export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   const given = take(options, CLIENT, "config");
@@ -58,10 +72,12 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
   for (const name of CLIENT) {
     const value: unknown = given[name];
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
+    const refuse = (message: string, cause?: unknown): Error => own("config", "config", message, { field: name, cause });
     try {
-      shaped[inCore(name)] = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : listed(value);
+      const read = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : listed(value);
+      shaped[inCore(name)] = name === "journal" ? read : copied(read, (_, odd) => refuse(`${name} cannot be used: an option ${HELD} ${odd}`));
     } catch (cause) {
-      throw own("config", "config", `the option ${name} cannot be read`, { field: name, cause });
+      throw cause instanceof JunFeiAIError ? cause : refuse(`the option ${name} cannot be read`, cause);
     }
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
@@ -105,16 +121,10 @@ export async function shapeRequest(
       if (near) throw refuse(`there is no field ${field.slice(0, 60)} (did you mean ${near}?)`);
     }
     field = undefined;
-    // A copy that runs no code of the caller's any more, and holds only what JSON can say.
-    return JSON.parse(JSON.stringify(shaped, function (this: Record<string, unknown>, key: string, value: unknown) {
-      const given = this[key];
-      const type = typeof given === "object" ? typeOf(given) : typeof given;
-      // Half of a letter would be sent as another one.
-      const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
-      if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;
+    return copied(shaped, (key, odd) => {
       field = key;
-      throw refuse(`${key} cannot be sent: a request holds strings, finite numbers, booleans, arrays and plain objects, not ${odd}`);
-    }));
+      return refuse(`${key} cannot be sent: a request ${HELD} ${odd}`);
+    });
   } catch (error) {
     throw error instanceof JunFeiAIError ? error : refuse(`the ${field ?? "request"} cannot be read`, error);
   }

@@ -88,7 +88,7 @@ export class Task {
 
   /** The server's last response, complete. */
   get raw(): unknown {
-    const text = call(() => this.#part.get().raw());
+    const text = call(() => this.#part.get().raw(), this.#about);
     return text === "" ? null : JSON.parse(text);
   }
 

@@ -60,6 +60,8 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   if (basePath !== undefined && (typeof basePath !== "string" || !/^(\/|$)/.test(basePath))) {
     throw refuse("basePath", "basePath must be a path that begins with a slash, such as \"/api/junfeiai\"");
   }
+  // As requests have it: without what a browser escapes or leaves out.
+  const base = basePath === undefined ? undefined : new URL(`http://x${basePath}`).pathname;
   const client = new Client(clientOptions as ClientOptions);
   const keepsJournal = ((clientOptions as ClientOptions).journal ?? null) !== null;
   // A video remembers its address and length: a player comes back for the next part at once.
@@ -111,7 +113,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   const handler: ProxyHandler = async (request) => {
     let id: string | null = null;
     try {
-      const route = routeOf(new URL(request.url).pathname, basePath);
+      const route = routeOf(new URL(request.url).pathname, base);
       if (!route) return refusal(404, "not_found", "this path is not one of the proxy's");
       id = route.taskId;
       const method = route.kind === "create" ? "POST" : "GET";

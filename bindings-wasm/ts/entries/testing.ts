@@ -221,9 +221,13 @@ function make<T extends object>(type: Type, script: Script, values: Values, own:
   for (const [name, value] of Object.entries(values)) Object.defineProperty(fake, name, { value, enumerable: name !== "url", configurable: true });
   for (const name of methodsOf(type)) {
     const method = (...given: unknown[]): unknown => {
-      if (EACH.includes(name)) return each(() => begin(fake, state, name, given));
-      if (NOW.includes(`${type.name}.${name}`)) return begin(fake, state, name, given);
-      return Promise.resolve().then(() => begin(fake, state, name, given));
+      const begun = async (): Promise<unknown> => {
+        const options = noted(state, name, given);
+        await judged(state, name, given, options);
+        return answered(fake, state, name, given, options);
+      };
+      if (EACH.includes(name)) return each(begun);
+      return NOW.includes(`${type.name}.${name}`) ? answered(fake, state, name, given, noted(state, name, given)) : begun();
     };
     Object.defineProperty(fake, name, { value: method, writable: true, configurable: true });
   }
@@ -241,12 +245,63 @@ function taskOf(values: Values, name: string, first: unknown): string | null {
   return typeof id === "string" ? id : null;
 }
 
-/** Notes a call and gives its result. */
-function begin(fake: object, { type, script, values, own }: State, name: string, given: unknown[]): unknown {
+/** Notes a call, unless its options are refused. Gives these. */
+function noted({ type, script, values }: State, name: string, given: unknown[]): Values {
   const [at, names, phase] = OPTIONS[`${type.name}.${name}`] ?? [0, [], ""];
-  const taskId = taskOf(values, name, given[0]);
-  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase, taskId) as Values;
+  const options = phase === "" ? {} : __options.take(given[at] as Values | undefined, names as never[], phase, taskOf(values, name, given[0])) as Values;
+  if (name === "waitState") {
+    let real: Task | undefined;
+    try { real = script.real.videos.task(values["id"] as string); } catch { /* a fake may have any id */ }
+    try { real?.waitState(options); } catch (refused) { if (isRefusal(refused)) throw refused; }
+  }
   script.calls.push({ name, arguments: given });
+  return options;
+}
+
+/** What stands for an argument that may be read once only, and for the name of a file: a folder, which nothing is saved as. */
+const STANDS: Record<string, (given: unknown) => unknown> = {
+  create: () => "x", generate: () => "x", estimate: () => "x", generateMany: () => [], asCompleted: () => [],
+  save: (path) => (typeof path === "string" || path instanceof URL && path.protocol === "file:" ? "" : path),
+};
+/** Fakes of their own states, and those that call the real one. */
+const NOT_JUDGED = ["advance", "checkSave", "video", "videoAt"];
+/** How often other promises have their turn before a call counts as one that is not refused. A refusal waits for no timer. */
+const TURNS = 50;
+const isRefusal = (thrown: unknown): boolean => thrown instanceof JunFeiAIError && thrown.code === "invalid_request";
+
+/** Refuses what the real method refuses before it sends anything; that is called with a signal which was raised before. In Node. */
+async function judged({ type, script, values }: State, name: string, given: readonly unknown[], options: Values): Promise<void> {
+  const [at, names] = OPTIONS[`${type.name}.${name}`] ?? [0, []];
+  if (!__options.rangeOf || names.length === 0 || NOT_JUDGED.includes(name)) return;
+  const { videos } = script.real;
+  const asked = [...given];
+  if (STANDS[name]) asked[0] = STANDS[name](given[0]);
+  const kept = Object.entries(options).filter(([option]) => !/^on[A-Z]|ignal$/.test(option));
+  asked[at] = { ...Object.fromEntries(kept), signal: AbortSignal.abort() };
+  let ended: { error?: unknown } | undefined;
+  const call = async (): Promise<unknown> => {
+    let real: object = type === Client ? script.real : videos;
+    try {
+      if (type === Task) real = videos.task(values["id"] as string);
+      if (type === Video) real = await (values["taskId"] === null ? videos.videoAt("https://media.example/") : videos.video(values["taskId"] as string));
+    } catch {
+      // A fake may have any id.
+      return undefined;
+    }
+    const result = calling<unknown>(real, name, ...asked);
+    return EACH.includes(name) ? (result as AsyncGenerator).next() : result;
+  };
+  void call().then(() => { ended = {}; }, (error: unknown) => { ended = { error }; });
+  for (let turn = 0; turn < TURNS && !ended; turn += 1) await null;
+  if (!isRefusal(ended?.error)) return;
+  script.calls.splice(script.calls.findIndex((call) => call.arguments === given), 1);
+  throw ended?.error;
+}
+
+/** The result of a call. */
+function answered(fake: object, { type, script, values, own }: State, name: string, given: unknown[], options: Values): unknown {
+  const phase = OPTIONS[`${type.name}.${name}`]?.[2];
+  const taskId = taskOf(values, name, given[0]);
   const signal = options["signal"] as AbortSignal | undefined;
   if (signal?.aborted || phase === "create" && (options["stopSignal"] as AbortSignal | undefined)?.aborted) {
     throw error("cancelled", { phase, taskId, cause: signal?.reason });
