@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::asyncio_bridge::{self, LoopFuture};
 use crate::blocking_runtime::{self, PinnedRuntime, look_around};
 use crate::convert::Callable;
-use crate::deferred::DeferredObject;
+use crate::deferred::{DeferredObject, GivenBack};
 use crate::errors::{exception, raise};
 use crate::interpreter::short;
 use crate::paid_calls::{Awaiter, PaidCall, guarded};
@@ -27,6 +27,8 @@ pub(crate) struct CallContext {
     future: Arc<LoopFuture>,
     pinned: Option<PinnedRuntime>,
     paid: Option<Arc<PaidCall>>,
+    /// For one step of an iterator.
+    given_back: Option<GivenBack>,
 }
 
 impl CallContext {
@@ -51,8 +53,8 @@ impl CallContext {
     }
 
     /// For one step of an iterator.
-    pub(crate) fn step(paid: Option<&Arc<PaidCall>>) -> Self {
-        Self { paid: paid.cloned(), ..Self::default() }
+    pub(crate) fn step(paid: Option<&Arc<PaidCall>>, given_back: &GivenBack) -> Self {
+        Self { paid: paid.cloned(), given_back: Some(given_back.clone()), ..Self::default() }
     }
 
     /// For a call that is one of several on the same connection.
@@ -144,7 +146,8 @@ impl CallMode for Asyncio {
             });
             result
         };
-        asyncio_bridge::coroutine(py, context.future.clone(), context.paid.clone(), Box::pin(call))
+        let (paid, given_back) = (context.paid.clone(), context.given_back.clone());
+        asyncio_bridge::coroutine(py, context.future.clone(), paid, given_back, Box::pin(call))
     }
 
     fn notify(callback: &Arc<Py<PyAny>>, _: &ProgressQueue, future: &Arc<LoopFuture>, argument: DeferredObject) {
