@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, CallContext, CallMode, finish, of_this_process};
 use crate::deferred::{DeferredObject, GivenBack};
+use crate::errors::raise;
 use crate::interpreter::short;
 use crate::paid_calls::{PaidCall, guarded};
 
@@ -160,9 +161,12 @@ impl AsyncIterator {
         let step = async move {
             let item = match given_back.pop() {
                 Some(item) => Some(item),
-                None => next.await?,
+                // An error, too: without it a video that broke off would seem to have ended.
+                None => next.await.unwrap_or_else(|error| -> Option<DeferredObject> {
+                    Some(Box::new(move |py| Err(raise(py, &error))))
+                }),
             };
-            Ok(OnItsWay { item, given_back })
+            Result::Ok(OnItsWay { item, given_back })
         };
         let context = CallContext::step(items.paid.as_ref(), &self.given_back);
         Asyncio::run(py, &context, step, |py, item| item.arrive(py))

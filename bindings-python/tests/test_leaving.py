@@ -494,16 +494,21 @@ def test_an_outcome_that_comes_as_its_step_is_cancelled(emulator: Emulator, asyn
         outcome = await outcomes.__anext__()
         assert outcome.task_id == ids(emulator)[0]
 
+        async def rest_of(task_id: str) -> bytes:
+            pieces = async_client.videos.video(task_id).iter_bytes()
+            first = asyncio.ensure_future(pieces.__anext__())
+            await asyncio.sleep(0)
+            eventually(lambda: emulator.requests(task_id))
+            time.sleep(1)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            return b"".join([piece async for piece in pieces])
+
         finished = emulator.finished(video_bytes=300_000)
-        pieces = async_client.videos.video(finished).iter_bytes()
-        first = asyncio.ensure_future(pieces.__anext__())
-        await asyncio.sleep(0)
-        eventually(lambda: emulator.requests("/content"))
-        time.sleep(1)
-        first.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        assert b"".join([piece async for piece in pieces]) == emulator.file(finished), "no byte is missing"
+        assert await rest_of(finished) == emulator.file(finished), "no byte is missing"
+        with pytest.raises(junfeiai.NotFoundError):
+            await rest_of("task_none")
 
     asyncio.run(main())
 
