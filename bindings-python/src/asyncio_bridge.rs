@@ -28,7 +28,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
-use crate::deferred::{DeferredObject, GivenBack, LoopCallback};
+use crate::deferred::{DeferredObject, LoopCallback, TakeBack};
 use crate::interpreter::{call, detach, short};
 #[cfg(unix)]
 use crate::loop_queue;
@@ -98,7 +98,7 @@ impl LoopFuture {
     fn complete(self: &Arc<Self>, result: DeferredObject, paid: Option<Arc<PaidCall>>) {
         let this = self.clone();
         self.send(move |py, future| {
-            // What nobody awaits any more is not converted: an iterator keeps it for its next step.
+            // What nobody awaits any more is not converted: an iterator gives it out in its next step, a file reads it again.
             if is_done(py, future)? {
                 return Ok(());
             }
@@ -242,7 +242,7 @@ fn abort(py: Python<'_>, task: &AbortHandle) {
 struct Start {
     future: Arc<LoopFuture>,
     paid: Option<Arc<PaidCall>>,
-    given_back: Option<GivenBack>,
+    take_back: Option<TakeBack>,
     call: Mutex<Option<Call>>,
 }
 
@@ -281,10 +281,10 @@ impl Start {
     /// Called when the coroutine ends with an exception, which need not be the call's.
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let noted = self.note(py, error);
-        if let Some(given_back) = &self.given_back
-            && let Some(item) = short(py, || self.future.lost(py))
+        if let Some(take_back) = &self.take_back
+            && let Some(result) = short(py, || self.future.lost(py))
         {
-            given_back.push(Box::new(move |_| Ok(item)));
+            take_back(result);
         }
         self.future.abandon(py);
         if let Some(paid) = self.paid.as_ref().filter(|paid| paid.is_awaited_by(&self.future)) {
@@ -340,13 +340,13 @@ pub(crate) fn coroutine(
     py: Python<'_>,
     future: Arc<LoopFuture>,
     paid: Option<Arc<PaidCall>>,
-    given_back: Option<GivenBack>,
+    take_back: Option<TakeBack>,
     call: Call,
 ) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     short(py, || {
         let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
-        wrap.call1((Start { future, paid, given_back, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+        wrap.call1((Start { future, paid, take_back, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
     })
 }
 

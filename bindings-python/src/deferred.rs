@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 /// A result of the core that becomes a Python object in the thread of its caller.
 pub(crate) type DeferredObject = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
 /// Items of an iterator that a step did not give out, because it was cancelled or interrupted; the next step does.
 #[derive(Clone, Default)]
 pub(crate) struct GivenBack(Arc<Mutex<VecDeque<DeferredObject>>>);
@@ -21,5 +22,7 @@ impl GivenBack {
     }
 }
 
+/// Called with a result that nobody took, because its call was cancelled as it came.
+pub(crate) type TakeBack = Arc<dyn Fn(Py<PyAny>) + Send + Sync>;
 /// What an event loop calls in its thread.
 pub(crate) type LoopCallback = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
