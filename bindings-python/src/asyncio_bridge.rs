@@ -28,7 +28,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
-use crate::deferred::{DeferredObject, LoopCallback};
+use crate::deferred::{DeferredObject, LoopCallback, TakeBack};
 use crate::interpreter::{call, detach, short};
 #[cfg(unix)]
 use crate::loop_queue;
@@ -98,13 +98,15 @@ impl LoopFuture {
     fn complete(self: &Arc<Self>, result: DeferredObject, paid: Option<Arc<PaidCall>>) {
         let this = self.clone();
         self.send(move |py, future| {
+            // What nobody awaits any more is not converted: an iterator gives it out in its next step, a file reads it again.
+            if is_done(py, future)? {
+                return Ok(());
+            }
             let result = short(py, || result(py));
-            if !is_done(py, future)? {
-                this.failed.store(result.is_err(), Ordering::Relaxed);
-                // An iterator has further calls.
-                if let Some(paid) = paid.filter(|paid| paid.is_awaited_by(&this)) {
-                    paid.end();
-                }
+            this.failed.store(result.is_err(), Ordering::Relaxed);
+            // An iterator has further calls.
+            if let Some(paid) = paid.filter(|paid| paid.is_awaited_by(&this)) {
+                paid.end();
             }
             settle(py, future, result)
         });
@@ -240,6 +242,7 @@ fn abort(py: Python<'_>, task: &AbortHandle) {
 struct Start {
     future: Arc<LoopFuture>,
     paid: Option<Arc<PaidCall>>,
+    take_back: Option<TakeBack>,
     call: Mutex<Option<Call>>,
 }
 
@@ -278,6 +281,11 @@ impl Start {
     /// Called when the coroutine ends with an exception, which need not be the call's.
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let noted = self.note(py, error);
+        if let Some(take_back) = &self.take_back
+            && let Some(result) = short(py, || self.future.lost(py))
+        {
+            take_back(result);
+        }
         self.future.abandon(py);
         if let Some(paid) = self.paid.as_ref().filter(|paid| paid.is_awaited_by(&self.future)) {
             paid.end();
@@ -332,12 +340,13 @@ pub(crate) fn coroutine(
     py: Python<'_>,
     future: Arc<LoopFuture>,
     paid: Option<Arc<PaidCall>>,
+    take_back: Option<TakeBack>,
     call: Call,
 ) -> PyResult<Py<PyAny>> {
     static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     short(py, || {
         let wrap = WRAP.import(py, "junfeiai._aio", "call")?;
-        wrap.call1((Start { future, paid, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
+        wrap.call1((Start { future, paid, take_back, call: Mutex::new(Some(call)) },)).map(Bound::unbind)
     })
 }
 

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::asyncio_bridge::{self, LoopFuture};
 use crate::blocking_runtime::{self, PinnedRuntime, look_around};
 use crate::convert::Callable;
-use crate::deferred::DeferredObject;
+use crate::deferred::{DeferredObject, TakeBack};
 use crate::errors::{exception, raise};
 use crate::interpreter::short;
 use crate::paid_calls::{Awaiter, PaidCall, guarded};
@@ -27,6 +27,8 @@ pub(crate) struct CallContext {
     future: Arc<LoopFuture>,
     pinned: Option<PinnedRuntime>,
     paid: Option<Arc<PaidCall>>,
+    /// For one step of what lives from call to call.
+    take_back: Option<TakeBack>,
 }
 
 impl CallContext {
@@ -50,9 +52,9 @@ impl CallContext {
         Self { future, paid, ..Self::default() }
     }
 
-    /// For one step of an iterator.
-    pub(crate) fn step(paid: Option<&Arc<PaidCall>>) -> Self {
-        Self { paid: paid.cloned(), ..Self::default() }
+    /// For one step of what lives from call to call: an item of an iterator, a read of a file.
+    pub(crate) fn step(paid: Option<&Arc<PaidCall>>, take_back: TakeBack) -> Self {
+        Self { paid: paid.cloned(), take_back: Some(take_back), ..Self::default() }
     }
 
     /// For a call that is one of several on the same connection.
@@ -144,7 +146,8 @@ impl CallMode for Asyncio {
             });
             result
         };
-        asyncio_bridge::coroutine(py, context.future.clone(), context.paid.clone(), Box::pin(call))
+        let (paid, take_back) = (context.paid.clone(), context.take_back.clone());
+        asyncio_bridge::coroutine(py, context.future.clone(), paid, take_back, Box::pin(call))
     }
 
     fn notify(callback: &Arc<Py<PyAny>>, _: &ProgressQueue, future: &Arc<LoopFuture>, argument: DeferredObject) {

@@ -12,7 +12,8 @@ use pyo3::prelude::*;
 
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, CallContext, CallMode, finish, of_this_process};
-use crate::deferred::DeferredObject;
+use crate::deferred::{DeferredObject, GivenBack};
+use crate::errors::raise;
 use crate::interpreter::short;
 use crate::paid_calls::{PaidCall, guarded};
 
@@ -69,16 +70,21 @@ pub(crate) struct Iterator {
     // Dropped in this order: the stream before the runtime of its connection.
     items: ForkGuard<Stream>,
     pinned: PinnedRuntime,
+    given_back: GivenBack,
 }
 
 impl Iterator {
     pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
-        Self { items: ForkGuard::new(Stream::new(items, paid)), pinned: PinnedRuntime::default() }
+        Self {
+            items: ForkGuard::new(Stream::new(items, paid)),
+            pinned: PinnedRuntime::default(),
+            given_back: GivenBack::default(),
+        }
     }
 
     /// Items whose connection is on this runtime already.
     pub(crate) fn pinned_to(items: Items, pinned: PinnedRuntime) -> Self {
-        Self { items: ForkGuard::new(Stream::new(items, None)), pinned }
+        Self { items: ForkGuard::new(Stream::new(items, None)), pinned, given_back: GivenBack::default() }
     }
 }
 
@@ -90,13 +96,18 @@ impl Iterator {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let items = of_this_process(&self.items)?;
+        if let Some(item) = self.given_back.pop() {
+            return short(py, || item(py)).map(Some);
+        }
         // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
         let ended = short(py, || py.check_signals())
             .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
         let convert = |item: Option<DeferredObject>| item.map(|item| short(py, || item(py))).transpose();
         finish(py, ended, items.paid.as_deref(), convert, |item| {
-            let id = item.as_ref()?.bind(py).getattr(intern!(py, "task_id")).ok()?;
-            id.extract().ok()
+            let item = item.as_ref()?.clone_ref(py);
+            let id = item.bind(py).getattr(intern!(py, "task_id")).ok().and_then(|id| id.extract().ok());
+            self.given_back.push(Box::new(move |_| Ok(item)));
+            id
         })
     }
 }
@@ -105,11 +116,36 @@ impl Iterator {
 #[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
 pub(crate) struct AsyncIterator {
     items: ForkGuard<Stream>,
+    given_back: GivenBack,
 }
 
 impl AsyncIterator {
     pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
-        Self { items: ForkGuard::new(Stream::new(items, paid)) }
+        Self { items: ForkGuard::new(Stream::new(items, paid)), given_back: GivenBack::default() }
+    }
+}
+
+/// An item on its way to the event loop. If it does not arrive, because nobody awaits it any more, it is given back.
+struct OnItsWay {
+    item: Option<DeferredObject>,
+    given_back: GivenBack,
+}
+
+impl OnItsWay {
+    /// The item; without one the iterator has ended.
+    fn arrive(mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.item.take() {
+            Some(item) => item(py),
+            None => Err(PyStopAsyncIteration::new_err(())),
+        }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.given_back.push(item);
+        }
     }
 }
 
@@ -121,9 +157,20 @@ impl AsyncIterator {
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let items = of_this_process(&self.items)?;
-        Asyncio::run(py, &CallContext::step(items.paid.as_ref()), items.next(), |py, item| match item {
-            Some(item) => item(py),
-            None => Err(PyStopAsyncIteration::new_err(())),
-        })
+        let (next, given_back) = (items.next(), self.given_back.clone());
+        let step = async move {
+            let item = match given_back.pop() {
+                Some(item) => Some(item),
+                // An error, too: without it a video that broke off would seem to have ended.
+                None => next.await.unwrap_or_else(|error| -> Option<DeferredObject> {
+                    Some(Box::new(move |py| Err(raise(py, &error))))
+                }),
+            };
+            Result::Ok(OnItsWay { item, given_back })
+        };
+        let given_back = self.given_back.clone();
+        let take_back = Arc::new(move |item: Py<PyAny>| given_back.push(Box::new(move |_| Ok(item))));
+        let context = CallContext::step(items.paid.as_ref(), take_back);
+        Asyncio::run(py, &context, step, |py, item| item.arrive(py))
     }
 }

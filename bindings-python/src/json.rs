@@ -12,7 +12,8 @@ use crate::interpreter::short;
 pub(crate) fn json_object(value: &Bound<'_, PyDict>, name: &str) -> PyResult<Map<String, Value>> {
     let py = value.py();
     let dumps = || {
-        let options = [("allow_nan", false)].into_py_dict(py)?;
+        // Not escaped: half a letter (a lone surrogate) is refused here, in Python's words.
+        let options = [("allow_nan", false), ("ensure_ascii", false)].into_py_dict(py)?;
         py.import(intern!(py, "json"))?.call_method("dumps", (value,), Some(&options))?.extract::<String>()
     };
     let text = short(py, dumps).map_err(|error| {

@@ -1,7 +1,7 @@
 //! A video as a file: `_Reader` behind Python's `io` classes, `AsyncVideoReader` for asyncio.
 
 use std::io::SeekFrom;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
@@ -80,6 +80,42 @@ async fn read(reader: Arc<tokio::sync::Mutex<VideoReader>>, size: Option<usize>)
     }
     reading.ended = true;
     Ok(whole.freeze())
+}
+
+/// Where a read of an event loop began.
+#[derive(Clone)]
+struct Begun {
+    reader: Arc<tokio::sync::Mutex<VideoReader>>,
+    at: Arc<OnceLock<u64>>,
+}
+
+impl Begun {
+    /// The next read begins there as well.
+    fn go_back(&self) {
+        if let (Some(at), Ok(mut reader)) = (self.at.get(), self.reader.try_lock()) {
+            let _ = reader.seek(SeekFrom::Start(*at)).now_or_never();
+        }
+    }
+}
+
+/// Bytes on their way to the event loop. If they do not arrive, because nobody awaits them any more, they are read again.
+struct OnTheirWay {
+    bytes: Option<Bytes>,
+    begun: Begun,
+}
+
+impl OnTheirWay {
+    fn arrive(mut self, py: Python<'_>) -> Py<PyAny> {
+        to_bytes(py, &self.bytes.take().unwrap_or_default())
+    }
+}
+
+impl Drop for OnTheirWay {
+    fn drop(&mut self) {
+        if self.bytes.is_some() {
+            self.begun.go_back();
+        }
+    }
 }
 
 fn seek_target(offset: i64, whence: i64) -> PyResult<SeekFrom> {
@@ -180,10 +216,16 @@ impl AsyncVideoReader {
     #[pyo3(signature = (size = None), text_signature = "($self, size=-1)")]
     fn read(&self, py: Python<'_>, size: Option<Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let size: i64 = size.map_or(Ok(-1), |size| argument(&size, "size"))?;
-        let reader = self.0.get()?;
-        Asyncio::run(py, &CallContext::default(), read(reader, usize::try_from(size).ok()), |py, bytes| {
-            Ok(to_bytes(py, &bytes))
-        })
+        let begun = Begun { reader: self.0.get()?, at: Arc::default() };
+        let undone = begun.clone();
+        let call = async move {
+            let at = begun.reader.lock().await.position();
+            let _ = begun.at.set(at);
+            let bytes = read(begun.reader.clone(), usize::try_from(size).ok()).await?;
+            Ok(OnTheirWay { bytes: Some(bytes), begun })
+        };
+        let context = CallContext::step(None, Arc::new(move |_: Py<PyAny>| undone.go_back()));
+        Asyncio::run(py, &context, call, |py, read| Ok(read.arrive(py)))
     }
 
     /// Moves to another position and returns it. Sends no request.

@@ -243,6 +243,7 @@ def test_the_name_of_a_file_is_no_url(image: str, client: Client, emulator: Emul
         (lambda v: v.fingerprint("x", size=(1280, 720)), "argument 'size': expected str, got tuple"),
         (lambda v: v.fingerprint("x", extra=[1]), "argument 'extra': expected dict, got list"),
         (lambda v: v.fingerprint("x", extra={"a": float("inf")}), "argument 'extra': Out of range float"),
+        (lambda v: v.fingerprint("x", extra={"a": "\ud800"}), "argument 'extra': .*surrogates not allowed"),
         (lambda v: v.fingerprint("x", retry_failed=1), "argument 'retry_failed': expected bool, got int"),
         (lambda v: v.get(5), "argument 'task_id': expected str, got int"),
         (lambda v: v.wait_all([v.task("task_1")]), "argument 'task_ids': expected str, got Task"),

@@ -477,6 +477,42 @@ def test_a_result_that_nobody_takes(emulator: Emulator, async_client: AsyncClien
     asyncio.run(main())
 
 
+def test_an_outcome_that_comes_as_its_step_is_cancelled(emulator: Emulator, async_client: AsyncClient) -> None:
+    """As with `wait_for(anext(outcomes), 5)` in a loop: the next step gives it out."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+
+    async def main() -> None:
+        outcomes = async_client.videos.generate_many(["x"])
+        step = asyncio.ensure_future(outcomes.__anext__())
+        await asyncio.sleep(0)
+        # The loop is busy while the outcome comes, and cancels the step before it sees that.
+        eventually(lambda: ids(emulator))
+        time.sleep(1)
+        step.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await step
+        outcome = await outcomes.__anext__()
+        assert outcome.task_id == ids(emulator)[0]
+
+        async def rest_of(task_id: str) -> bytes:
+            pieces = async_client.videos.video(task_id).iter_bytes()
+            first = asyncio.ensure_future(pieces.__anext__())
+            await asyncio.sleep(0)
+            eventually(lambda: emulator.requests(task_id))
+            time.sleep(1)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            return b"".join([piece async for piece in pieces])
+
+        finished = emulator.finished(video_bytes=300_000)
+        assert await rest_of(finished) == emulator.file(finished), "no byte is missing"
+        with pytest.raises(junfeiai.NotFoundError):
+            await rest_of("task_none")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("count", [30])
 def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.rule("hang", op="create")

@@ -115,6 +115,24 @@ def test_asyncio(async_client: AsyncClient, emulator: Emulator) -> None:
     asyncio.run(main())
 
 
+def test_a_read_that_is_cancelled_as_its_bytes_come_is_read_again(async_client: AsyncClient, emulator: Emulator) -> None:
+    task_id = emulator.finished(video_bytes=300_000)
+
+    async def main() -> None:
+        async with async_client.videos.video(task_id).open() as file:
+            reading = asyncio.ensure_future(file.read(1000))
+            await asyncio.sleep(0)
+            # The loop is busy meanwhile, and cancels the read before it sees that it has ended.
+            time.sleep(1)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            assert await file.tell() == 0
+            assert await file.read() == emulator.file(task_id)
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_read_is_read_again(async_client: AsyncClient, emulator: Emulator) -> None:
     """`wait_for` and another try: no byte is skipped."""
     task_id = emulator.finished(video_bytes=3_000_000)
