@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
@@ -247,8 +248,12 @@ def _pending_line(entry: Pending, place: dict[str, Any]) -> str:
 
 def pending(options: Any, output: Output) -> int:
     if options.output:
+        named = options.journal
         with Client(**client_options(options)) as client:
-            return _resume(client, options, output)
+            code = _resume(client, options, output)
+        if named is None:
+            _tell_of_batches(options, output)
+        return code
     code, count, unknown = 0, 0, False
     for journal in _journals(options):
         try:
@@ -284,6 +289,19 @@ def _resume(client: Client, options: Any, output: Output) -> int:
             fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
             output.result(fields, f"saved     {saved.summary.path}")
     return code
+
+
+def _tell_of_batches(options: Any, output: Output) -> None:
+    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+    for journal in known_journals(None):
+        if Path(journal).name != BATCH_JOURNAL:
+            continue
+        options.journal = journal
+        with contextlib.suppress(JournalError), Client(**client_options(options)) as client:
+            if count := len(client.videos.pending()):
+                folder = str(Path(journal).parent)
+                again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+                output.note(f"the batch in {folder} has {count} more, which are not saved: run it again, or  {again}")
 
 
 def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
