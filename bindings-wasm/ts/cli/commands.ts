@@ -221,7 +221,8 @@ async function pending(call: Call): Promise<number> {
     if (named === undefined) await tellOfBatches(call);
     return code;
   }
-  let [code, count, unknown] = [0, 0, false];
+  let [code, count] = [0, 0];
+  const unknown = new Set<string>();
   for (const journal of journals(options)) {
     let entries;
     try {
@@ -238,11 +239,16 @@ async function pending(call: Call): Promise<number> {
       const place = batchLine(journal, entry.key);
       output.result({ ...pendingFields(entry), journal, ...place }, pendingLine(entry, place));
       count += 1;
-      unknown ||= entry.kind === "unknown";
+      if (entry.kind === "unknown") unknown.add(journal);
     }
   }
   if (count === 0 && code === 0) output.note("nothing is pending");
-  if (unknown) output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)");
+  for (const journal of unknown) {
+    // The command looks into one journal.
+    const named = journal === defaultJournal() ? [] : ["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : journal];
+    const again = commandLine(["junfeiai", "reconcile", ...connection(options), ...named]);
+    output.note(`what became of a create request of unknown outcome:  ${again}  (or, by hand, junfeiai resolve)`);
+  }
   return code;
 }
 

@@ -254,7 +254,7 @@ def pending(options: Any, output: Output) -> int:
         if named is None:
             _tell_of_batches(options, output)
         return code
-    code, count, unknown = 0, 0, False
+    code, count, unknown = 0, 0, []
     for journal in _journals(options):
         try:
             with Client(**client_options(options)) as client:
@@ -270,11 +270,16 @@ def pending(options: Any, output: Output) -> int:
             fields = {name: getattr(entry, name) for name in names}
             place = _batch_line(journal, entry.key)
             output.result({**fields, "journal": journal, **place}, _pending_line(entry, place))
-            count, unknown = count + 1, unknown or entry.task_id is None
+            count += 1
+            if entry.task_id is None and journal not in unknown:
+                unknown.append(journal)
     if not count and not code:
         output.note("nothing is pending")
-    if unknown:
-        output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)")
+    for journal in unknown:
+        # The command looks into one journal.
+        named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else journal]
+        again = shlex.join(["junfeiai", "reconcile", *connection(options), *named])
+        output.note(f"what became of a create request of unknown outcome:  {again}  (or, by hand, junfeiai resolve)")
     return code
 
 
