@@ -559,6 +559,17 @@ describe("save", () => {
     }
   });
 
+  test("a folder that the system makes nowhere is refused, and waited for by nobody", { skip: process.platform !== "linux" && "no /proc" }, async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const error = await refused(video.save("/proc/none/deep/ball.mp4", { createParents: true }), "io");
+    assert.equal(error.taskId, video.taskId);
+    const place = await mkdtemp(join(folder, "deep-"));
+    await video.save(join(place, "a/b/c/ball.mp4"), { createParents: true });
+    assert.deepEqual(await readdir(join(place, "a/b/c")), ["ball.mp4"]);
+    const journal = new Client({ apiKey: KEY, baseURL: emulator.baseURL, journal: "/proc/none/journal" });
+    await refused(journal.videos.create({ prompt: "x", seconds: 4 }), "journal");
+  });
+
   test("names without room for what stands beside them, and another working folder", async () => {
     const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
     const place = await mkdtemp(join(folder, "names-"));

@@ -22,6 +22,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { promises as fs, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeFolders } from "./folders.js";
 import { unlessHeld } from "./held.js";
 import type { JournalStore, StoreRow } from "./values.js";
 
@@ -91,7 +92,7 @@ export class FolderStore implements JournalStore {
     if (latest > 0 && (await this.#isRemoved(place, file, latest)) !== (expected === null)) return null;
     const replaced = latest > 0 ? await identityOf(place, file, latest) : undefined;
     if (latest > 0 && (replaced === undefined || versionsOf(await names(place)).get(file)?.latest !== latest)) return null;
-    if (!before && await fs.mkdir(place, { recursive: true, mode: 0o700 })) await synced(this.#folder);
+    if (!before && await makeFolders(place, 0o700)) await synced(this.#folder);
     const version = latest + 1;
     const target = join(place, `${file}.${version}`);
     // Version 1 is emptied one day, so it is a file of its own.
@@ -200,7 +201,7 @@ export class FolderStore implements JournalStore {
     if (form === undefined) {
       const other = there.find((name) => !["new", REMOVED].includes(name));
       if (other !== undefined) throw new Error(`${this.#folder} holds other files (${other}): name an empty folder, or one that is not there`);
-      const first = await fs.mkdir(join(this.#folder, "new"), { recursive: true, mode: 0o700 });
+      const first = await makeFolders(join(this.#folder, "new"), 0o700);
       // The names of the folders that were made, too.
       for (let at = this.#folder; first !== undefined && at.length >= dirname(first).length; at = dirname(at)) {
         await synced(at);

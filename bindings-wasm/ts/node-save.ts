@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { guarded, own, take } from "./calls.js";
 import { run } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
+import { makeFolders } from "./folders.js";
 import { unlessHeld } from "./held.js";
 import type { Slab } from "./node-intake.js";
 import { SAVE } from "./option-types.js";
@@ -210,7 +211,7 @@ export class NodeStorage implements Storage {
     });
   }
 
-  createFolders(): Promise<unknown> { return this.#queue(() => fs.mkdir(dirname(this.#target), { recursive: true })); }
+  createFolders(): Promise<unknown> { return this.#queue(() => makeFolders(dirname(this.#target))); }
 
   syncFolder(): Promise<void> {
     return this.#queue(async () => {

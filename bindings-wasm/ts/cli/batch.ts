@@ -6,11 +6,12 @@
  * never sent again automatically. One run at a time works in a folder, of this command or of Python's; another one waits for its end
  * and does what is left.
  */
-import { mkdirSync, promises as fs } from "node:fs";
+import { promises as fs } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
+import { makeFoldersNow } from "../folders.js";
 import { nameOfList, readList, type Line } from "./batch-list.js";
 import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
 import { saved, type Call } from "./commands.js";
@@ -347,7 +348,7 @@ async function locked<T>(call: Call, folder: string, work: () => Promise<T>): Pr
 export async function batch(call: Call): Promise<number> {
   const { options, output } = call;
   const folder = options["output"] as string;
-  mkdirSync(folder, { recursive: true });
+  makeFoldersNow(folder);
   options["journal"] = join(folder, BATCH_JOURNAL);
   options["no_journal"] = false;
   output.journal = options["journal"] as string;

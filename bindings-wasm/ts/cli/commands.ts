@@ -1,7 +1,7 @@
 /** One function for each command. They call the library and print; retries are up to the library. */
 import { randomBytes, createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Client, Pending, Task, Video } from "#main";
 import type { Options } from "./arguments.js";
@@ -9,7 +9,7 @@ import { connection, given, length, littleRoom, milliseconds, request, withClien
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
+import { BATCH_JOURNAL, batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
 import {
   commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
 } from "./output.js";
@@ -215,8 +215,14 @@ function pendingLine(entry: Pending, place: Fields): string {
 
 async function pending(call: Call): Promise<number> {
   const { options, output } = call;
-  if (options["output"]) return withClient(options, (client) => resume(client, call));
-  let [code, count, unknown] = [0, 0, false];
+  if (options["output"]) {
+    const named = options["journal"];
+    const code = await withClient(options, (client) => resume(client, call));
+    if (named === undefined) await tellOfBatches(call);
+    return code;
+  }
+  let [code, count] = [0, 0];
+  const unknown = new Set<string>();
   for (const journal of journals(options)) {
     let entries;
     try {
@@ -233,11 +239,16 @@ async function pending(call: Call): Promise<number> {
       const place = batchLine(journal, entry.key);
       output.result({ ...pendingFields(entry), journal, ...place }, pendingLine(entry, place));
       count += 1;
-      unknown ||= entry.kind === "unknown";
+      if (entry.kind === "unknown") unknown.add(journal);
     }
   }
   if (count === 0 && code === 0) output.note("nothing is pending");
-  if (unknown) output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)");
+  for (const journal of unknown) {
+    // The command looks into one journal.
+    const named = journal === defaultJournal() ? [] : ["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : journal];
+    const again = commandLine(["junfeiai", "reconcile", ...connection(options), ...named]);
+    output.note(`what became of a create request of unknown outcome:  ${again}  (or, by hand, junfeiai resolve)`);
+  }
   return code;
 }
 
@@ -260,6 +271,26 @@ async function resume(client: Client, call: Call): Promise<number> {
     }
   }
   return code;
+}
+
+/** Says what was paid for in the folders of batches, which save it to the files of their lists. */
+async function tellOfBatches(call: Call): Promise<void> {
+  const { options, output } = call;
+  for (const journal of knownJournals(undefined)) {
+    if (basename(journal) !== BATCH_JOURNAL) continue;
+    options["journal"] = journal;
+    let count;
+    try {
+      count = await withClient(options, async (client) => (await client.videos.pending(signalOf(call))).length);
+    } catch (error) {
+      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      continue;
+    }
+    if (count === 0) continue;
+    const folder = dirname(journal);
+    const again = commandLine(["junfeiai", "pending", "-o", options["output"] as string, ...connection(options), "--journal", folder]);
+    output.note(`the batch in ${folder} has ${count} more, which are not saved: run it again, or  ${again}`);
+  }
 }
 
 /** Applies `change` to the pending entry that the command names, in whichever journal it is. */

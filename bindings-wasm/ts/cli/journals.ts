@@ -5,9 +5,10 @@
  * The folders of batches are noted in a file beside the user's journal, so that `pending`, `resolve` and `forget` find what they
  * paid for. That list is a convenience: where it cannot be written, `--journal DIR` names a folder.
  */
-import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { makeFoldersNow } from "../folders.js";
 import { FileJournal } from "./file-journal.js";
 import { hasLocks } from "./lock.js";
 import { configError } from "./exit-codes.js";
@@ -77,7 +78,7 @@ export function optionalJournal(given: string | undefined): string | undefined {
 /** Why the journal cannot be written, if it cannot. It is locked by the file that is opened here. */
 function unwritable(path: string): string | undefined {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFoldersNow(dirname(path));
     if (isFolder(path)) return undefined;
     if (!hasLocks()) {
       // A folder of its own, which is made when it is needed.
@@ -109,7 +110,7 @@ export function noteBatchFolder(folder: string): void {
   const file = foldersFile();
   if (file === undefined || batchFolders().includes(resolve(folder))) return;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFoldersNow(dirname(file));
     appendFileSync(file, `${JSON.stringify(resolve(folder))}\n`);
   } catch { /* it is a convenience */ }
 }

@@ -77,6 +77,9 @@ export function errorFields(error: Failure): Record<string, unknown> {
   };
 }
 
+/** What is wrong about the client's options: somebody may have given the key in place of a file or an address. */
+const isConfig = (error: Failure): boolean => ["config", "untrusted_host"].includes(kindOf(error));
+
 /** How fast bytes come, over the last second or so. */
 class Rate {
   readonly #seen: { at: number; bytes: number }[] = [];
@@ -185,7 +188,8 @@ export class Output {
   failure(error: Failure): void {
     this.clear();
     if (this.json) {
-      write(`${JSON.stringify({ error: errorFields(error) })}\n`);
+      const fields = Object.entries(errorFields(error)).map(([name, value]) => [name, isConfig(error) && typeof value === "string" ? withoutKey(value) : value]);
+      write(`${JSON.stringify({ error: Object.fromEntries(fields) })}\n`);
       return;
     }
     for (const line of [`error: ${this.textOf(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
@@ -203,11 +207,12 @@ export class Output {
     const text = textOf(error);
     if (!["config", "untrusted_host", "invalid_request", "idempotency_conflict"].includes(kindOf(error))) return text;
     // A word of plain English is an option only where it begins the text.
-    return text.replaceAll(/^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b/g, (name) => {
+    const given = text.replaceAll(/^[a-z]+\b|(?<![\w/.-])[a-z]+(?:_[a-z]+)+\b/g, (name) => {
       // The key itself is never given on the command line.
       if (name === "api_key") return "--api-key-file";
       return this.options.has(name) ? `--${name.replaceAll("_", "-")}` : name;
     });
+    return isConfig(error) ? withoutKey(given) : given;
   }
 
   /** What to do next, besides what the error says itself. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
@@ -247,9 +248,13 @@ def _pending_line(entry: Pending, place: dict[str, Any]) -> str:
 
 def pending(options: Any, output: Output) -> int:
     if options.output:
+        named = options.journal
         with Client(**client_options(options)) as client:
-            return _resume(client, options, output)
-    code, count, unknown = 0, 0, False
+            code = _resume(client, options, output)
+        if named is None:
+            _tell_of_batches(options, output)
+        return code
+    code, count, unknown = 0, 0, []
     for journal in _journals(options):
         try:
             with Client(**client_options(options)) as client:
@@ -265,11 +270,16 @@ def pending(options: Any, output: Output) -> int:
             fields = {name: getattr(entry, name) for name in names}
             place = _batch_line(journal, entry.key)
             output.result({**fields, "journal": journal, **place}, _pending_line(entry, place))
-            count, unknown = count + 1, unknown or entry.task_id is None
+            count += 1
+            if entry.task_id is None and journal not in unknown:
+                unknown.append(journal)
     if not count and not code:
         output.note("nothing is pending")
-    if unknown:
-        output.note("what became of a create request of unknown outcome:  junfeiai reconcile  (or, by hand, junfeiai resolve)")
+    for journal in unknown:
+        # The command looks into one journal.
+        named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else journal]
+        again = shlex.join(["junfeiai", "reconcile", *connection(options), *named])
+        output.note(f"what became of a create request of unknown outcome:  {again}  (or, by hand, junfeiai resolve)")
     return code
 
 
@@ -284,6 +294,19 @@ def _resume(client: Client, options: Any, output: Output) -> int:
             fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
             output.result(fields, f"saved     {saved.summary.path}")
     return code
+
+
+def _tell_of_batches(options: Any, output: Output) -> None:
+    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+    for journal in known_journals(None):
+        if Path(journal).name != BATCH_JOURNAL:
+            continue
+        options.journal = journal
+        with contextlib.suppress(JournalError), Client(**client_options(options)) as client:
+            if count := len(client.videos.pending()):
+                folder = str(Path(journal).parent)
+                again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+                output.note(f"the batch in {folder} has {count} more, which are not saved: run it again, or  {again}")
 
 
 def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:

@@ -172,7 +172,11 @@ class Output:
         """A failure."""
         self.clear()
         if self.json:
-            write(json_text({"error": error_fields(error)}), sys.stdout)
+            fields = error_fields(error)
+            if isinstance(error, ConfigError):
+                # Somebody may have given the key in place of a file or an address.
+                fields = {name: without_key(value) if isinstance(value, str) else value for name, value in fields.items()}
+            write(json_text({"error": fields}), sys.stdout)
             return
         write(f"error: {self.text_of(error)}", sys.stderr)
         for line in self._hints(error):
@@ -188,7 +192,8 @@ class Output:
 
     def text_of(self, error: JunFeiAIError) -> str:
         """The text of an error for people, with options as they were given."""
-        return self.as_given(str(error)) if isinstance(error, (ConfigError, InvalidRequestError)) else str(error)
+        text = self.as_given(str(error)) if isinstance(error, (ConfigError, InvalidRequestError)) else str(error)
+        return without_key(text) if isinstance(error, ConfigError) else text
 
     def as_given(self, text: str) -> str:
         """The text of an error about options, with these as they were given: ``--max-cost`` for ``max_cost``."""
