@@ -288,6 +288,93 @@ describe("the module in parts", () => {
     assert.deepEqual(page.problems, []);
   });
 
+  test("a first part that is none, is cut off or is of another build is one clear error, and the next call tries again", async () => {
+    const file = await readFile(join(dist, "junfeiai-page.wasm"));
+    const other = Buffer.from(file);
+    other[other.length - 1] ^= 1;
+    const answers = {
+      "a text": [{ contentType: "text/plain", body: "no such file" }, /the wasm file could not be loaded \(.*\): call again/, 1],
+      "half of it": [{ contentType: "application/wasm", body: file.subarray(0, file.length >> 1) }, /could not be loaded/, 1],
+      "that of another build": [{ contentType: "application/wasm", body: other }, /is of another build than the page's: load the page again/, 2],
+    };
+    for (const [what, [answer, expected, times]] of Object.entries(answers)) {
+      const page = await open(browser, pages.origin);
+      const { posts } = await emulator.stats();
+      let asked = 0;
+      await page.route("**/junfeiai-page.wasm", (route) => {
+        asked += 1;
+        return route.fulfill({ status: 200, ...answer });
+      });
+      const create = () => page.evaluate(async (given) => {
+        const { Client, JunFeiAIError } = await import("junfeiai");
+        const { id, code, field, message, ...error } = await new Client(given).videos.create("a ball").catch((e) => Object.assign(e, { message: e.message, ours: e instanceof JunFeiAIError }));
+        return id ?? [error.ours, code, field, message];
+      }, options());
+      const refused = await create();
+      assert.deepEqual(refused.slice(0, 3), [true, "config", "wasm"], `${what}: ${refused}`);
+      assert.match(refused[3], expected, what);
+      assert.equal(asked, times, what);
+      assert.equal((await emulator.stats()).posts, posts, "nothing was paid");
+      await page.unroute("**/junfeiai-page.wasm");
+      assert.match(await create(), /^task_/, what);
+    }
+  });
+
+  test("an abort ends a call that waits for a part, which is there for the next one", async () => {
+    const page = await open(browser, pages.origin);
+    const { posts } = await emulator.stats();
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    let release;
+    /** From now on no file comes. */
+    const hold = () => {
+      const held = new Promise((resolve) => { release = resolve; });
+      return page.route("**/*.wasm", async (route) => {
+        await held;
+        await route.continue();
+      });
+    };
+    /** What these calls end with when they are aborted. */
+    const aborted = (names) => page.evaluate(async ([asked, task]) => {
+      const { videos } = client;
+      const calls = {
+        create: (options) => videos.create("a ball", options), generate: (options) => videos.generate("a ball", options),
+        stopped: ({ signal }) => videos.create("a ball", { stopSignal: signal }), generateMany: (options) => videos.generateMany(["a ball"], options).next(),
+        asCompleted: (options) => videos.asCompleted([task], options).next(), get: (options) => videos.get(task, options),
+        wait: (options) => videos.task(task).wait(options), watch: (options) => videos.task(task).watch(options).next(),
+        check: (options) => client.check(options), models: (options) => client.models(options), balance: (options) => client.balance(options),
+        bytes: (options) => video.bytes(options), readRange: (options) => video.readRange(0, 9, options), response: (options) => video.response(null, options),
+      };
+      return Promise.all(asked.map(async (name) => {
+        const controller = new AbortController();
+        const call = calls[name]({ signal: controller.signal }).then(() => ({ name: "nothing" }), (e) => e);
+        setTimeout(() => { controller.abort(new Error("enough")); }, 20);
+        const ended = await Promise.race([call, new Promise((resolve) => { setTimeout(resolve, 5000, { name: "a hang" }); })]);
+        return [name, ended.name, ended.code, ended.cause?.message, ended.maybeExecuted, ended.taskId];
+      }));
+    }, [names, id]);
+    const expected = (names, about) => names.map((name) => [name, "AbortError", "cancelled", "enough", false, about.includes(name) ? id : null]);
+
+    await hold();
+    await page.evaluate(async (given) => { window.client = new (await import("junfeiai")).Client(given); }, options());
+    const first = ["create", "generate", "stopped", "generateMany", "asCompleted", "get", "wait", "watch", "check", "models", "balance"];
+    assert.deepEqual(await aborted(first), expected(first, ["get", "wait", "watch"]));
+    release();
+    await page.evaluate(async (task) => { window.video = await client.videos.video(task); }, id);
+    await page.unroute("**/*.wasm");
+    await page.reload();
+    await page.evaluate(async ([given, task]) => {
+      window.client = new (await import("junfeiai")).Client(given);
+      window.video = await client.videos.video(task);
+    }, [options(), id]);
+    await hold();
+    const later = ["bytes", "readRange", "response", "watch", "check"];
+    assert.deepEqual(await aborted(later), expected(later, ["bytes", "readRange", "response", "watch"]));
+    release();
+    assert.equal(await page.evaluate(async () => (await video.readRange(0, 9)).length), 9);
+    assert.equal((await emulator.stats()).posts, posts, "nothing was paid");
+    assert.deepEqual(page.problems, []);
+  });
+
   test("after a defect the module starts over with all of its parts", async () => {
     const page = await open(browser, pages.origin);
     const files = loaded(page);
