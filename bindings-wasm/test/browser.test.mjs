@@ -547,6 +547,77 @@ describe("playback", () => {
     assert.equal((await emulator.requests()).length, before);
   });
 
+  test("another service worker of the site neither answers in its place nor is taken for it", async () => {
+    const text = (body) => (_, response) => { response.writeHead(200, { "Content-Type": "text/javascript" }).end(body); };
+    const other = text(`addEventListener("install", () => skipWaiting()); addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+      addEventListener("fetch", () => {});`);
+    const own = await site({ "/junfeiai/": dist, "/junfeiai-playback-worker.js": (_, response) => serveFile(response), "/app/other.js": other, "/other.js": other, "/": blank });
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    try {
+      const found = {};
+      for (const place of ["/app/", "/"]) {
+        const page = await open(browser, `${own.origin}${place}page`);
+        found[place] = await page.evaluate(async ([given, task, script]) => {
+          const { serviceWorker } = navigator;
+          await serviceWorker.register(script);
+          await serviceWorker.ready;
+          while (!serviceWorker.controller) await new Promise((resolve) => { setTimeout(resolve, 10); });
+          const { Client } = await import("junfeiai");
+          const { registerPlayback } = await import("junfeiai/playback");
+          const client = new Client(given);
+          const { mode, reason } = await registerPlayback(client);
+          const response = await fetch(await (await client.videos.video(task)).playbackURL(), { headers: { Range: "bytes=4-7" } });
+          return [mode, reason, await response.text()];
+        }, [options(), id, `${place}other.js`]);
+      }
+      // One whose scope is nearer to the page keeps it; one of the same scope is replaced.
+      assert.deepEqual([found["/app/"][0], found["/app/"][2]], ["blob", "ftyp"]);
+      assert.match(found["/app/"][1], /^this page belongs to the service worker of http:\S+\/app\/: set scope/);
+      assert.deepEqual(found["/"], ["worker", null, "ftyp"]);
+    } finally {
+      own.stop();
+    }
+  });
+
+  test("without a key it plays from the server, unless an element could not ask for it", async () => {
+    const seen = [];
+    const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
+    const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
+    const own = await site({
+      "/junfeiai/": dist, "/junfeiai-playback-worker.js": (_, response) => serveFile(response), "/": blank,
+      "/api/": (request, response) => {
+        if (request.url.endsWith("/content")) seen.push(request.headers["x-tenant"] ?? "none");
+        handler(request, response);
+      },
+    });
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    try {
+      const page = await open(browser, own.origin);
+      const found = await page.evaluate(async (task) => {
+        const { Client } = await import("junfeiai");
+        const { registerPlayback } = await import("junfeiai/playback");
+        const begins = async (url) => (await (await fetch(url)).text()).slice(4, 8);
+        const plain = new Client({ baseURL: "/api" });
+        const video = await plain.videos.video(task);
+        const known = await plain.videos.videoAt(`${location.origin}/api/videos/${task}/content`);
+        const { mode, release } = await registerPlayback(plain);
+        const urls = [await video.playbackURL(), await known.playbackURL()];
+        const texts = [await begins(urls[0]), await begins(urls[1])];
+        for (const url of urls) release(url);
+        const freed = await fetch(urls[1]).then(() => "still there", () => "freed");
+        const client = new Client({ baseURL: "/api", headers: { "X-Tenant": "blue" } });
+        const tenant = await client.videos.video(task);
+        const before = await tenant.playbackURL();
+        const worker = await registerPlayback(client);
+        return [mode, urls[0].endsWith(`/api/videos/${task}/content`), urls[1].startsWith("blob:"), texts, freed, await begins(before), worker.mode, await begins(await tenant.playbackURL())];
+      }, id);
+      assert.deepEqual(found, ["direct", true, true, ["ftyp", "ftyp"], "freed", "ftyp", "worker", "ftyp"]);
+      assert.deepEqual(seen, ["none", "none", "blue", "blue"]);
+    } finally {
+      own.stop();
+    }
+  });
+
   test("without a worker it is a Blob, and says so", async () => {
     const id = await emulator.add({ state: "finished", seconds: 4 });
     const { page, mode } = await player(id, { worker: "/nowhere.js" });
