@@ -98,6 +98,30 @@ describe("a plain page", () => {
     }
   });
 
+  test("a path names a place on the page's server in a worker and a frame without an address of their own, too", async () => {
+    const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
+    const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
+    const own = await site({ "/junfeiai/": dist, "/": blank, "/api/": handler });
+    try {
+      const page = await open(browser, own.origin);
+      const ids = await page.evaluate(async (origin) => {
+        const code = `const { Client } = await import("${origin}/junfeiai/browser.js");
+          const said = await Promise.resolve().then(() => new Client({ baseURL: "/api" }).videos.create("a ball")).then(({ id }) => id, ({ message }) => message);`;
+        const worker = new Worker(URL.createObjectURL(new Blob([`${code} postMessage(said);`], { type: "text/javascript" })), { type: "module" });
+        const inWorker = await new Promise((resolve) => { worker.onmessage = ({ data }) => { resolve(data); }; });
+        const frame = Object.assign(document.createElement("iframe"), { srcdoc: `<script type="module">${code} parent.postMessage(said);</script>` });
+        const inFrame = await new Promise((resolve) => {
+          addEventListener("message", ({ data }) => { resolve(data); });
+          document.body.append(frame);
+        });
+        return [inWorker, inFrame];
+      }, own.origin);
+      for (const id of ids) assert.match(id, /^task_/);
+    } finally {
+      own.stop();
+    }
+  });
+
   test("keeps the key from other hosts on a redirect that the browser hides", async () => {
     const page = await open(browser, pages.origin);
     const id = await emulator.add({ state: "finished", seconds: 4 });

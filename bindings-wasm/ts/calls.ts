@@ -268,7 +268,8 @@ export function pay(stopSignal?: AbortSignal | null): Paid {
     listening = true;
     const report = (): void => { leave(running, "the program ends while a paid call runs"); };
     const { process, document } = globalThis as { process?: { on?: (event: string, listener: () => void) => void }; document?: unknown };
-    if (document) addEventListener("pagehide", report);
+    // A server that renders pages may have a document, and no window.
+    if (document && typeof addEventListener === "function") addEventListener("pagehide", report);
     else process?.on?.("exit", report);
   }
   const born = life();
