@@ -101,7 +101,11 @@ describe("a plain page", () => {
   test("a path names a place on the page's server in a worker and a frame without an address of their own, too", async () => {
     const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
     const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
-    const own = await site({ "/junfeiai/": dist, "/": blank, "/api/": handler });
+    const keys = [];
+    const own = await site({ "/junfeiai/": dist, "/": blank, "/api/": (request, response) => {
+      keys.push(request.headers["idempotency-key"]);
+      handler(request, response);
+    } });
     try {
       const page = await open(browser, own.origin);
       const ids = await page.evaluate(async (origin) => {
@@ -117,8 +121,30 @@ describe("a plain page", () => {
         return [inWorker, inFrame];
       }, own.origin);
       for (const id of ids) assert.match(id, /^task_/);
+      // What Chromium sends again must be known as the same request.
+      assert.ok(keys.length === 2 && keys.every((key) => /^[0-9a-f]{32}$/.test(key)), String(keys));
     } finally {
       own.stop();
+    }
+  });
+
+  test("asks another origin for no header more where a bundler gives the page a process", async () => {
+    const asked = [];
+    const api = await site({ "/": (request, response) => {
+      asked.push(request.headers["access-control-request-headers"] ?? request.method);
+      response.writeHead(200, { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "content-type", "Content-Type": "application/json" });
+      response.end(JSON.stringify({ id: "task_1", status: "queued" }));
+    } });
+    try {
+      const page = await open(browser, pages.origin);
+      const id = await page.evaluate(async (baseURL) => {
+        globalThis.process = { env: {}, versions: {}, browser: true, on() {} };
+        const { Client } = await import("junfeiai");
+        return new Client({ baseURL }).videos.create("a ball").then((task) => task.id, ({ code }) => code);
+      }, `${api.origin}/v1`);
+      assert.deepEqual([id, asked], ["task_1", ["content-type", "POST"]]);
+    } finally {
+      api.stop();
     }
   });
 
