@@ -4,7 +4,7 @@
 // again only when something it reads is newer than what it made.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -141,7 +141,9 @@ function bind(compiled, { glue, parts, files }) {
     env: { ...process.env, CARGO_TARGET_DIR: join(root, "target/wasm-tools") },
   });
   const names = JSON.parse(readFileSync(join(glue, "names.json"), "utf8"));
-  writeFileSync(join(glue, "junfeiai.js"), shorten(readFileSync(join(glue, "junfeiai.js"), "utf8") + JOINED, names));
+  const text = shorten(readFileSync(join(glue, "junfeiai.js"), "utf8") + JOINED, names);
+  const build = createHash("sha256").update(readFileSync(compiled)).update(text).digest("hex").slice(0, 8);
+  writeFileSync(join(glue, "junfeiai.js"), text.replace("BUILD", () => build));
   writeFileSync(join(glue, "junfeiai.d.ts"), `${readFileSync(join(glue, "junfeiai.d.ts"), "utf8")}
     export function __wbg_has(part: string): boolean;
     export function __wbg_more(source: unknown): Promise<void>;\n`);
@@ -151,8 +153,15 @@ function bind(compiled, { glue, parts, files }) {
     run(join(here, "node_modules/.bin/wasm-opt"), [
       join(glue, from), "-o", `${done}.part`, "-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features",
     ]);
+    appendFileSync(`${done}.part`, section("build", build));
     renameSync(`${done}.part`, done);
   }
+}
+
+/** A custom section of a wasm file. */
+function section(name, text) {
+  const content = Buffer.concat([Buffer.of(name.length), Buffer.from(name + text)]);
+  return Buffer.concat([Buffer.of(0, content.length), content]);
 }
 
 /** What the glue needs for a module in parts. Each imports functions, memory and table of those in front of it from `b`. */
@@ -163,6 +172,12 @@ function __wbg_known() {
 }
 function __wbg_join(instance) {
   wasm = { ...wasm, ...instance.exports };
+}
+// The short names of another build mean other functions: it could be linked, and would do anything.
+function __wbg_check(module) {
+  for (const build of WebAssembly.Module.customSections(module, "build")) {
+    if (new TextDecoder().decode(build) !== "BUILD") throw new WebAssembly.LinkError("another build");
+  }
 }
 // Of a module that was never loaded nothing is missing.
 export function __wbg_has(part) {
@@ -236,6 +251,7 @@ function soften(glue) {
     // A module that is started over has its parts again.
     [/(wasmInstance = new WebAssembly\.Instance\(wasmModule, __wbg_get_imports\(\)\);\s*wasm = wasmInstance\.exports;)/g,
       "$1 for (const part of __wbg_parts) __wbg_join(new WebAssembly.Instance(part, __wbg_known()));"],
+    [/function __wbg_finalize_init\(instance, module\) \{/g, "$& __wbg_check(module);"],
     // They are always called with an object.
     [/if \((module|module_or_path) !== undefined\) \{\s*if \([^]*?deprecated[^]*?\}\s*\}\n/g, "({ $1 } = $1);\n"],
     [/ \$\{module\.statusText\} fetching '\$\{module\.url\}'/g, " ${module.url}"],

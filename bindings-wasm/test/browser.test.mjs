@@ -98,6 +98,56 @@ describe("a plain page", () => {
     }
   });
 
+  test("a path names a place on the page's server in a worker and a frame without an address of their own, too", async () => {
+    const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
+    const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
+    const keys = [];
+    const own = await site({ "/junfeiai/": dist, "/": blank, "/api/": (request, response) => {
+      keys.push(request.headers["idempotency-key"]);
+      handler(request, response);
+    } });
+    try {
+      const page = await open(browser, own.origin);
+      const ids = await page.evaluate(async (origin) => {
+        const code = `const { Client } = await import("${origin}/junfeiai/browser.js");
+          const said = await Promise.resolve().then(() => new Client({ baseURL: "/api" }).videos.create("a ball")).then(({ id }) => id, ({ message }) => message);`;
+        const worker = new Worker(URL.createObjectURL(new Blob([`${code} postMessage(said);`], { type: "text/javascript" })), { type: "module" });
+        const inWorker = await new Promise((resolve) => { worker.onmessage = ({ data }) => { resolve(data); }; });
+        const frame = Object.assign(document.createElement("iframe"), { srcdoc: `<script type="module">${code} parent.postMessage(said);</script>` });
+        const inFrame = await new Promise((resolve) => {
+          addEventListener("message", ({ data }) => { resolve(data); });
+          document.body.append(frame);
+        });
+        return [inWorker, inFrame];
+      }, own.origin);
+      for (const id of ids) assert.match(id, /^task_/);
+      // What Chromium sends again must be known as the same request.
+      assert.ok(keys.length === 2 && keys.every((key) => /^[0-9a-f]{32}$/.test(key)), String(keys));
+    } finally {
+      own.stop();
+    }
+  });
+
+  test("asks another origin for no header more where a bundler gives the page a process", async () => {
+    const asked = [];
+    const api = await site({ "/": (request, response) => {
+      asked.push(request.headers["access-control-request-headers"] ?? request.method);
+      response.writeHead(200, { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "content-type", "Content-Type": "application/json" });
+      response.end(JSON.stringify({ id: "task_1", status: "queued" }));
+    } });
+    try {
+      const page = await open(browser, pages.origin);
+      const id = await page.evaluate(async (baseURL) => {
+        globalThis.process = { env: {}, versions: {}, browser: true, on() {} };
+        const { Client } = await import("junfeiai");
+        return new Client({ baseURL }).videos.create("a ball").then((task) => task.id, ({ code }) => code);
+      }, `${api.origin}/v1`);
+      assert.deepEqual([id, asked], ["task_1", ["content-type", "POST"]]);
+    } finally {
+      api.stop();
+    }
+  });
+
   test("keeps the key from other hosts on a redirect that the browser hides", async () => {
     const page = await open(browser, pages.origin);
     const id = await emulator.add({ state: "finished", seconds: 4 });
@@ -288,6 +338,93 @@ describe("the module in parts", () => {
     assert.deepEqual(page.problems, []);
   });
 
+  test("a first part that is none, is cut off or is of another build is one clear error, and the next call tries again", async () => {
+    const file = await readFile(join(dist, "junfeiai-page.wasm"));
+    const other = Buffer.from(file);
+    other[other.length - 1] ^= 1;
+    const answers = {
+      "a text": [{ contentType: "text/plain", body: "no such file" }, /the wasm file could not be loaded \(.*\): call again/, 1],
+      "half of it": [{ contentType: "application/wasm", body: file.subarray(0, file.length >> 1) }, /could not be loaded/, 1],
+      "that of another build": [{ contentType: "application/wasm", body: other }, /is of another build than the page's: load the page again/, 2],
+    };
+    for (const [what, [answer, expected, times]] of Object.entries(answers)) {
+      const page = await open(browser, pages.origin);
+      const { posts } = await emulator.stats();
+      let asked = 0;
+      await page.route("**/junfeiai-page.wasm", (route) => {
+        asked += 1;
+        return route.fulfill({ status: 200, ...answer });
+      });
+      const create = () => page.evaluate(async (given) => {
+        const { Client, JunFeiAIError } = await import("junfeiai");
+        const { id, code, field, message, ...error } = await new Client(given).videos.create("a ball").catch((e) => Object.assign(e, { message: e.message, ours: e instanceof JunFeiAIError }));
+        return id ?? [error.ours, code, field, message];
+      }, options());
+      const refused = await create();
+      assert.deepEqual(refused.slice(0, 3), [true, "config", "wasm"], `${what}: ${refused}`);
+      assert.match(refused[3], expected, what);
+      assert.equal(asked, times, what);
+      assert.equal((await emulator.stats()).posts, posts, "nothing was paid");
+      await page.unroute("**/junfeiai-page.wasm");
+      assert.match(await create(), /^task_/, what);
+    }
+  });
+
+  test("an abort ends a call that waits for a part, which is there for the next one", async () => {
+    const page = await open(browser, pages.origin);
+    const { posts } = await emulator.stats();
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    let release;
+    /** From now on no file comes. */
+    const hold = () => {
+      const held = new Promise((resolve) => { release = resolve; });
+      return page.route("**/*.wasm", async (route) => {
+        await held;
+        await route.continue();
+      });
+    };
+    /** What these calls end with when they are aborted. */
+    const aborted = (names) => page.evaluate(async ([asked, task]) => {
+      const { videos } = client;
+      const calls = {
+        create: (options) => videos.create("a ball", options), generate: (options) => videos.generate("a ball", options),
+        stopped: ({ signal }) => videos.create("a ball", { stopSignal: signal }), generateMany: (options) => videos.generateMany(["a ball"], options).next(),
+        asCompleted: (options) => videos.asCompleted([task], options).next(), get: (options) => videos.get(task, options),
+        wait: (options) => videos.task(task).wait(options), watch: (options) => videos.task(task).watch(options).next(),
+        check: (options) => client.check(options), models: (options) => client.models(options), balance: (options) => client.balance(options),
+        bytes: (options) => video.bytes(options), readRange: (options) => video.readRange(0, 9, options), response: (options) => video.response(null, options),
+      };
+      return Promise.all(asked.map(async (name) => {
+        const controller = new AbortController();
+        const call = calls[name]({ signal: controller.signal }).then(() => ({ name: "nothing" }), (e) => e);
+        setTimeout(() => { controller.abort(new Error("enough")); }, 20);
+        const ended = await Promise.race([call, new Promise((resolve) => { setTimeout(resolve, 5000, { name: "a hang" }); })]);
+        return [name, ended.name, ended.code, ended.cause?.message, ended.maybeExecuted, ended.taskId];
+      }));
+    }, [names, id]);
+    const expected = (names, about) => names.map((name) => [name, "AbortError", "cancelled", "enough", false, about.includes(name) ? id : null]);
+
+    await hold();
+    await page.evaluate(async (given) => { window.client = new (await import("junfeiai")).Client(given); }, options());
+    const first = ["create", "generate", "stopped", "generateMany", "asCompleted", "get", "wait", "watch", "check", "models", "balance"];
+    assert.deepEqual(await aborted(first), expected(first, ["get", "wait", "watch"]));
+    release();
+    await page.evaluate(async (task) => { window.video = await client.videos.video(task); }, id);
+    await page.unroute("**/*.wasm");
+    await page.reload();
+    await page.evaluate(async ([given, task]) => {
+      window.client = new (await import("junfeiai")).Client(given);
+      window.video = await client.videos.video(task);
+    }, [options(), id]);
+    await hold();
+    const later = ["bytes", "readRange", "response", "watch", "check"];
+    assert.deepEqual(await aborted(later), expected(later, ["bytes", "readRange", "response", "watch"]));
+    release();
+    assert.equal(await page.evaluate(async () => (await video.readRange(0, 9)).length), 9);
+    assert.equal((await emulator.stats()).posts, posts, "nothing was paid");
+    assert.deepEqual(page.problems, []);
+  });
+
   test("after a defect the module starts over with all of its parts", async () => {
     const page = await open(browser, pages.origin);
     const files = loaded(page);
@@ -458,6 +595,77 @@ describe("playback", () => {
     assert.deepEqual(refused[0].map(([, , field]) => field), ["worker", "scope", "worker", "worker", "scope"]);
     assert.equal(registered, 0);
     assert.equal((await emulator.requests()).length, before);
+  });
+
+  test("another service worker of the site neither answers in its place nor is taken for it", async () => {
+    const text = (body) => (_, response) => { response.writeHead(200, { "Content-Type": "text/javascript" }).end(body); };
+    const other = text(`addEventListener("install", () => skipWaiting()); addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+      addEventListener("fetch", () => {});`);
+    const own = await site({ "/junfeiai/": dist, "/junfeiai-playback-worker.js": (_, response) => serveFile(response), "/app/other.js": other, "/other.js": other, "/": blank });
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    try {
+      const found = {};
+      for (const place of ["/app/", "/"]) {
+        const page = await open(browser, `${own.origin}${place}page`);
+        found[place] = await page.evaluate(async ([given, task, script]) => {
+          const { serviceWorker } = navigator;
+          await serviceWorker.register(script);
+          await serviceWorker.ready;
+          while (!serviceWorker.controller) await new Promise((resolve) => { setTimeout(resolve, 10); });
+          const { Client } = await import("junfeiai");
+          const { registerPlayback } = await import("junfeiai/playback");
+          const client = new Client(given);
+          const { mode, reason } = await registerPlayback(client);
+          const response = await fetch(await (await client.videos.video(task)).playbackURL(), { headers: { Range: "bytes=4-7" } });
+          return [mode, reason, await response.text()];
+        }, [options(), id, `${place}other.js`]);
+      }
+      // One whose scope is nearer to the page keeps it; one of the same scope is replaced.
+      assert.deepEqual([found["/app/"][0], found["/app/"][2]], ["blob", "ftyp"]);
+      assert.match(found["/app/"][1], /^this page belongs to the service worker of http:\S+\/app\/: set scope/);
+      assert.deepEqual(found["/"], ["worker", null, "ftyp"]);
+    } finally {
+      own.stop();
+    }
+  });
+
+  test("without a key it plays from the server, unless an element could not ask for it", async () => {
+    const seen = [];
+    const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
+    const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
+    const own = await site({
+      "/junfeiai/": dist, "/junfeiai-playback-worker.js": (_, response) => serveFile(response), "/": blank,
+      "/api/": (request, response) => {
+        if (request.url.endsWith("/content")) seen.push(request.headers["x-tenant"] ?? "none");
+        handler(request, response);
+      },
+    });
+    const id = await emulator.add({ state: "finished", seconds: 4 });
+    try {
+      const page = await open(browser, own.origin);
+      const found = await page.evaluate(async (task) => {
+        const { Client } = await import("junfeiai");
+        const { registerPlayback } = await import("junfeiai/playback");
+        const begins = async (url) => (await (await fetch(url)).text()).slice(4, 8);
+        const plain = new Client({ baseURL: "/api" });
+        const video = await plain.videos.video(task);
+        const known = await plain.videos.videoAt(`${location.origin}/api/videos/${task}/content`);
+        const { mode, release } = await registerPlayback(plain);
+        const urls = [await video.playbackURL(), await known.playbackURL()];
+        const texts = [await begins(urls[0]), await begins(urls[1])];
+        for (const url of urls) release(url);
+        const freed = await fetch(urls[1]).then(() => "still there", () => "freed");
+        const client = new Client({ baseURL: "/api", headers: { "X-Tenant": "blue" } });
+        const tenant = await client.videos.video(task);
+        const before = await tenant.playbackURL();
+        const worker = await registerPlayback(client);
+        return [mode, urls[0].endsWith(`/api/videos/${task}/content`), urls[1].startsWith("blob:"), texts, freed, await begins(before), worker.mode, await begins(await tenant.playbackURL())];
+      }, id);
+      assert.deepEqual(found, ["direct", true, true, ["ftyp", "ftyp"], "freed", "ftyp", "worker", "ftyp"]);
+      assert.deepEqual(seen, ["none", "none", "blue", "blue"]);
+    } finally {
+      own.stop();
+    }
   });
 
   test("without a worker it is a Blob, and says so", async () => {

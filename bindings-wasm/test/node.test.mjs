@@ -51,6 +51,20 @@ describe("the main job", () => {
     assert.throws(() => new Client({ baseURL: "api/junfeiai" }), { code: "config", field: "baseURL" });
   });
 
+  test("a server that renders pages may have parts of a window", async () => {
+    const script = `
+      Object.assign(globalThis, { window: {}, document: {}, location: {} });
+      const { Client } = await import("junfeiai");
+      new Client({ baseURL: "/api/junfeiai" });
+      const client = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, dangerouslyAllowBrowser: true })});
+      console.log((await client.videos.create("a ball")).id);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    child.stdout.on("data", (data) => { text += data; });
+    assert.equal((await once(child, "exit"))[0], 0);
+    assert.match(text, /^task_/);
+  });
+
   test("create, wait with progress, read in every way", async () => {
     const task = await client.videos.create({ model: "grok-image-video", prompt: "a red ball", seconds: 6, size: "1280x720" });
     assert.ok(task instanceof Task);

@@ -190,6 +190,29 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
         assert.match(said.newer, /newer version of this library: load the page again/);
       });
 
+      test("does not write later what was given up because another tab was in the way", async () => {
+        const page = await withStore();
+        const found = await page.evaluate(async () => {
+          const before = await store.swap("a", null, "x");
+          // A tab that is at it, and does not end.
+          const database = await new Promise((resolve) => { indexedDB.open("junfeiai-journal:rows").onsuccess = ({ target }) => { resolve(target.result); }; });
+          let busy = true;
+          const rows = database.transaction(["rows", "numbers"], "readwrite").objectStore("rows");
+          const again = () => { if (busy) rows.get("z").onsuccess = again; };
+          again();
+          const wait = setTimeout;
+          globalThis.setTimeout = (work, ms, ...rest) => wait(work, ms / 100, ...rest);
+          const given = store.swap("a", before, "y").then((version) => `version ${version}`, ({ message }) => message);
+          const said = await Promise.race([given, new Promise((resolve) => { wait(resolve, 2000, "it still waits"); })]);
+          busy = false;
+          globalThis.setTimeout = wait;
+          return [said, await store.load("a"), before, (await store.swap("a", before, "z")) > before];
+        });
+        assert.match(found[0], /^it was not done within 9 s: close the other tabs of this site/);
+        assert.deepEqual(found[1], { value: "x", version: found[2] });
+        assert.equal(found[3], true);
+      });
+
       test("does not begin anew what was deleted while it is in use", async () => {
         const page = await withStore();
         const found = await page.evaluate(async () => {
@@ -433,11 +456,15 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
           const fetched = globalThis.fetch;
           globalThis.fetch = (input, ...rest) => (String(input).endsWith("page-journal.wasm") ? Promise.resolve(new Response("no module", { headers: { "Content-Type": "application/wasm" } })) : fetched(input, ...rest));
           const { videos } = new Client(given);
-          const first = await videos.create("a ball").then(() => "created", () => "refused");
-          globalThis.fetch = fetched;
-          return [first, (await videos.create("a ball")).status];
+          const first = await videos.create("a ball").then(() => "created", ({ code, field }) => [code, field]);
+          globalThis.fetch = (input, ...rest) => (String(input).endsWith("page-journal.wasm") ? new Promise(() => {}) : fetched(input, ...rest));
+          const waiting = [{ signal: AbortSignal.timeout(50) }, { stopSignal: AbortSignal.timeout(50) }].map((options) => videos.create("a ball", options).catch(({ code }) => code));
+          const pending = await videos.pending({ signal: AbortSignal.timeout(50) }).catch(({ code }) => code);
+          return [first, ...await Promise.all(waiting), pending];
         }, options());
-        assert.deepEqual(found, ["refused", "queued"]);
+        assert.deepEqual(found, [["config", "wasm"], "cancelled", "cancelled", "cancelled"]);
+        const later = await (await withClient()).evaluate(async () => (await client.videos.create("a ball")).status);
+        assert.equal(later, "queued");
         assert.equal(await posts(), 1);
       });
     });

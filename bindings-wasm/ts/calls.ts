@@ -1,7 +1,8 @@
 /** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
-import type { RawTracker } from "#glue";
-import { call, glue, life, tryNow, type About } from "./engine.js";
+import type { RawClient, RawTracker } from "#glue";
+import { call, glue, has, life, tryNow, type About, type WasmPart } from "./engine.js";
 import { JunFeiAIError, ofTask } from "./errors.js";
+import type { Handle } from "./handle.js";
 import { meant } from "./names.js";
 import type { RawRecord } from "./raw.js";
 
@@ -114,6 +115,32 @@ export function heard(
   } catch (cause) {
     throw own("invalid_request", phase, `${field} must be an AbortSignal`, { field, taskId, cause });
   }
+}
+
+/** Waits for what is being loaded, or for a signal: nothing was sent then. */
+export async function unlessRaised<T>(
+  loading: T | Promise<T>, signals: readonly (AbortSignal | null | undefined)[], phase: string, taskId?: string | null,
+): Promise<T> {
+  const ends: ((() => void) | undefined)[] = [];
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      Promise.resolve(loading).then(resolve, reject);
+      for (const signal of signals) {
+        const raised = (): void => { reject(own("cancelled", phase, "the call was cancelled", { taskId: taskId ?? null, cause: signal?.reason })); };
+        ends.push(heard(signal, raised, "signal", phase));
+      }
+    });
+  } finally {
+    for (const end of ends) end?.();
+  }
+}
+
+/** The client in the module, which a page loads first. A raised signal ends that, too; of what is loaded, the core says what it ends. */
+export async function loaded(
+  handle: Handle, part: WasmPart | undefined, signals: readonly (AbortSignal | null | undefined)[], phase: string, about?: About,
+): Promise<RawClient> {
+  const load = (): Promise<RawClient> => (part ? handle.having(part, about) : handle.ready());
+  return !signals.some(Boolean) || has(part) ? load() : unlessRaised(load(), signals, phase, about?.().task_id);
 }
 
 /** A call with the caller's signal and callback, in as many steps as it has. `end` is called last. */
@@ -243,7 +270,8 @@ export function pay(stopSignal?: AbortSignal | null): Paid {
     listening = true;
     const report = (): void => { leave(running, "the program ends while a paid call runs"); };
     const { process, document } = globalThis as { process?: { on?: (event: string, listener: () => void) => void }; document?: unknown };
-    if (document) addEventListener("pagehide", report);
+    // A server that renders pages may have a document, and no window.
+    if (document && typeof addEventListener === "function") addEventListener("pagehide", report);
     else process?.on?.("exit", report);
   }
   const born = life();

@@ -1,7 +1,7 @@
 import type { RawMany, RawTask, RawVideo } from "#glue";
-import { guard, guarded, leave, listOf, paid, pay, take, textOf, type Guard } from "./calls.js";
+import { guard, guarded, leave, listOf, loaded, paid, pay, take, textOf, unlessRaised, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
-import { call, glue, run, ready, type About } from "./engine.js";
+import { call, glue, has, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
 import { Handle } from "./handle.js";
 import {
@@ -65,6 +65,9 @@ export type Advanced =
 /** One of several tasks that has ended: with its video, or with why there is none. */
 export type Ended<K> = K & ({ video: Video; error: null } | { video: null; error: JunFeiAIError });
 
+/** The options of all calls about a journal. */
+const JOURNAL = ["signal", "accountToken", "accountUser"] as const;
+
 const encode = (bytes: Uint8Array): string => call(() => glue.imageOf(bytes));
 
 const handles = new WeakMap<Client, Handle>();
@@ -104,23 +107,23 @@ export class Client {
    * nothing and never fails: what is wrong is in the report. `account` asks for models and balance as well.
    */
   async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
-    const client = await handleOf(this).having("more");
     const { account, signal } = take(options, ["account", "signal"], "check");
+    const client = await loaded(handleOf(this), "more", [signal], "check");
     const report = await guarded(signal, undefined, undefined, (inner) => run(() => client.check(account === true, inner), inner));
     return JSON.parse(JSON.stringify(report), (name, value: unknown) => (name === "advice" && value ? translate(value as string) : value)) as Record<string, unknown>;
   }
 
   /** The models that this key may use. Optional endpoint: where the server does not support it, the error's code is `not_offered`. */
   async models(options: CallOptions = {}): Promise<string[]> {
-    const client = await handleOf(this).having("more");
     const { signal } = take(options, ["signal"], "check");
+    const client = await loaded(handleOf(this), "more", [signal], "check");
     return guarded(signal, undefined, undefined, (inner) => run(() => client.models(inner) as Promise<string[]>, inner));
   }
 
   /** What is left on this key. Optional endpoint, with 20 calls in 20 minutes allowed. */
   async balance(options: CallOptions = {}): Promise<Balance> {
-    const client = await handleOf(this).having("more");
     const { signal } = take(options, ["signal"], "check");
+    const client = await loaded(handleOf(this), "more", [signal], "check");
     const raw = await guarded(signal, undefined, undefined, (inner) => run(() => client.balance(inner) as Promise<RawBalance>, inner));
     return {
       name: raw.name, unlimited: raw.unlimited, availableUSD: raw.available_usd, usedUSD: raw.used_usd,
@@ -158,8 +161,8 @@ export class Videos {
    */
   async create(request: VideoRequest | string, options: CreateOptions & RequestOptions = {}): Promise<Task> {
     const handle = this.#handle;
-    await handle.ready();
     const { signal, stopSignal, timeoutMs } = take(options, ["signal", "stopSignal", "timeoutMs"], "create");
+    await loaded(handle, undefined, [signal, stopSignal], "create");
     const shaped = await shapeRequest(request, encode);
     return paid(stopSignal, (tracker, about) => guarded(signal, undefined, about, async (inner) => {
       const raw = await run(() => handle.raw().create(shaped, tracker, requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, about);
@@ -204,8 +207,8 @@ export class Videos {
     request: VideoRequest | string, options: WaitOptions & CreateOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {},
   ): Promise<Video> {
     const handle = this.#handle;
-    await handle.ready();
     const { signal, stopSignal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "stopSignal", "onProgress"], "create");
+    await loaded(handle, undefined, [signal, stopSignal], "create");
     const shaped = await shapeRequest(request, encode);
     return paid(stopSignal, (tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
@@ -220,8 +223,8 @@ export class Videos {
    * the tasks. All share the client's request budget.
    */
   async *asCompleted(ids: Iterable<string>, options: CallOptions = {}): AsyncGenerator<Ended<{ id: string }>, void, undefined> {
-    const client = await this.#handle.having("more");
     const { signal } = take(options, ["signal"], "wait");
+    const client = await loaded(this.#handle, "more", [signal], "wait");
     const asked = listOf(ids, "ids", "wait").map((id) => textOf(id, "ids", "wait"));
     const many = call(() => client.asCompleted(asked));
     const steps = guard(signal, undefined);
@@ -242,9 +245,9 @@ export class Videos {
     requests: Iterable<VideoRequest | string>, options: ManyOptions = {},
   ): AsyncGenerator<Ended<{ index: number }>, void, undefined> {
     const handle = this.#handle;
-    await handle.having("more");
     const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency, onCreated, onProgress } =
       take(options, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create");
+    await loaded(handle, "more", [signal, stopSignal], "create");
     const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode)));
     const { tracker, about, end } = pay(stopSignal);
     const created = new Set<number>();
@@ -272,17 +275,17 @@ export class Videos {
 
   /** What the journal knows of a `key`; `null` for nothing. Asks nothing of the server. */
   async key(key: string, options: CallOptions = {}): Promise<KeyRecord | null> {
-    return (await this.#journal()).key(this.#handle, key, options);
+    return (await this.#journal(options)).key(this.#handle, key, options);
   }
 
   /** What is left to be done, as the journal says: tasks to resume, and create requests whose outcome is unknown. */
   async pending(options: CallOptions = {}): Promise<Pending[]> {
-    return (await this.#journal()).pending(this.#handle, options);
+    return (await this.#journal(options)).pending(this.#handle, options);
   }
 
   /** Takes a task off the journal's list: its video is not wanted, or was taken in another way. False when it is not on it. */
   async forget(taskId: string, options: CallOptions = {}): Promise<boolean> {
-    return (await this.#journal()).forget(this.#handle, taskId, options);
+    return (await this.#journal(options, taskId)).forget(this.#handle, taskId, options);
   }
 
   /**
@@ -290,7 +293,7 @@ export class Videos {
    * task that you found there, or without one when it made none. False when there is no such create request.
    */
   async resolveUnknown(intent: string, taskId?: string | null, options: CallOptions = {}): Promise<boolean> {
-    return (await this.#journal()).resolveUnknown(this.#handle, intent, taskId, options);
+    return (await this.#journal(options)).resolveUnknown(this.#handle, intent, taskId, options);
   }
 
   /**
@@ -301,7 +304,7 @@ export class Videos {
    * questions, for the account's list of tasks.
    */
   async reconcile(options: ReconcileOptions = {}): Promise<Reconciliation> {
-    return (await this.#journal()).reconcile(this.#handle, options);
+    return (await this.#journal(options)).reconcile(this.#handle, options);
   }
 
   /**
@@ -309,7 +312,7 @@ export class Videos {
    * Asks nothing of the server, and knows the charges that a wait or `get` has seen. In Node, Bun and Deno, and in a page with a journal.
    */
   async spending(since?: string | null, options: CallOptions = {}): Promise<Spending[]> {
-    return (await this.#journal()).spending(this.#handle, since, options);
+    return (await this.#journal(options)).spending(this.#handle, since, options);
   }
 
   /**
@@ -318,7 +321,7 @@ export class Videos {
    * a journal.
    */
   async estimate(request: VideoRequest | string, options: CallOptions = {}): Promise<Estimate> {
-    const calls = await this.#journal();
+    const calls = await this.#journal(options);
     await this.#handle.ready();
     return calls.estimate(this.#handle, await shapeRequest(request, encode) as Record<string, unknown>, options);
   }
@@ -331,11 +334,13 @@ export class Videos {
    */
   resumePending(folder?: null, options?: CallOptions): AsyncGenerator<ResumedVideo, void, undefined>;
   async *resumePending(folder?: string | URL | null, options: CallOptions = {}): AsyncGenerator<Resumed | ResumedVideo, void, undefined> {
-    yield* (await this.#journal()).resumePending(this.#handle, folder, options);
+    yield* (await this.#journal(options)).resumePending(this.#handle, folder, options);
   }
 
-  #journal(): JournalCalls | Promise<JournalCalls> {
-    return journalCalls(this.#handle);
+  /** What is asked of the journal, which a page loads first. The call itself reads its options. */
+  async #journal(options: ReconcileOptions, taskId?: string): Promise<JournalCalls> {
+    const { signal } = has() ? {} : take(options, JOURNAL, "journal");
+    return signal ? unlessRaised(journalCalls(this.#handle), [signal], "journal", taskId) : journalCalls(this.#handle);
   }
 
   async *#ended<K>(many: RawMany, { signal, step }: Guard<never>, about?: About): AsyncGenerator<[K, Ended<unknown>], void, undefined> {

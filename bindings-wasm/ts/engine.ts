@@ -30,12 +30,14 @@ const first = { RawClient, RawTracker, __wbg_reset_state, imageOf, init, onPanic
 export type Glue = typeof first;
 /** The module that new work begins in. @internal */
 export let glue: Glue = first;
+/** Whether a file may come from the browser's cache. */
+type Cache = "default" | "reload";
 /** Brings the module that takes its place before the next call. */
-let next: (() => Promise<readonly [Glue, () => Promise<WasmSource>]>) | undefined;
+let next: (() => Promise<readonly [Glue, (cache: Cache) => Promise<WasmSource>]>) | undefined;
 
-let load: (() => Promise<WasmSource>) | undefined;
+let load: ((cache: Cache) => Promise<WasmSource>) | undefined;
 let loadNow: (() => Compiled | ArrayBufferView | undefined) | undefined;
-let loadPart: ((part: WasmPart, cache: "default" | "reload") => Promise<WasmSource>) | undefined;
+let loadPart: ((part: WasmPart, cache: Cache) => Promise<WasmSource>) | undefined;
 const loadingParts = new Map<WasmPart, Promise<void>>();
 let loading: Promise<void> | undefined;
 let replacing: Promise<void> | undefined;
@@ -48,7 +50,7 @@ export type About = () => Pick<RawRecord, "task_id" | "maybe_executed"> & { task
 const waiting = new Map<(error: Error) => void, About | undefined>();
 
 /** Each entry point sets how the wasm file is loaded. */
-export function setLoader(how: { later?: () => Promise<WasmSource>; now?: typeof loadNow; part?: typeof loadPart }): void {
+export function setLoader(how: { later?: typeof load; now?: typeof loadNow; part?: typeof loadPart }): void {
   load = how.later;
   loadNow = how.now;
   loadPart = how.part;
@@ -72,31 +74,45 @@ export function ready(source?: WasmSource | URL | string): Promise<void> {
 }
 
 async function start(source?: WasmSource | URL | string): Promise<void> {
-  if (source === undefined && tryNow()) return;
-  const from = source ?? (await load?.());
-  if (from === undefined) {
+  const given = source ?? undefined;
+  if (given === undefined && tryNow()) return;
+  if (given === undefined && !load) {
     throw noWasm("the wasm file is not loaded; with junfeiai/slim, call await ready(source) first");
   }
-  await compile(glue, from);
+  try {
+    await (given === undefined ? ofThisBuild(async (cache) => compile(glue, await load?.(cache))) : compile(glue, given));
+  } catch (error) {
+    throw notReady(error);
+  }
   begin();
 }
 
 async function replace(how: NonNullable<typeof next>): Promise<void> {
   // One that is being loaded would take the place back.
   await loading?.catch(() => undefined);
-  const [other, later] = await how();
-  await compile(other, await later());
-  [glue, load, next] = [other, later, undefined];
+  try {
+    const [other, later] = await how();
+    await ofThisBuild(async (cache) => compile(other, await later(cache)));
+    [glue, load, next] = [other, later, undefined];
+  } catch (error) {
+    throw notReady(error);
+  }
   begin();
 }
 
-async function compile({ init }: Glue, from: unknown): Promise<void> {
+const compile = ({ init }: Glue, from: unknown): Promise<unknown> => init({ module_or_path: from as never });
+
+/** A server or a cache may give the file of another build: it is asked for once more, past the cache. */
+async function ofThisBuild(bring: (cache: Cache) => Promise<unknown>): Promise<void> {
   try {
-    await init({ module_or_path: from as never });
+    await bring("default");
   } catch (error) {
-    throw allowed(error);
+    if (!isOther(error)) throw error;
+    await bring("reload");
   }
 }
+
+const isOther = (error: unknown): boolean => typeof WebAssembly !== "undefined" && error instanceof WebAssembly.LinkError;
 
 const noWasm = (message: string, cause?: unknown, task_id: string | null = null): JunFeiAIError =>
   new JunFeiAIError({ kind: "config", number: 10, phase: "config", field: "wasm", message, text: message, task_id }, cause);
@@ -107,6 +123,20 @@ function allowed(error: unknown): unknown {
   return noWasm("WebAssembly is forbidden here: leave lockdown mode (--jitless), or add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy", error);
 }
 
+const OTHER_BUILD = "is of another build than the page's: load the page again, and serve the files of one version of the package";
+
+/** What loading the module ended with, as an error of this library. */
+function notReady(cause: unknown): unknown {
+  const known = allowed(cause);
+  if (known instanceof JunFeiAIError) return known;
+  return noWasm(isOther(cause)
+    ? `the wasm file ${OTHER_BUILD}`
+    : `the wasm file could not be loaded (${wordsOf(cause)}): call again or load the page again, and serve the package's files as they are`, cause);
+}
+
+/** What an error says, in one line. */
+const wordsOf = (error: unknown): string => String((error as Partial<Error> | null | undefined)?.message ?? error).replaceAll(/\s+/g, " ");
+
 /** Loads the module at once where that is possible; true when it is loaded, and no other is to take its place. */
 export function tryNow(): boolean {
   if (!loaded && loadNow) {
@@ -115,7 +145,7 @@ export function tryNow(): boolean {
     try {
       initSync({ module: module as never });
     } catch (error) {
-      throw allowed(error);
+      throw notReady(error);
     }
     begin();
   }
@@ -131,6 +161,9 @@ function begin(): void {
   loaded = true;
   glue.onPanic((text: string) => { lastWords = text; });
 }
+
+/** Whether the module is there, with this part of it. */
+export const has = (part?: WasmPart): boolean => tryNow() && (part === undefined || __wbg_has(part));
 
 /** Loads the module, and this part of it unless it is there. `about` is what an error says beside. */
 export async function having(part: WasmPart, about?: About): Promise<void> {
@@ -150,24 +183,16 @@ export async function having(part: WasmPart, about?: About): Promise<void> {
   }
 }
 
-async function add(part: WasmPart): Promise<void> {
-  try {
-    await __wbg_more(await loadPart?.(part, "default"));
-  } catch (error) {
-    // A server or a cache may give the part of another build: it is asked for once more, past the cache.
-    if (!(error instanceof WebAssembly.LinkError)) throw error;
-    await __wbg_more(await loadPart?.(part, "reload"));
-  }
-}
+const add = (part: WasmPart): Promise<void> => ofThisBuild(async (cache) => __wbg_more(await loadPart?.(part, cache)));
 
 function notLoaded(part: WasmPart, cause: unknown, taskId: string | null | undefined): unknown {
   if (allowed(cause) !== cause) return allowed(cause);
   const file = `junfeiai-page-${part}.wasm, a part of the library,`;
   const message = !loadPart
     ? `${file} is not loaded: give ready() the whole junfeiai.wasm`
-    : cause instanceof WebAssembly.LinkError
-      ? `${file} is of another build than the page's: load the page again, and serve the files of one version of the package`
-      : `${file} could not be loaded (${String((cause as Error).message)}): call again, and serve it beside junfeiai-page.wasm`;
+    : isOther(cause)
+      ? `${file} ${OTHER_BUILD}`
+      : `${file} could not be loaded (${wordsOf(cause)}): call again, and serve it beside junfeiai-page.wasm`;
   return noWasm(message, cause, taskId);
 }
 

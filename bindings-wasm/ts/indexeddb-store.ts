@@ -12,7 +12,7 @@ const ROWS = "rows";
 const NUMBERS = "numbers";
 const LATEST = "latest";
 /** Less than the core waits for an operation: one that was given up must not write later. */
-const OPEN_MS = 8000;
+const [OPEN_MS, MOST_MS] = [8000, 9000];
 
 /** What IndexedDB says in a way of its own. */
 const ADVICE: Record<string, string> = {
@@ -58,14 +58,35 @@ export class IndexedDbStore implements JournalStore {
     });
   }
 
-  /** One transaction; what it gives is on the disk. */
+  /** One transaction; what it gives is on the disk. It may have to wait for those of other tabs. */
   async #run<T>(mode: IDBTransactionMode, work: (rows: IDBObjectStore, numbers: IDBObjectStore) => Promise<T>): Promise<T> {
-    try {
-      const transaction = await this.#begin(mode);
+    let transaction: IDBTransaction | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let over = false;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        try {
+          transaction?.abort();
+        } catch {
+          // It is being written: how that ends is not known yet.
+          return;
+        }
+        over = true;
+        reject(new Error(`it was not done within ${MOST_MS / 1000} s: close the other tabs of this site, then try again`));
+      }, MOST_MS);
+    });
+    const all = async (): Promise<T> => {
+      transaction = await this.#begin(mode);
+      if (over) transaction.abort();
       const [result] = await Promise.all([work(transaction.objectStore(ROWS), transaction.objectStore(NUMBERS)), completed(transaction)]);
       return result;
+    };
+    try {
+      return await Promise.race([all(), late]);
     } catch (error) {
       throw explained(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -46,9 +46,19 @@ const text = (value: unknown): unknown => (value instanceof URL ? value.href : v
 /** An address of a video. */
 export const addressOf = (value: unknown, taskId?: string): string => textOf(text(value), "url", "content", taskId);
 
-/** In a page a path names a place on the page's own server. */
+/**
+ * In a page a path names a place on the page's own server. A worker or a frame that was made of a text has no address of its own, but an
+ * origin; a server that renders pages may have anything there.
+ */
 function absolute(value: unknown): unknown {
-  return isPath(value) && typeof location !== "undefined" ? new URL(value, location.href).href : text(value);
+  if (!isPath(value)) return text(value);
+  const { location, origin } = globalThis as { location?: Partial<Location>; origin?: string };
+  for (const base of [location?.href, origin]) {
+    try {
+      return new URL(value, base).href;
+    } catch { /* it is none that a path can follow */ }
+  }
+  return value;
 }
 
 /** A copy that runs no code of the caller's any more, and holds only what JSON can say. Anything else is refused with its key and what it is. */

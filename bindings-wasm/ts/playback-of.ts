@@ -23,9 +23,9 @@ export function setPlayer(handle: Handle, player: Player | undefined): void {
   else players.delete(handle);
 }
 
-/** True when the key is not here: what is in front of the service adds it, so its address plays as it is. */
-export function isKeyless(handle: Handle): boolean {
-  return handle.shaped.options["api_key"] === undefined;
+/** True when neither key nor headers are to be sent: what is in front of the service adds the key, so its address plays as it is. */
+export function isKeyless({ shaped: { options } }: Handle): boolean {
+  return options["api_key"] === undefined && Object.keys(options["headers"] ?? {}).length === 0;
 }
 
 export async function playbackURL(handle: Handle, video: Playable, signal?: AbortSignal | null): Promise<string> {

@@ -1,6 +1,6 @@
 import { named } from "./errors.js";
 import type { RawTask, RawVideo } from "#glue";
-import { guarded, take } from "./calls.js";
+import { guarded, loaded, take } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
@@ -94,8 +94,8 @@ export class Task {
 
   /** Asks for the state anew. */
   async refresh(options: RequestOptions = {}): Promise<Task> {
-    await this.#handle.ready(this.#about);
     const { signal, timeoutMs } = take(options, ["signal", "timeoutMs"], "query", this.id);
+    await loaded(this.#handle, undefined, [signal], "query", this.#about);
     const raw = await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().refresh(requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, this.#about));
     return new Task(this.#handle, this.id, raw);
@@ -103,8 +103,8 @@ export class Task {
 
   /** Waits for the end of the task and gives its video. Aborting stops the waiting, never the task. */
   async wait(options: WaitOptions & { onProgress?: ((task: Task) => unknown) | undefined } = {}): Promise<Video> {
-    await this.#handle.ready(this.#about);
     const { timeoutMs, pollIntervalMs, signal, onProgress } = take(options, [...WAIT, "onProgress"], "wait", this.id);
+    await loaded(this.#handle, undefined, [signal], "wait", this.#about);
     return guarded(signal, onProgress, this.#about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(this.#handle, this.id, raw)); });
       const begin = (): Promise<RawVideo> =>
@@ -124,8 +124,8 @@ export class Task {
 
   /** The states as they come, one for each poll; it ends after the last. `break` ends the watching. */
   async *watch(options: WaitOptions = {}): AsyncGenerator<Task, void, undefined> {
-    await this.#handle.having("more", this.#about);
     const { timeoutMs, pollIntervalMs, signal } = take(options, WAIT, "wait", this.id);
+    await loaded(this.#handle, "more", [signal], "wait", this.#about);
     const watch = call(() => this.#part.get().watch(waitOptions({ timeoutMs, pollIntervalMs })), this.#about);
     try {
       for (;;) {

@@ -1,6 +1,6 @@
 import { named } from "./errors.js";
 import type { RawServed, RawStream, RawVideo } from "#glue";
-import { guarded, heard, own, take, textOf } from "./calls.js";
+import { guarded, heard, loaded, own, take, textOf } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
@@ -45,8 +45,8 @@ export class Video {
 
   /** The whole video in memory, length and MP4 structure checked. */
   async bytes(options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    await this.#handle.having("read", this.#about);
     const { signal, onProgress, maxBytes } = take(options, ["signal", "onProgress", "maxBytes"], "content", this.taskId);
+    await loaded(this.#handle, "read", [signal], "content", this.#about);
     const memory = new Memory();
     await guarded(signal, onProgress, this.#about, (inner, tell) => {
       const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
@@ -76,8 +76,8 @@ export class Video {
 
   /** Bytes from `start` up to, without, `end`, as `Blob.slice` counts; fewer when the file ends before. */
   async readRange(start: number, end: number, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Uint8Array<ArrayBuffer>> {
-    await this.#handle.having("read", this.#about);
     const { signal } = take(options, ["signal"], "content", this.taskId);
+    await loaded(this.#handle, "read", [signal], "content", this.#about);
     const memory = new Memory();
     await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().readRange(memory, numberOf(start), numberOf(end), inner), inner, this.#about));
@@ -93,8 +93,8 @@ export class Video {
     const asked = (range as { headers?: Partial<Headers> & { range?: string } } | null | undefined)?.headers;
     const given = asked ? asked.get ? asked.get("range") : asked.range : range;
     const header = given === undefined || given === null ? undefined : textOf(given, "range", "content", this.taskId);
-    await this.#handle.having("more", this.#about);
     const { signal } = take(options, ["signal"], "content", this.taskId);
+    await loaded(this.#handle, "more", [signal], "content", this.#about);
     const served = await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().serve(header, inner) as Promise<RawServed>, inner, this.#about));
     const status = served.status;

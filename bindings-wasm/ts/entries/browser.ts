@@ -9,7 +9,7 @@ import { translate } from "../names.js";
 import { Video } from "../video.js";
 
 /** The file, or the same bytes as text, in a chunk of their own: a bundler may have moved this file and not the other. */
-async function load(url: URL, inline: () => Promise<{ wasm: () => Uint8Array }>, cache: RequestCache = "default"): Promise<WasmSource> {
+async function load(url: URL, inline: () => Promise<{ wasm: () => Uint8Array }>, cache: RequestCache): Promise<WasmSource> {
   try {
     const response = await fetch(url, { cache });
     // Servers of single-page programs answer every path with a page.
@@ -20,7 +20,7 @@ async function load(url: URL, inline: () => Promise<{ wasm: () => Uint8Array }>,
 
 setSdkName("browser");
 setLoader({
-  later: () => load(new URL("./junfeiai-page.wasm", import.meta.url), () => import("#inline")),
+  later: (cache) => load(new URL("./junfeiai-page.wasm", import.meta.url), () => import("#inline"), cache),
   part: (part, cache) => (part === "read"
     ? load(new URL("./junfeiai-page-read.wasm", import.meta.url), () => import("#inline-read"), cache)
     : load(new URL("./junfeiai-page-more.wasm", import.meta.url), () => import("#inline-more"), cache)),
@@ -37,7 +37,7 @@ setMaker((shaped) => {
   }
   setNext(async () => {
     journal = await import("#journal");
-    return [journal.glue, () => load(new URL("./junfeiai-page-journal.wasm", import.meta.url), () => import("#inline-journal"))];
+    return [journal.glue, (cache) => load(new URL("./junfeiai-page-journal.wasm", import.meta.url), () => import("#inline-journal"), cache)];
   });
   return () => {
     if (journal) return journal.make(options, fetch);

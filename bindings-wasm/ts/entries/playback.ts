@@ -45,19 +45,23 @@ export async function registerPlayback(client: Client, options: PlaybackOptions 
   await inner.ready();
   let playback: Playback;
   if (inner.keyless) {
-    playback = simple("direct", "the client has no key: what stands in front of the service plays as it is", inner.direct);
+    // A video that is known by its address alone is none of the server's paths.
+    playback = simple("direct", "the client has no key: what stands in front of the service plays as it is", (video, signal) =>
+      (video.taskId ? inner.direct(video) : inMemory(video, signal)));
   } else {
     try {
       playback = await start(given, inner.options);
     } catch (error) {
       if (error instanceof JunFeiAIError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      playback = simple("blob", reason, async (video, signal) => URL.createObjectURL(await video.blob({ signal })));
+      playback = simple("blob", reason, inMemory);
     }
   }
   inner.set({ mode: playback.mode, url: (video, signal) => playback.url(video as Video, signal === undefined ? {} : { signal }) });
   return playback;
 }
+
+const inMemory = async (video: Video, signal?: AbortSignal | null): Promise<string> => URL.createObjectURL(await video.blob({ signal }));
 
 function simple(
   mode: PlaybackMode, reason: string, url: (video: Video, signal?: AbortSignal | null) => Promise<string>,
@@ -66,7 +70,7 @@ function simple(
     mode,
     reason,
     url: async (video, options) => url(video, signalOf(options)),
-    release: (address) => { if (mode === "blob") URL.revokeObjectURL(address); },
+    release: (address) => { if (address.startsWith("blob:")) URL.revokeObjectURL(address); },
   };
 }
 
@@ -96,14 +100,21 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
     if (found) event.ports[0]?.postMessage(found);
   });
   container.startMessages();
-  await active(registration);
-  // A page that was loaded before the worker (or with shift-reload) is not controlled by it until it is claimed.
-  if (!container.controller) {
-    const claimed = new Promise<void>((resolve) => {
-      container.addEventListener("controllerchange", () => { resolve(); }, { once: true });
-    });
+  const worker = await active(registration, script);
+  // Another worker of the site would answer in its place.
+  const nearest = await container.getRegistration();
+  if (nearest && nearest.scope !== registration.scope) {
+    throw new Error(`this page belongs to the service worker of ${nearest.scope}: set scope to a folder that holds the page and is nearer to it`);
+  }
+  // A page that was loaded before the worker (or with shift-reload) is not controlled by it until it is claimed, nor is one whose worker
+  // was another one until now.
+  const controls = (): boolean => container.controller?.scriptURL === worker?.scriptURL;
+  if (!controls()) {
+    let heard = (): void => undefined;
+    const claimed = new Promise<void>((resolve) => { heard = () => { if (controls()) resolve(); }; });
+    container.addEventListener("controllerchange", heard);
     registration.active?.postMessage({ junfeiai: "claim" });
-    await Promise.race([claimed, late(5000, "the worker did not take over this page")]);
+    await Promise.race([claimed, late(5000, "the worker did not take over this page")]).finally(() => { container.removeEventListener("controllerchange", heard); });
   }
   return {
     mode: "worker",
@@ -148,9 +159,10 @@ function wrong(field: string, message: string, cause?: unknown): JunFeiAIError {
   return new JunFeiAIError({ kind: "config", number: 10, phase: "config", field, message, text: message }, cause);
 }
 
-async function active(registration: ServiceWorkerRegistration): Promise<void> {
-  const worker = registration.active ?? registration.waiting ?? registration.installing;
-  if (!worker || worker.state === "activated") return;
+async function active({ active, waiting, installing }: ServiceWorkerRegistration, script: string): Promise<ServiceWorker | null> {
+  // What is active may be the worker in whose place it comes.
+  const worker = [active, waiting, installing].find((each) => each?.scriptURL === script) ?? active ?? waiting ?? installing;
+  if (!worker || worker.state === "activated") return worker;
   const done = new Promise<void>((resolve, reject) => {
     worker.addEventListener("statechange", () => {
       if (worker.state === "activated") resolve();
@@ -158,6 +170,7 @@ async function active(registration: ServiceWorkerRegistration): Promise<void> {
     });
   });
   await Promise.race([done, late(15_000, "the worker was not ready in time")]);
+  return worker;
 }
 
 function late(ms: number, text: string): Promise<never> {

@@ -156,15 +156,18 @@ impl Transport for FetchTransport {
     }
 }
 
-/// Node, Deno and Bun have `process.versions`; a page and its workers have not.
+/// Node, Deno and Bun have `process.versions.node`; a page and its workers have not, though a bundler may give them a `process`.
 fn is_browser() -> bool {
     let versions = property(&global(), "process").and_then(|process| property(&process, "versions"));
-    versions.is_none() && property(&global(), "Deno").is_none()
+    let node = versions.and_then(|versions| property(&versions, "node"));
+    node.is_none() && property(&global(), "Deno").is_none()
 }
 
 /// True when a page asks its own server, which no header keeps from being asked.
 fn is_of_this_site(request: &HttpRequest) -> bool {
     let origin = property(&global(), "location").and_then(|location| property(&location, "origin"));
+    // A frame that was made of a text has no address, but the origin of its page. Elsewhere a script may have put anything there.
+    let origin = origin.filter(|origin| *origin != "null").or_else(|| property(&global(), "origin"));
     origin.is_some_and(|origin| origin == request.url.origin().to_string().as_str())
 }
 
