@@ -344,6 +344,17 @@ describe("the surroundings", () => {
     assert.ok(await stat(join(folder, "home/.local/state/junfeiai/journal")));
   });
 
+  test("under the rules of Windows: a name that is read as something else costs nothing, in folders that are not there as well", async () => {
+    const script = encodeURIComponent('Object.defineProperty(process, "platform", { value: "win32" });');
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${script}` };
+    for (const name of ["Scene 1: a ball.mp4", "new/nul.mp4", "a|b/ball.mp4"]) {
+      const { err } = await run(["generate", "x", "--seconds", "4", "-o", name], { code: 1, env });
+      assert.match(err, /^error: .* cannot be a file on Windows: ".*": it .*; check the path, its rights and the disk$/m);
+    }
+    assert.equal(await posts(), 0);
+    assert.deepEqual((await readdir(folder)).filter((name) => name !== "state"), []);
+  });
+
   test("under nohup a closed terminal ends nothing", { skip: process.platform === "linux" ? false : "only Linux tells what standard input is" }, async () => {
     const id = await emulator.add({ state: "running", running_s: 1e9 });
     // What nohup leaves of a terminal.

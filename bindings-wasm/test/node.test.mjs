@@ -490,6 +490,54 @@ describe("save", () => {
     assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("empty")), []);
   });
 
+  test("where there is no /proc, a lock whose number another process has by now holds nobody up for ever", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "number.mp4");
+    const fs = require("node:fs");
+    const { readFileSync, readlinkSync } = fs;
+    for (const [name, real] of Object.entries({ readFileSync, readlinkSync })) {
+      fs[name] = (file, ...rest) => {
+        if (String(file).startsWith("/proc/")) throw Object.assign(new Error(`ENOENT: ${file}`), { code: "ENOENT" });
+        return real(file, ...rest);
+      };
+    }
+    const leave = async (pid, minutes) => {
+      await writeFile(`${path}.part.lock`, `${JSON.stringify({ pid, native: false, name: "another" })}\n`);
+      const then = new Date(Date.now() - minutes * 60_000);
+      await fs.promises.utimes(`${path}.part.lock`, then, then);
+    };
+    try {
+      await leave(process.pid, 0);
+      await refused(video.save(path), "file_locked");
+      await leave(process.pid, 11);
+      await video.save(path);
+      // No system has so many processes.
+      await leave(2 ** 30, 0);
+      await video.save(path, { overwrite: true });
+    } finally {
+      Object.assign(fs, { readFileSync, readlinkSync });
+    }
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("number")), ["number.mp4"]);
+  });
+
+  test("under the rules of Windows: a name that is read as something else is refused before anything is asked for", async () => {
+    const id = await finished({ video_bytes: 300_000 });
+    const video = await client.videos.video(id);
+    await emulator.forget();
+    const platform = Object.getOwnPropertyDescriptor(process, "platform");
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    try {
+      for (const name of ["nul", "Scene 1: a ball.mp4", "ball.mp4.", "com1/ball.mp4"]) {
+        const { message, taskId } = await refused(video.save(join(folder, name), { createParents: true }), "io");
+        assert.match(message, /cannot be a file on Windows: ".*": it /);
+        assert.equal(taskId, id);
+      }
+    } finally {
+      Object.defineProperty(process, "platform", platform);
+    }
+    assert.deepEqual(await emulator.requests(), []);
+  });
+
   test("what is no file in place of our own is refused, and waited for by nobody", { skip: process.platform === "win32" && "no pipes" }, async () => {
     const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
     for (const suffix of ["", ".part", ".part.state", ".part.lock"]) {

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { Client, JunFeiAIError, type SaveOptions, type VideoRequest } from "#main";
+import { windowsFault } from "../windows-names.js";
 import { CommandError } from "./exit-codes.js";
 
 /** Gives what the call would send first; `undefined` when it ends without that. */
@@ -58,6 +59,9 @@ export function refuseJournal(path: string, journal: string | undefined): void {
 /** Refuses a file that could not be saved, and options that cannot be used, as the save itself would. Leaves nothing behind. */
 export async function checkSave(path: string, options: Pick<SaveOptions, "connections" | "overwrite">, journal: string | undefined): Promise<void> {
   refuseJournal(path, journal);
+  // Also what is in folders that are not there yet.
+  const fault = windowsFault(path);
+  if (fault !== undefined) throw new CommandError("io", `${fault}; check the path, its rights and the disk`);
   const target = resolve(path);
   let folder = dirname(target);
   const missing = [];
