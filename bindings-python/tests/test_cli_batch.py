@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -288,6 +289,21 @@ def test_names_that_are_one_file_elsewhere(platform: str, environment: Path, mon
     monkeypatch.setattr(sys, "platform", platform)
     names = [batch_list._name_on_disk(environment / name) for name in ("Möwe.mp4", "mo\u0308we.mp4", "MÖWE.MP4")]
     assert len(set(names)) == 1
+
+
+@pytest.mark.parametrize(("error", "taken"), [(None, True), (PermissionError(13, "denied"), False), (OSError(22, "invalid"), True)])
+def test_the_lock_of_a_batch_on_windows(error: OSError | None, taken: bool, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drive without locks holds nobody up for ever."""
+    from junfeiai._cli import batch
+
+    def locking(*_: int) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    with (environment / "lock").open("a+") as file:
+        assert batch._try_lock(file.fileno()) is taken
 
 
 def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emulator) -> None:

@@ -358,8 +358,11 @@ def _try_lock(descriptor: int) -> bool:
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
+        except PermissionError:
             return False
+        except OSError:
+            # A drive without locks: nobody's end can be waited for.
+            pass
         return True
     import fcntl
 
