@@ -232,6 +232,19 @@ def test_a_signal_ends_a_batch_on_loops_without_handlers(number: int, environmen
     assert sum(one["state"] == "created" for one in results("out")) == 4
 
 
+def test_ctrl_break_of_windows_ends_a_batch_like_ctrl_c(environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 30)
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    script = "import signal\nsignal.SIGBREAK = signal.SIGUSR1\n" + WITHOUT_HANDLERS
+    process = subprocess.Popen([sys.executable, "-c", script, "batch", "list.jsonl", "-o", "out"], stderr=subprocess.PIPE, text=True)
+    posts(emulator, 4)
+    process.send_signal(signal.SIGUSR1)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGUSR1, err
+    assert "run the same command again" in err
+    assert sum(one["state"] == "created" for one in results("out")) == 4
+
+
 def test_outputs_that_differ_by_case_only(environment: Path, emulator: Emulator) -> None:
     given = '{"prompt": "x", "seconds": 4, "output": "A.mp4"}\n{"prompt": "y", "seconds": 4, "output": "a.mp4"}'
     script = "import sys\nfrom junfeiai._cli import batch_list, main\nsys.platform = 'darwin'\nsys.exit(main(sys.argv[1:]))"

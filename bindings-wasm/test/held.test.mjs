@@ -11,19 +11,19 @@ import { build } from "esbuild";
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, tryLock, FolderStore, NodeStorage, FileJournal, windowsFault;
+let folder, place, held, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
   const outfile = join(folder, "all.mjs");
-  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./windows-names.ts";`;
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export * from "./windows-names.ts";`;
   // The module is not asked for anything here.
   const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, tryLock, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -147,6 +147,12 @@ describe("on Windows", () => {
     assert.equal(await tryLock(join(place, "lock")), undefined);
     answer("EPERM");
     await assert.rejects(tryLock(join(place, "lock")), { code: "EPERM" });
+  });
+
+  test("Ctrl-Break ends the command as Ctrl-C does", () => {
+    const { signal } = Interruption.listen();
+    process.emit("SIGBREAK", "SIGBREAK");
+    assert.ok(signal.aborted);
   });
 
   // EISDIR: Windows itself says that the function is incorrect.
