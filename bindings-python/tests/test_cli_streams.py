@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commands import _state as _state
 from commands import command, posts, run, values
 from conftest import KEY, Emulator
+
+from junfeiai._cli.output import Output, command_line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
@@ -138,3 +141,14 @@ def test_arguments_that_are_no_text(emulator: Emulator) -> None:
 def test_the_key_from_a_file_with_a_mark(environment: Path, emulator: Emulator) -> None:
     (environment / "key").write_text(KEY + "\r\n", encoding="utf-8-sig")
     run("create", "x", "--seconds", "4", "--api-key-file", "key", env={"JUNFEIAI_API_KEY": "sk-wrong"})
+
+
+def test_a_command_line_is_one_for_the_shell_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a path in single quotes is another path."""
+    words = ["a", r"C:\Users\me\journal", r"C:\my films\ö.mp4", "C:\\my films\\", 'say "hi"', "a&b", "it's", ""]
+    monkeypatch.setattr(sys, "platform", "win32")
+    written = r'''a C:\Users\me\journal "C:\my films\ö.mp4" "C:\my films\\" "say \"hi\"" "a&b" "it's" ""'''
+    assert command_line(words) == written
+    output = Output(json=False, progress="none")
+    output.journal = r"C:\Users\me\journal"
+    assert output.command("export") == r"junfeiai export --journal C:\Users\me\journal"

@@ -11,19 +11,19 @@ import { build } from "esbuild";
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
+let folder, place, held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
   const outfile = join(folder, "all.mjs");
-  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export * from "./windows-names.ts";`;
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export { commandLine } from "./cli/output.ts"; export * from "./windows-names.ts";`;
   // The module is not asked for anything here.
   const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -153,6 +153,12 @@ describe("on Windows", () => {
     const { signal } = Interruption.listen();
     process.emit("SIGBREAK", "SIGBREAK");
     assert.ok(signal.aborted);
+  });
+
+  test("a command line is one for its shell: there a path in single quotes is another path", () => {
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    const words = ["a", "C:\\Users\\me\\journal", "C:\\my films\\ö.mp4", "C:\\my films\\", 'say "hi"', "a&b", "it's", ""];
+    assert.equal(commandLine(words), String.raw`a C:\Users\me\journal "C:\my films\ö.mp4" "C:\my films\\" "say \"hi\"" "a&b" "it's" ""`);
   });
 
   // EISDIR: Windows itself says that the function is incorrect.

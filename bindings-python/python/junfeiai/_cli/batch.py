@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import platform
-import shlex
 import signal
 import sys
 import time
@@ -48,7 +47,7 @@ from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, note_batch_folder
 from .manifest import Manifest
-from .output import Output, dollars, error_fields, os_error, summary_fields
+from .output import Output, command_line, dollars, error_fields, os_error, summary_fields
 
 
 # Errors that every further create request would raise, too.
@@ -258,7 +257,7 @@ class Batch:
 
     def command(self, *words: str) -> str:
         """A command line about this folder's journal."""
-        return shlex.join(["junfeiai", *words, "--journal", str(self.folder)])
+        return command_line(["junfeiai", *words, "--journal", str(self.folder)])
 
     def note(self, line: Line, state: str, **fields: Any) -> None:
         """Keeps how a line ended."""

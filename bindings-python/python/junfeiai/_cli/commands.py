@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from .journals import (
 )
 from .output import (
     Output,
+    command_line,
     dollars,
     error_fields,
     estimate_fields,
@@ -75,7 +75,7 @@ def _again(options: Any, command: str, task_id: str) -> str:
         words += ["-o", options.output]
     if options.journal and options.journal != str(default_journal()):
         words += ["--journal", options.journal]
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _target(output: str | None, name: str) -> Path:
