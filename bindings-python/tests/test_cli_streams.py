@@ -138,9 +138,12 @@ def test_arguments_that_are_no_text(emulator: Emulator) -> None:
     assert body["prompt"] == "红球"
 
 
-def test_the_key_from_a_file_with_a_mark(environment: Path, emulator: Emulator) -> None:
-    (environment / "key").write_text(KEY + "\r\n", encoding="utf-8-sig")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_key_from_a_file_with_a_mark(encoding: str, environment: Path, emulator: Emulator) -> None:
+    (environment / "key").write_text(KEY + "\r\n", encoding=encoding)
     run("create", "x", "--seconds", "4", "--api-key-file", "key", env={"JUNFEIAI_API_KEY": "sk-wrong"})
+    (environment / "key").write_bytes(b"\x93key\x94")
+    assert run("create", "x", "--seconds", "4", "--api-key-file", "key", code=2).stderr.startswith("error: --api-key-file: key is not a text file")
 
 
 def test_a_command_line_is_one_for_the_shell_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
