@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -518,6 +518,26 @@ describe("save", () => {
       Object.assign(fs, { readFileSync, readlinkSync });
     }
     assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("number")), ["number.mp4"]);
+  });
+
+  test("a whole file under both names, of a saver that was killed in between, keeps the right one, also on Windows", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    await emulator.scenario({ rules: [{ match: { op: "content" }, fault: { kind: "status", status: 404 } }] });
+    const real = Object.getOwnPropertyDescriptor(process, "platform");
+    try {
+      for (const platform of ["linux", "win32"]) {
+        Object.defineProperty(process, "platform", { value: platform, configurable: true });
+        const path = join(folder, `both-${platform}.mp4`);
+        await writeFile(path, "whole");
+        await link(path, `${path}.part`);
+        await writeFile(`${path}.part.state`, '{"junfeiai":1,"source":"","sparse":false,"task_id":"task_1","validators":{}}\n');
+        await refused(video.save(path, { overwrite: true }), "not_found");
+        assert.equal(await readFile(path, "utf8"), "whole", "a save that failed took the file away");
+        assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith(`both-${platform}`)), [`both-${platform}.mp4`]);
+      }
+    } finally {
+      Object.defineProperty(process, "platform", real);
+    }
   });
 
   test("under the rules of Windows: a name that is read as something else is refused before anything is asked for", async () => {

@@ -246,8 +246,8 @@ export class NodeStorage implements Storage {
 function statOf(stat: BigIntStats): FileStat {
   return {
     isFile: stat.isFile(), isFolder: stat.isDirectory(), length: Number(stat.size), ageMs: Date.now() - Number(stat.mtimeMs),
-    // Elsewhere an open file keeps its name, and there is nothing to tell apart.
-    id: process.platform === "win32" ? undefined : `${stat.dev}:${stat.ino}`,
+    // Some drives of Windows number no files.
+    id: stat.ino === 0n ? undefined : `${stat.dev}:${stat.ino}`,
   };
 }
 
