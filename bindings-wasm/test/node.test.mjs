@@ -540,6 +540,26 @@ describe("save", () => {
     }
   });
 
+  test("a whole file is saved although its old name cannot be removed, which the next save does", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "held.mp4");
+    const { promises } = require("node:fs");
+    const { unlink } = promises;
+    promises.unlink = async (name) => {
+      if (name === `${path}.part`) throw Object.assign(new Error("EPERM: operation not permitted, unlink"), { code: "EPERM", syscall: "unlink" });
+      return unlink(name);
+    };
+    try {
+      assert.ok((await video.save(path)).bytes > 0);
+    } finally {
+      promises.unlink = unlink;
+    }
+    const left = async () => (await readdir(folder)).filter((name) => name.startsWith("held"));
+    assert.deepEqual(await left(), ["held.mp4", "held.mp4.part"]);
+    await refused(video.save(path), "file_exists");
+    assert.deepEqual(await left(), ["held.mp4"]);
+  });
+
   test("under the rules of Windows: a name that is read as something else is refused before anything is asked for", async () => {
     const id = await finished({ video_bytes: 300_000 });
     const video = await client.videos.video(id);
