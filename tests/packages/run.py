@@ -555,6 +555,9 @@ def installs() -> Iterable[str]:
     yield from installed("x86_64-unknown-linux-musl", ["libjunfeiai_c.a"], {"lib/libjunfeiai.a"}, shared=False)
     yield from installed("x86_64-pc-windows-gnu", ["junfeiai_c.dll", "libjunfeiai_c.dll.a", "libjunfeiai_c.a"],
                          {"bin/junfeiai_c.dll", "lib/libjunfeiai.dll.a", "lib/libjunfeiai.a"}, shared=True)
+    yield from installed("x86_64-pc-windows-msvc", ["junfeiai_c.dll", "junfeiai_c.dll.lib", "junfeiai_c.lib"],
+                         {"bin/junfeiai_c.dll", "lib/junfeiai.lib", "lib/junfeiai_static.lib"}, shared=True,
+                         system="kernel32.lib ntdll.lib kernel32.lib /defaultlib:msvcrt", once=("kernel32.lib", "ntdll.lib", "-defaultlib:msvcrt"))
     # A framework is two words, and programs look for a library beside it only by its whole name.
     compatible = ".".join(version.split(".")[:2 if version.startswith("0.") else 1])
     dylib = {f"lib/libjunfeiai{end}.dylib" for end in ("", f".{version}", f".{compatible}")}

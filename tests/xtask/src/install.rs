@@ -240,13 +240,18 @@ fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> 
     Ok((root().join(built).join(target.map(without_glibc).unwrap_or_default()).join(folder), system))
 }
 
-/// The libraries of a list, each once. Those of Apple's that are frameworks are named by two words, which stay together.
+/// The libraries of a list, each once. Those of Apple's that are frameworks are named by two words, which stay together. What
+/// begins with a slash is an option of MSVC's linker and would be a file's path to CMake; with a hyphen it is an option to both.
 fn each_once(list: &str) -> Vec<String> {
     let mut libraries: Vec<String> = Vec::new();
     let mut words = list.split_whitespace();
     while let Some(word) = words.next() {
         let name = if word == "-framework" { words.next() } else { None };
-        let library = name.map_or_else(|| word.to_owned(), |name| format!("{word} {name}"));
+        let library = match (name, word.strip_prefix('/')) {
+            (Some(name), _) => format!("{word} {name}"),
+            (None, Some(option)) => format!("-{option}"),
+            (None, None) => word.to_owned(),
+        };
         if !libraries.contains(&library) {
             libraries.push(library);
         }
