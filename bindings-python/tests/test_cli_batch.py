@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -231,6 +232,20 @@ def test_a_signal_ends_a_batch_on_loops_without_handlers(number: int, environmen
     assert sum(one["state"] == "created" for one in results("out")) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="another signal is sent in place of it")
+def test_ctrl_break_of_windows_ends_a_batch_like_ctrl_c(environment: Path, emulator: Emulator) -> None:
+    write_list(environment, 30)
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    script = "import signal\nsignal.SIGBREAK = signal.SIGUSR1\n" + WITHOUT_HANDLERS
+    process = subprocess.Popen([sys.executable, "-c", script, "batch", "list.jsonl", "-o", "out"], stderr=subprocess.PIPE, text=True)
+    posts(emulator, 4)
+    process.send_signal(signal.SIGUSR1)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGUSR1, err
+    assert "run the same command again" in err
+    assert sum(one["state"] == "created" for one in results("out")) == 4
+
+
 def test_outputs_that_differ_by_case_only(environment: Path, emulator: Emulator) -> None:
     given = '{"prompt": "x", "seconds": 4, "output": "A.mp4"}\n{"prompt": "y", "seconds": 4, "output": "a.mp4"}'
     script = "import sys\nfrom junfeiai._cli import batch_list, main\nsys.platform = 'darwin'\nsys.exit(main(sys.argv[1:]))"
@@ -301,6 +316,21 @@ def test_names_of_the_batch_itself_that_are_one_file_elsewhere(platform: str, en
     for name in names:
         with pytest.raises(ValueError, match="is a file of the batch itself"):
             batch_list._inside(environment, name, False)
+
+
+@pytest.mark.parametrize(("error", "taken"), [(None, True), (PermissionError(13, "denied"), False), (OSError(22, "invalid"), True)])
+def test_the_lock_of_a_batch_on_windows(error: OSError | None, taken: bool, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drive without locks holds nobody up for ever."""
+    from junfeiai._cli import batch
+
+    def locking(*_: int) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    with (environment / "lock").open("a+") as file:
+        assert batch._try_lock(file.fileno()) is taken
 
 
 def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emulator) -> None:

@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commands import _state as _state
 from commands import command, posts, run, values
 from conftest import KEY, Emulator
+
+from junfeiai._cli.output import Output, command_line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
@@ -135,6 +138,20 @@ def test_arguments_that_are_no_text(emulator: Emulator) -> None:
     assert body["prompt"] == "红球"
 
 
-def test_the_key_from_a_file_with_a_mark(environment: Path, emulator: Emulator) -> None:
-    (environment / "key").write_text(KEY + "\r\n", encoding="utf-8-sig")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_key_from_a_file_with_a_mark(encoding: str, environment: Path, emulator: Emulator) -> None:
+    (environment / "key").write_text(KEY + "\r\n", encoding=encoding)
     run("create", "x", "--seconds", "4", "--api-key-file", "key", env={"JUNFEIAI_API_KEY": "sk-wrong"})
+    (environment / "key").write_bytes(b"\x93key\x94")
+    assert run("create", "x", "--seconds", "4", "--api-key-file", "key", code=2).stderr.startswith("error: --api-key-file: key is not a text file")
+
+
+def test_a_command_line_is_one_for_the_shell_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a path in single quotes is another path."""
+    words = ["a", r"C:\Users\me\journal", r"C:\my films\ö.mp4", "C:\\my films\\", 'say "hi"', "a&b", "it's", ""]
+    monkeypatch.setattr(sys, "platform", "win32")
+    written = r'''a C:\Users\me\journal "C:\my films\ö.mp4" "C:\my films\\" "say \"hi\"" "a&b" "it's" ""'''
+    assert command_line(words) == written
+    output = Output(json=False, progress="none")
+    output.journal = r"C:\Users\me\journal"
+    assert output.command("export") == r"junfeiai export --journal C:\Users\me\journal"

@@ -205,10 +205,22 @@ def test_a_session_that_ends_in_a_create(environment: Path, emulator: Emulator) 
     assert emulator.stats()["posts"] == 1
 
 
+# The loops of Windows take no handlers of signals.
+WITHOUT_HANDLERS = """
+import asyncio, sys
+def refuse(*_): raise NotImplementedError
+asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = refuse
+from junfeiai._cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("handlers", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_a_create(number: int, environment: Path, emulator: Emulator) -> None:
+def test_a_signal_in_a_create(number: int, handlers: bool, environment: Path, emulator: Emulator) -> None:
     emulator.scenario(api={"create_latency_ms": 1000})
-    process = subprocess.Popen([sys.executable, *words()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = words() if handlers else ["-c", WITHOUT_HANDLERS, *words()[2:]]
+    process = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
     for message in (

@@ -361,6 +361,27 @@ describe("the surroundings", () => {
     assert.ok(await stat(join(folder, "home/.local/state/junfeiai/journal")));
   });
 
+  test("the key is read from a file of PowerShell, which writes UTF-16", async () => {
+    const text = Buffer.from(`\ufeff${KEY}\r\n`, "utf16le");
+    for (const bytes of [text, Buffer.from(text).swap16()]) {
+      await writeFile(join(folder, "key"), bytes);
+      await run(["create", "x", "--seconds", "4", "--api-key-file", "key"], { env: { JUNFEIAI_API_KEY: "sk-wrong" } });
+    }
+    await writeFile(join(folder, "key"), Buffer.from([0x93, 0x6b, 0x94]));
+    assert.match((await run(["create", "x", "--api-key-file", "key"], { code: 2 })).err, /^error: --api-key-file: key is not a text file/);
+  });
+
+  test("under the rules of Windows: a name that is read as something else costs nothing, in folders that are not there as well", async () => {
+    const script = encodeURIComponent('Object.defineProperty(process, "platform", { value: "win32" });');
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${script}` };
+    for (const name of ["Scene 1: a ball.mp4", "new/nul.mp4", "a|b/ball.mp4"]) {
+      const { err } = await run(["generate", "x", "--seconds", "4", "-o", name], { code: 1, env });
+      assert.match(err, /^error: .* cannot be a file on Windows: ".*": it .*; check the path, its rights and the disk$/m);
+    }
+    assert.equal(await posts(), 0);
+    assert.deepEqual((await readdir(folder)).filter((name) => name !== "state"), []);
+  });
+
   test("under nohup a closed terminal ends nothing", { skip: process.platform === "linux" ? false : "only Linux tells what standard input is" }, async () => {
     const id = await emulator.add({ state: "running", running_s: 1e9 });
     // What nohup leaves of a terminal.

@@ -11,19 +11,19 @@ import { build } from "esbuild";
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, FolderStore, NodeStorage, FileJournal;
+let folder, place, held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
   const outfile = join(folder, "all.mjs");
-  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts";`;
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export { commandLine } from "./cli/output.ts"; export * from "./windows-names.ts";`;
   // The module is not asked for anything here.
   const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, FolderStore, NodeStorage, FileJournal } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -136,5 +136,49 @@ describe("while a scanner holds each file for a moment", () => {
     await file.write(6, "2\n");
     assert.equal(await readFile(path, "utf8"), "first\n2\n");
     assert.ok(failures() >= 8, String(failures()));
+  });
+});
+
+describe("on Windows", () => {
+  test("who is denied a lock's file does not wait for its end, as for a file that another process has", async () => {
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    const answer = (code) => { promises.open = async () => { throw busy(code); }; };
+    answer("EBUSY");
+    assert.equal(await tryLock(join(place, "lock")), undefined);
+    answer("EPERM");
+    await assert.rejects(tryLock(join(place, "lock")), { code: "EPERM" });
+  });
+
+  test("Ctrl-Break ends the command as Ctrl-C does", () => {
+    const { signal } = Interruption.listen();
+    process.emit("SIGBREAK", "SIGBREAK");
+    assert.ok(signal.aborted);
+  });
+
+  test("a command line is one for its shell: there a path in single quotes is another path", () => {
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    const words = ["a", "C:\\Users\\me\\journal", "C:\\my films\\ö.mp4", "C:\\my films\\", 'say "hi"', "a&b", "it's", ""];
+    assert.equal(commandLine(words), String.raw`a C:\Users\me\journal "C:\my films\ö.mp4" "C:\my films\\" "say \"hi\"" "a&b" "it's" ""`);
+  });
+
+  // EISDIR: Windows itself says that the function is incorrect.
+  test("a drive that knows no hard links is named as such", async () => {
+    promises.link = async () => { throw busy("EISDIR"); };
+    await assert.rejects(new FolderStore(join(place, "kept")).swap("c/1", null, "one"), /is on a file system without hard links: take another place$/);
+  });
+
+  // The names are those of the core's own test.
+  test("names are judged as the core does it", () => {
+    const fault = (path) => windowsFault(path, "win32");
+    for (const path of [
+      "a.mp4", "ünï 漢.mp4", ".hidden", "com.mp4", "com10.mp4", "null.mp4", "auxiliary", "a b.mp4", "[1].mp4",
+      "C:\\videos\\a.mp4", "C:a.mp4", "..\\a.mp4", "./a.mp4", "\\\\server\\share\\a.mp4", "\\\\?\\C:\\nul", "x".repeat(244),
+    ]) assert.equal(fault(path), undefined, path);
+    for (const [path, word] of [
+      ["ab:c.mp4", "< > :"], ["what?.mp4", "< > :"], ["tab\t.mp4", "control"], ["NUL", "device"], ["nul.mp4", "device"], ["Com1.tar.gz", "device"],
+      ["lpt³.mp4", "device"], ["aux .mp4", "device"], ["conout$", "device"], ["video.mp4.", "ends"], ["video ", "ends"], ["...", "ends"],
+      ["x".repeat(245), "long"], ["com1/ball.mp4", "device"], ["a|b\\ball.mp4", "< > :"], ["C:\\x:y\\ball.mp4", "< > :"],
+    ]) assert.ok(fault(path)?.includes(word), `${path}: ${fault(path)}`);
+    assert.equal(windowsFault("ab:c.mp4", "linux"), undefined);
   });
 });

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -296,6 +297,34 @@ for (const kind of ["a store", "a folder"]) describe(`several processes with ${k
     assert.deepEqual(await videos.pending(), []);
     assert.equal((await videos.create({ prompt: "a", key: "job" })).reused, false);
     assert.equal(await posts(), 1);
+  });
+});
+
+describe("a store of several machines without /proc", () => {
+  const fs = createRequire(import.meta.url)("node:fs");
+  const { readFileSync, readlinkSync } = fs;
+  after(() => { Object.assign(fs, { readFileSync, readlinkSync }); });
+
+  test("a create request under way on another one has no unknown outcome because its process is not here", async () => {
+    for (const [name, real] of Object.entries({ readFileSync, readlinkSync })) {
+      fs[name] = (file, ...rest) => {
+        if (String(file).startsWith("/proc/")) throw Object.assign(new Error(`ENOENT: ${file}`), { code: "ENOENT" });
+        return real(file, ...rest);
+      };
+    }
+    const journal = memoryStore();
+    let answer, came;
+    const arrived = new Promise((resolve) => { came = resolve; });
+    const fetch = () => new Promise((resolve) => { answer = resolve; came(); });
+    const creating = make({ journal, fetch }).videos.create({ prompt: "a", key: "job" });
+    await arrived;
+    // No system has so many processes.
+    for (const row of journal.rows.values()) row.value = row.value.replace(/"process":\{"pid":\d+\}/, `"process":{"pid":${2 ** 30}}`);
+    assert.ok([...journal.rows.values()].some((row) => row.value.includes(String(2 ** 30))));
+    const listed = await make({ journal }).videos.pending();
+    answer(Response.json({ id: "task_1", status: "queued" }));
+    assert.equal((await creating).id, "task_1");
+    assert.deepEqual(listed, []);
   });
 });
 

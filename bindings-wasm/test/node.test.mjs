@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -552,6 +552,94 @@ describe("save", () => {
     assert.equal(await readFile(`${path}.part.lock`, "utf8"), `${other}\n`);
     await rm(`${path}.part.lock`);
     assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("empty")), []);
+  });
+
+  test("where there is no /proc, a lock whose number another process has by now holds nobody up for ever", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "number.mp4");
+    const fs = require("node:fs");
+    const { readFileSync, readlinkSync } = fs;
+    for (const [name, real] of Object.entries({ readFileSync, readlinkSync })) {
+      fs[name] = (file, ...rest) => {
+        if (String(file).startsWith("/proc/")) throw Object.assign(new Error(`ENOENT: ${file}`), { code: "ENOENT" });
+        return real(file, ...rest);
+      };
+    }
+    const leave = async (pid, minutes) => {
+      await writeFile(`${path}.part.lock`, `${JSON.stringify({ pid, native: false, name: "another" })}\n`);
+      const then = new Date(Date.now() - minutes * 60_000);
+      await fs.promises.utimes(`${path}.part.lock`, then, then);
+    };
+    try {
+      await leave(process.pid, 0);
+      await refused(video.save(path), "file_locked");
+      await leave(process.pid, 11);
+      await video.save(path);
+      // No system has so many processes.
+      await leave(2 ** 30, 0);
+      await video.save(path, { overwrite: true });
+    } finally {
+      Object.assign(fs, { readFileSync, readlinkSync });
+    }
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("number")), ["number.mp4"]);
+  });
+
+  test("a whole file under both names, of a saver that was killed in between, keeps the right one, also on Windows", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    await emulator.scenario({ rules: [{ match: { op: "content" }, fault: { kind: "status", status: 404 } }] });
+    const real = Object.getOwnPropertyDescriptor(process, "platform");
+    try {
+      for (const platform of ["linux", "win32"]) {
+        Object.defineProperty(process, "platform", { value: platform, configurable: true });
+        const path = join(folder, `both-${platform}.mp4`);
+        await writeFile(path, "whole");
+        await link(path, `${path}.part`);
+        await writeFile(`${path}.part.state`, '{"junfeiai":1,"source":"","sparse":false,"task_id":"task_1","validators":{}}\n');
+        await refused(video.save(path, { overwrite: true }), "not_found");
+        assert.equal(await readFile(path, "utf8"), "whole", "a save that failed took the file away");
+        assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith(`both-${platform}`)), [`both-${platform}.mp4`]);
+      }
+    } finally {
+      Object.defineProperty(process, "platform", real);
+    }
+  });
+
+  test("a whole file is saved although its old name cannot be removed, which the next save does", async () => {
+    const video = await client.videos.video(await finished({ video_bytes: 300_000 }));
+    const path = join(folder, "held.mp4");
+    const { promises } = require("node:fs");
+    const { unlink } = promises;
+    promises.unlink = async (name) => {
+      if (name === `${path}.part`) throw Object.assign(new Error("EPERM: operation not permitted, unlink"), { code: "EPERM", syscall: "unlink" });
+      return unlink(name);
+    };
+    try {
+      assert.ok((await video.save(path)).bytes > 0);
+    } finally {
+      promises.unlink = unlink;
+    }
+    const left = async () => (await readdir(folder)).filter((name) => name.startsWith("held"));
+    assert.deepEqual(await left(), ["held.mp4", "held.mp4.part"]);
+    await refused(video.save(path), "file_exists");
+    assert.deepEqual(await left(), ["held.mp4"]);
+  });
+
+  test("under the rules of Windows: a name that is read as something else is refused before anything is asked for", async () => {
+    const id = await finished({ video_bytes: 300_000 });
+    const video = await client.videos.video(id);
+    await emulator.forget();
+    const platform = Object.getOwnPropertyDescriptor(process, "platform");
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    try {
+      for (const name of ["nul", "Scene 1: a ball.mp4", "ball.mp4.", "com1/ball.mp4"]) {
+        const { message, taskId } = await refused(video.save(join(folder, name), { createParents: true }), "io");
+        assert.match(message, /cannot be a file on Windows: ".*": it /);
+        assert.equal(taskId, id);
+      }
+    } finally {
+      Object.defineProperty(process, "platform", platform);
+    }
+    assert.deepEqual(await emulator.requests(), []);
   });
 
   test("what is no file in place of our own is refused, and waited for by nobody", { skip: process.platform === "win32" && "no pipes" }, async () => {

@@ -138,7 +138,8 @@ export class FolderStore implements JournalStore {
       if (code === "EEXIST") return "exists";
       // As many names as a file can have; or the shared file was taken away, and is not needed.
       if (code === "EMLINK" || (code === "ENOENT" && from === join(this.#folder, REMOVED))) return "full";
-      if (["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EXDEV"].includes(code)) {
+      // EISDIR is what Node makes of Windows' answer for FAT and exFAT.
+      if (["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EXDEV", "EISDIR"].includes(code)) {
         throw new Error(`${this.#folder} is on a file system without hard links: take another place`);
       }
       throw error;

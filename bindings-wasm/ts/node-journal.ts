@@ -25,10 +25,15 @@ interface JournalFile {
 class NodeJournalHost extends JournalHost {
   readonly file: JournalFile | undefined;
 
-  constructor(store: JournalStore, apiKey: unknown, file?: JournalFile) {
-    super(store, new NodeStorage("/"), apiKey);
+  constructor(store: JournalStore, apiKey: unknown, file?: JournalFile, processes = new NodeStorage("/")) {
+    super(store, processes, apiKey);
     this.file = file;
   }
+}
+
+/** Those that write the caller's store may be on other machines: that a number is not here says nothing where there is no `/proc`. */
+class Anywhere extends NodeStorage {
+  override processExists(): undefined { return undefined; }
 }
 
 /** The store of a client's options, looked at before anything is paid for. @internal */
@@ -45,7 +50,7 @@ export function journalOf(given: unknown, apiKey: unknown): JournalHost | undefi
     // What cannot be read `storeOf` refuses.
     if (error instanceof JunFeiAIError) throw error;
   }
-  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), apiKey);
+  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), apiKey, undefined, new Anywhere("/"));
 }
 
 /** The journal in a folder of this machine. */

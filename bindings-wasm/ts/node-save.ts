@@ -12,17 +12,21 @@ import type { Slab } from "./node-intake.js";
 import { SAVE } from "./option-types.js";
 import { takenPart } from "./node-transport.js";
 import type { FileStat, SaveOptions, Saved, Saver, Storage, Summary } from "./saver.js";
+import { windowsFault } from "./windows-names.js";
 
 /** The caller's name of a file or folder. */
 export function pathOf(path: unknown, field: string, phase: string, taskId?: string | null): string {
-  if (typeof path === "string") return path;
-  let cause: unknown;
+  let [name, cause]: [string | undefined, unknown] = [undefined, undefined];
   try {
-    if (path instanceof URL) return fileURLToPath(path);
+    if (typeof path === "string") name = path;
+    else if (path instanceof URL) name = fileURLToPath(path);
   } catch (error) {
     cause = error;
   }
-  throw own("invalid_request", phase, `${field} must be a string or a file: URL`, { field, taskId: taskId ?? null, cause });
+  if (name === undefined) throw own("invalid_request", phase, `${field} must be a string or a file: URL`, { field, taskId: taskId ?? null, cause });
+  const fault = windowsFault(name);
+  if (fault !== undefined) throw own("io", phase, fault, { taskId: taskId ?? null });
+  return name;
 }
 
 /** The options of a save as the core reads them. */
@@ -236,14 +240,15 @@ export class NodeStorage implements Storage {
   get pidSpace(): string | undefined { return known(() => readlinkSync("/proc/self/ns/pid")); }
   procStat(pid: number | undefined): string | undefined { return known(() => readFileSync(`/proc/${pid ?? this.pid}/stat`, "latin1")); }
 
-  processExists(pid: number): boolean | undefined {
+  /** Never true: a number that is there may be of another process by now, which may run for as long as the machine. */
+  processExists(pid: number): false | undefined {
     // Zero and less are groups.
     if (!(pid > 0)) return undefined;
     try {
       process.kill(pid, 0);
-      return true;
+      return undefined;
     } catch (error) {
-      return codeOf(error) === "EPERM";
+      return codeOf(error) === "EPERM" ? undefined : false;
     }
   }
 
@@ -324,8 +329,8 @@ class CheckedStorage extends NodeStorage {
 function statOf(stat: BigIntStats): FileStat {
   return {
     isFile: stat.isFile(), isFolder: stat.isDirectory(), length: Number(stat.size), ageMs: Date.now() - Number(stat.mtimeMs),
-    // Elsewhere an open file keeps its name, and there is nothing to tell apart.
-    id: process.platform === "win32" ? undefined : `${stat.dev}:${stat.ino}`,
+    // Some drives of Windows number no files.
+    id: stat.ino === 0n ? undefined : `${stat.dev}:${stat.ino}`,
   };
 }
 

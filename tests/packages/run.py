@@ -528,17 +528,19 @@ for name in {names!r}:
         subprocess.run(["cc", "-x", "c", "-c", "-fPIC", "-o", folder / "one.o", "-"], input=b"int jfai_one(void) {{ return 1; }}", check=True)
         (folder / name).unlink()
         subprocess.run(["ar", "rcs", folder / name, folder / "one.o"], check=True)
-print("note: native-static-libs: -lpthread -lc -lpthread", file=sys.stderr)
+print("note: native-static-libs: {system}", file=sys.stderr)
 """
 
 
-def installed(target: str, names: list[str], files: set[str], *, shared: bool) -> Iterable[str]:
+def installed(
+    target: str, names: list[str], files: set[str], *, shared: bool, system: str = "-lpthread -lc -lpthread", once: tuple[str, ...] = ("-lpthread", "-lc"), name: str = "",
+) -> Iterable[str]:
     """What is installed of the C library for a target that the compiler makes these files for."""
     run("cargo", "build", "--quiet", "--locked", "-p", "xtask", "--no-default-features")
     program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "xtask"
     with tempfile.TemporaryDirectory() as work:
         cargo, prefix = Path(work) / "cargo", Path(work) / "prefix"
-        cargo.write_text(BUILDER.format(python=sys.executable, names=names), encoding="utf-8")
+        cargo.write_text(BUILDER.format(python=sys.executable, names=names, system=system), encoding="utf-8")
         cargo.chmod(0o755)
         run(program, "install-c", "--target", target, "--prefix", prefix, CARGO=str(cargo), CARGO_TARGET_DIR=f"{work}/target")
         found = {path.relative_to(prefix).as_posix() for folder in ("lib", "bin") for path in (prefix / folder).glob("*") if not path.is_dir()}
@@ -547,8 +549,10 @@ def installed(target: str, names: list[str], files: set[str], *, shared: bool) -
         config = (prefix / "lib/cmake/junfeiai/junfeiaiConfig.cmake").read_text(encoding="utf-8")
         if ("SHARED" in config) != shared or "add_library(junfeiai::static STATIC IMPORTED)" not in config:
             yield config
+        if f'INTERFACE_LINK_LIBRARIES "{";".join(once)}"' not in config or (name and f'IMPORTED_SONAME "{name}"' not in config):
+            yield config
         package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
-        lines = "-ljunfeiai\nLibs.private: -lpthread -lc\n" if shared else "-ljunfeiai -lpthread -lc\nLibs.private:"
+        lines = f"-ljunfeiai\nLibs.private: {' '.join(once)}\n" if shared else f"-ljunfeiai {' '.join(once)}\nLibs.private:"
         # As the CMake target has it: on Windows the header means the DLL without it.
         if lines not in package or "\nCflags.private: -DJFAI_STATIC\n" not in package:
             yield package
@@ -561,6 +565,15 @@ def installs() -> Iterable[str]:
     yield from installed("x86_64-unknown-linux-musl", ["libjunfeiai_c.a"], {"lib/libjunfeiai.a"}, shared=False)
     yield from installed("x86_64-pc-windows-gnu", ["junfeiai_c.dll", "libjunfeiai_c.dll.a", "libjunfeiai_c.a"],
                          {"bin/junfeiai_c.dll", "lib/libjunfeiai.dll.a", "lib/libjunfeiai.a"}, shared=True)
+    yield from installed("x86_64-pc-windows-msvc", ["junfeiai_c.dll", "junfeiai_c.dll.lib", "junfeiai_c.lib"],
+                         {"bin/junfeiai_c.dll", "lib/junfeiai.lib", "lib/junfeiai_static.lib"}, shared=True,
+                         system="kernel32.lib ntdll.lib kernel32.lib /defaultlib:msvcrt", once=("kernel32.lib", "ntdll.lib", "-defaultlib:msvcrt"))
+    # A framework is two words, and programs look for a library beside it only by its whole name.
+    compatible = ".".join(version.split(".")[:2 if version.startswith("0.") else 1])
+    dylib = {f"lib/libjunfeiai{end}.dylib" for end in ("", f".{version}", f".{compatible}")}
+    yield from installed("aarch64-apple-darwin", ["libjunfeiai_c.dylib", "libjunfeiai_c.a"], {"lib/libjunfeiai.a", *dylib}, shared=True,
+                         system="-framework Security -framework CoreFoundation -lc -lSystem -lc",
+                         once=("-framework Security", "-framework CoreFoundation", "-lc", "-lSystem"), name=f"@rpath/libjunfeiai.{compatible}.dylib")
 
 
 def refused_installs() -> Iterable[str]:

@@ -36,8 +36,11 @@ export function clientOptions(options: Options): ClientOptions {
     } catch (error) {
       throw configError(`--api-key-file: ${systemError(error)}`);
     }
-    apiKey = bytes.toString("utf8").trim();
-    if (apiKey.includes("\ufffd")) throw configError(`${options["api_key_file"]} is not a text file: it should hold the key alone`);
+    // What PowerShell of Windows writes by `>` is UTF-16, with a mark in front.
+    const mark = bytes.toString("latin1", 0, 2);
+    const encoding = mark === "\xff\xfe" ? "utf-16le" : mark === "\xfe\xff" ? "utf-16be" : "utf-8";
+    apiKey = new TextDecoder(encoding).decode(bytes).trim();
+    if (apiKey.includes("\ufffd")) throw configError(`--api-key-file: ${options["api_key_file"]} is not a text file: it should hold the key alone`);
   }
   const strict = options["max_cost_strict"] === true;
   const client: ClientOptions = given<ClientOptions>({

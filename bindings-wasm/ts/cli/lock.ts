@@ -8,6 +8,7 @@
 import { spawn } from "node:child_process";
 import { constants, promises as fs } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { unlessHeld } from "../held.js";
 
 /** Not in Node's list. */
 const O_EXLOCK = 0x20;
@@ -51,12 +52,15 @@ async function opened(path: string, limitMs?: number): Promise<fs.FileHandle | u
 async function tryAlone(path: string): Promise<fs.FileHandle | undefined> {
   /** libuv's flag for that. */
   const alone = 0x10000000;
-  try {
-    return await fs.open(path, FLAGS | alone);
-  } catch (error) {
-    if (codeOf(error) === "EBUSY" || codeOf(error) === "EPERM") return undefined;
-    throw error;
-  }
+  return unlessHeld(async () => {
+    try {
+      return await fs.open(path, FLAGS | alone);
+    } catch (error) {
+      // Only this says that it is open elsewhere. Who is denied the file (EPERM) would wait for ever.
+      if (codeOf(error) === "EBUSY") return undefined;
+      throw error;
+    }
+  });
 }
 
 /** Locks an open file; false when another process has the lock, or still has it after so long. */

@@ -33,7 +33,13 @@ export function write(text: string, stream = OUT): void {
 }
 
 /** A word of a command line as a shell reads it. */
-export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
+export const quoted = (word: string): string => {
+  if (process.platform === "win32") return ofWindows(word);
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`;
+};
+/** For cmd single quotes are letters as others are; each backslash of a path is one, but for those in front of a quote. */
+const ofWindows = (word: string): string =>
+  (/^[\w@+=:,./\\-]+$/.test(word) ? word : `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, "$1$1")}"`);
 export const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
 
 /** What the system refuses, in words, and the name that it is about. */

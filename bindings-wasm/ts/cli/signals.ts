@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 
-const NAMES = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** SIGBREAK is Ctrl-Break of Windows, by which other programs end a process group there. */
+const NAMES = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const;
 
 /** The command was asked to end. */
 export class Interruption {

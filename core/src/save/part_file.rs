@@ -465,7 +465,9 @@ impl PartFile {
             // A second name is refused where there is one already; most file systems know links.
             renamed = storage.link(PART, TARGET).await?;
             if renamed == Renamed::Done {
-                return storage.remove(PART).await;
+                // The video is saved. An old name that another program holds for long (Windows) is removed by the next save.
+                let _ = storage.remove(PART).await;
+                return Ok(());
             }
         }
         match renamed {

@@ -234,15 +234,29 @@ fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> 
     }
     let said = said.lines().chain([""]);
     let libraries = said.filter_map(|line| line.split_once("native-static-libs:")).map(|(_, list)| list).next();
-    let mut system: Vec<String> = Vec::new();
-    for library in libraries.ok_or("rustc did not say which system libraries are needed")?.split_whitespace() {
-        if !system.iter().any(|known| known == library) {
-            system.push(library.to_owned());
-        }
-    }
+    let system = each_once(libraries.ok_or("rustc did not say which system libraries are needed")?);
     let folder = if profile == "dev" { "debug" } else { profile };
     let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok((root().join(built).join(target.map(without_glibc).unwrap_or_default()).join(folder), system))
+}
+
+/// The libraries of a list, each once. Those of Apple's that are frameworks are named by two words, which stay together. What
+/// begins with a slash is an option of MSVC's linker and would be a file's path to CMake; with a hyphen it is an option to both.
+fn each_once(list: &str) -> Vec<String> {
+    let mut libraries: Vec<String> = Vec::new();
+    let mut words = list.split_whitespace();
+    while let Some(word) = words.next() {
+        let name = if word == "-framework" { words.next() } else { None };
+        let library = match (name, word.strip_prefix('/')) {
+            (Some(name), _) => format!("{word} {name}"),
+            (None, Some(option)) => format!("-{option}"),
+            (None, None) => word.to_owned(),
+        };
+        if !libraries.contains(&library) {
+            libraries.push(library);
+        }
+    }
+    libraries
 }
 
 /// Writes a file that is not there yet, or differs: what is linked with it is built anew only then.
@@ -307,8 +321,11 @@ fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) ->
     let shared = names.shared.as_ref().map(|shared| {
         let (folder, import) = match names.import {
             Some((_, import)) => ("bin", format!("IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\"")),
-            // The name that programs ask for at run time.
-            None => (libdir, format!("IMPORTED_SONAME \"{}\"", names.links.first().unwrap_or(shared))),
+            // The name that programs ask for at run time. On macOS CMake has them look beside the library only where it begins so.
+            None => {
+                let place = if shared.contains(".dylib") { "@rpath/" } else { "" };
+                (libdir, format!("IMPORTED_SONAME \"{place}{}\"", names.links.first().unwrap_or(shared)))
+            }
         };
         format!(
             "\x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import platform
-import shlex
 import signal
 import sys
 import time
@@ -49,7 +48,7 @@ from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifest_records, note_batch_folder
 from .manifest import Manifest
-from .output import Output, dollars, error_fields, os_error, summary_fields
+from .output import Output, command_line, dollars, error_fields, os_error, summary_fields
 
 
 # Errors that every further create request would raise, too.
@@ -292,7 +291,7 @@ class Batch:
 
     def command(self, *words: str) -> str:
         """A command line about this folder's journal."""
-        return shlex.join(["junfeiai", *words, *self.output.connection, "--journal", str(self.folder)])
+        return command_line(["junfeiai", *words, *self.output.connection, "--journal", str(self.folder)])
 
     def note(self, line: Line, state: str, **fields: Any) -> None:
         """Keeps how a line ended."""
@@ -392,8 +391,11 @@ def _try_lock(descriptor: int) -> bool:
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
+        except PermissionError:
             return False
+        except OSError:
+            # A drive without locks: nobody's end can be waited for.
+            pass
         return True
     import fcntl
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 from pathlib import Path
@@ -40,10 +41,12 @@ def client_options(options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"base_url": options.base_url, "poll_interval": options.poll_interval}
     if options.api_key_file:
         try:
-            # Some editors begin a file with a mark.
-            given["api_key"] = Path(options.api_key_file).read_text(encoding="utf-8-sig").strip()
+            # Some editors begin a file with a mark; what PowerShell of Windows writes by `>` is UTF-16, with one.
+            data = Path(options.api_key_file).read_bytes()
+            encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+            given["api_key"] = data.decode(encoding).strip()
         except UnicodeDecodeError:
-            raise ConfigError(f"{options.api_key_file} is not a text file: it should hold the key alone") from None
+            raise ConfigError(f"--api-key-file: {options.api_key_file} is not a text file: it should hold the key alone") from None
         except OSError as error:
             raise ConfigError(f"--api-key-file: {os_error(error)}") from error
     if getattr(options, "max_cost", None) is not None or getattr(options, "max_cost_strict", False):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from .journals import (
 )
 from .output import (
     Output,
+    command_line,
     dollars,
     error_fields,
     estimate_fields,
@@ -78,7 +78,7 @@ def _again(options: Any, command: str, task_id: str) -> str:
         words.append("--overwrite")
     if options.journal and options.journal != str(default_journal()):
         words += ["--journal", options.journal]
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _target(output: str | None, name: str) -> Path:

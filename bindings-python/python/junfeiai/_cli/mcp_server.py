@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hmac
 import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -397,8 +398,11 @@ def _leave_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
         leaving.append(asyncio.ensure_future(leave(number)))
 
     for number in handled():
-        with contextlib.suppress(NotImplementedError):
+        try:
             loop.add_signal_handler(number, begin, number)
+        except NotImplementedError:
+            # The loops of Windows; they wake up for a signal.
+            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(begin, number))
 
 
 def _listener(port: int) -> socket.socket:

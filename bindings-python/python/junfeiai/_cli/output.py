@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from typing import Any, TextIO
@@ -63,6 +64,19 @@ def os_error(error: OSError) -> str:
     said = error.strerror or str(error)
     name = error.filename if isinstance(error.filename, str) else ""
     return f"{name or 'the system'}: {said[:1].lower()}{said[1:]}; check the name, its rights and the disk"
+
+
+def command_line(words: list[str]) -> str:
+    """Words as the shell of this system reads them."""
+    return " ".join(map(_windows_word, words)) if sys.platform == "win32" else shlex.join(words)
+
+
+def _windows_word(word: str) -> str:
+    """For cmd single quotes are letters as others are; each backslash of a path is one, but for those in front of a quote."""
+    if re.fullmatch(r"[\w@+=:,./\\-]+", word, re.ASCII):
+        return word
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', word)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
 
 
 def without_key(text: str) -> str:
@@ -235,9 +249,7 @@ class Output:
 
     def command(self, *words: str) -> str:
         """A command line that uses the same journal, and the same key."""
-        import shlex
-
-        return shlex.join(["junfeiai", *words, *self.connection, *(["--journal", self.journal] if self.journal else [])])
+        return command_line(["junfeiai", *words, *self.connection, *(["--journal", self.journal] if self.journal else [])])
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""

@@ -7,7 +7,8 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
-NUMBERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# SIGBREAK is Ctrl-Break of Windows, by which other programs end a process group there.
+NUMBERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Signalled(KeyboardInterrupt):

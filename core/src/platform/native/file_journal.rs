@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 use crate::journal::{Claim, Entry, Journal, Process, Record, Reservation, Reserved, Spent};
 use crate::platform::native::file_thread::FileThread;
-use crate::platform::native::files::{folder_of, never_waits, random_name, unless_held, with_suffix};
+use crate::platform::native::files::{folder_of, never_waits, random_name, sync_file, unless_held, with_suffix};
 use crate::platform::native::lock::{Locked, lockable};
 use crate::platform::native::process::System;
 use crate::protocol::journal_text::{GONE, JournalText, KeepPolicy, START, Write};
@@ -281,7 +281,7 @@ impl JournalFile {
                 file.set_permissions(old.permissions())?;
             }
             file.write_all(text.as_bytes())?;
-            file.sync_all()?;
+            sync_file(&file, File::sync_all)?;
             drop(file);
             unless_held(|| fs::rename(&new_path, &self.path))?;
             #[cfg(unix)]
@@ -366,7 +366,7 @@ fn add(file: &mut File, write: &Write) -> io::Result<()> {
     }
     file.seek(SeekFrom::Start(write.at))?;
     file.write_all(write.text.as_bytes())?;
-    file.sync_data()
+    sync_file(file, File::sync_data)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

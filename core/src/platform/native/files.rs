@@ -57,6 +57,27 @@ pub(crate) fn sync_folder(folder: &Path) {
     }
 }
 
+/// Waits until the disk has what was written to a file, by one of the two ways of the standard library.
+///
+/// On Apple's systems both are `F_FULLFSYNC`, which network drives and some others do not know. There `fsync` is all that can be
+/// asked for, as SQLite, libuv and Go do it.
+pub(crate) fn sync_file(file: &File, sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
+    or_weaker(sync(file), cfg!(target_vendor = "apple"), || {
+        #[cfg(unix)]
+        rustix::fs::fsync(file)?;
+        Ok(())
+    })
+}
+
+fn or_weaker(synced: io::Result<()>, is_apple: bool, weaker: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    /// EINVAL, ENOTTY and ENOTSUP of Apple's systems. What the disk could not write has others.
+    const UNKNOWN: [i32; 3] = [22, 25, 45];
+    match synced {
+        Err(error) if is_apple && error.raw_os_error().is_some_and(|code| UNKNOWN.contains(&code)) => weaker(),
+        synced => synced,
+    }
+}
+
 /// What a system is asked about to tell files apart. Unix says it with everything else of a file.
 #[cfg_attr(not(windows), allow(dead_code))]
 #[derive(Clone, Copy)]
@@ -181,6 +202,24 @@ mod tests {
         // Nothing else is repeated.
         let full = || -> io::Result<()> { Err(io::ErrorKind::StorageFull.into()) };
         assert!(repeat_while(full, is_held, |_| panic!("a full disk is waited for")).is_err());
+    }
+
+    #[test]
+    fn where_the_strongest_sync_is_unknown_the_other_one_is_asked_for() {
+        let fails = |code| Err(io::Error::from_raw_os_error(code));
+        for code in [22, 25, 45] {
+            assert!(or_weaker(fails(code), true, || Ok(())).is_ok(), "{code}");
+            // Its failure counts, and elsewhere nothing is made good.
+            assert_eq!(or_weaker(fails(code), true, || fails(5)).unwrap_err().raw_os_error(), Some(5));
+            assert_eq!(or_weaker(fails(code), false, || Ok(())).unwrap_err().raw_os_error(), Some(code));
+        }
+        // EIO and ENOSPC: the bytes are not on the disk.
+        for code in [5, 28] {
+            let error = or_weaker(fails(code), true, || panic!("it was asked for again")).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(code));
+        }
+        assert!(or_weaker(Ok(()), true, || panic!("it was asked for again")).is_ok());
+        sync_file(tempfile::NamedTempFile::new().unwrap().as_file(), File::sync_data).unwrap();
     }
 
     #[test]

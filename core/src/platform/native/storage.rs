@@ -16,7 +16,7 @@ use crate::fork::ForkGuard;
 use crate::net::transport::Piece;
 use crate::platform::native::file_thread::FileThread;
 use crate::platform::native::files::{
-    Which, file_id, folder_of, rename_exclusive, sync_folder, unless_held, with_suffix,
+    Which, file_id, folder_of, rename_exclusive, sync_file, sync_folder, unless_held, with_suffix,
 };
 use crate::platform::native::lock::Locked;
 use crate::platform::native::process::System;
@@ -338,7 +338,7 @@ impl Storage for FileStorage {
 
     fn sync(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
         let name = suffix.to_owned();
-        self.run(suffix, move |files, _| files.opened(&name)?.handle.sync_data())
+        self.run(suffix, move |files, _| sync_file(&files.opened(&name)?.handle, File::sync_data))
     }
 
     fn create(&self, suffix: &str, text: String) -> BoxFuture<'static, Result<bool>> {
