@@ -1,4 +1,5 @@
-// Files that another program holds for a moment, as virus scanners of Windows do: they are tried again, as the core does it natively.
+// Files that another program holds for a moment, as virus scanners of Windows do: they are tried again, as the core does it natively. And what
+// else is of Windows alone and needs no module.
 import assert from "node:assert/strict";
 import { promises } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
