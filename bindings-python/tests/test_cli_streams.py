@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from commands import _state as _state
@@ -155,3 +157,27 @@ def test_a_command_line_is_one_for_the_shell_of_windows(monkeypatch: pytest.Monk
     output = Output(json=False, progress="none")
     output.journal = r"C:\Users\me\journal"
     assert output.command("export") == r"junfeiai export --journal C:\Users\me\journal"
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_console_of_windows_is_asked_for_escape_sequences(old: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that knows none is given lines: it would show them."""
+    import ctypes
+
+    asked = []
+
+    def get_mode(_: int, mode: Any) -> int:
+        mode._obj.value = 3
+        return 1
+
+    def set_mode(_: int, mode: int) -> int:
+        asked.append(mode)
+        return 0 if old else 1
+
+    kernel32 = SimpleNamespace(GetStdHandle=lambda _: 7, GetConsoleMode=get_mode, SetConsoleMode=set_mode)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    Output(json=False, progress="plain").note("saving     45 %", in_place=True)
+    assert asked == [7]
+    assert capsys.readouterr().err == ("saving     45 %\n" if old else "\r\x1b[Ksaving     45 %")

@@ -167,3 +167,10 @@ print("ended")
 def test_a_signal_that_another_thread_receives() -> None:
     done = subprocess.run([sys.executable, "-c", ANOTHER_THREAD], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "ended\n"
+
+
+def test_a_port_of_windows_is_had_by_one_server() -> None:
+    """There its option for reuse lets two have it."""
+    script = "import sys\nfrom junfeiai._cli import main\nimport http.server\nsys.platform = 'win32'\nfrom junfeiai._cli.local_server import Server\nprint(Server.allow_reuse_address)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "False\n", done.stderr

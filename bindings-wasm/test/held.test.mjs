@@ -1,29 +1,32 @@
-// Files that another program holds for a moment, as virus scanners of Windows do: they are tried again, as the core does it natively.
+// Files that another program holds for a moment, as virus scanners of Windows do: they are tried again, as the core does it natively. And what
+// else is of Windows alone and needs no module.
 import assert from "node:assert/strict";
 import { promises } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import tty from "node:tty";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
+let folder, place, held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
   const outfile = join(folder, "all.mjs");
-  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export { commandLine } from "./cli/output.ts"; export * from "./windows-names.ts";`;
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./cli/file-journal.ts"; export * from "./cli/lock.ts"; export * from "./cli/signals.ts"; export { commandLine, write } from "./cli/output.ts"; export * from "./windows-names.ts";`;
   // The module is not asked for anything here.
   const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, commandLine, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -159,6 +162,22 @@ describe("on Windows", () => {
     Object.defineProperty(process, "platform", { value: "win32", configurable: true });
     const words = ["a", "C:\\Users\\me\\journal", "C:\\my films\\ö.mp4", "C:\\my films\\", 'say "hi"', "a&b", "it's", ""];
     assert.equal(commandLine(words), String.raw`a C:\Users\me\journal "C:\my films\ö.mp4" "C:\my films\\" "say \"hi\"" "a&b" "it's" ""`);
+  });
+
+  test("a console is given letters, and no bytes that it takes for those of its code page", () => {
+    Object.defineProperty(process, "platform", { value: "win32", configurable: true });
+    const [{ isatty }, { write: real }, said] = [tty, process.stderr, []];
+    tty.isatty = (stream) => stream === 2;
+    syncBuiltinESMExports();
+    process.stderr.write = (text) => said.push(text);
+    try {
+      write("红球 → …\n", 2);
+    } finally {
+      process.stderr.write = real;
+      tty.isatty = isatty;
+      syncBuiltinESMExports();
+    }
+    assert.deepEqual(said, ["红球 → …\n"]);
   });
 
   // EISDIR: Windows itself says that the function is incorrect.

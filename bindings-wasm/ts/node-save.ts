@@ -248,7 +248,8 @@ export class NodeStorage implements Storage {
       process.kill(pid, 0);
       return undefined;
     } catch (error) {
-      return codeOf(error) === "EPERM" ? undefined : false;
+      // Anything else, such as a missing permission of Deno, says nothing of the process.
+      return codeOf(error) === "ESRCH" ? false : undefined;
     }
   }
 

@@ -20,6 +20,11 @@ const waits = new Int32Array(new SharedArrayBuffer(4));
  * still saved.
  */
 export function write(text: string, stream = OUT): void {
+  // To a console of Windows bytes are letters of its own code page; this way it is given letters.
+  if (process.platform === "win32" && isatty(stream)) {
+    (stream === OUT ? process.stdout : process.stderr).write(text);
+    return;
+  }
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length && !closed.has(stream);) {
     try {

@@ -51,9 +51,12 @@ pub fn runs(table: &(impl ProcessTable + ?Sized), process: &Process) -> Option<b
     if process.place.as_deref() != Some(here.as_str()) {
         return None;
     }
+    let Some(stat) = table.proc_stat(Some(process.pid)) else {
+        // A service may be shown its user's processes alone (`hidepid`, systemd's `ProtectProc`). The first one is always there.
+        return table.proc_stat(Some(1)).map(|_| false);
+    };
     // One that ended and was not yet waited for by its parent is still in the table.
-    let stat = table.proc_stat(Some(process.pid)).as_deref().and_then(parse_stat);
-    Some(stat.is_some_and(|stat| !matches!(stat.state, b'Z' | b'X') && stat.started == started))
+    Some(parse_stat(&stat).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X') && stat.started == started))
 }
 
 /// The boot of the machine, and the number space.
@@ -78,10 +81,11 @@ fn parse_stat(text: &str) -> Option<Stat> {
 mod tests {
     use super::*;
 
-    /// A machine with one process, number 7.
+    /// A machine with one process, number 7, beside the first one, which not everybody is shown.
     struct Table {
         boot: Option<&'static str>,
         stat: &'static str,
+        shows_all: bool,
     }
 
     impl ProcessTable for Table {
@@ -98,7 +102,8 @@ mod tests {
         }
 
         fn proc_stat(&self, pid: Option<u32>) -> Option<String> {
-            (self.boot.is_some() && pid.is_none_or(|pid| pid == 7)).then(|| self.stat.to_owned())
+            let shown = pid.is_none_or(|pid| pid == 7 || (pid == 1 && self.shows_all));
+            (self.boot.is_some() && shown).then(|| self.stat.to_owned())
         }
 
         fn process_exists(&self, pid: u32) -> Option<bool> {
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_process_is_its_number_its_beginning_and_its_place() {
-        let table = Table { boot: Some("a"), stat: ODD_NAME };
+        let table = Table { boot: Some("a"), stat: ODD_NAME, shows_all: true };
         let process = current(&table);
         assert_eq!(process, Process { pid: 7, place: Some("a pid:[1]".into()), started: Some(4242) });
         assert_eq!(runs(&table, &process), Some(true));
@@ -119,13 +124,23 @@ mod tests {
         assert_eq!(runs(&table, &Process { started: None, ..process.clone() }), None);
         let elsewhere = Table { boot: Some("b"), ..table };
         assert_eq!(runs(&elsewhere, &process), None, "another boot, machine or container");
-        let zombie = Table { boot: Some("a"), stat: "7 (a) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1" };
+        let zombie = "7 (a) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
+        let zombie = Table { boot: Some("a"), stat: zombie, shows_all: true };
         assert_eq!(runs(&zombie, &process), Some(false), "ended, not yet waited for");
     }
 
     #[test]
+    fn a_process_that_is_not_shown_may_run() {
+        let table = Table { boot: Some("a"), stat: ODD_NAME, shows_all: false };
+        let process = current(&table);
+        assert_eq!(runs(&table, &process), Some(true));
+        assert_eq!(runs(&table, &Process { started: Some(4243), ..process.clone() }), Some(false), "used again");
+        assert_eq!(runs(&table, &Process { pid: 8, ..process }), None);
+    }
+
+    #[test]
     fn without_proc_the_number_is_all_there_is() {
-        let table = Table { boot: None, stat: "" };
+        let table = Table { boot: None, stat: "", shows_all: true };
         let process = current(&table);
         assert_eq!(process, Process { pid: 7, place: None, started: None });
         assert_eq!(runs(&table, &process), Some(true));

@@ -52,6 +52,8 @@ class Server(ThreadingHTTPServer):
     """One video under one address."""
 
     daemon_threads = True
+    # On Windows that is no reuse: two servers would have one port, and each some of the requests.
+    allow_reuse_address = sys.platform != "win32"
 
     def __init__(self, source: Source, port: int) -> None:
         super().__init__(("127.0.0.1", port), Handler)

@@ -42,6 +42,18 @@ def standard_streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def _takes_escapes() -> bool:
+    """Whether lines can be cleared by escape sequences. A console of Windows has to be asked for that, else it shows them."""
+    if sys.platform != "win32":
+        return True
+    import ctypes
+
+    console, mode = ctypes.windll.kernel32, ctypes.c_ulong()
+    # STD_ERROR_HANDLE, and ENABLE_VIRTUAL_TERMINAL_PROCESSING.
+    stream = console.GetStdHandle(-12)
+    return bool(console.GetConsoleMode(stream, ctypes.byref(mode)) and console.SetConsoleMode(stream, mode.value | 4))
+
+
 def write(text: str, stream: TextIO | None, end: str = "\n") -> None:
     """Prints. Where nobody reads any more (``| head``), or nothing can be written, the rest is dropped, and the work goes on to
     its end: what was paid for is still saved.
@@ -110,7 +122,7 @@ class Output:
         self._quiet = json or progress == "none"
         self._bar: Any = None
         self._shown: float = 0
-        self._in_place = sys.stderr is not None and sys.stderr.isatty() and not self._quiet
+        self._in_place = sys.stderr is not None and sys.stderr.isatty() and not self._quiet and _takes_escapes()
         self._batch = ""
         if not self._quiet and (progress == "bar" or (progress == "auto" and self._in_place)):
             try:
