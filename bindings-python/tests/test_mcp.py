@@ -300,6 +300,7 @@ def test_what_is_refused_costs_nothing(environment: Path, emulator: Emulator) ->
         async with server() as client:
             for change, said in (
                 ({"key": " "}, "give a key"),
+                ({"key": "film/ball\n"}, "white space"),
                 ({"key": "x" * 201}, "key"),
                 ({"prompt": ""}, "prompt"),
                 ({"seconds": 99}, "seconds"),
@@ -317,7 +318,13 @@ def test_what_is_refused_costs_nothing(environment: Path, emulator: Emulator) ->
                 assert "task id" in (await call(client, tool, task_id="a b/c")).lower()
             for name in ("../x", "/x", "a\\b", ".hidden", "a:b", "\0"):
                 assert "plain file name" in await call(client, "save_video", task_id=emulator.finished(), name=name)
+            assert "shorter name" in await call(client, "save_video", task_id=emulator.finished(), name="x" * 300)
             assert "since" in await call(client, "spending", since="soon")
+            # Since the server began its folder has become one in which nothing can be saved.
+            (environment / "videos" / "link.png").unlink()
+            (environment / "videos").rmdir()
+            (environment / "videos").write_text("a file")
+            assert "is not a folder" in await call(client, "create_video", **BALL)
 
     asyncio.run(main())
     assert emulator.stats()["posts"] == 0

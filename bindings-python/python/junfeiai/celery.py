@@ -24,11 +24,12 @@ def run_job(
     ``client`` needs a ``journal`` that all workers share: a file for the workers of one machine, else the address of a
     database. ``request`` holds the arguments of ``client.videos.create``; ``key`` is the id of the Celery task unless it is
     given, so give one if the job may be sent twice, or if the task is called without a worker, where it has no id. ``save`` holds
-    options of ``save``.
+    options of ``save``, without the callback.
 
-    Raises ``TaskFailedError`` if the video failed (the charge is returned; ``retry_failed=True`` pays for another one), and
-    ``CreateOutcomeUnknownError`` if a worker died between sending the request and writing down its answer: that job is
-    never sent again before ``reconcile`` or ``resolve_unknown`` has settled it.
+    Raises ``ValueError`` before anything is paid if the task's retries are limited, ``TaskFailedError`` if the video failed
+    (the charge is returned; ``retry_failed=True`` pays for another one), and ``CreateOutcomeUnknownError`` if a worker died
+    between sending the request and writing down its answer: that job is never sent again before ``reconcile`` or
+    ``resolve_unknown`` has settled it.
     """
     countdown = interval_in_seconds(interval)
     # Each look at the video is a retry. By default Celery would give the job up after three of them, when it is paid for.

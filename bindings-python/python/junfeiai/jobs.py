@@ -34,7 +34,7 @@ def run(
     ``client`` needs a ``journal`` that all workers share: a file for the workers of one machine, else the address of a
     database. ``key`` is the job's own name, and ``request`` holds the other arguments of ``client.videos.create``.
     ``timeout`` is that of the wait for the task, in seconds; the default is the client's ``wait_timeout``. ``save`` holds
-    options of ``save``. If another worker is saving the same file, it is asked again every ``interval`` seconds.
+    options of ``save``, without the callback. If another worker is saving the same file, it is asked again every ``interval`` seconds.
 
     Raises ``TargetExistsError`` before anything is paid if another file has this name, ``TaskFailedError`` if the video
     failed (the charge is returned; ``retry_failed=True`` pays for another one), and ``CreateOutcomeUnknownError`` if a worker

@@ -130,11 +130,16 @@ class Tools:
         """Creates a video. This costs money, once per key: call it again with the same key whenever you are not sure."""
         if not key.strip():
             raise ToolError("give a key: your own name for this video, the same one whenever you try again")
+        if key != key.strip():
+            # It would be paid for beside the one without them.
+            raise ToolError(f"the key {key!r} begins or ends with white space: give it without")
         limits = [limit for limit in (max_cost, self.limit) if limit is not None]
         if not limits:
             raise ToolError("give max_cost, the most that this video may cost in USD: the server was started without --max-cost")
         request = self._request(prompt, model, seconds, size, image, images)
         try:
+            # The server may run for days: a disk that is full by now is known before the next video is paid for.
+            self.client().videos.check_save(self.folder / "video.mp4", create_parents=True, overwrite=True)
             create = self.client(min(limits)).videos.create(**request, key=key, retry_failed=retry_failed)
             task = await self.to_its_end(create)
         except CreateOutcomeUnknownError as error:
@@ -209,7 +214,8 @@ class Tools:
                 raise ToolError(f"another video, {other}, is being saved under the name {path.name}: give another name")
             del self.saves[path]
         if path not in self.saves:
-            if path.is_file() and await self._saved_before(key, path, by_name=name is None):
+            # A name that no file can have is refused by the save, with the reason.
+            if os.path.isfile(path) and await self._saved_before(key, path, by_name=name is None):
                 self._publish(path)
                 return {**known, "state": "saved", "bytes": path.stat().st_size}
             told: list[SaveProgress] = []
