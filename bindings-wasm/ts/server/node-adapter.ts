@@ -89,14 +89,26 @@ function toRequest(incoming: NodeRequest, signal: AbortSignal, parsed: unknown, 
   const isRead = incoming.readableDidRead === true;
   if (method === "GET" || method === "HEAD" || (isRead && parsed === undefined)) return new Request(url, { method, headers, signal });
   if (!given && !isRead) {
-    const body = (ReadableStream as unknown as { from(source: NodeRequest): ReadableStream }).from(incoming);
-    return new Request(url, { method, headers, body, signal, duplex: "half" } as RequestInit);
+    return new Request(url, { method, headers, body: bodyOf(incoming), signal, duplex: "half" } as RequestInit);
   }
   // What was parsed is written anew: its length may be another.
   headers.delete("content-length");
   headers.delete("content-encoding");
   const body = typeof parsed === "string" || parsed instanceof Uint8Array ? parsed as BodyInit : JSON.stringify(parsed);
   return new Request(url, { method, headers, body, signal });
+}
+
+/** As `ReadableStream.from`, which Node has from 20.6 on. */
+function bodyOf(incoming: NodeRequest): ReadableStream<Uint8Array> {
+  const pieces = incoming[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() { await pieces.return?.(); },
+  }, { highWaterMark: 0 });
 }
 
 async function pipe(body: ReadableStream<Uint8Array>, outgoing: NodeResponse, signal: AbortSignal, drained: () => Promise<void>): Promise<void> {
