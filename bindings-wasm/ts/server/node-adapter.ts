@@ -7,6 +7,10 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
   method?: string | undefined;
   url?: string | undefined;
   headers: Record<string, string | string[] | undefined>;
+  /** The body, without an end of the connection where it is left. */
+  iterator?(options: { destroyOnReturn: boolean }): AsyncIterator<Uint8Array>;
+  /** Drops what is left of it. */
+  resume?(): unknown;
   /** Whether its body was read by somebody else. */
   readonly readableDidRead?: boolean;
   /** Express: the path before it was cut off at a mount point. */
@@ -98,16 +102,22 @@ function toRequest(incoming: NodeRequest, signal: AbortSignal, parsed: unknown, 
   return new Request(url, { method, headers, body, signal });
 }
 
-/** As `ReadableStream.from`, which Node has from 20.6 on. */
+/**
+ * As `ReadableStream.from`, which Node has from 20.6 on, and which would cut the connection when the body is not read to its end: the page
+ * could lose the response that says why, and would not know whether it has paid.
+ */
 function bodyOf(incoming: NodeRequest): ReadableStream<Uint8Array> {
-  const pieces = incoming[Symbol.asyncIterator]();
+  const pieces = incoming.iterator?.({ destroyOnReturn: false }) ?? incoming[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await pieces.next();
       if (done) controller.close();
       else controller.enqueue(value);
     },
-    async cancel() { await pieces.return?.(); },
+    async cancel() {
+      await pieces.return?.();
+      incoming.resume?.();
+    },
   }, { highWaterMark: 0 });
 }
 
