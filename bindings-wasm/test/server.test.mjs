@@ -70,6 +70,15 @@ test("what is not allowed is not carried out", async () => {
   const failed = await post('{"prompt":"x"}');
   assert.equal(failed.status, 500);
   assert.doesNotMatch(await failed.text(), /secret/);
+  // An error of the library's own is none of this call: no task exists, and the page may ask again.
+  const { videos } = new Client({ apiKey: KEY, baseURL: emulator.baseURL });
+  verdict = () => videos.get("task_unknown").then(() => true, (error) => { throw Object.assign(error, { maybeExecuted: true }); });
+  const named = { "content-type": "application/json", "idempotency-key": "once more" };
+  const own = await post('{"prompt":"x"}', named);
+  assert.deepEqual([own.status, await own.json()], [500, { code: "proxy_error", message: "the proxy failed", data: null }]);
+  verdict = () => true;
+  assert.equal((await post('{"prompt":"x"}', named)).status, 200);
+  await emulator.forget();
   verdict = () => 1;
   assert.equal((await post('{"prompt":"x"}')).status, 403);
   verdict = (call) => { call.order.seconds = 4; return true; };
