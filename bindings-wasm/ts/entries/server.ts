@@ -87,11 +87,23 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     }
     void (async () => { await onError(error, { request, taskId }); })().catch((failed: unknown) => { console.warn("junfeiai: onError failed:", failed); });
   };
+  /** What `allow` throws is no error of the call, whatever it is: nothing was asked of the service. */
+  const refusedBy = async (call: ProxyCall): Promise<Response | null> => {
+    try {
+      const verdict = await allow(call);
+      // A program may give the same one each time, whose body can be sent once.
+      if (verdict instanceof Response) return verdict.clone();
+      return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
+    } catch (error) {
+      report(error, call.request, call.taskId);
+      return failure(undefined);
+    }
+  };
   const creates = new Creates();
   const create = async (call: ProxyCall): Promise<Carried> => {
     let task: Task | undefined;
     try {
-      const refused = await refusedBy(allow, call);
+      const refused = await refusedBy(call);
       if (refused) return { response: refused, mayExist: false };
       const order = call.order ?? { prompt: "" };
       const name = call.request.headers.get("Idempotency-Key");
@@ -124,7 +136,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
         return await creates.once(request.headers.get("Idempotency-Key"), order, () => create({ ...route, order, request }));
       }
       const call: ProxyCall = { ...route, order: null, request };
-      const refused = await refusedBy(allow, call);
+      const refused = await refusedBy(call);
       if (refused) return refused;
       if (call.kind === "query") return queried(await client.videos.get(id ?? "", { signal: request.signal }));
       return await (await videoOf(id ?? "")).response(request, { signal: request.signal });
@@ -135,11 +147,4 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   };
   answering.set(handler, report);
   return handler;
-}
-
-async function refusedBy(allow: ProxyOptions["allow"], call: ProxyCall): Promise<Response | null> {
-  const verdict = await allow(call);
-  // A program may give the same one each time, whose body can be sent once.
-  if (verdict instanceof Response) return verdict.clone();
-  return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
 }

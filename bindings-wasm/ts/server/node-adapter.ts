@@ -7,6 +7,10 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
   method?: string | undefined;
   url?: string | undefined;
   headers: Record<string, string | string[] | undefined>;
+  /** The body, without an end of the connection where it is left. */
+  iterator?(options: { destroyOnReturn: boolean }): AsyncIterator<Uint8Array>;
+  /** Drops what is left of it. */
+  resume?(): unknown;
   /** Whether its body was read by somebody else. */
   readonly readableDidRead?: boolean;
   /** Express: the path before it was cut off at a mount point. */
@@ -89,14 +93,32 @@ function toRequest(incoming: NodeRequest, signal: AbortSignal, parsed: unknown, 
   const isRead = incoming.readableDidRead === true;
   if (method === "GET" || method === "HEAD" || (isRead && parsed === undefined)) return new Request(url, { method, headers, signal });
   if (!given && !isRead) {
-    const body = (ReadableStream as unknown as { from(source: NodeRequest): ReadableStream }).from(incoming);
-    return new Request(url, { method, headers, body, signal, duplex: "half" } as RequestInit);
+    return new Request(url, { method, headers, body: bodyOf(incoming), signal, duplex: "half" } as RequestInit);
   }
   // What was parsed is written anew: its length may be another.
   headers.delete("content-length");
   headers.delete("content-encoding");
   const body = typeof parsed === "string" || parsed instanceof Uint8Array ? parsed as BodyInit : JSON.stringify(parsed);
   return new Request(url, { method, headers, body, signal });
+}
+
+/**
+ * As `ReadableStream.from`, which Node has from 20.6 on, and which would cut the connection when the body is not read to its end: the page
+ * could lose the response that says why, and would not know whether it has paid.
+ */
+function bodyOf(incoming: NodeRequest): ReadableStream<Uint8Array> {
+  const pieces = incoming.iterator?.({ destroyOnReturn: false }) ?? incoming[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await pieces.return?.();
+      incoming.resume?.();
+    },
+  }, { highWaterMark: 0 });
 }
 
 async function pipe(body: ReadableStream<Uint8Array>, outgoing: NodeResponse, signal: AbortSignal, drained: () => Promise<void>): Promise<void> {
