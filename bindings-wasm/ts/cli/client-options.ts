@@ -34,7 +34,8 @@ export function clientOptions(options: Options): ClientOptions {
     try {
       bytes = readFileSync(options["api_key_file"]);
     } catch (error) {
-      throw configError(`--api-key-file: ${systemError(error)}`);
+      // Node does not name what it could open and not read.
+      throw configError(`--api-key-file: ${systemError(Object.assign(error as Error, { path: options["api_key_file"] }))}`);
     }
     apiKey = bytes.toString("utf8").trim();
     if (apiKey.includes("\ufffd")) throw configError(`${options["api_key_file"]} is not a text file: it should hold the key alone`);

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { Client, JunFeiAIError, type SaveOptions, type VideoRequest } from "#main";
+import { Client, JunFeiAIError, __options, type SaveOptions, type VideoRequest } from "#main";
 import { CommandError } from "./exit-codes.js";
 
 /** Gives what the call would send first; `undefined` when it ends without that. */
@@ -98,9 +98,9 @@ function isThere(path: string): boolean {
 
 /** There is no task yet. */
 function withoutTask(error: JunFeiAIError): JunFeiAIError {
-  const { code: kind, number, phase, message, field, attempts, transient } = error;
-  const text = message.replace(" (task task_none)", "");
-  return new JunFeiAIError({ kind, number, phase, message: text, text, field, attempts, transient }, error.cause);
+  const { code: kind, number, phase, field, attempts, transient } = error;
+  const text = error.message.replace(" (task task_none)", "");
+  return new JunFeiAIError({ kind, number, phase, message: __options.whatHappened(error), text, field, attempts, transient }, error.cause);
 }
 
 /** SHA-256 of the request as a create would send it: what the journal knows a request by. Checks the request. */
