@@ -296,17 +296,22 @@ def _resume(client: Client, options: Any, output: Output) -> int:
     return code
 
 
-def _tell_of_batches(options: Any, output: Output) -> None:
-    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+def _of_batches(options: Any) -> Iterator[tuple[str, list[Pending]]]:
+    """The folders of batches, and what is pending in each, where something is."""
     for journal in known_journals(None):
         if Path(journal).name != BATCH_JOURNAL:
             continue
         options.journal = journal
         with contextlib.suppress(JournalError), Client(**client_options(options)) as client:
-            if count := len(client.videos.pending()):
-                folder = str(Path(journal).parent)
-                again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
-                output.note(f"the batch in {folder} has {count} more, which are not saved: run it again, or  {again}")
+            if entries := client.videos.pending():
+                yield str(Path(journal).parent), entries
+
+
+def _tell_of_batches(options: Any, output: Output) -> None:
+    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+    for folder, entries in _of_batches(options):
+        again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+        output.note(f"the batch in {folder} has {len(entries)} more, which are not saved: run it again, or  {again}")
 
 
 def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
@@ -367,6 +372,7 @@ def export(options: Any, output: Output) -> int:
 
 
 def reconcile(options: Any, output: Output) -> int:
+    named = options.journal
     with Client(**client_options(options)) as client:
         # Never arguments: those are visible to others on the machine.
         token = os.environ.get("JUNFEIAI_ACCOUNT_TOKEN") or None
@@ -378,6 +384,10 @@ def reconcile(options: Any, output: Output) -> int:
         output.result({name: getattr(entry, name) for name in names}, f"{entry.verdict:<11} {what}  {entry.model}: {entry.reason}")
     if not found.entries:
         output.note("no create request is of unknown outcome")
+    for folder, entries in _of_batches(options) if named is None else ():
+        if count := sum(entry.task_id is None for entry in entries):
+            again = shlex.join(["junfeiai", "reconcile", *connection(options), "--journal", folder])
+            output.note(f"the batch in {folder} has {count} of unknown outcome:  {again}")
     if found.retry_after is not None:
         output.note(f"ask again in {found.retry_after:.0f} s")
     settled = all(entry.verdict in ("charged", "not_charged") for entry in found.entries)
