@@ -9,7 +9,7 @@ import { connection, given, length, littleRoom, milliseconds, request, withClien
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { BATCH_JOURNAL, batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
+import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
 import {
   commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
 } from "./output.js";
@@ -190,6 +190,10 @@ function* journals(options: Options): Generator<string> {
   }
 }
 
+/** True where it is this journal that cannot be used: others can be. */
+const isUnusable = (journal: string, error: Failure): boolean =>
+  kindOf(error) === "journal" || (kindOf(error) === "config" && !isDatabase(journal) && unwritable(journal) !== undefined);
+
 const nameOf = (entry: Pending): string => (entry.kind === "task" ? entry.taskId : entry.intent);
 
 const pendingFields = (entry: Pending): Fields => ({
@@ -228,7 +232,7 @@ async function pending(call: Call): Promise<number> {
     try {
       entries = await withClient(options, (client) => client.videos.pending(signalOf(call)));
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       // The other journals are read all the same.
       output.journal = journal;
       output.failure(error);
@@ -283,7 +287,7 @@ async function* ofBatches(call: Call): AsyncGenerator<{ folder: string; entries:
     try {
       entries = await withClient(options, (client) => client.videos.pending(signalOf(call)));
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       continue;
     }
     if (entries.length > 0) yield { folder: dirname(journal), entries };
@@ -312,7 +316,7 @@ async function settle(call: Call, change: (client: Client, entry: Pending) => Pr
         return undefined;
       });
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       // It may be in another one.
       output.journal = journal;
       broken = error;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
 import sys
@@ -12,16 +11,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import Client, ConfigError, InvalidRequestError, JournalError, Pending, Task, Video
+from .. import Client, ConfigError, InvalidRequestError, JournalError, JunFeiAIError, Pending, Task, Video
 from .client_options import client_options, connection, image, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import (
     BATCH_JOURNAL,
     default_journal,
+    is_database,
     known_journals,
     manifest_records,
     named_journal,
     paid_records,
+    unwritable,
 )
 from .output import (
     Output,
@@ -223,6 +224,11 @@ def _journals(options: Any) -> Iterator[str]:
         yield journal
 
 
+def _unusable(journal: str, error: JunFeiAIError) -> bool:
+    """True where it is this journal that cannot be used: others can be."""
+    return isinstance(error, JournalError) or (isinstance(error, ConfigError) and not is_database(journal) and unwritable(Path(journal)) is not None)
+
+
 def _batch_line(journal: str, key: str | None) -> dict[str, Any]:
     """Where the entry of a batch's journal comes from: the folder, and the line of its list."""
     path = Path(journal)
@@ -259,7 +265,9 @@ def pending(options: Any, output: Output) -> int:
         try:
             with Client(**client_options(options)) as client:
                 entries = client.videos.pending()
-        except JournalError as error:
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
             # The other journals are read all the same.
             output.journal = journal
             output.failure(error)
@@ -302,9 +310,15 @@ def _of_batches(options: Any) -> Iterator[tuple[str, list[Pending]]]:
         if Path(journal).name != BATCH_JOURNAL:
             continue
         options.journal = journal
-        with contextlib.suppress(JournalError), Client(**client_options(options)) as client:
-            if entries := client.videos.pending():
-                yield str(Path(journal).parent), entries
+        try:
+            with Client(**client_options(options)) as client:
+                entries = client.videos.pending()
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
+            continue
+        if entries:
+            yield str(Path(journal).parent), entries
 
 
 def _tell_of_batches(options: Any, output: Output) -> None:
@@ -316,13 +330,16 @@ def _tell_of_batches(options: Any, output: Output) -> None:
 
 def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
     """Applies `change` to the pending entry that the command names, in whichever journal it is."""
-    name, broken = options.name, None
+    name = options.name
+    broken: JunFeiAIError | None = None
     for journal in _journals(options):
         try:
             with Client(**client_options(options)) as client:
                 found = [entry for entry in client.videos.pending() if name in (entry.task_id, entry.intent)]
                 settled = next((entry for entry in found if change(client, entry)), None)
-        except JournalError as error:
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
             # It may be in another one.
             output.journal, broken = journal, error
             continue
