@@ -254,3 +254,21 @@ def test_a_relative_home_is_none(name: str, value: str, environment: Path) -> No
     said = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
     home = environment / "home" if name == "XDG_STATE_HOME" else Path(pwd.getpwuid(os.getuid()).pw_dir)
     assert Path(said) == home / ".local" / "state" / "junfeiai" / "journal"
+
+
+def test_a_batch_whose_journal_cannot_be_used_hides_no_other(environment: Path, emulator: Emulator) -> None:
+    emulator.scenario(task={"running_s": 1e9})
+    for name in ("first", "second"):
+        run("batch", "-", "-o", name, "--timeout", "0.2", given=json.dumps({"prompt": name, "seconds": 4}), code=4)
+    # As on a disk that can only be read, for every user.
+    lock = environment / "first" / ".junfeiai-journal.lock"
+    lock.unlink()
+    lock.mkdir()
+    listed = run("pending", code=2)
+    assert f"the journal {environment}/first/.junfeiai-journal cannot be written" in listed.stderr
+    assert f"batch {environment}/second, line 1" in listed.stdout
+    assert f"the batch in {environment}/second has 1 more" in run("pending", "-o", "here").stderr
+    run("reconcile")
+    task_id = next(word for word in listed.stdout.split() if word.startswith("task_"))
+    assert "forgotten" in run("forget", task_id).stdout
+    assert "cannot be written" in run("forget", task_id, code=2).stderr

@@ -132,6 +132,22 @@ describe("the journal file", () => {
     assert.equal(await posts(), 1);
   });
 
+  test("one of a batch that cannot be used hides no other", async () => {
+    await emulator.scenario({ task: { running_s: 1e9 } });
+    for (const name of ["first", "second"]) await run(["batch", "-", "-o", name, "--timeout", "0.2"], { input: JSON.stringify({ prompt: name, seconds: 4 }), code: 4 });
+    // As on a disk that can only be read, for every user.
+    const lock = join(folder, "first/.junfeiai-journal.lock");
+    await rm(lock);
+    await mkdir(lock);
+    const { out, err } = await run(["pending"], { code: 2 });
+    assert.match(err, /first\/\.junfeiai-journal cannot be written/);
+    const [, id] = /(task_\w+) .*second, line 1/.exec(out);
+    assert.match((await run(["pending", "-o", "here"])).err, /second has 1 more/);
+    await run(["reconcile"]);
+    await run(["forget", id]);
+    assert.match((await run(["forget", id], { code: 2 })).err, /cannot be written/);
+  });
+
   test("a later version of the file is refused", async () => {
     await mkdir(join(folder, "state/junfeiai"), { recursive: true });
     await writeFile(journal(), '{"junfeiai_journal":2,"generation":"1"}\n');

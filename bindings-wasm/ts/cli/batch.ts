@@ -8,14 +8,14 @@
  */
 import { promises as fs } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
 import { makeFoldersNow } from "../folders.js";
 import { nameOfList, readList, type Line } from "./batch-list.js";
 import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
 import { saved, type Call } from "./commands.js";
-import { checkSave } from "./dry-run.js";
+import { checkSave, real } from "./dry-run.js";
 import { CommandError, configError, exitCode, isFailure, kindOf, listError, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifestRecords, noteBatchFolder, type Fields } from "./journals.js";
 import { tryLock } from "./lock.js";
@@ -348,8 +348,14 @@ async function locked<T>(call: Call, folder: string, work: () => Promise<T>): Pr
 export async function batch(call: Call): Promise<number> {
   const { options, output } = call;
   const folder = options["output"] as string;
+  const own = join(folder, BATCH_JOURNAL);
+  const named = options["journal"] as string | undefined;
+  if (named !== undefined && ![folder, own].some((path) => real(resolve(path)) === real(resolve(named)))) {
+    // Whoever names one that machines share would pay once on each of them.
+    throw configError(`--journal is not for a batch, which keeps its journal in its folder, ${own}: leave it out`);
+  }
   makeFoldersNow(folder);
-  options["journal"] = join(folder, BATCH_JOURNAL);
+  options["journal"] = own;
   options["no_journal"] = false;
   output.journal = options["journal"] as string;
   output.resumeHints = ["run the same command again to resume"];

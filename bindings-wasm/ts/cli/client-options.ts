@@ -34,7 +34,8 @@ export function clientOptions(options: Options): ClientOptions {
     try {
       bytes = readFileSync(options["api_key_file"]);
     } catch (error) {
-      throw configError(`--api-key-file: ${systemError(error)}`);
+      // Node does not name what it could open and not read.
+      throw configError(`--api-key-file: ${systemError(Object.assign(error as Error, { path: options["api_key_file"] }))}`);
     }
     // What PowerShell of Windows writes by `>` is UTF-16, with a mark in front.
     const mark = bytes.toString("latin1", 0, 2);

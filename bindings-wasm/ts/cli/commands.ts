@@ -9,7 +9,7 @@ import { connection, given, length, littleRoom, milliseconds, request, withClien
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { BATCH_JOURNAL, batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, type Fields } from "./journals.js";
+import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
 import {
   commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
 } from "./output.js";
@@ -190,6 +190,10 @@ function* journals(options: Options): Generator<string> {
   }
 }
 
+/** True where it is this journal that cannot be used: others can be. */
+const isUnusable = (journal: string, error: Failure): boolean =>
+  kindOf(error) === "journal" || (kindOf(error) === "config" && !isDatabase(journal) && unwritable(journal) !== undefined);
+
 const nameOf = (entry: Pending): string => (entry.kind === "task" ? entry.taskId : entry.intent);
 
 const pendingFields = (entry: Pending): Fields => ({
@@ -228,7 +232,7 @@ async function pending(call: Call): Promise<number> {
     try {
       entries = await withClient(options, (client) => client.videos.pending(signalOf(call)));
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       // The other journals are read all the same.
       output.journal = journal;
       output.failure(error);
@@ -273,23 +277,29 @@ async function resume(client: Client, call: Call): Promise<number> {
   return code;
 }
 
-/** Says what was paid for in the folders of batches, which save it to the files of their lists. */
-async function tellOfBatches(call: Call): Promise<void> {
-  const { options, output } = call;
+/** The folders of batches, and what is pending in each, where something is. */
+async function* ofBatches(call: Call): AsyncGenerator<{ folder: string; entries: readonly Pending[] }> {
+  const { options } = call;
   for (const journal of knownJournals(undefined)) {
     if (basename(journal) !== BATCH_JOURNAL) continue;
     options["journal"] = journal;
-    let count;
+    let entries;
     try {
-      count = await withClient(options, async (client) => (await client.videos.pending(signalOf(call))).length);
+      entries = await withClient(options, (client) => client.videos.pending(signalOf(call)));
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       continue;
     }
-    if (count === 0) continue;
-    const folder = dirname(journal);
+    if (entries.length > 0) yield { folder: dirname(journal), entries };
+  }
+}
+
+/** Says what was paid for in the folders of batches, which save it to the files of their lists. */
+async function tellOfBatches(call: Call): Promise<void> {
+  const { options, output } = call;
+  for await (const { folder, entries } of ofBatches(call)) {
     const again = commandLine(["junfeiai", "pending", "-o", options["output"] as string, ...connection(options), "--journal", folder]);
-    output.note(`the batch in ${folder} has ${count} more, which are not saved: run it again, or  ${again}`);
+    output.note(`the batch in ${folder} has ${entries.length} more, which are not saved: run it again, or  ${again}`);
   }
 }
 
@@ -306,7 +316,7 @@ async function settle(call: Call, change: (client: Client, entry: Pending) => Pr
         return undefined;
       });
     } catch (error) {
-      if (!isFailure(error) || kindOf(error) !== "journal") throw error;
+      if (!isFailure(error) || !isUnusable(journal, error)) throw error;
       // It may be in another one.
       output.journal = journal;
       broken = error;
@@ -357,6 +367,7 @@ async function reconcile(call: Call): Promise<number> {
   // Never arguments: those are visible to others on the machine.
   const accountToken = process.env["JUNFEIAI_ACCOUNT_TOKEN"] || null;
   const accountUser = (accountToken && process.env["JUNFEIAI_ACCOUNT_USER"]) || null;
+  const named = options["journal"];
   const { entries, retryAfterMs } = await withClient(options, (client) => client.videos.reconcile({ accountToken, accountUser, ...signalOf(call) }));
   for (const entry of entries) {
     const fields = {
@@ -366,6 +377,13 @@ async function reconcile(call: Call): Promise<number> {
     output.result(fields, `${entry.verdict.padEnd(11)} ${entry.taskId ?? `create request ${entry.intent}`}  ${entry.model}: ${entry.reason}`);
   }
   if (entries.length === 0) output.note("no create request is of unknown outcome");
+  if (named === undefined) {
+    for await (const { folder, entries: found } of ofBatches(call)) {
+      const count = found.filter(({ kind }) => kind === "unknown").length;
+      const again = commandLine(["junfeiai", "reconcile", ...connection(options), "--journal", folder]);
+      if (count > 0) output.note(`the batch in ${folder} has ${count} of unknown outcome:  ${again}`);
+    }
+  }
   if (retryAfterMs !== null) output.note(`ask again in ${(retryAfterMs / 1000).toFixed(0)} s`);
   return entries.every(({ verdict }) => verdict === "charged" || verdict === "not_charged") ? 0 : OUTCOME_UNKNOWN;
 }

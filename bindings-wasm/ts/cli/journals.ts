@@ -76,7 +76,7 @@ export function optionalJournal(given: string | undefined): string | undefined {
 }
 
 /** Why the journal cannot be written, if it cannot. It is locked by the file that is opened here. */
-function unwritable(path: string): string | undefined {
+export function unwritable(path: string): string | undefined {
   try {
     makeFoldersNow(dirname(path));
     if (isFolder(path)) return undefined;

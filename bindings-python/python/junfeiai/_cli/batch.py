@@ -411,8 +411,12 @@ def _try_lock(descriptor: int) -> bool:
 def run(options: Any, output: Output) -> int:
     """The command."""
     folder = Path(options.output)
+    own = folder / BATCH_JOURNAL
+    if options.journal is not None and os.path.realpath(options.journal) not in map(os.path.realpath, (folder, own)):
+        # Whoever names one that machines share would pay once on each of them.
+        raise ConfigError(f"--journal is not for a batch, which keeps its journal in its folder, {own}: leave it out")
     folder.mkdir(parents=True, exist_ok=True)
-    options.journal, options.no_journal = str(folder / BATCH_JOURNAL), False
+    options.journal, options.no_journal = str(own), False
     output.journal = options.journal
     output.resume_hints = ["run the same command again to resume"]
     received: list[int] = []

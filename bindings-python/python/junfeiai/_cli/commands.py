@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import time
@@ -11,16 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import Client, ConfigError, InvalidRequestError, JournalError, Pending, Task, Video
+from .. import Client, ConfigError, InvalidRequestError, JournalError, JunFeiAIError, Pending, Task, Video
 from .client_options import client_options, connection, image, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import (
     BATCH_JOURNAL,
     default_journal,
+    is_database,
     known_journals,
     manifest_records,
     named_journal,
     paid_records,
+    unwritable,
 )
 from .output import (
     Output,
@@ -223,6 +224,11 @@ def _journals(options: Any) -> Iterator[str]:
         yield journal
 
 
+def _unusable(journal: str, error: JunFeiAIError) -> bool:
+    """True where it is this journal that cannot be used: others can be."""
+    return isinstance(error, JournalError) or (isinstance(error, ConfigError) and not is_database(journal) and unwritable(Path(journal)) is not None)
+
+
 def _batch_line(journal: str, key: str | None) -> dict[str, Any]:
     """Where the entry of a batch's journal comes from: the folder, and the line of its list."""
     path = Path(journal)
@@ -259,7 +265,9 @@ def pending(options: Any, output: Output) -> int:
         try:
             with Client(**client_options(options)) as client:
                 entries = client.videos.pending()
-        except JournalError as error:
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
             # The other journals are read all the same.
             output.journal = journal
             output.failure(error)
@@ -296,28 +304,42 @@ def _resume(client: Client, options: Any, output: Output) -> int:
     return code
 
 
-def _tell_of_batches(options: Any, output: Output) -> None:
-    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+def _of_batches(options: Any) -> Iterator[tuple[str, list[Pending]]]:
+    """The folders of batches, and what is pending in each, where something is."""
     for journal in known_journals(None):
         if Path(journal).name != BATCH_JOURNAL:
             continue
         options.journal = journal
-        with contextlib.suppress(JournalError), Client(**client_options(options)) as client:
-            if count := len(client.videos.pending()):
-                folder = str(Path(journal).parent)
-                again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
-                output.note(f"the batch in {folder} has {count} more, which are not saved: run it again, or  {again}")
+        try:
+            with Client(**client_options(options)) as client:
+                entries = client.videos.pending()
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
+            continue
+        if entries:
+            yield str(Path(journal).parent), entries
+
+
+def _tell_of_batches(options: Any, output: Output) -> None:
+    """Says what was paid for in the folders of batches, which save it to the files of their lists."""
+    for folder, entries in _of_batches(options):
+        again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+        output.note(f"the batch in {folder} has {len(entries)} more, which are not saved: run it again, or  {again}")
 
 
 def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bool], state: str) -> int:
     """Applies `change` to the pending entry that the command names, in whichever journal it is."""
-    name, broken = options.name, None
+    name = options.name
+    broken: JunFeiAIError | None = None
     for journal in _journals(options):
         try:
             with Client(**client_options(options)) as client:
                 found = [entry for entry in client.videos.pending() if name in (entry.task_id, entry.intent)]
                 settled = next((entry for entry in found if change(client, entry)), None)
-        except JournalError as error:
+        except (JournalError, ConfigError) as error:
+            if not _unusable(journal, error):
+                raise
             # It may be in another one.
             output.journal, broken = journal, error
             continue
@@ -367,6 +389,7 @@ def export(options: Any, output: Output) -> int:
 
 
 def reconcile(options: Any, output: Output) -> int:
+    named = options.journal
     with Client(**client_options(options)) as client:
         # Never arguments: those are visible to others on the machine.
         token = os.environ.get("JUNFEIAI_ACCOUNT_TOKEN") or None
@@ -378,6 +401,10 @@ def reconcile(options: Any, output: Output) -> int:
         output.result({name: getattr(entry, name) for name in names}, f"{entry.verdict:<11} {what}  {entry.model}: {entry.reason}")
     if not found.entries:
         output.note("no create request is of unknown outcome")
+    for folder, entries in _of_batches(options) if named is None else ():
+        if count := sum(entry.task_id is None for entry in entries):
+            again = shlex.join(["junfeiai", "reconcile", *connection(options), "--journal", folder])
+            output.note(f"the batch in {folder} has {count} of unknown outcome:  {again}")
     if found.retry_after is not None:
         output.note(f"ask again in {found.retry_after:.0f} s")
     settled = all(entry.verdict in ("charged", "not_charged") for entry in found.entries)
