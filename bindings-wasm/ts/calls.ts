@@ -116,6 +116,23 @@ export function heard(
   }
 }
 
+/** What the caller's promise brings, unless one of these signals is raised before: nobody knows when it will settle. */
+export function unlessRaised(signals: Readonly<Record<string, AbortSignal | null | undefined>>): <T>(promise: Promise<T>) => Promise<T> {
+  return async (promise) => {
+    const ends: ((() => void) | undefined)[] = [];
+    try {
+      return await new Promise((resolve, reject) => {
+        void Promise.resolve(promise).then(resolve, reject);
+        for (const [name, signal] of Object.entries(signals)) {
+          ends.push(heard(signal, () => { reject(own("cancelled", "create", "the call was cancelled", { cause: signal?.reason })); }, name, "create"));
+        }
+      });
+    } finally {
+      for (const end of ends) end?.();
+    }
+  };
+}
+
 /** A call with the caller's signal and callback, in as many steps as it has. `end` is called last. */
 export interface Guard<A extends unknown[]> {
   signal: AbortSignal;

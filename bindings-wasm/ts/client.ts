@@ -1,5 +1,5 @@
 import type { RawMany, RawTask, RawVideo } from "#glue";
-import { guard, guarded, leave, listOf, paid, pay, take, textOf, type Guard } from "./calls.js";
+import { guard, guarded, leave, listOf, paid, pay, take, textOf, unlessRaised, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, glue, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
@@ -160,7 +160,7 @@ export class Videos {
     const handle = this.#handle;
     await handle.ready();
     const { signal, stopSignal, timeoutMs } = take(options, ["signal", "stopSignal", "timeoutMs"], "create");
-    const shaped = await shapeRequest(request, encode);
+    const shaped = await shapeRequest(request, encode, unlessRaised({ signal, stopSignal }));
     return paid(stopSignal, (tracker, about) => guarded(signal, undefined, about, async (inner) => {
       const raw = await run(() => handle.raw().create(shaped, tracker, requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, about);
       return new Task(handle, "", raw);
@@ -206,7 +206,7 @@ export class Videos {
     const handle = this.#handle;
     await handle.ready();
     const { signal, stopSignal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "stopSignal", "onProgress"], "create");
-    const shaped = await shapeRequest(request, encode);
+    const shaped = await shapeRequest(request, encode, unlessRaised({ signal, stopSignal }));
     return paid(stopSignal, (tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
@@ -245,7 +245,7 @@ export class Videos {
     await handle.having("more");
     const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency, onCreated, onProgress } =
       take(options, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create");
-    const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode)));
+    const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode, unlessRaised({ signal, stopSignal }))));
     const { tracker, about, end } = pay(stopSignal);
     const created = new Set<number>();
     let steps: Guard<[() => unknown]> | undefined;
@@ -320,7 +320,8 @@ export class Videos {
   async estimate(request: VideoRequest | string, options: CallOptions = {}): Promise<Estimate> {
     const calls = await this.#journal();
     await this.#handle.ready();
-    return calls.estimate(this.#handle, await shapeRequest(request, encode) as Record<string, unknown>, options);
+    const { signal } = take(options, ["signal"], "journal");
+    return calls.estimate(this.#handle, await shapeRequest(request, encode, unlessRaised({ signal })) as Record<string, unknown>, { signal });
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */
