@@ -326,6 +326,27 @@ test("an image may be of another realm, and whatever gives its bytes", async () 
   await refused(() => make().videos.create({ prompt: "a ball", image: { arrayBuffer: () => Promise.reject(new Error("gone")) } }), "invalid_request", "image");
 });
 
+test("an image that does not come holds no call up whose signal is raised", async () => {
+  const { getEventListeners } = await import("node:events");
+  const { videos } = make({ journal: new Rows() });
+  const never = { arrayBuffer: () => new Promise(() => undefined) };
+  const calls = {
+    create: (options) => videos.create({ prompt: "a ball", image: never }, options), generate: (options) => videos.generate({ prompt: "a ball", images: [never] }, options),
+    generateMany: (options) => videos.generateMany(["a ball", { prompt: "a ball", image: never }], options).next(), estimate: (options) => videos.estimate({ prompt: "a ball", image: never }, options),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    for (const option of name === "estimate" ? ["signal"] : ["signal", "stopSignal"]) {
+      const stop = new AbortController();
+      for (const signal of [stop.signal, AbortSignal.abort("enough")]) {
+        setImmediate(() => { stop.abort("enough"); });
+        const error = await rejection(() => call({ [option]: signal }));
+        assert.deepEqual([error.code, error.name, error.cause, error.maybeExecuted, asked.length], ["cancelled", "AbortError", "enough", false, 0], `${name} ${option}: ${inspect(error)}`);
+        assert.equal(getEventListeners(signal, "abort").length, 0);
+      }
+    }
+  }
+});
+
 describe("a client that was disposed", () => {
   const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0]);
 

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import { Client } from "junfeiai";
 import { createProxyHandler, toNodeHandler } from "junfeiai/server";
+import { error } from "junfeiai/testing";
 import { KEY, startEmulator } from "./emulator.mjs";
 
 let emulator, handler, server, base, calls, verdict;
@@ -142,14 +143,16 @@ test("a create that a browser sends twice is carried out once", async () => {
   assert.deepEqual(await (await named("c")).json(), lost);
   assert.equal(await posts(), 3);
   // Whose bookkeeping fails after the create has a task all the same.
-  const failing = createProxyHandler({
-    apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onCreated: () => { throw new Error("the database is gone"); },
-  });
-  const order = () => failing(new Request("http://x/video/generations", {
-    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "d" },
-  }));
-  assert.deepEqual([(await order()).status, (await order()).status], [500, 500]);
-  assert.equal(await posts(), 4);
+  for (const [at, failed] of [new Error("the database is gone"), error("idempotency_conflict"), error("not_found", { taskId: null })].entries()) {
+    const failing = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onCreated: () => { throw failed; }, onError: () => undefined });
+    const order = () => failing(new Request("http://x/video/generations", {
+      method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "d" },
+    }));
+    const answers = [await order(), await order()];
+    assert.ok(answers.every(({ status }) => status === (at === 0 ? 500 : 502)));
+    for (const answer of answers) assert.match((await answer.json()).message, /^the proxy failed after it created the task task_/);
+    assert.equal(await posts(), 4 + at);
+  }
 });
 
 test("a create in flight is never forgotten, however many there are", async () => {

@@ -117,7 +117,7 @@ export function heard(
   }
 }
 
-/** Waits for what is being loaded, or for a signal: nothing was sent then. */
+/** Waits for what is being loaded, or for `signal` or `stopSignal`: nothing was sent then, and nobody knows when the other would settle. */
 export async function unlessRaised<T>(
   loading: T | Promise<T>, signals: readonly (AbortSignal | null | undefined)[], phase: string, taskId?: string | null,
 ): Promise<T> {
@@ -125,9 +125,9 @@ export async function unlessRaised<T>(
   try {
     return await new Promise<T>((resolve, reject) => {
       Promise.resolve(loading).then(resolve, reject);
-      for (const signal of signals) {
+      for (const [index, signal] of signals.entries()) {
         const raised = (): void => { reject(own("cancelled", phase, "the call was cancelled", { taskId: taskId ?? null, cause: signal?.reason })); };
-        ends.push(heard(signal, raised, "signal", phase));
+        ends.push(heard(signal, raised, index === 0 ? "signal" : "stopSignal", phase, taskId ?? null));
       }
     });
   } finally {
@@ -139,7 +139,7 @@ export async function unlessRaised<T>(
 export async function loaded(
   handle: Handle, part: WasmPart | undefined, signals: readonly (AbortSignal | null | undefined)[], phase: string, about?: About,
 ): Promise<RawClient> {
-  const load = (): Promise<RawClient> => (part ? handle.having(part, about) : handle.ready());
+  const load = (): Promise<RawClient> => (part ? handle.having(part, about) : handle.ready(about));
   return !signals.some(Boolean) || has(part) ? load() : unlessRaised(load(), signals, phase, about?.().task_id);
 }
 

@@ -163,7 +163,7 @@ export class Videos {
     const handle = this.#handle;
     const { signal, stopSignal, timeoutMs } = take(options, ["signal", "stopSignal", "timeoutMs"], "create");
     await loaded(handle, undefined, [signal, stopSignal], "create");
-    const shaped = await shapeRequest(request, encode);
+    const shaped = await shapeRequest(request, encode, (image) => unlessRaised(image, [signal, stopSignal], "create"));
     return paid(stopSignal, (tracker, about) => guarded(signal, undefined, about, async (inner) => {
       const raw = await run(() => handle.raw().create(shaped, tracker, requestOptions(timeoutMs), inner) as Promise<RawTask>, inner, about);
       return new Task(handle, "", raw);
@@ -209,7 +209,7 @@ export class Videos {
     const handle = this.#handle;
     const { signal, stopSignal, timeoutMs, pollIntervalMs, onProgress } = take(options, [...WAIT, "stopSignal", "onProgress"], "create");
     await loaded(handle, undefined, [signal, stopSignal], "create");
-    const shaped = await shapeRequest(request, encode);
+    const shaped = await shapeRequest(request, encode, (image) => unlessRaised(image, [signal, stopSignal], "create"));
     return paid(stopSignal, (tracker, about) => guarded(signal, onProgress, about, async (inner, tell) => {
       const notify = tell && ((raw: RawTask) => { tell(new Task(handle, "", raw)); });
       const begin = (): Promise<RawVideo> =>
@@ -248,7 +248,8 @@ export class Videos {
     const { signal, stopSignal, timeoutMs, pollIntervalMs, concurrency, onCreated, onProgress } =
       take(options, [...WAIT, "stopSignal", "concurrency", "onCreated", "onProgress"], "create");
     await loaded(handle, "more", [signal, stopSignal], "create");
-    const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode)));
+    const reads = <T>(image: Promise<T>): Promise<T> => unlessRaised(image, [signal, stopSignal], "create");
+    const shaped = await Promise.all(listOf(requests, "requests", "create").map((request) => shapeRequest(request, encode, reads)));
     const { tracker, about, end } = pay(stopSignal);
     const created = new Set<number>();
     let steps: Guard<[() => unknown]> | undefined;
@@ -323,7 +324,8 @@ export class Videos {
   async estimate(request: VideoRequest | string, options: CallOptions = {}): Promise<Estimate> {
     const calls = await this.#journal(options);
     await this.#handle.ready();
-    return calls.estimate(this.#handle, await shapeRequest(request, encode) as Record<string, unknown>, options);
+    const { signal } = take(options, ["signal"], "journal");
+    return calls.estimate(this.#handle, await shapeRequest(request, encode, (image) => unlessRaised(image, [signal], "create")) as Record<string, unknown>, { signal });
   }
 
   /** Waits for all pending tasks and saves them as `folder/<task id>.mp4`, in the order in which they end; one that fails stops no other. */

@@ -108,15 +108,15 @@ export function defined(object: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-/** The request as the core reads it, read once. Bytes of images become text by way of `encode`. */
+/** The request as the core reads it, read once. Bytes of images become text by way of `encode`; what brings them is waited for by `read`. */
 export async function shapeRequest(
-  request: VideoRequest | string, encode: (bytes: Uint8Array) => string,
+  request: VideoRequest | string, encode: (bytes: Uint8Array) => string, read: <T>(promise: Promise<T>) => Promise<T>,
 ): Promise<unknown> {
   let field: string | undefined;
   const refuse = (message: string, cause?: unknown): Error => own("invalid_request", "create", message, { field, cause });
   const image = async (input: ImageInput): Promise<unknown> => {
     // Of this realm or of another one, or of a library that has its own.
-    const bytes = (input as Partial<Blob> | null)?.arrayBuffer ? await (input as Blob).arrayBuffer() : input;
+    const bytes = (input as Partial<Blob> | null)?.arrayBuffer ? await read((input as Blob).arrayBuffer()) : input;
     if (ArrayBuffer.isView(bytes)) return encode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return typeOf(bytes) === "ArrayBuffer" ? encode(new Uint8Array(bytes as ArrayBuffer)) : text(bytes);
   };

@@ -116,7 +116,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     } catch (error) {
       const id = task?.id ?? (error instanceof JunFeiAIError ? error.taskId : null);
       // Another request has the name, and its task: of this one there is nothing.
-      const isTaken = error instanceof JunFeiAIError && error.code === "idempotency_conflict";
+      const isTaken = !task && error instanceof JunFeiAIError && error.code === "idempotency_conflict";
       const mayExist = !isTaken && (id !== null || (error instanceof JunFeiAIError && error.maybeExecuted));
       report(error, call.request, id, mayExist);
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
