@@ -339,3 +339,12 @@ def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emu
     assert "line 1: its output" in said
     assert "set LC_ALL=C.UTF-8" in said
     assert emulator.stats()["posts"] == 0
+
+
+def test_a_list_from_a_pipe_of_the_shell(environment: Path, emulator: Emulator) -> None:
+    (environment / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    line = json.dumps({"prompt": "x", "seconds": 4, "model": "grok-video-1.5", "image": "a.png"})
+    words = ["bash", "-c", "exec \"$@\" batch <(printf '%s' \"$LIST\") -o out", "bash", *command()]
+    done = subprocess.run(words, env={**os.environ, "LIST": line}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert emulator.stats()["created_tasks"] == 1

@@ -287,6 +287,19 @@ describe("a batch", () => {
     assert.match((await run(["batch", "list.jsonl", "-o", "out"], { code: 2 })).err, /list\.jsonl, line 2: it is not UTF-8/);
   });
 
+  test("a list from a pipe of the shell has its images in the working folder", async () => {
+    await writeFile(join(folder, "a.png"), Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(20)]));
+    const line = JSON.stringify({ prompt: "x", seconds: 4, model: "grok-video-1.5", image: "a.png" });
+    const script = `exec "$0" "$1" batch <(printf '%s' "$LIST") -o out --poll-interval 0.02`;
+    const { status, stderr } = await new Promise((resolve) => {
+      execFile("bash", ["-c", script, process.execPath, join(dist, "cli.js")], { cwd: folder, env: environment({ LIST: line }) }, (error, _, stderr) => {
+        resolve({ status: error?.code ?? 0, stderr });
+      });
+    });
+    assert.equal(status, 0, stderr);
+    assert.equal(await posts(), 1);
+  });
+
   test("a list of results that cannot be written loses nothing", async () => {
     await mkdir(join(folder, "out/results.jsonl"), { recursive: true });
     const { err } = await run(["batch", "-", "-o", "out"], { input: '{"prompt": "x", "seconds": 4, "output": "x.mp4"}' });

@@ -47,7 +47,8 @@ export interface How {
 export async function readList(source: string, folder: string, { form, allowOutside }: How): Promise<Line[]> {
   const name = nameOfList(source);
   if (name === "") throw listError("the name of the list is empty: give a file, or - for standard input");
-  const base = source === "-" ? "" : dirname(source);
+  // A shell's `<(…)` is a pipe below /dev/fd, where no images are.
+  const base = source !== "-" && isFile(source) ? dirname(source) : "";
   const text = decoded(name, bytesOf(source, name));
   const lines: Line[] = [];
   const seen = new Map<string, number>();

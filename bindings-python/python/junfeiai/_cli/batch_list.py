@@ -63,7 +63,8 @@ def read(client: AsyncClient, source: str, folder: Path, *, form: str, allow_out
     name = name_of(source)
     if not name:
         raise InvalidRequestError("the name of the list is empty: give a file, or - for standard input")
-    base = Path() if source == "-" else Path(source).parent
+    # A shell's `<(…)` is a pipe below /dev/fd, where no images are.
+    base = Path(source).parent if source != "-" and os.path.isfile(source) else Path()
     try:
         data = _standard_input() if source == "-" else Path(source).read_bytes()
     except OSError as error:
