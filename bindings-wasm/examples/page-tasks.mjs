@@ -7,6 +7,16 @@
 //     done(task.id); // when the user has it
 const PREFIX = "junfeiai/task/";
 
+/** The task is paid for: where its id cannot be kept, it is said at least. */
+function keep(/** @type {string} */ id) {
+  try {
+    // One item for each task: another tab that does the same at this moment overwrites nothing.
+    localStorage.setItem(PREFIX + id, new Date().toISOString());
+  } catch (error) {
+    console.error(`the id of the task ${id} could not be kept`, error);
+  }
+}
+
 /**
  * Creates a task and keeps its id. A page that is closed while the request is under way never learns the id: where that matters, keep
  * the id on your server, in `onCreated` of the handler.
@@ -14,9 +24,14 @@ const PREFIX = "junfeiai/task/";
  * @param {import("junfeiai").VideoRequest | string} request
  */
 export async function create(client, request) {
-  const task = await client.videos.create(request);
-  // One item for each task: another tab that does the same at this moment overwrites nothing.
-  localStorage.setItem(PREFIX + task.id, new Date().toISOString());
+  // A page that may store nothing finds out before it pays.
+  localStorage.setItem("junfeiai/kept", "");
+  const task = await client.videos.create(request).catch((error) => {
+    // There is a task all the same.
+    if (error.taskId) keep(error.taskId);
+    throw error;
+  });
+  keep(task.id);
   return task;
 }
 

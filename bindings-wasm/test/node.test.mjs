@@ -800,6 +800,27 @@ describe("a defect", () => {
   });
 });
 
+describe("two copies of the package", () => {
+  test("do not share a defect", async () => {
+    const script = `
+      const file = import.meta.resolve("junfeiai/inline");
+      const [one, other] = [await import(file + "?1"), await import(file + "?2")];
+      const answer = () => new Promise((resolve) => { setTimeout(() => { resolve(Response.json({ id: "task_1", status: "queued" })); }, 300); });
+      const create = ({ Client }) => new Client({ apiKey: "sk-test", fetch: answer }).videos.create("a ball").then(({ id }) => id, ({ code }) => code);
+      const created = [create(one), create(other)];
+      await new Promise((resolve) => { setTimeout(resolve, 50); });
+      const defect = Promise.race([one.__panicForTests(true).catch(({ code }) => code), new Promise((resolve) => { setTimeout(resolve, 3000, "a hang"); })]);
+      console.log(JSON.stringify([await defect, ...await Promise.all(created)]));
+      // The defect left timers behind.
+      process.exit();`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    child.stdout.on("data", (data) => { text += data; });
+    assert.equal((await once(child, "exit"))[0], 0);
+    assert.deepEqual(JSON.parse(text), ["internal", "internal", "task_1"]);
+  });
+});
+
 describe("the environment", () => {
   const withVariables = (variables, run) => {
     const names = ["JUNFEIAI_API_KEY", "JUNFEIAI_BASE_URL", "JUNFEIAI_VIDEO_BASE_URL"];

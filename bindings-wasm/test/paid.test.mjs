@@ -359,3 +359,34 @@ describe("left early", () => {
     assert.ok(err.includes(`these tasks exist and are still running: ${out.trim()}`), err);
   });
 });
+
+test("the example of a page that keeps its tasks pays for none where it cannot keep one, and loses no id", async () => {
+  const { create, ids } = await import("../examples/page-tasks.mjs");
+  const items = {};
+  let room = Infinity;
+  const put = (name, value) => {
+    if (Object.keys(items).length >= room) throw new DOMException("full", "QuotaExceededError");
+    items[name] = value;
+  };
+  globalThis.localStorage = Object.defineProperties(items, { setItem: { value: put } });
+  const said = [];
+  const { error: log } = console;
+  console.error = (...words) => { said.push(words.join(" ")); };
+  try {
+    let sent = 0;
+    const client = (answer) => ({ videos: { create: async () => { sent += 1; return answer(); } } });
+    assert.equal((await create(client(() => ({ id: "task_1" })), "a ball")).id, "task_1");
+    // A broken answer that names the task.
+    await assert.rejects(create(client(() => { throw Object.assign(new Error("broken"), { taskId: "task_2" }); }), "a ball"), /broken/);
+    assert.deepEqual(ids(), ["task_1", "task_2"]);
+    // It became full meanwhile: the caller has the task.
+    const full = client(() => { room = 0; return { id: "task_3" }; });
+    assert.equal((await create(full, "a ball")).id, "task_3");
+    assert.match(said.join("\n"), /^the id of the task task_3 could not be kept/);
+    await assert.rejects(create(full, "a ball"), { name: "QuotaExceededError" });
+    assert.equal(sent, 3, "nothing is sent where nothing can be kept");
+  } finally {
+    console.error = log;
+    delete globalThis.localStorage;
+  }
+});

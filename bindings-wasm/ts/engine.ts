@@ -14,6 +14,7 @@ import {
   RawClient, RawTracker, __wbg_has, __wbg_more, __wbg_reset_state, imageOf, default as init, initSync, onPanic, ownError,
 } from "#glue";
 import { JunFeiAIError, internal, ofTask, toError } from "./errors.js";
+import { setMicrotask } from "./microtask.js";
 import type { RawRecord } from "./raw.js";
 
 /** A `WebAssembly.Module`, where the program's types know it: `lib: ["ES2022"]` does not. */
@@ -249,7 +250,7 @@ export async function run<T>(work: () => Promise<T>, signal?: AbortSignal | null
 }
 
 /** In place of `queueMicrotask` in the glue: a panic in there would end a Node process. */
-export function guardedMicrotask(work: () => void): void {
+setMicrotask((work) => {
   const life = generation;
   queueMicrotask(() => {
     // Work from before a restart is dropped.
@@ -260,5 +261,4 @@ export function guardedMicrotask(work: () => void): void {
       crashed(thrown);
     }
   });
-}
-(globalThis as Record<symbol, unknown>)[Symbol.for("junfeiai.microtask")] = guardedMicrotask;
+});

@@ -5,6 +5,7 @@ import { call, run, setLoader, setNext, type WasmSource } from "../engine.js";
 import { JunFeiAIError, toError } from "../errors.js";
 import { setMaker, simple } from "../handle.js";
 import { noJournal, setJournalCalls } from "../journal.js";
+import { microtask } from "../microtask.js";
 import { translate } from "../names.js";
 import { Video } from "../video.js";
 
@@ -49,5 +50,5 @@ setJournalCalls(async (handle) => {
   return journal?.journal ?? noJournal(handle);
 });
 /** What the journal's file shares with this one. @internal */
-export const __journal = { JunFeiAIError, Video, call, guarded, heard, own, run, take, textOf, toError, translate };
+export const __journal = { JunFeiAIError, Video, call, guarded, heard, microtask, own, run, take, textOf, toError, translate };
 export * from "../index.js";
