@@ -1,7 +1,7 @@
 /** A call's options, signal and callback on their way in. What cannot be used is refused before anything is sent. */
 import type { RawClient, RawTracker } from "#glue";
 import { call, glue, has, life, tryNow, type About, type WasmPart } from "./engine.js";
-import { JunFeiAIError } from "./errors.js";
+import { JunFeiAIError, whatHappened } from "./errors.js";
 import type { Handle } from "./handle.js";
 import { meant } from "./names.js";
 import type { RawRecord } from "./raw.js";
@@ -133,11 +133,24 @@ export async function unlessRaised<T>(
   }
 }
 
+/** An error of loading with the task of this call. All calls that waited for the same file have got the same error. */
+function ofTask(error: unknown, task_id: string | null | undefined): unknown {
+  if (!task_id || !(error instanceof JunFeiAIError) || error.taskId !== null) return error;
+  const { code: kind, number, phase, field, message: text, cause } = error;
+  return new JunFeiAIError({ kind, number, phase, field, message: whatHappened(error), text, task_id }, cause);
+}
+
 /** The client in the module, which a page loads first. A raised signal ends that, too; of what is loaded, the core says what it ends. */
 export async function loaded(
   handle: Handle, part: WasmPart | undefined, signals: readonly (AbortSignal | null | undefined)[], phase: string, about?: About,
 ): Promise<RawClient> {
-  const load = (): Promise<RawClient> => (part ? handle.having(part, about) : handle.ready());
+  const load = async (): Promise<RawClient> => {
+    try {
+      return await (part ? handle.having(part, about) : handle.ready());
+    } catch (error) {
+      throw ofTask(error, about?.().task_id);
+    }
+  };
   return !signals.some(Boolean) || has(part) ? load() : unlessRaised(load(), signals, phase, about?.().task_id);
 }
 
