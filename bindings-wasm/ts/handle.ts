@@ -1,6 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import type { RawClient } from "#glue";
-import { call, glue, having, life, ready, tryNow, type About, type WasmPart } from "./engine.js";
+import { call, glue, having, life, readyFor, tryNow, type About, type WasmPart } from "./engine.js";
 import { isPath } from "./values.js";
 
 export interface Shaped {
@@ -25,10 +25,12 @@ export class Handle {
   #closed = false;
   readonly shaped: Shaped;
   readonly #make: () => RawClient;
+  readonly #journal: boolean;
 
   constructor(shaped: Shaped) {
     this.shaped = shaped;
     this.#make = maker(shaped);
+    this.#journal = shaped.options["journal"] !== undefined;
     // Where the module is there at once, wrong options are refused at once; but a path of the page's server where there is no page,
     // since pages are also rendered on servers, before they are sent: then with the first call.
     if (tryNow() && !isPath(shaped.options["base_url"] ?? shaped.options["endpoint"])) this.raw();
@@ -51,13 +53,13 @@ export class Handle {
   }
 
   async ready(): Promise<RawClient> {
-    await ready();
+    await readyFor(this.#journal);
     return this.raw();
   }
 
   /** The same with a part that a page loads only when it is wanted. */
   async having(part: WasmPart, about?: About): Promise<RawClient> {
-    await having(part, about);
+    await having(part, about, this.#journal);
     return this.raw();
   }
 
