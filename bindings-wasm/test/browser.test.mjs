@@ -360,6 +360,13 @@ describe("the module in parts", () => {
         const { id, code, field, message, ...error } = await new Client(given).videos.create("a ball").catch((e) => Object.assign(e, { message: e.message, ours: e instanceof JunFeiAIError }));
         return id ?? [error.ours, code, field, message];
       }, options());
+      const named = await page.evaluate(async (given) => {
+        const { videos } = new (await import("junfeiai")).Client(given);
+        const calls = [videos.task("task_1").wait(), videos.get("task_2"), videos.task("task_3").watch().next()];
+        return Promise.all(calls.map((call) => call.catch(({ code, taskId }) => `${code} ${taskId}`)));
+      }, options());
+      assert.deepEqual(named, ["config task_1", "config task_2", "config task_3"], "an error about a task names it");
+      asked = 0;
       const refused = await create();
       assert.deepEqual(refused.slice(0, 3), [true, "config", "wasm"], `${what}: ${refused}`);
       assert.match(refused[3], expected, what);

@@ -437,6 +437,25 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
         assert.equal(await posts(), 4);
       });
 
+      test("a client without a journal continues where that of another one cannot be loaded", async () => {
+        const page = await withClient({ journal: undefined });
+        const found = await page.evaluate(async (given) => {
+          const { Client } = await import("junfeiai");
+          const task = await client.videos.create("a ball");
+          const fetched = globalThis.fetch;
+          globalThis.fetch = (input, ...rest) => (String(input).endsWith("page-journal.wasm") ? Promise.resolve(new Response("no module", { headers: { "Content-Type": "application/wasm" } })) : fetched(input, ...rest));
+          const keeps = new Client(given);
+          const size = (await (await task.wait()).bytes()).length;
+          const models = (await client.models()).length;
+          const refused = await keeps.videos.create("a ball").then(() => "created", ({ code }) => code);
+          const second = (await client.videos.create("a ball")).status;
+          globalThis.fetch = fetched;
+          return [size > 0, models > 0, refused, second, (await keeps.videos.create("a ball")).status, (await (await task.wait()).bytes()).length === size];
+        }, options());
+        assert.deepEqual(found, [true, true, "config", "queued", "queued", true]);
+        assert.equal(await posts(), 3);
+      });
+
       test("plays through the service worker, which is told nothing of the journal", async () => {
         const page = await withClient({ budget: 5 });
         const found = await page.evaluate(async () => {

@@ -74,6 +74,12 @@ export function ready(source?: WasmSource | URL | string): Promise<void> {
   return loading;
 }
 
+/** Loads it for a client. One without a journal continues in the module that there is, where that of a journal cannot be loaded. */
+export function readyFor(journal: boolean): Promise<void> {
+  const loading = ready();
+  return journal || !loaded || !next ? loading : loading.catch(() => undefined);
+}
+
 async function start(source?: WasmSource | URL | string): Promise<void> {
   const given = source ?? undefined;
   if (given === undefined && tryNow()) return;
@@ -167,8 +173,8 @@ function begin(): void {
 export const has = (part?: WasmPart): boolean => tryNow() && (part === undefined || __wbg_has(part));
 
 /** Loads the module, and this part of it unless it is there. `about` is what an error says beside. */
-export async function having(part: WasmPart, about?: About): Promise<void> {
-  await (part === "more" ? having("read", about) : ready());
+export async function having(part: WasmPart, about?: About, journal = true): Promise<void> {
+  await (part === "more" ? having("read", about, journal) : readyFor(journal));
   // The module that takes its place has all, but what was begun in the first one may be read.
   if (__wbg_has(part)) return;
   let loading = loadingParts.get(part);

@@ -88,9 +88,9 @@ export class JunFeiAIError extends Error {
 /** An error of a call about this task carries its id, whatever refused the call; but for an id that is none. @internal */
 export function ofTask(error: unknown, taskId: string | null | undefined): unknown {
   if (!taskId || !(error instanceof JunFeiAIError) || error.taskId !== null || error.field === "taskId") return error;
-  const { code: kind, number, phase, field, message, cause } = error;
+  const { code: kind, number, phase, field, message: text, cause } = error;
   // One error stands for all calls that wait for the module.
-  if (field === "wasm") return new JunFeiAIError({ kind, number, phase, field, message, task_id: taskId }, cause);
+  if (field === "wasm") return new JunFeiAIError({ kind, number, phase, field, message: whatHappened(error), text, task_id: taskId }, cause);
   return Object.assign(error, { taskId });
 }
 

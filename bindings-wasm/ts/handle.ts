@@ -1,6 +1,6 @@
 /** The native side of a client, made when it is needed and made anew after a panic. */
 import type { RawClient } from "#glue";
-import { call, glue, having, life, needLoaded, ready, tryNow, type About, type WasmPart } from "./engine.js";
+import { call, glue, having, life, needLoaded, readyFor, tryNow, type About, type WasmPart } from "./engine.js";
 import { ofTask } from "./errors.js";
 import { isPath } from "./values.js";
 
@@ -26,10 +26,12 @@ export class Handle {
   #closed = false;
   readonly shaped: Shaped;
   readonly #make: () => RawClient;
+  readonly #journal: boolean;
 
   constructor(shaped: Shaped) {
     this.shaped = shaped;
     this.#make = maker(shaped);
+    this.#journal = shaped.options["journal"] !== undefined;
     // Where the module is there at once, wrong options are refused at once; but a path of the page's server where there is no page,
     // since pages are also rendered on servers, before they are sent: then with the first call.
     if (tryNow() && !isPath(shaped.options["base_url"] ?? shaped.options["endpoint"])) this.raw();
@@ -54,12 +56,12 @@ export class Handle {
 
   /** The module is loaded. `about` is what an error says beside. */
   ready(about?: About): Promise<RawClient> {
-    return this.#after(ready, about);
+    return this.#after(() => readyFor(this.#journal), about);
   }
 
   /** The same with a part that a page loads only when it is wanted. */
   having(part: WasmPart, about?: About): Promise<RawClient> {
-    return this.#after(() => having(part, about), about);
+    return this.#after(() => having(part, about, this.#journal), about);
   }
 
   async #after(load: () => Promise<void>, about: About | undefined): Promise<RawClient> {
