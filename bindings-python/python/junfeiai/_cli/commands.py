@@ -286,7 +286,7 @@ def pending(options: Any, output: Output) -> int:
     for journal in unknown:
         # The command looks into one journal.
         named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else journal]
-        again = shlex.join(["junfeiai", "reconcile", *connection(options), *named])
+        again = command_line(["junfeiai", "reconcile", *connection(options), *named])
         output.note(f"what became of a create request of unknown outcome:  {again}  (or, by hand, junfeiai resolve)")
     return code
 
@@ -324,7 +324,7 @@ def _of_batches(options: Any) -> Iterator[tuple[str, list[Pending]]]:
 def _tell_of_batches(options: Any, output: Output) -> None:
     """Says what was paid for in the folders of batches, which save it to the files of their lists."""
     for folder, entries in _of_batches(options):
-        again = shlex.join(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+        again = command_line(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
         output.note(f"the batch in {folder} has {len(entries)} more, which are not saved: run it again, or  {again}")
 
 
@@ -403,7 +403,7 @@ def reconcile(options: Any, output: Output) -> int:
         output.note("no create request is of unknown outcome")
     for folder, entries in _of_batches(options) if named is None else ():
         if count := sum(entry.task_id is None for entry in entries):
-            again = shlex.join(["junfeiai", "reconcile", *connection(options), "--journal", folder])
+            again = command_line(["junfeiai", "reconcile", *connection(options), "--journal", folder])
             output.note(f"the batch in {folder} has {count} of unknown outcome:  {again}")
     if found.retry_after is not None:
         output.note(f"ask again in {found.retry_after:.0f} s")
