@@ -60,7 +60,7 @@ pub(crate) fn sync_folder(folder: &Path) {
 /// Waits until the disk has what was written to a file, by one of the two ways of the standard library.
 ///
 /// On Apple's systems both are `F_FULLFSYNC`, which network drives and some others do not know. There `fsync` is all that can be
-/// asked for, as SQLite, libuv and Go do it.
+/// asked for, as `SQLite`, libuv and Go do it.
 pub(crate) fn sync_file(file: &File, sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
     or_weaker(sync(file), cfg!(target_vendor = "apple"), || {
         #[cfg(unix)]
