@@ -241,7 +241,7 @@ fn build(profile: &str, target: Option<&str>) -> Result<(PathBuf, Vec<String>)> 
 }
 
 /// The libraries of a list, each once. Those of Apple's that are frameworks are named by two words, which stay together. What
-/// begins with a slash is an option of MSVC's linker and would be a file's path to CMake; with a hyphen it is an option to both.
+/// begins with a slash is an option of MSVC's linker and would be a file's path to `CMake`; with a hyphen it is an option to both.
 fn each_once(list: &str) -> Vec<String> {
     let mut libraries: Vec<String> = Vec::new();
     let mut words = list.split_whitespace();
@@ -319,13 +319,12 @@ fn pkg_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> S
 fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) -> String {
     let (up, system, statics) = (up(depth), system.join(";"), names.statics);
     let shared = names.shared.as_ref().map(|shared| {
-        let (folder, import) = match names.import {
-            Some((_, import)) => ("bin", format!("IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\"")),
+        let (folder, import) = if let Some((_, import)) = names.import {
+            ("bin", format!("IMPORTED_IMPLIB \"${{_junfeiai_prefix}}/{libdir}/{import}\""))
+        } else {
             // The name that programs ask for at run time. On macOS CMake has them look beside the library only where it begins so.
-            None => {
-                let place = if shared.contains(".dylib") { "@rpath/" } else { "" };
-                (libdir, format!("IMPORTED_SONAME \"{place}{}\"", names.links.first().unwrap_or(shared)))
-            }
+            let place = if shared.contains(".dylib") { "@rpath/" } else { "" };
+            (libdir, format!("IMPORTED_SONAME \"{place}{}\"", names.links.first().unwrap_or(shared)))
         };
         format!(
             "\x20 add_library(junfeiai::junfeiai SHARED IMPORTED)\n\
