@@ -9,7 +9,7 @@ use junfeiai::async_compat::BoxFuture;
 use junfeiai::platform::wasm::{FetchTransport, JsTimer};
 use junfeiai::store::{Store, Versioned, check_row, failed, unavailable};
 use junfeiai::transport::Timer;
-use junfeiai::{AccountAccess, ApiKey, ClientBuilder, Phase, Result, StoreJournal};
+use junfeiai::{AccountAccess, ClientBuilder, Phase, Result, StoreJournal};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
@@ -47,8 +47,6 @@ extern "C" {
     fn same_account(this: &JsJournal) -> bool;
     #[wasm_bindgen(method, getter)]
     fn processes(this: &JsJournal) -> Option<JsProcesses>;
-    #[wasm_bindgen(method, getter, js_name = apiKey)]
-    fn api_key(this: &JsJournal) -> Option<String>;
     #[cfg(feature = "node")]
     #[wasm_bindgen(method, getter)]
     fn file(this: &JsJournal) -> Option<JsJournalFile>;
@@ -67,8 +65,7 @@ pub(crate) fn with_journal(
         return builder.journal_with(Arc::new(FileJournal::new(file, processes.clone())));
     }
     let same_account = journal.same_account();
-    let hidden = journal.api_key().and_then(|key| ApiKey::new(&key).ok());
-    let store = StoreJournal::new(Arc::new(JsStore { journal, timer: timer.clone(), hidden }));
+    let store = StoreJournal::new(Arc::new(JsStore { journal, timer: timer.clone() }));
     let store = match processes {
         Some(processes) => store.processes(processes),
         None => store,
@@ -80,8 +77,6 @@ pub(crate) fn with_journal(
 struct JsStore {
     journal: JsJournal,
     timer: Arc<dyn Timer>,
-    /// What no error shows, whatever the store puts into its own.
-    hidden: Option<ApiKey>,
 }
 
 impl JsStore {
@@ -92,7 +87,7 @@ impl JsStore {
         called: Result<std::result::Result<JsValue, JsValue>>,
         read: impl FnOnce(JsValue) -> Result<T> + 'static,
     ) -> BoxFuture<'static, Result<T>> {
-        let (timer, hidden) = (self.timer.clone(), self.hidden.clone());
+        let timer = self.timer.clone();
         // A rejection is looked at from now on, whoever waits for it.
         let future = called.map(|called| called.map(|value| JsFuture::from(Promise::resolve(&value))));
         Box::pin(async move {
@@ -113,7 +108,6 @@ impl JsStore {
                 Err(thrown) => {
                     let why = text_of(&thrown, "message").or_else(|| thrown.as_string());
                     let why = why.unwrap_or_else(|| "no error was given".to_owned()).replace(['\r', '\n'], " ");
-                    let why = hidden.as_ref().map_or_else(|| why.as_str().into(), |key| key.redact(&why));
                     Err(unavailable(format!("{function}() of the journal's store failed: {why}")))
                 }
             }

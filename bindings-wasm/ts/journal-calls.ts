@@ -24,22 +24,16 @@ const GIVES = "it must give the new version of a row that it has written, and nu
 /** What the core calls. @internal */
 export class JournalHost {
   readonly #store: JournalStore;
-  readonly #apiKey: string | undefined;
   /** How often others were faster with a row, since it was written last. */
   readonly #lost = new Map<string, number>();
   readonly sameAccount: boolean;
   readonly processes: Processes | undefined;
 
-  /** `apiKey`: what the core must not show, whatever the store puts into its errors. */
-  constructor(store: JournalStore, processes: Processes | undefined, apiKey: unknown) {
+  constructor(store: JournalStore, processes: Processes | undefined) {
     this.#store = store;
-    this.#apiKey = typeof apiKey === "string" ? apiKey : undefined;
     this.sameAccount = store.account === "same";
     this.processes = processes;
   }
-
-  /** Not shown by what inspects this. */
-  get apiKey(): string | undefined { return this.#apiKey; }
 
   load(name: string): unknown { return this.#store.load(name); }
 

@@ -25,8 +25,8 @@ interface JournalFile {
 class NodeJournalHost extends JournalHost {
   readonly file: JournalFile | undefined;
 
-  constructor(store: JournalStore, apiKey: unknown, file?: JournalFile, processes = new NodeStorage("/")) {
-    super(store, processes, apiKey);
+  constructor(store: JournalStore, file?: JournalFile, processes = new NodeStorage("/")) {
+    super(store, processes);
     this.file = file;
   }
 }
@@ -37,20 +37,20 @@ class Anywhere extends NodeStorage {
 }
 
 /** The store of a client's options, looked at before anything is paid for. @internal */
-export function journalOf(given: unknown, apiKey: unknown): JournalHost | undefined {
+export function journalOf(given: unknown): JournalHost | undefined {
   if (given === undefined || given === null) return undefined;
-  if (typeof given === "string") return new NodeJournalHost(folderOf(given), apiKey);
+  if (typeof given === "string") return new NodeJournalHost(folderOf(given));
   const file = given as Partial<JournalFile>;
   try {
-    if (given instanceof URL) return new NodeJournalHost(folderOf(given), apiKey);
+    if (given instanceof URL) return new NodeJournalHost(folderOf(given));
     if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") {
-      return new NodeJournalHost(given as JournalStore, apiKey, file as JournalFile);
+      return new NodeJournalHost(given as JournalStore, file as JournalFile);
     }
   } catch (error) {
     // What cannot be read `storeOf` refuses.
     if (error instanceof JunFeiAIError) throw error;
   }
-  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), apiKey, undefined, new Anywhere("/"));
+  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), undefined, new Anywhere("/"));
 }
 
 /** The journal in a folder of this machine. */

@@ -9,7 +9,6 @@ import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { hostOf, makeClient } from "./node-transport.js";
-import { apiKeyOf } from "./options.js";
 import { setSaver } from "./saver.js";
 import { fileSaver } from "./node-save.js";
 import { Task } from "./task.js";
@@ -31,8 +30,8 @@ export function setUp(): void {
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const host = hostOf(shaped);
-    const { journal, ...options } = shaped.options;
-    const store = journalOf(journal, apiKeyOf(options));
+    const { journal } = shaped.options;
+    const store = journalOf(journal);
     return () => makeClient(shaped, host, store);
   });
 }

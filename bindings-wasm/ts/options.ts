@@ -22,10 +22,6 @@ function environment(): Record<string, string> {
   }));
 }
 
-/** The key of a client's options, or the environment's. */
-export const apiKeyOf = ({ api_key: key, environment }: Record<string, unknown>): unknown =>
-  key ?? (environment as Record<string, string> | undefined)?.["JUNFEIAI_API_KEY"];
-
 export const inPage = (): boolean => typeof document !== "undefined" && typeof window !== "undefined";
 
 /** Milliseconds as seconds. JSON has no infinity; the core takes what no clock can hold for it. */

@@ -19,7 +19,7 @@ class TabsHost extends JournalHost {
   readonly #tabs: Tabs;
 
   constructor(name: string, all: Tabs) {
-    super(new IndexedDbStore(name), all, undefined);
+    super(new IndexedDbStore(name), all);
     this.#tabs = all;
   }
 
@@ -41,8 +41,8 @@ class TabsHost extends JournalHost {
   }
 }
 
-function hostOf(given: unknown, apiKey: unknown): JournalHost {
-  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined, apiKey);
+function hostOf(given: unknown): JournalHost {
+  if (typeof given !== "string") return new JournalHost(storeOf(given, "a name, or an object with the methods load, swap and scan"), undefined);
   // It may hold a password.
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) {
     throw refuse("journal: JavaScript opens no database by its address: give a name, or an object with the methods load, swap and scan");
@@ -70,7 +70,7 @@ export function make(given: Record<string, unknown>, fetch: typeof globalThis.fe
   if (!make) {
     const { journal, ...options } = given;
     // A page has no environment.
-    const host = hostOf(journal, options["api_key"]);
+    const host = hostOf(journal);
     for (const name of OURS) delete given[name];
     make = () => call(() => RawClient.onFetch(options, fetch as never, undefined, host as never));
     makers.set(given, make);
