@@ -260,9 +260,9 @@ async function identityOf(place: string, file: string, version: number): Promise
 /** Takes away what was replaced long ago, the lowest first. What somebody still holds stays for the next time, with all behind it. */
 async function tidy(place: string, file: string, all: readonly number[], keptMs: number): Promise<void> {
   for (let at = 0; at + 1 < all.length; at += 1) {
-    // When it got its name: what is linked to many has been written long ago.
+    // When it got its name: what is linked to many has been written long ago. In whole milliseconds, as `Date.now()` gives them.
     const next = await fs.stat(join(place, `${file}.${all[at + 1]}`)).catch(absent);
-    if (next && Date.now() - next.ctimeMs < keptMs) return;
+    if (next && Date.now() - Math.floor(next.ctimeMs) < keptMs) return;
     const old = join(place, `${file}.${all[at]}`);
     try {
       if (all[at] !== 1) await unlessHeld(() => fs.unlink(old));
