@@ -57,12 +57,12 @@ pub(crate) fn with_journal(
     builder: ClientBuilder,
     journal: Option<JsJournal>,
     timer: &Arc<dyn Timer>,
-) -> ClientBuilder {
-    let Some(journal) = journal else { return builder };
+) -> Result<ClientBuilder> {
+    let Some(journal) = journal else { return Ok(builder) };
     let processes = journal.processes().map(|processes| Arc::new(Processes::new(processes)));
     #[cfg(feature = "node")]
     if let (Some(file), Some(processes)) = (journal.file(), &processes) {
-        return builder.journal_with(Arc::new(FileJournal::new(file, processes.clone())));
+        return Ok(builder.journal_with(Arc::new(FileJournal::open(file, processes.clone())?)));
     }
     let same_account = journal.same_account();
     let store = StoreJournal::new(Arc::new(JsStore { journal, timer: timer.clone() }));
@@ -70,7 +70,7 @@ pub(crate) fn with_journal(
         Some(processes) => store.processes(processes),
         None => store,
     };
-    builder.journal_store(store, same_account)
+    Ok(builder.journal_store(store, same_account))
 }
 
 /// A store of JavaScript functions. Each is called when its method is, and carries its operation out to the end.
@@ -192,7 +192,7 @@ impl RawClient {
             #[cfg(not(feature = "node"))]
             drop(for_creates);
             let timer: Arc<dyn Timer> = Arc::new(JsTimer);
-            with_journal(builder, journal, &timer).transport(Arc::new(transport)).timer(timer).build()
+            with_journal(builder, journal, &timer)?.transport(Arc::new(transport)).timer(timer).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))
     }

@@ -1,4 +1,4 @@
-//! The journal in a file that all languages share, through functions of JavaScript: `ts/cli/file-journal.ts` locks, reads, writes
+//! The journal in a file that all languages share, through functions of JavaScript: `ts/file-journal.ts` locks, reads, writes
 //! and renames; what is read and written is judged in the core, as for the native file.
 
 use std::cell::{Cell, RefCell};
@@ -19,10 +19,13 @@ use crate::process::Processes;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A file that several processes write: `ts/cli/file-journal.ts`.
+    /// A file that several processes write: `ts/file-journal.ts`.
     pub type JsJournalFile;
     #[wasm_bindgen(method, getter)]
     fn path(this: &JsJournalFile) -> String;
+    /// An array of the file's size and its first bytes; `undefined` where there is no file.
+    #[wasm_bindgen(method, catch)]
+    fn start(this: &JsJournalFile, most: usize) -> std::result::Result<JsValue, JsValue>;
     /// Ends when nobody else writes, in this process or another one; of those that ask, one after the other.
     #[wasm_bindgen(method)]
     fn lock(this: &JsJournalFile) -> Promise;
@@ -62,10 +65,15 @@ struct JournalFile {
 }
 
 impl FileJournal {
-    pub(crate) fn new(file: JsJournalFile, processes: Arc<Processes>) -> Self {
+    /// Looks whether the file is one of ours: what is none gets no lock file beside it.
+    pub(crate) fn open(file: JsJournalFile, processes: Arc<Processes>) -> Result<Self> {
         let file =
             JournalFile { file, policy: KeepPolicy::default(), known: RefCell::default(), seen: Cell::new(false) };
-        Self { file: Rc::new(file), processes }
+        let start = file.file.start(START).map_err(|error| file.thrown(&error))?;
+        if !start.is_undefined() {
+            JournalText::open(None, &bytes_at(&start, 1), size_of(&start)).map_err(|what| file.error(&what))?;
+        }
+        Ok(Self { file: Rc::new(file), processes })
     }
 
     /// Keeps the record that comes of what the file says, in one step; to the end, whoever waits for it.
@@ -166,15 +174,13 @@ impl JournalFile {
             if found.is_undefined() {
                 return self.nothing();
             }
-            let part = |index: u32| Reflect::get_u32(&found, index).unwrap_or_default();
-            let bytes = |index| part(index).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
-            let size = part(0).as_f64().unwrap_or_default() as u64;
-            let opened = JournalText::open(known, &bytes(1), size).map_err(|what| self.error(&what))?;
+            let opened = JournalText::open(known, &bytes_at(&found, 1), size_of(&found));
+            let opened = opened.map_err(|what| self.error(&what))?;
             let Some(mut opened) = opened else { return self.nothing() };
             self.seen.set(true);
             // Written anew: what was read is from the middle of another file, or begins with its first line.
             let skipped = usize::try_from(opened.end().wrapping_sub(from)).unwrap_or(usize::MAX);
-            if let Some(text) = bytes(2).get(skipped..) {
+            if let Some(text) = bytes_at(&found, 2).get(skipped..) {
                 opened.take(text).map_err(|what| self.error(&what))?;
                 return Ok(Some(opened));
             }
@@ -191,17 +197,30 @@ impl JournalFile {
     }
 
     async fn call(&self, promise: Promise) -> Result<JsValue> {
-        JsFuture::from(promise).await.map_err(|error| {
-            let text = |name| Reflect::get(&error, &JsValue::from_str(name)).ok().and_then(|text| text.as_string());
-            let message = text("message").unwrap_or_else(|| "the system gave no reason".to_owned());
-            // What the system refuses has a code, what the package itself says has none.
-            self.error(&if text("code").is_some() { format!("it cannot be used: {message}") } else { message })
-        })
+        JsFuture::from(promise).await.map_err(|error| self.thrown(&error))
+    }
+
+    fn thrown(&self, error: &JsValue) -> Error {
+        let text = |name| Reflect::get(error, &JsValue::from_str(name)).ok().and_then(|text| text.as_string());
+        let message = text("message").unwrap_or_else(|| "the system gave no reason".to_owned());
+        // What the system refuses has a code, what the package itself says has none.
+        self.error(&if text("code").is_some() { format!("it cannot be used: {message}") } else { message })
     }
 
     fn error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Journal, Phase::Journal, format!("{}: {what}", self.file.path()))
     }
+}
+
+/// The size of what was read of a file.
+fn size_of(found: &JsValue) -> u64 {
+    Reflect::get_u32(found, 0).ok().and_then(|size| size.as_f64()).unwrap_or_default() as u64
+}
+
+/// Bytes of what was read of a file.
+fn bytes_at(found: &JsValue, index: u32) -> Vec<u8> {
+    let bytes = Reflect::get_u32(found, index).unwrap_or_default();
+    bytes.dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default()
 }
 
 impl Journal for FileJournal {

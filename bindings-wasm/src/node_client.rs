@@ -38,7 +38,7 @@ impl RawClient {
             let read = |name: &str| variables.get(name)?.as_str().map(str::to_owned);
             let proxies = ProxyRules::new(proxy.as_deref(), read)?;
             let timer: Arc<dyn Timer> = Arc::new(NodeTimer(host.clone()));
-            let builder = with_journal(builder, journal, &timer);
+            let builder = with_journal(builder, journal, &timer)?;
             builder.transport(Arc::new(NodeTransport { host, proxies })).timer(timer).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))

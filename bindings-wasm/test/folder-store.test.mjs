@@ -78,6 +78,16 @@ describe("a row", () => {
     assert.deepEqual([await keeps.load("a"), await keeps.load("b")], [null, null]);
   });
 
+  test("counts in whole milliseconds: one of this very moment is not younger than nothing", async (t) => {
+    const store = new FolderStore(place, 0);
+    const stat = promises.stat.bind(promises);
+    // As fine as some file systems say it.
+    t.mock.method(promises, "stat", async (...given) => Object.assign(await stat(...given), given[1] ? {} : { ctimeMs: Date.now() + 0.9 }));
+    let version = null;
+    for (const value of ["1", "2", "3"]) version = await store.swap("a", version, value);
+    assert.deepEqual((await files()).sort(), ["a.1", "a.3"]);
+  });
+
   test("tells a version that was made anew from the one that it replaces", async (t) => {
     const [slow, others] = [new FolderStore(place, 0), new FolderStore(place, 0)];
     let version = null;

@@ -1,8 +1,8 @@
 // The journal in a store object: what was paid for survives the process, one key is one task, and a broken store costs nothing.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Client, JunFeiAIError } from "junfeiai";
 import { pathToFileURL } from "node:url";
-import { KEY, startEmulator } from "./emulator.mjs";
+import { promisify } from "node:util";
+import { KEY, root, startEmulator } from "./emulator.mjs";
 
 /** A store in memory, as a caller would write one. */
 function memoryStore() {
@@ -193,8 +194,9 @@ describe("the journal in a store", () => {
   });
 });
 
+const place = () => join(folder, `journal-${Math.random().toString(16).slice(2)}`);
+
 describe("the journal in a folder", () => {
-  const place = () => join(folder, `journal-${Math.random().toString(16).slice(2)}`);
 
   test("is there for the next client, and holds neither prompt nor API key", async () => {
     const journal = place();
@@ -214,7 +216,7 @@ describe("the journal in a folder", () => {
   test("another file or folder, and one that cannot be written, are refused before anything is sent", async () => {
     const file = place();
     await writeFile(file, "this is no journal\n");
-    assert.throws(() => make({ journal: file }), (error) => error.code === "journal" && error.message.includes("folder"));
+    assert.throws(() => make({ journal: file }), { code: "journal" });
     const newer = place();
     await mkdir(newer);
     await writeFile(join(newer, "junfeiai-journal"), "2\n");
@@ -231,18 +233,114 @@ describe("the journal in a folder", () => {
   });
 });
 
+describe("the journal in the file of the other languages", { skip: process.platform === "win32" && "there is no lock on files" }, () => {
+  /** The command, which keeps that file. */
+  const command = async (...words) => {
+    const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL };
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, "target/npm/package/dist/cli.js"), ...words], { env });
+    return stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  };
+
+  test("is one with the command: what each has paid for, the other knows", async () => {
+    const file = place();
+    const task = await make({ journal: { file } }).videos.create({ prompt: "a secret prompt", key: "k" });
+    assert.deepEqual((await command("pending", "--json", "--journal", file)).map((one) => one.task_id), [task.id]);
+    const [again] = await command("create", "a secret prompt", "--key", "k", "--json", "--journal", file);
+    assert.deepEqual([again.task_id ?? again.id, await posts()], [task.id, 1]);
+    const [other] = await command("create", "another one", "--key", "l", "--json", "--journal", file);
+    // One that is there is known by its path alone, and by a link.
+    await symlink(file, `${file}.link`);
+    for (const journal of [file, pathToFileURL(file), { file: pathToFileURL(file) }, { file: `${file}.link` }]) {
+      const { videos } = make({ journal });
+      assert.deepEqual((await videos.pending()).map((one) => one.taskId).sort(), [task.id, other.task_id ?? other.id].sort());
+      assert.equal((await videos.create({ prompt: "another one", key: "l" })).reused, true);
+    }
+    assert.equal(await posts(), 2);
+    const text = await readFile(file, "utf8");
+    assert.ok(!text.includes("a secret prompt") && !text.includes(KEY));
+  });
+
+  test("what a former client left is saved once, and off the list", async () => {
+    const journal = { file: place() };
+    const task = await make({ journal }).videos.create("a");
+    const saved = [];
+    for await (const one of make({ journal }).videos.resumePending(folder)) saved.push([one.taskId, one.error]);
+    assert.deepEqual(saved, [[task.id, null]]);
+    assert.deepEqual(await make({ journal }).videos.pending(), []);
+  });
+
+  test("clients of one process, and calls of one client, wait for each other", async () => {
+    const journal = { file: place() };
+    const clients = [1, 2, 3].map(() => make({ journal }));
+    const keys = ["a", "b", "c", "d", "a", "b", "c", "d"];
+    const tasks = await Promise.all(clients.flatMap(({ videos }) => keys.map((key) => videos.create({ prompt: key, key }))));
+    assert.equal(new Set(tasks.map((task) => task.id)).size, 4);
+    assert.equal(tasks.filter((task) => !task.reused).length, 4);
+    assert.equal(await posts(), 4);
+  });
+
+  test("another file, a folder and what is no path are refused before anything is sent or made", async () => {
+    const text = place();
+    await writeFile(text, "this is no journal\n");
+    for (const journal of [text, { file: text }]) assert.throws(() => make({ journal }), (error) => error.code === "journal" && error.message.includes(text));
+    const pipe = place();
+    assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+    for (const file of [folder, pipe]) assert.throws(() => make({ journal: { file } }), (error) => error.code === "journal" && error.message.includes("not a regular file"), file);
+    assert.ok(!(await readdir(folder)).some((name) => name.endsWith(".lock") && [text, pipe].some((path) => path.endsWith(name.slice(0, -5)))));
+    for (const file of [undefined, null, 5, "", "a\0b", "postgresql://u:secret@host/db", new URL("https://example.org/a")]) {
+      assert.throws(() => make({ journal: { file } }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("secret"), String(file));
+    }
+    assert.throws(() => make({ journal: { file: place(), fiel: 1 } }), { code: "config", field: "fiel" });
+    const error = await rejection(make({ journal: { file: join(text, "below") } }).videos.create("a"));
+    assert.deepEqual([error.code, error.maybeExecuted, error.message.includes("\n")], ["journal", false, false], error.message);
+    assert.equal(await posts(), 0);
+    // An empty one, of `touch` or `mktemp`, is begun.
+    const empty = place();
+    await writeFile(empty, "");
+    const task = await make({ journal: empty }).videos.create("a");
+    assert.deepEqual((await make({ journal: empty }).videos.pending()).map((one) => one.taskId), [task.id]);
+  });
+
+  test("one that is removed or damaged is no empty one", async () => {
+    const file = place();
+    const { videos } = make({ journal: { file } });
+    await videos.create("a");
+    await writeFile(file, `${(await readFile(file, "utf8")).split("\n")[0]}\nnonsense\n{}\n`);
+    const damaged = await rejection(make({ journal: { file } }).videos.create("b"));
+    assert.deepEqual([damaged.code, damaged.maybeExecuted, damaged.message.includes("line 2")], ["journal", false, true], damaged.message);
+    await rm(file);
+    assert.equal((await rejection(videos.create("b"))).code, "journal");
+    assert.equal(await posts(), 1);
+  });
+
+  test("a defect of the library leaves no lock behind", async () => {
+    const file = place();
+    const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+    const { videos } = make({ journal: { file } });
+    const first = await videos.create({ prompt: "a", key: "k" });
+    // Stopped while each waits for the lock or has it.
+    const stopped = ["k", "l", "m"].map((key) => rejection(videos.create({ prompt: "a", key })).catch(() => undefined));
+    await __panicForTests(true).catch(() => undefined);
+    await Promise.all(stopped);
+    const again = await videos.create({ prompt: "a", key: "k" });
+    assert.deepEqual([again.id, again.reused], [first.id, true]);
+    assert.equal((await make({ journal: { file } }).videos.key("k")).taskId, first.id);
+  });
+});
+
 /** The store in another process: one line of JSON for each operation. */
 const CHILD = `
 import { Client } from "junfeiai";
 const [base, key, store] = process.argv.slice(1);
 const ask = async (...call) => (await fetch(store, { method: "POST", body: JSON.stringify(call) })).json();
 const journal = store.startsWith("http:")
-  ? { load: (...a) => ask("load", ...a), swap: (...a) => ask("swap", ...a), scan: (...a) => ask("scan", ...a) } : store;
+  ? { load: (...a) => ask("load", ...a), swap: (...a) => ask("swap", ...a), scan: (...a) => ask("scan", ...a) }
+  : store.endsWith(".file") ? { file: store } : store;
 const task = await new Client({ apiKey: key, baseURL: base, journal }).videos.create({ prompt: "a", key: "job" });
 console.log(JSON.stringify([task.id, task.reused]));
 `;
 
-for (const kind of ["a store", "a folder"]) describe(`several processes with ${kind}`, () => {
+for (const kind of ["a store", "a folder", ...process.platform === "win32" ? [] : ["a file"]]) describe(`several processes with ${kind}`, () => {
   let store, server, place, journal;
   before(async () => {
     server = createServer(async (request, response) => {
@@ -257,7 +355,8 @@ for (const kind of ["a store", "a folder"]) describe(`several processes with ${k
   beforeEach(async () => {
     store = memoryStore();
     place = kind === "a store" ? `http://127.0.0.1:${server.address().port}/` : await mkdtemp(join(folder, "shared-"));
-    journal = kind === "a store" ? store : place;
+    if (kind === "a file") place = join(place, "journal.file");
+    journal = kind === "a store" ? store : kind === "a folder" ? place : { file: place };
   });
 
   const start = (base) => spawn(process.execPath, ["--input-type=module", "-e", CHILD, base, KEY, place], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });

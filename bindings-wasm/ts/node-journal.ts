@@ -1,60 +1,90 @@
-/** The journal of Node's module: a folder or the caller's store on its way to the core, and the saving of what is pending. */
+/** The journal of Node's module: a folder, a file or the caller's store on its way to the core, and the saving of what is pending. */
+import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RawTask, RawVideo } from "#glue";
 import { guarded, heard, own, take } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { JunFeiAIError, toError } from "./errors.js";
+import { FileJournal } from "./file-journal.js";
+import { hasLocks } from "./file-lock.js";
 import { FolderStore, whyNot } from "./folder-store.js";
 import { JournalHost, journal as calls, rawPending, refuse, storeOf } from "./journal-calls.js";
 import type { JournalCalls, Resumed } from "./journal.js";
 import { NodeStorage, pathOf, saveToFile } from "./node-save.js";
-import type { JournalStore } from "./values.js";
+import type { JournalFile, JournalStore } from "./values.js";
 
 /** Videos that are read at once. */
 const SAVES = 4;
 
-/** The file that all languages share, as the command has it: `ts/cli/file-journal.ts`. */
-interface JournalFile {
-  readonly path: string;
-  lock(): Promise<void>;
-  replace(text: string): Promise<void>;
-}
-
-/** What the core calls, with the file in place of a store. @internal */
+/** What the core calls, with the file that all languages share in place of a store. @internal */
 class NodeJournalHost extends JournalHost {
-  readonly file: JournalFile | undefined;
+  readonly file: FileJournal | undefined;
 
-  constructor(store: JournalStore, file?: JournalFile, processes = new NodeStorage("/")) {
-    super(store, processes);
-    this.file = file;
+  constructor(store: JournalStore | FileJournal, processes = new NodeStorage("/")) {
+    super(store as JournalStore, processes);
+    this.file = isSharedFile(store) ? store : undefined;
   }
 }
+
+/** The command has the class once more. */
+const isSharedFile = (given: Partial<FileJournal> | object): given is FileJournal =>
+  "path" in given && typeof given.path === "string" && typeof given.lock === "function" && typeof given.replace === "function";
 
 /** Those that write the caller's store may be on other machines: that a number is not here says nothing where there is no `/proc`. */
 class Anywhere extends NodeStorage {
   override processExists(): undefined { return undefined; }
 }
 
-/** The store of a client's options, looked at before anything is paid for. @internal */
-export function journalOf(given: unknown): JournalHost | undefined {
+/** What gives the journal of a client's options to each life of the module; looked at before anything is paid for. @internal */
+export function journalOf(given: unknown): (() => JournalHost) | undefined {
   if (given === undefined || given === null) return undefined;
-  if (typeof given === "string") return new NodeJournalHost(folderOf(given));
-  const file = given as Partial<JournalFile>;
+  if (typeof given === "string") return placeOf(given);
   try {
-    if (given instanceof URL) return new NodeJournalHost(folderOf(given));
-    if (typeof file.path === "string" && typeof file.lock === "function" && typeof file.replace === "function") {
-      return new NodeJournalHost(given as JournalStore, file as JournalFile);
-    }
+    if (given instanceof URL) return placeOf(given);
+    if (typeof given === "object" && isSharedFile(given)) return always(new NodeJournalHost(given));
+    if (typeof given === "object" && "file" in given && !("load" in given)) return fileOf(take(given as JournalFile, ["file"], "config").file);
   } catch (error) {
     // What cannot be read `storeOf` refuses.
     if (error instanceof JunFeiAIError) throw error;
   }
-  return new NodeJournalHost(storeOf(given, "the path of a folder, or an object with the methods load, swap and scan"), undefined, new Anywhere("/"));
+  return always(new NodeJournalHost(storeOf(given, "the path of a folder, { file }, or an object with the methods load, swap and scan"), new Anywhere("/")));
 }
 
-/** The journal in a folder of this machine. */
-function folderOf(given: string | URL): JournalStore {
+const always = (host: JournalHost) => (): JournalHost => host;
+
+/** The journal in a folder of this machine, or in the file that is there. */
+function placeOf(given: string | URL): () => JournalHost {
+  const path = pathTo(given, "folder");
+  if (hasLocks() && isFile(path)) return inFile(path);
+  const why = whyNot(path);
+  if (why !== undefined) throw own("journal", "journal", `the journal ${why}`);
+  return always(new NodeJournalHost(new FolderStore(path)));
+}
+
+function isFile(path: string): boolean {
+  try { return statSync(path, { throwIfNoEntry: false })?.isFile() === true; } catch { return false; }
+}
+
+/** The journal in a file of this machine. */
+function fileOf(given: unknown): () => JournalHost {
+  if (typeof given !== "string" && !(given instanceof URL)) throw refuse("file of the journal must be a path or a file: URL");
+  const path = pathTo(given, "file");
+  if (!hasLocks()) throw refuse(`journal: there is no lock on files for JavaScript on ${process.platform}: give the path of a folder`);
+  return inFile(path);
+}
+
+/** A module that a panic has stopped may hold the lock: each life has an object of its own. */
+function inFile(path: string): () => JournalHost {
+  let last: FileJournal | undefined;
+  return () => {
+    last?.abandon();
+    last = new FileJournal(path);
+    return new NodeJournalHost(last);
+  };
+}
+
+function pathTo(given: string | URL, what: "folder" | "file"): string {
   let path = String(given);
   if (given instanceof URL) {
     try {
@@ -66,11 +96,8 @@ function folderOf(given: string | URL): JournalStore {
     // It may hold a password.
     throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan");
   }
-  if (path === "" || path.includes("\0")) throw refuse("journal must be the path of a folder, without U+0000");
-  path = resolve(path);
-  const why = whyNot(path);
-  if (why !== undefined) throw own("journal", "journal", `the journal ${why}`);
-  return new FolderStore(path);
+  if (path === "" || path.includes("\0")) throw refuse(`journal must be the path of a ${what}, without U+0000`);
+  return resolve(path);
 }
 
 export const journal: JournalCalls = {

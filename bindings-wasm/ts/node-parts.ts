@@ -32,6 +32,6 @@ export function setUp(): void {
     const host = hostOf(shaped);
     const { journal } = shaped.options;
     const store = journalOf(journal);
-    return () => makeClient(shaped, host, store);
+    return () => makeClient(shaped, host, store?.());
   });
 }

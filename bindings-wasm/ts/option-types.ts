@@ -1,5 +1,5 @@
 /** Written from core/options.toml by `make options`; do not edit. */
-import type { ImageInput, JournalStore, Progress } from "./values.js";
+import type { ImageInput, JournalFile, JournalStore, Progress } from "./values.js";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -67,10 +67,10 @@ export interface ClientOptions {
   /** Your program's name, such as `my-app/1.2`, added to the `User-Agent`. In a page the browser sends its own. Default:
    * none. */
   userAgent?: string | undefined;
-  /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. For
-   * several machines a store of yours. In a page a name: it is kept in IndexedDB, for the tabs of the origin. See
-   * "Journal". Default: none. */
-  journal?: string | URL | JournalStore | undefined;
+  /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it.
+   * `Infinity` is the file that the other languages use, too. For several machines a store of yours. In a page a name: it
+   * is kept in IndexedDB, for the tabs of the origin. See "Journal". Default: none. */
+  journal?: string | URL | JournalFile | JournalStore | undefined;
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   journalPrompts?: boolean | undefined;
   /** In Node: a proxy, `http://` or `https://`, instead of the one in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`; `""` for

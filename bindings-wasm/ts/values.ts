@@ -33,5 +33,14 @@ export interface JournalStore {
   account?: "same" | undefined;
 }
 
+/**
+ * A journal file of this machine: Python, C, C++, Rust and the commands read and write the same one. For Node, Bun and Deno on Linux,
+ * macOS and BSD.
+ */
+export interface JournalFile {
+  /** Where it is, as a path or a `file:` URL; created if it does not exist. */
+  file: string | URL;
+}
+
 /** A place on the page's own server. @internal */
 export const isPath = (value: unknown): value is string => typeof value === "string" && /^\.{0,2}\//.test(value);

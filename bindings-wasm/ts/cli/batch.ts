@@ -11,6 +11,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, JunFeiAIError, type Pending, type Task } from "#main";
+import { tryLock } from "../file-lock.js";
 import { makeFoldersNow } from "../folders.js";
 import { nameOfList, readList, type Line } from "./batch-list.js";
 import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
@@ -18,7 +19,6 @@ import { saved, type Call } from "./commands.js";
 import { checkSave, real } from "./dry-run.js";
 import { CommandError, configError, exitCode, isFailure, kindOf, listError, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifestRecords, noteBatchFolder, type Fields } from "./journals.js";
-import { tryLock } from "./lock.js";
 import { Manifest } from "./manifest.js";
 import { commandLine, dollars, errorFields, summaryFields, systemError, textOf, type Output } from "./output.js";
 

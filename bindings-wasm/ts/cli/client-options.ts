@@ -2,9 +2,9 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Client, type ClientOptions, type VideoRequest } from "#main";
+import { FileJournal } from "../file-journal.js";
 import type { Options } from "./arguments.js";
 import { CommandError, configError } from "./exit-codes.js";
-import { FileJournal } from "./file-journal.js";
 import { isFolder, journalOf, optionalJournal, requiredJournal } from "./journals.js";
 import { systemError } from "./output.js";
 

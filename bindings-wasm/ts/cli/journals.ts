@@ -8,9 +8,9 @@
 import { appendFileSync, closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { FileJournal } from "../file-journal.js";
+import { hasLocks } from "../file-lock.js";
 import { makeFoldersNow } from "../folders.js";
-import { FileJournal } from "./file-journal.js";
-import { hasLocks } from "./lock.js";
 import { configError } from "./exit-codes.js";
 
 /** The journal in the folder of a batch, its list of results, and its lock. */

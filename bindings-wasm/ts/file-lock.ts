@@ -1,5 +1,5 @@
 /**
- * Locks on open files, the ones that Python's command takes: `flock` of the system.
+ * Locks on open files, the ones that the other languages take: `flock` of the system.
  *
  * Node has no call for it. macOS and BSD lock while they open (`O_EXLOCK`). On Linux a lock belongs to the open file and not to the
  * process, so the program `flock` (util-linux, busybox) locks a file that it inherits from this process, and ends: the lock stays
@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process";
 import { constants, promises as fs } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { unlessHeld } from "../held.js";
+import { unlessHeld } from "./held.js";
 
 /** Not in Node's list. */
 const O_EXLOCK = 0x20;
@@ -19,7 +19,7 @@ const PAUSE_MS = 5;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
-/** Whether this system has the locks of Python's command. */
+/** Whether this system has the locks of the other languages. */
 export const hasLocks = (): boolean => process.platform === "linux" || LOCKS_WHILE_OPENING.includes(process.platform);
 
 /** The file, locked for this process alone until it is closed; `undefined` while another process has it. */

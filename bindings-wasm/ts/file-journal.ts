@@ -1,19 +1,20 @@
 /**
- * The journal file of Python's command, and of the other languages: both commands use one journal. What its lines say, what is
+ * The journal file of the other languages, which a client in Node and both commands use as well. What its lines say, what is
  * appended, and when it is written anew is judged in the core (`core/src/protocol/journal_text.rs`); here is only how a file is
  * locked, read, written and replaced.
  */
 import { randomBytes } from "node:crypto";
-import { promises as fs, realpathSync } from "node:fs";
+import { closeSync, fstatSync, openSync, promises as fs, readSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { unlessHeld } from "../held.js";
-import { lock } from "./lock.js";
+import { lock } from "./file-lock.js";
+import { unlessHeld } from "./held.js";
 
 /** How long another process is waited for, which holds the lock for the time of one write. */
 const LOCK_LIMIT_MS = 9_000;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+const noFile = (): Error => new Error("it is not a regular file: name another");
 
 /** What the core calls: `bindings-wasm/src/journal_file.rs`. */
 export class FileJournal {
@@ -22,6 +23,9 @@ export class FileJournal {
   /** The lock's file, and what lets the next one have it. */
   #held: { file: fs.FileHandle; release: () => void } | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** What is being done with the file under the lock. */
+  #doing: Promise<unknown> = Promise.resolve();
+  #abandoned = false;
 
   constructor(path: string) {
     let real = resolve(path);
@@ -41,6 +45,7 @@ export class FileJournal {
       const file = await lock(this.#lockPath, LOCK_LIMIT_MS);
       if (!file) throw new Error(`another process holds ${this.#lockPath}`);
       this.#held = { file, release };
+      if (this.#abandoned) await this.unlock();
     } catch (error) {
       release();
       throw error;
@@ -62,6 +67,30 @@ export class FileJournal {
     }
   }
 
+  /**
+   * Who has called this calls it no more: a module that a panic has stopped. What is being done is done to its end, and the lock is given
+   * back then, as everywhere where it comes later.
+   */
+  abandon(): void {
+    this.#abandoned = true;
+    void this.#doing.then(() => this.unlock()).catch(() => undefined);
+  }
+
+  /** The file's size and its first bytes, before there is a lock file; `undefined` where there is none. */
+  start(most: number): [number, Uint8Array] | undefined {
+    // Opening a pipe would wait for its other end.
+    const stat = statSync(this.path, { throwIfNoEntry: false });
+    if (!stat) return undefined;
+    if (!stat.isFile()) throw noFile();
+    const file = openSync(this.path, "r");
+    try {
+      const bytes = new Uint8Array(most);
+      return [fstatSync(file).size, bytes.subarray(0, readSync(file, bytes, 0, most, 0))];
+    } finally {
+      closeSync(file);
+    }
+  }
+
   /** The file's size, its first bytes, and what it has from a place on; nothing of what is longer than `most`. */
   async read(start: number, from: number, most: number): Promise<[number, Uint8Array, Uint8Array] | undefined> {
     let file;
@@ -73,7 +102,7 @@ export class FileJournal {
     }
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw new Error("it is not a regular file: name another");
+      if (!stat.isFile()) throw noFile();
       const { size } = stat;
       return [size, await bytesOf(file, 0, Math.min(start, size)), await bytesOf(file, from, size > most ? 0 : size - from)];
     } finally {
@@ -82,7 +111,11 @@ export class FileJournal {
   }
 
   /** Ends the file with this text, which is on the disk then. What could not be made durable must not be read as kept by others either. */
-  async write(at: number, text: string): Promise<void> {
+  write(at: number, text: string): Promise<void> {
+    return this.#alone(this.#write(at, text));
+  }
+
+  async #write(at: number, text: string): Promise<void> {
     const bytes = Buffer.from(text);
     const file = await unlessHeld(() => fs.open(this.path, "r+"));
     try {
@@ -101,7 +134,11 @@ export class FileJournal {
   }
 
   /** Puts a file with this text in its place: it is on the disk before it has its name. */
-  async replace(text: string): Promise<void> {
+  replace(text: string): Promise<void> {
+    return this.#alone(this.#replace(text));
+  }
+
+  async #replace(text: string): Promise<void> {
     const made = `${this.path}.new`;
     // A former process may have been killed right here; what is there is not resumed.
     await unlessHeld(() => fs.rm(made, { force: true }));
@@ -116,6 +153,11 @@ export class FileJournal {
     }
     await unlessHeld(() => fs.rename(made, this.path));
     await synced(dirname(this.path));
+  }
+
+  #alone(work: Promise<void>): Promise<void> {
+    this.#doing = work.catch(() => undefined);
+    return work;
   }
 
   /** A name that no file had before. */
