@@ -89,6 +89,12 @@ extern "C" {
     fn verify(this: &JsSaveOptions) -> bool;
     #[wasm_bindgen(method, getter)]
     fn connections(this: &JsSaveOptions) -> Option<u32>;
+    #[wasm_bindgen(method, getter, js_name = timeoutMs)]
+    fn timeout_ms(this: &JsSaveOptions) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = rateLimit)]
+    fn rate_limit(this: &JsSaveOptions) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = maxBytes)]
+    fn max_bytes(this: &JsSaveOptions) -> Option<f64>;
     /// Takes a whole video of that name for one that a former process saved.
     #[wasm_bindgen(method, getter)]
     fn resume(this: &JsSaveOptions) -> Option<bool>;
@@ -263,6 +269,10 @@ impl RawVideo {
         save.policy.verify = options.verify();
         save.policy.first_bytes = options.verify();
         save.policy.connections = options.connections().unwrap_or(save.policy.connections);
+        // What no clock can hold, or Infinity, is for ever.
+        save.policy.timeout = options.timeout_ms().and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
+        save.policy.max_bytes = options.max_bytes().map_or(save.policy.max_bytes, |bytes| bytes as u64);
+        save.rate_limit = options.rate_limit().map(|rate| rate as u64);
         save.take_whole = options.resume().unwrap_or_default();
         let video = self.video().clone();
         promise_with(signal, |token| run(video, storage, save, token.clone(), notify))

@@ -1,6 +1,7 @@
 // The package in Node, against the emulator: the main job, errors, aborts, saves, panics.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { link, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
@@ -377,12 +378,55 @@ describe("save", () => {
     const summary = await video.save(path, { createParents: true, onProgress: (p) => told.push(p.bytes) });
     const bytes = await emulator.video(id);
     assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
-    assert.deepEqual({ ...summary, attempts: 0 }, { path, bytes: bytes.length, durationMs: 4000, width: 640, height: 480, resumed: false, attempts: 0, chargedUnits: summary.chargedUnits });
+    const { chargedUnits, elapsedMs } = summary;
+    assert.deepEqual({ ...summary, attempts: 0 }, {
+      path, bytes: bytes.length, durationMs: 4000, width: 640, height: 480, resumed: false, attempts: 0, elapsedMs, sha256: null, chargedUnits,
+    });
+    assert.ok(elapsedMs > 0, String(elapsedMs));
     assert.equal(told.at(-1), bytes.length);
     assert.deepEqual(await readdir(join(folder, "sub")), ["ball.mp4"]);
     await refused(video.save(path), "file_exists");
     await video.save(path, { overwrite: true });
     await refused(video.save(join(folder, "sub")), "io");
+  });
+
+  test("gives the file's SHA-256 where it is asked for", async () => {
+    const id = await finished({ size: "640x480", seconds: 4 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "hashed.mp4");
+    const { sha256 } = await video.save(path, { sha256: true });
+    assert.equal(sha256, createHash("sha256").update(await emulator.video(id)).digest("hex"));
+  });
+
+  test("ends after its own time, keeps to its rate and takes no more than asked for", async () => {
+    const id = await finished({ video_bytes: 3 << 20 });
+    const video = await client.videos.video(id);
+    const path = join(folder, "limited.mp4");
+    await emulator.scenario({ content: { rate_bytes_per_s: 1 << 20 } });
+    const late = await refused(video.save(path, { timeoutMs: 500 }), "timeout");
+    assert.equal(late.taskId, id);
+    assert.ok(!existsSync(path) && existsSync(`${path}.part`));
+    await emulator.reset();
+    const begun = performance.now();
+    const { resumed } = await video.save(path, { rateLimit: 4 << 20, timeoutMs: Infinity });
+    assert.ok(resumed);
+    // The rest is more than 2 MiB: at that rate it takes half a second at least. How much longer is the machine's business.
+    assert.ok(performance.now() - begun > 300);
+    await emulator.scenario({ content: { content_length: false, range: "ignore" } });
+    const long = await refused(video.save(join(folder, "long.mp4"), { maxBytes: 1 << 20 }), "invalid_request");
+    assert.deepEqual([long.field, long.taskId], ["maxBytes", id]);
+    await emulator.reset();
+    await emulator.forget();
+    for (const [field, values] of Object.entries({ timeoutMs: [0], rateLimit: [0, 0.5, -1, NaN, Infinity, "fast", {}, 5n], maxBytes: [0, -1, 1.5, NaN, Infinity, "1 MB", 2 ** 60, 5n] })) {
+      for (const value of values) {
+        for (const call of [() => video.save(path, { [field]: value }), () => client.videos.checkSave(path, { [field]: value })]) {
+          const error = await refused(call(), "invalid_request");
+          assert.equal(error.field, field, String(value));
+          assert.ok(error.message.includes(field), error.message);
+        }
+      }
+    }
+    assert.deepEqual(await emulator.requests(), []);
   });
 
   test("is judged before anything is paid: checkSave refuses what it would, sends nothing and changes no file", async () => {

@@ -28,7 +28,7 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
     return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
   }
   if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
-  if (/^(overwrite|createParents|verify|account)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
+  if (/^(overwrite|createParents|verify|sha256|account)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
   if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
   if (field.endsWith("Ms")) {

@@ -5,7 +5,7 @@ import type { RawRecord } from "./raw.js";
 /** What the core calls an option. */
 export const inCore = (name: string): string => name.replace(/Ms$/, "").replace(/URL|[A-Z]/g, (part) => `_${part.toLowerCase()}`);
 
-const HERE = new Map([...CLIENT, ...REQUEST, "maxBytes", "taskId", "accountToken", "accountUser", "waitState"].map((name) => [inCore(name), name]));
+const HERE = new Map([...CLIENT, ...REQUEST, "maxBytes", "rateLimit", "taskId", "accountToken", "accountUser", "waitState"].map((name) => [inCore(name), name]));
 
 /** A text of the core about this field, with the names of options as the caller writes them. */
 export const translate = (text: string, field?: string | null): string =>

@@ -1,10 +1,11 @@
 /** Node's files for a save. Which operations come when is decided in the core (`core/src/save`); here is only how. */
-import { randomBytes } from "node:crypto";
-import { constants, promises as fs, readFileSync, readlinkSync, type BigIntStats } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { constants, createReadStream, promises as fs, readFileSync, readlinkSync, type BigIntStats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { guarded, own, take } from "./calls.js";
-import { run } from "./engine.js";
+import { run, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import { makeFolders } from "./folders.js";
 import { unlessHeld } from "./held.js";
@@ -30,11 +31,17 @@ export function pathOf(path: unknown, field: string, phase: string, taskId?: str
 }
 
 /** The options of a save as the core reads them. */
-function howOf({ connections, overwrite, createParents, verify }: SaveOptions): object {
+function howOf({ connections, overwrite, createParents, verify, timeoutMs, rateLimit, maxBytes }: SaveOptions, taskId: string | null | undefined): object {
+  // What cannot be such a number is refused as 0 is: the module would make one of nearly everything.
+  const number = (value: number | null | undefined, can: (value: number) => boolean): number | undefined =>
+    value === undefined || value === null ? undefined : Number.isFinite(value) && can(value) ? value : 0;
+  const most = number(maxBytes, (bytes) => Number.isSafeInteger(bytes) && bytes > 0);
+  if (most === 0) {
+    throw own("invalid_request", "save", "maxBytes must be a whole number of bytes, at least 1", { field: "maxBytes", taskId: taskId ?? null });
+  }
   return {
-    overwrite: overwrite === true, createParents: createParents === true, verify: verify !== false,
-    // What cannot be a number of connections is refused as 0 is: the module would make one of nearly everything.
-    connections: connections === undefined || connections === null ? undefined : Number.isInteger(connections) && connections > 0 && connections < 100 ? connections : 0,
+    overwrite: overwrite === true, createParents: createParents === true, verify: verify !== false, timeoutMs: timeoutMs ?? undefined, maxBytes: most,
+    connections: number(connections, (count) => Number.isInteger(count) && count > 0 && count < 100), rateLimit: number(rateLimit, (rate) => rate >= 1),
   };
 }
 
@@ -43,25 +50,46 @@ export const fileSaver: Saver = {
   async save(video, about, path, options) {
     const taken = take(options, SAVE, "save", about().task_id);
     const target = pathOf(path, "path", "save", about().task_id);
+    const how = howOf(taken, about().task_id);
     return guarded(taken.signal, taken.onProgress, about, (inner, tell) => {
       const notify = tell && ((bytes: number, total: number | null) => { tell({ bytes, total }); });
-      return saveToFile(target, (storage) => run(() => video().save(storage as never, howOf(taken) as never, notify as never, inner), inner, about));
+      const save = (storage: Storage): Promise<unknown> => run(() => video().save(storage as never, how as never, notify as never, inner), inner, about);
+      return saveToFile(target, save, taken.sha256 === true ? (path) => hashOf(path, inner, about) : undefined);
     });
   },
   async check(handle, path, options) {
     const taken = take(options, SAVE, "save");
     const files = new CheckedStorage(resolve(pathOf(path, "path", "save")));
+    const how = howOf(taken, undefined);
     if (taken.signal?.aborted) throw own("cancelled", "save", "the call was cancelled", { cause: taken.signal.reason });
     // Of no task, and asked for nothing.
-    const save = (): Promise<unknown> => handle.raw().video(undefined, "https://video.invalid/").save(files as never, howOf(taken) as never);
+    const save = (): Promise<unknown> => handle.raw().video(undefined, "https://video.invalid/").save(files as never, how as never);
     await withFiles(files, () => run(save)).catch((error: unknown) => { if (!files.passed) throw error; });
   },
 };
 
-export async function saveToFile(target: string, save: (storage: Storage) => Promise<unknown>): Promise<Summary> {
+export async function saveToFile(target: string, save: (storage: Storage) => Promise<unknown>, hash?: (path: string) => Promise<string>): Promise<Summary> {
+  const begun = performance.now();
   // The working folder may be another one before the save ends.
-  const { bytes, width, height, resumed, attempts, duration_s, charged_units } = await withFiles(new NodeStorage(resolve(target)), save) as Saved;
-  return { path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000, chargedUnits: charged_units };
+  const path = resolve(target);
+  const { bytes, width, height, resumed, attempts, duration_s, charged_units } = await withFiles(new NodeStorage(path), save) as Saved;
+  const sha256 = hash ? await hash(path) : null;
+  return {
+    path: target, bytes, width, height, resumed, attempts, durationMs: duration_s === null ? null : duration_s * 1000,
+    elapsedMs: performance.now() - begun, sha256, chargedUnits: charged_units,
+  };
+}
+
+async function hashOf(path: string, signal: AbortSignal, about: About): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    await pipeline(createReadStream(path), hash, { signal });
+  } catch (cause) {
+    const { task_id: taskId = null } = about();
+    if (signal.aborted) throw own("cancelled", "save", `the call was cancelled; the video is saved as ${path}`, { taskId, cause: signal.reason });
+    throw own("io", "save", `the video is saved as ${path}, and its SHA-256 is not known: ${(cause as Error).message}`, { taskId, cause });
+  }
+  return hash.digest("hex");
 }
 
 async function withFiles(files: NodeStorage, save: (storage: Storage) => Promise<unknown>): Promise<unknown> {

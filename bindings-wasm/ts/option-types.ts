@@ -150,9 +150,18 @@ export interface SaveOptions {
   overwrite?: boolean | undefined;
   /** Creates missing folders; otherwise it is an error. Default: `false`. */
   createParents?: boolean | undefined;
+  /** Computes the SHA-256 of the file. Default: `false`. */
+  sha256?: boolean | undefined;
   /** Checks that every sample of the MP4 is present; if off, bytes that an earlier check refused are used without another
    * request. Default: `true`. */
   verify?: boolean | undefined;
+  /** Timeout of the whole save. In milliseconds. Default: none. Zero is refused. */
+  timeoutMs?: number | undefined;
+  /** Maximum number of bytes per second. Default: none. 0 is refused. */
+  rateLimit?: number | undefined;
+  /** Maximum length of a file whose length the server does not report, so that an endless response cannot fill the disk.
+   * Default: 16 GiB. */
+  maxBytes?: number | undefined;
   /** Called at most every 100 ms while bytes come, and once at the end. Default: none. */
   onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Ends the call; the bytes read so far are kept. Default: none. */
@@ -161,5 +170,6 @@ export interface SaveOptions {
 
 /** @internal */
 export const SAVE = [
-  "connections", "overwrite", "createParents", "verify", "onProgress", "signal",
+  "connections", "overwrite", "createParents", "sha256", "verify", "timeoutMs", "rateLimit", "maxBytes",
+  "onProgress", "signal",
 ] as const;

@@ -18,6 +18,10 @@ export interface Summary {
   resumed: boolean;
   /** Requests sent for it. */
   attempts: number;
+  /** How long the save took. */
+  elapsedMs: number;
+  /** Of the file, in hexadecimal digits, where `sha256` asked for it. */
+  sha256: string | null;
   /** What the task was charged, in the server's units (500000 = 1 USD), where a query of the task has said it. */
   chargedUnits: number | null;
 }

@@ -15,7 +15,7 @@ import { tryLock } from "../file-lock.js";
 import { makeFoldersNow } from "../folders.js";
 import { nameOfList, readList, type Line } from "./batch-list.js";
 import { clientOptions, close, given, length, littleRoom, milliseconds, opened } from "./client-options.js";
-import { saved, type Call } from "./commands.js";
+import type { Call } from "./commands.js";
 import { checkSave, real } from "./dry-run.js";
 import { CommandError, configError, exitCode, isFailure, kindOf, listError, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifestRecords, noteBatchFolder, type Fields } from "./journals.js";
@@ -206,7 +206,7 @@ class Batch {
     if (!task) return;
     const { signal } = this.call.interruption;
     const video = await task.wait({ ...this.#waiting, signal });
-    const summary = await saved(video, line.path, { ...this.#saving, signal });
+    const summary = await video.save(line.path, { ...this.#saving, createParents: true, signal });
     const cost = summary.chargedUnits === null ? "" : `, ${dollars(summary.chargedUnits)}`;
     const fields = summaryFields(summary);
     this.#report(line, { task_id: task.id, state: "saved", ...fields }, `saved ${summary.path} (${summary.bytes} bytes${cost})`, {

@@ -1,8 +1,7 @@
 /** One function for each command. They call the library and print; retries are up to the library. */
-import { randomBytes, createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Client, Pending, Task, Video } from "#main";
 import type { Options } from "./arguments.js";
 import { connection, given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
@@ -11,7 +10,7 @@ import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
 import {
-  commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output, type Saved,
+  commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output,
 } from "./output.js";
 import { reportText } from "./report.js";
 import type { Interruption } from "./signals.js";
@@ -85,14 +84,6 @@ function afterFailure(options: Options): string[] {
 const saveOptions = (options: Options): { connections: number; overwrite: boolean } =>
   ({ connections: options["connections"] as number, overwrite: options["overwrite"] === true });
 
-/** Saves a video, with the time that it took and, where that is asked for, the file's hash. */
-export async function saved(video: Video, path: string, how: Parameters<Video["save"]>[1], sha256 = false): Promise<Saved> {
-  const begun = performance.now();
-  const summary = await video.save(path, { ...how, createParents: true });
-  const hash = createHash("sha256");
-  if (sha256) await pipeline(createReadStream(summary.path), hash);
-  return { ...summary, elapsed: (performance.now() - begun) / 1000, sha256: sha256 ? hash.digest("hex") : null };
-}
 
 async function save(video: Video, call: Call): Promise<number> {
   const { options, output } = call;
@@ -100,7 +91,7 @@ async function save(video: Video, call: Call): Promise<number> {
   const path = target(options["output"] as string | undefined, `${video.taskId ?? "video"}.mp4`);
   refuseJournal(path, options["journal"] as string | undefined);
   const onProgress = (reached: { bytes: number; total: number | null }): void => { output.saveProgress(reached); };
-  const summary = await saved(video, path, { ...saveOptions(options), ...signalOf(call), onProgress }, options["sha256"] === true);
+  const summary = await video.save(path, { ...saveOptions(options), ...signalOf(call), createParents: true, sha256: options["sha256"] === true, onProgress });
   output.log(`task ${video.taskId}: saved ${summary.path}, ${summary.bytes} bytes`);
   output.result({ task_id: video.taskId, ...summaryFields(summary) }, ...summaryLines(summary));
   return 0;
@@ -270,8 +261,8 @@ async function resume(client: Client, call: Call): Promise<number> {
     } else {
       // Relative, where the folder is.
       const path = join(options["output"] as string, basename(summary.path));
-      const elapsed = (performance.now() - begun) / 1000;
-      output.result({ task_id: taskId, ...summaryFields({ ...summary, path, elapsed, sha256: null }) }, `saved     ${path}`);
+      const elapsedMs = performance.now() - begun;
+      output.result({ task_id: taskId, ...summaryFields({ ...summary, path, elapsedMs }) }, `saved     ${path}`);
     }
   }
   return code;

@@ -298,22 +298,16 @@ export function spendingLine(one: Spending): string {
   return parts.join(", ");
 }
 
-/** A saved file, with what the library does not say of it. */
-export interface Saved extends Summary {
-  elapsed: number;
-  sha256: string | null;
-}
-
 /** A saved file as plain values. */
-export const summaryFields = (one: Saved): Record<string, unknown> => ({
+export const summaryFields = (one: Summary): Record<string, unknown> => ({
   path: one.path, bytes: one.bytes, duration: one.durationMs === null ? null : one.durationMs / 1000, width: one.width, height: one.height,
-  resumed: one.resumed, attempts: one.attempts, elapsed: one.elapsed, sha256: one.sha256, charged_units: one.chargedUnits,
+  resumed: one.resumed, attempts: one.attempts, elapsed: one.elapsedMs / 1000, sha256: one.sha256, charged_units: one.chargedUnits,
   charged_usd: usd(one.chargedUnits),
 });
 
 /** A saved file as lines of text. */
-export function summaryLines(one: Saved): string[] {
-  const lines = [`file      ${one.path}`, `bytes     ${one.bytes} in ${one.attempts} request(s), ${one.elapsed.toFixed(2)} s`];
+export function summaryLines(one: Summary): string[] {
+  const lines = [`file      ${one.path}`, `bytes     ${one.bytes} in ${one.attempts} request(s), ${(one.elapsedMs / 1000).toFixed(2)} s`];
   if (one.width && one.height && one.durationMs !== null) lines.push(`video     ${one.width}x${one.height}, ${(one.durationMs / 1000).toFixed(2)} s, structure checked`);
   if (one.sha256) lines.push(`sha256    ${one.sha256}`);
   if (one.chargedUnits !== null) lines.push(`charge    ${dollars(one.chargedUnits)} (${one.chargedUnits} units)`);

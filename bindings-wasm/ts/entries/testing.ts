@@ -179,7 +179,7 @@ const EACH = ["watch", "asCompleted", "generateMany", "resumePending"];
 const WAIT = ["timeoutMs", "pollIntervalMs", "signal"];
 const CREATE = ["signal", "stopSignal"];
 const READ = ["signal", "onProgress", "maxBytes"];
-const SAVE = ["connections", "overwrite", "createParents", "verify", "onProgress", "signal"];
+const SAVE = ["connections", "overwrite", "createParents", "sha256", "verify", "timeoutMs", "rateLimit", "maxBytes", "onProgress", "signal"];
 /** Where a method has its options, their names, and the phase of an error about one. */
 const OPTIONS: Record<string, [at: number, names: readonly string[], phase: string]> = {
   "Client.check": [0, ["account", "signal"], "check"], "Client.models": [0, ["signal"], "check"], "Client.balance": [0, ["signal"], "check"],
@@ -497,7 +497,8 @@ const VIDEO: DefaultsOf<Video> = {
       throw error((cause as { code?: unknown }).code === "EEXIST" ? "file_exists" : "io", { message: (cause as Error).message, taskId: self.taskId, cause });
     }
     await options?.onProgress?.({ bytes: content.length, total: content.length } satisfies Progress);
-    return summary({ path: file, bytes: content.length });
+    const { createHash } = process.getBuiltinModule("node:crypto") as typeof import("node:crypto");
+    return summary({ path: file, bytes: content.length, sha256: options?.sha256 ? createHash("sha256").update(content).digest("hex") : null });
   },
   playbackURL: (self) => self.url ?? `https://media.example/${self.taskId ?? "video"}.mp4`,
 };
@@ -561,6 +562,6 @@ export function fakeVideo(values: VideoValues = {}, results: Results = {}, optio
 
 /** The result of `save`: `summary({ path: "ball.mp4", bytes: 1000 })`. */
 export const summary = (values: Partial<Summary> = {}): Summary =>
-  ({ path: "video.mp4", bytes: CONTENT.length, durationMs: 6000, width: 1280, height: 720, resumed: false, attempts: 1, chargedUnits: null, ...values });
+  ({ path: "video.mp4", bytes: CONTENT.length, durationMs: 6000, width: 1280, height: 720, resumed: false, attempts: 1, elapsedMs: 0, sha256: null, chargedUnits: null, ...values });
 
 export { ready };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::async_compat::{BoxCallback, BoxFuture};
 use crate::calls::client_core::{ClientCore, log_seconds};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Phase, Result};
 use crate::journal::{Event, Journal};
 use crate::model::SavedFile;
 use crate::platform::native::storage::FileStorage;
@@ -15,7 +15,7 @@ use crate::protocol::DownloadPolicy;
 use crate::save::existing::whole;
 use crate::save::files::PART;
 use crate::save::meter::{Meter, SaveProgress};
-use crate::save::saver::{SaveOptions, during_save, save};
+use crate::save::saver::{SaveOptions, check_rate, during_save, save};
 use crate::save::summary::Summary;
 use crate::save::target;
 use crate::storage::Storage as _;
@@ -95,13 +95,7 @@ impl Save {
     /// # Errors
     /// `invalid_request`, naming the option.
     pub(crate) fn check_options(&self) -> Result<()> {
-        let result = if self.rate_limit == Some(0) {
-            let text = "rate_limit must be at least 1 byte per second";
-            Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text))
-        } else {
-            self.policy.check(Phase::Save)
-        };
-        self.stamp(result)
+        self.stamp(check_rate(self.rate_limit).and_then(|()| self.policy.check(Phase::Save)))
     }
 
     /// The task whose video it is, when it is known.

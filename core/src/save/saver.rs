@@ -9,6 +9,8 @@ use std::time::Duration;
 use crate::async_compat::MaybeSend;
 use crate::calls::cancel::CancelToken;
 use crate::calls::client_core::ClientCore;
+#[cfg(any(feature = "native", feature = "node"))]
+use crate::error::ErrorKind;
 use crate::error::{Error, Phase, Result};
 #[cfg(feature = "journal")]
 use crate::journal::Event;
@@ -27,8 +29,8 @@ pub struct SaveOptions {
     pub overwrite: bool,
     /// Makes missing parent folders. Default: it is an error.
     pub create_parents: bool,
-    /// Bytes per second at most.
-    #[cfg(feature = "native")]
+    /// Bytes per second at most; 0 is refused. Default: as fast as they come.
+    #[cfg(any(feature = "native", feature = "node"))]
     pub rate_limit: Option<u64>,
     /// The absolute path, as the journal keeps it. Default: the journal is not told of the save.
     #[cfg(feature = "journal")]
@@ -40,6 +42,15 @@ pub struct SaveOptions {
     /// Ends the save early. Unlike a dropped future it waits until what was read is kept and the lock is released, which a
     /// storage that cannot work in place needs.
     pub cancel: Option<CancelToken>,
+}
+
+#[cfg(any(feature = "native", feature = "node"))]
+pub(crate) fn check_rate(rate_limit: Option<u64>) -> Result<()> {
+    if rate_limit == Some(0) {
+        let text = "rate_limit must be at least 1 byte per second";
+        return Err(Error::field(ErrorKind::InvalidRequest, Phase::Save, "rate_limit", text));
+    }
+    Ok(())
 }
 
 /// Shortest time between two calls of a progress callback.
@@ -67,6 +78,8 @@ pub(crate) async fn save(
 ) -> Result<Finished> {
     let task_id = source.task_id.as_deref();
     let result = async {
+        #[cfg(any(feature = "native", feature = "node"))]
+        check_rate(options.rate_limit)?;
         options.policy.check(Phase::Save)?;
         let seed = core.timer.seed();
         let mut part = PartFile::new(storage, task_id, seed, core.now());
@@ -88,7 +101,7 @@ async fn run(
 ) -> Result<Finished> {
     let left = part.open(options.overwrite, options.create_parents).await?;
     let fetch = Fetch::new(core.clone(), source, options.policy.clone(), left);
-    #[cfg(feature = "native")]
+    #[cfg(any(feature = "native", feature = "node"))]
     let fetch = {
         let mut fetch = fetch;
         fetch.limit_rate(options.rate_limit);

@@ -126,7 +126,7 @@ impl Fetch {
     }
 
     /// Bytes per second at most.
-    #[cfg(feature = "native")]
+    #[cfg(any(feature = "native", feature = "node"))]
     pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
         self.rate_limit = bytes_per_second.filter(|rate| *rate > 0);
     }
