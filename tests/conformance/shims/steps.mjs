@@ -25,7 +25,7 @@ export async function carryOut(library, scenario) {
 }
 
 /** The names of the options in JavaScript: camelCase, times in milliseconds. */
-const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", user_agent: "userAgent", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents", journal_prompts: "journalPrompts", request_rate: "requestRate", request_burst: "requestBurst", max_in_flight_creates: "maxInFlightCreates", max_cost: "maxCost", max_cost_strict: "maxCostStrict", budget: "budget" };
+const NAMES = { api_key: "apiKey", base_url: "baseURL", endpoint: "endpoint", endpoints: "endpoints", video_base_url: "videoBaseURL", trusted_hosts: "trustedHosts", user_agent: "userAgent", max_attempts: "maxAttempts", proxy: "proxy", ca_file: "caFile", language: "language", create_parents: "createParents", rate_limit: "rateLimit", journal_prompts: "journalPrompts", request_rate: "requestRate", request_burst: "requestBurst", max_in_flight_creates: "maxInFlightCreates", max_cost: "maxCost", max_cost_strict: "maxCostStrict", budget: "budget" };
 const TIMES = { timeout: "timeoutMs", connect_timeout: "connectTimeoutMs", create_timeout: "createTimeoutMs", idle_timeout: "idleTimeoutMs", wait_timeout: "waitTimeoutMs", poll_interval: "pollIntervalMs" };
 const inJavaScript = (options) => Object.fromEntries(Object.entries(options)
   .map(([name, value]) => (name in TIMES ? [TIMES[name], value * 1000] : [NAMES[name] ?? name, value])));
