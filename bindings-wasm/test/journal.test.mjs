@@ -291,7 +291,7 @@ describe("the journal in the file of the other languages", { skip: process.platf
       assert.throws(() => make({ journal: { file } }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("secret"), String(file));
     }
     assert.throws(() => make({ journal: { file: place(), fiel: 1 } }), { code: "config", field: "fiel" });
-    const error = await rejection(make({ journal: { file: join(text, "below") } }).videos.create("a"));
+    const error = await rejection((async () => make({ journal: { file: join(text, "below") } }).videos.create("a"))());
     assert.deepEqual([error.code, error.maybeExecuted, error.message.includes("\n")], ["journal", false, false], error.message);
     assert.equal(await posts(), 0);
     // An empty one, of `touch` or `mktemp`, is begun.

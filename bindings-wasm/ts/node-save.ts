@@ -80,13 +80,13 @@ export async function saveToFile(target: string, save: (storage: Storage) => Pro
   };
 }
 
-async function hashOf(path: string, signal: AbortSignal, about: About): Promise<string> {
+async function hashOf(path: string, signal: AbortSignal | undefined, about: About): Promise<string> {
   const hash = createHash("sha256");
   try {
-    await pipeline(createReadStream(path), hash, { signal });
+    await pipeline(createReadStream(path), hash, signal ? { signal } : {});
   } catch (cause) {
     const { task_id: taskId = null } = about();
-    if (signal.aborted) throw own("cancelled", "save", `the call was cancelled; the video is saved as ${path}`, { taskId, cause: signal.reason });
+    if (signal?.aborted) throw own("cancelled", "save", `the call was cancelled; the video is saved as ${path}`, { taskId, cause: signal.reason });
     throw own("io", "save", `the video is saved as ${path}, and its SHA-256 is not known: ${(cause as Error).message}`, { taskId, cause });
   }
   return hash.digest("hex");
