@@ -173,7 +173,8 @@ export class Emulator {
       clearTimeout(guard);
     }
     child.unref();
-    for (const pipe of pipes) pipe.unref();
+    // Not all pipes of Bun can be told so.
+    for (const pipe of pipes) pipe.unref?.();
     child.stdin.on("error", () => undefined);
     if (scenario) await this.setScenario(scenario).catch(async (error) => { await this.stop(); throw error; });
   }
