@@ -127,6 +127,10 @@ describe("the main job", () => {
   test("check, models and balance", async () => {
     const report = await client.check({ account: true });
     assert.equal(report.ok, true, inspect(report));
+    const [{ steps, latencyMs, clockSkewMs, requestId, ...entry }] = report.entries;
+    assert.deepEqual(entry, { endpoint: emulator.baseURL, inUse: true, ok: true });
+    assert.deepEqual([steps.find(({ name }) => name === "key").status, typeof latencyMs, typeof clockSkewMs, typeof requestId], ["ok", "number", "number", "string"], inspect(report));
+    assert.ok(report.models.includes("grok-image-video") && report.balance.availableUSD > 0 && report.steps.every(({ advice }) => advice === null || typeof advice === "string"));
     assert.doesNotMatch(JSON.stringify(report), /f00dcafe/);
     assert.ok((await client.models()).includes("grok-image-video"));
     assert.ok((await client.balance()).availableUSD > 0);

@@ -57,6 +57,64 @@ interface RawBalance {
   expires_at: number | null;
 }
 
+/** One step of a check. */
+export interface CheckStep {
+  /** Its stable name. */
+  name: "dns" | "connect" | "tls" | "answer" | "base_url" | "key" | "clock" | "proxy" | "video_host" | "models" | "balance" | (string & {});
+  status: "ok" | "warn" | "fail" | "skipped";
+  /** What was found, one line. */
+  detail: string;
+  /** What to do, one line, if anything. */
+  advice: string | null;
+}
+
+/** The check of one endpoint. */
+export interface EndpointCheck {
+  /** The base URL. */
+  endpoint: string;
+  /** True for the endpoint that is in use now. */
+  inUse: boolean;
+  /** True when no step failed: as far as can be checked without creating a task, tasks can be created here. */
+  ok: boolean;
+  steps: CheckStep[];
+  /** From connecting to the end of the response. */
+  latencyMs: number | null;
+  /** How far this machine's clock is ahead of the server's; `null` when the server does not report its time. */
+  clockSkewMs: number | null;
+  /** The server's request id, for support. */
+  requestId: string | null;
+}
+
+/** The result of `check`. */
+export interface CheckReport {
+  /** True when the endpoint in use works and the video host responds. */
+  ok: boolean;
+  /** This library's version. */
+  version: string;
+  /** Every endpoint, the preferred one first. */
+  entries: EndpointCheck[];
+  /** `proxy`, `video_host`, `models`, `balance`, in this order. */
+  steps: CheckStep[];
+  /** The models of this key, if `account` asked for them and the server reports them. */
+  models: string[] | null;
+  /** The balance of the key, if `account` asked for it and the server reports it. */
+  balance: Balance | null;
+}
+
+interface RawReport {
+  ok: boolean;
+  version: string;
+  entries: { endpoint: string; in_use: boolean; ok: boolean; steps: CheckStep[]; latency_s: number | null; clock_skew_s: number | null; request_id: string | null }[];
+  steps: CheckStep[];
+  models: string[] | null;
+  balance: RawBalance | null;
+}
+
+const balanceOf = ({ name, unlimited, available_usd, used_usd, expires_at }: RawBalance): Balance =>
+  ({ name, unlimited, availableUSD: available_usd, usedUSD: used_usd, expiresAt: expires_at === null ? null : new Date(expires_at * 1000) });
+const stepsOf = (steps: CheckStep[]): CheckStep[] => steps.map((step) => ({ ...step, advice: step.advice && translate(step.advice) }));
+const inMs = (seconds: number | null): number | null => seconds === null ? null : seconds * 1000;
+
 /** One step of a durable wait: the video, or what to store and how long to pause before the next step. */
 export type Advanced =
   | { done: true; video: Video; state: null; retryAfterMs: null }
@@ -106,11 +164,16 @@ export class Client {
    * Checks every endpoint, the key and the video host, and says what to do where something is wrong. Costs nothing, creates
    * nothing and never fails: what is wrong is in the report. `account` asks for models and balance as well.
    */
-  async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<Record<string, unknown>> {
+  async check(options: CallOptions & { account?: boolean | undefined } = {}): Promise<CheckReport> {
     const { account, signal } = take(options, ["account", "signal"], "check");
     const client = await loaded(handleOf(this), "more", [signal], "check");
-    const report = await guarded(signal, undefined, undefined, (inner) => run(() => client.check(account === true, inner), inner));
-    return JSON.parse(JSON.stringify(report), (name, value: unknown) => (name === "advice" && value ? translate(value as string) : value)) as Record<string, unknown>;
+    const { ok, version, entries, steps, models, balance } = await guarded(signal, undefined, undefined, (inner) => run(() => client.check(account === true, inner) as Promise<RawReport>, inner));
+    return {
+      ok, version, steps: stepsOf(steps), models, balance: balance && balanceOf(balance),
+      entries: entries.map((one) => ({
+        endpoint: one.endpoint, inUse: one.in_use, ok: one.ok, steps: stepsOf(one.steps), latencyMs: inMs(one.latency_s), clockSkewMs: inMs(one.clock_skew_s), requestId: one.request_id,
+      })),
+    };
   }
 
   /** The models that this key may use. Optional endpoint: where the server does not support it, the error's code is `not_offered`. */
@@ -124,11 +187,7 @@ export class Client {
   async balance(options: CallOptions = {}): Promise<Balance> {
     const { signal } = take(options, ["signal"], "check");
     const client = await loaded(handleOf(this), "more", [signal], "check");
-    const raw = await guarded(signal, undefined, undefined, (inner) => run(() => client.balance(inner) as Promise<RawBalance>, inner));
-    return {
-      name: raw.name, unlimited: raw.unlimited, availableUSD: raw.available_usd, usedUSD: raw.used_usd,
-      expiresAt: raw.expires_at === null ? null : new Date(raw.expires_at * 1000),
-    };
+    return balanceOf(await guarded(signal, undefined, undefined, (inner) => run(() => client.balance(inner) as Promise<RawBalance>, inner)));
   }
 
   toJSON(): Record<string, unknown> {

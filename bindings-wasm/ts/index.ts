@@ -3,7 +3,9 @@
  *
  * @module junfeiai
  */
-export { Client, Videos, ready, type Advanced, type Balance, type CallOptions, type CreateOptions, type Ended, type ManyOptions } from "./client.js";
+export {
+  Client, Videos, ready, type Advanced, type Balance, type CallOptions, type CheckReport, type CheckStep, type CreateOptions, type Ended, type EndpointCheck, type ManyOptions,
+} from "./client.js";
 export type { WaitState } from "./durable.js";
 export type { Estimate, KeyRecord, Pending, ReconcileOptions, Reconciliation, Resumed, ResumedVideo, Settled, Spending } from "./journal.js";
 export { JunFeiAIError, type ErrorCode } from "./errors.js";

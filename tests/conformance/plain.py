@@ -29,7 +29,7 @@ OTHER_NAMES: Names = {
     "id": "task_id", "rawStatus": "raw_status", "videoURL": "video_url", "failReason": "fail_reason",
     "billedSeconds": "billed_seconds", "chargedUnits": "charged_units", "createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at",
     "duration": "duration_s", "durationMs": "duration_ms", "availableUSD": "available_usd", "usedUSD": "used_usd",
-    "expiresAt": "expires_at",
+    "expiresAt": "expires_at", "inUse": "in_use",
 }
 ERROR_KEYS = ("kind", "number", "phase", "field", "http_status", "code", "server_message", "request_id", "task_id",
               "last_status", "retry_after_s", "attempts", "maybe_executed", "transient", "message", "text")
@@ -41,7 +41,7 @@ _JS_OPTIONS: Names = {
     "apiKey": "api_key", "baseURL": "base_url", "videoBaseURL": "video_base_url", "trustedHosts": "trusted_hosts", "userAgent": "user_agent", "timeoutMs": "timeout",
     "createTimeoutMs": "create_timeout", "connectTimeoutMs": "connect_timeout", "caFile": "ca_file", "idleTimeoutMs": "idle_timeout", "waitTimeoutMs": "wait_timeout",
     "pollIntervalMs": "poll_interval", "maxAttempts": "max_attempts", "maxBytes": "max_bytes", "createParents": "create_parents",
-    "taskId": "task_id", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",
+    "taskId": "task_id", "rateLimit": "rate_limit", "requestRate": "request_rate", "requestBurst": "request_burst", "maxInFlightCreates": "max_in_flight_creates",
     "maxCost": "max_cost", "maxCostStrict": "max_cost_strict", "retryFailed": "retry_failed", "accountToken": "account_token", "accountUser": "account_user",
     "waitState": "wait_state",
 }
@@ -127,7 +127,7 @@ def report(value: dict[str, Any]) -> dict[str, Any]:
     def key(list_: list[dict[str, Any]]) -> str | None:
         return next((step["detail"] for step in list_ if step["name"] == "key"), None)
     entries = [{"endpoint": entry["endpoint"], "in_use": entry["in_use"], "ok": entry["ok"], "steps": steps(entry["steps"]),
-                "key": key(entry["steps"])} for entry in value["entries"]]
+                "key": key(entry["steps"])} for entry in (renamed(entry, OTHER_NAMES) for entry in value["entries"])]
     return {"ok": value["ok"], "entries": entries, "steps": steps(value["steps"]), "models": value.get("models"),
             "balance": balance(value["balance"]) if value.get("balance") else None}
 

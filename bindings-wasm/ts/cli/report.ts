@@ -1,43 +1,31 @@
 /** What `doctor` found, as data and as text: the same as the core's `CheckReport` shows. */
-interface Step {
-  name: string;
-  status: string;
-  detail: string;
-  advice: string | null;
-}
-
-interface Entry {
-  endpoint: string;
-  in_use: boolean;
-  ok: boolean;
-  steps: Step[];
-  latency_s: number | null;
-  clock_skew_s: number | null;
-  request_id: string | null;
-}
-
-interface Report {
-  version: string;
-  ok: boolean;
-  entries: Entry[];
-  steps: Step[];
-}
+import type { CheckReport, CheckStep } from "#main";
 
 const WORDS: Record<string, string> = { ok: "ok", warn: "WARN", fail: "FAIL", skipped: "-" };
 
-const lines = (steps: readonly Step[]): string => steps.map(({ name, status, detail, advice }) =>
+const lines = (steps: readonly CheckStep[]): string => steps.map(({ name, status, detail, advice }) =>
   `\n  ${name.padEnd(11)} ${(WORDS[status] ?? status).padEnd(5)} ${detail}${advice === null ? "" : `\n  ${" ".repeat(17)} → ${advice}`}`).join("");
 
-export function reportText(fields: Record<string, unknown>): { fields: Record<string, unknown>; text: string; ok: boolean; failed: string[] } {
-  const { version, ok, entries, steps } = fields as unknown as Report;
+export function reportText({ version, ok, entries, steps, models, balance }: CheckReport): { fields: Record<string, unknown>; text: string; ok: boolean; failed: string[] } {
   const good = entries.filter((entry) => entry.ok).length;
   let text = `junfeiai ${version}: ${ok ? "ready" : "NOT ready"}, ${good} of ${entries.length} entries can be used`;
-  for (const entry of entries) {
-    text += `\n\n${entry.endpoint}${entry.in_use ? " (in use)" : ""}`;
-    if (entry.latency_s !== null) text += `, ${Math.floor(entry.latency_s * 1000)} ms`;
-    if (entry.request_id !== null) text += `, request ${entry.request_id}`;
-    text += lines(entry.steps);
+  for (const { endpoint, inUse, latencyMs, requestId, steps: own } of entries) {
+    text += `\n\n${endpoint}${inUse ? " (in use)" : ""}`;
+    if (latencyMs !== null) text += `, ${Math.floor(latencyMs)} ms`;
+    if (requestId !== null) text += `, request ${requestId}`;
+    text += lines(own);
   }
   const failed = entries.flatMap((entry) => entry.steps.filter(({ status }) => status === "fail").map(({ name }) => name));
+  const seconds = (ms: number | null): number | null => ms === null ? null : ms / 1000;
+  // As Python's command has it.
+  const fields = {
+    version, ok, steps, models,
+    entries: entries.map(({ inUse, latencyMs, clockSkewMs, requestId, ...rest }) =>
+      ({ ...rest, in_use: inUse, latency_s: seconds(latencyMs), clock_skew_s: seconds(clockSkewMs), request_id: requestId })),
+    balance: balance && {
+      name: balance.name, unlimited: balance.unlimited, available_usd: balance.availableUSD, used_usd: balance.usedUSD,
+      expires_at: balance.expiresAt && balance.expiresAt.getTime() / 1000,
+    },
+  };
   return { fields, text: `${text}\n\naround it${lines(steps)}`, ok, failed };
 }
