@@ -37,7 +37,7 @@ SUITE_SECONDS = 2400
 LARGE = {"dist", "engines", "site", "targets", "windows"}
 
 # Those whose tables are part of the result.
-TABLES = {"targets"}
+TABLES = {"engines", "targets"}
 
 # After so many seconds without news a suite says what it is doing.
 HEARTBEAT = 15
@@ -409,7 +409,7 @@ def main(names, one):
                 for problem in counts.problems:
                     print(f"   {name}: {problem}")
             if name in TABLES:
-                print("\n".join(text for text in output.splitlines() if text.startswith("| ")))
+                print("\n".join(text for text in output.splitlines() if text.startswith(("| ", "|--"))))
             print(line, flush=True)
 
     def build(command):

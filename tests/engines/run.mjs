@@ -442,6 +442,7 @@ async function main() {
   for (const at of [place, join(place, "next15")]) unpack(at);
   emulator = await startEmulator({ second: false });
   let [passed, failed] = [0, 0];
+  const table = ["| engine, bundler or framework | result | s |", "|---|---|---|"];
   try {
     for (const [name, go] of Object.entries(rows)) {
       if (wanted.length > 0 && !wanted.some((word) => name.toLowerCase().includes(word.toLowerCase()))) continue;
@@ -450,13 +451,17 @@ async function main() {
         await emulator.forget();
         await go();
         passed += 1;
-        console.log(`ok     ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+        const seconds = ((Date.now() - begun) / 1000).toFixed(1);
+        table.push(`| ${name} | ok | ${seconds} |`);
+        console.log(`ok     ${name} (${seconds} s)`);
       } catch (error) {
         if (error instanceof LeftOut) {
+          table.push(`| ${name} | not run: ${error.message} | |`);
           console.log(`not run: ${name}: ${error.message}`);
           continue;
         }
         failed += 1;
+        table.push(`| ${name} | FAILED | |`);
         console.log(`FAILED ${name}\n${String(error.message ?? error).slice(-4000)}`);
       }
     }
@@ -464,6 +469,7 @@ async function main() {
     await browser?.close();
     emulator.stop();
   }
+  console.log(table.join("\n"));
   console.log(`engines: ${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
