@@ -13,26 +13,28 @@ export async function growth({ Client }, heap, { queries, tasks }) {
   const query = async (at) => { await videos.get(`task_${at}`, { signal }); };
   const task = async () => { await videos.generate("a ball", { signal, onProgress: () => undefined }); };
   const stream = async () => { videos.task("task_1"); (await videos.video("task_1")).stream({ signal }); };
+  return { query: await grown(query, heap, queries), task: await grown(task, heap, tasks), stream: await grown(stream, heap, tasks) };
+}
+
+/** Bytes that each of so many calls leaves behind. @param {(at: number) => Promise<void>} work @param {() => Promise<number>} heap @param {number} times */
+export async function grown(work, heap, times) {
   /** Collects in between, so that what waits to be collected does not count. Gives what is in use at the end. */
-  const many = async (work, times) => {
-    for (let at = 0; at < times; at += 50) {
+  const many = async (count) => {
+    for (let at = 0; at < count; at += 50) {
       await Promise.all(Array.from({ length: 50 }, (_, more) => work(at + more)));
       if (at % 1000 === 950) await heap();
     }
     return heap();
   };
   // What each call leaves behind is there after every round; compiled code and a heap that is laid out anew, after one.
-  const measured = async (work, times) => {
-    let before = await many(work, 2000);
-    let least = Infinity;
-    for (let round = 0; round < 5 && least >= MOST / 2; round += 1) {
-      const after = await many(work, times);
-      least = Math.min(least, (after - before) / times);
-      before = after;
-    }
-    return Math.max(0, least);
-  };
-  return { query: await measured(query, queries), task: await measured(task, tasks), stream: await measured(stream, tasks) };
+  let before = await many(2000);
+  let least = Infinity;
+  for (let round = 0; round < 5 && least >= MOST / 2; round += 1) {
+    const after = await many(times);
+    least = Math.min(least, (after - before) / times);
+    before = after;
+  }
+  return Math.max(0, least);
 }
 
 /** Most bytes for each call: a fraction of what one forgotten timer or listener costs. */

@@ -29,6 +29,22 @@ test("20,000 queries and 2,000 tasks leave the heap as it was", async () => {
   for (const [name, each] of Object.entries(bytes)) assert.ok(each < MOST, `each ${name} leaves ${each.toFixed(0)} bytes`);
 });
 
+test("queries over Node's own http leave the heap as it was, too", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 4 });
+  const each = await node(`
+    import { Client } from "junfeiai";
+    import { setMaxListeners } from "node:events";
+    import { grown } from "./memory.mjs";
+    setMaxListeners(0);
+    const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, requestRate: 100_000 })});
+    const { signal } = new AbortController();
+    const settled = async () => { for (let i = 0; i < 4; i += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); } };
+    const heap = async () => { await settled(); const { heapUsed, external, arrayBuffers } = process.memoryUsage(); return heapUsed + external + arrayBuffers; };
+    console.log(await grown(async () => { await videos.get("${id}", { signal }); }, heap, 3000));`);
+  const { MOST } = await import("./memory.mjs");
+  assert.ok(each < MOST, `each query leaves ${each.toFixed(0)} bytes`);
+});
+
 test("a stream that is dropped takes its listener off the signal, one that is read listens on", async () => {
   const [listeners, aborted] = await node(`
     import { Client } from "junfeiai";
@@ -109,7 +125,7 @@ test("a video in memory is in JavaScript's, not in the module's", async () => {
   const id = await emulator.add({ state: "finished", seconds: 4, video_bytes: total });
   for (const known of [true, false]) {
     await emulator.scenario(known ? {} : { content: { content_length: false } });
-    const [before, after, lengths] = await node(`
+    const [before, after, lengths, left] = await node(`
       // The module's memory, as it is made.
       const { Instance } = WebAssembly;
       let memory;
@@ -119,10 +135,15 @@ test("a video in memory is in JavaScript's, not in the module's", async () => {
       const video = await videos.video("${id}");
       await video.readRange(0, 1000);
       const before = memory.buffer.byteLength;
-      const whole = await video.bytes();
+      const buffers = () => process.memoryUsage().arrayBuffers;
+      const empty = buffers();
+      let whole = await video.bytes();
       const lengths = [whole.length, (await video.blob()).size, (await video.readRange(0, ${total})).length, whole.buffer.byteLength];
-      console.log(JSON.stringify([before, memory.buffer.byteLength, lengths]));`);
+      whole = undefined;
+      for (let at = 0; at < 20 && buffers() - empty > ${1 << 20}; at += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+      console.log(JSON.stringify([before, memory.buffer.byteLength, lengths, buffers() - empty]));`);
     assert.deepEqual(lengths, [total, total, total, total]);
+    assert.ok(left < 4 << 20, `${left} bytes are not given back`);
     assert.ok(after - before < 8 << 20, `the module grew by ${after - before} bytes`);
   }
 });
