@@ -1,6 +1,6 @@
 // Node's transport: connections, proxies, certificates, and how far a request was when it failed.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createHTTPServer, request as requestHTTP } from "node:http";
@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, test } from "node:test";
-import { inspect } from "node:util";
+import { rootCertificates } from "node:tls";
+import { inspect, promisify } from "node:util";
 import { Client, JunFeiAIError } from "junfeiai";
 import { KEY, root } from "./emulator.mjs";
 
@@ -207,6 +208,23 @@ describe("certificates", () => {
     const asked = await refused(over().create("x"), "connect");
     assert.match(asked.message, /no secure connection: .*give the CA that signed it as caFile/);
     assert.equal(asked.maybeExecuted, false);
+  });
+
+  test("of NODE_EXTRA_CA_CERTS are believed, alone and beside caFile", async () => {
+    const other = join(folder, "other.pem");
+    await writeFile(other, rootCertificates[0]);
+    for (const caFile of [undefined, other]) {
+      const script = `import { Client } from "junfeiai";
+        const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: `${origin}/v1`, maxAttempts: 1, caFile })});
+        console.log(await videos.create("a ball").then((task) => task.id, (error) => error.code));`;
+      for (const [extra, said] of [[ca, /^task_/], [undefined, /^connect$/]]) {
+        const env = { ...process.env };
+        delete env.NODE_EXTRA_CA_CERTS;
+        if (extra) env.NODE_EXTRA_CA_CERTS = extra;
+        const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, env });
+        assert.match(stdout.trim(), said, `${caFile} ${extra}`);
+      }
+    }
   });
 
   test("that are wrong say what to do, whatever the environment says", async () => {
