@@ -1,4 +1,4 @@
-"""The npm package beside Node's own fetch and the openai SDK: import, one query, one video."""
+"""The npm package beside Node's own fetch and the openai SDK: import, one query, one video in memory and in a file."""
 
 import argparse
 import shutil
@@ -72,6 +72,15 @@ def save(node, lab, size, title, count):
     return table(title, results, "curl")
 
 
+def in_memory(node, lab, size, title):
+    name = f"memory-{size}.mp4"
+    lab.video(name, size, clip())
+    lab.peer_video(name)
+    env = {"JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": lab.url("v1")}
+    results = rounds([(peer, [node, PLACE / "bytes.mjs", peer, lab.url(name), str(size)], env) for peer in CANDIDATES], 5)
+    return table(title, results, "fetch")
+
+
 def run():
     """All tables of this part, as markdown."""
     try:
@@ -80,11 +89,13 @@ def run():
         return [f"Not measured here: {why}.\n"]
     version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     small, large = "8 MiB saved by a script, Node's start included", "1 GiB saved by a script"
+    memory = "200 MB to memory, Node's start included"
     with Lab(memory_folder()) as lab:
         return [
             f"Node {version}.\n",
             attempt("Import", lambda: imports(node)),
             attempt("One status query", lambda: get(node, lab)),
+            attempt(memory, lambda: in_memory(node, lab, 200_000_000, memory)),
             attempt(small, lambda: save(node, lab, 8 * MIB, small, 10)),
             attempt(large, lambda: save(node, lab, 1024 * MIB, large, 3)),
         ]
