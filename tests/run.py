@@ -92,6 +92,8 @@ def suites():
         "c-release": [sys.executable, ROOT / "bindings-c" / "tests" / "run.py", "--release"],
         "python": [sys.executable, "bindings-python/tests/suite.py", "pytest"],
         "python-types": [sys.executable, "bindings-python/tests/suite.py", "types"],
+        # What makes the module's glue and cuts it in parts, where it is built for that.
+        "npm-tools": [*cargo, "-p", "xtask-wasm", "--target-dir", "target/wasm-tools"],
         "npm-build": ["bash", "-c", "cargo build --locked -q -p junfeiai-emulator && node bindings-wasm/scripts/build.mjs"],
         "npm-node": [*node, *NODE_TESTS],
         "npm-browser": [*node, "bindings-wasm/test/browser.test.mjs"],
@@ -186,6 +188,7 @@ SOURCES = {
     "core": (RUST_TEST, ["core/src/**/*.rs", "core/tests/*.rs"]),
     "emulator": (RUST_TEST, ["tests/emulator/src/**/*.rs", "tests/emulator/tests/*.rs"]),
     "python": (r"^(?:async )?def test_", ["bindings-python/tests/test_*.py"]),
+    "npm-tools": (RUST_TEST, ["bindings-wasm/build/src/*.rs"]),
     "npm-node": (NODE_TEST, NODE_TESTS),
     "npm-browser": (NODE_TEST, ["bindings-wasm/test/browser.test.mjs"]),
     "npm-page-journal": (NODE_TEST, ["bindings-wasm/test/page-journal.test.mjs"]),
