@@ -4,7 +4,9 @@ import { guarded, heard, loaded, own, take, textOf } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
+import type { VideoReader } from "./node-reader.js";
 import { playbackURL } from "./playback-of.js";
+import { openReader } from "./reader.js";
 import type { Progress } from "./values.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
@@ -82,6 +84,14 @@ export class Video {
     await guarded(signal, undefined, this.#about, (inner) =>
       run(() => this.#part.get().readRange(memory, numberOf(start), numberOf(end), inner), inner, this.#about));
     return memory.take();
+  }
+
+  /**
+   * Opens the video to read it from any position, without a file (Node, Deno, Bun), and finds out its length: where the server does not
+   * say it, by reading up to the end.
+   */
+  async open(options: { signal?: AbortSignal | null | undefined } = {}): Promise<VideoReader> {
+    return openReader(this.taskId)(this.#handle, () => this.#part.get(), this.#about, options);
   }
 
   /**
