@@ -7,6 +7,7 @@ import { call, life, run, type About } from "./engine.js";
 import type { JunFeiAIError } from "./errors.js";
 import { Memory } from "./memory.js";
 import type { OpenReader } from "./reader.js";
+import { gone, weakly } from "./video.js";
 
 /** The buffer of a stream: that of Node's own file streams. The core reads ahead, so that a larger one would hold bytes twice. */
 const HIGH_WATER_MARK = 64 * 1024;
@@ -78,6 +79,9 @@ export class VideoReader {
     let position = first;
     const stop = new AbortController();
     let deafen: (() => void) | undefined;
+    const raised = (): void => {
+      stream.destroy(own("cancelled", "content", "the call was cancelled", { taskId: this.#taskId, cause: signal?.reason }));
+    };
     const stream = new Readable({
       highWaterMark: most,
       read: () => {
@@ -89,14 +93,14 @@ export class VideoReader {
       },
       destroy: (error, done) => {
         deafen?.();
+        gone.unregister(raised);
         stop.abort();
         if (position < last) this.#source.pause();
         done(error);
       },
     });
-    deafen = heard(signal, () => {
-      stream.destroy(own("cancelled", "content", "the call was cancelled", { taskId: this.#taskId, cause: signal?.reason }));
-    }, "signal", "content", this.#taskId);
+    deafen = heard(signal, weakly(new WeakRef(raised)), "signal", "content", this.#taskId);
+    if (deafen) gone.register(raised, deafen, raised);
     return stream;
   }
 

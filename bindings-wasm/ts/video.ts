@@ -142,11 +142,11 @@ export class Video {
   }
 }
 
-/** Takes listeners off a signal when the stream that they were for is gone. */
-const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
+/** Takes listeners off a signal when the stream that they were for is gone. @internal */
+export const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
 
-/** A listener that does not keep what it calls alive. */
-function weakly(target: WeakRef<() => void>): () => void {
+/** A listener that does not keep what it calls alive. @internal */
+export function weakly(target: WeakRef<() => void>): () => void {
   return () => { target.deref()?.(); };
 }
 
