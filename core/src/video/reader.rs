@@ -108,8 +108,8 @@ impl VideoReader {
         poll_fn(|cx| self.poll_seek_to(cx, to)).await
     }
 
-    /// Ends the request under way, if there is one, for a caller that will not read on soon. What is cached stays, and the
-    /// next read asks for what it needs.
+    /// Ends the request under way, if there is one, for a caller that will not read on soon. What is cached stays, and
+    /// the next read asks for what it needs.
     pub fn pause(&mut self) {
         self.finishing = None;
         self.blocks.ended();
