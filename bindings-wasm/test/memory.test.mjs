@@ -53,7 +53,7 @@ test("a stream that is dropped takes its listener off the signal, one that is re
   assert.deepEqual(aborted, ["cancelled", "task_1", "enough"]);
 });
 
-test("so does a reader's stream", async () => {
+test("a stream of a reader that is dropped takes its listener off the signal", async () => {
   const id = await emulator.add({ state: "finished", seconds: 4 });
   const listeners = await node(`
     import { Client } from "junfeiai";

@@ -194,9 +194,13 @@ class NativeSource implements Source {
   }
 
   async #again(signal: AbortSignal): Promise<RawReader> {
+    const born = life();
     const raw = await this.#open(signal);
-    if (call(() => raw.size) !== this.size) throw own("integrity", "content", "the video has changed since it was opened", { taskId: this.#about().task_id ?? null });
-    [this.#raw, this.#life] = [raw, life()];
+    if (call(() => raw.size) !== this.size) {
+      raw.free();
+      throw own("integrity", "content", "the video has changed since it was opened", { taskId: this.#about().task_id ?? null });
+    }
+    [this.#raw, this.#life] = [raw, born];
     return raw;
   }
 }
