@@ -24,6 +24,8 @@ mod node;
 mod node_client;
 #[cfg(feature = "journal")]
 mod process;
+#[cfg(feature = "node")]
+mod reader;
 mod run;
 #[cfg(feature = "node")]
 mod save;

@@ -26,7 +26,7 @@ impl RawVideo {
         Self { video, total: Rc::default() }
     }
 
-    /// What a save reads.
+    /// What a save and a reader read.
     #[cfg(feature = "node")]
     pub(crate) fn video(&self) -> &Video {
         &self.video
@@ -49,7 +49,7 @@ extern "C" {
     fn read(this: &Memory, at: f64, length: f64) -> Uint8Array;
 }
 
-struct JsMemory(Memory);
+pub(crate) struct JsMemory(pub(crate) Memory);
 
 impl MemorySink for JsMemory {
     fn write(&mut self, at: u64, bytes: &[u8], length: Option<u64>) -> Result<(), Error> {

@@ -130,7 +130,7 @@ test("whatever is refused of a call about a task, the error carries its id", asy
     get: (options) => videos.get("task_7", options), advance: (options) => videos.advance(state, options), forget: (options) => videos.forget("task_7", options),
     bytes: (options) => video.bytes(options), blob: (options) => video.blob(options), arrayBuffer: (options) => video.arrayBuffer(options), stream: (options) => video.stream(options),
     readRange: (options) => video.readRange(0, 5, options), response: (options) => video.response(null, options), playbackURL: (options) => video.playbackURL(options),
-    save: (options) => video.save(path, options),
+    open: (options) => video.open(options), save: (options) => video.save(path, options),
   };
   const failing = { aborted: false, addEventListener() { throw new Error("no"); }, removeEventListener() {} };
   const trapped = { get signal() { throw new Error("no"); } };
@@ -499,6 +499,9 @@ test("builds without a journal say so, and do not ask for an option that they re
     const { code, message } = await rejection(() => videos.checkSave("ball.mp4"));
     assert.equal(code, "io");
     assert.match(message, /^a page has no files: /);
+    const opening = await rejection(async () => (await videos.video("task_7")).open());
+    assert.deepEqual([opening.code, opening.phase, opening.taskId], ["config", "content", "task_7"]);
+    assert.match(opening.message, /^a page has no seekable reader: use readRange\(\) or stream\(\), or run this in Node, Bun or Deno/);
     for (const call of calls) {
       const error = await rejection(call);
       assert.deepEqual([error.code, error.field], ["config", "journal"]);

@@ -69,6 +69,27 @@ test("a stream that is dropped takes its listener off the signal, one that is re
   assert.deepEqual(aborted, ["cancelled", "task_1", "enough"]);
 });
 
+test("a stream of a reader that is dropped takes its listener off the signal", async () => {
+  const id = await emulator.add({ state: "finished", seconds: 4 });
+  const listeners = await node(`
+    import { Client } from "junfeiai";
+    import { getEventListeners } from "node:events";
+    const { videos } = new Client(${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })});
+    const controller = new AbortController();
+    const reader = await (await videos.video("${id}")).open();
+    const count = () => getEventListeners(controller.signal, "abort").length;
+    const kept = reader.stream({ signal: controller.signal });
+    for (let at = 0; at < 500; at += 1) reader.stream({ signal: controller.signal });
+    const collected = async () => { for (let at = 0; at < 20; at += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); } };
+    await collected();
+    const among = count();
+    kept.destroy();
+    for (let at = 0; at < 50 && count() > 0; at += 1) await collected();
+    await reader.close();
+    console.log(JSON.stringify([among, count()]));`);
+  assert.deepEqual(listeners, [1, 0]);
+});
+
 test("a query crosses the border of the module fewer than 100 times", async () => {
   const id = await emulator.add({ state: "finished", seconds: 4 });
   const each = await node(`

@@ -62,6 +62,7 @@ const OBJECTS = {
   blob: { names: ["signal", "onProgress", "maxBytes"], go: (options) => video.blob(options) },
   arrayBuffer: { names: ["signal", "onProgress", "maxBytes"], go: (options) => video.arrayBuffer(options) },
   stream: { names: ["signal"], go: (options) => video.stream(options) },
+  open: { names: ["signal"], go: (options) => video.open(options) },
   readRange: { names: ["signal"], go: (options) => video.readRange(0, 5, options) },
   response: { names: ["signal"], go: (options) => video.response("bytes=0-1", options) },
   playbackURL: { names: ["signal"], go: (options) => video.playbackURL(options) },
@@ -196,7 +197,7 @@ const VALUES = [
     [object, { timeoutMs: 0 }, "timeoutMs", "timeoutMs must be more than zero"],
   ]),
   ...["generate", "wait", "bytes", "save", "checkSave"].map((object) => [object, { onProgress: 5 }, "onProgress", "onProgress must be a function"]),
-  ...["create", "get", "wait", "watch", "bytes", "stream", "readRange", "response", "playbackURL", "save", "checkSave", "check", "models", "balance", "advance"]
+  ...["create", "get", "wait", "watch", "bytes", "stream", "open", "readRange", "response", "playbackURL", "save", "checkSave", "check", "models", "balance", "advance"]
     .map((object) => [object, { signal: {} }, "signal", "signal must be an AbortSignal"]),
   ...["create", "generate", "generateMany"].map((object) => [object, { stopSignal: {} }, "stopSignal", "stopSignal must be an AbortSignal"]),
   ["reconcile", { accountToken: 5 }, "accountToken", "accountToken must be a string"],

@@ -157,6 +157,22 @@ describe("a fake", () => {
     assert.equal(typeof video, "function");
   });
 
+  test("of an open video reads its content, and refuses what a real one refuses", async () => {
+    const content = Uint8Array.from({ length: 200_000 }, (_, at) => at % 251);
+    const client = fakeClient({}, { content });
+    const reader = await (await client.videos.generate("a ball")).open();
+    assert.equal(reader.size, content.length);
+    assert.deepEqual(await reader.read(199_990, 100), content.slice(199_990));
+    const pieces = [];
+    for await (const piece of reader.stream({ start: 5, end: 150_000 })) pieces.push(piece);
+    assert.deepEqual(new Uint8Array(Buffer.concat(pieces)), content.slice(5, 150_000));
+    assert.equal((await end(() => reader.read("a", 5))).error.field, "position");
+    await reader.close();
+    assert.equal((await end(() => reader.read(0, 5))).error.code, "invalid_request");
+    assert.deepEqual(client.called("open"), [[]]);
+    assert.equal((await end(() => fakeVideo({}, { open: error("not_found") }).open())).error.code, "not_found");
+  });
+
   test("keeps keys: the second request of one finds the first one's task", async () => {
     const videos = fakeVideos();
     const [one, other] = [await videos.create({ prompt: "a", key: "k" }), await videos.create({ prompt: "a", key: "k" })];

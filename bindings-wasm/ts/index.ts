@@ -10,6 +10,7 @@ export type { WaitState } from "./durable.js";
 export type { Estimate, KeyRecord, Pending, ReconcileOptions, Reconciliation, Resumed, ResumedVideo, Settled, Spending } from "./journal.js";
 export { JunFeiAIError, type ErrorCode } from "./errors.js";
 export type { ClientOptions, ImageInput, VideoRequest } from "./options.js";
+export type { ReadStreamOptions, VideoReader } from "./node-reader.js";
 export type { PlaybackMode } from "./playback-of.js";
 export type { TaskStatus } from "./raw.js";
 export type { SaveOptions, Summary } from "./saver.js";

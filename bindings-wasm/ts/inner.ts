@@ -4,6 +4,7 @@ import { own, take } from "./calls.js";
 import { call, ready, run, tryNow } from "./engine.js";
 import { handleOf, type Client } from "./client.js";
 import { whatHappened } from "./errors.js";
+import type { VideoReader } from "./node-reader.js";
 import { CLIENT } from "./option-types.js";
 import { direct, isKeyless, setPlayer, type Player } from "./playback-of.js";
 import type { Video } from "./video.js";
@@ -34,6 +35,8 @@ const shared = { take, CLIENT, own, whatHappened };
 export const __options: typeof shared & {
   /** Status, begin and end of the answer to a player that sends this `Range` header for a file of this length. In Node. */
   rangeOf?: (header: string | undefined, length: number) => [number, number, number];
+  /** A reader of these bytes, for the fakes. In Node. */
+  readerOf?: (content: Uint8Array<ArrayBuffer>, taskId: string | null) => VideoReader;
 } = shared;
 
 /** A defect on purpose, for the tests of what comes of one. @internal */

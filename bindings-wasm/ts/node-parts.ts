@@ -1,4 +1,4 @@
-/** What Node's module has besides a page's: its transport, files, the journal, durable waits. */
+/** What Node's module has besides a page's: its transport, files, the journal, durable waits, readers. */
 import { RawClient } from "#glue";
 import { setSdkName } from "./client.js";
 import { setDurableWaits } from "./durable.js";
@@ -8,7 +8,9 @@ import { __options } from "./inner.js";
 import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
+import { openReader, readerOf } from "./node-reader.js";
 import { hostOf, makeClient } from "./node-transport.js";
+import { setOpenReader } from "./reader.js";
 import { setSaver } from "./saver.js";
 import { fileSaver } from "./node-save.js";
 import { Task } from "./task.js";
@@ -23,8 +25,10 @@ export function setUp(): void {
     tryNow();
     return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
   };
+  __options.readerOf = readerOf;
   setSdkName("node");
   setSaver(fileSaver);
+  setOpenReader(openReader);
   setDurableWaits(durable);
   setJournalCalls(() => journal);
   setMaker((shaped) => {

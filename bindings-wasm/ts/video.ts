@@ -4,7 +4,9 @@ import { guarded, heard, loaded, own, take, textOf } from "./calls.js";
 import { call, run, type About } from "./engine.js";
 import { Part, type Handle } from "./handle.js";
 import { Memory } from "./memory.js";
+import type { VideoReader } from "./node-reader.js";
 import { playbackURL } from "./playback-of.js";
+import { openReader } from "./reader.js";
 import type { Progress } from "./values.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
 
@@ -85,6 +87,14 @@ export class Video {
   }
 
   /**
+   * Opens the video to read it from any position, without a file (Node, Deno, Bun), and finds out its length: where the server does not
+   * say it, by reading up to the end.
+   */
+  async open(options: { signal?: AbortSignal | null | undefined } = {}): Promise<VideoReader> {
+    return openReader(this.taskId)(this.#handle, () => this.#part.get(), this.#about, options);
+  }
+
+  /**
    * The response to a player that sent this `Range` header (or this request), exact to the byte whatever the server does:
    * 200, 206 or 416 with everything that a player looks at.
    */
@@ -132,11 +142,11 @@ export class Video {
   }
 }
 
-/** Takes listeners off a signal when the stream that they were for is gone. */
-const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
+/** Takes listeners off a signal when the stream that they were for is gone. @internal */
+export const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
 
-/** A listener that does not keep what it calls alive. */
-function weakly(target: WeakRef<() => void>): () => void {
+/** A listener that does not keep what it calls alive. @internal */
+export function weakly(target: WeakRef<() => void>): () => void {
   return () => { target.deref()?.(); };
 }
 

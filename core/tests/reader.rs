@@ -287,6 +287,34 @@ async fn a_slow_rest_does_not_hold_up_a_jump() {
 }
 
 #[tokio::test]
+async fn a_pause_ends_the_request_and_keeps_what_was_read() {
+    let emulator = emulator();
+    let (task, video) = video(&emulator, 20 * MIB, false);
+    let file = emulator.video_bytes(&task).unwrap();
+    let half = 2 * MIB as usize;
+    let mut reader = video.open().await.unwrap();
+    // After so much the whole rest is under way.
+    assert!(read_at(&mut reader, 0, half).await.unwrap() == file[..half]);
+    let (asked, open) = (content_requests(&emulator).len(), emulator.stats().open_connections);
+    reader.pause();
+    reader.pause();
+    let paused = Instant::now();
+    while emulator.stats().open_connections >= open {
+        assert!(paused.elapsed() < Duration::from_secs(20), "the request is still under way");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(reader.size().await.unwrap(), file.len() as u64);
+    assert_eq!(read_at(&mut reader, 2 * MIB - 1000, 1000).await.unwrap(), file[half - 1000..half]);
+    assert_eq!(content_requests(&emulator).len(), asked, "it was at hand");
+    assert!(read_at(&mut reader, 2 * MIB, file.len()).await.unwrap() == file[half..]);
+    // Which file it has to be is still known.
+    reader.pause();
+    emulator.set_scenario_json(r#"{"rules":[{"match":{"op":"content"},"fault":{"kind":"change_file"}}]}"#).unwrap();
+    let error = read_at(&mut reader, 4 * MIB, 10).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+}
+
+#[tokio::test]
 async fn a_task_whose_address_is_not_known_is_asked_once() {
     let emulator = emulator();
     let (task, _) = video(&emulator, 5 * MIB, false);

@@ -27,11 +27,10 @@ PAGE_FILES = "there are no files in a page"
 PAGE_PRICES = "a page without a journal reads no prices"
 STREAM = "C and C++ read with a reader, not with a stream"
 CANCEL = "Python cancels by its own means, Ctrl-C and asyncio's cancel(), which are not this library's errors"
-READER = "JavaScript has no reader: readRange and response serve for it"
+PAGE_READER = "a page has no seekable reader: readRange and response serve for it"
 # What a binding has no call for. Each is said in the matrix, with its reason.
 CANNOT: dict[str, dict[str, str]] = {
-    "node": {"open": READER},
-    "browser": {"open": READER, "estimate": PAGE_PRICES, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), **dict.fromkeys(("save", "resume_pending"), PAGE_FILES)},
+    "browser": {"open": PAGE_READER, "estimate": PAGE_PRICES, **dict.fromkeys(("wait_state", "advance"), "a page has no durable waits"), **dict.fromkeys(("save", "resume_pending"), PAGE_FILES)},
     "c": {"stream": STREAM},
     "cpp": {"stream": STREAM},
     "python": {"cancel": CANCEL},

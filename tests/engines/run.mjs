@@ -73,7 +73,11 @@ const work = `async function work(Client, options, path) {
   const video = await task.wait();
   const bytes = (await video.bytes()).length;
   const saved = path ? (await video.save(path, { overwrite: true })).bytes : null;
-  return JSON.stringify({ id: task.id, bytes, saved });
+  const reader = path ? await video.open() : null;
+  let streamed = reader && (await reader.read(0, 1000)).length;
+  if (reader) for await (const piece of reader.stream({ start: 1000 })) streamed += piece.length;
+  await reader?.close();
+  return JSON.stringify({ id: task.id, bytes, saved, streamed });
 }`;
 const options = () => JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL, dangerouslyAllowBrowser: true });
 const esm = (path) => `import { Client } from "junfeiai";\n${work}\nconsole.log(await work(Client, ${options()}, ${JSON.stringify(path)}));\n`;
@@ -83,9 +87,10 @@ const HTML = '<!doctype html><title>waiting</title><link rel="icon" href="data:,
 
 /** The program said what it should: its video is whole, and one task was created. */
 async function judge(text, saves) {
-  const { id, bytes, saved } = JSON.parse(text.trim().split("\n").at(-1));
+  const { id, bytes, saved, streamed } = JSON.parse(text.trim().split("\n").at(-1));
   const size = (await emulator.video(id)).length;
-  assert.deepEqual({ bytes, saved }, { bytes: size, saved: saves ? size : null });
+  const inFiles = saves ? size : null;
+  assert.deepEqual({ bytes, saved, streamed }, { bytes: size, saved: inFiles, streamed: inFiles });
   assert.equal((await emulator.requests()).filter((request) => request.method === "POST").length, 1, "create requests");
   await emulator.forget();
 }

@@ -108,6 +108,15 @@ impl VideoReader {
         poll_fn(|cx| self.poll_seek_to(cx, to)).await
     }
 
+    /// Ends the request under way, if there is one, for a caller that will not read on soon. What is cached stays, and
+    /// the next read asks for what it needs.
+    pub fn pause(&mut self) {
+        self.finishing = None;
+        self.blocks.ended();
+        // As when it was opened: nothing is asked for before a part is chosen.
+        self.fetch.next_part(0..0, self.keep.clone());
+    }
+
     pub(crate) fn poll_read_some(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize>> {
         if buf.is_empty() || !ready!(self.poll_bring(cx, self.position))? {
             return Poll::Ready(Ok(0));

@@ -100,6 +100,13 @@ const verbs = {
   bytes: async (now, given) => bytesOf(await now.video.bytes({ maxBytes: given.max_bytes, signal: signalOf(given) })),
   stream: async (now) => bytesOf(new Uint8Array(await new Response(now.video.stream()).arrayBuffer())),
   read_range: async (now, given) => bytesOf(await now.video.readRange(given.start, given.end)),
+  async open(now, { parts }) {
+    const reader = await now.video.open();
+    const reads = [];
+    for (const [start, length] of parts) reads.push(await bytesOf(await reader.read(start, length)));
+    await reader.close();
+    return { size: reader.size, reads };
+  },
   save: async (now, given) => ({ summary: await now.video.save(given.path, inJavaScript(given.options ?? {})) }),
   as_completed: (now, given, { failure }) => ended(now.client.videos.asCompleted(given.ids), "id", failure),
   generate_many: (now, given, { failure }) =>
