@@ -106,7 +106,7 @@ impl Run {
         self.length += piece.len();
         match piece {
             Piece::Here(bytes) if bytes.len() < SMALL => self.small.extend_from_slice(&bytes),
-            piece => {
+            piece @ Piece::Here(_) => {
                 self.end_small();
                 self.pieces.push(piece);
             }
