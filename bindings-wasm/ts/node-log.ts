@@ -3,6 +3,7 @@ import type { AsyncLocalStorage } from "node:async_hooks";
 import { asyncHooks } from "#builtins";
 import { own } from "./calls.js";
 import type { Shaped } from "./handle.js";
+import { translate } from "./names.js";
 import type { LogEntry } from "./values.js";
 
 const LEVELS: readonly unknown[] = ["error", "warn", "info", "debug", "trace"] satisfies LogEntry["level"][];
@@ -29,9 +30,9 @@ export class NodeLog {
   get isCalling(): boolean { return calling?.getStore() === true; }
 
   /** In a microtask: the module is in the middle of its work, and the function may call it. */
-  write({ fields, ...entry }: RawEntry): void {
+  write({ level, event, message, fields }: RawEntry): void {
     const storage = calling ??= new (asyncHooks().AsyncLocalStorage)<true>();
-    Promise.resolve({ ...entry, fields: named(fields) })
+    Promise.resolve({ level, event, message: translate(message), fields: named(fields) })
       .then((all) => storage.run(true, this.#log, all))
       .catch((error: unknown) => {
         if (!this.#failed) console.warn("junfeiai: the function of the option log failed; its next failures are not reported", error);
