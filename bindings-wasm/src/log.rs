@@ -13,6 +13,7 @@ use std::sync::Once;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
+use junfeiai::Result;
 use junfeiai::async_compat::BoxStream;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
@@ -66,7 +67,7 @@ impl Log {
     }
 
     /// A future of this client.
-    pub(crate) fn scoped<F>(&self, future: F) -> Scoped<F> {
+    pub(crate) fn scoped<T, F: Future<Output = Result<T>>>(&self, future: F) -> Scoped<F> {
         Scoped::new(self, Box::pin(future))
     }
 

@@ -30,8 +30,8 @@ impl RawMany {
         stream: Pin<Box<dyn Stream<Item = (K, Result<Video>)>>>,
         log: &Log,
     ) -> Self {
-        let stream = log.stream(stream).map(|(key, result)| Ok((key.into(), result)));
-        Self { reading: Reading::new(Box::pin(stream)), tracker, log: log.clone() }
+        let reading = Reading::new(Box::pin(log.stream(stream).map(|(key, result)| Ok((key.into(), result)))));
+        Self { reading, tracker, log: log.clone() }
     }
 }
 

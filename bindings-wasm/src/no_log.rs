@@ -1,5 +1,6 @@
 //! A page has no option `log`, and the core's events are compiled away.
 
+use junfeiai::Result;
 use junfeiai::async_compat::BoxStream;
 
 /// In the place of the one that logs.
@@ -8,7 +9,7 @@ pub(crate) struct Log;
 
 #[allow(clippy::unused_self)] // the shape of the one that logs
 impl Log {
-    pub(crate) fn scoped<F>(&self, future: F) -> F {
+    pub(crate) fn scoped<T, F: Future<Output = Result<T>>>(&self, future: F) -> F {
         future
     }
 
