@@ -183,12 +183,13 @@ impl Visit for Entry {
         self.add(field, value);
     }
 
+    // Whole numbers beyond 2^53, which a server may claim, are rounded: JavaScript has no others.
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value);
+        self.add(field, value as f64);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value);
+        self.add(field, value as f64);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -256,6 +256,16 @@ describe("the function log", () => {
     assert.equal(text.includes(PROMPT), false, text);
   });
 
+  test("receives numbers that JavaScript cannot hold, rounded", async () => {
+    const mp4 = new Uint8Array(64);
+    mp4.set(new TextEncoder().encode("\0\0\0\x20ftypisom"));
+    const fetch = async () => new Response(mp4, { headers: { "Content-Type": "video/mp4", "Content-Length": "9007199254740993" } });
+    const { entries, client } = logging({ logLevel: "debug", fetch });
+    const video = await client.videos.video("task_1");
+    await assert.rejects(video.bytes({ maxBytes: 3 }), { name: "JunFeiAIError", field: "maxBytes" });
+    assert.equal(named(entries, "video_response")[0]?.fields.length, 2 ** 53, inspect(entries));
+  });
+
   test("goes on after a defect of the library", async () => {
     const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
     const { entries, client } = logging({ logLevel: "debug" });

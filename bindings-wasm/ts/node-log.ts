@@ -10,7 +10,7 @@ const LEVELS: readonly unknown[] = ["error", "warn", "info", "debug", "trace"] s
 /** Fields that the core gives in seconds. */
 const SECONDS = ["elapsed", "retry_after"];
 
-/** Where a log function runs, and what it has begun. */
+/** Known wherever a log function runs, and in what it has begun. */
 let calling: AsyncLocalStorage<true> | undefined;
 
 /** An entry with the names of the core. */
@@ -20,20 +20,21 @@ type RawEntry = Omit<LogEntry, "fields"> & { fields: Record<string, string | num
 export class NodeLog {
   readonly level: LogEntry["level"];
   readonly #log: (entry: LogEntry) => unknown;
+  readonly #calling: AsyncLocalStorage<true>;
   #failed = false;
 
   constructor(log: (entry: LogEntry) => unknown, level: LogEntry["level"]) {
     this.#log = log;
     this.level = level;
+    this.#calling = calling ??= new (asyncHooks().AsyncLocalStorage)<true>();
   }
 
-  get isCalling(): boolean { return calling?.getStore() === true; }
+  get isCalling(): boolean { return this.#calling.getStore() === true; }
 
   /** In a microtask: the module is in the middle of its work, and the function may call it. */
   write({ level, event, message, fields }: RawEntry): void {
-    const storage = calling ??= new (asyncHooks().AsyncLocalStorage)<true>();
     Promise.resolve({ level, event, message: translate(message), fields: named(fields) })
-      .then((all) => storage.run(true, this.#log, all))
+      .then((entry) => this.#calling.run(true, this.#log, entry))
       .catch((error: unknown) => {
         if (!this.#failed) console.warn("junfeiai: the function of the option log failed; its next failures are not reported", error);
         this.#failed = true;
