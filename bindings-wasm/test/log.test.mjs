@@ -190,6 +190,28 @@ describe("the function log", () => {
     assert.deepEqual(entries, ["request", "task_created", "request"]);
   });
 
+  test("misses nothing while that of another client asks", async () => {
+    const seen = (id) => Response.json({ code: "success", data: { task_id: id, status: "SUCCESS", result_url: "http://127.0.0.1:1/v.mp4" } });
+    const service = { baseURL: "http://127.0.0.1:1/v1", pollIntervalMs: 5, logLevel: "debug" };
+    let [answerOne, answerOther, got] = [];
+    const one = make({
+      ...service, log: ({ fields }) => { if (fields.taskId) void one.videos.get(fields.taskId); },
+      fetch: (_, { method }) => (method === "POST" ? Promise.resolve(Response.json({ id: "one_1", status: "queued" })) : new Promise((resolve) => { answerOne = resolve; })),
+    });
+    const other = logging({
+      ...service, fetch: () => (answerOther ? Promise.resolve(seen("other_1")) : new Promise((resolve) => { answerOther = resolve; })),
+    });
+    const waiting = other.client.videos.task("other_1").wait({ onProgress: () => { got ??= other.client.videos.get("other_1"); } });
+    await one.videos.create("a ball");
+    while (!answerOne || !answerOther) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    // Both go on in the same moment.
+    answerOne(seen("one_1"));
+    answerOther(seen("other_1"));
+    await waiting;
+    await got;
+    assert.equal(named(other.entries, "request").length, 2, inspect(other.entries));
+  });
+
   test("of each client receives what is that client's, whatever runs at the same time", async () => {
     const [one, other] = [logging({ logLevel: "debug" }), logging({ logLevel: "debug" })];
     const silent = make();

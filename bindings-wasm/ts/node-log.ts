@@ -3,6 +3,7 @@ import type { AsyncLocalStorage } from "node:async_hooks";
 import { asyncHooks } from "#builtins";
 import { own } from "./calls.js";
 import type { Shaped } from "./handle.js";
+import { around } from "./microtask.js";
 import { translate } from "./names.js";
 import type { LogEntry } from "./values.js";
 
@@ -10,8 +11,17 @@ const LEVELS: readonly unknown[] = ["error", "warn", "info", "debug", "trace"] s
 /** Fields that the core gives in seconds. */
 const SECONDS = ["elapsed", "retry_after"];
 
-/** Known wherever a log function runs, and in what it has begun. */
-let calling: AsyncLocalStorage<true> | undefined;
+/** True wherever a log function runs, and in what it has begun. */
+let calling: AsyncLocalStorage<boolean> | undefined;
+
+function storage(): AsyncLocalStorage<boolean> {
+  if (!calling) {
+    const made = calling = new (asyncHooks().AsyncLocalStorage)<boolean>();
+    // Except in the module: what a log function has begun runs there together with what others have, and calls their callbacks.
+    around((begin) => (work) => { made.run(false, begin, work); });
+  }
+  return calling;
+}
 
 /** An entry with the names of the core. */
 type RawEntry = Omit<LogEntry, "fields"> & { fields: Record<string, string | number | boolean> };
@@ -20,13 +30,12 @@ type RawEntry = Omit<LogEntry, "fields"> & { fields: Record<string, string | num
 export class NodeLog {
   readonly level: LogEntry["level"];
   readonly #log: (entry: LogEntry) => unknown;
-  readonly #calling: AsyncLocalStorage<true>;
+  readonly #calling = storage();
   #failed = false;
 
   constructor(log: (entry: LogEntry) => unknown, level: LogEntry["level"]) {
     this.#log = log;
     this.level = level;
-    this.#calling = calling ??= new (asyncHooks().AsyncLocalStorage)<true>();
   }
 
   get isCalling(): boolean { return this.#calling.getStore() === true; }
