@@ -57,8 +57,8 @@ const FILES = {
  */
 const BUILDS = {
   node: { glue: join(npm, "glue"), features: ["--features", "node"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
-  page: { glue: join(npm, "glue-page"), features: [], parts: PARTS, files: FILES },
-  journal: { glue: join(npm, "glue-journal"), features: ["--features", "journal"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
+  page: { glue: join(npm, "glue-page"), features: ["--features", "quiet"], parts: PARTS, files: FILES },
+  journal: { glue: join(npm, "glue-journal"), features: ["--features", "journal,quiet"], parts: {}, files: { "junfeiai_bg.wasm": "junfeiai.wasm" } },
   player: { glue: join(npm, "glue-player"), of: "page", parts: { rest: NOT_PLAYED }, files: { "first_bg.wasm": "junfeiai.wasm" } },
 };
 const out = join(npm, "package");

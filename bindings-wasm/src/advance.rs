@@ -34,14 +34,16 @@ impl RawClient {
             Err(error) => return Promise::reject(&convert::error(&error)),
         };
         let (videos, id) = (self.client.videos(), state.task_id().to_owned());
-        promise_for(Some(&id), signal, async move {
+        let log = self.log.clone();
+        let advanced = async move {
             Ok(match videos.advance(state).await? {
-                Advance::Done(video) => JsValue::from(RawVideo::new(video)),
+                Advance::Done(video) => JsValue::from(RawVideo::new(video, &log)),
                 Advance::Later { state, retry_after } => {
                     let pause = Value::from(retry_after.as_secs_f64());
                     convert::value(&Value::Array(vec![state.to_json(), pause])).unchecked_into()
                 }
             })
-        })
+        };
+        promise_for(Some(&id), signal, self.log.scoped(advanced))
     }
 }

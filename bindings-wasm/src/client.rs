@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
+use crate::log::Log;
 use crate::many::RawMany;
 use crate::run::{RawTracker, promise, promise_create, promise_with};
 use crate::task::{RawTask, policy, with_progress};
@@ -21,11 +22,12 @@ use crate::video::RawVideo;
 #[wasm_bindgen]
 pub struct RawClient {
     pub(crate) client: Client,
+    pub(crate) log: Log,
 }
 
 impl RawClient {
     pub(crate) fn of(client: Client) -> Self {
-        Self { client }
+        Self { client, log: Log::default() }
     }
 }
 
@@ -74,7 +76,9 @@ impl RawClient {
             Ok(judged) => judged,
             Err(error) => return Promise::reject(&convert::error(&error)),
         };
-        promise_create(&tracker.tracker, signal, async move { videos.create(request).await.map(RawTask::new) })
+        let log = self.log.clone();
+        let created = async move { videos.create(request).await.map(|task| RawTask::new(task, &log)) };
+        promise_create(&tracker.tracker, signal, self.log.scoped(created))
     }
 
     /// Creates a task and waits for its video. `tell` is called with the new task, and with a task for every state that a poll shows.
@@ -88,12 +92,13 @@ impl RawClient {
     ) -> Promise {
         let wait = policy(&self.client, options).and_then(|policy| {
             let request = read(request)?;
-            Ok(with_progress(self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy), tell, 0))
+            let wait = self.client.videos().tracked(&tracker.tracker).generate(request).policy(policy);
+            Ok(with_progress(wait, tell, 0, &self.log))
         });
         match wait {
             Ok(wait) => promise_with(signal, |token| {
-                let wait = wait.cancel_with(token).into_future();
-                async move { wait.await.map(RawVideo::new) }
+                let (wait, log) = (wait.cancel_with(token).into_future(), self.log.clone());
+                self.log.scoped(async move { wait.await.map(|video| RawVideo::new(video, &log)) })
             }),
             Err(error) => Promise::reject(&convert::error(&error)),
         }
@@ -101,13 +106,14 @@ impl RawClient {
 
     /// A task by its id.
     pub fn task(&self, id: &str) -> Result<RawTask, JsValue> {
-        self.client.videos().task(id).map(RawTask::new).map_err(|error| convert::error(&error))
+        let task = self.client.videos().task(id).map_err(|error| convert::error(&error))?;
+        Ok(RawTask::new(task, &self.log))
     }
 
     /// These tasks as they end.
     #[wasm_bindgen(js_name = asCompleted)]
     pub fn as_completed(&self, ids: Vec<String>) -> RawMany {
-        RawMany::new(CreateTracker::new(), self.client.videos().as_completed(ids))
+        RawMany::new(CreateTracker::new(), self.client.videos().as_completed(ids), &self.log)
     }
 
     /// A task for each request, at most so many alive at a time. The keys are the requests' numbers. `tell` is called as in
@@ -126,14 +132,16 @@ impl RawClient {
             return Err(convert::refusal(ErrorKind::InvalidRequest, Phase::Create, "concurrency", text));
         }
         let policy = policy(&self.client, options).map_err(|error| convert::error(&error))?;
-        let each = move |number, wait: Wait| with_progress(wait.policy(policy.clone()), tell.clone(), number);
+        let log = self.log.clone();
+        let each = move |number, wait: Wait| with_progress(wait.policy(policy.clone()), tell.clone(), number, &log);
         let begin = || {
             // One that cannot be read is refused before anything is paid for.
             let requests = requests.into_iter().map(read).collect::<junfeiai::Result<Vec<_>>>()?;
             let tracker = &tracker.tracker;
             let stream =
                 self.client.videos().tracked(tracker).generate_many_with(requests, concurrency as usize, each)?;
-            Ok(RawMany::new(tracker.clone(), Box::pin(stream.map(|(number, result)| (number as u32, result)))))
+            let stream = Box::pin(stream.map(|(number, result)| (number as u32, result)));
+            Ok(RawMany::new(tracker.clone(), stream, &self.log))
         };
         begin().map_err(|error: junfeiai::Error| convert::error(&error))
     }
@@ -142,19 +150,19 @@ impl RawClient {
     pub fn check(&self, account: bool, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
         let options = CheckOptions::default().account(account);
-        promise(signal, async move { Ok(convert::value(&client.check_with(options).await)) })
+        promise(signal, self.log.scoped(async move { Ok(convert::value(&client.check_with(options).await)) }))
     }
 
     /// The models that the key may use.
     pub fn models(&self, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
-        promise(signal, async move { client.models().await.map(|models| convert::value(&models)) })
+        promise(signal, self.log.scoped(async move { client.models().await.map(|models| convert::value(&models)) }))
     }
 
     /// What is left on the key.
     pub fn balance(&self, signal: Option<AbortSignal>) -> Promise {
         let client = self.client.clone();
-        promise(signal, async move { client.balance().await.map(|balance| convert::value(&balance)) })
+        promise(signal, self.log.scoped(async move { client.balance().await.map(|balance| convert::value(&balance)) }))
     }
 
     /// The video of a task, by its id and, where it is known, its address.
@@ -165,7 +173,7 @@ impl RawClient {
             (Some(id), None) => videos.video(&id),
             (None, url) => videos.video_at(&url.unwrap_or_default()),
         };
-        video.map(RawVideo::new).map_err(|error| convert::error(&error))
+        video.map(|video| RawVideo::new(video, &self.log)).map_err(|error| convert::error(&error))
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn json(object: JsValue, phase: Phase) -> Result<serde_json::Value, E
 /// A count of bytes that came as a JavaScript number, in a call about this task.
 pub(crate) fn bytes(number: f64, name: &str, task_id: Option<&str>) -> Result<u64, JsValue> {
     // 2^53: beyond it numbers are not exact any more.
-    if number.is_finite() && number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.fract() == 0.0 {
+    if (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0 {
         return Ok(number as u64);
     }
     let text = format!("{name} must be a whole number of bytes, 0 or more");

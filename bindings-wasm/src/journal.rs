@@ -200,45 +200,47 @@ impl RawClient {
     /// What the journal knows of a key; `null` for nothing.
     pub fn key(&self, key: String, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise(signal, async move { videos.key(&key).await.map(|known| convert::value(&known)) })
+        promise(signal, self.log.scoped(async move { videos.key(&key).await.map(|known| convert::value(&known)) }))
     }
 
     /// What is left to be done, as the journal says.
     pub fn pending(&self, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise(signal, async move { videos.pending().await.map(|pending| convert::value(&pending)) })
+        promise(signal, self.log.scoped(async move { videos.pending().await.map(|pending| convert::value(&pending)) }))
     }
 
     /// Takes a task off the journal's list.
     pub fn forget(&self, id: String, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise_for(Some(&id.clone()), signal, async move { videos.forget(&id).await })
+        promise_for(Some(&id.clone()), signal, self.log.scoped(async move { videos.forget(&id).await }))
     }
 
     /// Ends a create request whose outcome was unknown.
     #[wasm_bindgen(js_name = resolveUnknown)]
     pub fn resolve_unknown(&self, intent: String, id: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise(signal, async move { videos.resolve_unknown(&intent, id.as_deref()).await })
+        promise(signal, self.log.scoped(async move { videos.resolve_unknown(&intent, id.as_deref()).await }))
     }
 
     /// What became of the create requests whose answer was lost, as the key's usage and log prove it.
     pub fn reconcile(&self, token: Option<String>, user: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
         let access = AccountAccess::from_options(token.as_deref(), user.as_deref());
-        promise(signal, async move {
+        let reconciled = async move {
             let found = match access? {
                 Some(access) => videos.reconcile_with(&access).await?,
                 None => videos.reconcile().await?,
             };
             Ok(convert::value(&found))
-        })
+        };
+        promise(signal, self.log.scoped(reconciled))
     }
 
     /// What was created and charged, per day and model.
     pub fn spending(&self, since: Option<String>, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();
-        promise(signal, async move { videos.spending(since.as_deref()).await.map(|found| convert::value(&found)) })
+        let spent = async move { videos.spending(since.as_deref()).await.map(|found| convert::value(&found)) };
+        promise(signal, self.log.scoped(spent))
     }
 
     /// What a create request will cost. Creates nothing.
@@ -246,7 +248,8 @@ impl RawClient {
         match client::read(request) {
             Ok(request) => {
                 let videos = self.client.videos();
-                promise(signal, async move { videos.estimate(request).await.map(|found| convert::value(&found)) })
+                let cost = async move { videos.estimate(request).await.map(|found| convert::value(&found)) };
+                promise(signal, self.log.scoped(cost))
             }
             Err(error) => Promise::reject(&convert::error(&error)),
         }
@@ -256,6 +259,6 @@ impl RawClient {
     #[wasm_bindgen(js_name = pendingTask)]
     pub fn pending_task(&self, id: &str, created_at: f64) -> std::result::Result<RawTask, JsValue> {
         let task = self.client.videos().pending_task(id, created_at as u64);
-        task.map(RawTask::new).map_err(|error| convert::error(&error))
+        task.map(|task| RawTask::new(task, &self.log)).map_err(|error| convert::error(&error))
     }
 }

@@ -17,6 +17,11 @@ mod convert;
 mod journal;
 #[cfg(feature = "node")]
 mod journal_file;
+#[cfg(feature = "node")]
+mod log;
+#[cfg(not(feature = "node"))]
+#[path = "no_log.rs"]
+mod log;
 mod many;
 #[cfg(feature = "node")]
 mod node;

@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
+use crate::log::Log;
 use crate::run::{Reading, Watched};
 use crate::video::RawVideo;
 
@@ -20,14 +21,17 @@ type Ended = (JsValue, Result<Video>);
 pub struct RawMany {
     reading: Reading<Ended>,
     tracker: CreateTracker,
+    log: Log,
 }
 
 impl RawMany {
     pub(crate) fn new<K: Into<JsValue> + 'static>(
         tracker: CreateTracker,
         stream: Pin<Box<dyn Stream<Item = (K, Result<Video>)>>>,
+        log: &Log,
     ) -> Self {
-        Self { reading: Reading::new(Box::pin(stream.map(|(key, result)| Ok((key.into(), result))))), tracker }
+        let reading = Reading::new(Box::pin(log.stream(stream).map(|(key, result)| Ok((key.into(), result)))));
+        Self { reading, tracker, log: log.clone() }
     }
 }
 
@@ -35,9 +39,10 @@ impl RawMany {
 impl RawMany {
     /// The next that ended as `[key, video, error]`; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Watched::Creates(&self.tracker), signal, |(key, result)| {
+        let log = self.log.clone();
+        self.reading.next(Watched::Creates(&self.tracker), signal, move |(key, result)| {
             let (video, error) = match result {
-                Ok(video) => (RawVideo::new(video).into(), JsValue::NULL),
+                Ok(video) => (RawVideo::new(video, &log).into(), JsValue::NULL),
                 Err(error) => (JsValue::NULL, convert::error(&error)),
             };
             Array::of3(&key, &video, &error).into()

@@ -63,7 +63,7 @@ extern "C" {
     fn clear(this: &NodeHost, id: u32);
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
+    pub(crate) fn performance_now() -> f64;
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     fn date_now() -> f64;
     #[wasm_bindgen(js_namespace = Math, js_name = random)]

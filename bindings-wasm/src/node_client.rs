@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::client::RawClient;
 use crate::convert;
 use crate::journal::{JsJournal, with_journal};
+use crate::log::{JsLog, Log};
 use crate::node::{NodeHost, NodeTimer, NodeTransport};
 
 #[wasm_bindgen]
@@ -42,6 +43,12 @@ impl RawClient {
             builder.transport(Arc::new(NodeTransport { host, proxies })).timer(timer).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+
+    /// What the client and its tasks and videos log from now on is written to this.
+    #[wasm_bindgen(js_name = logTo)]
+    pub fn log_to(&mut self, log: JsLog) {
+        self.log = Log::of(log);
     }
 
     /// Status, begin and end of the answer to a player that sends this `Range` header for a file of this length.

@@ -10,6 +10,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
+use crate::log::Log;
 use crate::run::promise_for;
 use crate::video::{JsMemory, Memory, RawVideo};
 
@@ -24,12 +25,14 @@ impl RawVideo {
     /// Opens it: reads its first bytes, and finds out its length.
     pub fn open(&self, signal: Option<AbortSignal>) -> Promise {
         let video = self.video().clone();
-        promise_for(self.video().task_id(), signal, async move {
+        let log = self.log.clone();
+        let opened = async move {
             let mut reader = video.open().await?;
             let size = reader.size().await?;
             let task_id = video.task_id().map(str::to_owned);
-            Ok(RawReader { reader: Rc::new(RefCell::new(Some(reader))), size, task_id })
-        })
+            Ok(RawReader { reader: Rc::new(RefCell::new(Some(reader))), size, task_id, log })
+        };
+        promise_for(self.video().task_id(), signal, self.log.scoped(opened))
     }
 }
 
@@ -39,6 +42,7 @@ pub struct RawReader {
     reader: Shared,
     size: u64,
     task_id: Option<String>,
+    log: Log,
 }
 
 #[wasm_bindgen]
@@ -53,7 +57,7 @@ impl RawReader {
     pub fn read(&self, memory: Memory, position: f64, length: f64, signal: Option<AbortSignal>) -> Promise {
         let (cell, mut memory) = (self.reader.clone(), JsMemory(memory));
         let (position, length) = (position as u64, length as u64);
-        promise_for(self.task_id.as_deref(), signal, async move {
+        let read = async move {
             let mut reading = Reading { reader: cell.take(), cell, ended: false };
             reading.reader()?.seek(SeekFrom::Start(position)).await?;
             let mut piece = vec![0; length.min(CHUNK) as usize];
@@ -70,7 +74,8 @@ impl RawReader {
             }
             reading.ended = true;
             Ok(JsValue::UNDEFINED)
-        })
+        };
+        promise_for(self.task_id.as_deref(), signal, self.log.scoped(read))
     }
 
     /// Ends the request under way, unless a read waits for it.

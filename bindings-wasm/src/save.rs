@@ -17,7 +17,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
 use crate::convert::{self, io_error, progress_callback};
-use crate::node::Taken;
+use crate::node::{Taken, performance_now};
 use crate::run::promise_with;
 use crate::video::RawVideo;
 
@@ -275,7 +275,7 @@ impl RawVideo {
         save.rate_limit = options.rate_limit().map(|rate| rate as u64);
         save.take_whole = options.resume().unwrap_or_default();
         let video = self.video().clone();
-        promise_with(signal, |token| run(video, storage, save, token.clone(), notify))
+        promise_with(signal, |token| self.log.scoped(run(video, storage, save, token.clone(), notify)))
     }
 }
 
@@ -286,10 +286,22 @@ async fn run(
     token: CancelToken,
     notify: Option<Function>,
 ) -> Result<JsValue> {
+    let (path, begun) = (storage.display(""), performance_now());
     options.cancel = Some(token);
-    options.kept_path = Some(storage.display(""));
+    options.kept_path = Some(path.clone());
     let finished = video.save_to(Arc::new(NodeStorage(storage)), options, progress_callback(notify)).await?;
     let info = finished.info.as_ref();
+    // As the native saver says it.
+    tracing::info!(
+        name: "video_saved",
+        target: "junfeiai",
+        task_id = video.task_id(),
+        path,
+        bytes = finished.total,
+        attempts = finished.attempts,
+        elapsed = (performance_now() - begun).round() / 1000.0,
+        "video saved"
+    );
     Ok(convert::value(&json!({
         "bytes": finished.total,
         "attempts": finished.attempts,

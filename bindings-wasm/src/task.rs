@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert;
+use crate::log::Log;
 use crate::run::{Reading, Watched, promise_for};
 use crate::video::RawVideo;
 
@@ -15,11 +16,12 @@ use crate::video::RawVideo;
 #[wasm_bindgen]
 pub struct RawTask {
     pub(crate) task: Task,
+    log: Log,
 }
 
 impl RawTask {
-    pub(crate) fn new(task: Task) -> Self {
-        Self { task }
+    pub(crate) fn new(task: Task, log: &Log) -> Self {
+        Self { task, log: log.clone() }
     }
 
     /// [`policy`] for this task, which a refusal names.
@@ -36,13 +38,12 @@ pub(crate) fn policy(client: &Client, options: JsValue) -> junfeiai::Result<Wait
 }
 
 /// The caller's callback for every state of a task, with the number of its request. What it throws is the wrapper's business.
-pub(crate) fn with_progress(wait: Wait, tell: Option<Function>, number: usize) -> Wait {
-    match tell {
-        None => wait,
-        Some(tell) => wait.on_progress(move |task| {
-            let _ = tell.call2(&JsValue::UNDEFINED, &RawTask::new(task.clone()).into(), &(number as u32).into());
-        }),
-    }
+pub(crate) fn with_progress(wait: Wait, tell: Option<Function>, number: usize, log: &Log) -> Wait {
+    let Some(tell) = tell else { return wait };
+    let log = log.clone();
+    wait.on_progress(move |task| {
+        let _ = tell.call2(&JsValue::UNDEFINED, &RawTask::new(task.clone(), &log).into(), &(number as u32).into());
+    })
 }
 
 #[wasm_bindgen]
@@ -69,27 +70,32 @@ impl RawTask {
             Ok(videos) => videos,
             Err(error) => return Promise::reject(&convert::error(&error.with_task(task.id()))),
         };
-        promise_for(Some(self.task.id()), signal, async move { videos.refresh(&task).await.map(RawTask::new) })
+        let log = self.log.clone();
+        let seen = async move { videos.refresh(&task).await.map(|task| RawTask::new(task, &log)) };
+        promise_for(Some(self.task.id()), signal, self.log.scoped(seen))
     }
 
     /// Waits for the end of the task. `tell` is called with a task for every state that a poll shows.
     pub fn wait(&self, options: JsValue, tell: Option<Function>, signal: Option<AbortSignal>) -> Promise {
         let wait = match self.policy(options) {
-            Ok(policy) => with_progress(self.task.wait().policy(policy), tell, 0),
+            Ok(policy) => with_progress(self.task.wait().policy(policy), tell, 0, &self.log),
             Err(error) => return Promise::reject(&error),
         };
-        promise_for(Some(self.task.id()), signal, async move { wait.await.map(RawVideo::new) })
+        let log = self.log.clone();
+        let done = async move { wait.await.map(|video| RawVideo::new(video, &log)) };
+        promise_for(Some(self.task.id()), signal, self.log.scoped(done))
     }
 
     /// The states as they come.
     pub fn watch(&self, options: JsValue) -> Result<RawWatch, JsValue> {
         let policy = self.policy(options)?;
-        Ok(RawWatch { task_id: self.task.id().into(), reading: Reading::new(self.task.watch_with(policy)) })
+        let reading = Reading::new(self.log.stream(self.task.watch_with(policy)));
+        Ok(RawWatch { task_id: self.task.id().into(), reading, log: self.log.clone() })
     }
 
     /// The video, when the last seen state says that there is one.
     pub fn video(&self) -> Result<RawVideo, JsValue> {
-        self.task.video().map(RawVideo::new).map_err(|error| convert::error(&error))
+        self.task.video().map(|video| RawVideo::new(video, &self.log)).map_err(|error| convert::error(&error))
     }
 }
 
@@ -98,13 +104,15 @@ impl RawTask {
 pub struct RawWatch {
     task_id: Box<str>,
     reading: Reading<Task>,
+    log: Log,
 }
 
 #[wasm_bindgen]
 impl RawWatch {
     /// The next state; `undefined` after the last.
     pub fn next(&self, signal: Option<AbortSignal>) -> Promise {
-        self.reading.next(Watched::Task(Some(&self.task_id)), signal, |task| RawTask::new(task).into())
+        let log = self.log.clone();
+        self.reading.next(Watched::Task(Some(&self.task_id)), signal, move |task| RawTask::new(task, &log).into())
     }
 
     /// Ends the watching, never the task.

@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::AbortSignal;
 
 use crate::convert::{self, io_error, progress_callback};
+use crate::log::Log;
 use crate::run::{Reading, Watched, promise_for};
 
 /// A video that is done.
@@ -19,11 +20,12 @@ pub struct RawVideo {
     video: Video,
     /// The length that an earlier response to a player gave.
     total: Rc<Cell<Option<u64>>>,
+    pub(crate) log: Log,
 }
 
 impl RawVideo {
-    pub(crate) fn new(video: Video) -> Self {
-        Self { video, total: Rc::default() }
+    pub(crate) fn new(video: Video, log: &Log) -> Self {
+        Self { video, total: Rc::default(), log: log.clone() }
     }
 
     /// What a save and a reader read.
@@ -93,9 +95,10 @@ impl RawVideo {
             Err(error) => return Promise::reject(&error),
         };
         let video = self.video.clone();
-        promise_for(self.video.task_id(), signal, async move {
+        let read = async move {
             video.bytes_into(JsMemory(memory), limit, progress_callback(tell)).await.map(|_| JsValue::UNDEFINED)
-        })
+        };
+        promise_for(self.video.task_id(), signal, self.log.scoped(read))
     }
 
     /// Bytes from `start` up to, without, `end`, into this memory.
@@ -107,24 +110,24 @@ impl RawVideo {
             Err(error) => return Promise::reject(&error),
         };
         let video = self.video.clone();
-        promise_for(self.video.task_id(), signal, async move {
-            video.read_range_into(JsMemory(memory), range).await.map(|_| JsValue::UNDEFINED)
-        })
+        let read = async move { video.read_range_into(JsMemory(memory), range).await.map(|_| JsValue::UNDEFINED) };
+        promise_for(self.video.task_id(), signal, self.log.scoped(read))
     }
 
     /// The bytes as they come.
     pub fn stream(&self) -> RawStream {
-        RawStream { reading: Reading::new(self.video.stream()) }
+        RawStream { reading: Reading::new(self.log.stream(self.video.stream())) }
     }
 
     /// The response to a player that sent this `Range` header: `{status, headers, body}`.
     pub fn serve(&self, range: Option<String>, signal: Option<AbortSignal>) -> Promise {
-        let (video, total) = (self.video.clone(), self.total.clone());
-        promise_for(self.video.task_id(), signal, async move {
+        let (video, total, log) = (self.video.clone(), self.total.clone(), self.log.clone());
+        let served = async move {
             let served = video.serve(range.as_deref(), total.get()).await?;
             total.set(served.total.or(total.get()));
-            Ok(RawServed::new(served))
-        })
+            Ok(RawServed::new(served, &log))
+        };
+        promise_for(self.video.task_id(), signal, self.log.scoped(served))
     }
 }
 
@@ -158,8 +161,8 @@ pub struct RawServed {
 }
 
 impl RawServed {
-    fn new(served: RangeResponse) -> Self {
-        let body = Some(RawStream { reading: Reading::new(served.body) });
+    fn new(served: RangeResponse, log: &Log) -> Self {
+        let body = Some(RawStream { reading: Reading::new(log.stream(served.body)) });
         Self { status: served.status, headers: served.headers, body }
     }
 }

@@ -392,7 +392,7 @@ describe("options of a client", () => {
     const trap = () => { throw new RangeError("a trap"); };
     const trapped = () => new Proxy({}, new Proxy({}, { get: () => trap }));
     const revoked = () => { const { proxy, revoke } = Proxy.revocable([], {}); revoke(); return proxy; };
-    for (const name of ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "maxAttempts", "headers", "userAgent", "language", "journal", "proxy", "caFile"]) {
+    for (const name of ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "maxAttempts", "headers", "userAgent", "language", "journal", "proxy", "caFile", "log", "logLevel"]) {
       for (const value of [trapped(), revoked()]) {
         assert.throws(() => new Client({ apiKey: KEY, [name]: value }), (error) => {
           assert.ok(error instanceof JunFeiAIError, `${name}: ${inspect(error)}`);
@@ -406,7 +406,7 @@ describe("options of a client", () => {
   test("of a kind that no option can be are named", () => {
     const loop = {};
     loop.loop = loop;
-    const names = ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "maxAttempts", "requestRate", "maxInFlightCreates", "maxCost", "budget", "language", "headers", "userAgent", "proxy", "caFile"];
+    const names = ["apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "maxAttempts", "requestRate", "maxInFlightCreates", "maxCost", "budget", "language", "headers", "userAgent", "proxy", "caFile", "logLevel"];
     for (const name of names) {
       for (const value of [() => "x", Symbol("x"), 5n, [() => "x"], { a: () => "x" }, { a: 5n }, loop]) {
         assert.throws(() => new Client({ apiKey: KEY, [name]: value }), (error) => {

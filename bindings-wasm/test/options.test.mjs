@@ -30,7 +30,7 @@ const OBJECTS = {
     code: "config", go: (options) => new Client({ apiKey: KEY, ...options }),
     names: ["apiKey", "baseURL", "endpoint", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs", "createTimeoutMs",
       "connectTimeoutMs", "idleTimeoutMs", "waitTimeoutMs", "pollIntervalMs", "maxAttempts", "maxPollErrors", "requestRate",
-      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget", "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser"],
+      "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget", "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "log", "logLevel", "dangerouslyAllowBrowser"],
   },
   "server handler": {
     code: "config", go: (options) => createProxyHandler({ apiKey: KEY, allow: () => true, ...options }),
@@ -171,6 +171,10 @@ const VALUES = [
   ["client", { trustedHosts: ["*.a.b"] }, "trustedHosts", "trusted host"],
   ["client", { trustedHosts: 5 }, "trustedHosts", "trustedHosts must be a list"],
   ["client", { fetch: 5 }, "fetch", "fetch must be a function"],
+  ["client", { log: console }, "log", "log must be a function"],
+  ["client", { log: () => undefined, logLevel: "loud" }, "logLevel", "logLevel must be \"error\", \"warn\""],
+  ["client", { log: () => undefined, logLevel: 5 }, "logLevel", "logLevel must be \"error\", \"warn\""],
+  ["client", { logLevel: "warn" }, "logLevel", "logLevel needs log"],
   ["client", { maxAttempts: 0 }, "maxAttempts", "maxAttempts must be at least 1"],
   ["client", { maxAttempts: "2" }, "maxAttempts", "maxAttempts must be a whole number"],
   ["client", { headers: 5 }, "headers", "headers must be an object"],
@@ -252,10 +256,10 @@ describe("a value that cannot be used", () => {
 test("an option that only Node has is refused by its name where a page would give it", async () => {
   const { Client: Page, ready } = await import("junfeiai/inline");
   await ready();
-  for (const [name, value] of Object.entries({ journal: "x", journalPrompts: true, maxCost: 1, maxCostStrict: true, budget: 1, proxy: "", caFile: "x" })) {
+  for (const [name, value] of Object.entries({ journal: "x", journalPrompts: true, maxCost: 1, maxCostStrict: true, budget: 1, proxy: "", caFile: "x", log: () => undefined, logLevel: "warn" })) {
     assert.throws(() => new Page({ apiKey: KEY, [name]: value }), (error) => {
       assert.deepEqual([error.code, error.field], ["config", name], error.message);
-      const inPages = ["proxy", "caFile"].includes(name) ? "" : ', and for "junfeiai" with a journal in a page';
+      const inPages = ["proxy", "caFile", "log", "logLevel"].includes(name) ? "" : ', and for "junfeiai" with a journal in a page';
       assert.ok(error.message.startsWith(`${name} is for Node, Bun and Deno${inPages}: leave it out here; `), error.message);
       return true;
     });

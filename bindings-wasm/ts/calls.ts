@@ -29,7 +29,7 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
   }
   if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
   if (/^(overwrite|createParents|verify|sha256|account)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
-  if (/^(on[A-Z]|fetch$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
+  if (/^(on[A-Z]|(fetch|log)$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
   if (field.endsWith("Ms")) {
     if (!(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;

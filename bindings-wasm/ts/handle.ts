@@ -2,11 +2,12 @@
 import type { RawClient } from "#glue";
 import { call, glue, having, life, needLoaded, readyFor, tryNow, type About, type WasmPart } from "./engine.js";
 import { ofTask } from "./errors.js";
-import { isPath } from "./values.js";
+import { isPath, type LogEntry } from "./values.js";
 
 export interface Shaped {
   options: Record<string, unknown>;
   fetch: typeof globalThis.fetch | undefined;
+  log?: ((entry: LogEntry) => unknown) | undefined;
 }
 
 /** Gives what makes the client in the module, each time anew: it is asked once for each client. */

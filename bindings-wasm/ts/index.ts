@@ -15,7 +15,7 @@ export type { PlaybackMode } from "./playback-of.js";
 export type { TaskStatus } from "./raw.js";
 export type { SaveOptions, Summary } from "./saver.js";
 export { Task, type RequestOptions, type WaitOptions, type Warning } from "./task.js";
-export type { JournalFile, JournalStore, Progress, StoreRow } from "./values.js";
+export type { JournalFile, JournalStore, LogEntry, Progress, StoreRow } from "./values.js";
 export { Video, type ReadOptions } from "./video.js";
 /** @internal */
 export { __options, __panicForTests, playbackOf } from "./inner.js";

@@ -5,4 +5,9 @@ export function setMicrotask(how: typeof begin): void {
   begin = how;
 }
 
+/** Has what begins a microtask called in a way of the caller's. */
+export function around(how: (before: typeof begin) => typeof begin): void {
+  begin = how(begin);
+}
+
 export const microtask = (work: () => void): void => { begin(work); };

@@ -8,6 +8,7 @@ import { __options } from "./inner.js";
 import { setJournalCalls } from "./journal.js";
 import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
+import { logOf } from "./node-log.js";
 import { openReader, readerOf } from "./node-reader.js";
 import { hostOf, makeClient } from "./node-transport.js";
 import { setOpenReader } from "./reader.js";
@@ -33,9 +34,13 @@ export function setUp(): void {
   setJournalCalls(() => journal);
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
-    const host = hostOf(shaped);
+    const [host, log] = [hostOf(shaped), logOf(shaped)];
     const { journal } = shaped.options;
     const store = journalOf(journal);
-    return () => makeClient(shaped, host, store?.());
+    return () => {
+      const client = makeClient(shaped, host, store?.());
+      if (log) call(() => { client.logTo(log as never); });
+      return client;
+    };
   });
 }

@@ -27,7 +27,7 @@ const VARIABLES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "AL
 
 /** The client in the module, with the transport that its options ask for. */
 export function makeClient({ options, fetch }: Shaped, host: NodeHost | undefined, store: object | undefined): RawClient {
-  const { proxy, ca_file, journal: _, ...rest } = options;
+  const { proxy, ca_file, journal: _, log: __, log_level: ___, ...rest } = options;
   if (host) {
     const variables = Object.fromEntries(VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
     return call(() => RawClient.onNode(rest, host as never, proxy, variables, store as never));

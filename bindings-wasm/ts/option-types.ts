@@ -1,5 +1,5 @@
 /** Written from core/options.toml by `make options`; do not edit. */
-import type { ImageInput, JournalFile, JournalStore, Progress } from "./values.js";
+import type { ImageInput, JournalFile, JournalStore, LogEntry, Progress } from "./values.js";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -78,6 +78,12 @@ export interface ClientOptions {
   proxy?: string | undefined;
   /** In Node: further root certificates as a PEM file, besides Node's own and `NODE_EXTRA_CA_CERTS`. Default: none. */
   caFile?: string | undefined;
+  /** Called with each entry of the client's log, in Node, Bun and Deno: tasks created, warnings, a paid call that ended
+   * early; see "Log". Default: none. */
+  log?: ((entry: LogEntry) => unknown) | undefined;
+  /** The least severe entries that `log` is called with: `"error"`, `"warn"`, `"info"`, `"debug"` (every request and poll)
+   * or `"trace"`; needs `log`. Default: `"info"`. */
+  logLevel?: "error" | "warn" | "info" | "debug" | "trace" | undefined;
   /** Suppresses the warning about an API key in a page. Default: `false`. */
   dangerouslyAllowBrowser?: boolean | undefined;
 }
@@ -87,7 +93,8 @@ export const CLIENT = [
   "apiKey", "endpoint", "baseURL", "endpoints", "videoBaseURL", "trustedHosts", "fetch", "timeoutMs",
   "createTimeoutMs", "connectTimeoutMs", "idleTimeoutMs", "pollIntervalMs", "waitTimeoutMs", "maxAttempts",
   "maxPollErrors", "requestRate", "requestBurst", "maxInFlightCreates", "maxCost", "maxCostStrict", "budget",
-  "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "dangerouslyAllowBrowser",
+  "language", "headers", "userAgent", "journal", "journalPrompts", "proxy", "caFile", "log", "logLevel",
+  "dangerouslyAllowBrowser",
 ] as const;
 
 /** What the video is to be; a string is a prompt. */

@@ -80,14 +80,14 @@ export function shapeOptions(options: ClientOptions, sdkName: string): Shaped {
     if (name === "fetch" || name === "dangerouslyAllowBrowser") continue;
     const refuse = (message: string, cause?: unknown): Error => own("config", "config", message, { field: name, cause });
     try {
-      const read = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : listed(value);
+      const read = name.endsWith("Ms") ? seconds(value as number) : /URL$|^endpoint$/.test(name) ? absolute(value) : name === "headers" ? pairs(value) : name === "journal" ? value : name === "log" ? !!value || undefined : listed(value);
       shaped[inCore(name)] = name === "journal" ? read : copied(read, (_, odd) => refuse(`${name} cannot be used: an option ${HELD} ${odd}`));
     } catch (cause) {
       throw cause instanceof JunFeiAIError ? cause : refuse(`the option ${name} cannot be read`, cause);
     }
   }
   if ((given.apiKey ?? env["JUNFEIAI_API_KEY"]) !== undefined && inPage() && !given.dangerouslyAllowBrowser) warnOnce();
-  return { options: defined(shaped), fetch: given.fetch };
+  return { options: defined(shaped), fetch: given.fetch, log: given.log };
 }
 
 let warned = false;

@@ -42,5 +42,16 @@ export interface JournalFile {
   file: string | URL;
 }
 
+/** What happened, for the option `log`. */
+export interface LogEntry {
+  readonly level: "error" | "warn" | "info" | "debug" | "trace";
+  /** The name of what happened, such as `task_created`; `null` for what has none. */
+  readonly event: string | null;
+  /** The same in one line, without the fields. */
+  readonly message: string;
+  /** What it is about, such as `taskId`. */
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** A place on the page's own server. @internal */
 export const isPath = (value: unknown): value is string => typeof value === "string" && /^\.{0,2}\//.test(value);

@@ -95,6 +95,26 @@ async function judge(text, saves) {
   await emulator.forget();
 }
 
+/** Its log asks the client, and what it asks is not logged: the engine knows what a function has begun. */
+const logging = () => `import { Client } from "junfeiai";
+  const entries = [];
+  const asked = new Promise((resolve) => {
+    const log = async ({ event, fields }) => {
+      entries.push(event);
+      if (!fields.taskId) return;
+      await null;
+      resolve((await client.videos.get(fields.taskId)).id);
+    };
+    const client = new Client({ ...${options()}, log, logLevel: "debug" });
+    client.videos.create("a ball").catch(resolve);
+  });
+  console.log(JSON.stringify([entries, String(await asked).startsWith("task_")]));`;
+
+async function judgeLog(text) {
+  assert.deepEqual(JSON.parse(text), [["request", "task_created"], true]);
+  await emulator.forget();
+}
+
 /** A folder for a program, which finds the package above it. */
 function folder(name, files, at = place) {
   const path = join(at, "work", name);
@@ -194,10 +214,12 @@ const deno = () => need(join(modules, `@deno/${machine}-glibc/deno`), `npm has n
 const bun = () => need(join(modules, `@oven/bun-${process.platform}-${process.arch === "arm64" ? "aarch64" : process.arch}/bin/bun`), `npm has no Bun for ${machine}`);
 rows.Bun = async () => {
   await judge(await output(bun(), ["run", "program.mjs"], { cwd: folder("bun", { "program.mjs": esm("bun.mp4") }) }), true);
+  await judgeLog(await output(bun(), ["run", "log.mjs"], { cwd: folder("bun-log", { "log.mjs": logging() }) }));
 };
 rows["Deno, every permission"] = async () => {
   const cwd = folder("deno-all", { "program.mjs": esm("deno.mp4") });
   await judge(await output(deno(), ["run", "--allow-all", "--no-prompt", "program.mjs"], { cwd }), true);
+  await judgeLog(await output(deno(), ["run", "--allow-all", "--no-prompt", "log.mjs"], { cwd: folder("deno-log", { "log.mjs": logging() }) }));
 };
 rows["Deno, without --allow-env"] = async () => {
   const cwd = folder("deno-env", { "program.mjs": esm("deno.mp4") });

@@ -6,6 +6,7 @@ import { FileJournal } from "../file-journal.js";
 import type { Options } from "./arguments.js";
 import { CommandError, configError } from "./exit-codes.js";
 import { isFolder, journalOf, optionalJournal, requiredJournal } from "./journals.js";
+import { logOptions } from "./log.js";
 import { systemError } from "./output.js";
 
 /** What does its work without a journal, and notes in it where there is one. */
@@ -47,6 +48,7 @@ export function clientOptions(options: Options): ClientOptions {
   const client: ClientOptions = given<ClientOptions>({
     apiKey, baseURL: options["base_url"] as string | undefined, pollIntervalMs: milliseconds(options, "poll_interval"),
     maxCost: options["max_cost"] as number | undefined, maxCostStrict: strict || undefined, budget: options["budget"] as number | undefined,
+    ...logOptions(options["verbose"] as number),
   });
   if (options["no_journal"] === true) {
     const needing = PAYS.includes(options.command) ? ["key", "budget"].find((name) => options[name] !== undefined) : undefined;

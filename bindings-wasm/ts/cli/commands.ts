@@ -51,7 +51,6 @@ function target(output: string | undefined, name: string): string {
 }
 
 function created(task: Task, client: Client, output: Output): void {
-  output.log(`task ${task.id}: ${task.reused ? "known by its key" : "created"}`);
   output.note(`endpoint  ${client.endpoint}`);
   for (const { message } of task.warnings) output.note(`warning: ${plainly(message)}`);
   output.note(`task      ${task.id}${task.billedSeconds === null ? "" : ` (billed ${task.billedSeconds} s)`}`);
@@ -92,7 +91,6 @@ async function save(video: Video, call: Call): Promise<number> {
   refuseJournal(path, options["journal"] as string | undefined);
   const onProgress = (reached: { bytes: number; total: number | null }): void => { output.saveProgress(reached); };
   const summary = await video.save(path, { ...saveOptions(options), ...signalOf(call), createParents: true, sha256: options["sha256"] === true, onProgress });
-  output.log(`task ${video.taskId}: saved ${summary.path}, ${summary.bytes} bytes`);
   output.result({ task_id: video.taskId, ...summaryFields(summary) }, ...summaryLines(summary));
   return 0;
 }
@@ -160,7 +158,6 @@ async function wait(call: Call): Promise<number> {
   const video = await withClient(options, (client) => {
     output.resumeHints = unfinished(options, id);
     output.failedHints = afterFailure(options);
-    output.log(`task ${id}: waiting`);
     return client.videos.task(id).wait({ ...timeout(options), ...signalOf(call), onProgress: progress(call) });
   });
   output.result({ task_id: video.taskId, status: "succeeded", video_url: video.url }, `done; save its video:  ${again(options, "save", id)}`);

@@ -9,7 +9,6 @@ import { connection } from "./client-options.js";
 import { RUN } from "./commands.js";
 import { configError, exitCode, isFailure } from "./exit-codes.js";
 import { namedJournal } from "./journals.js";
-import { startLog } from "./log.js";
 import { Output, systemError, withoutKey, write } from "./output.js";
 import { Interruption } from "./signals.js";
 
@@ -45,8 +44,7 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
     return 0;
   }
   const { options } = parsed;
-  const log = startLog(options["verbose"] as number);
-  const output = new Output({ json: options["json"] === true, progress: options["progress"] as string, log });
+  const output = new Output({ json: options["json"] === true, progress: options["progress"] as string });
   output.options = new Set(Object.keys(options));
   output.connection = connection(options);
   const interruption = Interruption.listen();

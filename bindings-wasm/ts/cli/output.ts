@@ -109,14 +109,11 @@ class Rate {
 export interface How {
   json: boolean;
   progress: string;
-  /** Receives the steps of the command. */
-  log: (text: string) => void;
 }
 
 /** Results go to standard output, progress and failures to standard error. */
 export class Output {
   readonly json: boolean;
-  readonly log: (text: string) => void;
   /** How to resume after Ctrl-C, one line each. */
   resumeHints: string[] = [];
   /** What to change after a failed task, one line each. */
@@ -135,9 +132,8 @@ export class Output {
   #isWhole = false;
   #batch = "";
 
-  constructor({ json, progress, log }: How) {
+  constructor({ json, progress }: How) {
     this.json = json;
-    this.log = log;
     this.#quiet = json || progress === "none";
     const terminal = isatty(ERR);
     this.#inPlace = !this.#quiet && (terminal || progress === "bar");

@@ -266,7 +266,7 @@ impl ClientCore {
         if self.recorder.is_some()
             && let Err(error) = self.append(event).await
         {
-            tracing::warn!(%error, "the journal could not be written");
+            tracing::warn!(name: "journal_failed", %error, "the journal could not be written");
         }
     }
 
@@ -308,7 +308,12 @@ impl OpenIntent {
     pub(crate) async fn created(mut self, task_id: &str, request_id: Option<&str>) -> Option<Warning> {
         let event = self.created_event(task_id, request_id);
         let error = self.write(event).await.err()?;
-        tracing::error!(task_id, %error, "a task was created, but the journal could not be written: keep its id");
+        tracing::error!(
+            name: "journal_failed",
+            task_id,
+            %error,
+            "a task was created, but the journal could not be written: keep its id"
+        );
         let message = format!("the journal could not be written, keep the task's id: {}", error.record().message);
         Some(Warning { code: WarningCode::JournalFailed, message })
     }
@@ -330,6 +335,7 @@ impl OpenIntent {
         };
         if let Err(failure) = self.write(event).await {
             tracing::error!(
+                name: "journal_failed",
                 intent = self.intent,
                 outcome = error.kind().name(),
                 error = %failure,
@@ -374,7 +380,7 @@ impl Drop for OpenIntent {
             }
         });
         if let Err(error) = recorder.journal.append_now(Record::new(self.core.unix(), event)) {
-            tracing::error!(%error, "a create was given up, and the journal could not be written");
+            tracing::error!(name: "journal_failed", %error, "a create was given up, and the journal could not be written");
         }
     }
 }

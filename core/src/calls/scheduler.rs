@@ -125,7 +125,8 @@ impl Scheduler {
             drop(shared);
             woken.into_iter().for_each(Waker::wake);
             let limited = Limited(answer.retry_after());
-            tracing::debug!(name: "slow_down", rate, retry_after = ?limited.0, "the server asks to slow down");
+            let retry_after = limited.0.map(|after| after.as_secs_f64());
+            tracing::debug!(name: "slow_down", rate, retry_after, "the server asks to slow down");
             return Some(limited);
         }
         None

@@ -246,9 +246,14 @@ impl LeftBehind {
 impl Drop for LeftBehind {
     fn drop(&mut self) {
         if let Some(task_id) = &self.task_id {
-            tracing::warn!(task_id, "a call was ended while its task is still running: wait for it with this id");
+            tracing::warn!(
+                name: "call_ended_early",
+                task_id,
+                "a call was ended while its task is still running: wait for it with this id"
+            );
         } else if self.create.as_ref().is_some_and(TrackedCreate::is_unsettled) {
             tracing::warn!(
+                name: "call_ended_early",
                 "a create request was abandoned before its answer came: a task may exist and may have been charged"
             );
         }

@@ -6,7 +6,7 @@ use super::table::{Group, Language, Opt, Table, comment};
 
 pub(super) fn types(table: &Table) -> String {
     let mut text = "/** Written from core/options.toml by `make options`; do not edit. */\n\
-        import type { ImageInput, JournalFile, JournalStore, Progress } from \"./values.js\";\n"
+        import type { ImageInput, JournalFile, JournalStore, LogEntry, Progress } from \"./values.js\";\n"
         .to_owned();
     for (group, interface, about) in [
         (&table.client, "ClientOptions", "Options of a client."),
