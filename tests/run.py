@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,10 +46,10 @@ HEARTBEAT = 15
 # Suites of one line share what they install or build; the lines run at the same time. What is in none is a line of its own.
 LINES = [["c", "c-release", "emulator", "core-docs", "command", "packages"], ["python", "conformance", "security", "docs"]]
 # These have folders for what they build: they run while the others are built.
-APART = ["npm-build", "fuzz-build"]
+APART = ["npm-build", "fuzz-build", "lints-wasm"]
 
 # Commands that are one check each: they print no number of tests.
-CHECKS = {"format", "lints", "pure-core", "fuzz-build", "python-types", "npm-build", "rustdoc"}
+CHECKS = {"format", "lints", "lints-wasm", "pure-core", "fuzz-build", "python-types", "npm-build", "rustdoc"}
 
 CARGO_LISTED = re.compile(r"^running (\d+) tests?$", re.M)
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; (\d+) filtered out", re.M)
@@ -74,6 +75,7 @@ def suites():
         "format": ["cargo", "fmt", "--all", "--check"],
         "lints": ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--features", "junfeiai/postgres,junfeiai/redis",
                   "--", "-D", "warnings"],
+        "lints-wasm": [sys.executable, __file__, "--lints-wasm"],
         "pure-core": [sys.executable, __file__, "--pure-core"],
         # Beside what is written from the table of options, what is written by hand of it.
         "options": ["cargo", "run", "-q", "--locked", "-p", "xtask", "--no-default-features", "--", "options", "--check"],
@@ -137,6 +139,22 @@ def pure_core():
         sys.exit(f"the core without features pulls {', '.join(banned)}")
     for feature in ("journal", "prices"):
         subprocess.run(["cargo", "clippy", *base, "--features", feature, "--", "-D", "warnings"], cwd=ROOT, check=True)
+
+
+def lints_wasm():
+    """Clippy for what is compiled for wasm32 alone, in the forms that the npm package has: `BUILDS` in its scripts/build.mjs."""
+    triple, env = "wasm32-unknown-unknown", dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target" / "wasm-lints"))
+    installed = ["rustup", "target", "list", "--installed"]
+    command = ["cargo", "clippy", "--locked", "-p", "junfeiai-wasm", "--target", triple]
+    if not shutil.which("rustup") or triple not in subprocess.run(installed, stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+        # Debian's, with the library's source.
+        if not Path("/usr/bin/clippy-driver").exists():
+            print("not run: there is no clippy for wasm32 (Debian: rust-web-clippy)")
+            return
+        env |= {"RUSTC_BOOTSTRAP": "1", "RUSTC": "/usr/bin/rustc", "PATH": f"/usr/bin{os.pathsep}{env['PATH']}"}
+        command = ["/usr/bin/cargo", *command[1:], "-Zbuild-std=std,panic_abort"]
+    for features in ("quiet", "quiet,journal", "node"):
+        subprocess.run([*command, "--features", features, "--", "-D", "warnings"], cwd=ROOT, env=env, check=True)
 
 
 class Counts:
@@ -446,6 +464,8 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(errors="replace")
     if sys.argv[1:] == ["--pure-core"]:
         pure_core()
+    elif sys.argv[1:] == ["--lints-wasm"]:
+        lints_wasm()
     else:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--one", action="store_true", help="one suite after the other")

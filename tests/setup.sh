@@ -109,6 +109,8 @@ if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then
             need+=(rustc-web cargo-web rust-web-src lld-19)
             ! have rustup || rustup_hint=" (in place of rustc-web, cargo-web, rust-web-src and lld-19: rustup target add wasm32-unknown-unknown)"
         fi
+        # Where it is missing, nobody looks at what is compiled for wasm32 alone.
+        [[ $1 != test || -x /usr/bin/clippy-driver ]] || want+=(rust-web-clippy)
     fi
     if [[ $1 == test ]]; then have chromium || need+=(chromium); fi
 fi

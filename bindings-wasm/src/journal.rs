@@ -53,6 +53,7 @@ extern "C" {
 }
 
 /// The options of a client, with its journal where it keeps one.
+#[cfg_attr(not(feature = "node"), allow(clippy::unnecessary_wraps))] // a file may be no journal
 pub(crate) fn with_journal(
     builder: ClientBuilder,
     journal: Option<JsJournal>,
@@ -118,22 +119,26 @@ impl JsStore {
 impl Store for JsStore {
     fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Versioned>>> {
         let called = check_row(name, None).map(|()| self.journal.load(name));
-        self.settle("load", called, |value| match value.is_null() || value.is_undefined() {
-            true => Ok(None),
-            false => row(&value).map(Some).ok_or_else(|| {
+        self.settle("load", called, |value| {
+            if value.is_null() || value.is_undefined() {
+                return Ok(None);
+            }
+            row(&value).map(Some).ok_or_else(|| {
                 failed("load() of the journal's store must give {value: string, version: whole number from 1}, or null")
-            }),
+            })
         })
     }
 
     fn swap(&self, name: &str, expected: Option<u64>, value: Option<String>) -> BoxFuture<'_, Result<Option<u64>>> {
         let called = check_row(name, value.as_deref())
             .map(|()| self.journal.swap(name, expected.map(|version| version as f64), value));
-        self.settle("swap", called, |value| match value.is_null() || value.is_undefined() {
-            true => Ok(None),
-            false => version(&value).map(Some).ok_or_else(|| {
+        self.settle("swap", called, |value| {
+            if value.is_null() || value.is_undefined() {
+                return Ok(None);
+            }
+            version(&value).map(Some).ok_or_else(|| {
                 failed("swap() of the journal's store must give the new version, a whole number from 1, or null")
-            }),
+            })
         })
     }
 

@@ -132,14 +132,13 @@ impl JournalFile {
     ) -> Result<T> {
         // After a failure the file is the only truth.
         let known = self.known.borrow_mut().take();
-        let mut known = match self.read(known).await? {
-            Some(known) => known,
-            None => {
-                let (text, known) = JournalText::begin(self.file.generation());
-                self.call(self.file.replace(&text)).await?;
-                self.seen.set(true);
-                known
-            }
+        let mut known = if let Some(known) = self.read(known).await? {
+            known
+        } else {
+            let (text, known) = JournalText::begin(self.file.generation());
+            self.call(self.file.replace(&text)).await?;
+            self.seen.set(true);
+            known
         };
         if let Some(write) = known.mend() {
             self.write(&write).await?;

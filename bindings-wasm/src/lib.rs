@@ -8,6 +8,10 @@
 #![cfg(target_arch = "wasm32")]
 // What the attribute exports to JavaScript has to be `pub`.
 #![allow(unreachable_pub)]
+// What crosses the border crosses it by value.
+#![allow(clippy::needless_pass_by_value)]
+// Nothing is `Send` here; the core takes what is shared as it does where there are threads.
+#![allow(clippy::arc_with_non_send_sync)]
 
 #[cfg(feature = "node")]
 mod advance;
@@ -40,6 +44,9 @@ mod video;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A defect on purpose: what the tests of the way from a panic to an error call.
+///
+/// # Panics
+/// At once, or when the promise is polled.
 #[wasm_bindgen(js_name = panicForTests)]
 pub fn panic_for_tests(later: bool) -> js_sys::Promise {
     assert!(later, "a defect made on purpose");

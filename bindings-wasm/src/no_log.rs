@@ -5,7 +5,7 @@ use junfeiai::async_compat::BoxStream;
 
 /// In the place of the one that logs.
 #[derive(Clone, Default)]
-pub(crate) struct Log;
+pub(crate) struct Log(());
 
 #[allow(clippy::unused_self)] // the shape of the one that logs
 impl Log {

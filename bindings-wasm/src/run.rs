@@ -1,12 +1,11 @@
 //! Futures as promises, with an `AbortSignal`.
 
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use js_sys::Promise;
-use junfeiai::async_compat::BoxFuture;
+use junfeiai::async_compat::{BoxFuture, BoxStream};
 use junfeiai::{CancelToken, CreateTracker, Error, ErrorKind, Phase, Result};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -141,12 +140,12 @@ pub(crate) enum Watched<'a> {
 
 /// A stream that is read one item at a time. The cell is empty while a read is under way.
 pub(crate) struct Reading<T> {
-    stream: Rc<RefCell<Option<Pin<Box<dyn Stream<Item = Result<T>>>>>>>,
+    stream: Rc<RefCell<Option<BoxStream<'static, Result<T>>>>>,
     stop: CancelToken,
 }
 
 impl<T: 'static> Reading<T> {
-    pub(crate) fn new(stream: Pin<Box<dyn Stream<Item = Result<T>>>>) -> Self {
+    pub(crate) fn new(stream: BoxStream<'static, Result<T>>) -> Self {
         Self { stream: Rc::new(RefCell::new(Some(stream))), stop: CancelToken::new() }
     }
 

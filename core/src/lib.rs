@@ -62,6 +62,8 @@
 //! [`transport::Transport`] and [`transport::Timer`] complete them.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![forbid(unsafe_code)]
+// Nothing is `Send` there, and the same code runs where it is.
+#![cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
 
 pub mod async_compat;
 mod calls;

@@ -104,12 +104,13 @@ impl Run {
 
     fn push(&mut self, piece: Piece) {
         self.length += piece.len();
-        match piece {
-            Piece::Here(bytes) if bytes.len() < SMALL => self.small.extend_from_slice(&bytes),
-            piece @ Piece::Here(_) => {
-                self.end_small();
-                self.pieces.push(piece);
-            }
+        if let Piece::Here(bytes) = &piece
+            && bytes.len() < SMALL
+        {
+            self.small.extend_from_slice(bytes);
+        } else {
+            self.end_small();
+            self.pieces.push(piece);
         }
     }
 
