@@ -162,7 +162,7 @@ export function postgresStore(pool, { journal = "default", timeoutMs = 5000, war
           return (await connected.query({ text, values, ...limit })).rows;
         };
         if (!prepared.has(client)) {
-          client.on("error", () => {});
+          if (client.listenerCount("error") === 0) client.on("error", () => {});
           await prepare(ask);
           prepared.add(client);
         }

@@ -116,7 +116,9 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
   let waitsForDisk = false;
   /** @type {Set<(error: Error) => void>} */
   const waiting = new Set();
-  if (redis.listenerCount("error") === 0) redis.on("error", () => {});
+  /** @type {Error | undefined} */
+  let trouble;
+  redis.on("error", (error) => { trouble = error; });
   // ioredis never settles what it had sent before.
   redis.on("close", () => {
     prepared = undefined;
@@ -128,7 +130,7 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.delete(reject);
-        reject(new Error(`the server did not answer within ${timeoutMs} ms`));
+        reject(new Error(`the server did not answer within ${timeoutMs} ms${redis.status !== "ready" && trouble ? `: ${trouble.message}` : ""}`));
         redis.disconnect(true);
       }, Math.max(until - Date.now(), 0));
       waiting.add(reject);
@@ -142,7 +144,8 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
   /** Looks at the server and the journal. */
   async function prepare() {
     if (redis.status === "wait") redis.connect().catch(() => {});
-    if (redis.status !== "ready") await once(redis, "ready", { signal: AbortSignal.timeout(timeoutMs) });
+    // A little longer than whoever waits for it.
+    if (redis.status !== "ready") await once(redis, "ready", { signal: AbortSignal.timeout(timeoutMs + 100) });
     const info = Object.fromEntries((await redis.info("all").catch(() => "")).split(/\r?\n/).map((line) => line.split(/:(.*)/s)));
     if (info.role === "slave" && info.slave_read_only !== "0") throw new Refused("it is a read-only replica: give the primary server");
     const format = await redis.eval(BEGIN, 4, ...keys, FORMAT);

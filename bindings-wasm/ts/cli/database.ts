@@ -13,6 +13,9 @@ import type { JournalStore } from "#main";
 import { CommandError, configError } from "./exit-codes.js";
 import { systemError, write } from "./output.js";
 
+/** The library waits for 10 s at most. */
+const LONGEST_MS = 9_000;
+
 const refuse = (why: string): CommandError => new CommandError("journal", `journal: ${why}; nothing was sent`);
 
 /** Where and how to connect, as the address says it. */
@@ -75,7 +78,7 @@ function parse(address: string): Place {
   if (fsync !== undefined && fsync !== "always") throw refuse("fsync of the address can only be \"always\": leave it out otherwise");
   const place: Place = {
     ...known, user: decode(user), password: decode(password), host: ipv6 ?? decode(name) ?? "", port: port === undefined ? undefined : Number(port),
-    database: decode(path), journal, account, ca: take("ca_file", "sslrootcert"), timeoutMs: seconds * 1000, fsync, others,
+    database: decode(path), journal, account, ca: take("ca_file", "sslrootcert"), timeoutMs: Math.min(seconds * 1000, LONGEST_MS), fsync, others,
   };
   const allowed = known.postgres ? OF_POSTGRES : [];
   if ([...others.keys()].some((key) => !allowed.includes(key))) {
