@@ -9,7 +9,6 @@
 // for, and this warns where it could. By `fsync: "always"` every write waits for the server's disk. Every row has the versions and ids of its
 // latest 16 writes, also for ten minutes after it was removed: a write whose answer was lost is sent again, and known by its id.
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 
 const FORMAT = "1";
@@ -114,38 +113,54 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
   let prepared;
   let warned = false;
   let waitsForDisk = false;
+  // Who waits for a reply, and who for the connection. ioredis never settles what it had sent over one that breaks.
   /** @type {Set<(error: Error) => void>} */
   const waiting = new Set();
+  /** @type {Set<() => void>} */
+  const connecting = new Set();
   /** @type {Error | undefined} */
   let trouble;
-  redis.on("error", (error) => { trouble = error; });
-  // ioredis never settles what it had sent before.
-  redis.on("close", () => {
+  const failed = (/** @type {string} */ text) => new Error(redis.status !== "ready" && trouble ? `${text}: ${trouble.message}` : text);
+  const lost = (/** @type {Error} */ error) => {
     prepared = undefined;
-    for (const reject of waiting) reject(new Error("the connection was lost"));
+    connecting.clear();
+    for (const reject of waiting) reject(error);
+  };
+  redis.on("close", () => { lost(failed("the connection was lost")); });
+  redis.on("error", (error) => {
+    trouble = error;
+    // User and password are wrong, for example.
+    if (error.name === "ReplyError") lost(error);
+  });
+  redis.on("ready", () => {
+    for (const resolve of connecting) resolve();
+    connecting.clear();
   });
 
   /** What a promise brings, as long as the connection stays. @template T @param {Promise<T>} promise @param {number} until @returns {Promise<T>} */
   function answered(promise, until) {
     return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        waiting.delete(giveUp);
+      };
+      const giveUp = (/** @type {Error} */ error) => {
+        end();
+        reject(error);
+      };
       const timer = setTimeout(() => {
-        waiting.delete(reject);
-        reject(new Error(`the server did not answer within ${timeoutMs} ms${redis.status !== "ready" && trouble ? `: ${trouble.message}` : ""}`));
+        giveUp(failed(`the server did not answer within ${timeoutMs} ms`));
         redis.disconnect(true);
       }, Math.max(until - Date.now(), 0));
-      waiting.add(reject);
-      promise.then(resolve, reject).finally(() => {
-        clearTimeout(timer);
-        waiting.delete(reject);
-      });
+      waiting.add(giveUp);
+      promise.then(resolve, reject).finally(end);
     });
   }
 
   /** Looks at the server and the journal. */
   async function prepare() {
     if (redis.status === "wait") redis.connect().catch(() => {});
-    // A little longer than whoever waits for it.
-    if (redis.status !== "ready") await once(redis, "ready", { signal: AbortSignal.timeout(timeoutMs + 100) });
+    if (redis.status !== "ready") await new Promise((resolve) => { connecting.add(() => { resolve(undefined); }); });
     const info = Object.fromEntries((await redis.info("all").catch(() => "")).split(/\r?\n/).map((line) => line.split(/:(.*)/s)));
     if (info.role === "slave" && info.slave_read_only !== "0") throw new Refused("it is a read-only replica: give the primary server");
     const format = await redis.eval(BEGIN, 4, ...keys, FORMAT);
