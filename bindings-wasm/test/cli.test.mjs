@@ -119,17 +119,39 @@ describe("the journal file", () => {
     assert.equal(await posts(), 2);
   });
 
-  test("a folder of the JavaScript library is a journal, too, and a database is not", async () => {
+  test("a folder of the JavaScript library is a journal, too", async () => {
     const { Client } = await import("junfeiai");
     const task = await new Client({ apiKey: KEY, baseURL: emulator.baseURL, journal: join(folder, "kept") }).videos.create({ prompt: "x", seconds: 4 });
     const [entry] = (await run(["pending", "--journal", "kept", "--json"])).values();
     assert.equal(entry.task_id, task.id);
     await run(["forget", task.id, "--journal", "kept"]);
     assert.match((await run(["pending", "--journal", "kept"])).err, /nothing is pending/);
-    const refused = await run(["create", "x", "--journal", "postgresql://films:secret@127.0.0.1/films"], { code: 2 });
-    assert.match(refused.err, /opens no database/);
-    assert.doesNotMatch(refused.err, /secret/);
     assert.equal(await posts(), 1);
+  });
+
+  test("a database needs its driver, and an address that can be read", async () => {
+    for (const [address, name] of [["postgresql://films:secret@127.0.0.1/films", "pg"], ["rediss://:secret@127.0.0.1/0", "ioredis"]]) {
+      const { err } = await run(["create", "x", "--journal", address], { code: 2 });
+      assert.match(err, new RegExp(`npm install ${name}\\n$`));
+      assert.doesNotMatch(err, /secret/);
+    }
+    // The one of the working folder is taken.
+    await mkdir(join(folder, "node_modules/pg"), { recursive: true });
+    await writeFile(join(folder, "node_modules/pg/index.js"), 'throw Object.assign(new Error("the driver of the folder"), { code: "EDRIVER" });');
+    assert.match((await run(["create", "x", "--journal", "postgres://films:secret@127.0.0.1/films"], { code: 2 })).err, /the driver of the folder/);
+    for (const [address, why] of [
+      ["mysql://u:secret@h/d", /begins with postgresql:/], ["postgresql://u:secret@/d", /names no host/], ["postgresql://u:secret@h,i/d", /several hosts/],
+      ["postgresql://u:secret@h/d?sslmode=secret", /cannot be read/], ["postgresql://u:sec%ret@h/d", /cannot be read/], ["redis://u:sec/ret@h", /cannot be read/],
+      ["redis://u:secret@h/secret", /cannot be read/], ["redis://u:secret@h?secret=1", /parameter that this command does not know/],
+      ["redis://u:secret@h?journal=a%20b", /is no name/], ["redis://u:secret@h?timeout=secret", /0\.1 to 60 seconds/], ["redis://u:secret@h?fsync=secret", /only be "always"/],
+      ["redis://u:secret@h?account=secret", /only be "same"/], ["redis://u:secret@h?ca_file=none.pem", /none\.pem/],
+    ]) {
+      const { err } = await run(["create", "x", "--journal", address], { code: 1 });
+      assert.match(err, why);
+      assert.match(err, /^error: journal: .*nothing was sent\n$/);
+      assert.doesNotMatch(err, /sec\/?%?ret/);
+    }
+    assert.equal(await posts(), 0);
   });
 
   test("one of a batch that cannot be used hides no other", async () => {

@@ -126,7 +126,7 @@ describe("the tarball", () => {
     for (const name of ["postgres-store.mjs", "redis-store.mjs", "page-tasks.mjs"]) cpSync(join(here, "examples", name), join(place, name));
     writeFileSync(join(place, "use.mts"), `import { Client } from "junfeiai"; import { Redis } from "ioredis"; import type { Pool } from "pg";
       import { postgresStore } from "./postgres-store.mjs"; import { redisStore } from "./redis-store.mjs";
-      export const use = (pool: Pool) => [new Client({ journal: postgresStore(pool) }), new Client({ journal: redisStore(new Redis(), "films") })];
+      export const use = (pool: Pool) => [new Client({ journal: postgresStore(pool) }), new Client({ journal: redisStore(new Redis({ autoResendUnfulfilledCommands: false }), { journal: "films" }) })];
       // @ts-expect-error no pool
       postgresStore(5);`);
     writeFileSync(join(place, "tsconfig.json"), JSON.stringify({

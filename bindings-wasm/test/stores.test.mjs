@@ -1,15 +1,18 @@
-// The examples of stores, on real servers: what they promise the journal, and the journal in them with several clients at once.
+// The examples of stores, on real servers: what they promise the journal, the journal in them with several clients at once, and the
+// command on their addresses. That the other languages read and write the same is in tests/scenarios/cli/journal.json.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { Client } from "junfeiai";
 import pg from "pg";
-import { SCHEMA, postgresStore } from "../examples/postgres-store.mjs";
+import { postgresStore } from "../examples/postgres-store.mjs";
 import { redisStore } from "../examples/redis-store.mjs";
-import { KEY, startEmulator } from "./emulator.mjs";
+import { KEY, root, startEmulator } from "./emulator.mjs";
 import { PASSWORD, losing, missing, startPostgres, startRedis } from "./servers.mjs";
 
 let emulator, folder;
@@ -30,26 +33,31 @@ const DATABASES = {
   postgres: {
     start: startPostgres,
     // Two connections at least: what one of them does the others must see.
-    connect: (port) => new pg.Pool({ host: "127.0.0.1", port, user: "owner", password: PASSWORD, database: "postgres", max: 4 }),
+    connect: (port) => new pg.Pool({ host: "127.0.0.1", port, user: "owner", password: PASSWORD, database: "postgres", max: 4, connectionTimeoutMillis: 5000 }),
     store: postgresStore,
-    prepare: (pool) => pool.query(SCHEMA),
-    empty: (pool) => pool.query("DELETE FROM junfeiai_rows"),
+    address: (port) => `postgresql://owner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`,
+    empty: (pool) => pool.query("drop table if exists junfeiai_journal; drop sequence if exists junfeiai_journal_version"),
+    later: (pool) => pool.query(`update junfeiai_journal set value = '{"format":2}' where journal = '' and name = 'format'`),
     end: (pool) => pool.end(),
-    mark: "UPDATE junfeiai_rows",
-    resends: false,
+    marks: ["insert into junfeiai_journal as old", "update junfeiai_journal as old"],
+    weaken: (pool) => pool.query("alter system set fsync = off").then(() => pool.query("select pg_reload_conf()")),
+    warning: /fsync is off/,
   },
   redis: {
     start: startRedis,
-    connect: (port) => new Redis({ host: "127.0.0.1", port, password: PASSWORD }),
+    connect: (port) => new Redis({ host: "127.0.0.1", port, password: PASSWORD, autoResendUnfulfilledCommands: false }),
     store: redisStore,
-    empty: (redis) => redis.del("{junfeiai}:rows"),
+    address: (port) => `valkey://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/0`,
+    empty: (redis) => redis.flushall(),
+    later: (redis) => redis.hset("junfeiai:{default}:meta", "format", "2"),
     end: (redis) => redis.disconnect(),
-    mark: "HSET",
-    resends: true,
+    marks: ["HINCRBY", "HINCRBY"],
+    weaken: (redis) => redis.config("SET", "appendonly", "no"),
+    warning: /no append-only file/,
   },
 };
 
-for (const [name, { start, connect, store, prepare, empty, end, mark, resends }] of Object.entries(DATABASES)) {
+for (const [name, { start, connect, store, address, empty, later, end, marks, weaken, warning }] of Object.entries(DATABASES)) {
   describe(`a store in ${name}`, () => {
     const skip = missing[name];
     let server, proxy, one, other, lossy;
@@ -58,9 +66,8 @@ for (const [name, { start, connect, store, prepare, empty, end, mark, resends }]
       server = await start(folder);
       proxy = await losing(server.port);
       [one, other, lossy] = [connect(server.port), connect(server.port), connect(proxy.port)];
-      // A connection that breaks is an error of its client, which opens another.
-      for (const each of [one, other, lossy]) each.on("error", () => undefined);
-      await prepare?.(one);
+      // Each test has stores of its own over them.
+      for (const each of [one, other, lossy]) each.setMaxListeners(0);
     });
     after(async () => {
       await Promise.all([one, other, lossy].map((each) => each && end(each)));
@@ -116,21 +123,96 @@ for (const [name, { start, connect, store, prepare, empty, end, mark, resends }]
       assert.equal((await rows[0].load("count")).value, "20");
     });
 
-    test("a write whose answer was lost is never called one that did not take place", { skip }, async () => {
+    test("a write whose answer was lost takes place once, and its version is given", { skip }, async () => {
       const rows = store(lossy);
-      const first = await rows.swap("lost", null, "1");
-      proxy.mark = mark;
       const before = proxy.cuts;
-      const second = await rows.swap("lost", first, "2").catch(() => "an error");
-      assert.equal(proxy.cuts, before + 1);
-      // ioredis sends it again and hears the first answer; pg does not, and reports an error: nobody hears `null`.
-      const row = await rows.load("lost");
-      assert.equal(row.value, "2");
-      assert.equal(second, resends ? row.version : "an error");
-      if (!resends) return;
-      proxy.mark = mark;
-      assert.ok((await rows.swap("lost", second, null)) > second, "removed once, and heard of it");
-      assert.equal(proxy.cuts, before + 2);
+      const [begin, replace] = marks;
+      // The tables are there.
+      await rows.load("lost");
+      proxy.mark = begin;
+      const first = await rows.swap("lost", null, "1");
+      assert.deepEqual([(await rows.load("lost")).value, (await rows.load("lost")).version], ["1", first]);
+      proxy.mark = replace;
+      const second = await rows.swap("lost", first, "2");
+      assert.deepEqual([(await rows.load("lost")).value, (await rows.load("lost")).version], ["2", second]);
+      proxy.mark = replace;
+      assert.ok((await rows.swap("lost", second, null)) > second, "removed once, and its version given");
+      assert.equal(proxy.cuts, before + 3);
+      assert.equal((await rows.load("lost")) ?? null, null);
+      // Another was faster: the second attempt does not find its own write.
+      const third = await rows.swap("lost", null, "3");
+      await store(one).swap("lost", third, "4");
+      assert.equal(await rows.swap("lost", third, "5"), null);
+    });
+
+    test("more rows than are read at a time", { skip }, async () => {
+      const rows = store(one);
+      for (let at = 0; at < 1100; at += 100) await Promise.all(Array.from({ length: 100 }, (_, more) => rows.swap(`many/${at + more}`, null, String(at + more))));
+      await rows.swap("many0", null, "behind");
+      const found = await rows.scan("many/");
+      assert.equal(new Set(found.map((row) => row.name)).size, 1100);
+      assert.ok(found.every((row) => row.name === `many/${row.value}`));
+    });
+
+    test("journals of other names are kept apart, and a name that is none is refused", { skip }, async () => {
+      const [films, songs] = [store(one, { journal: "films" }), store(one, { journal: "songs" })];
+      await films.swap("a", null, "1");
+      assert.equal((await songs.load("a")) ?? null, null);
+      assert.deepEqual(await songs.scan(""), []);
+      assert.equal((await store(other, { journal: "films" }).load("a")).value, "1");
+      for (const journal of ["", "a b", "a\n", "x".repeat(65)]) assert.throws(() => store(one, { journal }), /journal must be 1 to 64/);
+    });
+
+    test("a later format is refused at once, and nothing is written", { skip }, async () => {
+      await store(one).swap("a", null, "1");
+      await later(one);
+      for (const call of [(rows) => rows.load("a"), (rows) => rows.swap("b", null, "1"), (rows) => rows.scan("")]) {
+        await assert.rejects(call(store(other)), /newer version of junfeiai: update this program/);
+      }
+      const { videos } = new Client({ apiKey: KEY, baseURL: emulator.baseURL, journal: store(other) });
+      await assert.rejects(videos.create({ prompt: "a", key: "film/1" }), (error) => error.code === "journal" && /newer version/.test(error.message));
+      assert.equal((await emulator.stats()).posts, 0);
+    });
+
+    test("a server that does not answer is an error within the time, and one that is gone says why", { skip }, async () => {
+      const silent = createServer(() => undefined).listen(0, "127.0.0.1");
+      await new Promise((resolve) => silent.once("listening", resolve));
+      const { port } = silent.address();
+      const stuck = name === "redis" ? connect(port) : new pg.Pool({ host: "127.0.0.1", port, user: "owner", database: "postgres", connectionTimeoutMillis: 300 });
+      try {
+        await assert.rejects(store(stuck, { timeoutMs: 300 }).swap("a", null, "1"), /did not answer|timeout/);
+      } finally {
+        await end(stuck);
+        silent.close();
+      }
+      const gone = connect(port);
+      try {
+        await assert.rejects(store(gone, { timeoutMs: 500 }).load("a"), /ECONNREFUSED/);
+      } finally {
+        await end(gone);
+      }
+    });
+
+    test("the command takes its address, and shows no password", { skip }, async () => {
+      const command = (...words) => new Promise((resolve) => {
+        const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL, XDG_STATE_HOME: folder, NODE_PATH: join(root, "bindings-wasm/node_modules") };
+        execFile(process.execPath, [join(root, "target/npm/package/dist/cli.js"), ...words], { env, cwd: folder }, (error, out, err) => {
+          for (const text of [PASSWORD, encodeURIComponent(PASSWORD), KEY]) assert.ok(!(out + err).includes(text), out + err);
+          resolve({ code: error?.code ?? 0, out, err });
+        });
+      });
+      const journal = `${address(server.port)}?journal=films`;
+      const { out } = await command("create", "a", "--seconds", "6", "--key", "film/1", "--journal", journal);
+      const { videos } = new Client({ apiKey: KEY, baseURL: emulator.baseURL, journal: store(one, { journal: "films" }) });
+      const task = await videos.create({ prompt: "a", seconds: 6, key: "film/1" });
+      assert.deepEqual([task.id, task.reused], [out.trim(), true]);
+      const [entry] = (await command("pending", "--json", "--journal", journal)).out.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+      assert.deepEqual([entry.task_id, entry.key], [task.id, "film/1"]);
+      assert.match(entry.journal, /:\*\*\*@127/);
+      const refused = await command("create", "b", "--journal", journal.replace(encodeURIComponent(PASSWORD), "wrong"));
+      assert.equal(refused.code, 1, refused.err);
+      assert.match(refused.err, /password/i);
+      assert.equal((await emulator.stats()).posts, 1);
     });
 
     test("one key is one task for clients of several connections, and what is left is saved", { skip }, async () => {
@@ -147,5 +229,45 @@ for (const [name, { start, connect, store, prepare, empty, end, mark, resends }]
       assert.deepEqual(await make(one).videos.pending(), []);
       assert.equal((await make(one).videos.key("film/1")).state, "saved");
     });
+
+    // The last one: the server stays as it is then.
+    test("what the server may lose is said once", { skip }, async () => {
+      const said = [];
+      const rows = () => store(one, { warn: (text) => { said.push(text); } });
+      await rows().load("a");
+      assert.deepEqual(said, []);
+      await weaken(one);
+      // PostgreSQL reads its settings in a moment.
+      let weak;
+      while (said.length === 0) {
+        weak = rows();
+        await weak.load("a");
+      }
+      await weak.swap("a", null, "1");
+      assert.equal(said.length, 1);
+      assert.match(said[0], warning);
+    });
   });
 }
+
+test("ioredis must not send a write again by itself", () => {
+  for (const options of [{}, { autoResendUnfulfilledCommands: false, keyPrefix: "films:" }]) {
+    const redis = new Redis({ ...options, lazyConnect: true });
+    assert.throws(() => redisStore(redis), /^Error: create the client of ioredis with(out)? /);
+    redis.disconnect();
+  }
+});
+
+test("what the examples send is what the other languages send", async () => {
+  const native = join(root, "core/src/platform/native/store");
+  // Without comments, line breaks, casts and what quotes have in front.
+  const plain = (text) => text.replaceAll(/^\s*(--|\/\/).*$/gm, "").replaceAll(/\\+n|\s+/g, " ").replaceAll(/ +/g, " ").trim();
+  const redis = plain(await readFile(join(root, "bindings-wasm/examples/redis-store.mjs"), "utf8"));
+  for (const script of ["begin.lua", "swap.lua"]) assert.ok(redis.includes(plain(await readFile(join(native, "redis", script), "utf8"))), script);
+  const postgres = plain(await readFile(join(root, "bindings-wasm/examples/postgres-store.mjs"), "utf8"));
+  const rust = await readFile(join(native, "postgres.rs"), "utf8");
+  for (const name of ["COLUMNS", "CREATE", "LOAD"]) {
+    const [, text] = new RegExp(`const ${name}: &str =\\s*r?#?"([^]*?)"#?;\\n`).exec(rust);
+    assert.ok(postgres.includes(plain(text)), name);
+  }
+});

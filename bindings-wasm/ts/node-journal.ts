@@ -94,7 +94,7 @@ function pathTo(given: string | URL, what: "folder" | "file"): string {
     }
   } else if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
     // It may hold a password.
-    throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan");
+    throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan, as those of examples/postgres-store.mjs and redis-store.mjs in this package");
   }
   if (path === "" || path.includes("\0")) throw refuse(`journal must be the path of a ${what}, without U+0000`);
   return resolve(path);

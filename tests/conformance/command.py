@@ -25,7 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, IO
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bindings-python" / "tests"))
+
 import bindings
+import servers
 from service import KEY, ROOT, TARGET, Service
 
 FOLDER = ROOT / "tests" / "scenarios" / "cli"
@@ -36,7 +39,7 @@ CLI = TARGET / "npm" / "package" / "dist" / "cli.js"
 RUNS = {"python": ("python",), "node": ("node",), "python+node": ("python", "node"), "node+python": ("node", "python")}
 # Longest time for one step: a hang is a failure, not the end of the run.
 PATIENCE_S = 90
-SCENARIO = {"name", "about", "server", "tasks", "files", "steps", "files_after", "server_saw"}
+SCENARIO = {"name", "about", "database", "server", "tasks", "files", "steps", "files_after", "server_saw"}
 STEP = {"run", "env", "stdin", "server", "signal", "code", "json", "out", "err", "not", "keep", "posts", "write", "own_words", "together",
         "terminal"}
 
@@ -46,7 +49,7 @@ SETTLED = [
     (r"\b20\d{12}\d*[\w]{8,}", "{request}"),
     (r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "{date}"), (r"127\.0\.0\.1:\d+", "{host}"), (r"\d+\.\d\d s\b", "{time} s"), (r"\d+\.\d MB", "{size} MB"),
     (r"\bin \d+ request", "in {n} request"), (r"\d+ bytes", "{n} bytes"), (r"^bytes     \d+", "bytes     {n}"),
-    (r"\b\d+ ms\b", "{n} ms"), (r"process \d+ on \S+ since [-\d: +]+", "{process}"),
+    (r"\b\d+ ms\b", "{n} ms"), (r"journal=[\w-]+", "journal={name}"), (r"process \d+ on \S+ since [-\d: +]+", "{process}"),
     (r"\bport \d+", "port {n}"), (r"\bwithin \d+ s\b", "within {n} s"), (r"[0-9a-f]{64}", "{hash}"), (r"/[\w/-]{20,}/", "{secret}"),
 ]
 # Values of JSON that differ from run to run.
@@ -139,7 +142,7 @@ class Player:
         self.folder = WORK / name
         self.service = Service()
 
-    def play(self, scenario: dict[str, Any]) -> Result:
+    def play(self, scenario: dict[str, Any], database: str | None) -> Result:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "work").mkdir(parents=True)
         for name, text in scenario.get("files", {}).items():
@@ -149,6 +152,8 @@ class Player:
             within_one_day()
         result = Result()
         kept: dict[str, str] = {"dir": str(self.folder / "work"), "origin": self.service.origin, "state": str(self.folder / "state")}
+        if database:
+            kept["database"] = f"{database}?journal={self.name.replace('+', '-')}"
         turn = 0
         for number, step in enumerate(scenario["steps"]):
             place = f"step {number}"
@@ -190,7 +195,7 @@ class Player:
     def _run(self, step: dict[str, Any], kept: dict[str, str], command: list[str], place: str, result: Result) -> Step:
         env = {name: value for name, value in os.environ.items() if not name.startswith("JUNFEIAI_")}
         env.update(JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=f"{self.service.origin}/v1", XDG_STATE_HOME=kept["state"], COLUMNS="200",
-                   PYTHONIOENCODING="utf-8", NO_COLOR="1")
+                   PYTHONIOENCODING="utf-8", NO_COLOR="1", NODE_PATH=str(ROOT / "bindings-wasm" / "node_modules"))
         env.update({name: fill(value, kept) for name, value in step.get("env", {}).items()})
         words = [*command, *(fill(word, kept) for word in step["run"])]
         if step["run"][0] not in ("--version", "--help", "export", "completion"):
@@ -333,6 +338,18 @@ def compare(scenario: dict[str, Any], results: dict[str, Result]) -> list[str]:
     return found
 
 
+def databases(scenarios: list[dict[str, Any]], stack: contextlib.ExitStack) -> dict[str, str]:
+    """The addresses of those that scenarios name and that are installed here, as long as the stack is open."""
+    named = {scenario.get("database") for scenario in scenarios}
+    found = {}
+    if "postgresql" in named and servers.POSTGRES:
+        # It lets everybody in, and so does not look at the password, which no output may show.
+        found["postgresql"] = stack.enter_context(servers.postgres_server()).replace("films@", "films:hidden@")
+    if "redis" in named and servers.REDIS:
+        found["redis"] = stack.enter_context(servers.redis_server()) + "/1"
+    return found
+
+
 def helps(commands: dict[str, list[str]]) -> list[str]:
     """Both have the same commands and options, but for what one of them cannot do."""
     def listed(command: list[str], *words: str) -> str:
@@ -372,10 +389,16 @@ def main() -> int:
     commands = {"python": [options.python, "-m", "junfeiai"], "node": ["node", options.cli]}
     players = {name: Player(name, commands) for name in runs}
     passed, failed = 0, 0
+    stack = contextlib.ExitStack()
     try:
+        addresses = databases(scenarios, stack)
         for scenario in scenarios:
+            database = addresses.get(scenario.get("database", ""))
+            if "database" in scenario and database is None:
+                print(f"not run: {scenario['name']} ({scenario['database']} is not installed)")
+                continue
             with ThreadPoolExecutor(len(RUNS)) as pool:
-                results = dict(zip(runs, pool.map(lambda name: players[name].play(scenario), runs)))
+                results = dict(zip(runs, pool.map(lambda name: players[name].play(scenario, database), runs)))
             problems = [f"{name}: {problem}" for name, result in results.items() for problem in result.problems]
             problems += compare(scenario, results)
             passed, failed = passed + (not problems), failed + bool(problems)
@@ -388,6 +411,7 @@ def main() -> int:
     finally:
         for player in players.values():
             player.service.close()
+        stack.close()
         shutil.rmtree(WORK, ignore_errors=True)
     if not options.scenario:
         problems = helps(commands)

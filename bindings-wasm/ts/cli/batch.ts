@@ -360,7 +360,7 @@ export async function batch(call: Call): Promise<number> {
   output.journal = options["journal"] as string;
   output.resumeHints = ["run the same command again to resume"];
   return locked(call, folder, async () => {
-    const how = clientOptions(options);
+    const how = await clientOptions(options);
     const client = new Client(how);
     try {
       await opened(client, how.journal);

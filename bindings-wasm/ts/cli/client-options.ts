@@ -28,7 +28,7 @@ export function milliseconds(options: Options, name: string): number | undefined
 }
 
 /** The client's options out of the command's. The key is never on the command line, where others can read it. */
-export function clientOptions(options: Options): ClientOptions {
+export async function clientOptions(options: Options): Promise<ClientOptions> {
   let apiKey: string | undefined;
   if (typeof options["api_key_file"] === "string") {
     let bytes;
@@ -61,12 +61,12 @@ export function clientOptions(options: Options): ClientOptions {
   if (path === undefined) return client;
   options["journal"] = path;
   // The file is no store of rows: the library takes it from its own command alone.
-  return { ...client, journal: journalOf(path) as ClientOptions["journal"], journalPrompts: options["journal_prompts"] === true };
+  return { ...client, journal: await journalOf(path) as ClientOptions["journal"], journalPrompts: options["journal_prompts"] === true };
 }
 
 /** Calls a function with a client of these options. */
 export async function withClient<T>(options: Options, work: (client: Client) => Promise<T>): Promise<T> {
-  const how = clientOptions(options);
+  const how = await clientOptions(options);
   const client = new Client(how);
   try {
     await opened(client, how.journal);
@@ -83,7 +83,7 @@ export async function opened(client: Client, journal: ClientOptions["journal"]):
 
 /** Ends a client, and what it is still writing. */
 export async function close(client: Client, journal: ClientOptions["journal"]): Promise<void> {
-  if ((journal as unknown) instanceof FileJournal) await (journal as unknown as FileJournal).idle();
+  await (journal as Partial<FileJournal> | undefined)?.idle?.();
   client[Symbol.dispose]();
 }
 

@@ -8,7 +8,7 @@ import { connection, given, length, littleRoom, milliseconds, request, withClien
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
+import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, shownJournal, unwritable, type Fields } from "./journals.js";
 import {
   commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output,
 } from "./output.js";
@@ -41,7 +41,7 @@ function again(options: Options, command: string, taskId: string): string {
   const { output, overwrite, journal } = options as { output?: string; overwrite?: boolean; journal?: string };
   if (output && command === "save") words.push("-o", output);
   if (overwrite && command === "save") words.push("--overwrite");
-  if (journal && journal !== defaultJournal()) words.push("--journal", journal);
+  if (journal && journal !== defaultJournal()) words.push("--journal", shownJournal(journal));
   return commandLine(words);
 }
 
@@ -229,7 +229,7 @@ async function pending(call: Call): Promise<number> {
     }
     for (const entry of entries) {
       const place = batchLine(journal, entry.key);
-      output.result({ ...pendingFields(entry), journal, ...place }, pendingLine(entry, place));
+      output.result({ ...pendingFields(entry), journal: shownJournal(journal), ...place }, pendingLine(entry, place));
       count += 1;
       if (entry.kind === "unknown") unknown.add(journal);
     }
@@ -237,7 +237,7 @@ async function pending(call: Call): Promise<number> {
   if (count === 0 && code === 0) output.note("nothing is pending");
   for (const journal of unknown) {
     // The command looks into one journal.
-    const named = journal === defaultJournal() ? [] : ["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : journal];
+    const named = journal === defaultJournal() ? [] : ["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : shownJournal(journal)];
     const again = commandLine(["junfeiai", "reconcile", ...connection(options), ...named]);
     output.note(`what became of a create request of unknown outcome:  ${again}  (or, by hand, junfeiai resolve)`);
   }
@@ -313,7 +313,7 @@ async function settle(call: Call, change: (client: Client, entry: Pending) => Pr
     if (settled) {
       const place = batchLine(journal, settled.key);
       const line = place["line"] ? ` (batch ${String(place["folder"])}, line ${String(place["line"])})` : "";
-      output.result({ name, state, journal, ...place }, `${state.padEnd(10)} ${name}${line}`);
+      output.result({ name, state, journal: shownJournal(journal), ...place }, `${state.padEnd(10)} ${name}${line}`);
       return 0;
     }
   }
@@ -336,6 +336,7 @@ const forget = (call: Call): Promise<number> => settle(call, (client, entry) =>
 function exported({ options, output }: Call): number {
   const named = options["journal"] as string | undefined;
   const journal = named === undefined ? defaultJournal() : namedJournal(named);
+  if (journal !== undefined && isDatabase(journal)) throw configError("export reads a file, and this is the address of a database: junfeiai pending lists what it has");
   if (journal === undefined) throw configError("this user has no home folder: name the journal by --journal FILE");
   if (isFolder(journal)) throw configError(`${journal} is a folder, whose rows are files: copy it as it is; junfeiai pending lists what it has`);
   if (!existsSync(journal)) throw configError(`there is no journal ${journal}: name another one by --journal FILE`);

@@ -11,6 +11,7 @@ import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { FileJournal } from "../file-journal.js";
 import { hasLocks } from "../file-lock.js";
 import { makeFoldersNow } from "../folders.js";
+import type { DatabaseJournal } from "./database.js";
 import { configError } from "./exit-codes.js";
 
 /** The journal in the folder of a batch, its list of results, and its lock. */
@@ -42,6 +43,10 @@ export function defaultJournal(): string | undefined {
 
 /** True for the address of a database. */
 export const isDatabase = (journal: string): boolean => journal.includes("://");
+
+/** A journal as it is shown: an address without its password. */
+export const shownJournal = (journal: string): string => (isDatabase(journal)
+  ? journal.replace(/^([^:]*:\/\/[^:@/?]*:).*@/s, "$1***@").replace(/([?&]password=)[^&]*/g, "$1***") : journal);
 
 const statOf = (path: string): ReturnType<typeof statSync> | undefined => {
   try { return statSync(path, { throwIfNoEntry: false }); } catch { return undefined; }
@@ -94,9 +99,9 @@ export function unwritable(path: string): string | undefined {
   return undefined;
 }
 
-/** What the library keeps the journal in: a folder as it is, and a file that all commands share. */
-export function journalOf(path: string): string | FileJournal {
-  if (isDatabase(path)) throw configError("journal: the JavaScript command opens no database: name a file, or use the Python package's command");
+/** What the library keeps the journal in: a folder as it is, and what all languages share in a file or a database. */
+export async function journalOf(path: string): Promise<string | FileJournal | DatabaseJournal> {
+  if (isDatabase(path)) return (await import("./database.js")).databaseJournal(path);
   return isFolder(path) || !hasLocks() ? path : new FileJournal(path);
 }
 

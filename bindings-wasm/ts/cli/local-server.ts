@@ -96,7 +96,7 @@ async function running<T>({ options, interruption }: Call, work: (url: string) =
   } else if (what === "" || /[/\\.]/.test(what) || isFolder(what)) {
     throw configError(`there is no file ${what}`);
   } else {
-    client = new Client(clientOptions(options));
+    client = new Client(await clientOptions(options));
     source = videoSource(await client.videos.video(what), what);
   }
   // What cannot be read at all is said here and not to the player.

@@ -7,7 +7,7 @@ import { JunFeiAIError, __options, type Estimate, type Spending, type Summary } 
 import { inCore, isOurs } from "../names.js";
 import { CLIENT, REQUEST } from "../option-types.js";
 import { CommandError, kindOf, type Failure } from "./exit-codes.js";
-import { isDatabase } from "./journals.js";
+import { isDatabase, shownJournal } from "./journals.js";
 
 const OUT = 1;
 const ERR = 2;
@@ -247,7 +247,7 @@ export class Output {
 
   /** A command line that uses the same journal, and the same key. */
   command(...words: string[]): string {
-    return commandLine(["junfeiai", ...words, ...this.connection, ...(this.journal ? ["--journal", this.journal] : [])]);
+    return commandLine(["junfeiai", ...words, ...this.connection, ...(this.journal ? ["--journal", shownJournal(this.journal)] : [])]);
   }
 
   /** After Ctrl-C. */

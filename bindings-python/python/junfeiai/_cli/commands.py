@@ -21,6 +21,7 @@ from .journals import (
     manifest_records,
     named_journal,
     paid_records,
+    shown_journal,
     unwritable,
 )
 from .output import (
@@ -78,7 +79,7 @@ def _again(options: Any, command: str, task_id: str) -> str:
     if getattr(options, "overwrite", False) and command == "save":
         words.append("--overwrite")
     if options.journal and options.journal != str(default_journal()):
-        words += ["--journal", options.journal]
+        words += ["--journal", shown_journal(options.journal)]
     return command_line(words)
 
 
@@ -277,7 +278,7 @@ def pending(options: Any, output: Output) -> int:
             names = ("kind", "task_id", "intent", "model", "seconds", "state", "created_at", "key", "prompt")
             fields = {name: getattr(entry, name) for name in names}
             place = _batch_line(journal, entry.key)
-            output.result({**fields, "journal": journal, **place}, _pending_line(entry, place))
+            output.result({**fields, "journal": shown_journal(journal), **place}, _pending_line(entry, place))
             count += 1
             if entry.task_id is None and journal not in unknown:
                 unknown.append(journal)
@@ -285,7 +286,7 @@ def pending(options: Any, output: Output) -> int:
         output.note("nothing is pending")
     for journal in unknown:
         # The command looks into one journal.
-        named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else journal]
+        named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else shown_journal(journal)]
         again = command_line(["junfeiai", "reconcile", *connection(options), *named])
         output.note(f"what became of a create request of unknown outcome:  {again}  (or, by hand, junfeiai resolve)")
     return code
@@ -346,7 +347,7 @@ def _settle(options: Any, output: Output, change: Callable[[Client, Pending], bo
         if settled is not None:
             place = _batch_line(journal, settled.key)
             line = f" (batch {place['folder']}, line {place['line']})" if place.get("line") else ""
-            output.result({"name": name, "state": state, "journal": journal, **place}, f"{state:<10} {name}{line}")
+            output.result({"name": name, "state": state, "journal": shown_journal(journal), **place}, f"{state:<10} {name}{line}")
             return 0
     if broken is not None:
         raise broken
@@ -375,6 +376,8 @@ def export(options: Any, output: Output) -> int:
     journal = named_journal(options.journal) if options.journal else default_journal()
     if journal is None:
         raise ConfigError("this user has no home folder: name the journal by --journal FILE")
+    if is_database(journal):
+        raise ConfigError("export reads a file, and this is the address of a database: junfeiai pending lists what it has")
     if not Path(journal).exists():
         raise ConfigError(f"there is no journal {journal}: name another one by --journal FILE")
     count = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,13 @@ def default_journal() -> Path | None:
 def is_database(journal: str) -> bool:
     """True for the address of a database."""
     return "://" in journal
+
+
+def shown_journal(journal: str) -> str:
+    """A journal as it is shown: an address without its password."""
+    if not is_database(journal):
+        return journal
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(?s)^([^:]*://[^:@/?]*:).*@", r"\1***@", journal))
 
 
 def is_javascript_folder(path: Path) -> bool:

@@ -24,6 +24,7 @@ from .. import (
     TaskFailedError,
 )
 from .._errors import KINDS
+from .journals import shown_journal
 
 
 def standard_streams() -> None:
@@ -261,7 +262,7 @@ class Output:
 
     def command(self, *words: str) -> str:
         """A command line that uses the same journal, and the same key."""
-        return command_line(["junfeiai", *words, *self.connection, *(["--journal", self.journal] if self.journal else [])])
+        return command_line(["junfeiai", *words, *self.connection, *(["--journal", shown_journal(self.journal)] if self.journal else [])])
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
