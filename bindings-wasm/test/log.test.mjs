@@ -283,7 +283,7 @@ describe("the function log", () => {
     mp4.set(new TextEncoder().encode("\0\0\0\x20ftypisom"));
     const fetch = async () => new Response(mp4, { headers: { "Content-Type": "video/mp4", "Content-Length": "9007199254740993" } });
     const { entries, client } = logging({ logLevel: "debug", fetch });
-    const video = await client.videos.video("task_1");
+    const video = await client.videos.videoAt(new URL("/ball.mp4", client.endpoint).href);
     await assert.rejects(video.bytes({ maxBytes: 3 }), { name: "JunFeiAIError", field: "maxBytes" });
     assert.equal(named(entries, "video_response")[0]?.fields.length, 2 ** 53, inspect(entries));
   });
