@@ -1,13 +1,13 @@
 /** The seekable reader of Node's module. */
 /** @ts-ignore a program for pages need not have the types of Node */
 import { Readable } from "node:stream";
-import type { RawReader } from "#glue";
+import type { RawReader, RawVideo } from "#glue";
 import { guarded, heard, own, take, unlessRaised } from "./calls.js";
 import { call, life, run, type About } from "./engine.js";
 import type { JunFeiAIError } from "./errors.js";
+import type { Handle } from "./handle.js";
 import { Memory } from "./memory.js";
-import type { OpenReader } from "./reader.js";
-import { gone, weakly } from "./video.js";
+import { gone, weakly } from "./weak.js";
 
 /** The buffer of a stream: that of Node's own file streams. The core reads ahead, so that a larger one would hold bytes twice. */
 const HIGH_WATER_MARK = 64 * 1024;
@@ -206,7 +206,9 @@ class NativeSource implements Source {
 }
 
 /** @internal */
-export const openReader: OpenReader = async (handle, video, about, options) => {
+export async function openReader(
+  handle: Handle, video: () => RawVideo, about: About, options: { signal?: AbortSignal | null | undefined },
+): Promise<VideoReader> {
   const taskId = about().task_id ?? null;
   const { signal } = take(options, ["signal"], "content", taskId);
   const open = async (inner: AbortSignal | undefined): Promise<RawReader> => {
@@ -215,7 +217,7 @@ export const openReader: OpenReader = async (handle, video, about, options) => {
   };
   const raw = await guarded(signal, undefined, about, open);
   return new VideoReader(new NativeSource(raw, open, about), taskId);
-};
+}
 
 /** What a fake has in place of a video that is read. @internal */
 export const readerOf = (content: Uint8Array<ArrayBuffer>, taskId: string | null): VideoReader => new VideoReader({

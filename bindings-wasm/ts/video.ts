@@ -9,6 +9,7 @@ import { playbackURL } from "./playback-of.js";
 import { openReader } from "./reader.js";
 import type { Progress } from "./values.js";
 import { saver, type SaveOptions, type Summary } from "./saver.js";
+import { gone, weakly } from "./weak.js";
 
 export interface ReadOptions {
   signal?: AbortSignal | null | undefined;
@@ -140,14 +141,6 @@ export class Video {
   [Symbol.dispose](): void {
     this.#part.free();
   }
-}
-
-/** Takes listeners off a signal when the stream that they were for is gone. @internal */
-export const gone = new FinalizationRegistry<() => void>((deafen) => { deafen(); });
-
-/** A listener that does not keep what it calls alive. @internal */
-export function weakly(target: WeakRef<() => void>): () => void {
-  return () => { target.deref()?.(); };
 }
 
 /** A native stream as a web stream: nothing is read before it is asked for. */

@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Client, Pending, Task, Video } from "#main";
+import { isDatabase, shownJournal } from "./address.js";
 import type { Options } from "./arguments.js";
 import { connection, given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
 import { completion } from "./completion.js";
 import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
-import { BATCH_JOURNAL, batchLine, defaultJournal, isDatabase, isFolder, knownJournals, namedJournal, paidRecords, shownJournal, unwritable, type Fields } from "./journals.js";
+import { BATCH_JOURNAL, batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
 import {
   commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output,
 } from "./output.js";

@@ -11,6 +11,7 @@ import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { FileJournal } from "../file-journal.js";
 import { hasLocks } from "../file-lock.js";
 import { makeFoldersNow } from "../folders.js";
+import { isDatabase } from "./address.js";
 import type { DatabaseJournal } from "./database.js";
 import { configError } from "./exit-codes.js";
 
@@ -40,13 +41,6 @@ export function defaultJournal(): string | undefined {
   const folder = stateFolder();
   return folder === undefined ? undefined : join(folder, hasLocks() ? "journal" : "journal-node");
 }
-
-/** True for the address of a database. */
-export const isDatabase = (journal: string): boolean => journal.includes("://");
-
-/** A journal as it is shown: an address without its password. */
-export const shownJournal = (journal: string): string => (isDatabase(journal)
-  ? journal.replace(/^([^:]*:\/\/[^:@/?]*:).*@/s, "$1***@").replace(/([?&]password=)[^&]*/g, "$1***") : journal);
 
 const statOf = (path: string): ReturnType<typeof statSync> | undefined => {
   try { return statSync(path, { throwIfNoEntry: false }); } catch { return undefined; }

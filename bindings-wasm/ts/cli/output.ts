@@ -6,8 +6,8 @@ import { getSystemErrorMap } from "node:util";
 import { JunFeiAIError, __options, type Estimate, type Spending, type Summary } from "#main";
 import { inCore, isOurs } from "../names.js";
 import { CLIENT, REQUEST } from "../option-types.js";
+import { isDatabase, shownJournal } from "./address.js";
 import { CommandError, kindOf, type Failure } from "./exit-codes.js";
-import { isDatabase, shownJournal } from "./journals.js";
 
 const OUT = 1;
 const ERR = 2;
