@@ -16,6 +16,7 @@ export function reportText({ version, ok, entries, steps, models, balance }: Che
     text += lines(own);
   }
   const failed = entries.flatMap((entry) => entry.steps.filter(({ status }) => status === "fail").map(({ name }) => name));
+  const units = (usd: number | null): number | null => usd === null ? null : Math.round(usd * 500_000);
   const seconds = (ms: number | null): number | null => ms === null ? null : ms / 1000;
   // As Python's command has it.
   const fields = {
@@ -24,6 +25,7 @@ export function reportText({ version, ok, entries, steps, models, balance }: Che
       ({ ...rest, in_use: inUse, latency_s: seconds(latencyMs), clock_skew_s: seconds(clockSkewMs), request_id: requestId })),
     balance: balance && {
       name: balance.name, unlimited: balance.unlimited, available_usd: balance.availableUSD, used_usd: balance.usedUSD,
+      available_units: units(balance.availableUSD), used_units: units(balance.usedUSD),
       expires_at: balance.expiresAt && balance.expiresAt.getTime() / 1000,
     },
   };

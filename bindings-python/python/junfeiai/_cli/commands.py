@@ -376,7 +376,7 @@ def export(options: Any, output: Output) -> int:
     journal = named_journal(options.journal) if options.journal else default_journal()
     if journal is None:
         raise ConfigError("this user has no home folder: name the journal by --journal FILE")
-    if is_database(journal):
+    if is_database(str(journal)):
         raise ConfigError("export reads a file, and this is the address of a database: junfeiai pending lists what it has")
     if not Path(journal).exists():
         raise ConfigError(f"there is no journal {journal}: name another one by --journal FILE")
