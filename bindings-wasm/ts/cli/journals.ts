@@ -41,12 +41,12 @@ export function defaultJournal(): string | undefined {
   return folder === undefined ? undefined : join(folder, hasLocks() ? "journal" : "journal-node");
 }
 
-/** True for the address of a database. */
-export const isDatabase = (journal: string): boolean => journal.includes("://");
+/** True for the address of a database, also for what a path makes of one. */
+export const isDatabase = (journal: string): boolean => /^(postgres(ql)?|rediss?|valkeys?):\/|:\/\//.test(journal);
 
 /** A journal as it is shown: an address without its password. */
 export const shownJournal = (journal: string): string => (isDatabase(journal)
-  ? journal.replace(/^([^:]*:\/\/[^:@/?]*:).*@/s, "$1***@").replace(/([?&]password=)[^&]*/g, "$1***") : journal);
+  ? journal.replace(/^([^:]*:\/+[^:@]*:).*@/s, "$1***@").replace(/([?&]password=)[^&]*/g, "$1***") : journal);
 
 const statOf = (path: string): ReturnType<typeof statSync> | undefined => {
   try { return statSync(path, { throwIfNoEntry: false }); } catch { return undefined; }
