@@ -16,6 +16,7 @@ from conftest import Emulator
 from test_cli import full_disk as full_disk
 
 import junfeiai
+from junfeiai._cli.journals import shown_journal
 
 
 def test_a_folder_with_a_slash_means_a_file_in_it(environment: Path) -> None:
@@ -212,10 +213,20 @@ def test_a_home_that_cannot_be_written(full_disk: Path, environment: Path, emula
     assert emulator.stats()["posts"] == 1
 
 
-def test_the_address_of_a_database_is_no_folder(environment: Path, emulator: Emulator) -> None:
-    run("create", "x", "--seconds", "4", "--journal", "redis://127.0.0.1:9/0", code=1)
+@pytest.mark.parametrize("address", ["redis://127.0.0.1:9/0", "redis:/user:secret@127.0.0.1:9/0"])
+def test_the_address_of_a_database_is_no_folder(address: str, environment: Path, emulator: Emulator) -> None:
+    result = run("create", "x", "--seconds", "4", "--journal", address, code=1)
+    assert "secret" not in result.stdout + result.stderr
     assert not (environment / "redis:").exists()
     assert emulator.stats()["posts"] == 0
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    for scheme in ("postgresql://", "redis:/"):
+        for user in ("", "films", "us/er?"):
+            shown = shown_journal(f"{scheme}{user}:sec:ret/se@cret@host:1/d?password=secret&journal=films")
+            assert shown == f"{scheme}{user}:***@host:1/d?password=***&journal=films"
+    assert shown_journal("redis://host:1/0?journal=films") == "redis://host:1/0?journal=films"
 
 
 def test_a_journal_folder_of_javascript_is_refused(environment: Path, emulator: Emulator) -> None:

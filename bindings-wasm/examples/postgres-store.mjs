@@ -81,9 +81,12 @@ select nextval('junfeiai_journal_version') as version
 class Refused extends Error {}
 const FOREIGN = "it has a table junfeiai_journal that this library did not make: rename it, or choose another database or schema";
 
-/** The server's last word has a severity; without one the connection was lost. These codes are those of a moment. @param {any} error */
+/**
+ * The server's last word has a severity; without one the connection was lost, unless `pg` misses a password or TLS. These codes are
+ * those of a moment. @param {any} error
+ */
 const isLost = (error) => !(error instanceof Refused)
-  && (error.severity === undefined || /^(08...|40...|53300|57P01|57P02|57P03|57P05|57014|55P03|25006)$/.test(error.code));
+  && (error.severity === undefined ? !/^(SASL|The server does not support SSL)/.test(error.message) : /^(08...|40...|53300|57P01|57P02|57P03|57P05|57014|55P03|25006)$/.test(error.code));
 
 /** The first name behind all that begin with this one, by their bytes. @param {string} prefix */
 function endOf(prefix) {
@@ -139,6 +142,18 @@ export function postgresStore(pool, { journal = "default", timeoutMs = 5000, war
     if (!writable) throw new Refused("this role may not write the table junfeiai_journal: grant it SELECT, INSERT, UPDATE and DELETE, and USAGE on the sequence junfeiai_journal_version");
   }
 
+  /** A connection; one that comes too late goes back. @param {number} deadline @returns {Promise<import("pg").PoolClient>} */
+  function connect(deadline) {
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(new Error(`no connection: the server did not answer within ${timeoutMs} ms, or the pool has none left`));
+      }, deadline - Date.now());
+      pool.connect().then((client) => { if (late) client.release(); else resolve(client); }, reject).finally(() => { clearTimeout(timer); });
+    });
+  }
+
   /**
    * Carries out one operation, again when the connection breaks, until its time is up. What was given up is not sent any more.
    * @template T @param {(ask: Ask, again: boolean) => Promise<T>} work @returns {Promise<T>}
@@ -150,7 +165,7 @@ export function postgresStore(pool, { journal = "default", timeoutMs = 5000, war
       /** @type {import("pg").PoolClient | undefined} */
       let client;
       try {
-        const connected = client = await pool.connect();
+        const connected = client = await connect(deadline);
         // A connection that has silently died must not use up all of the time.
         const until = sent ? deadline : (Date.now() + deadline) / 2;
         /** @type {Ask} */

@@ -161,6 +161,9 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
   async function prepare() {
     if (redis.status === "wait") redis.connect().catch(() => {});
     if (redis.status !== "ready") await new Promise((resolve) => { connecting.add(() => { resolve(undefined); }); });
+    // Where the server has no such database, ioredis stays in number 0.
+    const { db } = /** @type {import("ioredis").RedisOptions} */ (redis.options);
+    if (db) await redis.select(db);
     const info = Object.fromEntries((await redis.info("all").catch(() => "")).split(/\r?\n/).map((line) => line.split(/:(.*)/s)));
     if (info.role === "slave" && info.slave_read_only !== "0") throw new Refused("it is a read-only replica: give the primary server");
     const format = await redis.eval(BEGIN, 4, ...keys, FORMAT);

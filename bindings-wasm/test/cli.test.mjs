@@ -137,10 +137,15 @@ describe("the journal file", () => {
     }
     // The one of the working folder is taken.
     await mkdir(join(folder, "node_modules/pg"), { recursive: true });
-    await writeFile(join(folder, "node_modules/pg/index.js"), 'throw Object.assign(new Error("the driver of the folder"), { code: "EDRIVER" });');
-    assert.match((await run(["create", "x", "--journal", "postgres://films:secret@127.0.0.1/films"], { code: 2 })).err, /the driver of the folder/);
+    await writeFile(join(folder, "node_modules/pg/index.js"), 'throw new Error("the driver of the folder\\nRequire stack:");');
+    assert.match((await run(["create", "x", "--journal", "postgres://films:secret@127.0.0.1/films"], { code: 2 })).err, /^error: .*the driver of the folder\n$/);
+    await mkdir(join(folder, "node_modules/ioredis"), { recursive: true });
+    await writeFile(join(folder, "node_modules/ioredis/index.js"), "module.exports = class Redis {};");
+    assert.match((await run(["create", "x", "--journal", "redis://:secret@127.0.0.1/0"], { code: 2 })).err, /^error: .*older than version 5.*\n$/);
     for (const [address, why] of [
-      ["mysql://u:secret@h/d", /begins with postgresql:/], ["postgresql://u:secret@/d", /names no host/], ["postgresql://u:secret@h,i/d", /several hosts/],
+      ["mysql://u:secret@h/d", /begins with postgresql:/], ["postgresql:/u:secret@h/d", /begins with postgresql:/], ["postgresql://u:secret@h:0/d", /cannot be read/],
+      ["postgresql://u:secret@h/d?port=secret", /cannot be read/], ["postgresql://u:x@secret@h/d", /cannot be read/], ["rediss://u:secret@h:65536", /cannot be read/],
+      ["postgresql://u:secret@/d", /names no host/], ["postgresql://u:secret@h,i/d", /several hosts/],
       ["postgresql://u:secret@h/d?sslmode=secret", /cannot be read/], ["postgresql://u:sec%ret@h/d", /cannot be read/], ["redis://u:sec/ret@h", /cannot be read/],
       ["redis://u:secret@h/secret", /cannot be read/], ["redis://u:secret@h?secret=1", /parameter that this command does not know/],
       ["redis://u:secret@h?journal=a%20b", /is no name/], ["redis://u:secret@h?timeout=secret", /0\.1 to 60 seconds/], ["redis://u:secret@h?fsync=secret", /only be "always"/],

@@ -178,7 +178,7 @@ describe("the journal in a store", () => {
 
   test("what is no store is refused when the client is made", () => {
     const { load, swap } = memoryStore();
-    for (const journal of [true, 1, "", "a\0b", "redis://user:password@127.0.0.1/0", new URL("https://127.0.0.1/"), {}, { load, swap }, { load, swap, scan: 1 }, { ...memoryStore(), account: "other" }]) {
+    for (const journal of [true, 1, "", "a\0b", "redis://user:password@127.0.0.1/0", "redis:/user:password@127.0.0.1/0", new URL("https://127.0.0.1/"), {}, { load, swap }, { load, swap, scan: 1 }, { ...memoryStore(), account: "other" }]) {
       assert.throws(() => make({ journal }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("\n") && !error.message.includes("password"));
     }
   });
@@ -287,7 +287,7 @@ describe("the journal in the file of the other languages", { skip: process.platf
     assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
     for (const file of [folder, pipe]) assert.throws(() => make({ journal: { file } }), (error) => error.code === "journal" && error.message.includes("not a regular file"), file);
     assert.ok(!(await readdir(folder)).some((name) => name.endsWith(".lock") && [text, pipe].some((path) => path.endsWith(name.slice(0, -5)))));
-    for (const file of [undefined, null, 5, "", "a\0b", "postgresql://u:secret@host/db", new URL("https://example.org/a")]) {
+    for (const file of [undefined, null, 5, "", "a\0b", "postgresql://u:secret@host/db", "postgresql:/u:secret@host/db", new URL("https://example.org/a")]) {
       assert.throws(() => make({ journal: { file } }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("secret"), String(file));
     }
     assert.throws(() => make({ journal: { file: place(), fiel: 1 } }), { code: "config", field: "fiel" });

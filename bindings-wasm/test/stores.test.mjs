@@ -193,9 +193,40 @@ for (const [name, { start, connect, store, address, empty, later, end, marks, we
       }
     });
 
+    if (name === "postgres") {
+      test("a pool with no connection left is an error within the time, and what it gives later goes back", { skip, timeout: 60_000 }, async () => {
+        const pool = new pg.Pool({ host: "127.0.0.1", port: server.port, user: "owner", password: PASSWORD, database: "postgres", max: 1 });
+        const held = await pool.connect();
+        try {
+          await assert.rejects(store(pool, { timeoutMs: 300 }).load("a"), /within 300 ms, or the pool has none left/);
+        } finally {
+          held.release();
+        }
+        assert.equal((await pool.query("select 1 as one")).rows[0].one, 1);
+        await end(pool);
+      });
+
+      test("a missing password is not waited for", { skip, timeout: 60_000 }, async () => {
+        const pool = new pg.Pool({ host: "127.0.0.1", port: server.port, user: "owner", password: () => undefined, database: "postgres" });
+        await assert.rejects(store(pool, { timeoutMs: 600_000 }).load("a"), /password must be a string/);
+        await end(pool);
+      });
+    } else {
+      test("a database that the server does not have is refused each time, and number 0 not taken for it", { skip }, async () => {
+        const redis = new Redis({ host: "127.0.0.1", port: server.port, password: PASSWORD, db: 99, autoResendUnfulfilledCommands: false });
+        const rows = store(redis);
+        await new Promise((resolve) => redis.once("ready", resolve));
+        for (let at = 0; at < 2; at++) await assert.rejects(rows.swap("a", null, "1"), /DB index is out of range/);
+        assert.equal(await one.dbsize(), 0);
+        end(redis);
+      });
+    }
+
     test("the command takes its address, and shows no password", { skip }, async () => {
       const command = (...words) => new Promise((resolve) => {
         const env = { ...process.env, JUNFEIAI_API_KEY: KEY, JUNFEIAI_BASE_URL: emulator.baseURL, XDG_STATE_HOME: folder, NODE_PATH: join(root, "bindings-wasm/node_modules") };
+        // What `pg` would read: the other languages do not.
+        Object.assign(env, { PGDATABASE: "postgres", PGOPTIONS: "-c default_transaction_read_only=on" });
         execFile(process.execPath, [join(root, "target/npm/package/dist/cli.js"), ...words], { env, cwd: folder }, (error, out, err) => {
           for (const text of [PASSWORD, encodeURIComponent(PASSWORD), KEY]) assert.ok(!(out + err).includes(text), out + err);
           resolve({ code: error?.code ?? 0, out, err });
@@ -212,6 +243,12 @@ for (const [name, { start, connect, store, address, empty, later, end, marks, we
       const refused = await command("create", "b", "--journal", journal.replace(encodeURIComponent(PASSWORD), "wrong"));
       assert.equal(refused.code, 1, refused.err);
       assert.match(refused.err, /password/i);
+      if (name === "postgres") {
+        // Its database is that of the user's name, as for the other languages.
+        assert.match((await command("pending", "--journal", journal.replace("/postgres?", "?"))).err, /database "owner" does not exist/);
+        const waited = await command("wait", task.id, "--poll-interval", "0.02", "--journal", `postgresql://us/er:${encodeURIComponent(PASSWORD)}@127.0.0.1:1/films?timeout=0.1`);
+        assert.match(waited.out, /us\/er:\*\*\*@127/);
+      }
       assert.equal((await emulator.stats()).posts, 1);
     });
 

@@ -92,7 +92,7 @@ function pathTo(given: string | URL, what: "folder" | "file"): string {
     } catch (error) {
       throw refuse(`journal must be a path or a file: URL: ${(error as Error).message}`, error);
     }
-  } else if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
+  } else if (/^([a-z][a-z0-9+.-]+:\/\/|(postgres(ql)?|rediss?|valkeys?):\/)/i.test(path)) {
     // It may hold a password.
     throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan, as those of examples/postgres-store.mjs and redis-store.mjs in this package");
   }

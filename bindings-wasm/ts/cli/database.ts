@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
@@ -53,10 +54,11 @@ function parse(address: string): Place {
   const decode = (text: string | undefined): string | undefined => {
     try { return text ? decodeURIComponent(text) : undefined; } catch { throw broken(); }
   };
-  const [, authority = "", path] = /^([^/]*)(?:\/(.*))?$/s.exec(body) ?? [];
-  const at = authority.lastIndexOf("@");
-  const [, user, password] = /^([^:]*):?(.*)$/s.exec(authority.slice(0, Math.max(at, 0))) ?? [];
-  const [, ipv6, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/i.exec(authority.slice(at + 1)) ?? [];
+  // As the other languages divide it: only in front of PostgreSQL's "@" a "/" may stand.
+  const parts = known.postgres ? /^(?:([^@]*)@)?([^/]*)(?:\/(.*))?$/s : /^(?:([^/]*)@)?([^/]*)(?:\/(.*))?$/s;
+  const [, login = "", target = "", path] = parts.exec(body) ?? [];
+  const [, user, password] = /^([^:]*):?(.*)$/s.exec(login) ?? [];
+  const [, ipv6, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:@[\]]*))(?::(\d+))?$/i.exec(target) ?? [];
   if (ipv6 === undefined && name === undefined) throw broken();
   const others = new Map<string, string>();
   for (const part of query.split("&").filter(Boolean)) {
@@ -78,13 +80,15 @@ function parse(address: string): Place {
   if (fsync !== undefined && fsync !== "always") throw refuse("fsync of the address can only be \"always\": leave it out otherwise");
   const place: Place = {
     ...known, user: decode(user), password: decode(password), host: ipv6 ?? decode(name) ?? "", port: port === undefined ? undefined : Number(port),
-    database: decode(path), journal, account, ca: take("ca_file", "sslrootcert"), timeoutMs: Math.min(seconds * 1000, LONGEST_MS), fsync, others,
+    database: decode(path), journal, account, ca: take("ca_file", "sslrootcert"), timeoutMs: Math.min(Math.round(seconds * 1000), LONGEST_MS), fsync, others,
   };
   const allowed = known.postgres ? OF_POSTGRES : [];
   if ([...others.keys()].some((key) => !allowed.includes(key))) {
     const all = ["journal", "timeout", "account", "ca_file", ...(known.postgres ? OF_POSTGRES : ["fsync"])];
     throw refuse(`the address has a parameter that this command does not know: there are ${all.join(", ")}`);
   }
+  // The drivers take their own port for one that is none.
+  if (![port, others.get("port")].every((each = "1") => /^\d+$/.test(each) && Number(each) >= 1 && Number(each) <= 65_535)) throw broken();
   if (known.postgres) {
     if (!place.host && !others.get("host")) throw refuse("the address names no host: add it between \"@\" and \"/\"");
     if (`${place.host}${others.get("host") ?? ""}`.includes(",")) throw refuse("the address names several hosts: this command takes one");
@@ -101,7 +105,11 @@ function driver(name: "pg" | "ioredis"): any {
     const require = createRequire(from);
     let path;
     try { path = require.resolve(name); } catch { continue; }
-    return require(path);
+    try {
+      return require(path);
+    } catch (error) {
+      throw configError(`--journal: npm's ${name} cannot be loaded from ${path}: ${String((error as Error).message).split("\n", 1)[0]}`);
+    }
   }
   throw configError(`--journal: for this address the command needs npm's ${name}, which is not installed here: npm install ${name}`);
 }
@@ -120,9 +128,12 @@ async function postgres(place: Place, ca: string[] | undefined, options: object)
   const pg = driver("pg");
   const { others } = place;
   const mode = others.get("sslmode") ?? "prefer";
+  // What is not in the address `pg` takes from the environment, which would lead to another journal than that of the other languages.
+  const user = others.get("user") || place.user || userInfo().username;
+  delete process.env["PGOPTIONS"];
   const config = {
-    user: others.get("user") ?? place.user, password: others.get("password") ?? place.password, host: others.get("host") ?? place.host,
-    port: Number(others.get("port") ?? place.port ?? 5432), database: others.get("dbname") ?? place.database,
+    user, password: others.get("password") ?? place.password, host: others.get("host") ?? place.host,
+    port: Number(others.get("port") ?? place.port ?? 5432), database: others.get("dbname") || place.database || user,
     application_name: others.get("application_name") ?? "junfeiai", options: others.get("options"), connectionTimeoutMillis: place.timeoutMs, max: 4,
     ssl: mode === "disable" ? false : ca ? { ca } : {},
   };
@@ -139,6 +150,7 @@ async function postgres(place: Place, ca: string[] | undefined, options: object)
 
 async function redis(place: Place, ca: string[] | undefined, options: object): Promise<Open> {
   const { Redis } = driver("ioredis");
+  if (typeof Redis !== "function") throw configError("--journal: the ioredis that is installed here is older than version 5: npm install ioredis@5");
   const client = new Redis({
     host: place.host, port: place.port ?? 6379, username: place.user, password: place.password, db: Number(place.database ?? 0),
     connectionName: "junfeiai", connectTimeout: place.timeoutMs, lazyConnect: true, autoResendUnfulfilledCommands: false,

@@ -53,15 +53,15 @@ def default_journal() -> Path | None:
 
 
 def is_database(journal: str) -> bool:
-    """True for the address of a database."""
-    return "://" in journal
+    """True for the address of a database, also for what a path makes of one."""
+    return "://" in journal or re.match(r"(postgres(ql)?|rediss?|valkeys?):/", journal) is not None
 
 
 def shown_journal(journal: str) -> str:
     """A journal as it is shown: an address without its password."""
     if not is_database(journal):
         return journal
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(?s)^([^:]*://[^:@/?]*:).*@", r"\1***@", journal))
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(?s)^([^:]*:/+[^:@]*:).*@", r"\1***@", journal))
 
 
 def is_javascript_folder(path: Path) -> bool:

@@ -24,7 +24,7 @@ from .. import (
     TaskFailedError,
 )
 from .._errors import KINDS
-from .journals import shown_journal
+from .journals import is_database, shown_journal
 
 
 def standard_streams() -> None:
@@ -249,7 +249,7 @@ class Output:
 
     def journal_hints(self, error: JunFeiAIError) -> list[str]:
         """What to do about a journal that cannot be used."""
-        if self.journal is None or "://" in self.journal:
+        if self.journal is None or is_database(self.journal):
             return []
         hints = []
         text = str(error).lower()
