@@ -67,9 +67,9 @@ export interface ClientOptions {
   /** Your program's name, such as `my-app/1.2`, added to the `User-Agent`. In a page the browser sends its own. Default:
    * none. */
   userAgent?: string | undefined;
-  /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it.
-   * `Infinity` is the file that the other languages use, too. For several machines a store of yours. In a page a name: it
-   * is kept in IndexedDB, for the tabs of the origin. See "Journal". Default: none. */
+  /** A folder that records paid tasks, so that a later process can resume them; the processes of a machine may share it. `{
+   * file }` is the file that the other languages use, too. For several machines a store of yours. In a page a name: it is
+   * kept in IndexedDB, for the tabs of the origin. See "Journal". Default: none. */
   journal?: string | URL | JournalFile | JournalStore | undefined;
   /** Keeps prompts in the journal instead of the SHA-256 of the request. Default: `false`. */
   journalPrompts?: boolean | undefined;
