@@ -67,6 +67,12 @@ describe("the journal in a store", () => {
     assert.ok(![...journal.rows.values()].some((row) => row.value.includes(KEY)), "the API key is in no row");
   });
 
+  test("may have further attributes and methods", async () => {
+    const store = { ...memoryStore(), path: "rows", lock: () => undefined, replace: () => undefined };
+    const task = await make({ journal: store }).videos.create({ prompt: "a", key: "k" });
+    assert.equal((await make({ journal: store }).videos.key("k")).taskId, task.id);
+  });
+
   test("what a former client left is listed, saved once, and off the list", async () => {
     const journal = memoryStore();
     const task = await make({ journal }).videos.create({ prompt: "a", key: "k" });
@@ -290,6 +296,7 @@ describe("the journal in the file of the other languages", { skip: process.platf
     for (const file of [undefined, null, 5, "", "a\0b", "postgresql://u:secret@host/db", "postgresql:/u:secret@host/db", new URL("https://example.org/a")]) {
       assert.throws(() => make({ journal: { file } }), (error) => error.code === "config" && error.field === "journal" && !error.message.includes("secret"), String(file));
     }
+    for (const journal of [`file://${place()}`, { file: `file://${place()}` }]) assert.throws(() => make({ journal }), { code: "config", message: /new URL/ });
     assert.throws(() => make({ journal: { file: place(), fiel: 1 } }), { code: "config", field: "fiel" });
     const error = await rejection((async () => make({ journal: { file: join(text, "below") } }).videos.create("a"))());
     assert.deepEqual([error.code, error.maybeExecuted, error.message.includes("\n")], ["journal", false, false], error.message);
@@ -325,6 +332,20 @@ describe("the journal in the file of the other languages", { skip: process.platf
     const again = await videos.create({ prompt: "a", key: "k" });
     assert.deepEqual([again.id, again.reused], [first.id, true]);
     assert.equal((await make({ journal: { file } }).videos.key("k")).taskId, first.id);
+  });
+
+  test("a defect of the library gives the lock back although the client is not used again", { skip: process.platform !== "linux" && "flock is of Linux" }, async () => {
+    const file = place();
+    const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+    const idle = make({ journal: { file } });
+    await idle.videos.create("a");
+    const isLocked = () => spawnSync("flock", ["-n", `${file}.lock`, "true"]).status !== 0;
+    const stopped = rejection((async () => { for (;;) await idle.videos.create("a"); })());
+    while (!isLocked()) await new Promise((resolve) => { setTimeout(resolve, 1); });
+    assert.throws(() => __panicForTests(), { code: "internal" });
+    await stopped;
+    await make({ journal: { file } }).videos.create("b");
+    assert.ok(idle);
   });
 });
 

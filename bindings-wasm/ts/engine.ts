@@ -208,6 +208,9 @@ export function life(): number {
   return generation;
 }
 
+/** Are called when a panic has stopped the module. @internal */
+export const stopped = new Set<() => void>();
+
 function crashed(thrown: unknown): Error {
   const text = lastWords ?? String(thrown);
   lastWords = undefined;
@@ -215,6 +218,7 @@ function crashed(thrown: unknown): Error {
   const message = `a defect of the library stopped it (${text}); it starts over with the next call`;
   for (const [refuse, about] of waiting) refuse(internal(message, about?.()));
   waiting.clear();
+  for (const tell of stopped) tell();
   try {
     glue.__wbg_reset_state();
     begin();

@@ -16,6 +16,14 @@ const LOCK_LIMIT_MS = 9_000;
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 const noFile = (): Error => new Error("it is not a regular file: name another");
 
+/** For each call that has the lock of its file, or waits for it: gives it back. */
+const locking = new Set<() => void>();
+
+/** Gives back what a module has locked that a panic has stopped. Its clients may not be used again, and others wait for the lock. */
+export function abandonAll(): void {
+  for (const abandon of locking) abandon();
+}
+
 /** What the core calls: `bindings-wasm/src/journal_file.rs`. */
 export class FileJournal {
   readonly path: string;
@@ -38,8 +46,14 @@ export class FileJournal {
   /** Ends when nobody else writes: one operation of this process after the other, and none of another one meanwhile. */
   async lock(): Promise<void> {
     const before = this.#last;
-    let release = (): void => undefined;
-    this.#last = new Promise<void>((resolve) => { release = resolve; });
+    let next = (): void => undefined;
+    this.#last = new Promise<void>((resolve) => { next = resolve; });
+    const abandon = (): void => { this.#abandon(); };
+    locking.add(abandon);
+    const release = (): void => {
+      locking.delete(abandon);
+      next();
+    };
     await before;
     try {
       const file = await lock(this.#lockPath, LOCK_LIMIT_MS);
@@ -71,7 +85,7 @@ export class FileJournal {
    * Who has called this calls it no more: a module that a panic has stopped. What is being done is done to its end, and the lock is given
    * back then, as everywhere where it comes later.
    */
-  abandon(): void {
+  #abandon(): void {
     this.#abandoned = true;
     void this.#doing.then(() => this.unlock()).catch(() => undefined);
   }

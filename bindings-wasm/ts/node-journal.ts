@@ -29,7 +29,7 @@ class NodeJournalHost extends JournalHost {
 
 /** The command has the class once more. */
 const isSharedFile = (given: Partial<FileJournal> | object): given is FileJournal =>
-  "path" in given && typeof given.path === "string" && typeof given.lock === "function" && typeof given.replace === "function";
+  !("load" in given) && "path" in given && typeof given.path === "string" && typeof given.lock === "function" && typeof given.replace === "function";
 
 /** Those that write the caller's store may be on other machines: that a number is not here says nothing where there is no `/proc`. */
 class Anywhere extends NodeStorage {
@@ -75,14 +75,7 @@ function fileOf(given: unknown): () => JournalHost {
 }
 
 /** A module that a panic has stopped may hold the lock: each life has an object of its own. */
-function inFile(path: string): () => JournalHost {
-  let last: FileJournal | undefined;
-  return () => {
-    last?.abandon();
-    last = new FileJournal(path);
-    return new NodeJournalHost(last);
-  };
-}
+const inFile = (path: string) => (): JournalHost => new NodeJournalHost(new FileJournal(path));
 
 function pathTo(given: string | URL, what: "folder" | "file"): string {
   let path = String(given);
@@ -92,6 +85,8 @@ function pathTo(given: string | URL, what: "folder" | "file"): string {
     } catch (error) {
       throw refuse(`journal must be a path or a file: URL: ${(error as Error).message}`, error);
     }
+  } else if (/^file:\/\//i.test(path)) {
+    throw refuse("journal: give a file: URL as new URL(…), or a path");
   } else if (/^([a-z][a-z0-9+.-]+:\/\/|(postgres(ql)?|rediss?|valkeys?):\/)/i.test(path)) {
     // It may hold a password.
     throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan, as those of examples/postgres-store.mjs and redis-store.mjs in this package");

@@ -2,7 +2,8 @@
 import { RawClient } from "#glue";
 import { setSdkName } from "./client.js";
 import { setDurableWaits } from "./durable.js";
-import { call, tryNow } from "./engine.js";
+import { call, stopped, tryNow } from "./engine.js";
+import { abandonAll } from "./file-journal.js";
 import { setMaker } from "./handle.js";
 import { __options } from "./inner.js";
 import { setJournalCalls } from "./journal.js";
@@ -32,6 +33,7 @@ export function setUp(): void {
   setOpenReader(openReader);
   setDurableWaits(durable);
   setJournalCalls(() => journal);
+  stopped.add(abandonAll);
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const [host, log] = [hostOf(shaped), logOf(shaped)];

@@ -165,7 +165,9 @@ impl Opt {
             text.push_str(before);
             match mark.strip_suffix('s').and_then(|number| number.parse().ok()) {
                 Some(seconds) => text.push_str(&time(seconds, language, words)),
-                None => text.push_str(forever(language)),
+                None if mark == "forever" => text.push_str(forever(language)),
+                // An object of JavaScript.
+                None => text.extend(["{", mark, "}"]),
             }
             rest = after;
         }
