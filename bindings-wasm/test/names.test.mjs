@@ -15,7 +15,6 @@ const ELSEWHERE = {
   "nothing was sent, because the journal answers what it was not asked: correct its Journal::reserve": "the package brings the journal",
   "this journal keeps no sums of days: it has to have Journal::reserve for a budget": "as above",
   "this journal keeps no keys: it has to have Journal::key and Journal::claim": "as above",
-  "rate_limit must be at least 1 byte per second": "an option of other languages",
 };
 /** Names that are not of this library, or of a plain object that users do not write. */
 const KEPT = ["junfeiai_wait"];
