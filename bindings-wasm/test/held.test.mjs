@@ -14,7 +14,7 @@ import { build } from "esbuild";
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault;
+let folder, place, held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
@@ -26,7 +26,7 @@ before(async () => {
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, windowsFault } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -148,7 +148,7 @@ describe("while a scanner holds each file for a moment", () => {
     const writing = old.replace("first\n");
     // One that waits for its turn when the end comes.
     const late = old.lock();
-    old.abandon();
+    abandonAll();
     await next.lock();
     await Promise.all([writing, late]);
     assert.equal(await readFile(path, "utf8"), "first\n");
