@@ -56,6 +56,7 @@ export class FileJournal {
     };
     await before;
     try {
+      if (this.#abandoned) throw new Error("nobody writes it any more");
       const file = await lock(this.#lockPath, LOCK_LIMIT_MS);
       if (!file) throw new Error(`another process holds ${this.#lockPath}`);
       this.#held = { file, release };
