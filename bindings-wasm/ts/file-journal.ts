@@ -44,7 +44,14 @@ export class FileJournal {
   }
 
   /** Ends when nobody else writes: one operation of this process after the other, and none of another one meanwhile. */
-  async lock(): Promise<void> {
+  lock(): Promise<void> {
+    const turn = this.#lock();
+    // A module that is stopped looks at it no more.
+    turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #lock(): Promise<void> {
     const before = this.#last;
     let next = (): void => undefined;
     this.#last = new Promise<void>((resolve) => { next = resolve; });
