@@ -35,6 +35,8 @@ const shared = { take, CLIENT, own, whatHappened };
 export const __options: typeof shared & {
   /** Status, begin and end of the answer to a player that sends this `Range` header for a file of this length. In Node. */
   rangeOf?: (header: string | undefined, length: number) => [number, number, number];
+  /** A file name made of a task's id, which is no more than a name to any system. In Node. */
+  fileNameOf?: (client: Client, taskId: string) => string;
   /** A reader of these bytes, for the fakes. In Node. */
   readerOf?: (content: Uint8Array<ArrayBuffer>, taskId: string | null) => VideoReader;
 } = shared;

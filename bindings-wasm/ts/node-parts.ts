@@ -1,6 +1,6 @@
 /** What Node's module has besides a page's: its transport, files, the journal, durable waits, readers. */
 import { RawClient } from "#glue";
-import { setSdkName } from "./client.js";
+import { handleOf, setSdkName } from "./client.js";
 import { setDurableWaits } from "./durable.js";
 import { call, stopped, tryNow } from "./engine.js";
 import { abandonAll } from "./file-journal.js";
@@ -27,6 +27,10 @@ export function setUp(): void {
     tryNow();
     return [...call(() => RawClient.rangeOf(header, length))] as [number, number, number];
   };
+  __options.fileNameOf = (client, taskId) => call(() => {
+    const video = handleOf(client).raw().video(taskId, undefined);
+    try { return video.fileName(); } finally { video.free(); }
+  });
   __options.readerOf = readerOf;
   setSdkName("node");
   setSaver(fileSaver);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Client, Pending, Task, Video } from "#main";
+import { __options, type Client, type Pending, type Task, type Video } from "#main";
 import { isDatabase, shownJournal } from "./address.js";
 import type { Options } from "./arguments.js";
 import { connection, given, length, littleRoom, milliseconds, request, withClient } from "./client-options.js";
@@ -85,10 +85,10 @@ const saveOptions = (options: Options): { connections: number; overwrite: boolea
   ({ connections: options["connections"] as number, overwrite: options["overwrite"] === true });
 
 
-async function save(video: Video, call: Call): Promise<number> {
+async function save(client: Client, video: Video, call: Call): Promise<number> {
   const { options, output } = call;
   if (video.taskId) output.resumeHints = [`resume the download:  ${again(options, "save", video.taskId)}`];
-  const path = target(options["output"] as string | undefined, `${video.taskId ?? "video"}.mp4`);
+  const path = target(options["output"] as string | undefined, __options.fileNameOf!(client, video.taskId ?? "video"));
   refuseJournal(path, options["journal"] as string | undefined);
   const onProgress = (reached: { bytes: number; total: number | null }): void => { output.saveProgress(reached); };
   const summary = await video.save(path, { ...saveOptions(options), ...signalOf(call), createParents: true, sha256: options["sha256"] === true, onProgress });
@@ -117,7 +117,7 @@ const generate = (call: Call): Promise<number> => withClient(call.options, async
     notify(task);
   };
   const video = await client.videos.generate(request(options), { ...timeout(options), ...signalOf(call), onProgress });
-  return save(video, call);
+  return save(client, video, call);
 });
 
 async function create(call: Call): Promise<number> {
@@ -167,7 +167,7 @@ async function wait(call: Call): Promise<number> {
 
 const saveTask = (call: Call): Promise<number> => withClient(call.options, async (client) => {
   call.output.failedHints = afterFailure(call.options);
-  return save(await client.videos.video(call.options["task_id"] as string), call);
+  return save(client, await client.videos.video(call.options["task_id"] as string), call);
 });
 
 /** Each journal that is meant: the one that was named, or the user's and those of batches. */

@@ -44,7 +44,7 @@ function fileSource(path: string): Source {
   };
 }
 
-const videoSource = (video: Video, id: string): Source => ({ name: `${id}.mp4`, answer: (range, signal) => video.response(range, { signal }) });
+const videoSource = (video: Video, name: string): Source => ({ name, answer: (range, signal) => video.response(range, { signal }) });
 
 /** Whether two texts are the same, in a time that tells nothing of where they differ. */
 function same(one: string, other: string): boolean {
@@ -97,7 +97,7 @@ async function running<T>({ options, interruption }: Call, work: (url: string) =
     throw configError(`there is no file ${what}`);
   } else {
     client = new Client(await clientOptions(options));
-    source = videoSource(await client.videos.video(what), what);
+    source = videoSource(await client.videos.video(what), __options.fileNameOf!(client, what));
   }
   // What cannot be read at all is said here and not to the player.
   await (await source.answer("bytes=0-0", interruption.signal)).body?.cancel();
