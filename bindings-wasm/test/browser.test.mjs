@@ -68,36 +68,6 @@ describe("a plain page", () => {
     assert.deepEqual(page.problems, []);
   });
 
-  test("a create that Chromium sends again is paid for once behind a proxy handler", async () => {
-    const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
-    const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
-    let arrived = 0;
-    const own = await site({
-      "/junfeiai/": dist, "/": blank,
-      "/api/": (request, response) => {
-        // The second is carried out; its connection, which was kept from the first, closes without an answer.
-        const swallow = request.method === "POST" && (arrived += 1) === 2;
-        if (!swallow) return void handler(request, response);
-        const nowhere = { writeHead() {}, write: () => true, end() { request.socket.destroy(); }, destroy() {}, once() {}, writableEnded: true, destroyed: false };
-        return void handler(request, nowhere);
-      },
-    });
-    try {
-      const page = await open(browser, own.origin);
-      const ids = await page.evaluate(async () => {
-        const { Client } = await import("junfeiai");
-        const { videos } = new Client({ baseURL: "/api" });
-        return [(await videos.create("a ball")).id, (await videos.create("another ball")).id];
-      });
-      assert.equal(arrived, 3, "Chromium sent it again");
-      const posts = (await emulator.requests()).filter((r) => r.method === "POST");
-      assert.equal(posts.length, 2);
-      for (const id of ids) assert.ok((await emulator.video(id)).length > 0);
-    } finally {
-      own.stop();
-    }
-  });
-
   test("a path names a place on the page's server in a worker and a frame without an address of their own, too", async () => {
     const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
     const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));

@@ -1,4 +1,5 @@
-// The journal of a page, in Chromium and Firefox: its store, and what tabs, workers, reloads and closed tabs make of it.
+// The journal of a page, in Chromium and Firefox: its store, and what tabs, workers, reloads and closed tabs make of it; and create requests that
+// these engines themselves send again.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -82,6 +83,37 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
     /** What a create request in this tab ends with. */
     const refusal = (page, request = "a ball") => page.evaluate((given) =>
       client.videos.create(given).then(() => "created", ({ code, field, maybeExecuted, message }) => ({ code, field, maybeExecuted, message })), request);
+
+    test("a create that the browser sends again is paid for once behind a proxy handler", async () => {
+      const { createProxyHandler, toNodeHandler } = await import("junfeiai/server");
+      const handler = toNodeHandler(createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, basePath: "/api", allow: () => true }));
+      let arrived = 0;
+      const own = await site({
+        "/junfeiai/": dist, "/": blank,
+        "/api/": (request, response) => {
+          // The second is carried out; its connection, which was kept from the first, closes without an answer.
+          const swallow = request.method === "POST" && (arrived += 1) === 2;
+          if (!swallow) return void handler(request, response);
+          const nowhere = { writeHead() {}, write: () => true, end() { request.socket.destroy(); }, destroy() {}, once() {}, writableEnded: true, destroyed: false };
+          return void handler(request, nowhere);
+        },
+      });
+      try {
+        const page = await context.newPage();
+        await page.goto(own.origin);
+        const ids = await page.evaluate(async () => {
+          const { Client } = await import("junfeiai");
+          const { videos } = new Client({ baseURL: "/api" });
+          return [(await videos.create("a ball")).id, (await videos.create("another ball")).id];
+        });
+        assert.equal(arrived, 3, "it was sent again");
+        const posts = (await emulator.requests()).filter((r) => r.method === "POST");
+        assert.equal(posts.length, 2);
+        for (const id of ids) assert.ok((await emulator.video(id)).length > 0);
+      } finally {
+        own.stop();
+      }
+    });
 
     describe("the store", () => {
       /** A tab with the store as `store`. */

@@ -10,8 +10,8 @@ const SHORT_NAME = /^[\x21-\x7e]{1,150}$/;
 export interface Carried { response: Response; mayExist: boolean }
 
 /**
- * The latest create requests by their `Idempotency-Key`. Chromium sends a POST again by itself when a kept connection closes without
- * a response, and no script can prevent it; what may have made a task is not carried out again but answered as before. This is the
+ * The latest create requests by their `Idempotency-Key`. Browsers (Chromium, Firefox) send a POST again by themselves when a kept
+ * connection closes without a response, and no script can prevent it; what may have made a task is not carried out again but answered as before. This is the
  * memory of one process; with a journal, {@link journalKey} makes it that of all processes that share the journal.
  */
 export class Creates {
