@@ -413,7 +413,7 @@ export class Videos {
         yield [key, raw ? { video: new Video(this.#handle, raw), error: null } : { video: null, error: toError(error) as JunFeiAIError }];
       }
     } finally {
-      many.cancel();
+      try { many.cancel(); } catch { /* of a module that was restarted since */ }
     }
   }
 

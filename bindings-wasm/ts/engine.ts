@@ -236,7 +236,10 @@ export function call<T>(work: () => T, about?: About): T {
   try {
     return work();
   } catch (thrown) {
-    throw ofTask(isCrash(thrown) ? crashed(thrown) : toError(thrown), about?.().task_id);
+    // What was made before the module was started over: the glue says so.
+    const stale = (thrown as Partial<Error> | null | undefined)?.message === "a stale object";
+    const error = isCrash(thrown) ? crashed(thrown) : stale ? internal("a defect of the library stopped what this belongs to", about?.()) : toError(thrown);
+    throw ofTask(error, about?.().task_id);
   }
 }
 

@@ -135,7 +135,7 @@ export class Task {
         yield new Task(this.#handle, this.id, raw);
       }
     } finally {
-      watch.cancel();
+      try { watch.cancel(); } catch { /* of a module that was restarted since */ }
     }
   }
 
