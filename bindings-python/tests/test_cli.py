@@ -244,7 +244,7 @@ def test_batch_saves_what_is_under_way_when_it_ends(environment: Path, emulator:
     assert emulator.stats()["posts"] == 3
 
 
-BAD_TARGETS = ["there.mp4", "folder", "there.mp4/x.mp4", "/proc/none/x.mp4", "x" * 300, "link/x.mp4"]
+BAD_TARGETS = ["there.mp4", "folder", "there.mp4/x.mp4", "/proc/none/x.mp4", pytest.param("x" * 300, id="long"), "link/x.mp4"]
 
 
 @pytest.mark.parametrize("target", BAD_TARGETS)
