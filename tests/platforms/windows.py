@@ -129,6 +129,7 @@ OF_WINE = {
     "test_leaving.py::test_what_a_list_had_is_not_lost_with_it[True]": RAISED,
     "test_process.py::test_a_call_that_ended_with_its_own_error_is_not_reported_at_exit": UNTRIED,
     "test_process.py::test_calls_in_atexit": UNTRIED,
+    "test_process.py::test_connections_end_with_their_client": "the /proc that it finds is that of Linux",
     "test_process.py::test_ctrl_c": RAISED,
     "test_process.py::test_ctrl_c_while_a_poll_is_far_away": RAISED,
     "test_process.py::test_import_brings_nothing_along": UNTRIED,
