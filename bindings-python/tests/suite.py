@@ -51,11 +51,11 @@ def write_examples() -> list[str]:
 
 
 def of_windows() -> tuple[list[str], dict[str, str]]:
-    """The files of tests that run on Windows, and the tests of them that do not, with the reasons: as under Wine, where they are tried
-    on Linux (tests/platforms/windows.py)."""
+    """The files of tests that run on Windows, and the tests of them that do not, with the reasons: those that tests/platforms/windows.py,
+    which tries them under Wine, has for Windows itself."""
     platforms = ROOT / "tests" / "platforms"
     sys.path.insert(0, str(platforms))
-    skips: dict[str, str] = runpy.run_path(str(platforms / "windows.py"))["SKIPS"]
+    skips: dict[str, str] = runpy.run_path(str(platforms / "windows.py"))["OF_WINDOWS"]
     files = sorted(path.name for path in (FOLDER / "tests").glob("test_*.py"))
     for name in files:
         if why := skips.get(name):

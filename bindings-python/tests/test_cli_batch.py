@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -248,7 +250,7 @@ def test_ctrl_break_of_windows_ends_a_batch_like_ctrl_c(environment: Path, emula
 
 def test_outputs_that_differ_by_case_only(environment: Path, emulator: Emulator) -> None:
     given = '{"prompt": "x", "seconds": 4, "output": "A.mp4"}\n{"prompt": "y", "seconds": 4, "output": "a.mp4"}'
-    script = "import sys\nfrom junfeiai._cli import batch_list, main\nsys.platform = 'darwin'\nsys.exit(main(sys.argv[1:]))"
+    script = "import sys\nfrom junfeiai._cli import batch_list, main\nsys.platform = 'darwin' if sys.platform == 'linux' else sys.platform\nsys.exit(main(sys.argv[1:]))"
     arguments = [sys.executable, "-c", script, "batch", "-", "-o", "out"]
     done = subprocess.run(arguments, input=given, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
@@ -331,6 +333,23 @@ def test_the_lock_of_a_batch_on_windows(error: OSError | None, taken: bool, envi
     monkeypatch.setattr(sys, "platform", "win32")
     with (environment / "lock").open("a+") as file:
         assert batch._try_lock(file.fileno()) is taken
+
+
+def test_nothing_is_asked_of_the_service_of_windows_that_may_not_answer(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WMI, which `platform` asks: neither for who holds the folder nor for the facts of the build."""
+    from junfeiai._cli import batch, build_facts
+
+    def ask() -> None:
+        raise AssertionError("WMI was asked")
+
+    monkeypatch.setattr(platform, "uname", ask)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "getwindowsversion", lambda: SimpleNamespace(major=10, minor=0, build=22631, product_type=1), raising=False)
+    with (environment / "lock").open("a+", encoding="utf-8") as file:
+        batch._name_holder(file.fileno())
+    # As os.hostname() has it for the command in JavaScript.
+    assert (environment / "lock").read_text(encoding="utf-8").startswith(f"process {os.getpid()} on {socket.gethostname()} since ")
+    assert "\nsystem    Windows 10.0.22631, output " in build_facts.build_facts()
 
 
 def test_an_output_that_this_system_cannot_name(environment: Path, emulator: Emulator) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +20,9 @@ from junfeiai._cli.journals import shown_journal
 
 def test_a_folder_with_a_slash_means_a_file_in_it(environment: Path) -> None:
     [saved] = values(run("generate", "x", "--seconds", "4", "-o", "films/", "--json"))
-    assert saved["path"] == f"films/{saved['task_id']}.mp4"
+    assert saved["path"] == str(Path("films", f"{saved['task_id']}.mp4"))
     [again] = values(run("save", saved["task_id"], "-o", "more/", "--json"))
-    assert again["path"] == f"more/{saved['task_id']}.mp4"
+    assert again["path"] == str(Path("more", f"{saved['task_id']}.mp4"))
 
 
 def test_a_failed_task_is_never_waited_for_again(emulator: Emulator) -> None:
@@ -260,6 +259,8 @@ def test_the_version_has_the_facts_of_the_build() -> None:
 @pytest.mark.parametrize(("name", "value"), [("HOME", ""), ("HOME", "here"), ("XDG_STATE_HOME", "here")])
 def test_a_relative_home_is_none(name: str, value: str, environment: Path) -> None:
     """The journal would be another one in each folder."""
+    import pwd
+
     script = "from junfeiai._cli.journals import default_journal\nprint(default_journal())"
     env = {**os.environ, "HOME": str(environment / "home"), "XDG_STATE_HOME": "", name: value}
     said = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
@@ -276,9 +277,9 @@ def test_a_batch_whose_journal_cannot_be_used_hides_no_other(environment: Path, 
     lock.unlink()
     lock.mkdir()
     listed = run("pending", code=2)
-    assert f"the journal {environment}/first/.junfeiai-journal cannot be written" in listed.stderr
-    assert f"batch {environment}/second, line 1" in listed.stdout
-    assert f"the batch in {environment}/second has 1 more" in run("pending", "-o", "here").stderr
+    assert f"the journal {environment / 'first' / '.junfeiai-journal'} cannot be written" in listed.stderr
+    assert f"batch {environment / 'second'}, line 1" in listed.stdout
+    assert f"the batch in {environment / 'second'} has 1 more" in run("pending", "-o", "here").stderr
     run("reconcile")
     task_id = next(word for word in listed.stdout.split() if word.startswith("task_"))
     assert "forgotten" in run("forget", task_id).stdout

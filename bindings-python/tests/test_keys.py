@@ -170,7 +170,7 @@ def test_workers_that_are_killed_and_jobs_that_are_delivered_again(emulator: Emu
 
 
 def test_the_command(emulator: Emulator, tmp_path: Path) -> None:
-    environment = {**os.environ, "JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": emulator.base_url, "HOME": str(tmp_path)}
+    environment = {**os.environ, "JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": emulator.base_url, "XDG_STATE_HOME": str(tmp_path / "state")}
 
     def run(*words: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "junfeiai", *words, "--poll-interval", "0.02"]

@@ -9,7 +9,6 @@ import io
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from conftest import Emulator
+from conftest import Emulator, press_ctrl_c
 
 import junfeiai
 from junfeiai import AsyncClient, Client, _native
@@ -75,7 +74,7 @@ def pressed(when: Callable[[], object]) -> threading.Thread:
 
     def press() -> None:
         when()
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     thread = threading.Thread(target=press)
     thread.start()
@@ -786,7 +785,7 @@ class PressingAnswer(BaseHTTPRequestHandler):
         self.answer({"code": "success", "data": {"task_id": self.server.made[-1], "status": status}}, press=True)
 
     def press(self) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     def answer(self, value: dict[str, Any], press: bool) -> None:
         body = json.dumps(value).encode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Emulator
+from conftest import Emulator, press_ctrl_c
 
 import junfeiai
 from junfeiai import AsyncClient, Client
@@ -46,7 +45,7 @@ def test_ctrl_c(name: str, client: Client, emulator: Emulator, tmp_path: Path) -
         while not emulator.requests():
             time.sleep(0.01)
         sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     thread = threading.Thread(target=interrupt)
     thread.start()
@@ -62,7 +61,7 @@ def test_ctrl_c(name: str, client: Client, emulator: Emulator, tmp_path: Path) -
 def test_ctrl_c_while_a_poll_is_far_away(client: Client, emulator: Emulator) -> None:
     task = client.videos.task(emulator.running())
     slow = Client(**emulator.options(poll_interval=60)).videos.task(task.id)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer = threading.Timer(0.3, press_ctrl_c)
     timer.start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { promises } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import tty from "node:tty";
@@ -14,19 +14,19 @@ import { build } from "esbuild";
 const ts = join(import.meta.dirname, "../ts");
 const here = Object.getOwnPropertyDescriptor(process, "platform");
 const real = { ...promises };
-let folder, place, held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault;
+let folder, place, held, commandLine, write, stateFolder, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "junfeiai-held-"));
   const outfile = join(folder, "all.mjs");
-  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./file-journal.ts"; export * from "./file-lock.ts"; export * from "./cli/signals.ts"; export { commandLine, write } from "./cli/output.ts"; export * from "./windows-names.ts";`;
+  const contents = `export * from "./held.ts"; export * from "./folder-store.ts"; export * from "./node-save.ts"; export * from "./file-journal.ts"; export * from "./file-lock.ts"; export * from "./cli/signals.ts"; export { commandLine, write } from "./cli/output.ts"; export { stateFolder } from "./cli/journals.ts"; export * from "./windows-names.ts";`;
   // The module is not asked for anything here.
   const stubs = { name: "stubs", setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^#/ }, ({ path }) => ({ path, namespace: "stub" }));
     onLoad({ filter: /.*/, namespace: "stub" }, () => ({ contents: "module.exports = {};" }));
   } };
   await build({ stdin: { contents, resolveDir: ts, loader: "ts" }, outfile, bundle: true, format: "esm", platform: "node", target: "es2022", plugins: [stubs], logLevel: "error" });
-  ({ unlessHeld: held, commandLine, write, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault } = await import(pathToFileURL(outfile).href));
+  ({ unlessHeld: held, commandLine, write, stateFolder, tryLock, Interruption, FolderStore, NodeStorage, FileJournal, abandonAll, windowsFault } = await import(pathToFileURL(outfile).href));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => { place = await mkdtemp(join(folder, "files-")); });
@@ -173,6 +173,28 @@ describe("on Windows", () => {
     const { signal } = Interruption.listen();
     process.emit("SIGBREAK", "SIGBREAK");
     assert.ok(signal.aborted);
+  });
+
+  test("the user's journal is in the folder that Python's command has it in, too", () => {
+    const folderOf = (platform, set) => {
+      Object.defineProperty(process, "platform", { value: platform, configurable: true });
+      Object.assign(process.env, { XDG_STATE_HOME: "", LOCALAPPDATA: "", ...set });
+      return stateFolder();
+    };
+    const [local, state, home] = [join(place, "Local"), join(place, "state"), join(homedir(), ".local", "state", "junfeiai")];
+    const before = { ...process.env };
+    try {
+      assert.equal(folderOf("win32", { LOCALAPPDATA: local }), join(local, "junfeiai"));
+      assert.equal(folderOf("win32", { LOCALAPPDATA: local, XDG_STATE_HOME: state }), join(state, "junfeiai"));
+      assert.equal(folderOf("win32", { LOCALAPPDATA: local, XDG_STATE_HOME: "here" }), join(local, "junfeiai"));
+      assert.equal(folderOf("win32", {}), home);
+      assert.equal(folderOf("linux", { LOCALAPPDATA: local }), home);
+    } finally {
+      for (const name of ["XDG_STATE_HOME", "LOCALAPPDATA"]) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+    }
   });
 
   test("a command line is one for its shell: there a path in single quotes is another path", () => {

@@ -17,7 +17,7 @@ import bindings
 import shell
 import truths
 import usage
-from blocks import ROOT, blocks_of, code, collect, comments, documents, headings, links, original, read, spans, tables
+from blocks import ROOT, blocks_of, code, collect, comments, documents, headings, links, original, prose, read, spans, tables
 
 # Where the blocks of a language are taken from blocks.py to be tested, and by what call.
 TAKEN = {
@@ -39,6 +39,8 @@ GUIDES = {
     # A translation has the same blocks.
     **dict.fromkeys(("bindings-python/MCP.md", "bindings-python/MCP.zh-CN.md"), ("bindings-python/tests/test_mcp.py", r'\(FOLDER / "MCP\.md"\)\.read_text\(')),
 }
+# The parts of make dist that belong to a guide.
+MADE = {"core": "crate", "bindings-python": "wheel-", "bindings-wasm": "npm", "bindings-c": "c-"}
 WITH_NAMES = ["core/docs/ARCHITECTURE.md", "CONTRIBUTING.md"]
 
 passed, failed = 0, 0
@@ -235,10 +237,27 @@ def crate():
     yield from (f"docs.rs is told of {name}, which is no feature" for name in told if name not in manifest["features"])
 
 
+def beginnings():
+    """A guide begins with what is needed and how it is installed, then comes a program; each way to make packages is one that there is."""
+    parts = subprocess.run([sys.executable, "tests/packages/dist.py", "--parts"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    for document in (f"{binding}/README{end}.md" for binding in ("core", "bindings-python", "bindings-wasm", "bindings-c") for end in ("", ".zh-CN")):
+        first = blocks_of(document)[0]
+        if first.language not in ("sh", "toml"):
+            yield f"{document}:{first.line}: the first block is {first.language}: it must be what installs the library"
+        asked = re.findall(r'`make dist PARTS="([^"]+)"`', prose(document))
+        if not asked:
+            yield f"{document}: it does not say how the packages of other systems are made"
+        yield from (f"{document}: make dist has no part {word}" for words in asked for word in words.split()
+                    if not any(part == word or part.startswith(f"{word}-") for part in parts))
+        if missing := {part.rsplit("-", 1)[0] for part in parts if part.startswith(MADE[document.split("/")[0]])} - set(" ".join(asked).split()):
+            yield f"{document}: it does not name {', '.join(sorted(missing))}"
+
+
 def main(write):
     report("the tables of errors are those of the sources", errors(write))
     report("the table of features is that of the manifest", features())
     report("every binding has what the core has", bindings.problems())
+    report("every guide begins with how it is installed, and names the packages that there are", beginnings())
     report("every block has somebody who tests it", untested())
     report("both languages have the same headings, blocks, tables and links", translations())
     report("every link leads somewhere", dead_links())

@@ -54,7 +54,7 @@ const COMMON: Group = {
     { name: "poll-interval", type: "number", metavar: "S", help: "delay between polls in seconds (starts at 5, backs off to 10)" },
     {
       name: "journal", type: "text", metavar: "FILE|DIR",
-      help: "records paid tasks (junfeiai/journal in XDG_STATE_HOME or ~/.local/state); a batch always keeps one in its folder DIR",
+      help: "records paid tasks (junfeiai/journal in XDG_STATE_HOME or ~/.local/state, on Windows LOCALAPPDATA); a batch always keeps one in its folder DIR",
     },
     { name: "no-journal", type: "flag", help: "keep no journal" },
     { name: "json", type: "flag", help: "one JSON object per result, for machines" },

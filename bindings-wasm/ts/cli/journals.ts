@@ -27,6 +27,8 @@ export function stateFolder(): string | undefined {
   const state = process.env["XDG_STATE_HOME"];
   // A relative one is to be passed over: the journal would be another one in each folder.
   if (state && isAbsolute(state)) return join(state, "junfeiai");
+  const local = process.env["LOCALAPPDATA"];
+  if (process.platform === "win32" && local) return join(local, "junfeiai");
   try {
     const home = homedir();
     // As if there were none: the one that the system has for this user.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import platform
 import signal
+import socket
 import sys
 import time
 from collections import Counter, defaultdict
@@ -377,9 +377,9 @@ def locked(folder: Path, output: Output, *, wait: bool) -> Iterator[None]:
 
 
 def _name_holder(descriptor: int) -> None:
-    """Writes who holds the lock."""
+    """Writes who holds the lock. On Windows `platform.node` would ask a service (WMI), which may not answer."""
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n".encode())
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n".encode())
 
 
 def _try_lock(descriptor: int) -> bool:

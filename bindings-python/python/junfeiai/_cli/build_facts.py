@@ -32,7 +32,16 @@ def build_facts() -> str:
             *(f"{name:<9} {fact}" for name, fact in _native.BUILD.items()),
             f"module    {module.name}, {module.stat().st_size} bytes" if module.is_file() else "module    unknown",
             f"python    {platform.python_implementation()} {platform.python_version()}, {sysconfig.get_platform()}",
-            f"system    {platform.system()} {platform.release()}, output {sys.stdout.encoding if sys.stdout else 'none'}",
+            f"system    {_system()}, output {sys.stdout.encoding if sys.stdout else 'none'}",
             f"optional  {', '.join(extras)}",
         ]
     )
+
+
+def _system() -> str:
+    """The system and its version. On Windows `platform` would ask a service (WMI) for it, which may not answer."""
+    if sys.platform == "win32":
+        version = sys.getwindowsversion()
+        kind = "Windows" if version.product_type == 1 else "Windows Server"
+        return f"{kind} {version.major}.{version.minor}.{version.build}"
+    return f"{platform.system()} {platform.release()}"
