@@ -148,8 +148,7 @@ def header(prefix):
     missing = [name for name in names if name not in wrapper and name not in own]
     report("the C++ wrapper uses all of them", not missing, " ".join(missing))
     symbols = subprocess.run(["nm", "-D", "--defined-only", prefix / "lib/libjunfeiai.so"], text=True, stdout=subprocess.PIPE).stdout
-    version = library_version()
-    own = "JUNFEIAI_" + (".".join(version.split(".")[:2]) if version.startswith("0.") else version.split(".")[0])
+    own = f"JUNFEIAI_{compatible()}"
     # The version itself stands among them.
     exported = sorted(line.split()[-1].partition("@@") for line in symbols.splitlines() if line.split()[-1] != own)
     found = [name for name, _, _ in exported]
@@ -188,6 +187,12 @@ def reference(names):
 
 def library_version():
     return re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
+
+
+def compatible():
+    """The part of the version that the names of the library and of its symbols have."""
+    major, minor, _ = library_version().split(".")
+    return f"0.{minor}" if major == "0" else major
 
 
 def plugin(prefix):
@@ -469,7 +474,7 @@ def release(emulator):
     report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 5", size <= LARGEST)
     header(prefix)
     dynamic = subprocess.run(["readelf", "-d", library], text=True, stdout=subprocess.PIPE).stdout
-    report("its soname has the version", "[libjunfeiai.so.0.1]" in dynamic, dynamic)
+    report("its soname has the version", f"[libjunfeiai.so.{compatible()}]" in dynamic, dynamic)
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     report(f"it needs {' '.join(needed)}", all(name.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for name in needed))
     archive = subprocess.run(["nm", "--defined-only", prefix / "lib/libjunfeiai.a"], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout

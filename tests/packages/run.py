@@ -130,6 +130,10 @@ DISAGREEING = {
     "bindings-python/pyproject.toml": ('dynamic = ["version"]', f'version = "{VERSION}"', "dynamic"),
     "bindings-wasm/npm.json": ('"version": "0.0.0"', '"version": "9.8.6"', "npm.json"),
     "CHANGELOG.md": (f"## {VERSION} - ", "## 9.8.6 - ", "CHANGELOG.md"),
+    # Even the right number: the next version finds it there.
+    "bindings-c/README.md": ("find_package(junfeiai REQUIRED)", f"find_package(junfeiai {VERSION[:3]} REQUIRED)", "bindings-c/README.md:"),
+    "bindings-c/README.zh-CN.md": ("libjunfeiai.so.0.MINOR", f"libjunfeiai.so.{VERSION[0]}", "bindings-c/README.zh-CN.md:"),
+    "bindings-c/tests/run.py": ('f"JUNFEIAI_{compatible()}"', f'"JUNFEIAI_{VERSION[0]}"', "bindings-c/tests/run.py:"),
 }
 
 
@@ -385,15 +389,16 @@ def archives() -> Iterable[str]:
     """The same folder gives the same bytes, whatever its files' times."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "junfeiai-c-1.2.3-x86_64-unknown-linux-gnu"
+        library = f"libjunfeiai.so.{VERSION}"
         made = []
         for time in (1_000_000_000, 1_500_000_000):
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "lib").mkdir(parents=True)
-            names = ["lib/libjunfeiai.so.1.2.3", "a.txt"]
+            names = [f"lib/{library}", "a.txt"]
             for name in names if time > 1_200_000_000 else reversed(names):
                 (folder / name).write_bytes(b"x")
                 os.utime(folder / name, (time, time))
-            (folder / "lib/libjunfeiai.so").symlink_to("libjunfeiai.so.1.2.3")
+            (folder / "lib/libjunfeiai.so").symlink_to(library)
             dist = Path(work) / f"dist-{time}"
             for ending in (".tar.gz", ".zip"):
                 archive.pack(folder, dist / f"{folder.name}{ending}")
@@ -401,7 +406,7 @@ def archives() -> Iterable[str]:
         if made[0] != made[1]:
             yield "an archive has other bytes when it is made again"
         with tarfile.open(dist / f"{folder.name}.tar.gz") as tar:
-            if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != "libjunfeiai.so.1.2.3" or not link.issym():
+            if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != library or not link.issym():
                 yield "the link is none in the archive"
 
 
