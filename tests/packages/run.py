@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -26,10 +28,12 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import archive
 import contents
+import dist
 import parts
 import toolchain
 import trials
@@ -510,6 +514,31 @@ def words_of_dist() -> Iterable[str]:
         toolchain.LIBRARY = had
 
 
+def built_twice() -> Iterable[str]:
+    """What the second build makes otherwise, or does not make, is named. What is not committed keeps nobody from the first."""
+    with tempfile.TemporaryDirectory(dir=WORK) as folder, tempfile.TemporaryDirectory() as clone:
+        made = [Path(folder) / name for name in ("same", "other", "missing")]
+        second = Path(clone) / Path(folder).relative_to(ROOT)
+        second.mkdir(parents=True)
+        for path in made:
+            path.write_bytes(b"x")
+        (second / "same").write_bytes(b"x")
+        (second / "other").write_bytes(b"y")
+        failures: list[str] = []
+        said: dict[str, dict[str, Any]] = {}
+        with mock.patch.multiple(dist, CLONE=Path(clone), clone=mock.DEFAULT), mock.patch("subprocess.run") as build:
+            dist.twice({parts.chosen(["crate"])[0]: made}, "dev", said, failures)
+    if build.call_args.args[0][2:] != ["--profile", "dev", "--only-build", "crate"]:
+        yield f"{build.call_args}"
+    if [failure.split()[0] for failure in failures] != ["other", "missing"] or list(said) != ["same"]:
+        yield f"{failures}, {said}"
+    for changed, names in (("", ["sdist", "crate"]), (" M core/src/lib.rs\n", [])):
+        with mock.patch.object(parts, "run", return_value=changed), contextlib.redirect_stdout(io.StringIO()) as output:
+            found = [part.name for part in dist.comparable(["sdist", "crate"])]
+        if found != names or output.getvalue().startswith("not run: ") == bool(names):
+            yield f"{changed!r}: {found}, {output.getvalue()}"
+
+
 def environment_of_dist() -> Iterable[str]:
     """What is built notes the commit that the caller names; no other setting changes it, and no key goes to the tools."""
     told = {"JUNFEIAI_COMMIT": "0123456", "CARGO_BUILD_JOBS": "1", "JUNFEIAI_API_KEY": "sk-x", "CARGO_BUILD_TARGET": "nowhere", "RUSTFLAGS": "-O", "CC": "nothing"}
@@ -797,6 +826,7 @@ def main() -> int:
     report("the wheel of a program is for every C library", programs_wheel())
     report("the emulator's npm package names the programs that are made", programs_of_npm())
     report("what make dist is told", words_of_dist())
+    report("two builds of make dist are compared", built_twice())
     report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
     report("what cannot be installed is refused before it is built", refused_installs())
