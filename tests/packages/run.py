@@ -363,6 +363,8 @@ FAULTS: dict[str, tuple[dict[str, bytes | None], str]] = {
     "compiled Python": ({"junfeiai/__pycache__/a.cpython-311.pyc": b"x"}, "is left over"),
     "a folder of the machine in the module": ({"junfeiai/_native.abi3.so": b"\x7fELF /home/builder/crates/a.rs"}, "names a folder of the machine"),
     "the registry's folder in the module": ({"junfeiai/_native.abi3.so": b"x/cargo/registry/src/index/a.rs"}, "names a folder of the machine"),
+    "the folder of Debian's compiler in the module": ({"junfeiai/_native.abi3.so": b"x/usr/lib/rustlib/src/rust/library/std/src/io/mod.rs"}, "names a folder of the machine"),
+    "a folder of the machine in a program": ({"junfeiai/bin/junfeiai-emulator": b"\x7fELF /home/builder/crates/a.rs"}, "names a folder of the machine"),
     "the repository's folder in a text": ({"junfeiai/a.py": str(contents.ROOT).encode()}, "names a folder of the machine"),
     "no licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": None}, "LICENSE-MIT is missing"),
     "another licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": b"mine"}, "not the licence of the project"),
