@@ -305,10 +305,11 @@ def from_the_sdist() -> Iterable[str]:
         if done.returncode:
             yield done.stdout
         if ALL:
+            # It is for the machine that builds it, and may name its folders.
             wheels = Path(folder) / "wheels"
             run(ROOT / "target/venv/bin/maturin", "build", "--locked", "-m", manifest.parent / "bindings-python" / "Cargo.toml", "--out", wheels,
                 CARGO_TARGET_DIR=str(WORK / "build"))
-            yield from contents.problems(next(wheels.glob("*.whl")))
+            yield from (problem for problem in contents.problems(next(wheels.glob("*.whl"))) if "names a folder" not in problem)
 
 
 def from_the_crate() -> Iterable[str]:
@@ -756,6 +757,26 @@ def steps() -> Iterable[str]:
         yield f"only {count} commands are found in the workflows"
 
 
+# The suites that have more tests in `make test-all`.
+LONG = """
+import run
+for name, (_, patterns) in run.SOURCES.items():
+    if any("JUNFEIAI_ALL" in path.read_text(encoding="utf-8") for pattern in patterns for path in run.ROOT.glob(pattern)):
+        print(name)
+"""
+
+
+def long_forms() -> Iterable[str]:
+    """What is left out where every change is tested is run by a job that has the time."""
+    long = run(sys.executable, "-c", LONG, cwd=ROOT / "tests").stdout.split()
+    if len(long) < 4:
+        yield f"only {' '.join(long)} have long forms"
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    jobs = [job for job in re.split(r"^(?=  [\w-]+:\n)", text, flags=re.M) if '\n      JUNFEIAI_ALL: "1"\n' in job]
+    named = {word for job in jobs for words in re.findall(r'SUITES="([^"]*)"', job) for word in words.split()}
+    yield from (f"no job of ci.yml runs all of the suite {name}" for name in long if name not in named)
+
+
 def pinned() -> Iterable[str]:
     """An action is named by its commit, which nobody can move, with its version behind it. In a container the folder of the
     repository is known to the shell alone: what the host calls it is another folder there."""
@@ -841,6 +862,7 @@ def main() -> int:
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
+    report("long forms of suites are run by a workflow", long_forms())
     report("the actions of the workflows are pinned, and folders are those of the job", pinned())
     report("every job of the workflows has a time limit", bounded())
     if linter := actionlint():
