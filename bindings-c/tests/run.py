@@ -283,11 +283,15 @@ def refused_builds():
     place = WORK / "refused"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    old, broken, msvc = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc"
+    old, broken, msvc, musl = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc", place / "cargo-musl"
+    rustup, alpine = place / "rustc-rustup", place / "rustc-alpine"
+    musl.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-unknown-linux-musl'\n")
+    rustup.write_text("#!/bin/sh\necho 'target_feature=\"crt-static\"'\n")
+    alpine.write_text("#!/bin/sh\necho 'target_env=\"musl\"'\n")
     msvc.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-pc-windows-msvc'\n")
     old.write_text("#!/bin/sh\necho 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n")
     broken.write_text("#!/bin/sh\necho 'no default toolchain' >&2\nexit 1\n")
-    for path in (old, broken, msvc):
+    for path in (old, broken, msvc, musl, rustup, alpine):
         path.chmod(0o755)
     oldest = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     # Neither where PATH leads nor where the system has its programs.
@@ -298,10 +302,14 @@ def refused_builds():
         ("an old cargo", [f"-DJUNFEIAI_CARGO={old}"], f"Rust {oldest} or newer is needed, and {old} is of 1.63"),
         ("mingw and a cargo for MSVC", ["-DCMAKE_SYSTEM_NAME=Windows", "-DMINGW=1", f"-DJUNFEIAI_CARGO={msvc}"],
          "set JUNFEIAI_RUST_TARGET to x86_64-pc-windows-gnu"),
+        ("musl and rustup's compiler", [f"-DJUNFEIAI_CARGO={musl}", f"-DJUNFEIAI_RUSTC={rustup}"], "no shared library for x86_64-unknown-linux-musl"),
         ("a cargo that does not run", [f"-DJUNFEIAI_CARGO={broken}"], "It said: no default toolchain"),
     ):
         ok, output = run(["cmake", "-S", HERE.parent, "-B", place / name, *options], env=dict(os.environ, HOME=str(place), CARGO_HOME=str(place)))
         report(f"CMake with {name} is refused", not ok and says in re.sub(r"\s+", " ", output), output)
+    for name, rustc, env in (("a compiler that makes shared libraries", alpine, {}), ("RUSTFLAGS that ask for them", rustup, {"RUSTFLAGS": "-Ctarget-feature=-crt-static"})):
+        ok, output = run(["cmake", "-S", HERE.parent, "-B", place / f"with-{rustc.name}", f"-DJUNFEIAI_CARGO={musl}", f"-DJUNFEIAI_RUSTC={rustc}"], env=dict(os.environ, **env))
+        report(f"CMake with musl and {name} is configured", ok, output)
 
 
 def packaging(emulator):
