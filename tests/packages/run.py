@@ -5,7 +5,7 @@ made of it is looked into. Then the workflows, which only a hosting service can 
     tests/packages/run.py
 
 The npm tarball is the one that `make npm` has made. With JUNFEIAI_ALL the packed crate is compiled with its examples, and a
-wheel is built from the sdist.
+wheel is built from the sdist; the registry of Rust is asked whether the crate could be published.
 """
 
 from __future__ import annotations
@@ -310,6 +310,9 @@ def from_the_sdist() -> Iterable[str]:
             run(ROOT / "target/venv/bin/maturin", "build", "--locked", "-m", manifest.parent / "bindings-python" / "Cargo.toml", "--out", wheels,
                 CARGO_TARGET_DIR=str(WORK / "build"))
             yield from (problem for problem in contents.problems(next(wheels.glob("*.whl"))) if "names a folder" not in problem)
+            # A step of the release.
+            shutil.copy(sdist_path(), wheels)
+            run("make", "check-wheels", f"DIST={wheels}", PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
 
 
 def from_the_crate() -> Iterable[str]:
@@ -757,6 +760,23 @@ def steps() -> Iterable[str]:
         yield f"only {count} commands are found in the workflows"
 
 
+def dry_runs(program: str, **env: str) -> Iterable[str]:
+    """The steps of a release that do everything but the sending, as they are written."""
+    found = [command for workflow in WORKFLOWS for _, command in commands(workflow) if command.startswith(f"{program} ") and "--dry-run" in command]
+    if not found:
+        yield f"no step is a dry run of {program}"
+    for command in found:
+        run("bash", "-c", command, cwd=TREE, **env)
+
+
+def dry_run_of_npm() -> Iterable[str]:
+    folder = TREE / "target" / "dist"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tarball(), folder)
+    # Nobody is at this address: what is not sent need not be asked for.
+    yield from dry_runs("npm", npm_config_registry="http://127.0.0.1:9/", npm_config_fetch_retries="0", npm_config_cache=str(WORK / "npm"))
+
+
 # The suites that have more tests in `make test-all`.
 LONG = """
 import run
@@ -834,7 +854,7 @@ def main() -> int:
         ("sdist", sdist, VERSION, True), ("crate", crate, VERSION, True), ("npm tarball", tarball, archive.version(), False)]
     for name, make, version, public in made:
         report(f"the {name} holds what it should and no more", looked_into(make, version, public=public))
-    report("the sdist can be built with its lock file" + (", and a wheel is" if ALL else ""), from_the_sdist())
+    report("the sdist can be built with its lock file" + (", and a wheel that PyPI would take is" if ALL else ""), from_the_sdist())
     report("the sdist has the same bytes twice", twice_the_same())
     report("PyPI would take the sdist", metadata_of_pypi(sdist_path()))
     if ALL:
@@ -862,6 +882,11 @@ def main() -> int:
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
+    report("the npm package could be published", dry_run_of_npm())
+    if ALL:
+        report("the crate could be published", dry_runs("cargo", CARGO_TARGET_DIR=str(TREE / "target")))
+    else:
+        print("not run: a dry run of cargo publish, which asks the registry (make test-all)")
     report("long forms of suites are run by a workflow", long_forms())
     report("the actions of the workflows are pinned, and folders are those of the job", pinned())
     report("every job of the workflows has a time limit", bounded())
