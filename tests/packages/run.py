@@ -766,7 +766,7 @@ def dry_runs(program: str, **env: str) -> Iterable[str]:
     if not found:
         yield f"no step is a dry run of {program}"
     for command in found:
-        run("bash", "-c", command, cwd=TREE, **env)
+        run("env", *(f"{name}={value}" for name, value in env.items()), "bash", "-c", command, cwd=TREE)
 
 
 def dry_run_of_npm() -> Iterable[str]:
