@@ -97,9 +97,12 @@ licences: ## the licence texts of what is linked into the packages, anew
 repository: ## before packages are published: REPOSITORY=https://… REF=v0.2.0 into manifests and guides; not to be committed
 	@cargo run -q --locked -p xtask --no-default-features -- repository "$(REPOSITORY)" --ref "$(REF)"
 
-check-wheels: ## what PyPI and every CPython ask of the wheels in target/dist
-	@twine check --strict target/dist/*.whl target/dist/junfeiai-[0-9]*.tar.gz
-	@abi3audit --strict target/dist/junfeiai-*.whl
+# Where the packages are.
+DIST = target/dist
+
+check-wheels: ## what PyPI and every CPython ask of the wheels in DIST (target/dist)
+	@twine check --strict "$(DIST)"/*.whl "$(DIST)"/junfeiai-[0-9]*.tar.gz
+	@abi3audit --strict "$(DIST)"/junfeiai-*.whl
 
 # Both compare with the newest release before this commit; there is nothing to compare the first one with.
 BEFORE = $(shell git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)

@@ -118,8 +118,9 @@ def suites():
         "security": [sys.executable, "tests/security/run.py"],
         # Behind those that build what it looks into.
         "packages": [sys.executable, "tests/packages/run.py"],
-        # Every package for every platform that can be built for here, without optimizations.
-        "dist": ["bash", "-c", "tests/setup.sh dist && python3 tests/packages/dist.py --profile dev"],
+        # Every package for every platform that can be built for here, without optimizations. Sources and one wheel are built
+        # twice, and compared: all of them would take as long again.
+        "dist": ["bash", "-c", "tests/setup.sh dist && python3 tests/packages/dist.py --profile dev --compare sdist --compare crate --compare wheel-linux-x86_64"],
         "rustdoc": ["cargo", "doc", "--locked", "--no-deps", "--workspace", "--document-private-items"],
     }
 

@@ -148,8 +148,7 @@ def header(prefix):
     missing = [name for name in names if name not in wrapper and name not in own]
     report("the C++ wrapper uses all of them", not missing, " ".join(missing))
     symbols = subprocess.run(["nm", "-D", "--defined-only", prefix / "lib/libjunfeiai.so"], text=True, stdout=subprocess.PIPE).stdout
-    version = library_version()
-    own = "JUNFEIAI_" + (".".join(version.split(".")[:2]) if version.startswith("0.") else version.split(".")[0])
+    own = f"JUNFEIAI_{compatible()}"
     # The version itself stands among them.
     exported = sorted(line.split()[-1].partition("@@") for line in symbols.splitlines() if line.split()[-1] != own)
     found = [name for name, _, _ in exported]
@@ -188,6 +187,12 @@ def reference(names):
 
 def library_version():
     return re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.M)[1]
+
+
+def compatible():
+    """The part of the version that the names of the library and of its symbols have."""
+    major, minor, _ = library_version().split(".")
+    return f"0.{minor}" if major == "0" else major
 
 
 def plugin(prefix):
@@ -278,11 +283,15 @@ def refused_builds():
     place = WORK / "refused"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    old, broken, msvc = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc"
+    old, broken, msvc, musl = place / "cargo-old", place / "cargo-broken", place / "cargo-msvc", place / "cargo-musl"
+    rustup, alpine = place / "rustc-rustup", place / "rustc-alpine"
+    musl.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-unknown-linux-musl'\n")
+    rustup.write_text("#!/bin/sh\necho 'target_feature=\"crt-static\"'\n")
+    alpine.write_text("#!/bin/sh\necho 'target_env=\"musl\"'\n")
     msvc.write_text("#!/bin/sh\necho 'cargo 9.1.0'\necho 'host: x86_64-pc-windows-msvc'\n")
     old.write_text("#!/bin/sh\necho 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n")
     broken.write_text("#!/bin/sh\necho 'no default toolchain' >&2\nexit 1\n")
-    for path in (old, broken, msvc):
+    for path in (old, broken, msvc, musl, rustup, alpine):
         path.chmod(0o755)
     oldest = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     # Neither where PATH leads nor where the system has its programs.
@@ -293,10 +302,14 @@ def refused_builds():
         ("an old cargo", [f"-DJUNFEIAI_CARGO={old}"], f"Rust {oldest} or newer is needed, and {old} is of 1.63"),
         ("mingw and a cargo for MSVC", ["-DCMAKE_SYSTEM_NAME=Windows", "-DMINGW=1", f"-DJUNFEIAI_CARGO={msvc}"],
          "set JUNFEIAI_RUST_TARGET to x86_64-pc-windows-gnu"),
+        ("musl and rustup's compiler", [f"-DJUNFEIAI_CARGO={musl}", f"-DJUNFEIAI_RUSTC={rustup}"], "no shared library for x86_64-unknown-linux-musl"),
         ("a cargo that does not run", [f"-DJUNFEIAI_CARGO={broken}"], "It said: no default toolchain"),
     ):
         ok, output = run(["cmake", "-S", HERE.parent, "-B", place / name, *options], env=dict(os.environ, HOME=str(place), CARGO_HOME=str(place)))
         report(f"CMake with {name} is refused", not ok and says in re.sub(r"\s+", " ", output), output)
+    for name, rustc, env in (("a compiler that makes shared libraries", alpine, {}), ("RUSTFLAGS that ask for them", rustup, {"RUSTFLAGS": "-Ctarget-feature=-crt-static"})):
+        ok, output = run(["cmake", "-S", HERE.parent, "-B", place / f"with-{rustc.name}", f"-DJUNFEIAI_CARGO={musl}", f"-DJUNFEIAI_RUSTC={rustc}"], env=dict(os.environ, **env))
+        report(f"CMake with musl and {name} is configured", ok, output)
 
 
 def packaging(emulator):
@@ -469,7 +482,7 @@ def release(emulator):
     report(f"the shared library has {size} bytes = {size / 1048576:.2f} MiB, at most 5", size <= LARGEST)
     header(prefix)
     dynamic = subprocess.run(["readelf", "-d", library], text=True, stdout=subprocess.PIPE).stdout
-    report("its soname has the version", "[libjunfeiai.so.0.1]" in dynamic, dynamic)
+    report("its soname has the version", f"[libjunfeiai.so.{compatible()}]" in dynamic, dynamic)
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     report(f"it needs {' '.join(needed)}", all(name.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for name in needed))
     archive = subprocess.run(["nm", "--defined-only", prefix / "lib/libjunfeiai.a"], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout

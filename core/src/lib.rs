@@ -65,6 +65,15 @@
 // Nothing is `Send` there, and the same code runs where it is.
 #![cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
 
+#[cfg(any(
+    all(feature = "native", not(any(unix, windows))),
+    all(feature = "wasm", target_arch = "wasm32", not(target_os = "unknown")),
+))]
+compile_error!(
+    "junfeiai is for Linux, macOS and Windows with the feature `native` (default), and for wasm32-unknown-unknown with \
+     `default-features = false` and the feature `wasm`; elsewhere, build it without features and bring a transport"
+);
+
 pub mod async_compat;
 mod calls;
 mod check;

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,9 @@ def build_c(compiler: list[str], source: str, header: str, package: str) -> list
     build_library()
     WORK.mkdir(parents=True, exist_ok=True)
     # The library is looked for by the name that it has once it is installed.
-    link = WORK / "libjunfeiai.so.0.1"
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
+    major, minor, _ = version.split(".")
+    link = WORK / f"libjunfeiai.so.{major if major != '0' else f'0.{minor}'}"
     link.unlink(missing_ok=True)
     link.symlink_to(TARGET / "debug" / "libjunfeiai_c.so")
     extra = [] if source.endswith("cpp") else ["-lcjson"]

@@ -26,8 +26,9 @@ THIRD = "THIRD-PARTY-LICENSES.txt"
 
 # What a compiler leaves of the machine in what it makes. Documents and tests may name such folders as examples.
 # The crate ring brings objects for Windows that were assembled elsewhere, and name that folder.
-MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\(?!b\\p\\ring\\)|cargo/registry/src|\.rustup/toolchains|/(?:index\.crates\.io|github\.com)-[0-9a-f]{16}")
-COMPILED = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib|a|lib|exe|wasm|js|cjs|mjs|json)$")
+MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\(?!b\\p\\ring\\)|cargo/registry/src|\.rustup/toolchains|/usr/lib/rustlib/|/(?:index\.crates\.io|github\.com)-[0-9a-f]{16}")
+# Programs of Linux have no ending.
+COMPILED = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib|a|lib|exe|wasm|js|cjs|mjs|json)$|(?:^|/)junfeiai-emulator$")
 LEFTOVERS = re.compile(r"(?:^|/)__pycache__(?:/|$)|\.py[co]$|\.part$|(?:^|/)(?:\.DS_Store|\.git|node_modules|target)(?:/|$)")
 
 FENCE = re.compile(r"^\s*(```|~~~)")

@@ -5,6 +5,7 @@
     tests/packages/dist.py wheel-linux c    the parts whose names begin so
     tests/packages/dist.py --parts          the names of the parts
     tests/packages/dist.py --twice …        builds everything once more, in a clone in another folder, and compares every byte
+    tests/packages/dist.py --compare crate  everything, and this part once more: only said where something is not committed
     tests/packages/dist.py --profile dev …  without optimizations, into target/dist-dev: to try what is here
 
 Files of other parts stay as they are. `tests/setup.sh dist` installs what is needed. The list is target/dist/manifest.json, and for
@@ -88,11 +89,23 @@ def committed() -> None:
         raise Missing(f"the second build is made from a clone: commit first what differs\n{changed.rstrip()}")
 
 
-def twice(chosen: Sequence[Part], profile: str, files: dict[Part, list[Path]], said: dict[str, dict[str, Any]], failures: Failures) -> None:
+def comparable(words: list[str]) -> list[Part]:
+    """The parts of these names; none where the clone would differ."""
+    found = parts.chosen(words) if words else []
+    try:
+        if found:
+            committed()
+    except RuntimeError as error:
+        print(f"not run: {str(error).splitlines()[0]}")
+        return []
+    return found
+
+
+def twice(files: dict[Part, list[Path]], profile: str, said: dict[str, dict[str, Any]], failures: Failures) -> None:
     """Builds the parts in the clone, and compares every byte."""
     clone()
     env = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
-    command = [sys.executable, str(CLONE / "tests/packages/dist.py"), "--profile", profile, "--only-build", *(part.name for part in chosen)]
+    command = [sys.executable, str(CLONE / "tests/packages/dist.py"), "--profile", profile, "--only-build", *(part.name for part in files)]
     subprocess.run(command, cwd=CLONE, env=env, check=False)
     for path in (path for paths in files.values() for path in paths):
         second = CLONE / path.relative_to(ROOT)
@@ -108,6 +121,7 @@ def main() -> int:
     parser.add_argument("--parts", action="store_true", dest="names", help="lists the parts")
     parser.add_argument("--profile", choices=tuple(parts.PROFILES), default="release")
     parser.add_argument("--twice", action="store_true", help="builds once more, from a clone in another folder, and compares")
+    parser.add_argument("--compare", action="append", default=[], metavar="PART", help="the same with these parts alone, if all is committed")
     parser.add_argument("--only-build", action="store_true", help="tries nothing")
     arguments = parser.parse_args()
     if arguments.names:
@@ -117,19 +131,20 @@ def main() -> int:
         archive.DIST = archive.DIST.with_name(f"dist-{arguments.profile}")
     failures: Failures = []
     try:
-        chosen = parts.chosen(arguments.parts)
+        chosen = parts.chosen([*arguments.parts, *arguments.compare] if arguments.parts else [])
         # What is missing is said before anything is built or removed.
         for part in chosen:
             if part.platform:
                 toolchain.require(part.platform)
         if arguments.twice:
             committed()
+        again = chosen if arguments.twice else comparable(arguments.compare)
         if not arguments.parts:
             shutil.rmtree(archive.DIST, ignore_errors=True)
         files = made(chosen, arguments.profile, failures)
         said = {} if arguments.only_build else tried(files, arguments.profile, failures)
-        if arguments.twice:
-            twice(chosen, arguments.profile, files, said, failures)
+        if once_more := {part: paths for part, paths in files.items() if part in again}:
+            twice(once_more, arguments.profile, said, failures)
         if files:
             archive.manifest(archive.DIST, said)
             print((archive.DIST / "MANIFEST.md").read_text(encoding="utf-8"))
@@ -142,7 +157,9 @@ def main() -> int:
     for name, row in said.items():
         for text in row["not_tested"]:
             print(f"not run: {name}: {text}")
-    print(f"dist: {max(sum(map(len, files.values())) - len(failures), 0)} passed, {len(failures)} failed")
+    # The second build is counted by the first.
+    if not arguments.only_build:
+        print(f"dist: {max(sum(map(len, files.values())) - len(failures), 0)} passed, {len(failures)} failed")
     return 1 if failures else 0
 
 

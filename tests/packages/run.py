@@ -5,14 +5,16 @@ made of it is looked into. Then the workflows, which only a hosting service can 
     tests/packages/run.py
 
 The npm tarball is the one that `make npm` has made. With JUNFEIAI_ALL the packed crate is compiled with its examples, and a
-wheel is built from the sdist.
+wheel is built from the sdist; the registry of Rust is asked whether the crate could be published.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -26,10 +28,12 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import archive
 import contents
+import dist
 import parts
 import toolchain
 import trials
@@ -130,6 +134,10 @@ DISAGREEING = {
     "bindings-python/pyproject.toml": ('dynamic = ["version"]', f'version = "{VERSION}"', "dynamic"),
     "bindings-wasm/npm.json": ('"version": "0.0.0"', '"version": "9.8.6"', "npm.json"),
     "CHANGELOG.md": (f"## {VERSION} - ", "## 9.8.6 - ", "CHANGELOG.md"),
+    # Even the right number: the next version finds it there.
+    "bindings-c/README.md": ("find_package(junfeiai REQUIRED)", f"find_package(junfeiai {VERSION[:3]} REQUIRED)", "bindings-c/README.md:"),
+    "bindings-c/README.zh-CN.md": ("libjunfeiai.so.0.MINOR", f"libjunfeiai.so.{VERSION[0]}", "bindings-c/README.zh-CN.md:"),
+    "bindings-c/tests/run.py": ('f"JUNFEIAI_{compatible()}"', f'"JUNFEIAI_{VERSION[0]}"', "bindings-c/tests/run.py:"),
 }
 
 
@@ -297,10 +305,14 @@ def from_the_sdist() -> Iterable[str]:
         if done.returncode:
             yield done.stdout
         if ALL:
+            # It is for the machine that builds it, and may name its folders.
             wheels = Path(folder) / "wheels"
             run(ROOT / "target/venv/bin/maturin", "build", "--locked", "-m", manifest.parent / "bindings-python" / "Cargo.toml", "--out", wheels,
                 CARGO_TARGET_DIR=str(WORK / "build"))
-            yield from contents.problems(next(wheels.glob("*.whl")))
+            yield from (problem for problem in contents.problems(next(wheels.glob("*.whl"))) if "names a folder" not in problem)
+            # A step of the release.
+            shutil.copy(sdist_path(), wheels)
+            run("make", "check-wheels", f"DIST={wheels}", PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
 
 
 def from_the_crate() -> Iterable[str]:
@@ -355,6 +367,8 @@ FAULTS: dict[str, tuple[dict[str, bytes | None], str]] = {
     "compiled Python": ({"junfeiai/__pycache__/a.cpython-311.pyc": b"x"}, "is left over"),
     "a folder of the machine in the module": ({"junfeiai/_native.abi3.so": b"\x7fELF /home/builder/crates/a.rs"}, "names a folder of the machine"),
     "the registry's folder in the module": ({"junfeiai/_native.abi3.so": b"x/cargo/registry/src/index/a.rs"}, "names a folder of the machine"),
+    "the folder of Debian's compiler in the module": ({"junfeiai/_native.abi3.so": b"x/usr/lib/rustlib/src/rust/library/std/src/io/mod.rs"}, "names a folder of the machine"),
+    "a folder of the machine in a program": ({"junfeiai/bin/junfeiai-emulator": b"\x7fELF /home/builder/crates/a.rs"}, "names a folder of the machine"),
     "the repository's folder in a text": ({"junfeiai/a.py": str(contents.ROOT).encode()}, "names a folder of the machine"),
     "no licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": None}, "LICENSE-MIT is missing"),
     "another licence": ({f"junfeiai-{VERSION}.dist-info/licenses/LICENSE-MIT": b"mine"}, "not the licence of the project"),
@@ -385,15 +399,16 @@ def archives() -> Iterable[str]:
     """The same folder gives the same bytes, whatever its files' times."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "junfeiai-c-1.2.3-x86_64-unknown-linux-gnu"
+        library = f"libjunfeiai.so.{VERSION}"
         made = []
         for time in (1_000_000_000, 1_500_000_000):
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "lib").mkdir(parents=True)
-            names = ["lib/libjunfeiai.so.1.2.3", "a.txt"]
+            names = [f"lib/{library}", "a.txt"]
             for name in names if time > 1_200_000_000 else reversed(names):
                 (folder / name).write_bytes(b"x")
                 os.utime(folder / name, (time, time))
-            (folder / "lib/libjunfeiai.so").symlink_to("libjunfeiai.so.1.2.3")
+            (folder / "lib/libjunfeiai.so").symlink_to(library)
             dist = Path(work) / f"dist-{time}"
             for ending in (".tar.gz", ".zip"):
                 archive.pack(folder, dist / f"{folder.name}{ending}")
@@ -401,7 +416,7 @@ def archives() -> Iterable[str]:
         if made[0] != made[1]:
             yield "an archive has other bytes when it is made again"
         with tarfile.open(dist / f"{folder.name}.tar.gz") as tar:
-            if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != "libjunfeiai.so.1.2.3" or not link.issym():
+            if (link := tar.getmember(f"{folder.name}/lib/libjunfeiai.so")).linkname != library or not link.issym():
                 yield "the link is none in the archive"
 
 
@@ -503,6 +518,31 @@ def words_of_dist() -> Iterable[str]:
             yield str(error)
     finally:
         toolchain.LIBRARY = had
+
+
+def built_twice() -> Iterable[str]:
+    """What the second build makes otherwise, or does not make, is named. What is not committed keeps nobody from the first."""
+    with tempfile.TemporaryDirectory(dir=WORK) as folder, tempfile.TemporaryDirectory() as clone:
+        made = [Path(folder) / name for name in ("same", "other", "missing")]
+        second = Path(clone) / Path(folder).relative_to(ROOT)
+        second.mkdir(parents=True)
+        for path in made:
+            path.write_bytes(b"x")
+        (second / "same").write_bytes(b"x")
+        (second / "other").write_bytes(b"y")
+        failures: list[str] = []
+        said: dict[str, dict[str, Any]] = {}
+        with mock.patch.multiple(dist, CLONE=Path(clone), clone=mock.DEFAULT), mock.patch("subprocess.run") as build:
+            dist.twice({parts.chosen(["crate"])[0]: made}, "dev", said, failures)
+    if build.call_args.args[0][2:] != ["--profile", "dev", "--only-build", "crate"]:
+        yield f"{build.call_args}"
+    if [failure.split()[0] for failure in failures] != ["other", "missing"] or list(said) != ["same"]:
+        yield f"{failures}, {said}"
+    for changed, names in (("", ["sdist", "crate"]), (" M core/src/lib.rs\n", [])):
+        with mock.patch.object(parts, "run", return_value=changed), contextlib.redirect_stdout(io.StringIO()) as output:
+            found = [part.name for part in dist.comparable(["sdist", "crate"])]
+        if found != names or output.getvalue().startswith("not run: ") == bool(names):
+            yield f"{changed!r}: {found}, {output.getvalue()}"
 
 
 def environment_of_dist() -> Iterable[str]:
@@ -720,6 +760,43 @@ def steps() -> Iterable[str]:
         yield f"only {count} commands are found in the workflows"
 
 
+def dry_runs(program: str, **env: str) -> Iterable[str]:
+    """The steps of a release that do everything but the sending, as they are written."""
+    found = [command for workflow in WORKFLOWS for _, command in commands(workflow) if command.startswith(f"{program} ") and "--dry-run" in command]
+    if not found:
+        yield f"no step is a dry run of {program}"
+    for command in found:
+        run("env", *(f"{name}={value}" for name, value in env.items()), "bash", "-c", command, cwd=TREE)
+
+
+def dry_run_of_npm() -> Iterable[str]:
+    folder = TREE / "target" / "dist"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tarball(), folder)
+    # Nobody is at this address: what is not sent need not be asked for.
+    yield from dry_runs("npm", npm_config_registry="http://127.0.0.1:9/", npm_config_fetch_retries="0", npm_config_cache=str(WORK / "npm"))
+
+
+# The suites that have more tests in `make test-all`.
+LONG = """
+import run
+for name, (_, patterns) in run.SOURCES.items():
+    if any("JUNFEIAI_ALL" in path.read_text(encoding="utf-8") for pattern in patterns for path in run.ROOT.glob(pattern)):
+        print(name)
+"""
+
+
+def long_forms() -> Iterable[str]:
+    """What is left out where every change is tested is run by a job that has the time."""
+    long = run(sys.executable, "-c", LONG, cwd=ROOT / "tests").stdout.split()
+    if len(long) < 4:
+        yield f"only {' '.join(long)} have long forms"
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    jobs = [job for job in re.split(r"^(?=  [\w-]+:\n)", text, flags=re.M) if '\n      JUNFEIAI_ALL: "1"\n' in job]
+    named = {word for job in jobs for words in re.findall(r'SUITES="([^"]*)"', job) for word in words.split()}
+    yield from (f"no job of ci.yml runs all of the suite {name}" for name in long if name not in named)
+
+
 def pinned() -> Iterable[str]:
     """An action is named by its commit, which nobody can move, with its version behind it. In a container the folder of the
     repository is known to the shell alone: what the host calls it is another folder there."""
@@ -777,7 +854,7 @@ def main() -> int:
         ("sdist", sdist, VERSION, True), ("crate", crate, VERSION, True), ("npm tarball", tarball, archive.version(), False)]
     for name, make, version, public in made:
         report(f"the {name} holds what it should and no more", looked_into(make, version, public=public))
-    report("the sdist can be built with its lock file" + (", and a wheel is" if ALL else ""), from_the_sdist())
+    report("the sdist can be built with its lock file" + (", and a wheel that PyPI would take is" if ALL else ""), from_the_sdist())
     report("the sdist has the same bytes twice", twice_the_same())
     report("PyPI would take the sdist", metadata_of_pypi(sdist_path()))
     if ALL:
@@ -792,6 +869,7 @@ def main() -> int:
     report("the wheel of a program is for every C library", programs_wheel())
     report("the emulator's npm package names the programs that are made", programs_of_npm())
     report("what make dist is told", words_of_dist())
+    report("two builds of make dist are compared", built_twice())
     report("what make dist takes from the environment", environment_of_dist())
     report("the C library is installed as each platform makes it", installs())
     report("what cannot be installed is refused before it is built", refused_installs())
@@ -804,6 +882,12 @@ def main() -> int:
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
+    report("the npm package could be published", dry_run_of_npm())
+    if ALL:
+        report("the crate could be published", dry_runs("cargo", CARGO_TARGET_DIR=str(TREE / "target")))
+    else:
+        print("not run: a dry run of cargo publish, which asks the registry (make test-all)")
+    report("long forms of suites are run by a workflow", long_forms())
     report("the actions of the workflows are pinned, and folders are those of the job", pinned())
     report("every job of the workflows has a time limit", bounded())
     if linter := actionlint():

@@ -4,6 +4,8 @@
     tests/platforms/targets.py                 all of PLATFORMS
     tests/platforms/targets.py i686 darwin     those whose names hold one of these words
 
+The rows of Windows and musl are what the suite windows and `make dist` left here: target/test-logs, and the manifest of target/dist.
+
 macOS and Windows-MSVC: what does not compile is found, tests included; nothing is linked, as Apple's and Microsoft's libraries would be
 needed for that. 32 bits: the tests of the core and the emulator, which run here. arm64: chosen tests, by qemu. Windows is a suite of its
 own, windows.py; what `make dist` builds for musl and arm64 is tried there. It needs a Rust compiler with the library's source, cross
@@ -13,7 +15,11 @@ compilers and qemu; `tests/setup.sh platforms` installs them.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cross import CARGO, CROSS, ROOT, SOURCE, Suite, environment, run
@@ -77,10 +83,10 @@ def tests(triple: str, env: dict[str, str], packages: list[str], what: list[str]
             suite.left_out.append(f"{program.name}: {why}")
         else:
             suite.tests(program, command, env, skips)
+    why = reasons(suite.left_out[left_out:])
     # Each of them with its platform.
     suite.left_out[left_out:] = [f"{triple}: {line}" for line in suite.left_out[left_out:]]
-    skipped = len(suite.left_out) - left_out
-    table.append((triple, "by the build", " ".join(packages[1::2]), str(suite.passed - before), f"{skipped} skipped" if skipped else ""))
+    table.append((triple, "by the build", " ".join(packages[1::2]), str(suite.passed - before), why))
 
 
 def i686(triple: str) -> None:
@@ -103,11 +109,58 @@ PLATFORMS: dict[str, Callable[[str], None]] = {
 }
 
 
+def reasons(left_out: Iterable[str]) -> str:
+    """Of lines such as `test: why`: each reason, and for how many it is one."""
+    return "; ".join(f"{why} ({count})" for why, count in Counter(line.partition(": ")[2] or line for line in left_out).items())
+
+
+def windows(target: Path) -> tuple[str, str, str, str, str]:
+    """What the suite windows said when it was last run."""
+    log = target / "test-logs" / "windows.log"
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    said = re.search(r"^windows: (\d+) passed, (\d+) failed$", text, re.M)
+    if not said:
+        return ("x86_64-pc-windows-gnu", "no", "no", "none", "run the suite windows before")
+    failed = "" if said[2] == "0" else f", {said[2]} failed"
+    return ("x86_64-pc-windows-gnu", "by the build", "junfeiai junfeiai-emulator junfeiai-c junfeiai-python", f"{said[1]} under Wine{failed}",
+            reasons(re.findall(r"^not run: (.+)$", text, re.M)))
+
+
+def musl(target: Path, machine: str) -> tuple[str, str, str, str, str]:
+    """What `make dist` last built for it and tried."""
+    triple = f"{machine}-unknown-linux-musl"
+    manifests = sorted(target.glob("dist*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    files = [row for path in manifests[-1:] for row in json.loads(path.read_text(encoding="utf-8"))["files"]
+             if triple in row["name"] or f"musllinux_1_2_{machine}" in row["name"]]
+    if not files:
+        return (triple, "no", "no", "none", "run make dist before")
+    return (triple, "by the build", f"{len(files)} files of make dist", f"{sum(len(row['tested']) for row in files)} trials",
+            reasons(why for row in files for why in row["not_tested"]))
+
+
+def others() -> Iterable[str]:
+    """The rows of other suites are what these say."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder)
+        if [windows(target)[3], musl(target, "x86_64")[3]] != ["none", "none"]:
+            yield "a row is made of nothing"
+        for name, text in {"test-logs/windows.log": "ok     save (7)\nnot run: a.py: no fork\nnot run: b.py::test_a: no fork\nwindows: 7 passed, 1 failed\n",
+                           "dist-dev/manifest.json": json.dumps({"files": [
+                               {"name": "junfeiai-c-1.2.3-x86_64-unknown-linux-musl.tar.gz", "tested": ["contents", "links"], "not_tested": ["running it: no musl"]},
+                               {"name": "junfeiai-c-1.2.3-x86_64-pc-windows-gnu.zip", "tested": ["contents"], "not_tested": []}]})}.items():
+            (target / name).parent.mkdir()
+            (target / name).write_text(text, encoding="utf-8")
+        if windows(target)[3:] != ("7 under Wine, 1 failed", "no fork (2)"):
+            yield f"{windows(target)}"
+        if musl(target, "x86_64")[2:] != ("1 files of make dist", "2 trials", "no musl (1)"):
+            yield f"{musl(target, 'x86_64')}"
+
+
 def show() -> None:
-    rows = [("platform", "types checked", "built", "tests passed", "left out"), *table,
-            ("x86_64-pc-windows-gnu", "", "", "", "the suite windows"),
-            ("x86_64-unknown-linux-musl", "", "", "", "static emulator and C library: make dist")]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    target = ROOT / "target"
+    rows = [("platform", "types checked", "built", "tests passed", "left out"), *table, windows(target), *(musl(target, name) for name in ("x86_64", "aarch64"))]
+    # The last one may be long.
+    widths = [*(max(len(row[column]) for row in rows) for column in range(4)), 0]
     for row in rows:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")
 
@@ -124,6 +177,7 @@ def main() -> None:
         "aarch64-unknown-linux-gnu": ["aarch64-linux-gnu-gcc", "qemu-aarch64", ARM_LIBRARIES],
     }
     suite.need([SOURCE, CARGO, *(tool for name in chosen for tool in needs.get(name, []))])
+    suite.report("the table has what other suites say", not (wrong := list(others())), "\n".join(wrong))
     for name in chosen:
         PLATFORMS[name](name)
     show()

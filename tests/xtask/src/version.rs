@@ -1,6 +1,7 @@
 //! The version: chosen in Cargo.toml, repeated in few other files. Here they are edited, and compared.
 //!
-//! The comparison of the READMEs names the version that was measured; it changes with the next measurement.
+//! The comparison of the READMEs names the version that was measured; it changes with the next measurement. What has
+//! the numbers that say what fits together in its name, such as the shared library, is written without them in guides and tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,12 @@ pub(crate) struct Options {
     #[arg(long, requires = "check")]
     tag: Option<String>,
 }
+
+/// What is followed by the numbers that say what fits together: nothing changes these where they are written out.
+const NAMED_AFTER: [&str; 4] = ["find_package(junfeiai ", "libjunfeiai.so.", "libjunfeiai.", "JUNFEIAI_"];
+
+/// What names versions of the past.
+const HISTORY: [&str; 2] = ["CHANGELOG.md", "tests/bench/RESULTS.md"];
 
 /// A place that repeats the version: what stands right in front of it.
 struct Place {
@@ -195,6 +202,7 @@ fn problems(root: &Path, current: &str, tag: Option<&str>) -> Result<Vec<String>
     if !npm.contains("\n  \"version\": \"0.0.0\",") {
         problems.push("bindings-wasm/npm.json: the build fills its version in, 0.0.0 has to be there".to_owned());
     }
+    problems.extend(written_out(root)?);
     let log = fs::read_to_string(root.join("CHANGELOG.md"))?;
     let released = log.lines().find_map(|line| line.strip_prefix("## ").filter(|rest| *rest != "Unreleased"));
     let released = released.and_then(|rest| rest.split(' ').next());
@@ -210,6 +218,29 @@ fn problems(root: &Path, current: &str, tag: Option<&str>) -> Result<Vec<String>
         }
     }
     Ok(problems)
+}
+
+/// Lines that are right for one version only, and that no bump changes.
+fn written_out(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for path in files::below(root)? {
+        let file = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+        if HISTORY.contains(&file.as_str()) {
+            continue;
+        }
+        // Pictures and archives are no text.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| names_a_version(line)) {
+            found.push(format!("{file}:{}: {:?} has a number that no bump changes", index + 1, line.trim()));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a number is written out there. A variable, or a word such as MINOR, may follow `0.`.
+fn names_a_version(line: &str) -> bool {
+    let number = |rest: &str| rest.strip_prefix("0.").unwrap_or(rest).starts_with(|one: char| one.is_ascii_digit());
+    NAMED_AFTER.iter().any(|name| line.split(*name).skip(1).any(number))
 }
 
 /// What stands between this and the next quotation mark.
