@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { getEventListeners, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -274,6 +275,8 @@ describe("left early", () => {
   async function arrived(count) {
     while ((await postCount()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
   }
+  /** Longer than a create request that was dropped keeps its place: another one would have left by then. */
+  const kept = () => new Promise((resolve) => setTimeout(resolve, 1300));
 
   test("of many create requests with one signal those that left say so, and no other leaves", async () => {
     await emulator.scenario({ api: { create_latency_ms: 60_000 } });
@@ -287,11 +290,48 @@ describe("left early", () => {
     const errors = await Promise.all(all);
     assert.ok(errors.every((error) => error.code === "cancelled"));
     assert.equal(errors.filter((error) => error.maybeExecuted).length, 4);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await kept();
     assert.equal(await postCount(), 4);
     process.off("warning", heard);
     assert.deepEqual(warnings, []);
     assert.equal(getEventListeners(stop.signal, "abort").length, 0);
+  });
+
+  test("nor where each has a signal of its own, one raised after the other", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const stops = Array.from({ length: 30 }, () => new AbortController());
+    const all = stops.map(({ signal }, at) => rejection(client.videos.create(`ball ${at}`, { signal })));
+    await arrived(4);
+    for (const stop of stops) {
+      stop.abort();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal((await Promise.all(all)).filter((error) => error.maybeExecuted).length, 4);
+    await kept();
+    assert.equal(await postCount(), 4);
+  });
+
+  test("a defect of the library says of a create request under way that it may have been carried out", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+    const calls = [client.videos.create("a"), client.videos.generate("b")].map(rejection);
+    const [many] = [rejection((async () => { for await (const _ of client.videos.generateMany(["c"])) assert.fail(); })())];
+    await arrived(3);
+    await __panicForTests(true).catch(() => undefined);
+    for (const error of await Promise.all([...calls, many])) assert.deepEqual([error.code, error.maybeExecuted], ["internal", true], error.message);
+  });
+
+  test("what was begun before a defect of the library ends with an error of its task", async () => {
+    await emulator.scenario({ task: { outcome: "stuck" } });
+    const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+    const task = await client.videos.create("a");
+    const states = task.watch();
+    await states.next();
+    await __panicForTests(true).catch(() => undefined);
+    const error = await rejection(states.next());
+    assert.deepEqual([error.code, error.taskId], ["internal", task.id], error.message);
+    // The task itself is as good as before.
+    assert.equal((await task.refresh()).id, task.id);
   });
 
   test("a generate that is aborted says what it knows", async () => {

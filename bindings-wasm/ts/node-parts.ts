@@ -11,7 +11,7 @@ import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { logOf } from "./node-log.js";
 import { openReader, readerOf } from "./node-reader.js";
-import { hostOf, makeClient } from "./node-transport.js";
+import { dropAll, hostOf, makeClient } from "./node-transport.js";
 import { setOpenReader } from "./reader.js";
 import { setSaver } from "./saver.js";
 import { fileSaver } from "./node-save.js";
@@ -38,6 +38,7 @@ export function setUp(): void {
   setDurableWaits(durable);
   setJournalCalls(() => journal);
   stopped.add(abandonAll);
+  stopped.add(dropAll);
   setMaker((shaped) => {
     // Connections outlive a restart of the module.
     const [host, log] = [hostOf(shaped), logOf(shaped)];

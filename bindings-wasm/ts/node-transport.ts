@@ -203,6 +203,16 @@ export class NodeHost {
   }
 }
 
+/** Ends what a module has begun that a panic has stopped: nobody would end it in time, and until then it would keep the process alive. */
+export function dropAll(): void {
+  for (const exchange of exchanges.values()) exchange.end();
+  exchanges.clear();
+  for (const timer of timers.values()) clearTimeout(timer);
+  timers.clear();
+  for (const parts of taken.values()) for (const { slab } of parts) slab?.release();
+  taken.clear();
+}
+
 /** What an agent's `createConnection` is given. */
 interface ConnectOptions { host: string; port: number; onTunnel?: (abort: () => void) => void }
 
