@@ -399,6 +399,51 @@ fn a_pause_that_is_longer_than_a_create_of_its_own_timeout_may_take_is_said_at_o
 }
 
 #[test]
+fn creates_in_the_queue_hear_of_pauses_that_are_longer_than_their_own_timeouts() {
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
+    let client = client(&server, &time);
+    let create = |timeout| -> Create {
+        let videos = client.videos().timeout(Duration::from_secs(timeout));
+        Box::pin(async move { videos.create("a red ball").await })
+    };
+    let mut creates: BTreeMap<usize, Create> = (0..7).map(|number| (number, create(180))).collect();
+    creates.extend([(7, create(5)), (8, create(150)), (9, create(1000))]);
+    assert!(poll_all(&mut creates).is_empty());
+    assert_eq!(server.posts(), 4);
+    let pause = ApiResponse::Status(429, "{}", Headers::from_iter([("retry-after", "100")]));
+    // Who ends by the pause that is the answer to the next create requests.
+    let mut ended_by = |dropped: &[usize]| -> Vec<usize> {
+        dropped.iter().for_each(|number| drop(creates.remove(number)));
+        server.answers(pause.clone());
+        time.advance(Duration::from_secs(2));
+        let mut ended = poll_all(&mut creates);
+        ended.extend(poll_all(&mut creates));
+        for (_, result) in &ended {
+            let error = result.as_ref().unwrap_err();
+            assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::RateLimited, false), "{error}");
+            assert!(error.retry_after().is_some_and(|left| left > Duration::from_secs(98)), "{error}");
+        }
+        let mut numbers: Vec<usize> = ended.into_iter().map(|(number, _)| number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!(ended_by(&[0]), [7]);
+    assert_eq!(server.posts(), 5);
+    time.advance(Duration::from_secs(100));
+    // Number 8 would bear this one, and not both.
+    assert_eq!(ended_by(&[1, 2, 3]), [8]);
+    assert_eq!(server.posts(), 7);
+    server.answers(ApiResponse::Task);
+    for _ in 0..200 {
+        time.advance(Duration::from_secs(1));
+        if !poll_all(&mut creates).is_empty() && creates.is_empty() {
+            return assert_eq!(server.posts(), 11);
+        }
+    }
+    panic!("those who wait longer were not sent after the pauses");
+}
+
+#[test]
 fn the_limit_of_a_helper_path_slows_nobody() {
     let (server, time) = (Server::new(ApiResponse::Task), Clock::default());
     let limited = Headers::from_iter([("retry-after", "1200")]);

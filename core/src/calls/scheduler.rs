@@ -64,13 +64,9 @@ impl Scheduler {
     /// Waits until a create, which waits since this time, may be sent; it is in flight until the permit is released.
     ///
     /// # Errors
-    /// `rate_limited`, without anything sent, when the server asked for a pause that is longer than this create (`limit`), or one of
-    /// this client, may take.
+    /// `rate_limited`, without anything sent, as soon as the server has asked for pauses that together are longer than `limit`.
     pub(crate) async fn create_turn(&self, since: Time, limit: Duration) -> Result<Permit<'_>> {
-        if self.pause_left() > limit {
-            return Err(self.paused(Phase::Create));
-        }
-        match self.turn(SlotRequest::Create { since }).await {
+        match self.turn(SlotRequest::Create { since, patience: limit }).await {
             Some(slot) => Ok(Permit { scheduler: self, slot: Some(slot) }),
             None => Err(self.paused(Phase::Create)),
         }
@@ -347,7 +343,7 @@ mod tests {
         let (scheduler, (dropped, seen)) = (&scheduler, std::sync::mpsc::channel());
         std::thread::scope(|scope| {
             let mut held = scheduler.lock();
-            let request = SlotRequest::Create { since: Time::default() };
+            let request = SlotRequest::Create { since: Time::default(), patience: Duration::MAX };
             let slot = Some(held.machine.add(Time::default(), request));
             scope.spawn(move || {
                 drop(Turn { scheduler, request, slot, sleep: None });

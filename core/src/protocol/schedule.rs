@@ -24,7 +24,8 @@
 //! flight for everybody at once, both recover step by step, and a `Retry-After` stops all grants until it has passed.
 //!
 //! **Create requests that are dropped.** One that was in flight keeps its place for [`LINGER`]; one that only waited is gone.
-//! When the server asks for a pause that is longer than a create request may take, those that wait expire at once.
+//! One waits for the server's pauses for as long as its own limit allows, whether it is one pause or several: as soon as the server
+//! has asked for more, it expires, and its caller hears of it at once.
 //!
 //! **Nothing hangs on one waiter.** A grant that is not fetched within [`FRESH`] is void, since whoever got it is not
 //! being polled now; and a create counts as in flight for no longer than a create can take.
@@ -74,8 +75,7 @@ pub struct SchedulePolicy {
     pub burst: u32,
     /// How many create requests may be in flight at a time. Default 4.
     pub max_in_flight_creates: u32,
-    /// How long a create counts as in flight at most, and the longest pause of the server that one waits for. Default 180 s,
-    /// as a create may take.
+    /// How long a create counts as in flight at most. Default 180 s, as a create may take.
     pub create_lease: Duration,
 }
 
@@ -99,6 +99,9 @@ pub enum SlotRequest {
     Create {
         /// Since when it has been waiting, its earlier attempts included.
         since: Time,
+        /// How long it waits for pauses that the server asks for from now on, or asked for before, all together. Nothing else that
+        /// it waits for counts.
+        patience: Duration,
     },
 }
 
@@ -122,7 +125,7 @@ pub enum Collected {
     Waiting,
     /// Send the request now. A poll's entry is gone; a create's is to be removed when its answer is there.
     Granted,
-    /// No slot came in time, or a create's would come too late. The entry is gone.
+    /// No slot came in time, or the server asked for longer pauses than a create waits for. The entry is gone.
     Expired,
 }
 
@@ -146,6 +149,7 @@ enum State {
 struct Entry {
     /// The key in the set of its state: due, ready since, granted at, or the end of its lease.
     at: Time,
+    /// Of a poll. Of a create: the sum of all pauses since the start, as in [`ScheduleMachine::pauses`], beyond which it expires.
     deadline: Time,
     state: State,
 }
@@ -166,6 +170,10 @@ pub struct ScheduleMachine {
     /// The same by deadline, without those that have none.
     urgent: DueQueue,
     creates: DueQueue,
+    /// The same by the sum of pauses beyond which they expire.
+    patience: DueQueue,
+    /// All pauses that the server has asked for, up to the end of the last, laid one behind the other.
+    pauses: Duration,
     /// Create requests that count as in flight, by the end of their lease.
     leases: DueQueue,
     /// The last grant went by deadline: the next goes by age.
@@ -184,6 +192,8 @@ impl ScheduleMachine {
             ready: DueQueue::default(),
             urgent: DueQueue::default(),
             creates: DueQueue::default(),
+            patience: DueQueue::default(),
+            pauses: Duration::ZERO,
             leases: DueQueue::default(),
             by_age: false,
         }
@@ -195,7 +205,11 @@ impl ScheduleMachine {
             SlotRequest::Poll { due, deadline } => {
                 Entry { at: due.max(now), deadline: deadline.unwrap_or(NEVER), state: State::Sleeping }
             }
-            SlotRequest::Create { since } => Entry { at: since.min(now), deadline: NEVER, state: State::Queued },
+            SlotRequest::Create { since, patience } => {
+                let past = self.pauses.saturating_sub(self.budget.paused_until().since(now));
+                let deadline = Time::from_start(past) + patience;
+                Entry { at: since.min(now), deadline, state: State::Queued }
+            }
         };
         let slot = SlotId(self.free.pop().unwrap_or(self.entries.len() as u32));
         if slot.index() == self.entries.len() {
@@ -273,9 +287,8 @@ impl ScheduleMachine {
                 _ => self.change(slot, |entry| entry.state = State::Lapsed),
             }
         }
-        if self.pause_is_too_long(now)
-            && let Some((_, slot)) = self.creates.first()
-        {
+        let impatient = self.patience.first().filter(|(most, _)| *most < Time::from_start(self.pauses));
+        if let Some((_, slot)) = impatient {
             self.change(slot, |entry| entry.state = State::Expired);
             return ScheduleStep::Expire(slot);
         }
@@ -302,18 +315,14 @@ impl ScheduleMachine {
     /// Notes a 429 to a request that was sent at this time. Answers to requests that were under way together halve the
     /// rate once; each of their `Retry-After` is obeyed.
     pub fn limited(&mut self, now: Time, sent: Time, retry_after: Option<Duration>) {
+        let before = self.budget.paused_until().max(now);
         self.budget.limited(now, sent, retry_after);
+        self.pauses = self.pauses.saturating_add(self.budget.paused_until().since(before));
     }
 
     /// When the pause that the server asked for ends; a time in the past when there is none.
     pub fn paused_until(&self) -> Time {
         self.budget.paused_until()
-    }
-
-    /// True while the server asks for a pause that is longer than a create request may take: those that wait expire, since their
-    /// callers would wait in silence.
-    pub fn pause_is_too_long(&self, now: Time) -> bool {
-        self.budget.paused_until().since(now) > self.policy.create_lease
     }
 
     /// Requests per second that may leave now: the policy's rate, or less for a while after a 429.
@@ -390,7 +399,10 @@ impl ScheduleMachine {
                     self.urgent.insert((entry.deadline, slot));
                 }
             }
-            State::Queued => self.creates.insert(key),
+            State::Queued => {
+                self.creates.insert(key);
+                self.patience.insert((entry.deadline, slot));
+            }
             State::CreateGranted | State::InFlight | State::Lingering => self.leases.insert(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }
@@ -405,7 +417,10 @@ impl ScheduleMachine {
                 self.ready.remove(key);
                 self.urgent.remove((entry.deadline, slot));
             }
-            State::Queued => self.creates.remove(key),
+            State::Queued => {
+                self.creates.remove(key);
+                self.patience.remove((entry.deadline, slot));
+            }
             State::CreateGranted | State::InFlight | State::Lingering => self.leases.remove(key),
             State::Free | State::Granted | State::Expired | State::Lapsed => {}
         }

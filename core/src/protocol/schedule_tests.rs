@@ -11,7 +11,11 @@ fn poll(due: u64) -> SlotRequest {
 }
 
 fn order(since: u64) -> SlotRequest {
-    SlotRequest::Create { since: at(since) }
+    patient(since, 180_000)
+}
+
+fn patient(since: u64, patience: u64) -> SlotRequest {
+    SlotRequest::Create { since: at(since), patience: Duration::from_millis(patience) }
 }
 
 fn until(due: u64, deadline: u64) -> SlotRequest {
@@ -293,15 +297,55 @@ fn a_pause_that_is_longer_than_a_create_may_take_expires_the_creates_that_wait()
     assert_eq!(granted, [bearable, task]);
     machine.limited(at(500_000), at(500_000), Some(Duration::from_secs(1200)));
     let waits = machine.add(at(500_000), order(500_000));
-    assert!(machine.pause_is_too_long(at(500_000)));
     assert_eq!(machine.step(at(500_000)), ScheduleStep::Expire(waits));
+}
+
+#[test]
+fn each_create_that_waits_has_a_patience_of_its_own() {
+    let mut machine = schedule(2.0, 4);
+    let flying: Vec<SlotId> = (0..4).map(|_| machine.add(at(0), order(0))).collect();
+    assert_eq!(run(&mut machine, 0, 0).len(), 4);
+    let waiting: Vec<SlotId> = [5000, 90_000, 30_000].map(|patience| machine.add(at(0), patient(0, patience))).into();
+    // Waiting for a place is not waiting for a pause.
+    assert_eq!(run(&mut machine, 0, 60_000), []);
+    machine.limited(at(60_000), at(0), Some(Duration::from_secs(60)));
+    assert_eq!(machine.step(at(60_000)), ScheduleStep::Expire(waiting[0]));
+    assert_eq!(machine.step(at(60_000)), ScheduleStep::Expire(waiting[2]));
+    for slot in flying {
+        machine.remove(slot);
+    }
+    assert_eq!(run(&mut machine, 60_000, 200_000), [(121_000, waiting[1])]);
+}
+
+#[test]
+fn pauses_that_are_bearable_one_by_one_add_up() {
+    let mut machine = schedule(2.0, 4);
+    let flying: Vec<SlotId> = (0..4).map(|_| machine.add(at(0), order(0))).collect();
+    assert_eq!(run(&mut machine, 0, 0).len(), 4);
+    let [waits, expires] = [300_000, 250_000].map(|patience| machine.add(at(0), patient(0, patience)));
+    // Those that overlap count once.
+    for (now, pause) in [(0, 50), (10_000, 90), (200_000, 100)] {
+        machine.limited(at(now), at(0), Some(Duration::from_secs(pause)));
+        assert_eq!(run(&mut machine, now, now), []);
+    }
+    // 100 s and 100 s; of the last 51 s nothing has passed.
+    machine.limited(at(400_000), at(0), Some(Duration::from_secs(51)));
+    assert_eq!(machine.step(at(400_000)), ScheduleStep::Expire(expires));
+    // One that comes now has 51 s before it.
+    let [late, later] = [50_999, 51_000].map(|patience| machine.add(at(400_000), patient(400_000, patience)));
+    assert_eq!(machine.step(at(400_000)), ScheduleStep::Expire(late));
+    for slot in flying {
+        machine.remove(slot);
+    }
+    let granted: Vec<SlotId> = run(&mut machine, 400_000, 500_000).into_iter().map(|(_, slot)| slot).collect();
+    assert_eq!(granted, [waits, later]);
 }
 
 #[derive(Debug, Clone)]
 enum Op {
     Pass(u64),
     Poll { due_in: u64, deadline_in: Option<u64> },
-    Create,
+    Create { patience: u64 },
     Drop(usize),
     Limited { ago: u64, retry_after: Option<u64> },
     Lag(bool),
@@ -312,7 +356,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => (0..4000_u64).prop_map(Op::Pass),
         6 => (0..20_000_u64, prop::option::of(0..60_000_u64))
             .prop_map(|(due_in, more)| Op::Poll { due_in, deadline_in: more.map(|more| due_in + more) }),
-        2 => Just(Op::Create),
+        2 => (0..60_000_u64).prop_map(|patience| Op::Create { patience }),
         1 => any::<usize>().prop_map(Op::Drop),
         1 => (0..3000_u64, prop::option::of(0..10_000_u64))
             .prop_map(|(ago, retry_after)| Op::Limited { ago, retry_after }),
@@ -321,8 +365,19 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..200)
 }
 
-/// Slot, due, deadline, whether it is a create, and how many grants it may have to let pass.
+/// Slot, due, deadline or the patience of a create, whether it is one, and how many grants it may have to let pass.
 type Open = (SlotId, u64, Option<u64>, bool, Option<usize>);
+
+/// What the pauses leave of the time from this moment on, all together.
+fn paused_since(pauses: &[(u64, u64)], from: u64) -> u64 {
+    // Each begins no earlier than the one before; only what lies behind the end of all before it counts.
+    let mut seen = from;
+    pauses.iter().fold(0, |sum, (start, end)| {
+        let more = end.saturating_sub(seen.max(*start));
+        seen = seen.max(*end);
+        sum + more
+    })
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -337,6 +392,7 @@ proptest! {
         let mut flying: Vec<SlotId> = Vec::new();
         let mut grants: Vec<u64> = Vec::new();
         let mut paused = 0;
+        let mut pauses: Vec<(u64, u64)> = Vec::new();
         let mut lagging = false;
         for op in ops.into_iter().chain([Op::Lag(false), Op::Pass(3_600_000)]) {
             let to = match op {
@@ -346,8 +402,8 @@ proptest! {
                     open.push((machine.add(at(now), request), now + due_in, deadline_in.map(|d| now + d), false, None));
                     now
                 }
-                Op::Create => {
-                    open.push((machine.add(at(now), order(now)), now, None, true, None));
+                Op::Create { patience } => {
+                    open.push((machine.add(at(now), patient(now, patience)), now, Some(patience), true, None));
                     now
                 }
                 Op::Drop(which) => {
@@ -360,6 +416,7 @@ proptest! {
                 Op::Limited { ago, retry_after } => {
                     machine.limited(at(now), at(now.saturating_sub(ago)), retry_after.map(Duration::from_millis));
                     paused = paused.max(now + retry_after.unwrap_or(0));
+                    pauses.push((now, now + retry_after.unwrap_or(0)));
                     now
                 }
                 Op::Lag(on) => {
@@ -409,12 +466,19 @@ proptest! {
                     }
                     ScheduleStep::Expire(slot) => {
                         let index = open.iter().position(|entry| entry.0 == slot).unwrap();
-                        let (_, _, deadline, ..) = open.swap_remove(index);
-                        prop_assert!(now >= deadline.unwrap() + 5000);
+                        let (_, begun, deadline, create, _) = open.swap_remove(index);
+                        if create {
+                            prop_assert!(paused_since(&pauses, begun) > deadline.unwrap());
+                        } else {
+                            prop_assert!(now >= deadline.unwrap() + 5000);
+                        }
                         prop_assert_eq!(machine.collect(at(now), slot), Collected::Expired);
                     }
                     ScheduleStep::WaitUntil(next) => {
                         prop_assert!(next > at(now));
+                        for (_, begun, patience, ..) in open.iter().filter(|entry| entry.3) {
+                            prop_assert!(paused_since(&pauses, *begun) <= patience.unwrap(), "a create waits in silence");
+                        }
                         for slot in flying.drain(..) {
                             machine.remove(slot);
                         }
@@ -437,7 +501,8 @@ proptest! {
             }
         }
         prop_assert!(open.is_empty(), "{open:?}");
-        let left = machine.sleeping.len() + machine.ready.len() + machine.urgent.len() + machine.creates.len();
+        let left = machine.sleeping.len() + machine.ready.len() + machine.urgent.len() + machine.creates.len()
+            + machine.patience.len();
         prop_assert_eq!(left, 0);
         for slot in flying {
             machine.abandon(at(now), slot);

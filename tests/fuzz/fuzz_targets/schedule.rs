@@ -23,6 +23,8 @@ enum Known {
     },
     Create {
         slot: SlotId,
+        since: Time,
+        patience: Duration,
     },
     /// A create that was sent at this time and not answered yet.
     Sent {
@@ -37,7 +39,8 @@ struct Bench {
     now: Time,
     known: Vec<Known>,
     sends: Vec<Time>,
-    paused_until: Time,
+    /// Begin and end of each pause that the server asked for.
+    pauses: Vec<(Time, Time)>,
     /// Until when creates that were dropped in flight keep their places.
     dropped: Vec<Time>,
 }
@@ -48,14 +51,15 @@ impl Bench {
         for _ in 0..2000 {
             match self.machine.step(self.now) {
                 ScheduleStep::Grant(slot) => {
-                    assert!(self.now >= self.paused_until, "a grant inside the server's pause");
+                    assert!(self.pauses.iter().all(|(_, end)| self.now >= *end), "a grant inside the server's pause");
                     assert!(self.known.iter().any(|known| slot_of(*known) == slot), "a grant to nobody");
                 }
                 ScheduleStep::Expire(slot) => {
                     let overdue = |known: &Known| {
                         matches!(known, Known::Poll { slot: own, deadline: Some(deadline), .. }
                             if *own == slot && *deadline + GRACE <= self.now)
-                            || matches!(known, Known::Create { slot: own } if *own == slot && self.pause_is_too_long())
+                            || matches!(known, Known::Create { slot: own, since, patience }
+                                if *own == slot && self.paused_since(*since) > *patience)
                     };
                     assert!(self.known.iter().any(overdue), "expired before its time");
                 }
@@ -69,9 +73,15 @@ impl Bench {
         panic!("it runs on");
     }
 
-    /// Creates are not kept waiting for a pause that is longer than one of them may take.
-    fn pause_is_too_long(&self) -> bool {
-        self.paused_until.since(self.now) > self.policy.create_lease
+    /// What the pauses that the server asked for leave of the time from this moment on, all together.
+    fn paused_since(&self, from: Time) -> Duration {
+        let (mut sum, mut seen) = (Duration::ZERO, from);
+        for (start, end) in &self.pauses {
+            // Each begins no earlier than the one before.
+            sum += end.since(seen.max(*start));
+            seen = seen.max(*end);
+        }
+        sum
     }
 
     /// How many creates that were dropped in flight still count.
@@ -101,7 +111,7 @@ impl Bench {
                         assert!(due <= self.now, "a poll before its time");
                         self.known.swap_remove(at);
                     }
-                    Known::Create { slot } => {
+                    Known::Create { slot, .. } => {
                         self.known[at] = Known::Sent { slot, at: self.now };
                         let now = self.now;
                         let fresh = |known: &&Known| matches!(known, Known::Sent { at, .. } if now < *at + self.policy.create_lease);
@@ -129,7 +139,7 @@ impl Bench {
 
 fn slot_of(known: Known) -> SlotId {
     match known {
-        Known::Poll { slot, .. } | Known::Create { slot } | Known::Sent { slot, .. } => slot,
+        Known::Poll { slot, .. } | Known::Create { slot, .. } | Known::Sent { slot, .. } => slot,
     }
 }
 
@@ -147,7 +157,7 @@ fuzz_target!(|data: &[u8]| {
         now: Time::default(),
         known: Vec::new(),
         sends: Vec::new(),
-        paused_until: Time::default(),
+        pauses: Vec::new(),
         dropped: Vec::new(),
     };
     let mut events = 0;
@@ -162,8 +172,9 @@ fuzz_target!(|data: &[u8]| {
                 bench.known.push(Known::Poll { slot, due: due.max(now), deadline });
             }
             2 => {
-                let slot = bench.machine.add(now, SlotRequest::Create { since: now });
-                bench.known.push(Known::Create { slot });
+                let patience = input.span();
+                let slot = bench.machine.add(now, SlotRequest::Create { since: now, patience });
+                bench.known.push(Known::Create { slot, since: now, patience });
             }
             3 if !bench.known.is_empty() => {
                 let at = usize::from(input.byte()) % bench.known.len();
@@ -181,7 +192,7 @@ fuzz_target!(|data: &[u8]| {
                 let wait = (input.byte() % 2 == 0).then(|| input.span());
                 let sent = Time::default() + now.since(Time::default()).saturating_sub(input.span());
                 bench.machine.limited(now, sent, wait);
-                bench.paused_until = bench.paused_until.max(wait.map_or(now, |wait| now + wait));
+                bench.pauses.extend(wait.map(|wait| (now, now + wait)));
                 assert!(bench.machine.paused_until() >= now + wait.unwrap_or_default() || wait.is_none());
                 assert!(bench.machine.rate() <= policy.rate && bench.machine.creates_allowed() >= 1);
             }
