@@ -274,6 +274,7 @@ fn a_tracker_knows_what_provably_was_not_accepted() {
         ApiResponse::Refused,
         ApiResponse::Status(429, r#"{"error":{"message":"slow down"}}"#, retry_after()),
         ApiResponse::Status(429, r#"{"code":"fail_to_fetch_task","message":"busy","data":null}"#, retry_after()),
+        ApiResponse::Status(429, r#"{"error":{"message":"no channel","code":"model_not_found"}}"#, retry_after()),
     ] {
         let (server, time) = (Server::new(answer), Clock::default());
         let tracker = CreateTracker::new();

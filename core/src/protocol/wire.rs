@@ -157,9 +157,9 @@ fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
     match (said.code.as_deref(), status) {
         (Some("insufficient_user_quota" | "pre_consume_token_quota_failed"), _) => ErrorKind::InsufficientBalance,
         (Some("task_not_exist"), _) => ErrorKind::NotFound,
-        (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
-        // In every shape: refused and refunded (observed).
+        // In every shape: refused and refunded (observed). A model that nobody serves at the moment may be back soon.
         (_, 429) => ErrorKind::RateLimited,
+        (Some("model_not_found"), _) => ErrorKind::ModelUnavailable,
         // The upstream's own status, handed through: a 401 here is not about our key.
         (Some(FROM_UPSTREAM), 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (Some(FROM_UPSTREAM), _) => ErrorKind::Upstream,
