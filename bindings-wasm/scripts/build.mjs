@@ -411,13 +411,14 @@ function pack() {
 
 /** What a page loads. */
 function measure() {
-  const rows = ["junfeiai-page.wasm", "browser.js", "junfeiai-page-read.wasm", "junfeiai-page-more.wasm", "junfeiai-page-journal.wasm", "page-journal.js", "junfeiai.wasm", "playback.js", "playback-worker.js", "slim.js", "inline.js", "junfeiai-node.wasm", "node.cjs"].map((name) => {
+  const rows = ["junfeiai-page.wasm", "browser.js", "junfeiai-page-read.wasm", "junfeiai-page-more.wasm", "junfeiai-page-journal.wasm", "page-journal.js", "junfeiai.wasm", "playback.js", "playback-worker.js", "workerd.js", "slim.js", "inline.js", "junfeiai-node.wasm", "node.cjs"].map((name) => {
     const bytes = readFileSync(join(dist, name));
     return { name, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotliCompressSync(bytes).length };
   });
-  const sum = (count, key) => rows.slice(0, count).reduce((all, row) => all + row[key], 0);
-  for (const [name, count] of [["a page that reads videos", 3], ["a page", 2]]) {
-    rows.push({ name, raw: sum(count, "raw"), gzip: sum(count, "gzip"), brotli: sum(count, "brotli") });
+  const sum = (files, key) => rows.filter(({ name }) => files.includes(name)).reduce((all, row) => all + row[key], 0);
+  const page = ["junfeiai-page.wasm", "browser.js"];
+  for (const [name, files] of [["an upload to Cloudflare", ["junfeiai.wasm", "workerd.js"]], ["a page that reads videos", [...page, "junfeiai-page-read.wasm"]], ["a page", page]]) {
+    rows.push({ name, raw: sum(files, "raw"), gzip: sum(files, "gzip"), brotli: sum(files, "brotli") });
   }
   writeFileSync(join(npm, "sizes.json"), `${JSON.stringify(rows, null, 2)}\n`);
   for (const { name, raw, gzip, brotli } of rows) {
@@ -479,11 +480,12 @@ link();
 console.log(`${"".padEnd(28)}${["raw", "gzip", "brotli"].map((word) => word.padStart(12)).join("")}`);
 const sizes = measure();
 console.log(relative(process.cwd(), tarball));
-// What a page loads to create, to wait and to play from its server, and with what reads a video. This keeps it from growing unseen.
+// What a page loads to create, to wait and to play from its server, and with what reads a video, and what a worker at Cloudflare
+// consists of. This keeps it from growing unseen.
 // Without the library's source every panic carries its text, and nothing is to be measured.
-for (const [{ name, gzip }, limit] of [[sizes.at(-1), 121_800], [sizes.at(-2), 158_100]]) {
+for (const [{ name, gzip }, limit] of [[sizes.at(-1), 121_800], [sizes.at(-2), 158_100], [sizes.at(-3), 175_200]]) {
   if (small && gzip > limit) {
-    console.error(`${name} loads ${gzip} bytes by gzip; the limit is ${limit}`);
+    console.error(`${name} has ${gzip} bytes by gzip; the limit is ${limit}`);
     process.exit(1);
   }
 }
