@@ -29,9 +29,8 @@ use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
 use crate::deferred::{DeferredObject, LoopCallback, TakeBack};
+use crate::event_loop::EventLoop;
 use crate::interpreter::{call, detach, short};
-#[cfg(unix)]
-use crate::loop_queue;
 use crate::paid_calls::{Awaiter, PaidCall, stop_cancelled};
 use crate::{gil_thread, log, runtime};
 
@@ -56,8 +55,7 @@ pub(crate) struct LoopFuture {
 
 struct Started {
     event_loop: Py<PyAny>,
-    #[cfg(unix)]
-    queue: Option<loop_queue::WeakQueue>,
+    known: EventLoop,
     future: Py<PyAny>,
     /// The caller's context variables, for its callback.
     context: Py<PyAny>,
@@ -124,15 +122,7 @@ impl LoopFuture {
 
     /// True when the loop was closed and nobody can cancel the call any more.
     fn is_orphaned(&self) -> bool {
-        #[cfg(unix)]
-        let gone = self
-            .started
-            .get()
-            .and_then(|started| started.queue.as_ref())
-            .is_some_and(|queue| queue.strong_count() == 0);
-        #[cfg(not(unix))]
-        let gone = false;
-        gone
+        self.started.get().is_some_and(|started| started.known.is_closed())
     }
 
     /// The result of a future that was done when its coroutine ended otherwise, so that the caller does not get it.
@@ -151,7 +141,7 @@ impl LoopFuture {
         let callback: LoopCallback =
             Box::new(move |py| this.started.get().map_or(Ok(()), |started| work(py, &started.future)));
         #[cfg(unix)]
-        if let Some(queue) = self.started.get().and_then(|started| started.queue.as_ref()) {
+        if let Some(queue) = self.started.get().and_then(|started| started.known.queue()) {
             if let Some(queue) = queue.upgrade() {
                 queue.push(callback);
             }
@@ -254,8 +244,7 @@ impl Start {
         let event_loop = running.call0()?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let started = Started {
-            #[cfg(unix)]
-            queue: loop_queue::of(&event_loop),
+            known: EventLoop::of(&event_loop),
             event_loop: event_loop.unbind(),
             future: future.clone().unbind(),
             context: COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind(),

@@ -9,6 +9,7 @@
 //! iterators, reader   what lives from call to call
 //! call_mode           blocking or asyncio
 //!   asyncio_bridge      a call as an awaitable
+//!     event_loop          what is known of an event loop without the GIL: its queue, whether it was closed
 //!     loop_queue          callbacks for an event loop, queued without the GIL
 //!     runtime             the tokio runtime of asyncio calls
 //!   blocking_runtime    a call on the thread of its caller
@@ -31,6 +32,7 @@ mod classes;
 mod convert;
 mod deferred;
 mod errors;
+mod event_loop;
 mod gil_thread;
 mod interpreter;
 mod iterators;

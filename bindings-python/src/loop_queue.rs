@@ -9,7 +9,6 @@
 //! that cannot watch a socket (Windows' proactor, some loops of GUI frameworks) are served by the
 //! [`gil_thread`](crate::gil_thread).
 
-use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -17,8 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyWeakrefReference;
 
 use crate::deferred::LoopCallback;
 use crate::log;
@@ -34,37 +31,11 @@ pub(crate) struct LoopQueue {
 /// A queue whose loop may have been closed.
 pub(crate) type WeakQueue = Weak<LoopQueue>;
 
-thread_local! {
-    /// The loops that ran in this thread. Each belongs to one, so this needs no lock, and a child of `fork()` that makes
-    /// a loop of its own finds none of its parent's for it.
-    static KNOWN: RefCell<Vec<(Py<PyWeakrefReference>, Option<WeakQueue>)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The queue of a loop that runs in this thread; `None` when the loop cannot watch one.
-pub(crate) fn of(event_loop: &Bound<'_, PyAny>) -> Option<WeakQueue> {
-    let py = event_loop.py();
-    let known = KNOWN.with_borrow(|known| {
-        let mut found = known.iter().rev().filter(|(owner, _)| {
-            let owner = owner.bind(py).upgrade();
-            owner.is_some_and(|owner| owner.is(event_loop))
-        });
-        found.next().map(|(_, queue)| queue.clone())
-    });
-    if let Some(queue) = known {
-        return queue;
-    }
-    // Without a weak reference to know the loop by, it is left to the GIL thread.
-    let owner = PyWeakrefReference::new(event_loop).ok()?.unbind();
-    let queue = watch(event_loop).ok();
-    KNOWN.with_borrow_mut(|known| {
-        known.retain(|(owner, _)| owner.bind(py).upgrade().is_some());
-        known.push((owner, queue.clone()));
-    });
-    queue
-}
-
-fn watch(event_loop: &Bound<'_, PyAny>) -> PyResult<WeakQueue> {
-    static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// Has a loop that runs in this thread watch a queue, with callbacks in this context.
+///
+/// # Errors
+/// Loops that cannot watch a socket.
+pub(crate) fn watch(event_loop: &Bound<'_, PyAny>, context: &Bound<'_, PyAny>) -> PyResult<WeakQueue> {
     let py = event_loop.py();
     let (watched, wake) = UnixStream::pair()?;
     watched.set_nonblocking(true)?;
@@ -73,8 +44,6 @@ fn watch(event_loop: &Bound<'_, PyAny>) -> PyResult<WeakQueue> {
     let queue = Arc::new(LoopQueue { callbacks: Mutex::default(), wake, watched });
     let weak = Arc::downgrade(&queue);
     let add_reader = event_loop.getattr(intern!(py, "add_reader"))?;
-    // In an empty context: the first caller's variables must not show in the callbacks of other calls.
-    let context = CONTEXT.import(py, "contextvars", "Context")?.call0()?;
     context.call_method1(intern!(py, "run"), (add_reader, number, QueueReader { queue }))?;
     Ok(weak)
 }

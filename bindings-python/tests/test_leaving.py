@@ -890,11 +890,19 @@ def test_leaving_the_block_of_an_asyncio_client(held: Held) -> None:
     one_task(asyncio.run(main()), held)
 
 
+class Blind(asyncio.SelectorEventLoop):
+    """A loop that watches no sockets, as that of Windows and those of some windows' toolkits."""
+
+    def add_reader(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, Blind])
 @pytest.mark.parametrize("collected", [True, False])
-def test_a_closed_loop_sends_no_create_that_waits(collected: bool, held: Held) -> None:
+def test_a_closed_loop_sends_no_create_that_waits(collected: bool, new_loop: Callable[[], asyncio.AbstractEventLoop], held: Held) -> None:
     """Nobody cancels the tasks of a loop that was closed in the middle, and nobody would learn what was paid for."""
     client = AsyncClient(**held.options)
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     calls = [loop.create_task(client.videos.create("x", seconds=4)) for _ in range(5)]
 
     async def ready() -> None:

@@ -54,6 +54,8 @@ NO_TERMINAL = "there is no pty"
 UNICODE = "every name and argument is Unicode there"
 OF_WINDOWS = {
     "async_loop.c": "it waits by poll() on a pipe",
+    "ignored.c": "it is compiled to see the warning, and is no program",
+    "plugin.c": "it is a shared library, and no program",
     "hostile.c": "it limits its memory by setrlimit()",
     "life.c": "it counts file descriptors and forks",
     "paid.c": "it forks",
