@@ -26,12 +26,15 @@ def run_job(
     given, so give one if the job may be sent twice, or if the task is called without a worker, where it has no id. ``save`` holds
     options of ``save``, without the callback.
 
-    Raises ``ValueError`` before anything is paid if the task's retries are limited, ``TaskFailedError`` if the video failed
+    Raises ``TypeError`` before anything is paid if ``task`` is no Celery task, ``ValueError`` if its retries are limited, ``TaskFailedError`` if the video failed
     (the charge is returned; ``retry_failed=True`` pays for another one), and ``CreateOutcomeUnknownError`` if a worker died
     between sending the request and writing down its answer: that job is never sent again before ``reconcile`` or
     ``resolve_unknown`` has settled it.
     """
     countdown = interval_in_seconds(interval)
+    # It is needed only when the video is paid for.
+    if not callable(getattr(task, "retry", None)) or not hasattr(task, "request"):
+        raise TypeError(f"argument 'task': expected the bound Celery task, got {type(task).__name__}")
     # Each look at the video is a retry. By default Celery would give the job up after three of them, when it is paid for.
     if (most := getattr(task, "max_retries", None)) is not None:
         raise ValueError(f"this Celery task ends after {most} retries, perhaps before its video is there: define it with max_retries=None")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,7 +48,7 @@ def run(
         video = client.videos.generate(**request, key=key, timeout=timeout)
         return video.save(path, **options).path
 
-    while (done := _unless_busy(client, Path(path), key, save, work)) is None:
+    while (done := _unless_busy(client, path, key, save, work)) is None:
         time.sleep(pause)
     return done
 
@@ -73,25 +73,35 @@ def step(client: Client, path: str | os.PathLike[str], *, key: str, save: dict[s
             task.video().save(path, **options)
         return task.done
 
-    return bool(_unless_busy(client, Path(path), key, save, work))
+    return bool(_unless_busy(client, path, key, save, work))
 
 
 def interval_in_seconds(interval: object) -> float:
     """The pause of a job, which is judged before anything is paid: it is needed only after that."""
     if isinstance(interval, bool) or not isinstance(interval, Real):
-        raise TypeError(f"argument 'interval': expected float, got {type(interval).__name__}")
-    seconds = float(interval)
-    if not 0 <= seconds <= 86_400:
-        raise ValueError(f"argument 'interval': {seconds} is not a number of seconds from 0 to 86400 (24 hours)")
-    return seconds
+        raise _wrong_type("interval", "float", interval)
+    # Compared as it is: an int may be too large for a float.
+    if not 0 <= interval <= 86_400:  # type: ignore[operator]
+        raise ValueError("argument 'interval': it must be a number of seconds from 0 to 86400 (24 hours)")
+    return float(interval)
+
+
+def _wrong_type(name: str, expected: str, value: object) -> TypeError:
+    return TypeError(f"argument '{name}': expected {expected}, got {type(value).__name__}")
 
 
 def _unless_busy(
-    client: Client, path: Path, key: str, save: dict[str, Any] | None, work: Callable[[dict[str, Any]], T]
+    client: Client, target: str | os.PathLike[str], key: str, save: dict[str, Any] | None, work: Callable[[dict[str, Any]], T]
 ) -> T | None:
     """The result of ``work``, which is not begun before the file can be written; ``None`` if another worker has the same job."""
     if not isinstance(client, Client):
-        raise TypeError(f"argument 'client': expected Client, got {type(client).__name__}")
+        raise _wrong_type("client", "Client", client)
+    if save is not None and not (isinstance(save, Mapping) and all(isinstance(name, str) for name in save)):
+        raise _wrong_type("save", "a dict of options by their names", save)
+    try:
+        path = Path(target)
+    except TypeError:
+        raise _wrong_type("path", "str or os.PathLike", target) from None
     options: dict[str, Any] = {"create_parents": True, **(save or {})}
     before = _own_file(client, path, key)
     try:

@@ -97,7 +97,14 @@ class JunFeiAIInstrumentor:
         ``tracer_provider`` is the global one by default. ``capture_content`` puts prompts, URLs of images and the text of
         errors into the spans; by default the environment variable ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``
         decides (``true``, ``span_only`` or ``span_and_event``). Other arguments of instrumentors are ignored.
+
+        Raises ``TypeError`` for an argument of another type.
         """
+        # "false" counts as true: it would put prompts into the spans of somebody who does not want them there.
+        if not isinstance(capture_content, (bool, type(None))):
+            raise TypeError(f"argument 'capture_content': expected bool, got {type(capture_content).__name__}")
+        if tracer_provider is not None and not callable(getattr(tracer_provider, "get_tracer", None)):
+            raise TypeError(f"argument 'tracer_provider': expected TracerProvider, got {type(tracer_provider).__name__}")
         if self._originals:
             return
         if capture_content is None:

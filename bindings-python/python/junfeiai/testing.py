@@ -244,7 +244,12 @@ class _Script:
     """What a test gives its fakes, and what they saw."""
 
     def __init__(self, statuses: Iterable[str] = ("queued", "in_progress", "succeeded"), content: bytes = CONTENT, **results: object) -> None:
-        self.statuses = tuple(statuses)
+        try:
+            self.statuses = tuple(statuses)
+        except TypeError:
+            raise TypeError(f"argument 'statuses': expected an iterable of str, got {type(statuses).__name__}") from None
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            raise TypeError(f"argument 'content': expected bytes, got {type(content).__name__}")
         self.content = content
         self.results = results
         self.calls: list[Call] = []
@@ -253,8 +258,8 @@ class _Script:
         self.polls: dict[str, int] = {}
         self._real: Client | None = None
         self._judge: AsyncVideos | None = None
-        if wrong := set(self.statuses) - set(_RAW) or ({"no status"} if not self.statuses else set()):
-            raise ValueError(f"statuses must be some of {', '.join(_RAW)}; not {', '.join(sorted(wrong))}")
+        if not self.statuses or any(not isinstance(status, str) or status not in _RAW for status in self.statuses):
+            raise ValueError(f"argument 'statuses': expected some of {', '.join(_RAW)}; got {self.statuses!r:.200}")
         _check_names(results)
 
     @property
