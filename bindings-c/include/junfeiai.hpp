@@ -1501,7 +1501,7 @@ public:
   /** Sets a further header of every request; call it again for more. A name that was set before, in whatever case, gets this value.
    *  Headers are sent only to hosts that may receive the key, and their values are never shown. Default: none. */
   client_options &header(text_view name, text_view value) {
-    const auto n = detail::c_text(name, "name"), v = detail::c_text(value, "value");
+    const auto n = detail::c_text(name, "header: name"), v = detail::c_text(value, "header: value");
     detail::done([&](jfai_error **e) { return jfai_client_options_set_header(options_.get(), n.c_str(), v.c_str(), e); });
     return *this;
   }
@@ -1510,8 +1510,8 @@ public:
   /** Sets the delays between attempts: the first, the longest, and the time from the first attempt to the start of the last. */
   client_options &retry_pauses(milliseconds first, milliseconds longest, milliseconds budget) {
     detail::done([&](jfai_error **e) {
-      return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first, "first"),
-                                                     detail::ms(longest, "longest"), detail::ms(budget, "budget"), e);
+      return jfai_client_options_set_retry_pauses_ms(options_.get(), detail::ms(first, "retry_pauses: first"),
+                                                     detail::ms(longest, "retry_pauses: longest"), detail::ms(budget, "retry_pauses: budget"), e);
     });
     return *this;
   }

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn jfai_request_add_reference_file(
         let request = need(request, "request")?.by("images", "jfai_request_add_reference_file");
         // SAFETY: the header asks for a string or NULL.
         let file = unsafe { path(file, "file") }?;
-        request.request.images.push(Image::file(file)?);
+        request.request.images.push(Image::file(file).map_err(|error| error.with_field("images"))?);
         Ok(())
     })
 }
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn jfai_request_add_reference_bytes(
         let request = need(request, "request")?.by("images", "jfai_request_add_reference_bytes");
         // SAFETY: the header asks for `size` bytes or NULL.
         let data = unsafe { slice(data, size, "data") }?;
-        request.request.images.push(Image::bytes(data)?);
+        request.request.images.push(Image::bytes(data).map_err(|error| error.with_field("images"))?);
         Ok(())
     })
 }

@@ -107,14 +107,14 @@ impl FromPyObject<'_, '_> for ImageArgument {
 }
 
 impl ImageArgument {
-    fn read(self, py: Python<'_>, name: &str) -> PyResult<Image> {
+    fn read(self, py: Python<'_>, name: &'static str) -> PyResult<Image> {
         let image = match self {
             Self::Url(url) => return Ok(Image::url(url)),
             Self::Bytes(bytes) => Image::bytes(&bytes),
             Self::File(path) => detach(py, || Image::file(path)),
             Self::Reader(read) => Image::bytes(read_file(read.bind(py), name)?.as_bytes()),
         };
-        image.map_err(|error| raise(py, &error))
+        image.map_err(|error| raise(py, &error.with_field(name)))
     }
 }
 
@@ -401,8 +401,8 @@ pub(crate) fn request(py: Python<'_>, arguments: &mut Arguments<'_>) -> PyResult
 
 /// One request of several: a prompt, or a mapping with the arguments of `create`.
 fn request_item(value: &Bound<'_, PyAny>) -> PyResult<VideoRequest> {
-    if let Ok(prompt) = value.cast::<PyString>() {
-        return Ok(VideoRequest::new(prompt.to_str()?));
+    if value.is_instance_of::<PyString>() {
+        return argument::<String>(value, "prompt").map(VideoRequest::new);
     }
     let Ok(fields) = value.cast::<PyMapping>() else {
         return Err(wrong_type(value, "str (a prompt) or a mapping with the arguments of create()"));
@@ -436,13 +436,16 @@ pub(crate) fn requests(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Vid
         return Err(refuse(": pass its to_dict(\"records\")"));
     }
     let named = |index: usize, error: PyErr| {
-        let plain =
-            error.get_type(py).is(py.get_type::<PyTypeError>()) || error.get_type(py).is(py.get_type::<PyValueError>());
-        if plain {
-            PyErr::from_type(error.get_type(py), format!("{name}[{index}]: {}", error.value(py)))
-        } else {
-            error
+        let class = error.get_type(py);
+        let plain = class.is(py.get_type::<PyTypeError>())
+            || class.is(py.get_type::<PyValueError>())
+            || class.is(py.get_type::<PyOverflowError>());
+        if !plain {
+            return error;
         }
+        let named = PyErr::from_type(class, format!("{name}[{index}]: {}", error.value(py)));
+        named.set_cause(py, error.cause(py));
+        named
     };
     let items = several(value, name)?;
     items.iter().enumerate().map(|(index, item)| request_item(item).map_err(|error| named(index, error))).collect()

@@ -228,8 +228,8 @@ NUMBERS = [
 def test_numbers_of_the_client(name: str, value: Any, emulator: Emulator, tmp_path: Path) -> None:
     """Each is refused by its name, or the client works: a panic is neither."""
     emulator.scenario(task={"queued_s": 0, "running_s": 0})
-    needed: dict[str, Any] = {"request_burst": {"request_rate": 2.0}, "budget": {"journal": tmp_path / "journal"}}.get(name, {})
-    given = {name: value, **needed}
+    needed: dict[str, dict[str, Any]] = {"request_burst": {"request_rate": 2.0}, "budget": {"journal": tmp_path / "journal"}}
+    given: dict[str, Any] = {name: value, **needed.get(name, {})}
     try:
         client = Client(**emulator.options(**given))
     except (TypeError, ValueError, OverflowError) as error:

@@ -386,6 +386,14 @@ impl Error {
         self
     }
 
+    /// Names the option or request field that it is about, where the caller gave the value under another name than ours: an
+    /// image that is one of `images`, for example.
+    #[must_use]
+    pub fn with_field(mut self, field: &'static str) -> Self {
+        self.record.field = Some(field.into());
+        self
+    }
+
     /// The advice that ends the displayed line.
     fn next_step(&self) -> Cow<'static, str> {
         let record = &self.record;

@@ -86,9 +86,10 @@ impl OptionNames {
         match (variable, self.endpoints) {
             // Whoever set a variable looks for its name.
             (Some((_, variable)), _) => error.with(|record| record.message = format!("{variable}: {}", record.message)),
-            (None, Some(name)) if field.as_deref() == Some("base_url") => {
-                error.with(|record| record.field = Some(name.into()))
-            }
+            (None, Some(name)) if field.as_deref() == Some("base_url") => error.with(|record| {
+                record.field = Some(name.into());
+                record.message = format!("{name}: {}", record.message);
+            }),
             _ => error,
         }
     }
@@ -260,9 +261,13 @@ impl Config {
             }
         }
         if let Some(language) = &options.language
-            && !language.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+            && (language.len() > LONGEST_NAME || !language.bytes().all(|b| b.is_ascii_graphic() || b == b' '))
         {
-            return Err(Error::config("language", "language is an Accept-Language value such as \"en\" or \"zh-CN\""));
+            let text = format!(
+                "language is an Accept-Language value such as \"en\" or \"zh-CN\": at most {LONGEST_NAME} printable \
+                 ASCII characters"
+            );
+            return Err(Error::config("language", text));
         }
         let sdk_name: String =
             options.sdk_name.chars().filter(|c| c.is_ascii_alphanumeric() || " ./-_".contains(*c)).collect();
@@ -329,7 +334,7 @@ impl Config {
     }
 }
 
-/// Longest text that the caller adds to the `User-Agent`, in bytes.
+/// Longest `Accept-Language`, and longest text that the caller adds to the `User-Agent`, in bytes.
 const LONGEST_NAME: usize = 200;
 
 /// A test, or a proxy of the user's on this machine, needs no restraint; whoever wants it there says so.
@@ -341,6 +346,11 @@ fn schedule(options: &Options, loopback: bool) -> Result<SchedulePolicy> {
     let (rate, burst) = options.request_rate.unwrap_or(usual);
     if !rate.is_finite() || rate <= 0.0 {
         let text = format!("request_rate must be a number of requests per second above zero, not {}", Decimal(rate));
+        return Err(Error::config("request_rate", text));
+    }
+    // As an interval of polls: at a slower rate a create request would wait in the queue for ever.
+    if rate < 1.0 / MAX_INTERVAL.as_secs_f64() {
+        let text = format!("request_rate must be at least one request in 24 hours, 1 / 86400, not {}", Decimal(rate));
         return Err(Error::config("request_rate", text));
     }
     if burst == 0 {

@@ -229,9 +229,16 @@ mod tests {
             (json!({"api_key": "k", "tiemout": 1}), "tiemout"),
             (json!({"api_key": "k", "endpoint": "china", "base_url": "standard"}), "endpoints"),
             (json!({"api_key": "k", "trusted_hosts": ["*.example.org"]}), "trusted_hosts"),
+            (json!({"api_key": "k", "request_rate": 1e-5}), "request_rate"),
+            (json!({"api_key": "k", "language": "x".repeat(201)}), "language"),
+            (json!({"api_key": "x".repeat(10_000)}), "api_key"),
         ] {
             let error = refused(options);
             assert_eq!((error.kind(), error.record().field.as_deref()), (ErrorKind::Config, Some(name)), "{error}");
+        }
+        for (option, value) in [("endpoint", json!("x")), ("endpoints", json!(["x"]))] {
+            let error = refused(json!({"api_key": "k", option: value}));
+            assert!(error.to_string().starts_with(&format!("{option}: the base URL \"x\"")), "{error}");
         }
         let error = refused(json!({"api_key": 123_456}));
         assert!(!error.to_string().contains("123456"), "{error}");

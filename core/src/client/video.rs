@@ -126,7 +126,7 @@ impl Video {
     /// Those of [`Video::read_range`] and of the sink.
     pub async fn read_range_into<M: MemorySink + 'static>(&self, sink: M, range: Range<u64>) -> Result<M> {
         if range.start >= range.end {
-            let text = format!("the range {}..{} is empty", range.start, range.end);
+            let text = format!("the range {}..{} is empty: its end must be after its start", range.start, range.end);
             let error = Error::field(ErrorKind::InvalidRequest, Phase::Content, "range", text);
             return Err(error.about(self.task_id()));
         }

@@ -276,11 +276,12 @@ impl VideoRequest {
     }
 
     fn check_length(&self, known: bool) -> Result<Option<Warning>> {
+        let length_name = if self.length_field() == "duration" { "duration" } else { "length" };
         let read = |length: &Length| {
             length.seconds().filter(|seconds| *seconds > 0.0).map(Decimal).ok_or_else(|| {
                 refuse(
                     self.length_field(),
-                    format!("the length \"{}\" is not a positive number of seconds", length.as_str()),
+                    format!("the {length_name} \"{}\" is not a positive number of seconds", length.as_str()),
                 )
             })
         };
@@ -304,7 +305,9 @@ impl VideoRequest {
                 let most = Decimal(most);
                 return Err(refuse(
                     self.length_field(),
-                    format!("the length {seconds} s is not one that the model makes: whole seconds from 1 to {most}"),
+                    format!(
+                        "the {length_name} {seconds} s is not one that the model makes: whole seconds from 1 to {most}"
+                    ),
                 ));
             }
         }

@@ -17,6 +17,9 @@ pub(super) const MASK: &str = "***";
 /// A shorter key is a placeholder for your own proxy (`x`, `none`): looked for in every text, it would tear ids and statuses
 /// apart and hide nothing.
 pub(super) const SHORTEST: usize = 6;
+/// A longer key, in bytes, would make a head that servers refuse: after a create request by a lost connection, which leaves open
+/// whether the task was created.
+const LONGEST: usize = 6 * 1024;
 
 /// An API key. It has no `Display`, its `Debug` shows nothing of it, and its memory is wiped at the end.
 #[derive(Clone)]
@@ -37,6 +40,10 @@ impl ApiKey {
         let key = key.trim();
         if key.is_empty() {
             return Err(Error::config("api_key", "the API key is empty"));
+        }
+        if key.len() > LONGEST {
+            let text = format!("the API key is longer than {LONGEST} bytes, which servers refuse: give the key alone");
+            return Err(Error::config("api_key", text));
         }
         if !key.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::config(
