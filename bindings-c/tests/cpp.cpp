@@ -372,6 +372,136 @@ static void misuse(const junfeiai::client &client, const fs::path &folder) {
   CHECK(one.endpoint().empty() && !two.endpoint().empty());
 }
 
+// Hostile values in every option, as hostile.c has them for C: refused by the option's name before anything is sent, or the client works.
+static void hostile(const junfeiai::client &client, const fs::path &folder) {
+  using client_options = junfeiai::client_options;
+  using text_option = client_options &(client_options::*)(junfeiai::text_view);
+  using path_option = client_options &(client_options::*)(const fs::path &);
+  using time_option = client_options &(client_options::*)(junfeiai::milliseconds);
+  using count_option = client_options &(client_options::*)(std::uint32_t);
+  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const std::string nul("a\0b", 3), lines("a\r\nb: c"), huge(1 << 16, 'x');
+  const char *none = nullptr;
+  const auto task = client.create(junfeiai::request("a ball"));
+  const auto names = [](const junfeiai::error &e, std::string_view name) {
+    const bool found = std::string_view(e.what()).find(name) != std::string_view::npos;
+    if (!found) fprintf(stderr, "%s is not named: %s\n", std::string(name).c_str(), e.what());
+    return found;
+  };
+  const auto refused = [&](const char *name, auto set) {
+    try {
+      auto o = options();
+      set(o);
+      const junfeiai::client made(std::move(o));
+      fprintf(stderr, "%s is taken\n", name);
+      CHECK(!"it is refused");
+    } catch (const junfeiai::error &e) {
+      CHECK(names(e, name) && !e.maybe_executed() && !e.task_id());
+    }
+  };
+  const auto works = [&](auto set) {
+    auto o = options();
+    set(o);
+    const junfeiai::client made(std::move(o));
+    CHECK(made.get(task.id()).id() == task.id());
+  };
+
+  const std::pair<const char *, text_option> texts[] = {
+      {"api_key", &client_options::api_key}, {"endpoint", &client_options::endpoint}, {"add_endpoint", &client_options::add_endpoint},
+      {"video_base_url", &client_options::video_base_url}, {"trust_host", &client_options::trust_host},
+      {"language", &client_options::language}, {"user_agent", &client_options::user_agent}, {"proxy", &client_options::proxy},
+      {"sdk_name", &client_options::sdk_name}};
+  for (const auto &[name, option] : texts) {
+    const auto set = option; // C++17 lambdas cannot capture what a structured binding names
+    refused(name, [&](client_options &o) { (o.*set)(nul); });
+    refused(name, [&](client_options &o) { (o.*set)(none); });
+    // What is sent of the one is filtered, and the other is a URL, read as browsers read one.
+    if (std::string_view(name) == "sdk_name" || std::string_view(name) == "proxy") continue;
+    refused(name, [&](client_options &o) { (o.*set)(lines); });
+    refused(name, [&](client_options &o) { (o.*set)(huge); });
+  }
+  const std::pair<const char *, path_option> paths[] = {{"journal", &client_options::journal}, {"ca_file", &client_options::ca_file}};
+  for (const auto &[name, option] : paths) {
+    const auto set = option;
+    refused(name, [&](client_options &o) { (o.*set)(nul); });
+    refused("no-such", [&](client_options &o) { (o.*set)(folder / "no-such" / "file"); });
+  }
+  const std::pair<const char *, time_option> times[] = {
+      {"timeout", &client_options::timeout}, {"create_timeout", &client_options::create_timeout},
+      {"connect_timeout", &client_options::connect_timeout}, {"idle_timeout", &client_options::idle_timeout},
+      {"poll_interval", &client_options::poll_interval}, {"wait_timeout", &client_options::wait_timeout}};
+  for (const auto &[name, option] : times) {
+    const auto set = option;
+    const std::string_view which = name;
+    refused(name, [&](client_options &o) { (o.*set)(-1ms); });
+    refused(name, [&](client_options &o) { (o.*set)(milliseconds_min); });
+    if (which == "wait_timeout") works([&](client_options &o) { (o.*set)(0ms); });
+    else refused(name, [&](client_options &o) { (o.*set)(0ms); });
+    if (which == "poll_interval") refused(name, [&](client_options &o) { (o.*set)(junfeiai::forever); });
+    else works([&](client_options &o) { (o.*set)(junfeiai::forever); });
+  }
+  const std::pair<const char *, count_option> counts[] = {
+      {"max_attempts", &client_options::max_attempts}, {"max_poll_errors", &client_options::max_poll_errors},
+      {"max_in_flight_creates", &client_options::max_in_flight_creates}};
+  for (const auto &[name, option] : counts) {
+    const auto set = option;
+    works([&](client_options &o) { (o.*set)(most); });
+    if (std::string_view(name) == "max_poll_errors") works([&](client_options &o) { (o.*set)(0); });
+    else refused(name, [&](client_options &o) { (o.*set)(0); });
+  }
+  for (const double number : {nan, inf, -inf, -1.0}) {
+    refused("request_rate", [&](client_options &o) { o.request_rate(number, 1); });
+    refused("max_cost", [&](client_options &o) { o.max_cost(number); });
+    refused("budget", [&](client_options &o) { o.budget(number); });
+  }
+  refused("request_rate", [](client_options &o) { o.request_rate(5e-324, 1); });
+  refused("request_rate", [](client_options &o) { o.request_rate(1, 0); });
+  refused("budget", [](client_options &o) { o.budget(0); });
+  refused("journal", [](client_options &o) { o.budget(1); });
+  refused("max_cost_strict", [](client_options &o) { o.max_cost_strict(true); });
+  works([&](client_options &o) { o.request_rate(1e308, most).max_cost(0).max_cost_strict(true).journal_prompts(true); });
+  for (const auto wrong : {-1ms, milliseconds_min}) {
+    refused("retry_pauses: first", [&](client_options &o) { o.retry_pauses(wrong, 1ms, 1ms); });
+    refused("retry_pauses: longest", [&](client_options &o) { o.retry_pauses(1ms, wrong, 1ms); });
+    refused("retry_pauses: budget", [&](client_options &o) { o.retry_pauses(1ms, 1ms, wrong); });
+  }
+  works([](client_options &o) { o.retry_pauses(junfeiai::forever, junfeiai::forever, junfeiai::forever); });
+  refused("header: name", [&](client_options &o) { o.header(nul, "1"); });
+  refused("header: name", [&](client_options &o) { o.header(none, "1"); });
+  refused("header: value", [&](client_options &o) { o.header("X-A", nul); });
+  refused("header: value", [&](client_options &o) { o.header("X-A", none); });
+  refused("header", [&](client_options &o) { o.header("X-A", lines); });
+  refused("header", [&](client_options &o) { o.header("X-A", huge); });
+  refused("Authorization", [](client_options &o) { o.header("Authorization", "1"); });
+
+  const auto file = folder / "hostile.mp4";
+  const auto video = client.video_by_id(task.id());
+  const auto not_saved = [&](const char *field, auto set) {
+    junfeiai::save_options save;
+    set(save);
+    const auto result = video.try_save(file, save);
+    CHECK(!result && result.error().status() == JFAI_ERR_INVALID_REQUEST && names(result.error(), field));
+    CHECK(!result && result.error().field().value_or("") == field && result.error().task_id().value_or("") == task.id());
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { client.check_save(file, save); });
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { video.save(file, save); });
+    throws(JFAI_ERR_INVALID_REQUEST, [&] { video.save_async(file, save).get(); });
+    CHECK(!fs::exists(file) && !fs::exists(folder / "hostile.mp4.part"));
+  };
+  for (const std::uint32_t wrong : {std::uint32_t{0}, std::uint32_t{17}, most})
+    not_saved("connections", [&](junfeiai::save_options &save) { save.connections(wrong); });
+  not_saved("rate_limit", [](junfeiai::save_options &save) { save.rate_limit(0); });
+  not_saved("timeout", [](junfeiai::save_options &save) { save.timeout(0ms); });
+  const auto longest = std::numeric_limits<std::uint64_t>::max();
+  client.check_save(file, junfeiai::save_options().connections(16).rate_limit(longest).timeout(junfeiai::forever));
+  // A poll that never comes is refused before the create that the wait is for.
+  junfeiai::wait_options wait;
+  wait.poll_interval(25h);
+  const auto late = client.try_generate(junfeiai::request("a ball"), wait);
+  CHECK(!late && late.error().status() == JFAI_ERR_INVALID_REQUEST && late.error().field().value_or("") == "poll_interval");
+  CHECK(!late && !late.error().task_id() && names(late.error(), "poll_interval"));
+}
+
 static void cancelling(const junfeiai::client &client) {
   const auto task = client.create(junfeiai::request("a ball"));
   const junfeiai::cancel_token cancel;
@@ -442,6 +572,7 @@ int main(int count, char **arguments) {
     main_job(client, folder);
     asynchronous(client, folder);
     misuse(client, folder);
+    hostile(client, folder);
     CHECK(!client.models().empty() && client.balance().available_usd > 0);
     const auto cost = client.estimate(junfeiai::request("a ball").seconds(6));
     CHECK(cost.units && cost.usd && *cost.usd > 0 && !cost.certainty.empty() && cost.billed_seconds == 6);

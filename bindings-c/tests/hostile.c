@@ -136,6 +136,7 @@ static const struct row {
 #define B(function, text, size, refused) {do_##function, {text, 0, size}, refused, false}
     T(client_options_set_api_key, NULL, "api_key"), T(client_options_set_api_key, "", "set_api_key"),
     T(client_options_set_api_key, BAD_UTF8, "api_key"), T(client_options_set_api_key, "a\nb", "set_api_key"),
+    T(client_options_set_api_key, huge, "set_api_key"),
     T(client_options_set_endpoint, NULL, "endpoint"), T(client_options_set_endpoint, BAD_UTF8, "endpoint"),
     T(client_options_set_endpoint, "", "set_endpoint"), T(client_options_set_endpoint, "ftp://x/v1", "set_endpoint"),
     T(client_options_set_endpoint, "http://[", "set_endpoint"), T(client_options_set_endpoint, huge, "set_endpoint"),
@@ -151,6 +152,7 @@ static const struct row {
     T(client_options_set_journal, "/no/such/journal", "/no/such/journal"), T(client_options_set_journal, "/", "/"),
     T(client_options_set_language, NULL, "language"), T(client_options_set_language, BAD_UTF8, "language"),
     T(client_options_set_language, "\x01", "set_language"), T(client_options_set_language, "a\r\nb: c", "set_language"),
+    T(client_options_set_language, huge, "set_language"),
     T(client_options_set_sdk_name, NULL, "sdk_name"), T(client_options_set_sdk_name, BAD_UTF8, "sdk_name"),
     T(client_options_set_user_agent, NULL, "user_agent"), T(client_options_set_user_agent, BAD_UTF8, "user_agent"),
     T(client_options_set_user_agent, "a\r\nb: c", "set_user_agent"), T(client_options_set_user_agent, "", "set_user_agent"),
@@ -182,7 +184,8 @@ static const struct row {
     N(client_options_set_request_rate, NAN, 1, "set_request_rate"), N(client_options_set_request_rate, INFINITY, 1, "set_request_rate"),
     N(client_options_set_request_rate, -INFINITY, 1, "set_request_rate"), N(client_options_set_request_rate, -1, 1, "set_request_rate"),
     N(client_options_set_request_rate, -0.0, 1, "set_request_rate"), N(client_options_set_request_rate, 1, 0, "set_request_rate"),
-    N(client_options_set_request_rate, 1e308, UINT32_MAX, NULL), N(client_options_set_request_rate, 5e-324, 8, NULL),
+    N(client_options_set_request_rate, 1e308, UINT32_MAX, NULL), N(client_options_set_request_rate, 5e-324, 8, "set_request_rate"),
+    N(client_options_set_request_rate, 1e-5, 8, "set_request_rate"), N(client_options_set_request_rate, 1.0 / 86400, 8, NULL),
     N(client_options_set_max_cost, NAN, 0, "set_max_cost"), N(client_options_set_max_cost, INFINITY, 0, "set_max_cost"),
     N(client_options_set_max_cost, -1, 0, "set_max_cost"), N(client_options_set_max_cost, -5e-324, 0, "set_max_cost"),
     N(client_options_set_max_cost, 1e308, 0, "set_max_cost"), N(client_options_set_max_cost, 0, 0, "max_cost"),
@@ -380,30 +383,77 @@ static void nothing(const jfai_client *client, const jfai_request *request) {
   CHECK(posts() == before);
 }
 
+#define SAVE(function, type)                                                                                           \
+  static jfai_status do_##function(jfai_save_options *save, uint64_t value, jfai_error **e) {                          \
+    return jfai_##function(save, (type)value, e);                                                                      \
+  }
+SAVE(save_options_set_connections, uint32_t)
+SAVE(save_options_set_timeout_ms, uint64_t)
+SAVE(save_options_set_rate_limit, uint64_t)
+
+/* `field`: the option that the error is about; NULL when the value is a legal one. */
+static const struct save_row {
+  jfai_status (*apply)(jfai_save_options *save, uint64_t value, jfai_error **e);
+  uint64_t value;
+  const char *setter, *field;
+} save_rows[] = {
+#define S(function, value, field) {do_##function, value, "jfai_" #function, field}
+    S(save_options_set_connections, 0, "connections"), S(save_options_set_connections, 17, "connections"),
+    S(save_options_set_connections, UINT32_MAX, "connections"), S(save_options_set_connections, 1, NULL),
+    S(save_options_set_connections, 16, NULL),
+    S(save_options_set_timeout_ms, 0, "timeout"), S(save_options_set_timeout_ms, 1, NULL),
+    S(save_options_set_timeout_ms, UINT64_MAX, NULL), S(save_options_set_timeout_ms, UINT64_MAX - 1, NULL),
+    S(save_options_set_timeout_ms, INT64_MAX, NULL), S(save_options_set_timeout_ms, (uint64_t)INT64_MAX + 1, NULL),
+    S(save_options_set_rate_limit, 0, "rate_limit"), S(save_options_set_rate_limit, 1, NULL),
+    S(save_options_set_rate_limit, UINT64_MAX, NULL),
+};
+
+/* The error is about the task of the video that is not saved. */
+static bool is_life(const jfai_error *error) {
+  const char *id = jfai_error_task_id(error);
+  return id != NULL && strcmp(id, "task_life") == 0;
+}
+
 /* The same verdicts for a save: before anything is asked for, and no file is begun. */
 static void saves(const jfai_client *client, const char *folder) {
-  static const uint32_t connections[] = {0, 17, UINT32_MAX};
   char path[512], part[520];
   snprintf(path, sizeof path, "%s/hostile.mp4", folder);
   snprintf(part, sizeof part, "%s.part", path);
   jfai_video *video = NULL;
   EXPECT(JFAI_OK, jfai_video_by_id(client, "task_life", &video, &err));
-  for (int i = 0; i < 4; i++) {
+  for (size_t i = 0; i < sizeof save_rows / sizeof *save_rows; i++) {
+    const struct save_row *row = &save_rows[i];
     jfai_save_options *save = NULL;
     jfai_error *error = NULL;
     EXPECT(JFAI_OK, jfai_save_options_new(&save, &err));
-    if (i < 3) EXPECT(JFAI_OK, jfai_save_options_set_connections(save, connections[i], &err));
-    else EXPECT(JFAI_OK, jfai_save_options_set_rate_limit(save, 0, &err));
-    CHECK(jfai_save(video, path, save, NULL, NULL, &error) == JFAI_ERR_INVALID_REQUEST);
-    CHECK(strstr(jfai_error_message(error), i < 3 ? "jfai_save_options_set_connections" : "jfai_save_options_set_rate_limit") != NULL);
-    CHECK(strcmp(jfai_error_field(error), i < 3 ? "connections" : "rate_limit") == 0);
-    jfai_error_free(error);
-    EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_save_async(video, path, save, NULL, NULL, on_summary, NULL, &err));
-    CHECK(jfai_check_save(client, path, save, &error) == JFAI_ERR_INVALID_REQUEST);
-    CHECK(strstr(jfai_error_message(error), i < 3 ? "jfai_save_options_set_connections" : "jfai_save_options_set_rate_limit") != NULL);
-    jfai_error_free(error);
+    EXPECT(JFAI_OK, row->apply(save, row->value, &err));
+    if (row->field == NULL) {
+      EXPECT(JFAI_OK, jfai_check_save(client, path, save, &err));
+    } else {
+      CHECK(jfai_save(video, path, save, NULL, NULL, &error) == JFAI_ERR_INVALID_REQUEST);
+      CHECK(strstr(jfai_error_message(error), row->setter) != NULL);
+      CHECK(strcmp(jfai_error_field(error), row->field) == 0 && is_life(error));
+      jfai_error_free(error);
+      EXPECT(JFAI_ERR_INVALID_REQUEST, jfai_save_async(video, path, save, NULL, NULL, on_summary, NULL, &err));
+      CHECK(jfai_check_save(client, path, save, &error) == JFAI_ERR_INVALID_REQUEST);
+      CHECK(strstr(jfai_error_message(error), row->setter) != NULL);
+      jfai_error_free(error);
+    }
     CHECK(access(path, F_OK) != 0 && access(part, F_OK) != 0);
     jfai_save_options_free(save);
+  }
+  /* Names that no file can have. */
+  static const struct {
+    const char *file, *said;
+  } files[] = {{NULL, "file"}, {"", "file"}, {"/", "names no file"}, {"/no/such/folder.mp4", "/no/such"}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    jfai_error *error = NULL;
+    CHECK(jfai_save(video, files[i].file, NULL, NULL, NULL, &error) != JFAI_OK);
+    CHECK(strstr(jfai_error_message(error), files[i].said) != NULL && is_life(error));
+    jfai_error_free(error);
+    CHECK(jfai_check_save(client, files[i].file, NULL, &error) != JFAI_OK);
+    CHECK(strstr(jfai_error_message(error), files[i].said) != NULL);
+    jfai_error_free(error);
   }
   jfai_video_free(video);
 }

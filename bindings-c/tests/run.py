@@ -138,9 +138,10 @@ def header(prefix):
     report(f"each of the {len(names)} functions is called by a test program", not missing, " ".join(missing))
     hostile = (HERE / "hostile.c").read_text()
     # What takes a callback or a yes or no has no value that could be hostile.
-    setters = [name.removeprefix("jfai_") for name in names if re.match(r"jfai_(client_options|request|wait_options)_(set|add|trust)_", name)
-               and not name.endswith(("_progress", "_journal_prompts", "_retry_failed", "_max_cost_strict"))]
-    missing = [name for name in setters if not re.search(rf"[NTB]\({name}, |(?:TIMES|INTERVALS)\({name}\)", hostile)]
+    setters = [name.removeprefix("jfai_") for name in names if re.match(r"jfai_(client_options|request|wait_options|save_options)_(set|add|trust)_", name)
+               and not name.endswith(("_progress", "_journal_prompts", "_retry_failed", "_max_cost_strict", "_overwrite", "_create_parents",
+                                      "_sha256", "_verify"))]
+    missing = [name for name in setters if not re.search(rf"[NTBS]\({name}, |(?:TIMES|INTERVALS)\({name}\)", hostile)]
     report(f"hostile.c tries each of the {len(setters)} setters", len(setters) > 20 and not missing, " ".join(missing))
     wrapper = set(re.findall(r"\bjfai_\w+", re.sub(r"//.*|/\*[\s\S]*?\*/", "", (HEADER.parent / "junfeiai.hpp").read_text())))
     # What C++ needs no wrapper for: the names of numbers, and the streams that std::function callbacks replace.
