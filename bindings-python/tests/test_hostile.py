@@ -22,7 +22,7 @@ from conftest import KEY, ROOT, Emulator
 
 import junfeiai
 from junfeiai import AsyncClient, Client, celery, jobs
-from junfeiai.testing import FakeClient
+from junfeiai.testing import FakeAsyncClient, FakeClient
 
 
 class OwnError(Exception):
@@ -390,6 +390,52 @@ def test_options_of_a_fake(value: Any) -> None:
             pass
         except (TypeError, ValueError) as error:
             assert f"argument '{name}'" in str(error)
+
+
+@pytest.mark.parametrize(("fake", "cls"), [(FakeClient, Client), (FakeAsyncClient, AsyncClient)], ids=["blocking", "asyncio"])
+def test_a_fake_refuses_what_the_real_one_refuses(fake: type[Any], cls: type[Any], cases: Cases) -> None:
+    """Arguments are judged when a call is made: the real client asks nobody, and what it gives is not awaited."""
+    real, faked = cls(api_key=KEY, base_url="http://127.0.0.1:9/v1", proxy=""), fake()
+    good = {**GOOD, "task_id": "task_1", "task_ids": ["task_1"], "path": "new.mp4"}
+    # Its blocking calls would send something, but for those that are refused.
+    judge = AsyncClient(api_key=KEY, base_url="http://127.0.0.1:9/v1", proxy="")
+
+    def owners(client: Any) -> tuple[Any, ...]:
+        return client, client.videos, client.videos.task("task_1"), client.videos.video("task_1")
+
+    def each(cases: Cases) -> None:
+        for theirs, judges, ours in zip(owners(faked), owners(judge), owners(real)):
+            for title, call in methods(ours):
+                name = title.split(".")[1]
+                parameters = inspect.signature(call).parameters
+                needed = {one: good[one] for one, p in parameters.items() if p.default is p.empty}
+                needed.update({"prompt": "x"} if "prompt" in parameters else {})
+                for parameter in parameters:
+                    for value in HOSTILE:
+                        arguments = {**needed, parameter: value}
+                        try:
+                            judged = getattr(judges, name)(**arguments)
+                            if inspect.iscoroutine(judged):
+                                judged.close()
+                            continue
+                        except OwnError:
+                            continue
+                        except (TypeError, ValueError, OverflowError, junfeiai.JunFeiAIError) as error:
+                            expected = type(error)
+
+                        def refused(call: Any = getattr(theirs, name), a: dict[str, Any] = arguments, cls: type[Exception] = expected) -> None:
+                            try:
+                                perform(call, a) if fake is FakeClient else asyncio.run(main(call, a))
+                            except cls:
+                                return
+                            raise AssertionError(f"it is no {cls.__name__}")
+
+                        cases.one(title, parameter, value, refused)
+
+    async def main(call: Any, arguments: dict[str, Any]) -> None:
+        await awaited(call(**arguments))
+
+    cases.run(each)
 
 
 def test_arguments_of_the_instrumentor() -> None:

@@ -16,7 +16,6 @@ requests that the real one refuses. Nothing is sent. To test against a service w
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import io
 import os
@@ -506,6 +505,7 @@ class _FakeTask(_FakeRecord):
         return self._make(_FakeVideo, _video_values(self.id, self.video_url, self.saved_path, self._script))
 
     def _refresh(self, timeout: float | None = None) -> _FakeTask:
+        self._script.check_timeout(timeout, "query", self.id)
         return self._polled()
 
     def _wait(
@@ -740,7 +740,7 @@ class _FakeVideos(_Fake):
         return self._make(_FakeOutcome, values)
 
     def _as_completed(self, task_ids: Iterable[str]) -> Iterator[_FakeOutcome]:
-        known = task_ids if isinstance(task_ids, (str, bytes)) else list(task_ids)
+        known = list(task_ids) if isinstance(task_ids, Iterator) else task_ids
         self._script.real.videos.as_completed(known)
         for one in known:
             made = self._task(one)
@@ -750,14 +750,23 @@ class _FakeVideos(_Fake):
         return list(self._as_completed(task_ids))
 
     def _generate_many(self, requests: Iterable[str | Mapping[str, Any]], concurrency: int | None = None) -> Iterator[_FakeOutcome]:
-        if isinstance(requests, (str, bytes, Mapping)) or hasattr(requests, "itertuples"):
-            self._script.real.videos.generate_many(requests)  # which refuses them
-        self._script.real.videos.generate_many([], concurrency=concurrency)
-        wanted = [{"prompt": one} if isinstance(one, str) else dict(one) for one in requests]
-        for one in wanted:
+        real = self._script.real.videos
+        if isinstance(requests, (str, bytes, Mapping)) or hasattr(requests, "itertuples") or not isinstance(requests, Iterable):
+            real.generate_many(requests)  # which refuses them
+        real.generate_many([], concurrency=concurrency)
+        wanted = []
+        for index, one in enumerate(requests):
+            if not isinstance(one, (str, Mapping)):
+                real.generate_many(["x"] * index + [one])  # the same
+            wanted.append({"prompt": one} if isinstance(one, str) else dict(one))
+        for index, one in enumerate(wanted):
             # A request that cannot be sent is an outcome, as with the real one; a wrong type is not.
-            with contextlib.suppress(InvalidRequestError):
+            try:
                 self._script.check(one)
+            except InvalidRequestError:
+                pass
+            except TypeError as refused:
+                raise TypeError(f"requests[{index}]: {refused}") from refused.__cause__
         for index, one in enumerate(wanted):
             yield self._outcome(index, lambda one=one: self._do("create", **one), None)  # type: ignore[misc]
 
@@ -768,25 +777,32 @@ class _FakeVideos(_Fake):
         return []
 
     def _key(self, key: str) -> KeyRecord | None:
+        self._script.judge.key(key).close()
         known = self._script.by_key.get(key)
         return None if known is None else record(KeyRecord, key=key, task_id=known.id)
 
     def _spending(self, since: str | None = None) -> list[Spending]:
+        self._script.judge.spending(since).close()
         return []
 
     def _forget(self, task_id: str) -> bool:
+        self._script.judge.forget(task_id).close()
         return False
 
     def _reconcile(self, **options: Any) -> Reconciliation:
+        self._script.judge.reconcile(**options).close()
         return record(Reconciliation)
 
     def _resolve_unknown(self, intent: str, task_id: str | None = None) -> bool:
+        self._script.judge.resolve_unknown(intent, task_id).close()
         return False
 
     def _resume_pending(self, folder: Any) -> Iterator[Any]:
+        self._script.real.videos.resume_pending(folder)
         return iter(())
 
     def _check(self, account: bool | None = None) -> Any:
+        self._script.judge.check(account=account).close()
         return check_report()
 
 
@@ -800,6 +816,7 @@ class _FakeClient(_Fake):
         return record(Balance)
 
     def _check(self, account: bool | None = None) -> Any:
+        self._script.judge.check(account=account).close()
         return check_report()
 
 
