@@ -41,9 +41,10 @@ export interface ClientOptions {
   maxAttempts?: number | undefined;
   /** Polls that may fail in a row before a wait ends with an error. Default: 20. */
   maxPollErrors?: number | undefined;
-  /** Requests per second that all tasks and threads of the client share (a token bucket). Downloads are not limited; after a
-   * 429 the rate is halved for a while. Clients whose journal is the same database share one rate; without one N processes
-   * send N times as much. Default: 2; 1000 for localhost. Zero is refused. Source: service document §9. */
+  /** Requests per second that all tasks and threads of the client share (a token bucket), at least one in 24 hours.
+   * Downloads are not limited; after a 429 the rate is halved for a while. Clients whose journal is the same database share
+   * one rate; without one N processes send N times as much. Default: 2; 1000 for localhost. Zero is refused. Source:
+   * service document §9. */
   requestRate?: number | undefined;
   /** Requests that may be sent together after a quiet time; needs `requestRate`. Default: twice the rate. 0 is refused. */
   requestBurst?: number | undefined;

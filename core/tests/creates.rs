@@ -414,7 +414,9 @@ fn creates_in_the_queue_hear_of_pauses_that_are_longer_than_their_own_timeouts()
     let pause = ApiResponse::Status(429, "{}", Headers::from_iter([("retry-after", "100")]));
     // Who ends by the pause that is the answer to the next create requests.
     let mut ended_by = |dropped: &[usize]| -> Vec<usize> {
-        dropped.iter().for_each(|number| drop(creates.remove(number)));
+        for number in dropped {
+            creates.remove(number);
+        }
         server.answers(pause.clone());
         time.advance(Duration::from_secs(2));
         let mut ended = poll_all(&mut creates);
