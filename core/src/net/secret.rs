@@ -153,6 +153,9 @@ impl AccountAccess {
         if token.len() < SHORTEST {
             return refuse("the account token is too short to be one");
         }
+        if token.len() > LONGEST {
+            return refuse("the account token is longer than servers take");
+        }
         Ok(Self { token: ApiKey::new(token)?, user: None })
     }
 
