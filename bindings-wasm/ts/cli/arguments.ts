@@ -234,7 +234,8 @@ export function parse(words: readonly string[]): Parsed {
   }
   const wanted = [...chosen.arguments.filter((one) => !one.optional), ...optionsOf(chosen.groups).filter(({ required }) => required)];
   const missing = wanted.filter((one) => !given.has(nameOf(one)));
-  if (missing.length > 0) return fail(`the following arguments are required: ${missing.map((one) => ("type" in one ? signs(one) : one.metavar ?? one.name)).join(", ")}`);
+  if (missing.length > 0) return fail(`the following arguments are required: ${missing.map((one) => ("type" in one ? signs(one) : one.metavar ?? one.name)).join(", ")}`
+    + (strange.length > 0 ? "; one that begins with - is written behind --, at the end" : ""));
   strange.push(...positionals.slice(chosen.arguments.length));
   if (strange.length > 0) return fail(`unrecognized arguments: ${strange.join(" ")}`);
   if (chosen.name === "resolve" && given.has("task_id") === (given.get("not_created") === true)) {
@@ -259,7 +260,8 @@ function read(option: Option, text: string | undefined, inline: boolean, before:
     if (text !== undefined) return { error: `ignored explicit argument '${text}'` };
     return { value: option.type === "count" ? Number(before ?? 0) + 1 : true };
   }
-  if (text === undefined || (!inline && /^-(?![\d.])./.test(text))) return { error: "expected one argument" };
+  if (text === undefined) return { error: "expected one argument" };
+  if (!inline && /^-(?![\d.])./.test(text)) return { error: `expected one argument; a value that begins with - is written --${option.name}=VALUE` };
   if (option.choices && !option.choices.includes(text)) return { error: wrongChoice(text, option.choices) };
   if (option.type === "list") return { value: [...before as string[] | undefined ?? [], text] };
   if (option.type === "text") return { value: text };

@@ -20,7 +20,7 @@ import { checkSave, real } from "./dry-run.js";
 import { CommandError, configError, exitCode, isFailure, kindOf, listError, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifestRecords, noteBatchFolder, type Fields } from "./journals.js";
 import { Manifest } from "./manifest.js";
-import { commandLine, dollars, errorFields, summaryFields, systemError, textOf, type Output } from "./output.js";
+import { dollars, errorFields, ownCommand, summaryFields, systemError, textOf, type Output } from "./output.js";
 
 /** Errors that every further create request would raise, too. */
 const ENDS_ALL = ["authentication", "insufficient_balance", "no_space", "journal", "config", "untrusted_host", "io"];
@@ -155,10 +155,7 @@ class Batch {
         if (!isFailure(error)) throw error;
         // Waiting was given up, which is no outcome of the line.
         if (interruption.signal.aborted && kindOf(error) === "cancelled") return;
-        this.code ||= exitCode(error);
-        const phase = error instanceof JunFeiAIError ? error.phase : "";
-        if (["permission_denied", "model_unavailable", "insufficient_balance"].includes(kindOf(error)) && phase === "create") this.#ofModel(line).abort();
-        if (endsAll(error)) this.#stop.abort();
+        this.#endCreating(line, error);
         const unknown = kindOf(error) === "create_outcome_unknown";
         if (unknown) this.#unknownInARow += 1;
         if (this.#unknownInARow >= UNKNOWN_LIMIT && !this.#stop.signal.aborted) {
@@ -173,6 +170,16 @@ class Batch {
         if (unknown && !output.json) output.note(`line ${line.number}: find out what became of it:  ${this.#command("reconcile")}`);
       }
     }
+  }
+
+  /**
+   * Sends nothing more that would be refused as well: none at all, or none for this model. The error decides how the command ends,
+   * before lines say that they were not begun.
+   */
+  #endCreating(line: Line, error: Failure): void {
+    this.code ||= exitCode(error);
+    if (endsAll(error)) this.#stop.abort();
+    else if (["permission_denied", "model_unavailable"].includes(kindOf(error)) && (error as JunFeiAIError).phase === "create") this.#ofModel(line).abort();
   }
 
   /** One line: done already, running, of unknown outcome, or new. */
@@ -190,8 +197,8 @@ class Batch {
       if (known) {
         this.code ||= OUTCOME_UNKNOWN;
         const text = "an earlier create request has an unknown outcome: check your account's usage page, then run\n"
-          + `  ${this.#command("resolve", known.intent, "TASK_ID")}    if it made a task\n`
-          + `  ${this.#command("resolve", known.intent, "--not-created")}    if it made none`;
+          + `  ${this.#command("resolve", [known.intent, "TASK_ID"])}    if it made a task\n`
+          + `  ${this.#command("resolve", [known.intent], "--not-created")}    if it made none`;
         this.#report(line, { state: "unknown", intent: known.intent }, text, { intent: known.intent });
         return undefined;
       }
@@ -241,6 +248,8 @@ class Batch {
     } catch (error) {
       // It was withdrawn.
       if (error instanceof JunFeiAIError && error.code === "cancelled" && !error.maybeExecuted) return undefined;
+      // At once, before other requests leave.
+      if (isFailure(error)) this.#endCreating(line, error);
       // Its entries in the journal belong to this line.
       while (error instanceof JunFeiAIError && await this.#known(line));
       throw error;
@@ -255,8 +264,8 @@ class Batch {
   }
 
   /** A command line about this folder's journal. */
-  #command(...words: string[]): string {
-    return commandLine(["junfeiai", ...words, ...this.call.output.connection, "--journal", this.#folder]);
+  #command(command: string, given: readonly string[] = [], ...options: string[]): string {
+    return ownCommand(command, given, [...options, ...this.call.output.connection, ["--journal", this.#folder]]);
   }
 
   /** Keeps how a line ended. */

@@ -7,7 +7,7 @@ import type { Options } from "./arguments.js";
 import { CommandError, configError } from "./exit-codes.js";
 import { isFolder, journalOf, optionalJournal, requiredJournal } from "./journals.js";
 import { logOptions } from "./log.js";
-import { systemError } from "./output.js";
+import { systemError, type Given } from "./output.js";
 
 /** What does its work without a journal, and notes in it where there is one. */
 const WITHOUT_JOURNAL = ["get", "wait", "save", "serve", "play"];
@@ -87,11 +87,11 @@ export async function close(client: Client, journal: ClientOptions["journal"]): 
   client[Symbol.dispose]();
 }
 
-/** The words of a command line that ask the same endpoint with the same key. */
-export const connection = (options: Options): string[] =>
-  ["base-url", "api-key-file"].flatMap((name) => {
+/** The options of a command line that asks the same endpoint with the same key. */
+export const connection = (options: Options): Given[] =>
+  ["base-url", "api-key-file"].flatMap((name): Given[] => {
     const value = options[name.replaceAll("-", "_")];
-    return value ? [`--${name}`, value as string] : [];
+    return value ? [[`--${name}`, value as string]] : [];
   });
 
 /** A URL as it is, anything else as the bytes of a file. */

@@ -11,7 +11,7 @@ import { checkSave, refuseJournal } from "./dry-run.js";
 import { configError, exitCode, isFailure, kindOf, OUTCOME_UNKNOWN, type Failure } from "./exit-codes.js";
 import { BATCH_JOURNAL, batchLine, defaultJournal, isFolder, knownJournals, namedJournal, paidRecords, unwritable, type Fields } from "./journals.js";
 import {
-  commandLine, dollars, errorFields, estimateFields, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output,
+  dollars, errorFields, estimateFields, ownCommand, plainly, spendingFields, spendingLine, summaryFields, summaryLines, textOf, write, type Output,
 } from "./output.js";
 import { reportText } from "./report.js";
 import type { Interruption } from "./signals.js";
@@ -38,12 +38,12 @@ function taskLine(task: Task): string {
 
 /** The command line that does the next step. */
 function again(options: Options, command: string, taskId: string): string {
-  const words = ["junfeiai", command, taskId, ...connection(options)];
+  const given = connection(options);
   const { output, overwrite, journal } = options as { output?: string; overwrite?: boolean; journal?: string };
-  if (output && command === "save") words.push("-o", output);
-  if (overwrite && command === "save") words.push("--overwrite");
-  if (journal && journal !== defaultJournal()) words.push("--journal", shownJournal(journal));
-  return commandLine(words);
+  if (output && command === "save") given.push(["-o", output]);
+  if (overwrite && command === "save") given.push("--overwrite");
+  if (journal && journal !== defaultJournal()) given.push(["--journal", shownJournal(journal)]);
+  return ownCommand(command, [taskId], given);
 }
 
 /** The file that is meant: a folder's name with a slash means a file in it. */
@@ -238,8 +238,8 @@ async function pending(call: Call): Promise<number> {
   if (count === 0 && code === 0) output.note("nothing is pending");
   for (const journal of unknown) {
     // The command looks into one journal.
-    const named = journal === defaultJournal() ? [] : ["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : shownJournal(journal)];
-    const again = commandLine(["junfeiai", "reconcile", ...connection(options), ...named]);
+    const named = journal === defaultJournal() ? [] : [["--journal", basename(journal) === BATCH_JOURNAL ? dirname(journal) : shownJournal(journal)] as const];
+    const again = ownCommand("reconcile", [], [...connection(options), ...named]);
     output.note(`what became of a create request of unknown outcome:  ${again}  (or, by hand, junfeiai resolve)`);
   }
   return code;
@@ -287,7 +287,7 @@ async function* ofBatches(call: Call): AsyncGenerator<{ folder: string; entries:
 async function tellOfBatches(call: Call): Promise<void> {
   const { options, output } = call;
   for await (const { folder, entries } of ofBatches(call)) {
-    const again = commandLine(["junfeiai", "pending", "-o", options["output"] as string, ...connection(options), "--journal", folder]);
+    const again = ownCommand("pending", [], [["-o", options["output"] as string], ...connection(options), ["--journal", folder]]);
     output.note(`the batch in ${folder} has ${entries.length} more, which are not saved: run it again, or  ${again}`);
   }
 }
@@ -370,7 +370,7 @@ async function reconcile(call: Call): Promise<number> {
   if (named === undefined) {
     for await (const { folder, entries: found } of ofBatches(call)) {
       const count = found.filter(({ kind }) => kind === "unknown").length;
-      const again = commandLine(["junfeiai", "reconcile", ...connection(options), "--journal", folder]);
+      const again = ownCommand("reconcile", [], [...connection(options), ["--journal", folder]]);
       if (count > 0) output.note(`the batch in ${folder} has ${count} of unknown outcome:  ${again}`);
     }
   }

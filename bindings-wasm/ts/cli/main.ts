@@ -9,7 +9,7 @@ import { connection } from "./client-options.js";
 import { RUN } from "./commands.js";
 import { configError, exitCode, isFailure } from "./exit-codes.js";
 import { namedJournal } from "./journals.js";
-import { Output, systemError, withoutKey, write } from "./output.js";
+import { Output, readable, systemError, withoutKey, write } from "./output.js";
 import { Interruption } from "./signals.js";
 
 /** From the build: `scripts/build.mjs`. */
@@ -36,7 +36,7 @@ export async function main(words: readonly string[], folder: URL): Promise<numbe
     const text = withoutKey(parsed.error);
     // What stands in front of it is how the command is written.
     if (words.includes("--json")) write(`${JSON.stringify({ error: { kind: "config", text: text.slice(text.lastIndexOf("error: ") + 7).trimEnd() } })}\n`);
-    write(text, 2);
+    write(readable(text), 2);
     return 2;
   }
   if ("print" in parsed || "version" in parsed) {

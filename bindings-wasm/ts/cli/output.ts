@@ -37,15 +37,50 @@ export function write(text: string, stream = OUT): void {
   }
 }
 
+/**
+ * What a terminal would obey, or not show: control characters but for tabs and ends of lines, and those that turn the direction of
+ * writing.
+ */
+const UNSEEN = "\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+const unseen = new RegExp(`[${UNSEEN}]`, "g");
+
+/** A text for people that the server or a list may have written: nothing in it moves the cursor or hides the rest. */
+export const readable = (text: string): string => text.replace(unseen, (letter) => {
+  const code = letter.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, "0")}` : letter === "\r" ? "\\r" : `\\x${code.padStart(2, "0")}`;
+});
+
 /** A word of a command line as a shell reads it. */
-export const quoted = (word: string): string => {
+const quoted = (word: string): string => {
   if (process.platform === "win32") return ofWindows(word);
+  // As bash, zsh, ksh and POSIX since 2024 read it; another shell takes it for another word, and runs nothing else either.
+  if (word.search(unseen) >= 0) return `$'${word.replace(new RegExp(`[${UNSEEN}\\\\'\\n\\t]`, "g"), octal)}'`;
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`;
 };
+const octal = (letter: string): string =>
+  (/[\\']/.test(letter) ? `\\${letter}` : [...Buffer.from(letter)].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""));
 /** For cmd single quotes are letters as others are; each backslash of a path is one, but for those in front of a quote. */
 const ofWindows = (word: string): string =>
   (/^[\w@+=:,./\\-]+$/.test(word) ? word : `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, "$1$1")}"`);
-export const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+
+/** A flag of a command line, or an option and its value. */
+export type Given = string | readonly [name: string, value: string];
+
+/**
+ * A command line of this program. What begins with `-` is no option there: a value stands behind `=`, and arguments stand behind
+ * `--`.
+ */
+export function ownCommand(command: string, given: readonly string[], options: readonly Given[]): string {
+  const words = options.flatMap((option) => {
+    if (typeof option === "string") return [option];
+    const [name, value] = option;
+    // Behind the short name not every parser takes "=".
+    return value.startsWith("-") ? [`${name === "-o" ? "--output" : name}=${value}`] : [name, value];
+  });
+  const dashed = given.some((word) => word.startsWith("-"));
+  return commandLine(["junfeiai", command, ...(dashed ? [...words, "--", ...given] : [...given, ...words])]);
+}
 
 /** What the system refuses, in words, and the name that it is about. */
 export function systemError(error: unknown): string {
@@ -120,8 +155,8 @@ export class Output {
   failedHints: string[] = [];
   /** The journal of the command. */
   journal: string | undefined;
-  /** The words of a command line that ask the same endpoint with the same key. */
-  connection: readonly string[] = [];
+  /** The options of a command line that asks the same endpoint with the same key. */
+  connection: readonly Given[] = [];
   /** The names of the command's options, as the core writes them. */
   options: ReadonlySet<string> = new Set();
   readonly #quiet: boolean;
@@ -146,7 +181,9 @@ export class Output {
   /** One result. */
   result(fields: Record<string, unknown>, ...lines: string[]): void {
     this.clear();
-    write(`${this.json ? JSON.stringify(fields) : lines.join("\n")}\n`);
+    const text = lines.join("\n");
+    // A program that reads an id needs it as it is.
+    write(`${this.json ? JSON.stringify(fields) : isatty(OUT) ? readable(text) : text}\n`);
     this.#drawBatch();
   }
 
@@ -169,7 +206,7 @@ export class Output {
       return;
     }
     this.clear();
-    write(`${text}\n`, ERR);
+    write(`${readable(text)}\n`, ERR);
     this.#drawBatch();
   }
 
@@ -199,14 +236,14 @@ export class Output {
       write(`${JSON.stringify({ error: Object.fromEntries(fields) })}\n`);
       return;
     }
-    for (const line of [`error: ${this.textOf(error)}`, ...this.#hints(error)]) write(`${line}\n`, ERR);
+    for (const line of [`error: ${this.textOf(error)}`, ...this.#hints(error)]) write(`${readable(line)}\n`, ERR);
   }
 
   /** Something that the command cannot do, which is no error of the library. */
   refused(kind: string, text: string): void {
     this.clear();
     if (this.json) write(`${JSON.stringify({ error: { kind, text } })}\n`);
-    else write(`error: ${text}\n`, ERR);
+    else write(`error: ${readable(text)}\n`, ERR);
   }
 
   /** The text of an error for people, with the options as they were given: `--max-cost` for `max_cost`. */
@@ -246,8 +283,8 @@ export class Output {
   }
 
   /** A command line that uses the same journal, and the same key. */
-  command(...words: string[]): string {
-    return commandLine(["junfeiai", ...words, ...this.connection, ...(this.journal ? ["--journal", shownJournal(this.journal)] : [])]);
+  command(command: string): string {
+    return ownCommand(command, [], [...this.connection, ...(this.journal ? [["--journal", shownJournal(this.journal)] as const] : [])]);
   }
 
   /** After Ctrl-C. */
@@ -256,11 +293,11 @@ export class Output {
     const { taskId, taskIds, maybeExecuted } = error as { taskId?: string | null; taskIds?: readonly string[]; maybeExecuted?: boolean };
     const hints = [...this.resumeHints];
     if (hints.length === 0) {
-      for (const id of taskIds ?? (taskId ? [taskId] : [])) hints.push(`a task was created and charged; wait for it:  junfeiai wait ${id}`);
+      for (const id of taskIds ?? (taskId ? [taskId] : [])) hints.push(`a task was created and charged; wait for it:  ${ownCommand("wait", [id], this.connection)}`);
     }
     if (maybeExecuted) hints.push("a create request was in flight and may have been charged: check your account's usage page, and run: junfeiai pending");
     const lines = ["interrupted", ...hints];
-    for (const line of lines) write(`${line}\n`, ERR);
+    for (const line of lines) write(`${readable(line)}\n`, ERR);
     if (!this.json) return;
     const known = { task_id: taskId ?? (taskIds?.length === 1 ? taskIds[0] : null), maybe_executed: maybeExecuted === true };
     write(`${JSON.stringify({ error: { kind: "cancelled", text: lines.join("; "), ...known } })}\n`);
@@ -307,5 +344,5 @@ export function summaryLines(one: Summary): string[] {
   if (one.width && one.height && one.durationMs !== null) lines.push(`video     ${one.width}x${one.height}, ${(one.durationMs / 1000).toFixed(2)} s, structure checked`);
   if (one.sha256) lines.push(`sha256    ${one.sha256}`);
   if (one.chargedUnits !== null) lines.push(`charge    ${dollars(one.chargedUnits)} (${one.chargedUnits} units)`);
-  return [...lines, `play it   open it in a browser, or: ffplay ${one.path}`];
+  return [...lines, `play it   open it in a browser, or: ${commandLine(["ffplay", one.path.startsWith("-") ? `./${one.path}` : one.path])}`];
 }

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import ConfigError, JunFeiAIError, _errors
@@ -22,19 +24,31 @@ from . import commands, signals
 from .client_options import connection, read_as_utf8
 from .exit_codes import exit_code
 from .journals import default_journal, named_journal
-from .output import Output, json_text, os_error, standard_streams, without_key, write
+from .output import Output, json_text, os_error, readable, standard_streams, without_key, write
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong without the key, which somebody may have written where it cannot be taken; to machines as well."""
 
     json = False
+    words: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        message = without_key(message)
+        message = without_key(message) + self._about_dashes(message)
         if _Parser.json:
             write(json_text({"error": {"kind": "config", "text": message}}), sys.stdout)
-        super().error(message)
+        super().error(readable(message))
+
+    def _about_dashes(self, message: str) -> str:
+        """How to write a value, or an argument, that begins with ``-``, where such a word was not taken for one."""
+        if named := re.fullmatch(r"argument (?:(-\w)/)?(--[\w-]+): expected one argument", message):
+            pairs = zip(_Parser.words, _Parser.words[1:])
+            if any(word in named.groups() and value.startswith("-") for word, value in pairs):
+                return f"; a value that begins with - is written {named[2]}=VALUE"
+        elif message.startswith("the following arguments are required: "):
+            if any(word.startswith("-") and word.partition("=")[0] not in self._option_string_actions for word in _Parser.words):
+                return "; one that begins with - is written behind --, at the end"
+        return ""
 
 
 class _NotHere(argparse.Action):
@@ -185,7 +199,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     standard_streams()
-    _Parser.json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    _Parser.words = sys.argv[1:] if arguments is None else arguments
+    _Parser.json = "--json" in _Parser.words
     top = parser()
     options = top.parse_args(arguments)
     if wrong := read_as_utf8(options):

@@ -48,7 +48,7 @@ from .client_options import client_options, length, little_room
 from .exit_codes import OUTCOME_UNKNOWN, exit_code
 from .journals import BATCH_JOURNAL, BATCH_LOCK, MANIFEST, manifest_records, note_batch_folder
 from .manifest import Manifest
-from .output import Output, command_line, dollars, error_fields, os_error, summary_fields
+from .output import Output, dollars, error_fields, os_error, own_command, summary_fields
 
 
 # Errors that every further create request would raise, too.
@@ -83,6 +83,8 @@ class Batch:
         self.code = 0
         self.stopped = False
         self.refused_models: set[str] = set()
+        # How often requests that were not sent have been withdrawn because of a refused model.
+        self.withdrawals = 0
         self.unknown_in_a_row = 0
         self.creating = 0
         # Tasks and intents of the journal that belong to a line of this run.
@@ -176,11 +178,7 @@ class Batch:
 
     def failed(self, line: Line, error: JunFeiAIError) -> None:
         """Says and keeps that a line ended with an error, and whether more may be created."""
-        self.code = self.code or exit_code(error)
-        if isinstance(error, (PermissionDeniedError, ModelUnavailableError)) and error.phase == "create":
-            self.refused_models.add(str(line.request.get("model")))
-        if ends_all(error):
-            self.stop()
+        self.end_creating(line, error)
         state = "failed" if isinstance(error, TaskFailedError) else "error"
         outcome_unknown = isinstance(error, CreateOutcomeUnknownError)
         self.unknown_in_a_row += outcome_unknown
@@ -197,6 +195,20 @@ class Batch:
                 self.output.note(hint)
         if outcome_unknown and not self.output.json:
             self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
+
+    def end_creating(self, line: Line, error: JunFeiAIError) -> None:
+        """Sends nothing more that would be refused as well: none at all, or none for this model. The error decides how the
+        command ends, before lines say that they were not begun.
+        """
+        self.code = self.code or exit_code(error)
+        model = str(line.request.get("model"))
+        if ends_all(error):
+            self.stop()
+        elif isinstance(error, (PermissionDeniedError, ModelUnavailableError)) and error.phase == "create" and model not in self.refused_models:
+            self.refused_models.add(model)
+            # The library withdraws all that wait for their turn; those for other models are handed in again.
+            self.withdrawals += 1
+            _native._stop_create_requests()
 
     async def make(self, line: Line) -> None:
         """One line: done already, running, of unknown outcome, or new."""
@@ -216,7 +228,7 @@ class Batch:
                 text = (
                     "an earlier create request has an unknown outcome: check your account's usage page, then run\n"
                     f"  {self.command('resolve', name, 'TASK_ID')}    if it made a task\n"
-                    f"  {self.command('resolve', name, '--not-created')}    if it made none"
+                    f"  {self.command('resolve', name, option='--not-created')}    if it made none"
                 )
                 self.report(line, {"state": "unknown", "intent": name}, text, intent=name)
                 return
@@ -257,6 +269,7 @@ class Batch:
         if self.stopped or str(line.request.get("model")) in self.refused_models:
             return None
         self.check(line)
+        before = self.withdrawals
         creating = asyncio.ensure_future(self.client.videos.create(**line.request))
         self.creating += 1
         try:
@@ -269,19 +282,26 @@ class Batch:
             elif error is None and not creating.cancelled():
                 self.created(line, creating.result())
             raise
-        except CallCancelledError:
-            return None
-        except JunFeiAIError:
+        except CallCancelledError as error:
+            if error.maybe_executed:
+                raise
+            # It was withdrawn. Where that was meant for another model, this one is handed in again.
+            again = self.withdrawals != before
+        except JunFeiAIError as error:
+            # At once, before other requests leave.
+            self.end_creating(line, error)
             # Its entries in the journal belong to this line.
             while await self.known(line) is not None:
                 pass
             raise
+        else:
+            self.unknown_in_a_row = 0
+            self.claimed.add(task.id)
+            self.created(line, task)
+            return task
         finally:
             self.creating -= 1
-        self.unknown_in_a_row = 0
-        self.claimed.add(task.id)
-        self.created(line, task)
-        return task
+        return await self.create(line) if again else None
 
     def created(self, line: Line, task: AsyncTask) -> None:
         """Says and keeps that a line has a task now."""
@@ -289,9 +309,9 @@ class Batch:
             self.manifest.note(line, state="created", task_id=task.id, seconds=task.billed_seconds)
         self.output.note(f"line {line.number}: task {task.id}")
 
-    def command(self, *words: str) -> str:
+    def command(self, *words: str, option: str | None = None) -> str:
         """A command line about this folder's journal."""
-        return command_line(["junfeiai", *words, *self.output.connection, "--journal", str(self.folder)])
+        return own_command(*words, options=[*([option] if option else []), *self.output.connection, ("--journal", str(self.folder))])
 
     def note(self, line: Line, state: str, **fields: Any) -> None:
         """Keeps how a line ended."""

@@ -66,10 +66,10 @@ def client_options(options: Any) -> dict[str, Any]:
     return given
 
 
-def connection(options: Any) -> list[str]:
-    """The words of a command line that ask the same endpoint with the same key."""
+def connection(options: Any) -> list[tuple[str, str]]:
+    """The options of a command line that asks the same endpoint with the same key."""
     given = (("--base-url", options.base_url), ("--api-key-file", options.api_key_file))
-    return [word for name, value in given if value for word in (name, value)]
+    return [(name, value) for name, value in given if value]
 
 
 def image(text: str, folder: Path | None = None) -> str | Path:

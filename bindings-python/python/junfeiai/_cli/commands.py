@@ -26,10 +26,10 @@ from .journals import (
 )
 from .output import (
     Output,
-    command_line,
     dollars,
     error_fields,
     estimate_fields,
+    own_command,
     spending_fields,
     spending_line,
     summary_fields,
@@ -73,14 +73,14 @@ def _task_line(task: Task) -> str:
 
 
 def _again(options: Any, command: str, task_id: str) -> str:
-    words = ["junfeiai", command, task_id, *connection(options)]
+    given: list[str | tuple[str, str]] = [*connection(options)]
     if getattr(options, "output", None) and command == "save":
-        words += ["-o", options.output]
+        given.append(("-o", options.output))
     if getattr(options, "overwrite", False) and command == "save":
-        words.append("--overwrite")
+        given.append("--overwrite")
     if options.journal and options.journal != str(default_journal()):
-        words += ["--journal", shown_journal(options.journal)]
-    return command_line(words)
+        given.append(("--journal", shown_journal(options.journal)))
+    return own_command(command, task_id, options=given)
 
 
 def _target(output: str | None, name: str) -> Path:
@@ -286,8 +286,8 @@ def pending(options: Any, output: Output) -> int:
         output.note("nothing is pending")
     for journal in unknown:
         # The command looks into one journal.
-        named = [] if journal == str(default_journal()) else ["--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else shown_journal(journal)]
-        again = command_line(["junfeiai", "reconcile", *connection(options), *named])
+        named = [] if journal == str(default_journal()) else [("--journal", str(Path(journal).parent) if Path(journal).name == BATCH_JOURNAL else shown_journal(journal))]
+        again = own_command("reconcile", options=[*connection(options), *named])
         output.note(f"what became of a create request of unknown outcome:  {again}  (or, by hand, junfeiai resolve)")
     return code
 
@@ -325,7 +325,7 @@ def _of_batches(options: Any) -> Iterator[tuple[str, list[Pending]]]:
 def _tell_of_batches(options: Any, output: Output) -> None:
     """Says what was paid for in the folders of batches, which save it to the files of their lists."""
     for folder, entries in _of_batches(options):
-        again = command_line(["junfeiai", "pending", "-o", options.output, *connection(options), "--journal", folder])
+        again = own_command("pending", options=[("-o", options.output), *connection(options), ("--journal", folder)])
         output.note(f"the batch in {folder} has {len(entries)} more, which are not saved: run it again, or  {again}")
 
 
@@ -406,7 +406,7 @@ def reconcile(options: Any, output: Output) -> int:
         output.note("no create request is of unknown outcome")
     for folder, entries in _of_batches(options) if named is None else ():
         if count := sum(entry.task_id is None for entry in entries):
-            again = command_line(["junfeiai", "reconcile", *connection(options), "--journal", folder])
+            again = own_command("reconcile", options=[*connection(options), ("--journal", folder)])
             output.note(f"the batch in {folder} has {count} of unknown outcome:  {again}")
     if found.retry_after is not None:
         output.note(f"ask again in {found.retry_after:.0f} s")

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from .. import (
@@ -79,9 +80,48 @@ def os_error(error: OSError) -> str:
     return f"{name or 'the system'}: {said[:1].lower()}{said[1:]}; check the name, its rights and the disk"
 
 
+# What a terminal would obey, or not show: control characters but for tabs and ends of lines, those that turn the direction of
+# writing, and bytes of a file's name that are no text.
+_UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
+
+
+def readable(text: str) -> str:
+    """A text for people that the server or a list may have written: nothing in it moves the cursor or hides the rest."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def command_line(words: list[str]) -> str:
     """Words as the shell of this system reads them."""
-    return " ".join(map(_windows_word, words)) if sys.platform == "win32" else shlex.join(words)
+    return " ".join(map(_windows_word if sys.platform == "win32" else _posix_word, words))
+
+
+def own_command(command: str, *given: str, options: Iterable[str | tuple[str, str]] = ()) -> str:
+    """A command line of this program, with flags and options with their values. What begins with ``-`` is no option there: a
+    value stands behind ``=``, and arguments stand behind ``--``.
+    """
+    words: list[str] = []
+    for option in options:
+        if isinstance(option, str):
+            words.append(option)
+        elif option[1].startswith("-"):
+            # Behind the short name not every parser takes "=".
+            words.append(f"{'--output' if option[0] == '-o' else option[0]}={option[1]}")
+        else:
+            words += option
+    dashed = any(word.startswith("-") for word in given)
+    return command_line(["junfeiai", command, *([*words, "--", *given] if dashed else [*given, *words])])
+
+
+def _posix_word(word: str) -> str:
+    if not _UNSEEN.search(word):
+        return shlex.quote(word)
+
+    def octal(found: re.Match[str]) -> str:
+        letter = found[0]
+        return f"\\{letter}" if letter in "\\'" else "".join(f"\\{byte:03o}" for byte in letter.encode(errors="surrogateescape"))
+
+    # As bash, zsh, ksh and POSIX since 2024 read it; another shell takes it for another word, and runs nothing else either.
+    return "$'" + re.sub(f"{_UNSEEN.pattern}|[\\\\'\n\t]", octal, word) + "'"
 
 
 def _windows_word(word: str) -> str:
@@ -116,8 +156,8 @@ class Output:
         """What to change after a failed task, one line each."""
         self.journal: str | None = None
         """The journal of the command."""
-        self.connection: list[str] = []
-        """The words of a command line that ask the same endpoint with the same key."""
+        self.connection: list[tuple[str, str]] = []
+        """The options of a command line that asks the same endpoint with the same key."""
         self.options: frozenset[str] = frozenset()
         """The names of the command's options, as the library writes them."""
         self._quiet = json or progress == "none"
@@ -140,7 +180,13 @@ class Output:
     def result(self, fields: dict[str, Any], *lines: str) -> None:
         """One result."""
         self.clear()
-        write(json_text(fields) if self.json else "\n".join(lines), sys.stdout)
+        text = "\n".join(lines)
+        if self.json:
+            text = json_text(fields)
+        elif sys.stdout is not None and sys.stdout.isatty():
+            # A program that reads an id needs it as it is.
+            text = readable(text)
+        write(text, sys.stdout)
         self._draw_batch()
 
     @property
@@ -166,7 +212,7 @@ class Output:
             write(f"\r\x1b[K{text}", sys.stderr, end="")
         else:
             self.clear()
-            write(text, sys.stderr)
+            write(readable(text), sys.stderr)
             self._draw_batch()
 
     def save_progress(self, progress: SaveProgress) -> None:
@@ -205,9 +251,8 @@ class Output:
                 fields = {name: without_key(value) if isinstance(value, str) else value for name, value in fields.items()}
             write(json_text({"error": fields}), sys.stdout)
             return
-        write(f"error: {self.text_of(error)}", sys.stderr)
-        for line in self._hints(error):
-            write(line, sys.stderr)
+        for line in (f"error: {self.text_of(error)}", *self._hints(error)):
+            write(readable(line), sys.stderr)
 
     def refused(self, kind: str, text: str) -> None:
         """Something that the command cannot do, which is no error of the library."""
@@ -215,7 +260,7 @@ class Output:
         if self.json:
             write(json_text({"error": {"kind": kind, "text": text}}), sys.stdout)
         else:
-            write(f"error: {text}", sys.stderr)
+            write(readable(f"error: {text}"), sys.stderr)
 
     def text_of(self, error: JunFeiAIError) -> str:
         """The text of an error for people, with options as they were given."""
@@ -260,9 +305,9 @@ class Output:
         hints.append("leave the journal where it is: it knows what was paid for")
         return [*hints, f"list what it has, to keep it elsewhere:  {self.command('export')}"]
 
-    def command(self, *words: str) -> str:
+    def command(self, command: str) -> str:
         """A command line that uses the same journal, and the same key."""
-        return command_line(["junfeiai", *words, *self.connection, *(["--journal", shown_journal(self.journal)] if self.journal else [])])
+        return own_command(command, options=[*self.connection, *([("--journal", shown_journal(self.journal))] if self.journal else [])])
 
     def interrupted(self, error: BaseException) -> None:
         """After Ctrl-C."""
@@ -271,14 +316,14 @@ class Output:
         hints = list(self.resume_hints)
         if not hints:
             for task_id in getattr(error, "task_ids", ()):
-                hints.append(f"a task was created and charged; wait for it:  junfeiai wait {task_id}")
+                hints.append(f"a task was created and charged; wait for it:  {own_command('wait', task_id, options=self.connection)}")
         if getattr(error, "maybe_executed", False):
             hints.append(
                 "a create request was in flight and may have been charged: "
                 "check your account's usage page, and run: junfeiai pending"
             )
         for line in hints:
-            write(line, sys.stderr)
+            write(readable(line), sys.stderr)
         if self.json:
             known = {name: getattr(error, name, absent) for name, absent in (("task_id", None), ("maybe_executed", False))}
             write(json_text({"error": {"kind": "cancelled", "text": "; ".join(["interrupted", *hints]), **known}}), sys.stdout)
@@ -370,4 +415,5 @@ def summary_lines(summary: Summary) -> list[str]:
         lines.append(f"sha256    {summary.sha256}")
     if summary.charged_units is not None:
         lines.append(f"charge    {dollars(summary.charged_units)} ({summary.charged_units} units)")
-    return [*lines, f"play it   open it in a browser, or: ffplay {summary.path}"]
+    path = str(summary.path)
+    return [*lines, f"play it   open it in a browser, or: {command_line(['ffplay', f'./{path}' if path.startswith('-') else path])}"]
