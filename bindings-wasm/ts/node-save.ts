@@ -119,6 +119,12 @@ function behind(parts: Uint8Array[], length: number): Uint8Array[] {
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
+/** The error, with the name of its file where Node did not name it. */
+function naming(error: unknown, path: string): unknown {
+  if (error instanceof Error && codeOf(error) !== undefined && (error as NodeJS.ErrnoException).path === undefined) error.message += ` '${path}'`;
+  return error;
+}
+
 /** The files beside a video whose names a check has to know, as in `core/src/save/files.rs`. */
 const [LOCK, STATE] = [".part.lock", ".part.state"];
 
@@ -151,6 +157,11 @@ export class NodeStorage implements Storage {
     return file;
   }
 
+  /** An operation on an open file, which Node does not name in its errors. */
+  #on<T>(suffix: string, operation: () => Promise<T>): Promise<T> {
+    return this.#queue(() => operation().catch((error: unknown) => { throw naming(error, this.display(suffix)); }));
+  }
+
   stat(suffix: string, follow: boolean): Promise<FileStat | undefined> {
     const how = { bigint: true } as const;
     return this.#queue(() => (follow ? fs.stat(this.display(suffix), how) : fs.lstat(this.display(suffix), how)).then(statOf, absent));
@@ -177,7 +188,7 @@ export class NodeStorage implements Storage {
   }
 
   read(suffix: string, at: number, length: number): Promise<Uint8Array> {
-    return this.#queue(async () => {
+    return this.#on(suffix, async () => {
       const bytes = new Uint8Array(length);
       let done = 0;
       while (done < length) {
@@ -202,7 +213,7 @@ export class NodeStorage implements Storage {
       }
     }
     for (const slab of slabs) slab.keep();
-    return this.#queue(async () => {
+    return this.#on(suffix, async () => {
       while (parts.length > 0) {
         const { bytesWritten } = await this.#file(suffix).writev(parts.slice(0, MOST_PARTS), at);
         at += bytesWritten;
@@ -211,9 +222,9 @@ export class NodeStorage implements Storage {
     }).finally(() => { for (const slab of slabs) slab.release(); });
   }
 
-  truncate(suffix: string, length: number): Promise<void> { return this.#queue(async () => this.#file(suffix).truncate(length)); }
+  truncate(suffix: string, length: number): Promise<void> { return this.#on(suffix, async () => this.#file(suffix).truncate(length)); }
 
-  sync(suffix: string): Promise<void> { return this.#queue(async () => this.#file(suffix).datasync()); }
+  sync(suffix: string): Promise<void> { return this.#on(suffix, async () => this.#file(suffix).datasync()); }
 
   create(suffix: string, text: string): Promise<boolean> {
     return this.#queue(async () => {
@@ -221,7 +232,7 @@ export class NodeStorage implements Storage {
         await unlessHeld(() => fs.writeFile(this.display(suffix), text, { flag: "wx" }));
       } catch (error) {
         if (codeOf(error) === "EEXIST") return false;
-        throw error;
+        throw naming(error, this.display(suffix));
       }
       this.#made.set(suffix, text);
       return true;
@@ -332,7 +343,7 @@ class CheckedStorage extends NodeStorage {
     } catch (error) {
       this.failure = error;
       // As the save would say it.
-      const { code, message } = error as NodeJS.ErrnoException;
+      const { code, message } = naming(error, probe) as NodeJS.ErrnoException;
       throw Object.assign(new Error(message.replaceAll(probe, this.display(suffix))), { code });
     } finally {
       await unlessHeld(() => fs.unlink(probe)).catch(() => undefined);
