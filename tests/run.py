@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -161,7 +162,7 @@ def lints_wasm():
 class Counts:
     """What a suite's output says: how many tests passed and failed, which were skipped, and what is wrong with the count."""
 
-    def __init__(self, name, output, ok):
+    def __init__(self, name, output, ok, written=None):
         self.passed = self.failed = 0
         self.skipped = []
         self.problems = []
@@ -173,7 +174,7 @@ class Counts:
             self.problems.append("it ran no test, or its runner does not say how many")
         if self.passed + self.failed + len(self.skipped) < listed:
             self.problems.append(f"{listed} tests were listed, {self.passed + self.failed} ran and {len(self.skipped)} were skipped")
-        written = in_sources(name)
+        written = in_sources(name) if written is None else written
         if self.passed + self.failed + len(self.skipped) < written:
             self.problems.append(f"the sources have {written} tests, {self.passed + self.failed} ran and {len(self.skipped)} were skipped")
         if self.failed == 0 and not ok:
@@ -225,10 +226,10 @@ SOURCES = {
 }
 
 
-def in_sources(name):
+def in_sources(name, root=ROOT):
     """How many tests stand in the sources of a suite: it cannot have run fewer."""
     begin, patterns = SOURCES.get(name, ("", ()))
-    files = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    files = [path for pattern in patterns for path in root.glob(pattern)]
     found = sum(len(re.findall(begin, path.read_text(encoding="utf-8"), re.M)) for path in files)
     if patterns and not found:
         raise LookupError(f"{name}: no test is found in {', '.join(patterns)}: say in {__file__} where its tests are")
@@ -380,12 +381,79 @@ SAMPLES = [
 ]
 
 
+# The same with how many tests stand in the sources, and a word of the problem that is found.
+WRITTEN = [
+    (CARGO.format(2, "", 2, 0, 0, 0), True, 2, (2, 0, 0), None),
+    # A macro made one more.
+    (CARGO.format(3, "", 3, 0, 0, 0), True, 2, (3, 0, 0), None),
+    (CARGO.format(2, "", 2, 0, 0, 0), True, 3, (2, 1, 0), "the sources have 3 tests"),
+    # The runner of a file that was left out says nothing of it.
+    (TAP.format("", 2, 2, 0, 0, 0), True, 3, (2, 1, 0), "the sources have 3 tests"),
+    (TAP.format("    ok 1 - a # SKIP no browser\n", 3, 2, 0, 0, 1), True, 3, (2, 0, 1), None),
+    (TAP.format("", 3, 2, 1, 0, 0), False, 3, (2, 1, 0), None),
+    ("collected 2 items\npython: 2 passed, 0 failed\n", True, 3, (2, 1, 0), "the sources have 3 tests"),
+    ("not run: valgrind (not installed)\nc: 5 passed, 0 failed\n", True, 6, (5, 0, 1), None),
+    ("4 passed, 0 failed\n", True, 5, (4, 1, 0), "the sources have 5 tests"),
+    ("4 passed, 0 failed\n", False, 4, (4, 1, 0), "its command failed"),
+    ("", False, 5, (0, 1, 0), "it ran no test"),
+]
+
+# Suites with a file that each could have, and how many tests stand in it.
+FILES = [
+    ("core", "core/src/a/b.rs", "#[test]\nfn a() {}\n    #[tokio::test(start_paused = true)]\n    async fn b() {}\n// #[test]\n#[cfg(windows)]\n#[test]\nfn c() {}\n#[test_log]\n", 2),
+    ("core", "core/tests/a.rs", "#[tokio::test]\nasync fn a() {}\n", 1),
+    ("python", "bindings-python/tests/test_a.py", "def test_a():\nasync def test_b():\n    def test_inner():\ndef helper():\n", 2),
+    ("npm-browser", "bindings-wasm/test/browser.test.mjs", 'test("a", () => {});\n  await t.test("b", f);\n  t.test("c", f);\nlatest("d");\n// test("e")\n', 3),
+    ("npm-node", NODE_TESTS[0], 'test("a", () => {});\ndescribe("b", () => {\n  test("c", f);\n});\n', 2),
+    ("c", "bindings-c/tests/a.c", "CHECK(a == b); CHECK(c);\nMYCHECK(d);\n", 2),
+    ("docs", "tests/docs/run.py", "    report(a)\n  report(b)\n        report(c)\n", 1),
+    ("packages", "tests/packages/run.py", "    report(a)\n        report(b)\nreport(c)\n", 2),
+    ("stores", "core/tests/stores/cases.rs", "async fn a(place: &Place) {}\nasync fn b() {}\n", 1),
+    ("conformance", "tests/scenarios/a.json", '[\n  {\n    "name": "a",\n    "about": "its \\"name\\": "\n  }\n]\n', 1),
+    ("command", "tests/scenarios/cli/a.json", '[\n  {\n    "name": "a"\n  },\n  {\n    "name": "b"\n  }\n]\n', 2),
+]
+
+
 def selfcheck():
     """The counting itself counts right: a suite that runs nothing must never look like one that passed."""
     for output, ok, expected in SAMPLES:
         counts = Counts("sample", output, ok)
         if (found := (counts.passed, counts.failed, len(counts.skipped))) != expected:
             sys.exit(f"tests/run.py counts {found} and not {expected} in {output!r}")
+    for output, ok, written, expected, problem in WRITTEN:
+        counts = Counts("sample", output, ok, written)
+        if (found := (counts.passed, counts.failed, len(counts.skipped))) != expected:
+            sys.exit(f"tests/run.py counts {found} and not {expected} in {output!r}, with {written} tests in the sources")
+        if not (any(problem in one for one in counts.problems) if problem else not counts.problems):
+            sys.exit(f"tests/run.py says {counts.problems} and not {problem} of {output!r}, with {written} tests in the sources")
+    # A check is one test, whatever its command says.
+    for ok, expected in ((True, (1, 0)), (False, (0, 1))):
+        counts = Counts(next(iter(CHECKS)), "5 passed, 0 failed\n", ok)
+        if (counts.passed, counts.failed) != expected:
+            sys.exit(f"tests/run.py counts {counts.passed} and {counts.failed} and not {expected} for a check")
+    for name, path, text, expected in FILES:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, path)
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+            # Not one of its places.
+            Path(folder, f"other{file.suffix}").write_text(text, encoding="utf-8")
+            if (found := in_sources(name, Path(folder))) != expected:
+                sys.exit(f"tests/run.py finds {found} tests and not {expected} in {path}: {text!r}")
+            file.write_text("", encoding="utf-8")
+            try:
+                in_sources(name, Path(folder))
+                sys.exit(f"tests/run.py does not mind that the suite {name} has no test in its sources")
+            except LookupError:
+                pass
+    if in_sources("rustdoc") != 0:
+        sys.exit("tests/run.py finds tests of a suite that has none in sources")
+    # Each suite that runs tests is held to its sources, or says here that nothing can be counted there.
+    uncounted = CHECKS | LARGE | {"options", "layers", "core-docs", "c-release"}
+    if wrong := sorted((set(suites()) - uncounted - set(SOURCES)) | (set(SOURCES) - set(suites()))):
+        sys.exit(f"tests/run.py: SOURCES does not say where the tests of these suites are, or says it of suites that there are not: {', '.join(wrong)}")
+    for name in SOURCES:
+        in_sources(name)
 
 
 def environment(name):
