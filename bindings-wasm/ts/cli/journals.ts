@@ -175,7 +175,14 @@ export function paidRecords(journal: string): Fields[] {
   const intents = new Map<string, Fields>();
   const tasks = new Map<string, Fields>();
   const given = (value: unknown): boolean => value !== undefined && value !== null;
-  for (const raw of readFileSync(journal, "utf8").split("\n")) {
+  let text;
+  try {
+    text = readFileSync(journal, "utf8");
+  } catch (error) {
+    // Node does not name what it could open and not read.
+    throw Object.assign(error as Error, { path: journal });
+  }
+  for (const raw of text.split("\n")) {
     let record: Fields;
     try {
       record = JSON.parse(raw) as Fields;

@@ -84,15 +84,18 @@ export function ownCommand(command: string, given: readonly string[], options: r
 
 /** What the system refuses, in words, and the name that it is about. */
 export function systemError(error: unknown): string {
-  const { errno, path, message } = error as { errno?: number; path?: string; message: string };
+  const { errno, path, syscall, message } = error as { errno?: number; path?: string; syscall?: string; message: string };
   const said = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
-  return `${path || "the system"}: ${said ?? message}; check the name, its rights and the disk`;
+  return `${path || (syscall === "uv_cwd" ? "the working folder" : "the system")}: ${said ?? message}; check the name, its rights and the disk`;
 }
 
-/** A text without the key, and without what looks like one. */
+/**
+ * A text without the key, and without what looks like one. A key of a few letters, as a proxy may be given that wants none, is no
+ * secret, and stands in other words.
+ */
 export function withoutKey(text: string): string {
-  const key = process.env["JUNFEIAI_API_KEY"];
-  return (key ? text.replaceAll(key, "…") : text).replaceAll(/(?<![\w-])sk-[\w-]+/g, "sk-…");
+  const key = process.env["JUNFEIAI_API_KEY"] ?? "";
+  return (key.length >= 8 ? text.replaceAll(key, "…") : text).replaceAll(/(?<![\w-])sk-[\w-]+/g, "sk-…");
 }
 
 /** The names of options as the core, and so every other language, writes them. */
