@@ -28,12 +28,12 @@ function wrong(field: string, value: unknown, names: readonly string[], kind: st
     return `there is no option ${field.slice(0, 60)} (${near ? `did you mean ${near}?` : `there are ${names.join(", ")}`})`;
   }
   if (/^(signal|stopSignal)$/.test(field) && !isSignal(value as object)) return `${field} must be an AbortSignal`;
-  if (/^(overwrite|createParents|verify|sha256|account)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
+  if (/^(overwrite|createParents|verify|sha256|account|dangerouslyAllowBrowser)$/.test(field) && typeof value !== "boolean") return `${field} must be true or false`;
   if (/^(on[A-Z]|(fetch|log)$)/.test(field) && typeof value !== "function") return `${field} must be a function`;
   const number = typeof value === "number";
   if (field.endsWith("Ms")) {
     if (!(number && value >= 0)) return `${field} must be a number of milliseconds, not ${number ? String(value) : `a ${typeof value}`}`;
-  } else if (kind === "config" && number && !Number.isFinite(value)) {
+  } else if (kind === "config" && number && !Number.isFinite(value) && /^(max|budget|request)/.test(field)) {
     // JSON would make nothing of it: no limit at all.
     return `${field} must be a finite number, not ${value}`;
   }
@@ -61,22 +61,26 @@ export function take<T extends object>(given: T | null | undefined, names: reado
       if (why !== undefined) throw own(kind, phase, why, { field, taskId });
     }
   } catch (error) {
-    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the option ${field ?? "object"} cannot be read`, { field, taskId, cause: error });
+    throw error instanceof JunFeiAIError ? error : own(kind, phase, `the ${field === undefined ? "options" : `option ${field}`} cannot be read`, { field, taskId, cause: error });
   }
   return taken as Partial<T>;
 }
 
+/** Half of a letter: it would be sent, or looked for, as another one. */
+export const hasHalf = (text: string): boolean => /\p{Surrogate}/u.test(text);
+
 /** A text, such as an id. Anything else would reach the module as one. */
 export function textOf(value: unknown, field: string, phase: string, taskId: string | null = null): string {
-  if (typeof value === "string") return value;
-  throw own("invalid_request", phase, `${field} must be a string, not ${typeof value}`, { field, taskId });
+  const isText = typeof value === "string";
+  if (isText && !hasHalf(value)) return value;
+  throw own("invalid_request", phase, `${field} must be a string, not ${isText ? "a lone surrogate" : typeof value}`, { field, taskId });
 }
 
 /** What there is to iterate over. A text would be each of its letters. */
 export function listOf<T>(items: Iterable<T>, field: string, phase: string): T[] {
   let cause: unknown;
   try {
-    if (typeof items !== "string") return [...items];
+    if (typeOf(items) !== "String") return [...items];
   } catch (error) {
     cause = error;
   }

@@ -1,5 +1,5 @@
 import type { RawMany, RawTask, RawVideo } from "#glue";
-import { guard, guarded, leave, listOf, loaded, paid, pay, take, textOf, unlessRaised, type Guard } from "./calls.js";
+import { guard, guarded, leave, listOf, loaded, own, paid, pay, take, textOf, unlessRaised, type Guard } from "./calls.js";
 import { durableWaits, type WaitState } from "./durable.js";
 import { call, glue, has, run, ready, type About } from "./engine.js";
 import { named, toError, type JunFeiAIError } from "./errors.js";
@@ -133,7 +133,7 @@ const handles = new WeakMap<Client, Handle>();
 /** @internal */
 export function handleOf(client: Client): Handle {
   const handle = handles.get(client);
-  if (!handle) throw new TypeError("this is no Client of junfeiai");
+  if (!handle) throw own("config", "config", "client must be a Client", { field: "client" });
   return handle;
 }
 

@@ -56,7 +56,11 @@ export class JournalHost {
     return null;
   }
 
-  scan(prefix: string): unknown { return this.#store.scan(prefix); }
+  async scan(prefix: string): Promise<unknown> {
+    const rows: unknown = await this.#store.scan(prefix);
+    // An array of the caller's may be anything behind what it looks like: what it throws, it throws here.
+    return Array.isArray(rows) ? [...rows as unknown[]] : rows;
+  }
 }
 
 /** An option `journal` that cannot be one. */

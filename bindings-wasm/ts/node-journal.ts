@@ -91,7 +91,8 @@ function pathTo(given: string | URL, what: "folder" | "file"): string {
     // It may hold a password.
     throw refuse("journal: JavaScript opens no database by its address: give an object with the methods load, swap and scan, as those of examples/postgres-store.mjs and redis-store.mjs in this package");
   }
-  if (path === "" || path.includes("\0")) throw refuse(`journal must be the path of a ${what}, without U+0000`);
+  // The longest of any system: the reason would not fit behind it.
+  if (path === "" || path.includes("\0") || path.length > 32_767) throw refuse(`journal must be the path of a ${what}, without U+0000 and not longer than 32767 characters`);
   return resolve(path);
 }
 

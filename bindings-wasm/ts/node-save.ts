@@ -4,7 +4,7 @@ import { constants, createReadStream, promises as fs, readFileSync, readlinkSync
 import { basename, dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { guarded, own, take } from "./calls.js";
+import { guarded, own, take, unlessRaised } from "./calls.js";
 import { run, type About } from "./engine.js";
 import { JunFeiAIError } from "./errors.js";
 import { makeFolders } from "./folders.js";
@@ -61,7 +61,7 @@ export const fileSaver: Saver = {
     const taken = take(options, SAVE, "save");
     const files = new CheckedStorage(resolve(pathOf(path, "path", "save")));
     const how = howOf(taken, undefined);
-    if (taken.signal?.aborted) throw own("cancelled", "save", "the call was cancelled", { cause: taken.signal.reason });
+    await unlessRaised(undefined, [taken.signal], "save");
     // Of no task, and asked for nothing.
     const save = (): Promise<unknown> => handle.raw().video(undefined, "https://video.invalid/").save(files as never, how as never);
     await withFiles(files, () => run(save)).catch((error: unknown) => { if (!files.passed) throw error; });

@@ -1,5 +1,5 @@
 /** Options and requests on their way to the core: names and units change, nothing is judged. */
-import { own, take, textOf, typeOf } from "./calls.js";
+import { hasHalf, own, take, textOf, typeOf } from "./calls.js";
 import { JunFeiAIError } from "./errors.js";
 import type { Shaped } from "./handle.js";
 import { inCore, meant } from "./names.js";
@@ -33,14 +33,17 @@ export function seconds(value: number | null | undefined): number | undefined {
 const pairs = (value: unknown): unknown =>
   (!Array.isArray(value) && typeof (value as Headers | null | undefined)?.entries === "function" ? Object.fromEntries((value as Headers).entries()) : value);
 
-/** Whatever holds several values, as an array. */
+/** Whatever holds several values, as an array; but for a text, which would be each of its letters. */
 const listed = (value: unknown): unknown =>
-  (typeof value === "object" && value !== null && Symbol.iterator in value ? [...value as Iterable<unknown>] : value);
+  (typeof value === "object" && value !== null && Symbol.iterator in value && typeOf(value) !== "String" ? [...value as Iterable<unknown>] : value);
 
 const text = (value: unknown): unknown => (value instanceof URL ? value.href : value);
 
 /** An address of a video. */
-export const addressOf = (value: unknown, taskId?: string): string => textOf(text(value), "url", "content", taskId);
+export function addressOf(value: unknown, taskId?: string): string {
+  try { value = text(value); } catch { /* it is no URL either */ }
+  return textOf(value, "url", "content", taskId);
+}
 
 /**
  * In a page a path names a place on the page's own server. A worker or a frame that was made of a text has no address of its own, but an
@@ -57,13 +60,12 @@ function absolute(value: unknown): unknown {
   return value;
 }
 
-/** A copy that runs no code of the caller's any more, and holds only what JSON can say. Anything else is refused with its key and what it is. */
-function copied(value: unknown, refuse: (key: string, odd: string) => Error): unknown {
+/** A copy that runs no code of the caller's any more, and holds only what JSON can say. Anything else is refused with its key and what it is. @internal */
+export function copied(value: unknown, refuse: (key: string, odd: string) => Error): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value, function (this: Record<string, unknown>, key: string, value: unknown) {
     const given = this[key];
     const type = typeof given === "object" ? typeOf(given) : typeof given;
-    // Half of a letter would be sent as another one.
-    const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && /\p{Surrogate}/u.test(value) ? "a lone surrogate" : type;
+    const odd = typeof value === "number" && !Number.isFinite(value) ? String(value) : typeof value === "string" && hasHalf(value) ? "a lone surrogate" : type;
     if (/^(string|number|boolean|undefined|Object|Array|Null)$/.test(odd)) return value;
     throw refuse(key, odd);
   }));
@@ -112,25 +114,29 @@ export async function shapeRequest(
   const refuse = (message: string, cause?: unknown): Error => own("invalid_request", "create", message, { field, cause });
   const image = async (input: ImageInput): Promise<unknown> => {
     // Of this realm or of another one, or of a library that has its own.
-    const bytes = (input as Partial<Blob> | null)?.arrayBuffer ? await read((input as Blob).arrayBuffer()) : input;
+    const bytes = (input as Partial<Blob> | null | undefined)?.arrayBuffer ? await read((input as Blob).arrayBuffer()) : input;
     if (ArrayBuffer.isView(bytes)) return encode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return typeOf(bytes) === "ArrayBuffer" ? encode(new Uint8Array(bytes as ArrayBuffer)) : text(bytes);
   };
   try {
-    const { image: one, images: several, retryFailed, ...rest } = typeof request === "object" && request !== null ? request : { prompt: request } as VideoRequest;
-    field = "image";
-    const shaped: Record<string, unknown> = { ...rest, retry_failed: retryFailed, image: one === undefined || one === null ? undefined : await image(one) };
-    field = "images";
-    shaped["images"] = Array.isArray(several) ? await Promise.all(several.map(image)) : several;
-    for (field of Object.keys(rest)) {
+    const given: [string, unknown][] = [];
+    const type = typeOf(request);
+    if (Object(request) !== request) given.push(["prompt", request]);
+    else if (!/^(Object|Module)$/.test(type)) throw refuse(`the request must be an object or a string, not ${type}`);
+    else for (field of new Set([...REQUEST, ...Object.keys(request)])) {
       const near = (REQUEST as readonly string[]).includes(field) ? undefined : meant(field, REQUEST);
       if (near) throw refuse(`there is no field ${field.slice(0, 60)} (did you mean ${near}?)`);
+      given.push([field, (request as Record<string, unknown>)[field]]);
     }
-    field = undefined;
-    return copied(shaped, (key, odd) => {
-      field = key;
-      return refuse(`${key} cannot be sent: a request ${HELD} ${odd}`);
-    });
+    const shaped: typeof given = [];
+    for (let [name, value] of given) {
+      field = name;
+      if (name === "image") value = await image(value as ImageInput);
+      if (name === "images" && Array.isArray(value)) value = await Promise.all(value.map(image));
+      shaped.push([name === "retryFailed" ? "retry_failed" : name, copied(value, (key, odd) =>
+        refuse(`${name} cannot be sent: a request ${HELD} ${odd}${key && ` (at ${key})`}`))]);
+    }
+    return Object.fromEntries(shaped);
   } catch (error) {
     throw error instanceof JunFeiAIError ? error : refuse(`the ${field ?? "request"} cannot be read`, error);
   }

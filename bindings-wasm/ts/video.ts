@@ -100,10 +100,13 @@ export class Video {
    * 200, 206 or 416 with everything that a player looks at.
    */
   async response(range?: string | null | Request, options: { signal?: AbortSignal | null | undefined } = {}): Promise<Response> {
-    // Of this engine, of another library, or of Node's `http`.
-    const asked = (range as { headers?: Partial<Headers> & { range?: string } } | null | undefined)?.headers;
-    const given = asked ? asked.get ? asked.get("range") : asked.range : range;
-    const header = given === undefined || given === null ? undefined : textOf(given, "range", "content", this.taskId);
+    let asked: unknown = range;
+    try {
+      // Of this engine, of another library, or of Node's `http`.
+      const headers = (range as { headers?: Partial<Headers> & { range?: string } } | null | undefined)?.headers;
+      if (headers) asked = headers.get ? headers.get("range") : headers.range;
+    } catch { /* refused as what it is */ }
+    const header = asked === undefined || asked === null ? undefined : textOf(asked, "range", "content", this.taskId);
     const { signal } = take(options, ["signal"], "content", this.taskId);
     await loaded(this.#handle, "more", [signal], "content", this.#about);
     const served = await guarded(signal, undefined, this.#about, (inner) =>

@@ -5,8 +5,8 @@
  *
  * @module junfeiai/playback
  */
-import type { Client, Video } from "./browser.js";
-import { JunFeiAIError, __options, playbackOf } from "#main";
+import type { Client } from "./browser.js";
+import { JunFeiAIError, Video, __options, playbackOf } from "#main";
 import type { PlaybackMode } from "../playback-of.js";
 
 export type { PlaybackMode };
@@ -40,7 +40,8 @@ interface Known {
  * another origin, or one whose scope does not hold the page. Where there is no worker, `mode` and `reason` say so.
  */
 export async function registerPlayback(client: Client, options: PlaybackOptions = {}): Promise<Playback> {
-  const given = __options.take(options, ["worker", "scope"], "config");
+  const { worker, scope } = __options.take(options, ["worker", "scope"], "config");
+  const given = { worker: placeOf("worker", worker), scope: placeOf("scope", scope) };
   const inner = playbackOf(client);
   await inner.ready();
   let playback: Playback;
@@ -69,15 +70,30 @@ function simple(
   return {
     mode,
     reason,
-    url: async (video, options) => url(video, signalOf(options)),
-    release: (address) => { if (address.startsWith("blob:")) URL.revokeObjectURL(address); },
+    url: async (video, options) => url(videoOf(video), signalOf(options)),
+    release: (address) => { if (textOf(address).startsWith("blob:")) URL.revokeObjectURL(address); },
   };
+}
+
+const refuse = (field: string, message: string): Error => __options.own("invalid_request", "content", message, { field });
+
+/** What is no video would be an address that never plays. */
+function videoOf(given: unknown): Video {
+  try {
+    if (given instanceof Video) return given;
+  } catch { /* what cannot be looked at is none */ }
+  throw refuse("video", "video must be a Video, such as wait() gives");
+}
+
+function textOf(url: unknown): string {
+  if (typeof url === "string") return url;
+  throw refuse("url", "url must be a string that url() gave");
 }
 
 const signalOf = (options: { signal?: AbortSignal | null } | undefined): AbortSignal | null | undefined =>
   __options.take(options, ["signal"], "content").signal;
 
-async function start(options: PlaybackOptions, client: Record<string, unknown>): Promise<Playback> {
+async function start(options: Places, client: Record<string, unknown>): Promise<Playback> {
   const container = (globalThis.navigator as Navigator | undefined)?.serviceWorker;
   if (!container) {
     throw new Error(globalThis.isSecureContext === false
@@ -120,24 +136,36 @@ async function start(options: PlaybackOptions, client: Record<string, unknown>):
     mode: "worker",
     reason: null,
     async url(video, options) {
+      const { taskId, url } = videoOf(video);
       signalOf(options);
       const id = crypto.randomUUID();
-      known.set(id, { client, taskId: video.taskId, url: video.url });
-      const name = encodeURIComponent(video.taskId ?? "video");
+      known.set(id, { client, taskId, url });
+      const name = encodeURIComponent(taskId ?? "video");
       return new URL(`junfeiai-playback/${id}/${name}.mp4`, registration.scope).href;
     },
     release(address) {
-      const id = address.split("/junfeiai-playback/")[1]?.split("/")[0];
+      const id = textOf(address).split("/junfeiai-playback/")[1]?.split("/")[0];
       if (id && known.delete(id)) container.controller?.postMessage({ junfeiai: "forget", id });
     },
   };
 }
 
+/** The options as texts. */
+interface Places { worker: string | undefined; scope: string | undefined }
+
+function placeOf(field: string, given: unknown): string | undefined {
+  if (given === undefined || given === null || typeof given === "string") return given ?? undefined;
+  try {
+    if (given instanceof URL) return given.href;
+  } catch { /* what cannot be looked at is none */ }
+  throw wrong(field, `${field} must be a string or a URL`);
+}
+
 /** The worker's file and its part of the site, where the browser would take them, or the page would get nothing of them. */
-function placesOf({ worker = "/junfeiai-playback-worker.js", scope: given }: PlaybackOptions): { script: string; scope: string; folder: string } {
+function placesOf({ worker = "/junfeiai-playback-worker.js", scope: given }: Places): { script: string; scope: string; folder: string } {
   const { href, origin, protocol } = location;
   if (!protocol.startsWith("http")) throw new Error("service workers need a page of http or https");
-  const absolute = (field: string, value: string | URL): URL => {
+  const absolute = (field: string, value: string): URL => {
     try {
       return new URL(value, href);
     } catch (error) {

@@ -4,10 +4,10 @@
  *
  * @module junfeiai/server
  */
-import { Client, JunFeiAIError, __options, type ClientOptions, type Task, type Video } from "#main";
+import { Client, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";
 import { answering } from "../server/node-adapter.js";
-import { created, failure, queried, refusal } from "../server/responses.js";
+import { created, failure, isOurs, queried, refusal } from "../server/responses.js";
 import { readRequest, routeOf, type ProxyCall } from "../server/routing.js";
 
 export { toNodeHandler } from "../server/node-adapter.js";
@@ -49,6 +49,15 @@ export type ProxyHandler = (request: Request) => Promise<Response>;
 const KNOWN_VIDEOS = 256;
 const OWN = ["allow", "basePath", "onCreated", "onError"] as const;
 
+/** Whether the page has gone away. A request of another library may have no signal. */
+function isGone(request: Request): boolean {
+  try {
+    return request.signal.aborted;
+  } catch {
+    return false;
+  }
+}
+
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
 export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   const { allow, basePath, onCreated, onError, ...clientOptions } = __options.take(options, [...OWN, ...__options.CLIENT], "config");
@@ -80,9 +89,9 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
   /** Whatever the callback does, the page gets its response. */
   const report = (error: unknown, request: Request, taskId: string | null, mayBePaid = false): void => {
     // A page that goes away ends what was carried out for it: nothing went wrong. What may be paid for is told in any case.
-    if (request.signal.aborted && !mayBePaid) return;
+    if (!mayBePaid && isGone(request)) return;
     if (!onError) {
-      if (mayBePaid || !(error instanceof JunFeiAIError)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
+      if (mayBePaid || !isOurs(error)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
       return;
     }
     void (async () => { await onError(error, { request, taskId }); })().catch((failed: unknown) => { console.warn("junfeiai: onError failed:", failed); });
@@ -114,10 +123,10 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       await onCreated?.(task, call);
       return { response: created(task), mayExist: true };
     } catch (error) {
-      const id = task?.id ?? (error instanceof JunFeiAIError ? error.taskId : null);
+      const id = task?.id ?? (isOurs(error) ? error.taskId : null);
       // Another request has the name, and its task: of this one there is nothing.
-      const isTaken = !task && error instanceof JunFeiAIError && error.code === "idempotency_conflict";
-      const mayExist = !isTaken && (id !== null || (error instanceof JunFeiAIError && error.maybeExecuted));
+      const isTaken = !task && isOurs(error) && error.code === "idempotency_conflict";
+      const mayExist = !isTaken && (id !== null || (isOurs(error) && error.maybeExecuted));
       report(error, call.request, id, mayExist);
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }

@@ -45,6 +45,23 @@ const ATTRIBUTES: readonly string[] = [
   "transient",
 ];
 
+/** What an attribute is that is no string. */
+const TYPES: Record<string, string> = {
+  status: "number", retryAfterMs: "number", attempts: "number", maybeExecuted: "boolean", transient: "boolean", taskIds: "array",
+};
+
+/** What a test gives by names. Anything else would be taken for nothing. */
+function objectOf<T extends object>(given: T, what: string): T {
+  let type;
+  try { type = Object.prototype.toString.call(given); } catch { /* it cannot be looked at */ }
+  if (type === "[object Object]" || type === "[object Module]") return given;
+  throw new TypeError(`${what} must be an object`);
+}
+
+function isList(value: unknown): boolean {
+  try { return Array.isArray(value); } catch { return false; }
+}
+
 /** Attributes of an error: those of `JunFeiAIError` that a test may set. Default: what is usual for its kind, else `null`. */
 export interface ErrorAttributes {
   /** What happened; the advice of the kind follows it in the error's `message`. Default: the words of the kind. */
@@ -70,11 +87,17 @@ export interface ErrorAttributes {
  *
  * Throws a `TypeError` for a kind or an attribute that there is not.
  */
-export function error(code: ErrorCode, { message: given, cause, ...attributes }: ErrorAttributes = {}): JunFeiAIError {
+export function error(code: ErrorCode, given: ErrorAttributes = {}): JunFeiAIError {
+  if (typeof code !== "string") throw new TypeError("the kind of an error must be a string: see ErrorCode");
+  const { message: words, cause, ...attributes } = objectOf(given, "the attributes of an error");
   const wrong = Object.keys(attributes).find((name) => !ATTRIBUTES.includes(name));
   if (wrong !== undefined) throw new TypeError(`errors have no attribute ${wrong}; there are message, cause, ${ATTRIBUTES.join(", ")}`);
+  for (const [name, value] of Object.entries({ message: words, ...attributes })) {
+    const type = TYPES[name] ?? "string";
+    if (value !== undefined && value !== null && !(type === "array" ? isList(value) : typeof value === type)) throw new TypeError(`${name} of an error must be ${type === "array" ? "an" : "a"} ${type}`);
+  }
   const phase = attributes.phase ?? PHASES[code] ?? "create";
-  const said = given ?? code.replaceAll("_", " ");
+  const said = words ?? code.replaceAll("_", " ");
   const { number, message } = __options.own(code, phase, said);
   if (number === 70 && code !== "internal") throw new TypeError(`there is no kind of error ${code}: see ErrorCode`);
   const {
@@ -133,6 +156,9 @@ export interface FakeOptions {
 }
 
 const RAW: Record<string, string> = { queued: "QUEUED", in_progress: "IN_PROGRESS", succeeded: "SUCCESS", failed: "FAILURE", unknown: "" };
+const isStatus = (value: unknown): value is TaskStatus => typeof value === "string" && Object.hasOwn(RAW, value);
+const isBytes = (value: unknown): boolean => Object.prototype.toString.call(value) === "[object Uint8Array]";
+const said = (value: unknown): string => (typeof value === "string" ? value : `a ${typeof value}`);
 const PROGRESS: Record<string, number> = { in_progress: 50, succeeded: 100 };
 
 /** What a test gives its fakes, and what they saw. */
@@ -145,11 +171,13 @@ class Script {
   created = 0;
   #real: Client | undefined;
 
-  constructor(readonly results: Readonly<Record<string, unknown>>, { statuses = ["queued", "in_progress", "succeeded"], content = CONTENT }: FakeOptions) {
-    const odd = statuses.length === 0 ? "no status" : statuses.find((status) => !Object.hasOwn(RAW, status));
-    if (odd !== undefined) throw new TypeError(`statuses must be some of ${Object.keys(RAW).join(", ")}; not ${odd}`);
+  constructor(readonly results: Readonly<Record<string, unknown>>, options: FakeOptions) {
+    const { statuses = ["queued", "in_progress", "succeeded"], content = CONTENT } = checked(objectOf(options, "the options"), { statuses: undefined, content: undefined }, "fake", "option") as FakeOptions;
+    const odd = !isList(statuses) || statuses.length === 0 ? "no status" : statuses.find((status) => !isStatus(status));
+    if (odd !== undefined) throw new TypeError(`statuses must be an array of some of ${Object.keys(RAW).join(", ")}; not ${said(odd)}`);
+    if (!isBytes(content)) throw new TypeError("content must be a Uint8Array");
     const known = [...new Set(REAL.flatMap(methodsOf))];
-    const wrong = Object.keys(results).find((name) => !known.includes(name));
+    const wrong = Object.keys(objectOf(results, "the results")).find((name) => !known.includes(name));
     if (wrong !== undefined) throw new TypeError(`there is no method ${wrong}; a result can be given for ${known.join(", ")}`);
     this.statuses = statuses;
     this.content = content;
@@ -544,28 +572,34 @@ export type TaskValues = { -readonly [N in keyof Task as Task[N] extends Method 
 /** Attributes of a fake video. */
 export type VideoValues = { -readonly [N in keyof Video as Video[N] extends Method ? never : Exclude<N, symbol>]?: Video[N] | undefined };
 
-function checked(values: object, known: Values, what: string): Values {
+function checked(values: object, known: Values, what: string, of = "attribute"): Values {
   const wrong = Object.keys(values).find((name) => !Object.hasOwn(known, name));
-  if (wrong !== undefined) throw new TypeError(`a ${what} has no attribute ${wrong}; there are ${Object.keys(known).join(", ")}`);
+  if (wrong !== undefined) throw new TypeError(`a ${what} has no ${of} ${wrong}; there are ${Object.keys(known).join(", ")}`);
   return { ...known, ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) };
 }
 
 /** A task: `fakeTask({ status: "failed", failReason: "no such thing" })`, with results for its methods. */
 export function fakeTask(values: TaskValues = {}, results: Results = {}, options: FakeOptions = {}): Task {
   const own = results as Record<string, unknown>;
-  const known = taskValues(values.id ?? "task_1", values.status ?? "queued");
-  return make<Task>(Task, new Script(own, options), checked(values, known, "task"), own);
+  const { id = "task_1", status = "queued" } = objectOf(values, "the attributes of a task");
+  if (typeof id !== "string") throw new TypeError("id of a task must be a string");
+  if (!isStatus(status)) throw new TypeError(`status of a task must be one of ${Object.keys(RAW).join(", ")}; not ${said(status)}`);
+  return make<Task>(Task, new Script(own, options), checked(values, taskValues(id, status), "task"), own);
 }
 
 /** A video: `fakeVideo({ taskId: "task_7" }, { save: error("no_space") })`. */
 export function fakeVideo(values: VideoValues = {}, results: Results = {}, options: FakeOptions = {}): Video {
   const own = results as Record<string, unknown>;
-  const id = values.taskId === undefined ? "task_1" : values.taskId;
+  const { taskId: id = "task_1", url } = objectOf(values, "the attributes of a video");
+  for (const [name, value] of [["taskId", id], ["url", url]] as const) {
+    if (value !== undefined && value !== null && typeof value !== "string") throw new TypeError(`${name} of a video must be a string or null`);
+  }
   return make<Video>(Video, new Script(own, options), checked(values, videoValues(id, `https://media.example/${id ?? "video"}.mp4`), "video"), own);
 }
 
 /** The result of `save`: `summary({ path: "ball.mp4", bytes: 1000 })`. */
-export const summary = (values: Partial<Summary> = {}): Summary =>
-  ({ path: "video.mp4", bytes: CONTENT.length, durationMs: 6000, width: 1280, height: 720, resumed: false, attempts: 1, elapsedMs: 0, sha256: null, chargedUnits: null, ...values });
+export const summary = (values: Partial<Summary> = {}): Summary => checked(objectOf(values, "the attributes of a summary"), {
+  path: "video.mp4", bytes: CONTENT.length, durationMs: 6000, width: 1280, height: 720, resumed: false, attempts: 1, elapsedMs: 0, sha256: null, chargedUnits: null,
+}, "summary") as unknown as Summary;
 
 export { ready };

@@ -3,7 +3,6 @@ import { RawClient } from "#glue";
 import module from "#wasm";
 import { setSdkName } from "../client.js";
 import { call, setLoader } from "../engine.js";
-import { setMaker } from "../handle.js";
 import { setUp } from "../no-journal.js";
 
 // Its `fetch` refuses what only a browser has: cookies, a cache and a referrer to be left out.
@@ -12,8 +11,7 @@ const ours: typeof fetch = (input, init = {}) => {
   return fetch(input, rest);
 };
 
-setUp();
+setUp(({ options, fetch: given = ours }) => () => call(() => new RawClient(options, given as never)));
 setSdkName("browser");
 setLoader({ now: () => module });
-setMaker(({ options, fetch: given = ours }) => () => call(() => new RawClient(options, given as never)));
 export * from "../index.js";

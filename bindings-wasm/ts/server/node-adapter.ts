@@ -39,6 +39,15 @@ const warn: Report = (error, request) => {
   if (!request.signal.aborted) console.warn("junfeiai: the handler failed:", error);
 };
 
+/** A handler of the program's own may throw anything, even what cannot be looked at. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The handler for Node's `http.createServer`, Express and their like. `body`: what was parsed of the request, where the framework reads
  * it before and keeps it elsewhere than Express (Fastify and Koa); anything that is no body, such as the `next` of Express, is passed over.
@@ -76,7 +85,7 @@ export function toNodeHandler(handler: Handler): (request: NodeRequest, response
     } catch (error) {
       report(error);
       // The response is not complete: cutting the connection shows it.
-      outgoing.destroy(gone.signal.aborted || !(error instanceof Error) ? undefined : error);
+      outgoing.destroy(gone.signal.aborted || !isError(error) ? undefined : error);
     }
   };
 }

@@ -1,6 +1,15 @@
 /** The responses that a page gets: those of the service, without what they say about your account. */
 import { JunFeiAIError, __options, type Task } from "#main";
 
+/** Whether it is an error of this library. What `allow` or a callback throws may be anything, even what cannot be looked at. */
+export function isOurs(error: unknown): error is JunFeiAIError {
+  try {
+    return error instanceof JunFeiAIError;
+  } catch {
+    return false;
+  }
+}
+
 /** Why a create request cannot be read. Its body can be read once. */
 export const BODY_READ = "the body of the request was read by another middleware: mount the handler in front of it, or give the parsed body to the function of toNodeHandler";
 
@@ -38,7 +47,7 @@ const INSTEAD: Record<string, string> = {
 /** What a page may be told: nothing of the options of the server's client, such as a budget and what is left of it. */
 function told(error: unknown, taskId: string | null | undefined): string {
   if (taskId) return `the proxy failed after it created the task ${taskId}`;
-  if (!(error instanceof JunFeiAIError)) return "the proxy failed";
+  if (!isOurs(error)) return "the proxy failed";
   if (error.serverMessage !== null) return error.serverMessage;
   const isInside = !TOLD.includes(error.code) || (__options.CLIENT as readonly (string | null)[]).includes(error.field);
   return isInside ? INSTEAD[error.code] ?? "the proxy failed" : __options.whatHappened(error);
@@ -47,7 +56,7 @@ function told(error: unknown, taskId: string | null | undefined): string {
 /** The page adds its own advice to the message. `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
 export function failure(error: unknown, left?: { task_id: string | null }): Response {
   const message = told(error, left?.task_id);
-  if (!(error instanceof JunFeiAIError)) return refusal(500, "proxy_error", message, {}, left);
+  if (!isOurs(error)) return refusal(500, "proxy_error", message, {}, left);
   const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
   // What a response cannot have, such as 999, must not take the place of what happened.
   const fits = error.status !== null && error.status >= (left ? 500 : 400) && error.status < 600;
