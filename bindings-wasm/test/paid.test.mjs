@@ -1,6 +1,6 @@
 // What pays: everything that can be refused is refused before anything is sent, and no way out of a call hides its task.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { getEventListeners, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -332,6 +332,16 @@ describe("left early", () => {
     assert.deepEqual([error.code, error.taskId], ["internal", task.id], error.message);
     // The task itself is as good as before.
     assert.equal((await task.refresh()).id, task.id);
+  });
+
+  test("an engine that cannot be kept from sending a create request again is named once", () => {
+    const script = `globalThis.Deno = {};
+      const { Client } = require("junfeiai");
+      new Client({ apiKey: "k", fetch: () => undefined });
+      console.warn("a custom one");
+      for (const _ of [1, 2]) new Client({ apiKey: "k" });`;
+    const { stderr } = spawnSync(process.execPath, ["-e", script], { cwd: import.meta.dirname, encoding: "utf8" });
+    assert.match(stderr, /^a custom one\njunfeiai: this version of Deno has no Deno\.createHttpClient: .*charged twice\. Use a newer Deno or Node, or give the option fetch .*\n$/);
   });
 
   test("a generate that is aborted says what it knows", async () => {

@@ -7,6 +7,18 @@
 interface Engine { Deno?: { createHttpClient?: (options: object) => object } }
 
 let client: object | undefined;
+let warned = false;
+
+/** Says once where the engine cannot be kept from sending a create request again. */
+export function warnOfReuse(): void {
+  const { Deno } = globalThis as Engine;
+  if (warned || !Deno || typeof Deno.createHttpClient === "function") return;
+  warned = true;
+  console.warn(
+    "junfeiai: this version of Deno has no Deno.createHttpClient: when a kept connection breaks, it sends a create request again by itself, which may be " +
+      "charged twice. Use a newer Deno or Node, or give the option fetch a function that opens a new connection for each POST.",
+  );
+}
 
 /** What is added to the second argument of `fetch`. */
 export function forCreates(): object {
@@ -14,5 +26,6 @@ export function forCreates(): object {
   // Bun's option for it.
   if (!Deno) return { keepalive: false };
   client ??= Deno.createHttpClient?.({ poolMaxIdlePerHost: 0 });
+  // Without one: see `warnOfReuse`.
   return client ? { client } : {};
 }

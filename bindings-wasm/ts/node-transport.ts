@@ -15,7 +15,7 @@ import { RawClient, nodeWake } from "#glue";
 import { crypto, fs, http, https, tls } from "#builtins";
 import { own } from "./calls.js";
 import { call } from "./engine.js";
-import { forCreates } from "./fresh.js";
+import { forCreates, warnOfReuse } from "./fresh.js";
 import type { Shaped } from "./handle.js";
 import { Intake, intakeOf, type Slab, type Taker } from "./node-intake.js";
 
@@ -37,6 +37,7 @@ export function makeClient({ options, fetch }: Shaped, host: NodeHost | undefine
     const why = fetch ? "it is not used with a custom fetch: give one of the two" : "this engine's fetch has settings of its own for it";
     throw own("config", "config", `${field} cannot be used here: ${why}`, { field });
   }
+  if (!fetch) warnOfReuse();
   return call(() => RawClient.onFetch(rest, fetch as never, fetch ? undefined : forCreates as never, store as never));
 }
 
