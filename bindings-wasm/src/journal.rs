@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use js_sys::{Array, Function, Promise, Reflect};
+use js_sys::{Array, Promise, Reflect};
 use junfeiai::async_compat::BoxFuture;
-use junfeiai::platform::wasm::{FetchTransport, JsTimer};
+use junfeiai::platform::wasm::FetchTransport;
+#[cfg(not(feature = "node"))]
+use junfeiai::platform::wasm::JsTimer;
 use junfeiai::store::{Store, Versioned, check_row, failed, unavailable};
 use junfeiai::transport::Timer;
 use junfeiai::{AccountAccess, ClientBuilder, Phase, Result, StoreJournal};
@@ -178,30 +180,38 @@ fn row(value: &JsValue) -> Option<Versioned> {
     Some(Versioned { value: text_of(value, "value")?, version: version(&property(value, "version")?)? })
 }
 
+/// A client on `fetch`, with a journal where there is a store for it.
+pub(crate) fn client_on(
+    options: JsValue,
+    transport: Result<FetchTransport>,
+    timer: Arc<dyn Timer>,
+    journal: Option<JsJournal>,
+) -> std::result::Result<RawClient, JsValue> {
+    let build = || {
+        let builder = ClientBuilder::from_json(convert::json(options, Phase::Config)?)?;
+        let builder = builder.transport(Arc::new(transport?));
+        with_journal(builder, journal, &timer)?.timer(timer).build()
+    };
+    build().map(RawClient::of).map_err(|error| convert::error(&error))
+}
+
+#[cfg(not(feature = "node"))]
 #[wasm_bindgen]
 impl RawClient {
-    /// A client on `fetch`, with a journal.
+    /// A client on `fetch`, with a journal. A page has no way to ask for a new connection.
     #[wasm_bindgen(js_name = onFetch)]
     pub fn on_fetch(
         options: JsValue,
-        fetch: Option<Function>,
-        for_creates: Option<Function>,
+        fetch: Option<js_sys::Function>,
+        _for_creates: Option<js_sys::Function>,
         journal: Option<JsJournal>,
     ) -> std::result::Result<RawClient, JsValue> {
-        let build = || {
-            let builder = ClientBuilder::from_json(convert::json(options, Phase::Config)?)?;
-            let transport = FetchTransport::new(fetch)?;
-            #[cfg(feature = "node")]
-            let transport = transport.for_creates(for_creates);
-            // A page has no way to ask for a new connection.
-            #[cfg(not(feature = "node"))]
-            drop(for_creates);
-            let timer: Arc<dyn Timer> = Arc::new(JsTimer);
-            with_journal(builder, journal, &timer)?.transport(Arc::new(transport)).timer(timer).build()
-        };
-        build().map(RawClient::of).map_err(|error| convert::error(&error))
+        client_on(options, FetchTransport::new(fetch), Arc::new(JsTimer), journal)
     }
+}
 
+#[wasm_bindgen]
+impl RawClient {
     /// What the journal knows of a key; `null` for nothing.
     pub fn key(&self, key: String, signal: Option<AbortSignal>) -> Promise {
         let videos = self.client.videos();

@@ -1,7 +1,9 @@
-//! The client of Node's module on Node's `http`, with a journal where there is a store for it.
+//! The client of Node's module, on Node's `http` or on `fetch`, with a journal where there is a store for it.
 
 use std::sync::Arc;
 
+use js_sys::Function;
+use junfeiai::platform::wasm::{FetchTransport, JsTimer};
 use junfeiai::protocol::RangeRequest;
 use junfeiai::protocol::proxy::ProxyRules;
 use junfeiai::transport::Timer;
@@ -11,7 +13,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::client::RawClient;
 use crate::convert;
-use crate::journal::{JsJournal, with_journal};
+use crate::journal::{JsJournal, client_on, with_journal};
 use crate::log::{JsLog, Log};
 use crate::node::{NodeHost, NodeTimer, NodeTransport};
 
@@ -43,6 +45,24 @@ impl RawClient {
             builder.transport(Arc::new(NodeTransport { host, proxies })).timer(timer).build()
         };
         build().map(RawClient::of).map_err(|error| convert::error(&error))
+    }
+
+    /// A client on `fetch`, with a journal. `for_creates` gives what asks the engine for a new connection; `host` has the timers, which
+    /// end with the module.
+    #[wasm_bindgen(js_name = onFetch)]
+    pub fn on_fetch(
+        options: JsValue,
+        fetch: Option<Function>,
+        for_creates: Option<Function>,
+        journal: Option<JsJournal>,
+        host: Option<NodeHost>,
+    ) -> Result<RawClient, JsValue> {
+        let transport = FetchTransport::new(fetch).map(|transport| transport.for_creates(for_creates));
+        let timer: Arc<dyn Timer> = match host {
+            Some(host) => Arc::new(NodeTimer(host)),
+            None => Arc::new(JsTimer),
+        };
+        client_on(options, transport, timer, journal)
     }
 
     /// What the client and its tasks and videos log from now on is written to this.

@@ -334,6 +334,46 @@ describe("left early", () => {
     assert.equal((await task.refresh()).id, task.id);
   });
 
+  test("with a fetch, too, the requests under way end with a module that a defect stops", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const { __panicForTests } = createRequire(import.meta.url)("junfeiai");
+    const signals = [];
+    const { videos } = make({ fetch: (url, init) => { signals.push(init.signal); return fetch(url, init); } });
+    const call = rejection(videos.create("a ball"));
+    await arrived(1);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [false]);
+    await __panicForTests(true).catch(() => undefined);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+    const error = await call;
+    assert.deepEqual([error.code, error.maybeExecuted], ["internal", true], error.message);
+    // In the module that was started over it works as before, and so does a signal of the caller's.
+    const id = await emulator.add({});
+    assert.equal((await videos.get(id)).id, id);
+    const stop = new AbortController();
+    const later = rejection(videos.create("a ball", { signal: stop.signal }));
+    await arrived(2);
+    stop.abort();
+    assert.deepEqual([(await later).code, signals.map(({ aborted }) => aborted)], ["cancelled", [true, false, true]]);
+  });
+
+  test("with a fetch, too, a program can end after a defect: neither requests nor timers of the stopped module keep it", async () => {
+    await emulator.scenario({ api: { create_latency_ms: 60_000 } });
+    const script = `import { createRequire } from "node:module";
+      const { Client, __panicForTests } = createRequire(import.meta.url)("junfeiai");
+      let sent = 0;
+      const { videos } = new Client({ ...${JSON.stringify({ apiKey: KEY, baseURL: emulator.baseURL })}, fetch: (url, init) => { sent += 1; return fetch(url, init); } });
+      const call = videos.create("a ball").catch((error) => error);
+      while (sent === 0) await new Promise((resolve) => { setImmediate(resolve); });
+      await __panicForTests(true).catch(() => undefined);
+      console.log((await call).code);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+    let out = "";
+    child.stdout.on("data", (data) => { out += data; });
+    // As long as the create request may take, which is longer than this test.
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, out.trim()], [0, "internal"]);
+  });
+
   test("an engine that cannot be kept from sending a create request again is named once", () => {
     const script = `globalThis.Deno = {};
       const { Client } = require("junfeiai");

@@ -18,6 +18,7 @@ import { call } from "./engine.js";
 import { forCreates, warnOfReuse } from "./fresh.js";
 import type { Shaped } from "./handle.js";
 import { Intake, intakeOf, type Slab, type Taker } from "./node-intake.js";
+import { gone } from "./weak.js";
 
 /** Deno and Bun have `http` only by way of their `fetch`, which does not say how far a request was. */
 const isNode = !("Deno" in globalThis) && !process.versions["bun"];
@@ -38,7 +39,9 @@ export function makeClient({ options, fetch }: Shaped, host: NodeHost | undefine
     throw own("config", "config", `${field} cannot be used here: ${why}`, { field });
   }
   if (!fetch) warnOfReuse();
-  return call(() => RawClient.onFetch(rest, fetch as never, fetch ? undefined : forCreates as never, store as never));
+  const sending = fetch ?? globalThis.fetch as typeof globalThis.fetch | undefined;
+  const timers = new NodeHost(undefined);
+  return call(() => RawClient.onFetch(rest, sending && ending(sending) as never, fetch ? undefined : forCreates as never, store as never, timers as never));
 }
 
 /** What a client sends with; `undefined` where that is `fetch`. */
@@ -124,7 +127,7 @@ function wake(id: number): void {
   } catch { /* a panic: those that wait were told */ }
 }
 
-/** What the module calls: `bindings-wasm/src/node.rs`. */
+/** What the module calls: `bindings-wasm/src/node.rs`. Of a client on `fetch` the timers alone. */
 export class NodeHost {
   readonly #ca: readonly string[] | undefined;
   #context: SecureContext | undefined;
@@ -212,6 +215,24 @@ export function dropAll(): void {
   timers.clear();
   for (const parts of taken.values()) for (const { slab } of parts) slab?.release();
   taken.clear();
+  for (const request of requests) request.deref()?.abort();
+  requests.clear();
+}
+
+/** Requests that are sent with `fetch`. The module holds those under way: by way of their signals, which it aborts. */
+const requests = new Set<WeakRef<AbortController>>();
+
+/** The same function, whose requests `dropAll` can end. */
+function ending(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
+  return (input, init) => {
+    const stop = new AbortController();
+    const { signal } = init as { signal: AbortSignal };
+    signal.addEventListener("abort", () => { stop.abort(signal.reason); });
+    const request = new WeakRef(stop);
+    requests.add(request);
+    gone.register(stop, () => { requests.delete(request); });
+    return fetch(input, { ...init, signal: stop.signal });
+  };
 }
 
 /** What an agent's `createConnection` is given. */
