@@ -50,11 +50,14 @@ const TYPES: Record<string, string> = {
   status: "number", retryAfterMs: "number", attempts: "number", maybeExecuted: "boolean", transient: "boolean", taskIds: "array",
 };
 
+/** What an object is; nothing where it cannot be looked at. */
+function typeOf(value: unknown): string {
+  try { return Object.prototype.toString.call(value).slice(8, -1); } catch { return ""; }
+}
+
 /** What a test gives by names. Anything else would be taken for nothing. */
 function objectOf<T extends object>(given: T, what: string): T {
-  let type;
-  try { type = Object.prototype.toString.call(given); } catch { /* it cannot be looked at */ }
-  if (type === "[object Object]" || type === "[object Module]") return given;
+  if (/^(Object|Module)$/.test(typeOf(given))) return given;
   throw new TypeError(`${what} must be an object`);
 }
 
@@ -157,7 +160,6 @@ export interface FakeOptions {
 
 const RAW: Record<string, string> = { queued: "QUEUED", in_progress: "IN_PROGRESS", succeeded: "SUCCESS", failed: "FAILURE", unknown: "" };
 const isStatus = (value: unknown): value is TaskStatus => typeof value === "string" && Object.hasOwn(RAW, value);
-const isBytes = (value: unknown): boolean => Object.prototype.toString.call(value) === "[object Uint8Array]";
 const said = (value: unknown): string => (typeof value === "string" ? value : `a ${typeof value}`);
 const PROGRESS: Record<string, number> = { in_progress: 50, succeeded: 100 };
 
@@ -175,7 +177,7 @@ class Script {
     const { statuses = ["queued", "in_progress", "succeeded"], content = CONTENT } = checked(objectOf(options, "the options"), { statuses: undefined, content: undefined }, "fake", "option") as FakeOptions;
     const odd = !isList(statuses) || statuses.length === 0 ? "no status" : statuses.find((status) => !isStatus(status));
     if (odd !== undefined) throw new TypeError(`statuses must be an array of some of ${Object.keys(RAW).join(", ")}; not ${said(odd)}`);
-    if (!isBytes(content)) throw new TypeError("content must be a Uint8Array");
+    if (typeOf(content) !== "Uint8Array") throw new TypeError("content must be a Uint8Array");
     const known = [...new Set(REAL.flatMap(methodsOf))];
     const wrong = Object.keys(objectOf(results, "the results")).find((name) => !known.includes(name));
     if (wrong !== undefined) throw new TypeError(`there is no method ${wrong}; a result can be given for ${known.join(", ")}`);
