@@ -95,7 +95,7 @@ export function systemError(error: unknown): string {
  */
 export function withoutKey(text: string): string {
   const key = process.env["JUNFEIAI_API_KEY"] ?? "";
-  return (key.length >= 8 ? text.replaceAll(key, "…") : text).replaceAll(/(?<![\w-])sk-[\w-]+/g, "sk-…");
+  return (key.length >= 6 ? text.replaceAll(key, "…") : text).replaceAll(/(?<![\w-])sk-[\w-]+/g, "sk-…");
 }
 
 /** The names of options as the core, and so every other language, writes them. */

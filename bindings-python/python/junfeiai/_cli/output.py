@@ -137,7 +137,7 @@ def without_key(text: str) -> str:
     no secret, and stands in other words.
     """
     key = os.environ.get("JUNFEIAI_API_KEY", "")
-    return re.sub(r"(?<![\w-])sk-[\w-]+", "sk-…", text.replace(key, "…") if len(key) >= 8 else text)
+    return re.sub(r"(?<![\w-])sk-[\w-]+", "sk-…", text.replace(key, "…") if len(key) >= 6 else text)
 
 
 def json_text(value: Any) -> str:
