@@ -106,10 +106,8 @@ OF_WINDOWS = {
     "test_process.py::test_multiprocessing[fork]": NO_FORK,
     "test_refused.py::test_check_save": TOO_LONG,
 }
-# What is left out under Wine alone: by how this suite sets it up, or because it has not been tried there.
-COMMAND = "it starts the command, which hung under this Wine while it asked WMI for the machine's name; not tried since it does not ask"
-RAISED = "it raises SIGINT, which has not been tried under Wine"
-UNTRIED = "it has not been tried under Wine"
+# What is left out under Wine alone, by how this suite sets it up.
+COMMAND = "it starts the command again and again, which takes minutes under Wine"
 OF_WINE = {
     "ffmpeg_reader.c": "FFmpeg is installed for Linux",
     "panic.c": "it needs the release build",
@@ -123,22 +121,7 @@ OF_WINE = {
     "test_packaging.py": "its interpreters and tools are installed for Linux",
     "test_serve.py": "its packages are installed for Linux",
     "test_keys.py::test_the_command": COMMAND,
-    "test_leaving.py::test_a_create_in_flight": RAISED,
-    "test_leaving.py::test_ctrl_c": RAISED,
-    "test_leaving.py::test_ctrl_c_is_not_lost_in_the_log": RAISED,
-    "test_leaving.py::test_ctrl_c_that_comes_with_the_answer": RAISED,
-    "test_leaving.py::test_generate_many_left": RAISED,
-    "test_leaving.py::test_what_a_list_had_is_not_lost_with_it[True]": RAISED,
-    "test_process.py::test_a_call_that_ended_with_its_own_error_is_not_reported_at_exit": UNTRIED,
-    "test_process.py::test_calls_in_atexit": UNTRIED,
     "test_process.py::test_connections_end_with_their_client": "the /proc that it finds is that of Linux",
-    "test_process.py::test_ctrl_c": RAISED,
-    "test_process.py::test_ctrl_c_while_a_poll_is_far_away": RAISED,
-    "test_process.py::test_import_brings_nothing_along": UNTRIED,
-    "test_process.py::test_multiprocessing[spawn]": UNTRIED,
-    "test_process.py::test_the_end_while_calls_begin": UNTRIED,
-    "test_process.py::test_the_end_with_busy_callbacks": UNTRIED,
-    "test_process.py::test_the_end_with_work_in_flight": UNTRIED,
 }
 SKIPS = {**OF_WINDOWS, **OF_WINE}
 
