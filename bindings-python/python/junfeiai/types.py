@@ -51,9 +51,9 @@ class ClientOptions(TypedDict, total=False):
     max_poll_errors: int | None
     """Polls that may fail in a row before a wait ends with an error."""
     request_rate: float | None
-    """Requests per second that all tasks and threads of the client share (a token bucket). Downloads are not limited;
-    after a 429 the rate is halved for a while. Clients whose journal is the same database share one rate; without one N
-    processes send N times as much.
+    """Requests per second that all tasks and threads of the client share (a token bucket), at least one in 24 hours.
+    Downloads are not limited; after a 429 the rate is halved for a while. Clients whose journal is the same database
+    share one rate; without one N processes send N times as much.
     """
     request_burst: int | None
     """Requests that may be sent together after a quiet time; needs ``request_rate``."""
