@@ -18,7 +18,6 @@ import { call } from "./engine.js";
 import { forCreates, warnOfReuse } from "./fresh.js";
 import type { Shaped } from "./handle.js";
 import { Intake, intakeOf, type Slab, type Taker } from "./node-intake.js";
-import { gone } from "./weak.js";
 
 /** Deno and Bun have `http` only by way of their `fetch`, which does not say how far a request was. */
 const isNode = !("Deno" in globalThis) && !process.versions["bun"];
@@ -215,23 +214,26 @@ export function dropAll(): void {
   timers.clear();
   for (const parts of taken.values()) for (const { slab } of parts) slab?.release();
   taken.clear();
-  for (const request of requests) request.deref()?.abort();
+  for (const request of requests) request.abort();
   requests.clear();
 }
 
-/** Requests that are sent with `fetch`. The module holds those under way: by way of their signals, which it aborts. */
-const requests = new Set<WeakRef<AbortController>>();
+/** Requests that are sent with `fetch` and have no answer yet. */
+const requests = new Set<AbortController>();
 
 /** The same function, whose requests `dropAll` can end. */
 function ending(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
-  return (input, init) => {
-    const stop = new AbortController();
+  return async (input, init) => {
+    const request = new AbortController();
     const { signal } = init as { signal: AbortSignal };
-    signal.addEventListener("abort", () => { stop.abort(signal.reason); });
-    const request = new WeakRef(stop);
+    const abort = (): void => { request.abort(signal.reason); };
+    signal.addEventListener("abort", abort);
     requests.add(request);
-    gone.register(stop, () => { requests.delete(request); });
-    return fetch(input, { ...init, signal: stop.signal });
+    try {
+      return await fetch(input, { ...init, signal: request.signal });
+    } finally {
+      requests.delete(request);
+    }
   };
 }
 

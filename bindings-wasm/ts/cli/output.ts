@@ -62,7 +62,7 @@ const octal = (letter: string): string =>
 /** For cmd single quotes are letters as others are; each backslash of a path is one, but for those in front of a quote. */
 const ofWindows = (word: string): string =>
   (/^[\w@+=:,./\\-]+$/.test(word) ? word : `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, "$1$1")}"`);
-const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+export const commandLine = (words: readonly string[]): string => words.map(quoted).join(" ");
 
 /** A flag of a command line, or an option and its value. */
 export type Given = string | readonly [name: string, value: string];
