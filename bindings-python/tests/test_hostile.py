@@ -247,7 +247,8 @@ def test_options_of_the_client(cls: type[Any], emulator: Emulator, cases: Cases)
 def test_variables_of_the_environment(emulator: Emulator, cases: Cases, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(VARIABLES) == 3
     good = {"JUNFEIAI_API_KEY": KEY, "JUNFEIAI_BASE_URL": emulator.base_url}
-    values = [value for value in HOSTILE if isinstance(value, str) and "\0" not in value and value != "\ud800"]
+    # Windows takes no longer ones.
+    values = [value[:30_000] for value in HOSTILE if isinstance(value, str) and "\0" not in value and value != "\ud800"]
     if os.name == "posix":
         values += ["\udcff\udcfe"]  # bytes that are no UTF-8
 
