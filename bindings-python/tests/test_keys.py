@@ -149,7 +149,7 @@ def test_workers_that_are_killed_and_jobs_that_are_delivered_again(emulator: Emu
         assert worker.stdout is not None
         worker.stdout.readline()
         if not kills:
-            while not emulator.stats()["posts"]:
+            while worker.poll() is None and not emulator.stats()["posts"]:
                 time.sleep(0.005)
             worker.send_signal(signal.SIGKILL)
             emulator.scenario(api={"create_latency_ms": 60})

@@ -10,6 +10,7 @@ import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
 import { Client, JunFeiAIError } from "junfeiai";
 import { KEY } from "./emulator.mjs";
+import { Rows } from "./hostile.mjs";
 
 let folder;
 before(async () => { folder = await mkdtemp(join(tmpdir(), "junfeiai-arguments-")); });
@@ -42,18 +43,6 @@ async function refused(work, code, field) {
   assert.ok(error instanceof JunFeiAIError, inspect(error));
   assert.deepEqual([error.code, error.field, asked.length], [code, field, 0], error.message);
   return error;
-}
-/** A store in memory. Its rows are to be iterated over, too. */
-class Rows extends Map {
-  latest = 0;
-  load(name) { return this.get(name); }
-  swap(name, expected, value) {
-    if ((this.get(name)?.version ?? null) !== expected) return null;
-    this.latest += 1;
-    if (value === null) this.delete(name); else this.set(name, { value, version: this.latest });
-    return this.latest;
-  }
-  scan(prefix) { return [...this].filter(([name]) => name.startsWith(prefix)).map(([name, row]) => ({ name, ...row })); }
 }
 /** A signal of another library. */
 class OtherSignal {

@@ -54,7 +54,7 @@ export async function namesOf(call) {
   return assert.fail("it took an option that there is not");
 }
 
-/** A store in memory. */
+/** A store in memory. Its rows are to be iterated over, too. */
 export class Rows extends Map {
   latest = 0;
   load(name) { return this.get(name); }

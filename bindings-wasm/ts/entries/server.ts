@@ -7,7 +7,7 @@
 import { Client, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";
 import { answering } from "../server/node-adapter.js";
-import { created, failure, isOurs, queried, refusal } from "../server/responses.js";
+import { created, failure, isLibraryError, queried, refusal } from "../server/responses.js";
 import { readRequest, routeOf, type ProxyCall } from "../server/routing.js";
 
 export { toNodeHandler } from "../server/node-adapter.js";
@@ -91,7 +91,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     // A page that goes away ends what was carried out for it: nothing went wrong. What may be paid for is told in any case.
     if (!mayBePaid && isGone(request)) return;
     if (!onError) {
-      if (mayBePaid || !isOurs(error)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
+      if (mayBePaid || !isLibraryError(error)) console.warn(`junfeiai: the proxy failed${taskId === null ? "" : ` with the task ${taskId}`}:`, error);
       return;
     }
     void (async () => { await onError(error, { request, taskId }); })().catch((failed: unknown) => { console.warn("junfeiai: onError failed:", failed); });
@@ -123,10 +123,10 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       await onCreated?.(task, call);
       return { response: created(task), mayExist: true };
     } catch (error) {
-      const id = task?.id ?? (isOurs(error) ? error.taskId : null);
+      const id = task?.id ?? (isLibraryError(error) ? error.taskId : null);
       // Another request has the name, and its task: of this one there is nothing.
-      const isTaken = !task && isOurs(error) && error.code === "idempotency_conflict";
-      const mayExist = !isTaken && (id !== null || (isOurs(error) && error.maybeExecuted));
+      const isTaken = !task && isLibraryError(error) && error.code === "idempotency_conflict";
+      const mayExist = !isTaken && (id !== null || (isLibraryError(error) && error.maybeExecuted));
       report(error, call.request, id, mayExist);
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }

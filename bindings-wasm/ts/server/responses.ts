@@ -2,7 +2,7 @@
 import { JunFeiAIError, __options, type Task } from "#main";
 
 /** Whether it is an error of this library. What `allow` or a callback throws may be anything, even what cannot be looked at. */
-export function isOurs(error: unknown): error is JunFeiAIError {
+export function isLibraryError(error: unknown): error is JunFeiAIError {
   try {
     return error instanceof JunFeiAIError;
   } catch {
@@ -47,7 +47,7 @@ const INSTEAD: Record<string, string> = {
 /** What a page may be told: nothing of the options of the server's client, such as a budget and what is left of it. */
 function told(error: unknown, taskId: string | null | undefined): string {
   if (taskId) return `the proxy failed after it created the task ${taskId}`;
-  if (!isOurs(error)) return "the proxy failed";
+  if (!isLibraryError(error)) return "the proxy failed";
   if (error.serverMessage !== null) return error.serverMessage;
   const isInside = !TOLD.includes(error.code) || (__options.CLIENT as readonly (string | null)[]).includes(error.field);
   return isInside ? INSTEAD[error.code] ?? "the proxy failed" : __options.whatHappened(error);
@@ -56,7 +56,7 @@ function told(error: unknown, taskId: string | null | undefined): string {
 /** The page adds its own advice to the message. `left`: what may exist all the same. A response with `data: null` says that there is nothing. */
 export function failure(error: unknown, left?: { task_id: string | null }): Response {
   const message = told(error, left?.task_id);
-  if (!isOurs(error)) return refusal(500, "proxy_error", message, {}, left);
+  if (!isLibraryError(error)) return refusal(500, "proxy_error", message, {}, left);
   const fallback = error.code === "invalid_request" ? 400 : error.code === "idempotency_conflict" ? 422 : 502;
   // What a response cannot have, such as 999, must not take the place of what happened.
   const fits = error.status !== null && error.status >= (left ? 500 : 400) && error.status < 600;
