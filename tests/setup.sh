@@ -209,7 +209,14 @@ node_tools() { # FOLDER
     fi
 }
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then node_tools "$top/bindings-wasm"; fi
-if [[ ${1:-} == dist ]]; then environment "$top/target/venv-dist" "$top/tests/packages/requirements-dist.txt"; fi
+if [[ ${1:-} == dist ]]; then
+    environment "$top/target/venv-dist" "$top/tests/packages/requirements-dist.txt"
+    # It lists the components of what is no wheel.
+    cyclonedx=0.5.9
+    if [[ $("$top/target/tools/bin/cargo-cyclonedx" cyclonedx --version 2>/dev/null) != "cargo-cyclonedx-cyclonedx $cyclonedx" ]]; then
+        cargo install --quiet --locked --force --root "$top/target/tools" --version "$cyclonedx" cargo-cyclonedx
+    fi
+fi
 if [[ ${1:-} == docs ]]; then
     environment "$top/target/venv-docs" "$top/tests/site/requirements.txt"
     node_tools "$top/tests/site"

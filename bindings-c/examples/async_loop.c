@@ -1,18 +1,46 @@
-/* Three videos at once in a loop that never blocks on them, as a GUI has one. POSIX: the queue wakes poll() by a pipe. */
+/* Three videos at once in a loop that never blocks on them, as a GUI or a server has one. The queue wakes poll(), or WSAPoll() of
+   Windows, by a byte that a socket sends to itself: WSAPoll() takes sockets alone. */
 #include <junfeiai.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef _WIN32
+#include <winsock2.h> /* link with ws2_32 */
+typedef SOCKET endpoint;
+typedef int length;
+#define poll WSAPoll
+#define close closesocket
+#else
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
+typedef int endpoint;
+typedef socklen_t length;
+#define INVALID_SOCKET (-1)
+#endif
 
 enum { VIDEOS = 3 };
 
 static int left = VIDEOS, saved;
 
+/* A datagram socket of this machine, connected to itself. */
+static endpoint to_itself(void) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  length size = sizeof here;
+  const endpoint made = socket(AF_INET, SOCK_DGRAM, 0);
+  if (made == INVALID_SOCKET) return made;
+  if (bind(made, (struct sockaddr *)&here, size) != 0 || getsockname(made, (struct sockaddr *)&here, &size) != 0 ||
+      connect(made, (struct sockaddr *)&here, size) != 0) {
+    close(made);
+    return INVALID_SOCKET;
+  }
+  return made;
+}
+
 /* On the library's thread: wake the loop, nothing else. */
 static void wakeup(void *user) {
   const char byte = 0;
-  if (write(*(int *)user, &byte, 1) != 1) perror("write");
+  if (send(*(endpoint *)user, &byte, 1, 0) != 1) fputs("the loop cannot be woken\n", stderr);
 }
 
 /* From here on: in the loop's own thread, from jfai_queue_drain(). */
@@ -40,13 +68,17 @@ int main(void) {
   jfai_client *client = NULL;
   jfai_request *request = NULL;
   jfai_queue *queue = NULL;
-  int ends[2];
-  if (pipe(ends) != 0) {
-    perror("pipe");
+#ifdef _WIN32
+  WSADATA data;
+  if (WSAStartup(MAKEWORD(2, 2), &data) != 0) return EXIT_FAILURE;
+#endif
+  endpoint waker = to_itself();
+  if (waker == INVALID_SOCKET) {
+    fputs("error: no socket for waking the loop\n", stderr);
     return EXIT_FAILURE;
   }
   if (jfai_client_from_env(&client, &err) != JFAI_OK || jfai_queue_new(&queue, &err) != JFAI_OK ||
-      jfai_queue_set_wakeup(queue, wakeup, &ends[1], &err) != JFAI_OK ||
+      jfai_queue_set_wakeup(queue, wakeup, &waker, &err) != JFAI_OK ||
       jfai_request_new("A small red ball bouncing once", &request, &err) != JFAI_OK) {
     fprintf(stderr, "error: %s\n", jfai_error_message(err));
     left = 0;
@@ -56,10 +88,10 @@ int main(void) {
   }
   int ticks = 0;
   while (left > 0) {
-    struct pollfd events = {.fd = ends[0], .events = POLLIN, .revents = 0};
+    struct pollfd events = {.fd = waker, .events = POLLIN, .revents = 0};
     if (poll(&events, 1, 100) > 0) {
-      char bytes[64];
-      if (read(ends[0], bytes, sizeof bytes) < 0) perror("read");
+      char byte;
+      if (recv(waker, &byte, 1, 0) < 0) fputs("the byte that woke the loop cannot be read\n", stderr);
       if (jfai_queue_drain(queue, 0, NULL, &err) != JFAI_OK) break;
     }
     ticks++; /* here a GUI would draw */
@@ -69,7 +101,9 @@ int main(void) {
   jfai_request_free(request);
   jfai_client_free(client);
   jfai_queue_free(queue);
-  close(ends[0]);
-  close(ends[1]);
+  close(waker);
+#ifdef _WIN32
+  WSACleanup();
+#endif
   return saved == VIDEOS ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -134,20 +134,27 @@ def sdist() -> Path:
 
 
 # The parts of this repository in a list of components; in front of them, the folder that it was in.
-COMPONENT = re.compile(r'path\+file://[^#"\s]*?/(core|bindings-python|tests/[\w-]+)#')
+COMPONENT = re.compile(r'path\+file://[^#"\s]*?/(core|bindings-\w+|tests/[\w-]+)#')
+# Where such a part would be found from another part's folder.
+DOWNLOAD = re.compile(r'\?download_url=file://[^"#]*')
 STAMP = re.compile(r'("timestamp": ")[^"]*(")')
+
+
+def components(text: str) -> str:
+    """A list of components without the folder and the time of the build."""
+    stamp = time.strftime(r"\g<1>%Y-%m-%dT%H:%M:%SZ\g<2>", time.gmtime(moment()))
+    return STAMP.sub(stamp, DOWNLOAD.sub("", COMPONENT.sub(r"path+file:///\1#", text)))
 
 
 def wheel(path: Path) -> None:
     """Writes a wheel anew: maturin's list of components names the folder of the repository, and the time."""
     when = moment()
-    stamp = time.strftime(r"\g<1>%Y-%m-%dT%H:%M:%SZ\g<2>", time.gmtime(when))
     with zipfile.ZipFile(path) as old:
         entries = [(info, old.read(info)) for info in old.infolist()]
     changed: dict[str, bytes] = {}
     for info, body in entries:
         if re.search(r"\.dist-info/sboms/[^/]+\.json$", info.filename):
-            changed[info.filename] = STAMP.sub(stamp, COMPONENT.sub(r"path+file:///\1#", body.decode())).encode()
+            changed[info.filename] = components(body.decode()).encode()
     partial = path.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
         for info, body in entries:
@@ -207,7 +214,7 @@ PLATFORMS = [
     (r"emulator-win32-x64-", "Windows x86_64"),
     (r"emulator-darwin-arm64-", "macOS arm64"),
     (r"emulator-darwin-x64-", "macOS x86_64"),
-    (r"\.crate$|\.tgz$|^junfeiai-[\d.]+\.tar\.gz$", "any"),
+    (r"\.cyclonedx\.json$|\.crate$|\.tgz$|^junfeiai-[\d.]+\.tar\.gz$", "any"),
     (r"manylinux\w*_x86_64|x86_64-unknown-linux-gnu", "Linux x86_64, glibc"),
     (r"manylinux\w*_aarch64|aarch64-unknown-linux-gnu", "Linux aarch64, glibc"),
     (r"musllinux\w*_x86_64|x86_64-unknown-linux-musl", "Linux x86_64, musl"),

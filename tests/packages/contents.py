@@ -3,7 +3,7 @@
 
     tests/packages/contents.py [--public] FILE ...
 
-A wheel, an sdist, an npm tarball, a crate, an archive of the C library, or a wheel, an npm tarball or an archive of the emulator. With --public the guides that a registry shows
+A wheel, an sdist, an npm tarball, a crate, an archive of the C library, a wheel, an npm tarball or an archive of the emulator, or a list of components (SBOM). With --public the guides that a registry shows
 must name whole addresses, since the files beside them are not shown there (`xtask repository` writes them).
 """
 
@@ -18,6 +18,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +32,9 @@ MACHINES = re.compile(rb"/(?:root|home|Users)/[\w.-]+/|[A-Z]:\\\\?Users\\(?!b\\p
 COMPILED = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib|a|lib|exe|wasm|js|cjs|mjs|json)$|(?:^|/)junfeiai-emulator$")
 LEFTOVERS = re.compile(r"(?:^|/)__pycache__(?:/|$)|\.py[co]$|\.part$|(?:^|/)(?:\.DS_Store|\.git|node_modules|target)(?:/|$)")
 
+# The ending of a list of components, in CycloneDX's format.
+SBOM = ".cyclonedx.json"
+
 FENCE = re.compile(r"^\s*(```|~~~)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -42,7 +46,9 @@ class Package:
         self.name = path.name
         self.files: dict[str, bytes] = {}
         self.links: dict[str, str] = {}
-        if self.name.endswith((".whl", ".zip")):
+        if self.name.endswith(SBOM):
+            self.files = {self.name: path.read_bytes()}
+        elif self.name.endswith((".whl", ".zip")):
             with zipfile.ZipFile(path) as archive:
                 self.files = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
         else:
@@ -57,6 +63,8 @@ class Package:
         self.kind = self._kind()
 
     def _kind(self) -> str:
+        if self.name.endswith(SBOM):
+            return "sbom"
         if self.name.endswith(".whl"):
             return "program wheel" if any(re.search(r"\.data/scripts/junfeiai-emulator(?:\.exe)?$", name) for name in self.files) else "wheel"
         if self.name.endswith(".crate"):
@@ -73,6 +81,8 @@ class Package:
 
     def version(self) -> str:
         """As the package itself says it."""
+        if self.kind == "sbom":
+            return str(json.loads(self.files[self.name])["metadata"]["component"]["version"])
         if self.kind == "program":
             return found(r"^junfeiai-emulator-(\d+\.\d+\.\d+)-", self.name)
         if self.kind in ("npm", "program npm"):
@@ -98,6 +108,8 @@ class Package:
 
     def licences(self) -> list[str]:
         """Where the licences have to be."""
+        if self.kind == "sbom":
+            return []
         if self.kind in ("wheel", "program wheel"):
             folder = f"{posixpath.dirname(self.metadata())}/licenses"
         elif self.kind in ("npm", "program npm"):
@@ -171,7 +183,7 @@ def problems(path: Path, *, public: bool = False) -> list[str]:
         told = re.findall(r"^License-File: (.+)$", package.text(package.metadata()), re.M)
         wrong += [f"the metadata does not name {name}" for name in (*OWN, THIRD) if name not in told]
     guides = package.guides()
-    if not guides and package.kind not in ("c", "program", "program npm"):
+    if not guides and package.kind not in ("c", "program", "program npm", "sbom"):
         wrong.append("no README is in it")
     for name, text in guides.items():
         for link in relative_links(text):
@@ -208,6 +220,8 @@ def of_its_kind(package: Package) -> list[str]:
         if told != sorted(package.name[:-len(".whl")].split("-")[-1].split(".")):
             wrong.append(f"its name says other platforms than its file WHEEL: {', '.join(told)}")
         return wrong + [f"{name} is missing" for name in ("junfeiai_emulator/py.typed", "junfeiai_emulator/pytest_plugin.py") if name not in names]
+    if package.kind == "sbom":
+        return components(json.loads(names[package.name]))
     if package.kind == "program":
         return [f"{name} is missing" for name in ("README.md", THIRD) if not any(file.endswith(f"/{name}") for file in names)]
     if package.kind in ("npm", "program npm"):
@@ -222,6 +236,16 @@ def of_its_kind(package: Package) -> list[str]:
     libraries = [kind for kind, pattern in {"shared": r"\.(?:so\.[\d.]+|dylib|dll)$", "static": r"\.(?:a|lib)$"}.items()
                  if not any(re.search(pattern, file) for file in names)]
     return [f"{name} is missing" for name in headers] + [f"the {kind} library is missing" for kind in libraries]
+
+
+def components(sbom: dict[str, Any]) -> list[str]:
+    """What is wrong with a list of components: each has a version, a licence and an address, and one that all packages have is in it."""
+    rows = sbom["components"]
+    wrong = [f"{row.get('name')} has no {name}" for row in rows for name in ("version", "licenses", "purl") if not row.get(name)]
+    if "serde_json" not in {row.get("name") for row in rows}:
+        wrong.append("serde_json is not in it")
+    known = {sbom["metadata"]["component"]["bom-ref"], *(row["bom-ref"] for row in rows)}
+    return wrong + [f"{row['ref']} is no component" for row in sbom["dependencies"] if row["ref"] not in known]
 
 
 def main() -> int:

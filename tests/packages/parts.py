@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,8 +13,10 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import archive
+import contents
 import toolchain
 from toolchain import PLATFORMS, ROOT, TOOLS, WORK, Missing, Platform
 
@@ -158,10 +161,56 @@ def npm(profile: str) -> Iterator[Path]:
     yield placed(ROOT / "target" / "npm" / f"junfeiai-{archive.version()}.tgz")
 
 
+# Which crate each is made of, and where: its list of licences there names what is linked. Wheels bring such a list of their own.
+LISTED = {"c": ("junfeiai-c", "bindings-c"), "npm": ("junfeiai-wasm", "bindings-wasm"), "emulator": ("junfeiai-emulator", "tests/emulator")}
+
+
+def sbom(profile: str) -> Iterator[Path]:
+    """The components of the C library, the npm package and the emulator, on all platforms, in CycloneDX's format."""
+    tool = ROOT / "target" / "tools" / "bin" / "cargo-cyclonedx"
+    if not tool.exists():
+        raise Missing(f"{tool.relative_to(ROOT)} is missing: run tests/setup.sh dist")
+    with tempfile.TemporaryDirectory() as work:
+        # It writes beside each manifest.
+        for name in filter(None, run("git", "ls-files", "-z").split("\0")):
+            if (ROOT / name).is_file():
+                place = Path(work) / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, place)
+        run(tool, "cyclonedx", "--format", "json", "--target", "all", "--spec-version", "1.5", "--override-filename", "components", cwd=Path(work), env=toolchain.clean_environment())
+        for product, (crate, folder) in LISTED.items():
+            made = Path(work) / f"junfeiai-{product}-{archive.version()}{contents.SBOM}"
+            listed = linked((ROOT / folder / contents.THIRD).read_text(encoding="utf-8"))
+            found = of_one(json.loads((Path(work) / folder / "components.json").read_text(encoding="utf-8")), listed)
+            if found["metadata"]["component"]["name"] != crate:
+                raise RuntimeError(f"{folder} is {found['metadata']['component']['name']}")
+            made.write_text(archive.components(json.dumps(found, indent=2) + "\n"), encoding="utf-8")
+            yield placed(made)
+
+
+def linked(licences: str) -> set[tuple[str, str]]:
+    """Names and versions of the list at the beginning of a file of licences."""
+    rows = re.findall(r"^(\S+) (\d\S*) {2,}\S", licences.split("\n\n")[1], re.M)
+    if not rows:
+        raise RuntimeError("a file of licences lists nothing")
+    return set(rows)
+
+
+def of_one(sbom: dict[str, Any], listed: set[tuple[str, str]]) -> dict[str, Any]:
+    """The components of one package, and of this project: cargo knows the features of a whole workspace only, and with them what
+    other packages are linked with, tools and macros."""
+    kept = [row for row in sbom["components"] if (row["name"], row["version"]) in listed or row["bom-ref"].startswith("path+")]
+    if lost := listed - {(row["name"], row["version"]) for row in kept}:
+        raise RuntimeError(f"no components: {sorted(lost)}")
+    known = {sbom["metadata"]["component"]["bom-ref"], *(row["bom-ref"] for row in kept)}
+    edges = [{**row, "dependsOn": [one for one in row.get("dependsOn", []) if one in known]} for row in sbom["dependencies"] if row["ref"] in known]
+    return {**sbom, "components": kept, "dependencies": edges}
+
+
 PARTS = [
-    Part("sdist", sdist), Part("crate", crate), Part("npm", npm),
+    Part("sdist", sdist), Part("crate", crate), Part("npm", npm), Part("sbom", sbom),
     *(Part(f"wheel-{name}", wheel(platform), platform) for name, platform in PLATFORMS.items()),
-    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items() if name != "musl-aarch64"),
+    *(Part(f"c-{name}", c(platform), platform) for name, platform in PLATFORMS.items()),
     *(Part(f"emulator-{name}", emulator(platform), platform) for name, platform in PLATFORMS.items() if platform.program),
 ]
 

@@ -426,7 +426,8 @@ def lists() -> Iterable[str]:
         dist = Path(work)
         names = {"junfeiai-c-1.2.3-x86_64-pc-windows-gnu.zip": "Windows x86_64", "junfeiai-1.2.3.tar.gz": "any",
                  "junfeiai-1.2.3-cp310-abi3-musllinux_1_2_aarch64.whl": "Linux aarch64, musl", "junfeiai-emulator-linux-x64-1.2.3.tgz": "Linux x86_64, any",
-                 "junfeiai_emulator-1.2.3-py3-none-manylinux_2_17_aarch64.musllinux_1_1_aarch64.whl": "Linux aarch64, any", "junfeiai-emulator-1.2.3.tgz": "any"}
+                 "junfeiai_emulator-1.2.3-py3-none-manylinux_2_17_aarch64.musllinux_1_1_aarch64.whl": "Linux aarch64, any", "junfeiai-emulator-1.2.3.tgz": "any",
+                 "junfeiai-emulator-1.2.3.cyclonedx.json": "any"}
         for name in names:
             (dist / name).write_bytes(name.encode())
         tried = {"profile": "dev", "tested": ["contents", "links"], "not_tested": ["running it: no Windows is here"]}
@@ -589,6 +590,9 @@ def installed(
         config = (prefix / "lib/cmake/junfeiai/junfeiaiConfig.cmake").read_text(encoding="utf-8")
         if ("SHARED" in config) != shared or "add_library(junfeiai::static STATIC IMPORTED)" not in config:
             yield config
+        # Programs link with the same name everywhere.
+        if config.count("add_library(junfeiai::junfeiai ") != 1 or ("add_library(junfeiai::junfeiai INTERFACE IMPORTED)" in config) == shared:
+            yield config
         if f'INTERFACE_LINK_LIBRARIES "{";".join(once)}"' not in config or (name and f'IMPORTED_SONAME "{name}"' not in config):
             yield config
         package = (prefix / "lib/pkgconfig/junfeiai.pc").read_text(encoding="utf-8")
@@ -696,6 +700,50 @@ def wheels_are_made_anew() -> Iterable[str]:
         digest = f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(contents.Package(path).files[name]).digest()).rstrip(b'=').decode()},"
         if digest not in contents.Package(path).text(f"{info}/RECORD"):
             yield "RECORD has not the sum of the changed file"
+
+
+LICENCES = """\
+This package holds code of other projects.
+
+The Rust standard library                 MIT OR Apache-2.0
+serde_json 1.0.2                          MIT OR Apache-2.0
+
+serde_json 1.0.2, tokio 1.2.3:
+"""
+
+
+def listed_components() -> Iterable[str]:
+    """Of a workspace's components, those of one package; and what such a list must not lack is missed."""
+    row = {"licenses": [{"expression": "MIT"}], "purl": "pkg:cargo/x"}
+    own = {"bom-ref": "path+file:///tmp/x/bindings-c#junfeiai-c@1.2.3", "name": "junfeiai-c", "version": "1.2.3", "purl": "pkg:cargo/junfeiai-c@1.2.3?download_url=file://."}
+    rows = [{**row, "bom-ref": "path+file:///tmp/x/core#1.2.3", "name": "junfeiai", "version": "1.2.3"},
+            {**row, "bom-ref": "registry#serde_json@1.0.2", "name": "serde_json", "version": "1.0.2"},
+            {**row, "bom-ref": "registry#tokio@1.2.3", "name": "tokio", "version": "1.2.3"}]
+    edges = [{"ref": own["bom-ref"], "dependsOn": [rows[0]["bom-ref"], rows[2]["bom-ref"]]}, {"ref": rows[1]["bom-ref"]}, {"ref": rows[2]["bom-ref"]}]
+    whole = {"metadata": {"component": own}, "components": rows, "dependencies": edges}
+    one = parts.of_one(whole, parts.linked(LICENCES))
+    if [found["name"] for found in one["components"]] != ["junfeiai", "serde_json"] or [len(edge["dependsOn"]) for edge in one["dependencies"]] != [1, 0]:
+        yield f"{one}"
+    try:
+        yield f"a component that is linked is not missed: {parts.of_one({**whole, 'components': rows[:1]}, parts.linked(LICENCES))}"
+    except RuntimeError as error:
+        if "serde_json" not in str(error):
+            yield str(error)
+    said = archive.components(json.dumps(one))
+    if "/tmp" in said or "file://." in said or "path+file:///core#1.2.3" not in said:
+        yield said
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"junfeiai-c-1.2.3{contents.SBOM}"
+        wanted = [("", said), ("names a folder", said.replace("path+file:///core", "path+file:///home/builder/junfeiai/core")), ("has no version", said.replace('"version": "1.0.2"', '"version": ""')),
+                  ("has no licenses", said.replace('"expression": "MIT"', "").replace("{}", "")), ("serde_json is not in it", said.replace('"serde_json"', '"serde"')),
+                  ("is no component", said.replace('"ref": "registry#serde_json@1.0.2"', '"ref": "registry#serde_json@1.0.3"'))]
+        for word, text in wanted:
+            path.write_text(text, encoding="utf-8")
+            wrong = contents.problems(path)
+            if (not word and wrong) or (word and not any(word in problem for problem in wrong)):
+                yield f"{word or 'what is right'}: {wrong}"
+        if contents.Package(path).version() != "1.2.3":
+            yield contents.Package(path).version()
 
 
 # The workflows.
@@ -880,6 +928,7 @@ def main() -> int:
     else:
         print("not run: the files of a release (make dist makes them)")
     report("wheels say neither where nor when they were built", wheels_are_made_anew())
+    report("lists of components hold what is linked, and no folder", listed_components())
     report("the tools of this suite have types", typed())
     report("the steps of the workflows name what there is", steps())
     report("the npm package could be published", dry_run_of_npm())

@@ -100,12 +100,42 @@ def aarch64(triple: str) -> None:
     tests(triple, env, ["-p", "junfeiai"], chosen, ["qemu-aarch64"])
 
 
+# What pyo3 would ask such an interpreter.
+FREE_THREADED = """\
+implementation=CPython
+version=3.14
+shared=true
+abi3=false
+pointer_width=64
+build_flags=Py_GIL_DISABLED
+suppress_build_script_link_lines=true
+"""
+
+
+def free_threaded(name: str) -> None:
+    """The wheel's module for CPython without its global lock, which does not load a module for the stable ABI: it builds and links."""
+    config = CROSS / f"{name}.txt"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(FREE_THREADED, encoding="utf-8")
+    env = environment(PYO3_CONFIG_FILE=str(config))
+    for cross in [name for name in env if name.startswith("PYO3_CROSS")]:
+        del env[cross]
+    suite.cargo(env, "build", "--target=x86_64-unknown-linux-gnu", "-p", "junfeiai-python")
+    ok, symbols = run(["nm", "-D", CROSS / "x86_64-unknown-linux-gnu" / "debug" / "lib_native.so"], env)
+    # Where several threads run Python at once, objects are locked.
+    wanted = [(" T ", "PyInit__native"), (" U ", "PyCriticalSection_Begin")]
+    lost = [symbol for kind, symbol in wanted if not any(kind in line and line.endswith(symbol) for line in symbols.splitlines())]
+    suite.report("the module is one for CPython without the GIL", ok and not lost, f"{', '.join(lost)}\n{symbols}")
+    table.append((name, "by the build", "junfeiai-python", "none", "no such interpreter is in a registry"))
+
+
 PLATFORMS: dict[str, Callable[[str], None]] = {
     "aarch64-apple-darwin": check,
     "x86_64-apple-darwin": check,
     "x86_64-pc-windows-msvc": check,
     "i686-unknown-linux-gnu": i686,
     "aarch64-unknown-linux-gnu": aarch64,
+    "cpython-3.14t": free_threaded,
 }
 
 

@@ -53,7 +53,6 @@ NO_SHELL = "it runs a shell of Unix"
 NO_TERMINAL = "there is no pty"
 UNICODE = "every name and argument is Unicode there"
 OF_WINDOWS = {
-    "async_loop.c": "it waits by poll() on a pipe",
     "ignored.c": "it is compiled to see the warning, and is no program",
     "plugin.c": "it is a shared library, and no program",
     "hostile.c": "it limits its memory by setrlimit()",
@@ -250,7 +249,7 @@ def c(env: Mapping[str, str], _programs: list[Program]) -> None:
             compiler.append("-fno-exceptions")
         warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-D__USE_MINGW_ANSI_STDIO=1"]
         # The compiler's own libraries are linked into the programs.
-        ways: dict[str, list[str | Path]] = {"shared": ["-static", f"-L{BUILT}", "-l:libjunfeiai_c.dll.a"],
+        ways: dict[str, list[str | Path]] = {"shared": ["-static", f"-L{BUILT}", "-l:libjunfeiai_c.dll.a", "-lws2_32"],
                                              "static": ["-DJFAI_STATIC", "-static", BUILT / "libjunfeiai_c.a", *(f"-l{name}" for name in SYSTEM)]}
         for way, libraries in ways.items():
             name = f"{source.name} ({way})"

@@ -337,9 +337,14 @@ fn cmake_config(names: &Names, libdir: &str, depth: usize, system: &[String]) ->
     let targets = if shared.is_some() {
         "Targets: junfeiai::junfeiai (shared) and junfeiai::static"
     } else {
-        "Target: junfeiai::static"
+        "Targets: junfeiai::static, and junfeiai::junfeiai, which is the same: there is no shared library here"
     };
-    let shared = shared.unwrap_or_default();
+    // What programs for other systems link with is there, too.
+    let shared = shared.unwrap_or_else(|| {
+        "\x20 add_library(junfeiai::junfeiai INTERFACE IMPORTED)\n\
+         \x20 set_target_properties(junfeiai::junfeiai PROPERTIES INTERFACE_LINK_LIBRARIES junfeiai::static)\n"
+            .to_owned()
+    });
     format!(
         "# {targets}.\n\
          get_filename_component(_junfeiai_prefix \"${{CMAKE_CURRENT_LIST_DIR}}/{up}\" ABSOLUTE)\n\
