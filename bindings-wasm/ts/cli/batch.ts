@@ -58,6 +58,7 @@ class Turns {
 
 /** One run over the list. */
 class Batch {
+  /** The highest of the lines' codes, whichever ended first. */
   code = 0;
   /** Raised when nothing more is to be created: requests that wait for their turn are withdrawn then, those in flight complete. */
   readonly #stop = new AbortController();
@@ -172,12 +173,9 @@ class Batch {
     }
   }
 
-  /**
-   * Sends nothing more that would be refused as well: none at all, or none for this model. The error decides how the command ends,
-   * before lines say that they were not begun.
-   */
+  /** Sends nothing more that would be refused as well: none at all, or none for this model. */
   #endCreating(line: Line, error: Failure): void {
-    this.code ||= exitCode(error);
+    this.code = Math.max(this.code, exitCode(error));
     if (endsAll(error)) this.#stop.abort();
     else if (["permission_denied", "model_unavailable"].includes(kindOf(error)) && (error as JunFeiAIError).phase === "create") this.#ofModel(line).abort();
   }
@@ -195,7 +193,7 @@ class Batch {
       const known = await this.#known(line);
       if (known?.kind === "task") return this.client.videos.task(known.taskId);
       if (known) {
-        this.code ||= OUTCOME_UNKNOWN;
+        this.code = Math.max(this.code, OUTCOME_UNKNOWN);
         const text = "an earlier create request has an unknown outcome: check your account's usage page, then run\n"
           + `  ${this.#command("resolve", [known.intent, "TASK_ID"])}    if it made a task\n`
           + `  ${this.#command("resolve", [known.intent], "--not-created")}    if it made none`;
@@ -205,7 +203,7 @@ class Batch {
       const task = await this.#create(line);
       // After Ctrl-C nobody reads of thousands of lines that they were not begun.
       if (!task && !this.call.interruption.signal.aborted) {
-        this.code ||= 1;
+        this.code = Math.max(this.code, 1);
         this.#report(line, { state: "not_begun" }, "not begun");
       }
       return task;

@@ -225,7 +225,7 @@ async function pending(call: Call): Promise<number> {
       // The other journals are read all the same.
       output.journal = journal;
       output.failure(error);
-      code = exitCode(error);
+      code = Math.max(code, exitCode(error));
       continue;
     }
     for (const entry of entries) {
@@ -254,7 +254,7 @@ async function resume(client: Client, call: Call): Promise<number> {
     // What was interrupted is told once, for all of them.
     if (error && call.interruption.signal.aborted) throw error;
     if (error) {
-      code ||= exitCode(error);
+      code = Math.max(code, exitCode(error));
       output.result({ task_id: taskId, error: errorFields(error) }, `error: ${textOf(error)}`);
     } else {
       // Relative, where the folder is.

@@ -80,6 +80,7 @@ class Batch:
         self.progress = Progress(len(lines), output)
         self.options = options
         self.output = output
+        # The highest of the lines' codes, whichever ended first.
         self.code = 0
         self.stopped = False
         self.refused_models: set[str] = set()
@@ -197,10 +198,8 @@ class Batch:
             self.output.note(f"line {line.number}: find out what became of it:  {self.command('reconcile')}")
 
     def end_creating(self, line: Line, error: JunFeiAIError) -> None:
-        """Sends nothing more that would be refused as well: none at all, or none for this model. The error decides how the
-        command ends, before lines say that they were not begun.
-        """
-        self.code = self.code or exit_code(error)
+        """Sends nothing more that would be refused as well: none at all, or none for this model."""
+        self.code = max(self.code, exit_code(error))
         model = str(line.request.get("model"))
         if ends_all(error):
             self.stop()
@@ -223,7 +222,7 @@ class Batch:
             elif known.task_id:
                 task = self.client.videos.task(known.task_id)
             else:
-                self.code = self.code or OUTCOME_UNKNOWN
+                self.code = max(self.code, OUTCOME_UNKNOWN)
                 name = str(known.intent)
                 text = (
                     "an earlier create request has an unknown outcome: check your account's usage page, then run\n"
@@ -233,7 +232,7 @@ class Batch:
                 self.report(line, {"state": "unknown", "intent": name}, text, intent=name)
                 return
         if task is None:
-            self.code = self.code or 1
+            self.code = max(self.code, 1)
             self.report(line, {"state": "not_begun"}, "not begun")
             return
         video = await task.wait(timeout=self.options.timeout)

@@ -272,7 +272,7 @@ def pending(options: Any, output: Output) -> int:
             # The other journals are read all the same.
             output.journal = journal
             output.failure(error)
-            code = exit_code(error)
+            code = max(code, exit_code(error))
             continue
         for entry in entries:
             names = ("kind", "task_id", "intent", "model", "seconds", "state", "created_at", "key", "prompt")
@@ -297,7 +297,7 @@ def _resume(client: Client, options: Any, output: Output) -> int:
     output.resume_hints = ["run the same command again to resume"]
     for saved in client.videos.resume_pending(options.output):
         if saved.error is not None:
-            code = code or exit_code(saved.error)
+            code = max(code, exit_code(saved.error))
             output.result({"task_id": saved.task_id, "error": error_fields(saved.error)}, f"error: {saved.error}")
         elif saved.summary is not None:
             fields = {"task_id": saved.task_id, **summary_fields(saved.summary)}
