@@ -21,9 +21,9 @@ test-all: ## make test with all that is slow in it, then thousands of random fau
 	@$(MAKE) --no-print-directory soak
 	@$(MAKE) --no-print-directory fuzz
 
-flaky: ## the suites ROUNDS=10 times on a machine kept busy; names each test that ever failed (SUITES=…, SEED=… to repeat)
+flaky: ## the suites ROUNDS=10 times on a machine kept busy; names each test that ever failed (SUITES=…, SEED=… to repeat, STALLS=1: programs stand still now and then)
 	@tests/setup.sh test
-	@python3 tests/flaky.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED)) $(SUITES)
+	@python3 tests/flaky.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED)) $(if $(STALLS),--stalls) $(SUITES)
 
 conformance: ## every scenario on every binding, as a matrix (BINDING=c,node SCENARIO=create/ for some of it)
 	@tests/setup.sh test

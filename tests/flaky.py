@@ -2,11 +2,12 @@
 """Looks for tests that fail by chance: runs the suites again and again while the machine is busy, and names each test that
 ever failed.
 
-    tests/flaky.py --rounds 10 [--seed N] [SUITE ...]
+    tests/flaky.py --rounds 10 [--seed N] [--stalls] [SUITE ...]
 
 The suites are those of tests/run.py that run tests; what is checked once and for all (format, lints, ...) is left out. Each
 round has a seed of its own, JUNFEIAI_SEED for every random test; `--rounds 1 --seed N` repeats a round. Suites that build
-or install the same things run one after the other, the others beside each other: they are each other's load.
+or install the same things run one after the other, the others beside each other: they are each other's load. With `--stalls`
+a program stands still now and then, which finds what takes for granted that one is quick (stalls.py).
 """
 
 import argparse
@@ -62,17 +63,21 @@ with open(path, "wb") as file:
 
 
 @contextlib.contextmanager
-def busy_machine():
-    """All cores are kept busy by what the suites leave idle, the disk now and then."""
+def busy_machine(stalls, seed):
+    """All cores are kept busy by what the suites leave idle, the disk now and then; programs stand still where that is asked for."""
     with tempfile.TemporaryDirectory(prefix="junfeiai-flaky-") as folder:
         parent = str(os.getpid())
         processes = [subprocess.Popen([sys.executable, "-c", BUSY, parent]) for _ in range(os.cpu_count() or 1)]
         processes.append(subprocess.Popen([sys.executable, "-c", NOISE, parent, os.path.join(folder, "noise")]))
+        if stalls:
+            spared = [str(process.pid) for process in processes]
+            processes.append(subprocess.Popen([sys.executable, Path(__file__).with_name("stalls.py"), parent, str(seed), *spared]))
         try:
             yield
         finally:
             for process in processes:
-                process.kill()
+                # Not killed: what stands still goes on first.
+                process.terminate()
                 process.wait()
 
 
@@ -131,6 +136,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="how often each suite runs (10)")
     parser.add_argument("--seed", type=int, help="the seed of the first round; without it a new one")
+    parser.add_argument("--stalls", action="store_true", help="programs stand still for up to 0.8 s now and then")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="only these")
     options = parser.parse_args()
     if options.rounds < 1:
@@ -145,7 +151,7 @@ def main():
     LOGS.mkdir(parents=True)
     build(names, table)
     begun = time.monotonic()
-    with busy_machine():
+    with busy_machine(options.stalls, seed):
         failed = rounds(names, table, options.rounds, seed)
     print(f"\n{options.rounds} rounds of {', '.join(names)} in {(time.monotonic() - begun) / 60:.0f} min, first seed {seed}")
     print(table_of(failed, options.rounds))
