@@ -98,6 +98,7 @@ if [[ ${1:-} == dist ]]; then
     have x86_64-w64-mingw32-g++-posix || want+=(g++-mingw-w64-x86-64-posix)
     have qemu-aarch64 || want+=(qemu-user)
     have aarch64-linux-gnu-gcc || want+=("gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
+    have aarch64-linux-gnu-g++ || want+=(g++-aarch64-linux-gnu)
     [[ -x /usr/lib/wine/wine64 ]] || want+=("wine wine64")
 fi
 if [[ ${1:-} == test || ${1:-} == npm || ${1:-} == dist ]]; then
