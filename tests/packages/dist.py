@@ -75,7 +75,8 @@ def clone() -> None:
     CLONE.parent.mkdir(parents=True)
     parts.run("git", "clone", "--quiet", "--shared", ROOT, CLONE)
     (CLONE / "target").mkdir()
-    (CLONE / "target" / "venv-dist").symlink_to(ROOT / "target" / "venv-dist")
+    for name in ("venv-dist", "tools"):
+        (CLONE / "target" / name).symlink_to(ROOT / "target" / name)
     modules = Path("bindings-wasm", "node_modules")
     if (ROOT / modules).is_dir():
         # Links cost nothing. The build of the package replaces one of its entries, and changes none.
