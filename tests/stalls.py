@@ -7,6 +7,7 @@ What runs below the first process is stopped at random, one after the other, eac
 takes for granted that a program is quick fails soon: `make flaky STALLS=1 ROUNDS=1`. Linux only.
 """
 
+import argparse
 import os
 import random
 import signal
@@ -48,7 +49,12 @@ def tell(pid, what):
 
 
 def main():
-    root, rng, spared = int(sys.argv[1]), random.Random(int(sys.argv[2])), {os.getpid(), *map(int, sys.argv[3:])}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", metavar="PID", type=int, help="what runs below it is stopped; its child is this program")
+    parser.add_argument("seed", metavar="SEED", type=int, help="of the random choices")
+    parser.add_argument("spared", metavar="PID", type=int, nargs="*", help="not these")
+    options = parser.parse_args()
+    root, rng, spared = options.root, random.Random(options.seed), {os.getpid(), *options.spared}
     # With an exception what stands still is let go on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while os.getppid() == root:
