@@ -93,7 +93,9 @@ def remapped() -> list[tuple[str, str]]:
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     # Below `src` is a folder with the registry's name.
     registries = sorted(path for path in (home / "registry" / "src").glob("*") if path.is_dir())
-    return [(str(ROOT), "junfeiai"), (str(LIBRARY), "rust"), *((str(path), "crates") for path in registries)]
+    # The second build has the tools of the first by a link, and zig names the folder that its headers are in.
+    tools = TOOLS.parent.resolve()
+    return [(str(ROOT), "junfeiai"), (str(tools), "junfeiai/target/venv-dist"), (str(LIBRARY), "rust"), *((str(path), "crates") for path in registries)]
 
 
 @functools.cache
