@@ -95,6 +95,7 @@ if [[ ${1:-} == dist ]]; then
         fi
     done
     # Where these are missing, the list of the release says what was not tried.
+    have cmake || want+=(cmake)
     have x86_64-w64-mingw32-g++-posix || want+=(g++-mingw-w64-x86-64-posix)
     have qemu-aarch64 || want+=(qemu-user)
     have aarch64-linux-gnu-gcc || want+=("gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
