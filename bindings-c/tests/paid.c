@@ -177,8 +177,8 @@ static bool kernel_says(long thread, char *line, int size) {
   return read;
 }
 
-/* True once a thread sleeps: on its way into the library it sleeps nowhere. */
-static bool inside(const struct queued *q) {
+/* True while a thread sleeps. */
+static bool sleeps(const struct queued *q) {
   char line[256] = "";
   const long thread = atomic_load(&q->thread);
   if (thread == 0 || !kernel_says(thread, line, sizeof line) || line[0] < '0' || line[0] > '9') return false;
@@ -193,6 +193,15 @@ static bool inside(const struct queued *q) {
   if (number == SYS_futex_time64) return true;
 #endif
   return number == SYS_epoll_pwait;
+}
+
+/* True once a thread sleeps for long: on its way into the library it sleeps nowhere, but for a lock that another one holds for a moment. */
+static bool inside(const struct queued *q) {
+  for (int look = 0; look < 10; look++) {
+    if (!sleeps(q)) return false;
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+  }
+  return true;
 }
 
 /* The client is freed while threads are in its calls, as its comment allows: the request that is in flight goes on, and those that wait

@@ -100,7 +100,7 @@ class Emulator:
         return dict(os.environ, JUNFEIAI_API_KEY="sk-test", JUNFEIAI_BASE_URL=self.origin + "/v1", **more)
 
 
-def program(emulator, name, command, timeout=120, scenario=None, files=(), **env):
+def program(emulator, name, command, timeout=600, scenario=None, files=(), **env):
     """A test program that ends with "N passed, M failed", or an example that just succeeds."""
     emulator.fresh(scenario)
     # The emulator's ids repeat: what another program left of a file is not resumed.
@@ -467,7 +467,7 @@ def sanitizers(emulator, prefix):
         check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
                  "--errors-for-leak-kinds=definite,indirect,possible", "-q", f"--suppressions={HERE / 'valgrind.supp'}"]
         for name in ("api", "async", "paid"):
-            program(emulator, f"valgrind: {name}", [*check, WORK / "cmake-gcc" / name, WORK / "out"], timeout=200, SANITIZED="1")
+            program(emulator, f"valgrind: {name}", [*check, WORK / "cmake-gcc" / name, WORK / "out"], timeout=600, SANITIZED="1")
     else:
         skipped.append("valgrind (not installed)")
 
@@ -500,7 +500,7 @@ def release(emulator):
     if shutil.which("valgrind"):
         check = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "-q",
                  f"--suppressions={prefix / 'share/junfeiai/valgrind.supp'}"]
-        program(emulator, "valgrind with the suppressions that are installed", [*check, WORK / "api-release", WORK / "out"], timeout=200, SANITIZED="1")
+        program(emulator, "valgrind with the suppressions that are installed", [*check, WORK / "api-release", WORK / "out"], timeout=600, SANITIZED="1")
     else:
         skipped.append("valgrind (not installed)")
 

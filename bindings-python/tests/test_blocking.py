@@ -209,7 +209,7 @@ def test_threads_share_a_client(client: Client, emulator: Emulator) -> None:
 
 
 def test_other_threads_run_while_one_waits(client: Client, emulator: Emulator) -> None:
-    emulator.rule("hang", op="query", times=1, ms=1000, act=True)
+    emulator.rule("hang", op="query", times=1, ms=3000, act=True)
     task = client.videos.task(emulator.finished())
     waiting = threading.Thread(target=task.refresh)
     begun = time.monotonic()

@@ -136,7 +136,7 @@ def test_batch_runs_again_and_goes_on(environment: Path, emulator: Emulator) -> 
 def test_batch_after_ctrl_c_pays_nothing_twice(environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
     # Each create takes long enough that Ctrl-C comes before the first has ended.
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 5000})
     process = subprocess.Popen(
         command("batch", "list.jsonl", "-o", "out", "--concurrency", "30"), stderr=subprocess.PIPE, text=True
     )
@@ -185,13 +185,14 @@ def test_batch_looks_into_the_journal_before_each_create(environment: Path, emul
     write_list(environment, 2)
     (environment / "out").mkdir()
     journal = environment / "out" / ".junfeiai-journal"
-    emulator.scenario(task={"queued_s": 0, "running_s": 600}, api={"create_latency_ms": 300})
+    emulator.scenario(task={"queued_s": 0, "running_s": 3600}, api={"create_latency_ms": 300})
     process = subprocess.Popen(
         command("batch", "list.jsonl", "-o", "out", "--concurrency", "1", "--json"), stdout=subprocess.PIPE, text=True
     )
     posts(emulator, 1)
+    emulator.scenario()  # the first task alone is slow, so that the second line waits for long enough
     task = junfeiai.Client(**emulator.options(journal=journal)).videos.create("ball 1", seconds=4)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     saved = {line["line"]: line["task_id"] for line in map(json.loads, out.splitlines())}
     assert saved[2] == task.id
@@ -237,7 +238,7 @@ def test_batch_saves_what_is_under_way_when_it_ends(environment: Path, emulator:
     write_list(environment, 4)
     # The third create is refused while the two tasks are running.
     refused = {"match": {"op": "create", "from": 3}, "fault": {"kind": "status", "status": 401, "body": {}}}
-    emulator.scenario(task={"queued_s": 0, "running_s": 300}, rules=[refused])
+    emulator.scenario(task={"queued_s": 0, "running_s": 1800}, rules=[refused])
     lines = values(run("batch", "list.jsonl", "-o", "out", "--json", "--concurrency", "3", code=5))
     states = {line["line"]: line.get("state", "error") for line in lines}
     assert sorted(states.values()) == ["error", "not_begun", "saved", "saved"]

@@ -196,7 +196,7 @@ def test_a_second_batch_joins_the_first(environment: Path, emulator: Emulator) -
 @pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 0)])
 def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 5000})
     process = subprocess.Popen(command("batch", "list.jsonl", "-o", "out"), stderr=subprocess.PIPE, text=True)
     posts(emulator, 4)
     process.send_signal(number)
@@ -221,7 +221,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_batch_on_loops_without_handlers(number: int, environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 5000})
     words = ["batch", "list.jsonl", "-o", "out", "--poll-interval", "0.02"]
     process = subprocess.Popen([sys.executable, "-c", WITHOUT_HANDLERS, *words], stderr=subprocess.PIPE, text=True)
     posts(emulator, 4)
@@ -237,7 +237,7 @@ def test_a_signal_ends_a_batch_on_loops_without_handlers(number: int, environmen
 @pytest.mark.skipif(sys.platform == "win32", reason="another signal is sent in place of it")
 def test_ctrl_break_of_windows_ends_a_batch_like_ctrl_c(environment: Path, emulator: Emulator) -> None:
     write_list(environment, 30)
-    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 2000})
+    emulator.scenario(task={"running_s": 1e9}, api={"create_latency_ms": 5000})
     script = "import signal\nsignal.SIGBREAK = signal.SIGUSR1\n" + WITHOUT_HANDLERS
     process = subprocess.Popen([sys.executable, "-c", script, "batch", "list.jsonl", "-o", "out"], stderr=subprocess.PIPE, text=True)
     posts(emulator, 4)

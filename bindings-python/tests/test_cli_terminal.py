@@ -44,10 +44,12 @@ def record(name: str, arguments: Sequence[str]) -> tuple[list[str], str]:
             break
         if not piece:
             break
-        stream.feed(piece)
-        shown = "\n".join(line.rstrip() for line in screen.display).strip()
-        if not seen or shown != seen[-1]:
-            seen.append(shown)
+        # One read holds what was drawn since the last: all that stood there for a while is seen, however late this process reads.
+        for part in re.split(rb"(?=[\r\n\x1b])", piece):
+            stream.feed(part)
+            shown = "\n".join(line.rstrip() for line in screen.display).strip()
+            if not seen or shown != seen[-1]:
+                seen.append(shown)
     os.close(here)
     assert process.wait(60) == 0, seen[-1:]
     RECORDINGS.mkdir(parents=True, exist_ok=True)

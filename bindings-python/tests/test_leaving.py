@@ -402,7 +402,7 @@ def test_wait_for(endless: Emulator, journal: Path, caplog: pytest.LogCaptureFix
     client = AsyncClient(**endless.options(journal=journal))
 
     async def main() -> None:
-        await asyncio.wait_for(client.videos.generate("x", seconds=4), 1)
+        await asyncio.wait_for(client.videos.generate("x", seconds=4), 5)
 
     with pytest.raises(asyncio.TimeoutError) as caught:
         asyncio.run(main())
@@ -608,7 +608,7 @@ if sys.argv[3] == "parent":
 
 def left():
     from junfeiai import Client
-    for _ in Client(poll_interval=0.5).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
+    for _ in Client(poll_interval=3).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
         break
 
 def running():

@@ -158,7 +158,7 @@ def test_completion(environment: Path, emulator: Emulator) -> None:
 ANOTHER_THREAD = """
 import signal, threading
 from junfeiai._cli import local_server
-threading.Timer(1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+threading.Timer(5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
 local_server._until_interrupted()
 print("ended")
 """

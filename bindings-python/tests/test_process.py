@@ -61,8 +61,14 @@ def test_ctrl_c(name: str, client: Client, emulator: Emulator, tmp_path: Path) -
 def test_ctrl_c_while_a_poll_is_far_away(client: Client, emulator: Emulator) -> None:
     task = client.videos.task(emulator.running())
     slow = Client(**emulator.options(poll_interval=60)).videos.task(task.id)
-    timer = threading.Timer(0.3, press_ctrl_c)
-    timer.start()
+
+    def interrupt() -> None:
+        while not emulator.requests("/video/generations/"):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        press_ctrl_c()
+
+    threading.Thread(target=interrupt).start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         slow.wait()

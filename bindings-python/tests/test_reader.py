@@ -83,7 +83,14 @@ def test_a_read_after_an_error_begins_where_that_one_began(emulator: Emulator) -
 def test_ctrl_c_in_a_read(client: Client, emulator: Emulator) -> None:
     file = client.videos.video(emulator.finished(video_bytes=3_000_000)).open()
     emulator.rule("hang")
-    threading.Timer(0.2, _thread.interrupt_main).start()
+    before = len(emulator.requests())
+
+    def interrupt() -> None:
+        while len(emulator.requests()) == before:
+            time.sleep(0.01)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         file.seek(2_900_000)

@@ -156,7 +156,7 @@ class Player:
         for name, text in scenario.get("files", {}).items():
             self._write(name, text)
         self.service.prepare(scenario.get("server", {}), scenario.get("tasks", {}))
-        if any("--budget" in step.get("run", ()) for step in scenario["steps"]):
+        if any("--budget" in run or run[:1] == ["spent"] for run in (step.get("run", []) for step in scenario["steps"])):
             within_one_day()
         result = Result()
         kept: dict[str, str] = {"dir": str(self.folder / "work"), "origin": self.service.origin, "state": str(self.folder / "state")}

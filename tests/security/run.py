@@ -86,7 +86,7 @@ def c():
     emulator = Emulator(EMULATOR)
     env = dict(os.environ, JUNFEIAI_API_KEY=KEY, JUNFEIAI_BASE_URL=emulator.origin + "/v1", JUNFEIAI_LOG="trace", RUST_BACKTRACE="full")
     scenarios = [("everything goes well", {}), ("on another host", {"task": {"result_url": "second_host"}}),
-                 ("a save that ends early", {"task": {"video_bytes": 8 << 20}, "content": {"rate_bytes_per_s": 3_000_000}})]
+                 ("a save that ends early", {"task": {"video_bytes": 8 << 20}, "content": {"rate_bytes_per_s": 1_000_000}})]
     for body in ECHOES:
         for status in (200, 401, 502):
             fault = {"kind": "status", "status": status, "body": body, "headers": ECHO_HEADERS, "act": True}
@@ -95,7 +95,8 @@ def c():
     for name, scenario in scenarios:
         emulator.scenario(**scenario)
         with tempfile.TemporaryDirectory() as folder:
-            done = run([program, folder, 200 if "rules" in scenario else 30_000], env=env)
+            save = 900 if "rules" in scenario else 4000 if "content" in scenario else 30_000
+            done = run([program, folder, 200 if "rules" in scenario else 30_000, save], env=env)
             note(f"c, {name}: it ran", done.returncode == 0 and "panicked" in done.stdout, done.stdout)
             note(f"c, {name}: no secret is printed", not leak(done.stdout), str(leak(done.stdout)))
             texts += sum(map(int, re.findall(r"(\d+) texts were said", done.stdout)))

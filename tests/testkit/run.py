@@ -249,8 +249,8 @@ def main() -> None:
     report("the npm package's types and entries", types_of_node(folder))
     if os.environ.get("JUNFEIAI_ALL"):
         install_tools()
-        report("a project with vitest", with_tool(folder, "vitest", r"Tests\s+(\d+) passed", "run"))
-        report("a project with jest", with_tool(folder, "jest", r"Tests:\s+(\d+) passed", "--rootDir=."))
+        report("a project with vitest", with_tool(folder, "vitest", r"Tests\s+(\d+) passed", "run", "--testTimeout=240000", "--hookTimeout=240000"))
+        report("a project with jest", with_tool(folder, "jest", r"Tests:\s+(\d+) passed", "--rootDir=.", "--testTimeout=240000"))
     else:
         print("not run: vitest and jest (make test-all installs them)")
     print(f"testkit: {passed} passed, {failed} failed")

@@ -88,7 +88,7 @@ static void refusals(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   char path[4096], journal[4096];
   snprintf(path, sizeof path, "%s/v.mp4", argv[1]);
   snprintf(journal, sizeof journal, "%s/journal", argv[1]);
@@ -139,7 +139,7 @@ int main(int argc, char **argv) {
   }
   jfai_save_options *saving = NULL;
   must(jfai_save_options_new(&saving, NULL));
-  must(jfai_save_options_set_timeout_ms(saving, 900, NULL));
+  must(jfai_save_options_set_timeout_ms(saving, strtoull(argv[3], NULL, 10), NULL));
   err = NULL;
   tell("save", jfai_save(video, path, saving, NULL, NULL, &err), err);
   jfai_save_options_free(saving);

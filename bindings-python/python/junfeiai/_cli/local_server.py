@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -182,9 +182,7 @@ def _running(options: Any) -> Iterator[Server]:
 def serve(options: Any, output: Output) -> int:
     """The command ``serve``."""
     with _running(options) as server:
-        output.result({"url": server.url}, server.url)
-        output.note("Ctrl-C ends it")
-        _until_interrupted()
+        _until_interrupted(lambda: output.result({"url": server.url}, server.url), lambda: output.note("Ctrl-C ends it"))
     return 0
 
 
@@ -200,8 +198,7 @@ def play(options: Any, output: Output) -> int:
 
         if not webbrowser.open(server.url):
             raise ConfigError("no player and no browser was found: install mpv, or name a player by --player COMMAND")
-        output.note("Ctrl-C ends it")
-        _until_interrupted()
+        _until_interrupted(lambda: output.note("Ctrl-C ends it"))
     return 0
 
 
@@ -219,9 +216,11 @@ def _player(name: str | None) -> list[str]:
     return []
 
 
-def _until_interrupted() -> None:
-    """A signal is how this command ends, so it is no failure."""
+def _until_interrupted(*said: Callable[[], object]) -> None:
+    """A signal is how this command ends, so it is no failure: from the moment on at which the address is ``said``."""
     with contextlib.suppress(KeyboardInterrupt):
+        for say in said:
+            say()
         while True:
             # Where another thread receives the signal, such as one that is just ending, the wait is not interrupted: what was received
             # is seen when it ends.
