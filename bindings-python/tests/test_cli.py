@@ -95,6 +95,7 @@ def test_budget(emulator: Emulator, environment: Path) -> None:
 
 
 def test_spent(emulator: Emulator) -> None:
+    within_one_day()
     assert "no create requests" in run("spent").stderr
     saved = run("generate", "a ball", "--seconds", "6", "-o", "a.mp4").stdout
     assert "charge    0.3 USD (150000 units)" in saved

@@ -163,6 +163,6 @@ def test_logging_is_not_imported_for_nothing(emulator: Emulator, environment: ob
         "c.videos.create('x', seconds=4).wait(); print('logging' in sys.modules, 'asyncio' in sys.modules)\n"
         "c.videos.create('x', seconds=5)"
     )
-    result = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    result = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert result.stdout.split() == ["False", "False"]
     assert "5 s is not one of the usual lengths" in result.stderr, "a warning shows without any set-up"

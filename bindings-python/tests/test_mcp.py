@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from commands import _state as _state
 from commands import posts, run
-from conftest import KEY, Emulator
+from conftest import KEY, Emulator, within_one_day
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -61,6 +61,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> Any:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 def test_from_the_request_to_the_file(mode: str, environment: Path, emulator: Emulator) -> None:
+    within_one_day()
     async def main() -> None:
         async with server("--max-cost", "1", mode=mode) as client:
             names = {tool.name for tool in (await client.list_tools()).tools}

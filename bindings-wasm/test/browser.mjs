@@ -7,8 +7,11 @@ import { chromium } from "playwright-core";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--autoplay-policy=no-user-gesture-required"];
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json" };
 
+/** Milliseconds after which something hangs, on the slowest machine. */
+export const HANG = 90_000;
+
 export const launch = (more = []) =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...FLAGS, "--enable-precise-memory-info", ...more] });
+  chromium.launch({ timeout: HANG, executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...FLAGS, "--enable-precise-memory-info", ...more] });
 
 /** Serves folders: `{ "/": folder, "/junfeiai/": folder }`, the longest front wins; a function answers itself. */
 export async function site(places) {
@@ -40,6 +43,7 @@ export const blank = (request, response) => {
 export async function open(browser, url, options = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(HANG);
   page.problems = [];
   page.warnings = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));

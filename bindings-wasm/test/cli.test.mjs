@@ -189,7 +189,7 @@ describe("a batch", () => {
   const list = [1, 2, 3].map((n) => JSON.stringify({ prompt: `ball ${n}`, seconds: 4 })).join("\n");
 
   test("one at a time works in a folder: another one waits, or fails", async () => {
-    await emulator.scenario({ api: { create_latency_ms: 5000 }, task: { queued_s: 0, running_s: 0 } });
+    await emulator.scenario({ api: { create_latency_ms: 15_000 }, task: { queued_s: 0, running_s: 0 } });
     await writeFile(join(folder, "list.jsonl"), list);
     const first = start(["batch", "list.jsonl", "-o", "out"]);
     await until(async () => (await posts()) > 0);

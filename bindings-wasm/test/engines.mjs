@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { launch } from "./browser.mjs";
+import { HANG, launch } from "./browser.mjs";
 import { root } from "./emulator.mjs";
 
 const FIREFOX = process.env.FIREFOX ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find((path) => existsSync(path));
@@ -14,8 +14,7 @@ const MINI = ["4.1", "4.0"].flatMap((version) => ["x86_64", "aarch64"].map((mach
 const XVFB = ["/usr/bin/Xvfb"].find((path) => existsSync(path));
 /** A program that ends with this one, however this one ends. */
 const child = (program, args, options) => spawn("setpriv", ["--pdeathsig", "TERM", program, ...args], options);
-/** So long a hang may last. */
-export const HANG = 90_000;
+export { HANG };
 
 /** Why an engine cannot be started here; `false` when it can. */
 export const missing = {

@@ -68,7 +68,7 @@ after(async () => {
 
 async function shows(place) {
   const page = await open(browser, place.origin);
-  await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 20_000 });
+  await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 120_000 });
   assert.equal(await page.title(), String((await emulator.video(task)).length));
   assert.deepEqual(page.problems, []);
 }
@@ -263,7 +263,7 @@ describe("bundlers, with no plugin", () => {
     await emulator.forget();
     try {
       const page = await open(browser, `${place.origin}/policy`);
-      await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 20_000 });
+      await page.waitForFunction(() => document.title !== "waiting", null, { timeout: 120_000 });
       assert.match(await page.title(), /^JunFeiAIError: .*add 'wasm-unsafe-eval' to script-src of the Content-Security-Policy$/);
       assert.deepEqual(await emulator.requests(), []);
     } finally {

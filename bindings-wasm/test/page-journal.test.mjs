@@ -235,7 +235,7 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
           const wait = setTimeout;
           globalThis.setTimeout = (work, ms, ...rest) => wait(work, ms / 100, ...rest);
           const given = store.swap("a", before, "y").then((version) => `version ${version}`, ({ message }) => message);
-          const said = await Promise.race([given, new Promise((resolve) => { wait(resolve, 2000, "it still waits"); })]);
+          const said = await Promise.race([given, new Promise((resolve) => { wait(resolve, 30_000, "it still waits"); })]);
           busy = false;
           globalThis.setTimeout = wait;
           return [said, await store.load("a"), before, (await store.swap("a", before, "z")) > before];

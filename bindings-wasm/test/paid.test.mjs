@@ -299,14 +299,23 @@ describe("left early", () => {
 
   test("nor where each has a signal of its own, one raised after the other", async () => {
     await emulator.scenario({ api: { create_latency_ms: 60_000 } });
-    const stops = Array.from({ length: 30 }, () => new AbortController());
-    const all = stops.map(({ signal }, at) => rejection(client.videos.create(`ball ${at}`, { signal })));
-    await arrived(4);
-    for (const stop of stops) {
-      stop.abort();
-      await new Promise((resolve) => setImmediate(resolve));
+    // The place of a create that was given up is kept free for a second: a round that takes longer shows nothing.
+    let errors;
+    for (let took = Infinity, rounds = 0; took > 900; rounds += 1) {
+      assert.ok(rounds < 10, "the machine stands still");
+      await emulator.forget();
+      const stops = Array.from({ length: 30 }, () => new AbortController());
+      const all = stops.map(({ signal }, at) => rejection(client.videos.create(`ball ${at}`, { signal })));
+      await arrived(4);
+      const begun = performance.now();
+      for (const stop of stops) {
+        stop.abort();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      took = performance.now() - begun;
+      errors = await Promise.all(all);
     }
-    assert.equal((await Promise.all(all)).filter((error) => error.maybeExecuted).length, 4);
+    assert.equal(errors.filter((error) => error.maybeExecuted).length, 4);
     await kept();
     assert.equal(await postCount(), 4);
   });

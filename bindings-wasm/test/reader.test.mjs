@@ -374,8 +374,9 @@ describe("a reader that was closed", () => {
 });
 
 test("after a defect it is opened again by itself, and what it waited for is told", async () => {
-  // An answer takes so long that the read is under way when the defect comes.
-  const { id, file } = await finished(3_000_000, { latency_ms: 300 });
+  const { id, file } = await finished(3_000_000);
+  // The second answer never comes, so that the read is under way when the defect does.
+  await emulator.scenario({ rules: [{ match: { op: "content", nth: [2] }, fault: { kind: "hang" } }] });
   const script = `
     import { Client, JunFeiAIError } from "junfeiai";
     import { createRequire } from "node:module";

@@ -33,7 +33,7 @@ const DATABASES = {
   postgres: {
     start: startPostgres,
     // Two connections at least: what one of them does the others must see.
-    connect: (port) => new pg.Pool({ host: "127.0.0.1", port, user: "owner", password: PASSWORD, database: "postgres", max: 4, connectionTimeoutMillis: 5000 }),
+    connect: (port) => new pg.Pool({ host: "127.0.0.1", port, user: "owner", password: PASSWORD, database: "postgres", max: 4, connectionTimeoutMillis: 60_000 }),
     store: postgresStore,
     address: (port) => `postgresql://owner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`,
     empty: (pool) => pool.query("drop table if exists junfeiai_journal; drop sequence if exists junfeiai_journal_version"),
@@ -146,7 +146,8 @@ for (const [name, { start, connect, store, address, empty, later, end, marks, we
     });
 
     test("more rows than are read at a time", { skip }, async () => {
-      const rows = store(one);
+      // A hundred wait for one another.
+      const rows = store(one, { timeoutMs: 60_000 });
       for (let at = 0; at < 1100; at += 100) await Promise.all(Array.from({ length: 100 }, (_, more) => rows.swap(`many/${at + more}`, null, String(at + more))));
       await rows.swap("many0", null, "behind");
       const found = await rows.scan("many/");
@@ -187,7 +188,7 @@ for (const [name, { start, connect, store, address, empty, later, end, marks, we
       }
       const gone = connect(port);
       try {
-        await assert.rejects(store(gone, { timeoutMs: 500 }).load("a"), /ECONNREFUSED/);
+        await assert.rejects(store(gone, { timeoutMs: 10_000 }).load("a"), /ECONNREFUSED/);
       } finally {
         await end(gone);
       }

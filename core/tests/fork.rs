@@ -162,7 +162,7 @@ fn is_task(entry: &Pending, id: &str) -> bool {
 #[test]
 fn what_a_child_drops_is_left_to_its_parent() {
     let emulator =
-        start(&json!([{ "match": { "op": "create" }, "times": 1, "fault": { "kind": "hang", "ms": 1000 } }]));
+        start(&json!([{ "match": { "op": "create" }, "times": 1, "fault": { "kind": "hang", "ms": 4000 } }]));
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
     let client = builder(&emulator).journal(&journal).max_in_flight_creates(1).build().unwrap();

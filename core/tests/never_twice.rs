@@ -142,7 +142,9 @@ async fn refused_then_up_is_one_create() {
         Emulator::builder().api_key("sk-test").port(port).start().unwrap()
     });
     let builder = Client::builder().api_key("sk-test").endpoint(format!("http://127.0.0.1:{port}/v1"));
-    let client = builder.create_timeout(Duration::from_secs(120)).build().unwrap();
+    // The emulator may come late.
+    let retry = junfeiai::RetryPolicy { max_attempts: 50, cap: Duration::from_millis(500), ..Default::default() };
+    let client = builder.create_timeout(Duration::from_secs(120)).retry(retry).build().unwrap();
     let task = client.videos().create("a red ball").await.unwrap();
     let emulator = starter.join().unwrap();
     assert_eq!((posts(&emulator), emulator.created_tasks()), (1, 1));

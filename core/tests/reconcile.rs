@@ -62,7 +62,7 @@ fn client_with(emulator: &Emulator, key: &str, journal: Option<Arc<dyn Journal>>
         .endpoint(emulator.base_url())
         .api_key(key)
         .timer(Arc::new(clock.clone()))
-        .create_timeout(Duration::from_secs(3))
+        .create_timeout(Duration::from_secs(6))
         .retry(RetryPolicy { max_attempts: 1, ..RetryPolicy::default() });
     let builder = match journal {
         Some(journal) => builder.journal_with(journal),

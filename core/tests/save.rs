@@ -169,7 +169,7 @@ async fn a_server_without_ranges_is_read_over_again_but_written_once() {
 #[tokio::test]
 async fn several_connections_share_the_file() {
     // So slow that there is time to open the others, on any machine.
-    let case = Case::new(&json!({ "content": { "per_connection_rate": 1_500_000 } }));
+    let case = Case::new(&json!({ "content": { "per_connection_rate": 700_000 } }));
     case.video().save(case.path()).policy(DownloadPolicy { connections: 3, ..quick() }).await.unwrap();
     case.assert_whole();
     assert!(case.emulator.stats().max_concurrent_content >= 2);

@@ -5,11 +5,13 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use junfeiai::DownloadPolicy;
 use junfeiai::protocol::byte_ranges::RangeSet;
@@ -19,6 +21,20 @@ use serde_json::{Value, json};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// Waits until the emulator has read what killed processes had sent: a request may lie in a buffer when its sender is long gone.
+fn settle(emulator: &Emulator) {
+    // Connections are accepted in the order in which they were made, so all before this one are counted then.
+    let mut last = TcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
+    last.write_all(b"GET /__emulator/stats HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    last.read_to_end(&mut Vec::new()).unwrap();
+    drop(last);
+    let begun = Instant::now();
+    while emulator.stats().open_connections > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "connections of killed processes stay open");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Runs `count` cases with seeds of their own on a few threads.
@@ -288,6 +304,7 @@ fn random_kills() {
             let kept = kept(&path);
             resumed.fetch_add(u64::from(!kept.is_empty()), Ordering::Relaxed);
             // What the next process asks for is nothing that is there.
+            settle(&emulator);
             emulator.clear_requests();
             let mut child = start();
             std::thread::sleep(Duration::from_millis(rng.u64(30..120)));

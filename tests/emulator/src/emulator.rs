@@ -142,7 +142,8 @@ impl Builder {
             }
             // Either word or loss of the handle ends it.
             runtime.block_on(stopped).ok();
-            runtime.shutdown_timeout(Duration::from_millis(500));
+            // A bound only: what is under way ends at its next wait, and the port is free then.
+            runtime.shutdown_timeout(Duration::from_secs(10));
         })?;
         Ok(Emulator { state, address, second_address, stop: Some(stop), thread: Some(thread) })
     }

@@ -115,7 +115,7 @@ fn a_key_with_too_little_says_how_little_and_can_be_overdrawn_at_once() {
     assert_eq!(refused.json()["message"], text);
 
     // Quota for three, five at once: all of them find it.
-    emu.set_scenario_json(r#"{"keys":[{"key":"sk-test","balance":0.9}],"api":{"quota_window_ms":1500}}"#).unwrap();
+    emu.set_scenario_json(r#"{"keys":[{"key":"sk-test","balance":0.9}],"api":{"quota_window_ms":3500}}"#).unwrap();
     let emu = Arc::new(emu);
     let creates: Vec<_> = (0..5)
         .map(|_| {
@@ -614,7 +614,7 @@ fn money_goes_and_comes_back() {
 /// A row of the log says that the upstream has accepted; until then only the sum has risen.
 #[test]
 fn the_log_is_behind_the_charge() {
-    let emu = emulator(r#"{"time_scale":1,"api":{"create_latency_ms":1500}}"#);
+    let emu = emulator(r#"{"time_scale":1,"api":{"create_latency_ms":3500}}"#);
     let port = emu.port();
     let body = wish().to_string();
     let posted = std::thread::spawn(move || {
