@@ -101,9 +101,10 @@ impl Sender {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if let Some(deadline) = self.delivery.deadline {
             // A timeout looks at its future first: of a server that stood still, every piece is due when the time is over.
-            let in_time = match Instant::now() < deadline {
-                true => tokio::time::timeout_at(deadline, self.piece()).await.ok(),
-                false => None,
+            let in_time = if Instant::now() < deadline {
+                tokio::time::timeout_at(deadline, self.piece()).await.ok()
+            } else {
+                None
             };
             match in_time {
                 Some(piece) => piece,
