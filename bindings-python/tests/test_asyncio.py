@@ -16,7 +16,7 @@ import pytest
 from conftest import Emulator
 
 import junfeiai
-from junfeiai import AsyncClient, AsyncTask, SaveProgress, Saved
+from junfeiai import AsyncClient, AsyncTask, SaveProgress, Summary
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ def test_a_cancelled_save_lets_go_of_its_file(async_client: AsyncClient, emulato
         summary = await (await begin(lambda: video.save(tmp_path / "a.mp4"), asyncio.Event()))
         assert summary.resumed
 
-    async def begin(save: Callable[..., Coroutine[Any, Any, Saved]], begun: asyncio.Event) -> asyncio.Task[Saved]:
+    async def begin(save: Callable[..., Coroutine[Any, Any, Summary]], begun: asyncio.Event) -> asyncio.Task[Summary]:
         """A cancelled save is waited for a moment only: on a busy machine its file may be let go of later."""
         deadline = time.monotonic() + 60
         while True:

@@ -527,7 +527,7 @@ def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, a
     async def main() -> int:
         while True:
             seen.clear()
-            before = emulator.stats()["posts"]
+            before: int = emulator.stats()["posts"]
             tasks = [asyncio.ensure_future(create()) for _ in range(count)]
             while (await asyncio.to_thread(emulator.stats))["posts"] < before + 4:
                 await asyncio.sleep(0.01)
@@ -540,7 +540,8 @@ def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, a
             await asyncio.sleep(1.5)
             # Where the machine stood still, the first slot was free before the last create was cancelled.
             if took < 0.5:
-                return emulator.stats()["posts"] - before
+                posts: int = emulator.stats()["posts"]
+                return posts - before
 
     assert asyncio.run(asyncio.wait_for(main(), 300)) == 4
     assert len(seen) == count
