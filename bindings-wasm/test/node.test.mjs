@@ -516,7 +516,7 @@ describe("save", () => {
   });
 
   test("under the rules of Windows: what is opened for appending cannot be cut", async () => {
-    const id = await finished({ video_bytes: 600_000 });
+    const id = await finished({ video_bytes: 8 << 20 });
     const video = await client.videos.video(id);
     const path = join(folder, "windows.mp4");
     const { constants, promises } = require("node:fs");
@@ -752,7 +752,7 @@ describe("save", () => {
   });
 
   test("after a boot of the machine only what was synced is believed", async () => {
-    const id = await finished({ video_bytes: 3 << 20 });
+    const id = await finished({ video_bytes: 12 << 20 });
     const video = await client.videos.video(id);
     const path = join(folder, "rebooted.mp4");
     await emulator.scenario({ content: { rate_bytes_per_s: 4 << 20 } });
