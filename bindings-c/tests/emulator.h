@@ -73,8 +73,10 @@ static inline void moment(void) {
 #define UNTIL(condition)                                                                                               \
   do {                                                                                                                 \
     const double until_ = now() + 60;                                                                                  \
-    while (!(condition) && now() < until_) moment();                                                                   \
-    CHECK(condition);                                                                                                  \
+    bool met_ = false;                                                                                                 \
+    while (!(met_ = (condition)) && now() < until_) moment();                                                          \
+    if (!met_) fprintf(stderr, "%s:%d: in vain: %s\n", __FILE__, __LINE__, #condition);                                \
+    CHECK(met_);                                                                                                       \
   } while (0)
 
 #endif

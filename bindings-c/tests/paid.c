@@ -197,7 +197,7 @@ static bool sleeps(const struct queued *q) {
 
 /* True once a thread sleeps for long: on its way into the library it sleeps nowhere, but for a lock that another one holds for a moment. */
 static bool inside(const struct queued *q) {
-  for (int look = 0; look < 10; look++) {
+  for (int look = 0; look < 3; look++) {
     if (!sleeps(q)) return false;
     nanosleep(&(struct timespec){0, 10000000}, NULL);
   }
