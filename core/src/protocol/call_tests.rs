@@ -102,7 +102,7 @@ fn a_read_is_tried_again_after_whatever_may_pass() {
     for failure in [Failure::Dns, Failure::Connect, Failure::Tls, Failure::Timeout, Failure::Lost] {
         assert!(goes_on_after(query(), failed(failure)).is_ok(), "{failure:?}");
     }
-    for status in [408, 429, 500, 502, 503, 504, 520, 524] {
+    for status in [408, 429, 499, 500, 502, 503, 504, 520, 524] {
         assert!(goes_on_after(query(), answered(status)).is_ok(), "{status}");
     }
     for (status, kind) in [
@@ -135,9 +135,16 @@ fn a_create_is_tried_again_only_when_it_was_not_accepted() {
         assert!(goes_on_after(create(), failed(failure)).is_ok(), "{failure:?}");
     }
     assert!(goes_on_after(create(), answered(429)).is_ok());
-    for event in
-        [failed(Failure::Timeout), failed(Failure::Lost), answered(408), answered(500), answered(502), answered(524)]
-    {
+    for event in [
+        failed(Failure::Timeout),
+        failed(Failure::Lost),
+        answered(408),
+        answered(499),
+        answered(101),
+        answered(500),
+        answered(502),
+        answered(524),
+    ] {
         let what = format!("{event:?}");
         let error = goes_on_after(create(), event).unwrap_err();
         assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::CreateOutcomeUnknown, true), "{what}");
@@ -291,7 +298,9 @@ impl Outcome {
     /// What the server may have done, whatever the client heard of it.
     fn may_have_run(&self) -> bool {
         match self {
-            Self::Status(status, _) | Self::Broken(status) => *status < 300 || *status >= 500 || *status == 408,
+            Self::Status(status, _) | Self::Broken(status) => {
+                *status < 300 || *status >= 500 || matches!(*status, 408 | 499)
+            }
             Self::Failed(failure) => !failure.not_sent(),
         }
     }
@@ -307,8 +316,9 @@ impl Outcome {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    let status =
-        prop::sample::select(vec![200, 202, 301, 400, 401, 403, 404, 408, 413, 429, 429, 429, 500, 502, 503, 524]);
+    let status = prop::sample::select(vec![
+        101, 200, 202, 301, 400, 401, 403, 404, 408, 413, 429, 429, 429, 499, 500, 502, 503, 524,
+    ]);
     let failure = prop::sample::select(vec![
         Failure::Dns,
         Failure::Connect,

@@ -28,7 +28,8 @@
 //! The last line holds although no row is written before the upstream accepts: usage rises when a request arrives. When it is
 //! the sum of the rows, every charge has a row. What it assumes: a request arrives within 5 minutes or not at all and is carried
 //! out within an hour, the gateway writes usage at least every 10 minutes (its default is 5 seconds) and a row for each
-//! refund, and clocks differ by less than 10 minutes.
+//! refund, and clocks differ by less than 10 minutes. A clock that was hours ahead when the request was sent is allowed for: its charge
+//! is then one that nobody explains.
 //!
 //! *Made and charged* without the request's own id assumes more: that the amount is that of the seconds asked for, and that no
 //! other program's charge is the only unexplained one and fits. Where that is wrong nothing is paid twice: such a request
@@ -59,8 +60,11 @@ const UNDER_WAY: u64 = 600;
 const SKEW: u64 = 600;
 /// How late a row may be written: an hour for the upstream, 5 minutes for the way there, and the clocks, in seconds.
 const LATE: u64 = 3600 + 300 + SKEW;
-/// Without a later charge in the sum a request has to be this old, in seconds; and rows this much older may be its own.
+/// Without a later charge in the sum a request has to be this old, in seconds.
 const WRITTEN: u64 = 3600;
+/// A row this much older than a request may be its own, in seconds: the clock of a machine that takes another zone's time for its own
+/// is up to 26 hours ahead until it is set right.
+const WRONG_ZONE: u64 = 26 * 3600;
 /// A row that is younger may be in one of the two answers only, or not in the usage yet: 10 minutes and the clocks, in seconds.
 const QUIET: u64 = 600 + SKEW;
 
@@ -226,7 +230,7 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
             (Verdict::Charged, "the log had its charge when it was looked at before: do not create it again")
         } else if key_of(entry, account) == Key::Other {
             (Verdict::NotKnown, "it was sent with another API key, which has a log of its own: ask with that key")
-        } else if entry.at < kept_since {
+        } else if entry.at < kept_since.saturating_add(WRONG_ZONE) {
             (Verdict::NotKnown, "it is older than the journal keeps the ids of answered requests")
         } else if ambiguous.get(index) == Some(&true) && foreign {
             (Verdict::NotKnown, "other programs use this key: a charge that fits may be theirs")
@@ -249,10 +253,9 @@ pub fn reconcile(unknown: &[Entry], in_flight: &[Entry], evidence: Evidence<'_>)
             (Verdict::NotKnown, "the log lacks answered requests of this journal, which may be those of another key")
         } else if unexplained.iter().any(|row| has_time_and_model(entry, row)) {
             (Verdict::NotKnown, "the log has a charge of its model and time, and of another amount")
-        } else if unexplained
-            .iter()
-            .any(|row| !taken.contains(&std::ptr::from_ref(*row)) && row.created_at.saturating_add(WRITTEN) >= entry.at)
-        {
+        } else if unexplained.iter().any(|row| {
+            !taken.contains(&std::ptr::from_ref(*row)) && row.created_at.saturating_add(WRONG_ZONE) >= entry.at
+        }) {
             (Verdict::NotKnown, "other programs use this key: a charge that nobody explains may be this one")
         } else if log.rows.iter().any(|row| row.created_at.saturating_add(QUIET) >= now) {
             (Verdict::NotKnown, "the key was used in the last 20 minutes: ask again when it was not")

@@ -390,7 +390,8 @@ impl WaitMachine {
         let own = self.backoff.next(error.retry_after()).max(self.policy.interval);
         let failures = self.backoff.failures();
         let ends = match error.kind() {
-            ErrorKind::NotFound => {
+            // The service says with a code or in words that it knows no such task; who says nothing is a proxy in front of it.
+            ErrorKind::NotFound if says_something(&error) => {
                 if self.policy.not_visible_yet(self.created, now, &error).is_none() {
                     self.not_found = self.not_found.saturating_add(1);
                 }
@@ -398,7 +399,7 @@ impl WaitMachine {
             }
             // An HTML page, an odd answer, a redirect to where a proxy wants a log-in or a certificate that is renewed may pass as
             // well: it counts against the budget.
-            ErrorKind::UnexpectedResponse | ErrorKind::Connect | ErrorKind::UntrustedHost => {
+            ErrorKind::NotFound | ErrorKind::UnexpectedResponse | ErrorKind::Connect | ErrorKind::UntrustedHost => {
                 failures > self.policy.max_errors
             }
             _ if error.is_transient() => failures > self.policy.max_errors,
@@ -423,6 +424,11 @@ impl WaitMachine {
     fn misuse(&self) -> Error {
         Error::new(ErrorKind::Internal, Phase::Wait, "the wait machine was asked out of turn").with_task(&self.id)
     }
+}
+
+fn says_something(error: &Error) -> bool {
+    let record = error.record();
+    record.code.is_some() || record.server_message.is_some()
 }
 
 fn backoff(policy: &WaitPolicy, seed: u64) -> Backoff {

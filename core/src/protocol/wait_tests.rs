@@ -28,6 +28,12 @@ fn error(kind: ErrorKind) -> Result<Snapshot> {
     Err(Error::new(kind, Phase::Query, "it went wrong"))
 }
 
+/// The service's own word for a task that it does not know.
+fn error_of_unknown() -> Result<Snapshot> {
+    let said = |record: &mut crate::error::ErrorRecord| record.code = Some("task_not_exist".into());
+    error(ErrorKind::NotFound).map_err(|error| error.with(said))
+}
+
 /// A wait and its clock.
 struct Bench {
     wait: WaitMachine,
@@ -331,7 +337,7 @@ fn a_task_just_made_may_not_be_visible_yet() {
         match bench.next() {
             WaitStep::Poll { .. } => {
                 polls += 1;
-                bench.hears(error(ErrorKind::NotFound));
+                bench.hears(error_of_unknown());
             }
             WaitStep::Done(result) => break result.unwrap_err(),
             step @ WaitStep::WaitUntil(_) => panic!("{step:?}"),
@@ -350,8 +356,23 @@ fn a_task_just_made_may_not_be_visible_yet() {
     bench.fails(ErrorKind::NotFound);
 }
 
-fn error_of_unknown() -> Result<Snapshot> {
-    error(ErrorKind::NotFound)
+/// The 404 of a proxy whose service is being replaced, without a code and a word.
+#[test]
+fn a_404_that_says_nothing_may_pass() {
+    let mut bench = Bench::new(WaitPolicy::default(), None);
+    for _ in 0..WaitPolicy::default().max_errors {
+        bench.polls();
+        bench.hears(error(ErrorKind::NotFound));
+    }
+    bench.polls();
+    bench.hears(seen(TaskStatus::Succeeded));
+    bench.done().unwrap();
+    let mut bench = Bench::new(WaitPolicy { max_errors: 5, ..WaitPolicy::default() }, None);
+    for _ in 0..6 {
+        bench.polls();
+        bench.hears(error(ErrorKind::NotFound));
+    }
+    bench.fails(ErrorKind::NotFound);
 }
 
 fn within(seconds: u64) -> WaitPolicy {

@@ -165,14 +165,17 @@ fn kind_of(phase: Phase, status: u16, said: &Said) -> ErrorKind {
         (Some(FROM_UPSTREAM), _) => ErrorKind::Upstream,
         // After a POST it says that the request was carried out, and where to look.
         (_, 303) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        // Another protocol takes over, unasked: whatever comes next is not read.
+        (_, ..200) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (_, 300..=399) => ErrorKind::UnexpectedResponse,
         (_, 400) if phase == Phase::Content => ErrorKind::NotReady,
         (_, 401) => ErrorKind::Authentication,
         (_, 403) => ErrorKind::PermissionDenied,
         (_, 404) => ErrorKind::NotFound,
-        (_, 408) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
-        (_, 408) if phase == Phase::Create => ErrorKind::Upstream,
-        (_, 408) => ErrorKind::Timeout,
+        // 499: a proxy that passed the request on, and says that somebody gave it up before the answer came.
+        (_, 408 | 499) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
+        (_, 408 | 499) if phase == Phase::Create => ErrorKind::Upstream,
+        (_, 408 | 499) => ErrorKind::Timeout,
         (_, 400..=499) => ErrorKind::BadRequest,
         (_, 500..) if unknown_outcome => ErrorKind::CreateOutcomeUnknown,
         (_, 500..) => ErrorKind::Upstream,

@@ -77,7 +77,11 @@ proptest! {
                         Outcome::Error(kind, after) => {
                             let after = after.map(|s| Duration::from_secs(s.into()));
                             not_before = now + after.unwrap_or_default();
-                            Err(Error::new(kind, Phase::Query, "x").with(|record| record.retry_after = after))
+                            let said = after.is_none().then(|| "task_not_exist".to_owned());
+                            Err(Error::new(kind, Phase::Query, "x").with(|record| {
+                                record.retry_after = after;
+                                record.code = said.filter(|_| kind == ErrorKind::NotFound);
+                            }))
                         }
                     };
                     wait.input(now, result.as_ref().map_err(Clone::clone));
@@ -101,7 +105,7 @@ proptest! {
                     ErrorKind::Authentication => {
                         prop_assert!(matches!(last, Some(Outcome::Error(ErrorKind::Authentication, _))));
                     }
-                    ErrorKind::NotFound => prop_assert!(failures >= 3),
+                    ErrorKind::NotFound if matches!(last, Some(Outcome::Error(_, None))) => prop_assert!(failures >= 3),
                     kind => {
                         prop_assert!(matches!(last, Some(Outcome::Error(heard, _)) if heard == kind));
                         prop_assert!(failures > max_errors as usize, "{} of {}", failures, max_errors);
