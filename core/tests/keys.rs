@@ -141,6 +141,37 @@ async fn a_failed_task_is_made_anew_only_when_that_is_asked_for() {
     assert_eq!(posts(&emulator), 3);
 }
 
+/// A journal on a full disk: what is there can be read.
+struct Full(FileJournal);
+
+impl Journal for Full {
+    fn append(&self, _: Record) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(unavailable("no space left on device")) })
+    }
+
+    fn entries(&self) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        self.0.entries()
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        self.0.key(key)
+    }
+}
+
+/// That the task failed cannot be written, so the journal goes on to name it as the key's task.
+#[tokio::test]
+async fn a_failure_that_cannot_be_written_down_ends_the_call() {
+    let emulator = emulator(r#"{"task":{"outcome":"failure"}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let task = client(&emulator, &path).videos().create(request()).await.unwrap();
+    let builder = Client::builder().api_key(KEY).endpoint(emulator.base_url()).poll_interval(Duration::from_millis(20));
+    let full = builder.journal_with(Arc::new(Full(FileJournal::open(&path).unwrap()))).build().unwrap();
+    let error = full.videos().generate(request().retry_failed(true)).await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::TaskFailed, Some(task.id())));
+    assert_eq!(posts(&emulator), 1);
+}
+
 /// A former process created it and ended; the task failed since, which nobody has seen yet.
 #[tokio::test]
 async fn a_failure_that_this_call_sees_first_is_made_anew_by_it() {

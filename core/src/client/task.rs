@@ -347,6 +347,8 @@ impl IntoFuture for Wait {
                 if let Some(next) = &next_callback {
                     on_progress = next();
                 }
+                // The task under the key that was seen failing.
+                let mut failed: Option<String> = None;
                 loop {
                     let create = TrackedCreate::new(tracker.as_ref(), &client.core.closed);
                     let creating = create::create(client.core.clone(), request.clone(), create.clone(), timeout);
@@ -364,7 +366,9 @@ impl IntoFuture for Wait {
                         left_behind.nothing();
                         return task.video();
                     }
-                    let again = task.is_reused() && request.retry_failed;
+                    // The same one once more: that it failed could not be written into the journal, so no other can be created.
+                    let again = task.is_reused() && request.retry_failed && failed.as_deref() != Some(task.id());
+                    failed = again.then(|| task.id().to_owned());
                     let waiting = Waiting::from(task);
                     let ended = waiting.run_until(cancel.clone(), policy.clone(), on_progress.take()).await;
                     left_behind.nothing();
