@@ -111,6 +111,7 @@ function endOf(prefix) {
 export function postgresStore(pool, { journal = "default", timeoutMs = 5000, warn = console.warn } = {}) {
   if (!/^[\w.-]{1,64}$/.test(journal)) throw new Error("journal must be 1 to 64 of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"");
   let warned = false;
+  let used = false;
   const prepared = new WeakSet();
   // A connection that breaks is no end of the program: the next operation makes another.
   if (pool.listenerCount("error") === 0) pool.on("error", () => {});
@@ -128,6 +129,8 @@ export function postgresStore(pool, { journal = "default", timeoutMs = 5000, war
       warn("fsync is off: a crash of the server's machine may lose what was written. Turn it on before you pay for tasks");
     }
     if (found.columns === null) {
+      // Made anew it would know nothing of what was paid for.
+      if (used) throw new Refused("the table junfeiai_journal: it is gone while it is in use: put it back, or make a new store, which begins another");
       await ask(CREATE).catch((error) => {
         if (error.code !== "42501" && error.code !== "3F000") throw error;
         throw new Refused(`the table junfeiai_journal is missing and this role may not make it (${error.message}): grant it CREATE on a schema of its search_path, or let another role connect once`);
@@ -140,6 +143,7 @@ export function postgresStore(pool, { journal = "default", timeoutMs = 5000, war
     if (format === null) throw new Refused(FOREIGN);
     if (!new RegExp(`"format":\\s*${FORMAT}[,}]`).test(format)) throw new Refused("the table junfeiai_journal was made by a newer version of junfeiai: update this program");
     if (!writable) throw new Refused("this role may not write the table junfeiai_journal: grant it SELECT, INSERT, UPDATE and DELETE, and USAGE on the sequence junfeiai_journal_version");
+    used = true;
   }
 
   /** A connection; one that comes too late goes back. @param {number} deadline @returns {Promise<import("pg").PoolClient>} */

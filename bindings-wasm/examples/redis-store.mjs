@@ -15,26 +15,30 @@ const FORMAT = "1";
 const REMEMBERED = 16;
 const PAGE = 500;
 
-// Looks whether the journal is ours, and begins it when there is none. Versions count up from the microseconds of now: no version comes
-// back even if all keys were lost in between. KEYS: rows, names, meta, removed. ARGV: the format
+// Looks whether the journal is ours, and begins it when there is none; not where it is in use: what was paid for would be unknown to
+// another. Versions count up from the microseconds of now: no version comes back even if all keys were lost in between.
+// KEYS: rows, names, meta, removed. ARGV: the format, "1" when it is in use
 const BEGIN = `
 for i, kind in ipairs({ 'hash', 'zset', 'hash', 'zset' }) do
     local found = redis.call('TYPE', KEYS[i])['ok']
     if found ~= 'none' and found ~= kind then return 'foreign' end
 end
 local format = redis.call('HGET', KEYS[3], 'format')
-if format then return format end
+if format then return format .. ' ' .. (redis.call('HGET', KEYS[3], 'begun') or '') end
 if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) > 0 then return 'foreign' end
+if ARGV[2] == '1' then return 'gone' end
 local now = redis.call('TIME')
-redis.call('HSET', KEYS[3], 'format', ARGV[1], 'version', now[1] .. string.format('%06d', tonumber(now[2])))
-return ARGV[1]`;
+local begun = now[1] .. string.format('%06d', tonumber(now[2]))
+redis.call('HSET', KEYS[3], 'format', ARGV[1], 'version', begun, 'begun', begun)
+return ARGV[1] .. ' ' .. begun`;
 
 // Writes a row if it has the version that is expected. A row is "version id version id …", the newest first, then a line break and the
 // value, unless it was removed. KEYS: the same. ARGV: name, expected version or "", value, "1" when there is a value, id of this write,
-// "1" when it was sent before, how many writes are remembered, format
+// "1" when it was sent before, how many writes are remembered, format, when the journal in use was begun
 const SWAP = `
 local name, expected, id, most = ARGV[1], ARGV[2], ARGV[5], tonumber(ARGV[7])
 if redis.call('HGET', KEYS[3], 'format') ~= ARGV[8] then return 'gone' end
+if (redis.call('HGET', KEYS[3], 'begun') or '') ~= ARGV[9] then return 'gone' end
 local row = redis.call('HGET', KEYS[1], name) or ''
 local ending = string.find(row, '\\n', 1, true)
 local trail, live = string.sub(row, 1, (ending or 0) - 1), ending ~= nil
@@ -111,6 +115,9 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
   const keys = /** @type {string[]} */ ([rows, names, meta, removed]);
   /** @type {Promise<void> | undefined} */
   let prepared;
+  // When the journal was begun that this store uses.
+  /** @type {string | undefined} */
+  let begun;
   let warned = false;
   let waitsForDisk = false;
   // Who waits for a reply, and who for the connection. ioredis never settles what it had sent over one that breaks.
@@ -166,15 +173,17 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
     if (db) await redis.select(db);
     const info = Object.fromEntries((await redis.info("all").catch(() => "")).split(/\r?\n/).map((line) => line.split(/:(.*)/s)));
     if (info.role === "slave" && info.slave_read_only !== "0") throw new Refused("it is a read-only replica: give the primary server");
-    const format = await redis.eval(BEGIN, 4, ...keys, FORMAT);
+    const found = String(await redis.eval(BEGIN, 4, ...keys, FORMAT, begun === undefined ? "0" : "1"));
+    const [format, since = ""] = found.split(" ");
+    if (format === "gone" || (format === FORMAT && since !== (begun ??= since))) throw new Refused(`the journal's keys (${rows}, …): it is gone while it is in use: put it back, or make a new store, which begins another`);
     if (format === "foreign") throw new Refused(`the keys ${rows} and their like are not of this library: choose another journal name, or another database`);
     if (format !== FORMAT) throw new Refused("the journal was made by a newer version of junfeiai: update this program, or choose another journal name");
     // Where CONFIG is forbidden, as by many providers, INFO says most of it.
     /** @type {Record<string, string>} */
     const known = {};
     for (const asked of ["append*", "maxmemory*"]) {
-      const found = /** @type {string[]} */ (await redis.call("CONFIG", "GET", asked).catch(() => []));
-      for (let at = 0; at + 1 < found.length; at += 2) known[/** @type {string} */ (found[at])] = /** @type {string} */ (found[at + 1]);
+      const values = /** @type {string[]} */ (await redis.call("CONFIG", "GET", asked).catch(() => []));
+      for (let at = 0; at + 1 < values.length; at += 2) known[/** @type {string} */ (values[at])] = /** @type {string} */ (values[at + 1]);
     }
     const appendOnly = known.appendonly ?? (info.aof_enabled === undefined ? undefined : info.aof_enabled === "1" ? "yes" : "no");
     waitsForDisk = fsync === "always" && !(appendOnly === "yes" && known.appendfsync === "always");
@@ -229,7 +238,7 @@ export function redisStore(redis, { journal = "default", fsync, timeoutMs = 5000
     swap(name, expected, value) {
       const id = String(randomBytes(8).readBigUInt64BE() >> 1n);
       return run(async (again) => {
-        const values = [name, expected ?? "", value ?? "", value === null ? "0" : "1", id, again ? "1" : "0", REMEMBERED, FORMAT];
+        const values = [name, expected ?? "", value ?? "", value === null ? "0" : "1", id, again ? "1" : "0", REMEMBERED, FORMAT, begun ?? ""];
         // In one go: another connection would not wait for what was written over this one.
         const write = redis.pipeline().eval(SWAP, 4, ...keys, ...values);
         if (waitsForDisk) write.call("WAITAOF", 1, 0, timeoutMs);

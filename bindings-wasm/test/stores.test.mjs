@@ -37,6 +37,8 @@ const DATABASES = {
     store: postgresStore,
     address: (port) => `postgresql://owner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`,
     empty: (pool) => pool.query("drop table if exists junfeiai_journal; drop sequence if exists junfeiai_journal_version"),
+    // The connections that have looked at the table go.
+    leave: (pool) => pool.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'").catch(() => {}),
     later: (pool) => pool.query(`update junfeiai_journal set value = '{"format":2}' where journal = '' and name = 'format'`),
     end: (pool) => pool.end(),
     marks: ["insert into junfeiai_journal as old", "update junfeiai_journal as old"],
@@ -49,6 +51,7 @@ const DATABASES = {
     store: redisStore,
     address: (port) => `valkey://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/0`,
     empty: (redis) => redis.flushall(),
+    leave: () => {},
     later: (redis) => redis.hset("junfeiai:{default}:meta", "format", "2"),
     end: (redis) => redis.disconnect(),
     marks: ["HINCRBY", "HINCRBY"],
@@ -57,7 +60,7 @@ const DATABASES = {
   },
 };
 
-for (const [name, { start, connect, store, address, empty, later, end, marks, weaken, warning }] of Object.entries(DATABASES)) {
+for (const [name, { start, connect, store, address, empty, leave, later, end, marks, weaken, warning }] of Object.entries(DATABASES)) {
   describe(`a store in ${name}`, () => {
     const skip = missing[name];
     let server, proxy, one, other, lossy;
@@ -162,6 +165,17 @@ for (const [name, { start, connect, store, address, empty, later, end, marks, we
       assert.deepEqual(await songs.scan(""), []);
       assert.equal((await store(other, { journal: "films" }).load("a")).value, "1");
       for (const journal of ["", "a b", "a\n", "x".repeat(65)]) assert.throws(() => store(one, { journal }), /journal must be 1 to 64/);
+    });
+
+    test("a store that has used a journal does not begin another", { skip }, async () => {
+      const rows = store(one);
+      await rows.swap("a", null, "1");
+      await empty(other);
+      await leave(one);
+      await assert.rejects(rows.swap("b", null, "1"), /gone while it is in use/);
+      const fresh = store(other);
+      assert.ok(await fresh.swap("b", null, "1"));
+      if (name === "redis") await assert.rejects(rows.swap("b", (await fresh.load("b")).version, "2"), /gone while it is in use/);
     });
 
     test("a later format is refused at once, and nothing is written", { skip }, async () => {

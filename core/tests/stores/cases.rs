@@ -745,6 +745,11 @@ async fn a_postgres_that_will_not_do_says_why(place: &Place) {
     let stores: Vec<Shared> = (0..12).map(|_| open_store(&fresh).unwrap()).collect();
     let won = join_all(stores.iter().map(|store| store.swap("a", None, Some("x".into())))).await;
     assert_eq!(won.into_iter().filter(|won| won.as_ref().unwrap().is_some()).count(), 1);
+    // A store that has used a table does not make another: what was paid for would be unknown to it.
+    server.admin_in("fresh", "drop table junfeiai_journal; drop sequence junfeiai_journal_version");
+    server.admin("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'fresh'");
+    judge(&stores[0].swap("b", None, Some("x".into())).await.unwrap_err(), false, &["gone while it is in use"]);
+    open_store(&fresh).unwrap().swap("b", None, Some("x".into())).await.unwrap().unwrap();
 }
 
 async fn old_removals_are_swept_from_postgres(place: &Place) {
@@ -857,8 +862,13 @@ async fn lost_keys_bring_no_version_back(place: &Place) {
     for part in ["rows", "names", "meta", "removed"] {
         place.server().admin(&format!("DEL junfeiai:{{{journal}}}:{part}"));
     }
-    assert_eq!(store.swap("a", version, Some("y".into())).await.unwrap(), None);
-    let again = store.swap("a", None, Some("z".into())).await.unwrap();
+    // A store that has used them does not begin anew: what was paid for would be unknown to it. Nor does it go on in another's.
+    judge(&store.swap("a", None, Some("y".into())).await.unwrap_err(), false, &["gone while it is in use"]);
+    assert_eq!(place.server().admin(&format!("EXISTS junfeiai:{{{journal}}}:meta")), "0");
+    let other = open_store(&place.url(&journal)).unwrap();
+    let again = other.swap("a", None, Some("z".into())).await.unwrap();
+    judge(&store.swap("a", again, Some("y".into())).await.unwrap_err(), false, &["gone while it is in use"]);
+    let store = other;
     assert!(again > version, "{again:?} {version:?}");
     place.server().admin("SCRIPT FLUSH");
     assert!(store.swap("a", again, Some("z".into())).await.unwrap().is_some());

@@ -28,6 +28,7 @@ use super::place::Place;
 use super::remote::{PAGE, Page, REMEMBERED, Remote, Session, Swapped, Trouble, Write, chain, settle};
 use super::tls;
 use crate::error::Result;
+use crate::protocol::journal_text::GONE;
 use crate::store::{Store, Versioned, end_of_prefix, failed};
 
 /// Every journal of this database is read as version 1 of the format.
@@ -128,6 +129,8 @@ pub(super) struct Settings {
     limit: u128,
     /// What can be lost has been said.
     warned: AtomicBool,
+    /// The table was there.
+    found: AtomicBool,
 }
 
 /// The store at this place; nothing is sent yet.
@@ -160,6 +163,7 @@ pub(super) fn open(place: &Place) -> Result<Arc<dyn Store>> {
         journal: place.journal.clone(),
         limit: place.timeout.as_millis(),
         warned: AtomicBool::new(false),
+        found: AtomicBool::new(false),
     };
     Ok(Arc::new(Remote::<Connected>::new(settings, target, place.timeout)))
 }
@@ -325,7 +329,13 @@ impl Connected {
                 );
             }
             if self.get(row, 5)? {
-                return self.check_table(self.get(row, 4)?).await;
+                self.check_table(self.get(row, 4)?).await?;
+                settings.found.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            // Made anew it would know nothing of what was paid for.
+            if settings.found.load(Ordering::Relaxed) {
+                return Err(self.refused(format!("the table junfeiai_journal: {GONE}")));
             }
             if made {
                 break;

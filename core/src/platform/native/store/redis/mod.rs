@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -25,6 +25,7 @@ use super::place::{Place, Scheme, decode};
 use super::remote::{PAGE, Page, REMEMBERED, Remote, Session, Swapped, Trouble, Write, chain};
 use super::tls;
 use crate::error::Result;
+use crate::protocol::journal_text::GONE;
 use crate::store::{Store, Versioned, end_of_prefix, failed};
 
 /// How the keys of a journal are to be read.
@@ -49,6 +50,8 @@ pub(super) struct Settings {
     limit: u128,
     /// What can be lost has been said.
     warned: AtomicBool,
+    /// When the journal was begun that this store uses, once it has found one.
+    begun: OnceLock<String>,
 }
 
 /// The store at this place; nothing is sent yet.
@@ -98,6 +101,7 @@ impl Settings {
             fsync_always: place.fsync_always,
             limit: place.timeout.as_millis(),
             warned: AtomicBool::new(false),
+            begun: OnceLock::new(),
         })
     }
 }
@@ -125,6 +129,8 @@ pub(super) struct Connected {
     closed: Rc<Cell<bool>>,
     settings: Rc<Target>,
     swap: Script,
+    /// When the journal was begun.
+    begun: String,
     /// `WAITAOF` follows every write.
     wait_for_disk: bool,
 }
@@ -143,10 +149,11 @@ impl Session for Connected {
         let (mut host, mut port) = (settings.host.clone(), settings.port);
         for _ in 0..HOPS {
             let mut session = Self::connect_to(settings, &host, port).await?;
-            let begun = session.eval(&Script { text: BEGIN, sha: None }, vec![FORMAT.into()]).await;
+            let in_use = if settings.begun.get().is_some() { "1" } else { "0" };
+            let begun = session.eval(&Script { text: BEGIN, sha: None }, vec![FORMAT.into(), in_use.into()]).await;
             match begun {
-                Ok(format) => {
-                    session.check(format.as_deref())?;
+                Ok(found) => {
+                    session.begun = session.check(found.as_deref(), &settings.begun)?;
                     session.check_durability(settings).await?;
                     let load: Result<String, _> = session.query(cmd("SCRIPT").arg("LOAD").arg(SWAP)).await;
                     session.swap.sha = load.ok();
@@ -184,12 +191,13 @@ impl Session for Connected {
             flag(again),
             REMEMBERED.to_string(),
             FORMAT.to_owned(),
+            self.begun.clone(),
         ];
         let answer = self.eval(&self.swap, parameters).await.map_err(|error| self.trouble(&error))?;
         let written = match answer.as_deref() {
             None => return Ok(Swapped::Stale),
             Some("unknown") => return Ok(Swapped::Unknown),
-            // The keys were removed meanwhile: the next connection begins anew.
+            // The keys were removed meanwhile. The next connection says it, or finds that they are back.
             Some("gone") => return Err(Trouble::Lost("the keys of the journal are gone".to_owned())),
             Some(version) => version.parse().map_err(|_| self.refused("the version of a row is no number"))?,
         };
@@ -259,13 +267,15 @@ impl Connected {
         });
         let target = Target { name: settings.target.clone(), keys: settings.keys.clone(), limit: settings.limit };
         let swap = Script { text: SWAP, sha: None };
-        Ok(Self { connection, closed, settings: Rc::new(target), swap, wait_for_disk: false })
+        Ok(Self { connection, closed, settings: Rc::new(target), swap, begun: String::new(), wait_for_disk: false })
     }
 
-    fn check(&self, format: Option<&str>) -> Result<(), Trouble> {
-        match format {
-            Some(FORMAT) => Ok(()),
-            Some("foreign") => Err(self.refused(format!(
+    /// What was found of the journal. Another than the one in use knows nothing of what was paid for.
+    fn check(&self, found: Option<&str>, in_use: &OnceLock<String>) -> Result<String, Trouble> {
+        match found.and_then(|found| found.split_once(' ')).unwrap_or((found.unwrap_or_default(), "")) {
+            (FORMAT, begun) if in_use.get_or_init(|| begun.to_owned()) == begun => Ok(begun.to_owned()),
+            (FORMAT, _) | ("gone", _) => Err(self.refused(format!("the journal's keys ({}, …): {GONE}", self.key(0)))),
+            ("foreign", _) => Err(self.refused(format!(
                 "the keys {} and their like are not of this library: choose another journal name, or another database",
                 self.key(0)
             ))),

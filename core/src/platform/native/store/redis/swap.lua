@@ -1,10 +1,11 @@
 -- Writes a row if it has the version that is expected. A row is "version id version id …", its latest writes, the newest first,
 -- then a line break and the value, unless it was removed.
 -- KEYS: rows, names, meta, removed. ARGV: name, expected version or "", value, "1" when there is a value, id of this write,
--- "1" when it was sent before, how many writes are remembered, format
--- Gives the new version, nothing when another was faster, "unknown" when that cannot be told, "gone" without a journal.
+-- "1" when it was sent before, how many writes are remembered, format, when the journal in use was begun
+-- Gives the new version, nothing when another was faster, "unknown" when that cannot be told, "gone" without that journal.
 local name, expected, id, most = ARGV[1], ARGV[2], ARGV[5], tonumber(ARGV[7])
 if redis.call('HGET', KEYS[3], 'format') ~= ARGV[8] then return 'gone' end
+if (redis.call('HGET', KEYS[3], 'begun') or '') ~= ARGV[9] then return 'gone' end
 local row = redis.call('HGET', KEYS[1], name) or ''
 local ending = string.find(row, '\n', 1, true)
 local trail, live = string.sub(row, 1, (ending or 0) - 1), ending ~= nil
