@@ -131,6 +131,28 @@ describe("the journal in a store", () => {
     assert.throws(() => make({ budget: 1 }).endpoint, (error) => error.code === "config" && error.field === "budget");
   });
 
+  test("the name of a create request under a key is its journal's own", async () => {
+    const names = [];
+    let answer = () => new Response("{}", { status: 400 });
+    const listening = async (_, init) => {
+      names.push(new Headers(init.headers).get("idempotency-key"));
+      return answer();
+    };
+    // A page's client: without an API key, behind the handler of `junfeiai/server`.
+    const page = (journal) => new Client({ baseURL: "http://127.0.0.1:1/api", fetch: listening, journal });
+    const journals = [memoryStore(), memoryStore()];
+    for (const journal of [journals[0], ...journals]) {
+      assert.equal((await rejection(page(journal).videos.create({ prompt: "a", key: "intro" }))).code, "bad_request");
+    }
+    const [first, again, another] = names;
+    assert.match(first, /^[0-9a-f]{32}$/);
+    assert.equal(again, first, "what a handler has carried out is known to it by the name");
+    assert.notEqual(another, first, "somebody else's film of the same name");
+    answer = () => Response.json({ task_id: "task_1" });
+    assert.equal((await page(journals[0]).videos.create({ prompt: "a", key: "intro" })).id, "task_1");
+    assert.equal(names[3], first);
+  });
+
   test("a create request whose answer was lost is looked for in the key's log", async () => {
     const journal = memoryStore();
     const { videos } = make({ journal });

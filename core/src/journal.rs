@@ -107,6 +107,14 @@ pub trait Journal: MaybeSend + MaybeSync {
         None
     }
 
+    /// A word that is the same for as long as the journal is, and that nobody else can guess, for the names of create requests under a key
+    /// (`Idempotency-Key`): the users of a web page have the same keys, each in a journal of their own. `random` becomes that word where
+    /// there is none. Default: none.
+    fn salt(&self, random: String) -> BoxFuture<'_, Result<String>> {
+        drop(random);
+        Box::pin(std::future::ready(Ok(String::new())))
+    }
+
     /// This process, for the intents that it writes. Default: not known.
     fn process(&self) -> Option<Process> {
         None

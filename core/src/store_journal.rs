@@ -11,6 +11,7 @@
 //! | `accounts` | fingerprints of the API keys whose tasks these are |
 //! | `b/` and a UTC day | what is spent and reserved of the day's budget, where clients have one |
 //! | `t/` and a hash of the task's id | the name of the task's row |
+//! | `salt` | a random word, for the names of create requests under a key |
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -39,6 +40,8 @@ const MAX_KNOWN: usize = 10_000;
 const KEEP_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The row with the fingerprints of the accounts.
 const ACCOUNTS: &str = "accounts";
+/// The row with the random word of the journal.
+const SALT: &str = "salt";
 /// Longest wait for a record of a create request that is dropped.
 const DROP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -493,6 +496,20 @@ impl Journal for StoreJournal {
 
     fn store(&self) -> Option<Arc<dyn Store>> {
         Some(self.store.clone())
+    }
+
+    fn salt(&self, random: String) -> BoxFuture<'_, Result<String>> {
+        Box::pin(async move {
+            if let Some(row) = self.store.load(SALT).await? {
+                return Ok(row.value);
+            }
+            if self.store.swap(SALT, None, Some(random.clone())).await?.is_some() {
+                return Ok(random);
+            }
+            let row = self.store.load(SALT).await?;
+            row.map(|row| row.value)
+                .ok_or_else(|| failed("the row \"salt\" of the journal comes and goes: another program writes it"))
+        })
     }
 
     fn intent(&self, key: Option<&str>, random: &str) -> String {

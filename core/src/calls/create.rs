@@ -64,6 +64,10 @@ pub(crate) fn create(
             #[cfg(feature = "journal")]
             account: None,
         };
+        let salt = match (&keyed, &call.idempotency_key) {
+            (Some(_), Some(random)) => create.unless_stopped(core.salt(random)).await?,
+            _ => String::new(),
+        };
         #[cfg(feature = "prices")]
         let (mut judged, mut cost_warning): (bool, Option<Warning>) = (false, None);
         #[cfg_attr(not(feature = "prices"), allow(unused_mut))]
@@ -87,7 +91,7 @@ pub(crate) fn create(
                 break (turn, intent);
             }
         };
-        if let (Some(name), Some(key)) = (&mut call.idempotency_key, intent.idempotency_key()) {
+        if let (Some(name), Some(key)) = (&mut call.idempotency_key, intent.idempotency_key(&salt)) {
             *name = key;
         }
         call.not_after = intent.until();

@@ -270,6 +270,13 @@ impl ClientCore {
         }
     }
 
+    /// See [`Journal::salt`]; `random` is any text that nobody can guess.
+    pub(crate) async fn salt(&self, random: &str) -> Result<String> {
+        let mut random = format!("{:x}", Sha256::digest(random));
+        random.truncate(32);
+        self.journal()?.salt(random).await
+    }
+
     /// A name for a create that no other process gives.
     fn new_name(&self, fingerprint: &str) -> String {
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -296,10 +303,10 @@ impl OpenIntent {
         self.until
     }
 
-    /// A name for the request that is the same for every repetition under its key.
-    pub(crate) fn idempotency_key(&self) -> Option<String> {
+    /// A name for the request that is the same for every repetition under its key, and no other journal's.
+    pub(crate) fn idempotency_key(&self, salt: &str) -> Option<String> {
         let (key, attempt) = self.key.as_ref()?;
-        let mut name = format!("{:x}", Sha256::digest(format!("{attempt} {key}")));
+        let mut name = format!("{:x}", Sha256::digest(format!("{salt}{attempt} {key}")));
         name.truncate(32);
         Some(name)
     }

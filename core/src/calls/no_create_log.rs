@@ -46,6 +46,11 @@ impl ClientCore {
     }
 
     #[allow(clippy::unused_async)] // as above
+    pub(crate) async fn salt(&self, _: &str) -> Result<String> {
+        Ok(String::new())
+    }
+
+    #[allow(clippy::unused_async)] // as above
     pub(crate) async fn note_finished(&self, _: &str, _: &Result<()>, _: Option<u64>) {}
 
     #[allow(clippy::unused_async)] // as above
@@ -58,7 +63,7 @@ impl OpenIntent {
         None
     }
 
-    pub(crate) fn idempotency_key(&self) -> Option<String> {
+    pub(crate) fn idempotency_key(&self, _: &str) -> Option<String> {
         None
     }
 
