@@ -32,19 +32,26 @@ enum ApiResponse {
     Task,
     /// Answers so.
     Status(u16, &'static str, Headers),
+    /// Begins to answer so, and stands still.
+    Stalled(u16, &'static str),
+    /// Makes a task; the answer lies in the socket, and takes a turn of the loop from there to the call.
+    Lying,
     /// No connection.
     Refused,
+    /// No connection, which is found out after a minute.
+    RefusedLate(Clock),
 }
 
 #[derive(Clone)]
 struct Server {
     answer: Arc<Mutex<ApiResponse>>,
     posts: Arc<AtomicUsize>,
+    connects: Arc<AtomicUsize>,
 }
 
 impl Server {
     fn new(answer: ApiResponse) -> Self {
-        Self { answer: Arc::new(Mutex::new(answer)), posts: Arc::default() }
+        Self { answer: Arc::new(Mutex::new(answer)), posts: Arc::default(), connects: Arc::default() }
     }
 
     fn posts(&self) -> usize {
@@ -56,13 +63,17 @@ impl Server {
     }
 }
 
-struct Body(Option<Bytes>);
+/// A body of one piece, after which it ends or stands still.
+struct Body(Option<Bytes>, bool);
 
 impl futures_util::Stream for Body {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take().map(Ok))
+        match self.0.take() {
+            None if self.1 => Poll::Pending,
+            piece => Poll::Ready(piece.map(Ok)),
+        }
     }
 }
 
@@ -72,19 +83,40 @@ impl Transport for Server {
         Box::pin(async move {
             let answer = server.answer.lock().unwrap().clone();
             let respond = |status, headers, body: String| {
-                Ok(HttpResponse { status, headers, body: Box::pin(Body(Some(body.into()))) })
+                Ok(HttpResponse { status, headers, body: Box::pin(Body(Some(body.into()), false)) })
             };
             if request.method == Method::Get {
                 return respond(200, Headers::new(), r#"{"code":"success","data":{"status":"QUEUED"}}"#.into());
             }
-            if let ApiResponse::Refused = answer {
+            if let ApiResponse::RefusedLate(time) = &answer {
+                time.sleep(Duration::from_secs(60)).await;
+            }
+            if let ApiResponse::Refused | ApiResponse::RefusedLate(_) = answer {
+                server.connects.fetch_add(1, Ordering::SeqCst);
                 return Err(TransportError::new(Failure::Connect, "refused"));
             }
             let number = server.posts.fetch_add(1, Ordering::SeqCst);
             match answer {
                 ApiResponse::Status(status, body, headers) => respond(status, headers, body.to_owned()),
                 ApiResponse::Task => respond(200, Headers::new(), format!(r#"{{"task_id":"task_{number}"}}"#)),
-                ApiResponse::None | ApiResponse::Refused => std::future::pending().await,
+                ApiResponse::Stalled(status, text) => {
+                    let body = Box::pin(Body(Some(text.into()), true));
+                    Ok(HttpResponse { status, headers: Headers::new(), body })
+                }
+                ApiResponse::Lying => {
+                    let mut turns = 0;
+                    std::future::poll_fn(|cx| {
+                        turns += 1;
+                        // At the first turn nothing has come yet; at the second the loop sees it.
+                        if turns == 2 {
+                            cx.waker().wake_by_ref();
+                        }
+                        if turns < 3 { Poll::Pending } else { Poll::Ready(()) }
+                    })
+                    .await;
+                    respond(200, Headers::new(), format!(r#"{{"task_id":"task_{number}"}}"#))
+                }
+                _ => std::future::pending().await,
             }
         })
     }
@@ -147,6 +179,72 @@ fn a_call_has_a_timeout_of_its_own() {
     server.answers(ApiResponse::Task);
     let task = time.run(within(Duration::from_secs(2)).create("a red ball")).unwrap().unwrap();
     assert_eq!(time.run(within(Duration::from_secs(2)).get(task.id())).unwrap().unwrap().id(), task.id());
+}
+
+/// The head has come and a part of the body, and neither more of it nor its end.
+#[test]
+fn an_answer_that_stands_still_is_read_as_far_as_it_came() {
+    let (server, time) = (Server::new(ApiResponse::None), Clock::default());
+    let client = client(&server, &time);
+    server.answers(ApiResponse::Stalled(200, r#"{"task_id":"task_whole"}"#));
+    assert_eq!(time.run(client.videos().create("a red ball")).unwrap().unwrap().id(), "task_whole");
+    for (status, text, kind, id, maybe_executed) in [
+        (200, r#"{"task_id":"task_cut","status":"que"#, ErrorKind::CreateOutcomeUnknown, Some("task_cut"), true),
+        (200, "", ErrorKind::CreateOutcomeUnknown, None, true),
+        (504, "", ErrorKind::CreateOutcomeUnknown, None, true),
+        (401, "", ErrorKind::Authentication, None, false),
+        (400, r#"{"error":{"message":"no"#, ErrorKind::BadRequest, None, false),
+    ] {
+        server.answers(ApiResponse::Stalled(status, text));
+        let tracker = CreateTracker::new();
+        let error = time.run(client.videos().tracked(&tracker).create("a red ball")).unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.task_id(), error.status()), (kind, id, Some(status)), "{error}");
+        assert_eq!(
+            (error.maybe_executed(), tracker.maybe_executed()),
+            (maybe_executed, maybe_executed && id.is_none())
+        );
+    }
+    assert_eq!(server.posts(), 6);
+    // A limit is one although its body does not come: refused, and sent again.
+    server.answers(ApiResponse::Stalled(429, ""));
+    let error = time.run(client.videos().create("a red ball")).unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::RateLimited, false));
+}
+
+/// A program that does something else for longer than the timeout, or is stopped, and then looks at the call again.
+#[test]
+fn an_answer_that_came_while_nobody_looked_counts() {
+    let (server, time) = (Server::new(ApiResponse::Lying), Clock::default());
+    let client = client(&server, &time);
+    let mut create = Box::pin(async move { client.videos().create("a red ball").await });
+    assert!(create.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    time.advance(Duration::from_secs(3600));
+    assert_eq!(time.run(create).unwrap().unwrap().id(), "task_0");
+    assert_eq!(server.posts(), 1);
+}
+
+/// The first endpoint takes its time to say that it cannot be reached.
+#[test]
+fn no_create_goes_to_the_next_endpoint_when_it_was_stopped_meanwhile() {
+    for closes in [true, false] {
+        let time = Clock::default();
+        let server = Server::new(ApiResponse::RefusedLate(time.clone()));
+        let builder = Client::builder().api_key("sk-test").endpoints(["http://127.0.0.1:1", "http://127.0.0.1:2"]);
+        let client = builder.transport(Arc::new(server.clone())).timer(Arc::new(time.clone())).build().unwrap();
+        let tracker = CreateTracker::new();
+        let videos = client.videos().tracked(&tracker);
+        let mut create = Box::pin(async move { videos.create("a red ball").await });
+        assert!(create.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        if closes {
+            client.close();
+        } else {
+            tracker.stop();
+        }
+        server.answers(ApiResponse::Task);
+        let error = time.run(create).unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::Cancelled, false), "{error}");
+        assert_eq!((server.posts(), server.connects.load(Ordering::SeqCst), tracker.maybe_executed()), (0, 1, false));
+    }
 }
 
 #[test]
@@ -367,6 +465,9 @@ fn a_long_pause_of_the_server_is_said_at_once() {
     server.answers(ApiResponse::Task);
     time.advance(Duration::from_secs(1100));
     poll_all(&mut creates);
+    // What came while nobody looked would be read now.
+    time.advance(Duration::from_secs(2));
+    poll_all(&mut creates);
     creates.insert(8, create());
     assert!(poll_all(&mut creates).is_empty());
     for _ in 0..200 {
@@ -474,7 +575,7 @@ struct Helper(Server, Headers);
 impl Transport for Helper {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         if request.url.path_only().starts_with("/api/") {
-            let response = HttpResponse { status: 429, headers: self.1.clone(), body: Box::pin(Body(None)) };
+            let response = HttpResponse { status: 429, headers: self.1.clone(), body: Box::pin(Body(None, false)) };
             return Box::pin(async move { Ok(response) });
         }
         self.0.send(request)

@@ -2,15 +2,17 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use junfeiai::async_compat::BoxFuture;
 use junfeiai::platform::native::{HttpOptions, NativeTransport, TokioTimer};
 use junfeiai::protocol::{DownloadPolicy, RetryPolicy, Time};
 use junfeiai::transport::{Failure, HttpRequest, HttpResponse, Timer, Transport, TransportError};
-use junfeiai::{Client, ClientBuilder, ErrorKind, TaskStatus, VideoRequest};
+use junfeiai::{Client, ClientBuilder, CreateTracker, ErrorKind, TaskStatus, VideoRequest};
 use junfeiai_emulator::{Emulator, KeySeen, RecordedRequest, TaskSpec};
 
 fn emulator() -> Emulator {
@@ -65,6 +67,11 @@ impl Blackhole {
     fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
+}
+
+/// Polls it once.
+async fn looked_at<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 fn posts(requests: &[RecordedRequest]) -> usize {
@@ -391,4 +398,57 @@ fn options() {
         Client::builder().endpoints(["http://127.0.0.1:9", "china"]).build().unwrap_err().kind(),
         ErrorKind::Config
     );
+}
+
+/// Whoever gives up a create while its connection is being made has paid nothing, and its key is free.
+#[tokio::test]
+async fn a_create_that_never_got_a_connection_was_not_sent() {
+    let hole = Blackhole::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let client = builder([hole.base_url()]).journal(folder.path().join("j").to_str().unwrap());
+    let client = client.build().unwrap();
+    let tracker = CreateTracker::new();
+    let videos = client.videos().tracked(&tracker);
+    let mut create = Box::pin(videos.create(VideoRequest::new("a red ball").key("film")));
+    assert!(looked_at(create.as_mut()).await.is_pending());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(looked_at(create.as_mut()).await.is_pending(), "nobody takes the connection");
+    assert!(!tracker.maybe_executed());
+    drop(create);
+    assert!(!tracker.maybe_executed() && client.videos().pending().await.unwrap().is_empty());
+    // A limit of its own, too.
+    let videos = client.videos().timeout(Duration::from_millis(300));
+    let error = videos.create(VideoRequest::new("a red ball").key("film")).await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::Connect, false), "{error}");
+    assert!(client.videos().pending().await.unwrap().is_empty());
+}
+
+/// The connection is made after the create was stopped: nothing may be written to it.
+#[tokio::test]
+async fn a_create_that_is_stopped_while_it_connects_does_not_leave() {
+    use tokio::io::AsyncReadExt as _;
+
+    let Blackhole { address, _listener: listener, _fill: fill } = Blackhole::new().await;
+    let client = builder([format!("http://{address}/v1")]).connect_timeout(Duration::from_secs(60)).build().unwrap();
+    let tracker = CreateTracker::new();
+    let videos = client.videos().tracked(&tracker);
+    let mut create = Box::pin(videos.create("a red ball"));
+    assert!(looked_at(create.as_mut()).await.is_pending());
+    tracker.stop();
+    // Those that filled the queue go, and the create's turn comes.
+    let taken = fill.len();
+    drop(fill);
+    let come = tokio::spawn(async move {
+        for _ in 0..taken {
+            drop(listener.accept().await.unwrap());
+        }
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = connection.read_to_end(&mut bytes).await;
+        bytes
+    });
+    let error = create.await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (ErrorKind::Cancelled, false), "{error}");
+    assert!(!tracker.maybe_executed());
+    assert_eq!(String::from_utf8(come.await.unwrap()).unwrap(), "");
 }

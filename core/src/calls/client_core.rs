@@ -13,6 +13,7 @@ use futures_util::future::{Either, select};
 use crate::async_compat::BoxFuture;
 use crate::calls::cancel::CancelToken;
 use crate::calls::config::Config;
+use crate::calls::departure::{CreateGate, in_time};
 use crate::calls::scheduler::{Limited, Permit, Scheduler};
 #[cfg(feature = "journal")]
 use crate::calls::shared_turn::SharedTurns;
@@ -27,7 +28,8 @@ use crate::net::endpoint::{Endpoint, path_segment};
 use crate::net::secret::AccountAccess;
 use crate::net::secret::ApiKey;
 use crate::net::transport::{
-    CustomHeaders, Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
+    CustomHeaders, Departure, Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport,
+    TransportError,
 };
 use crate::net::url::Url;
 #[cfg(feature = "prices")]
@@ -46,6 +48,11 @@ const MAX_HELPER_ANSWER: usize = 4 * MAX_ANSWER;
 /// Longest time until the other processes of the journal know of a 429.
 #[cfg(feature = "journal")]
 const LIMIT_WRITE: Duration = Duration::from_secs(2);
+
+/// Ends later than its time by more than this, a call was not driven: its program did something else, or was stopped.
+const STOOD_STILL: Duration = Duration::from_millis(250);
+/// What such a call has to find an answer that is there already.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// Everything that a call needs.
 pub(crate) struct ClientCore {
@@ -154,6 +161,7 @@ impl Path {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Extra<'a> {
     idempotency_key: Option<&'a str>,
+    gate: Option<&'a Arc<CreateGate>>,
     #[cfg(feature = "journal")]
     account: Option<&'a AccountAccess>,
 }
@@ -182,6 +190,7 @@ impl<'a> Extra<'a> {
     fn of(call: &'a Call) -> Self {
         Self {
             idempotency_key: call.idempotency_key.as_deref(),
+            gate: None,
             #[cfg(feature = "journal")]
             account: call.account.as_ref(),
         }
@@ -255,10 +264,7 @@ impl ClientCore {
                             self.shared_turn(&call).await?;
                             permit
                         };
-                        if let Some(create) = &call.create {
-                            self.in_time(&call)?;
-                            create.leaves()?;
-                        }
+                        self.may_leave(&call)?;
                         let sent = self.now();
                         let (event, entry) = self.attempt(&call, timeout).await;
                         endpoint = entry;
@@ -294,15 +300,17 @@ impl ClientCore {
         })
     }
 
-    /// Refuses to send what others may count as given up before its answer is there.
-    fn in_time(&self, call: &Call) -> Result<()> {
-        match (call.not_after, self.timer.unix_now()) {
-            (Some(not_after), Some(now)) if now >= not_after => {
-                let text = "nothing was sent: the turn of the create request came too late, or the process was stopped in between";
-                Err(Error::new(ErrorKind::Timeout, call.phase, text))
-            }
-            _ => Ok(()),
-        }
+    /// Whether a create request may be handed to the transport. With one that does not tell when it leaves, it leaves now.
+    fn may_leave(&self, call: &Call) -> Result<()> {
+        let Some(create) = &call.create else { return Ok(()) };
+        in_time(call.not_after, &*self.timer)?;
+        if self.transport.asks_before_sending() { create.may_leave() } else { create.leaves() }
+    }
+
+    /// What the transport asks when the request leaves.
+    fn gate(&self, call: &Call) -> Option<Arc<CreateGate>> {
+        let create = call.create.clone().filter(|_| self.transport.asks_before_sending())?;
+        Some(Arc::new(CreateGate::new(create, call.not_after, self.timer.clone())))
     }
 
     /// Waits for an attempt's turn among all processes that share the journal.
@@ -394,6 +402,12 @@ impl ClientCore {
         // A certificate that is not valid ends the call only where no endpoint failed otherwise, which may pass.
         let mut passing = None;
         loop {
+            // While the one before was tried the program may have ended its creates, or the machine may have slept.
+            if !failures.is_empty()
+                && let Err(error) = self.may_leave(call)
+            {
+                return (CallEvent::Refused(error), self.endpoint());
+            }
             let endpoint = self.config.endpoints.get(round.entry()).unwrap_or(&self.config.endpoint);
             let left = if failures.is_empty() {
                 timeout
@@ -401,8 +415,9 @@ impl ClientCore {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let event =
-                self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, Extra::of(call)).await;
+            let gate = self.gate(call);
+            let extra = Extra { gate: gate.as_ref(), ..Extra::of(call) };
+            let event = self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, extra).await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
                 CallEvent::Failed(error) if error.failure.not_sent() => {
@@ -475,39 +490,66 @@ impl ClientCore {
         headers.extend(extra.idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
         #[cfg(feature = "journal")]
         headers.extend(extra.account.and_then(AccountAccess::number).map(|number| ("New-Api-User", number.to_owned())));
-        let secret = extra.secret();
+        let (secret, gate) = (extra.secret(), extra.gate.cloned());
         Box::pin(async move {
             // To end a call in the middle of connecting would hide that nothing was sent, which a create has to know.
             let connect = if phase == Phase::Create { timeout / 10 * 9 } else { Duration::MAX };
-            let exchange = async {
-                let response = match self.send(phase, &url, body, headers, &secret, connect).await {
-                    Ok((response, _)) => response,
-                    Err(NoResponse::Failed(error)) => return CallEvent::Failed(error),
-                    Err(NoResponse::Refused(error)) => return CallEvent::Refused(error),
-                };
-                let status = response.status;
-                let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
-                let (body, broken) = read_capped(response.body, limit).await;
-                let body = match secret.get() {
-                    Some(secret) => secret.redact_body(&body),
-                    None => body,
-                };
-                let answer = self.answer(status, response.headers, &body);
-                match broken {
-                    None => CallEvent::Answered(answer),
-                    Some(_) if answer.ends_by_itself() => CallEvent::Answered(answer),
-                    Some(error) => CallEvent::Broken(answer, error),
+            let begun = self.now();
+            // Kept outside of what time ends: an answer that stands still may have brought the id that was paid for, or a refusal.
+            let (mut head, mut come, mut broken) = (None, BytesMut::new(), None);
+            let ended = {
+                let mut exchange = pin!(async {
+                    let response = match self.send(phase, &url, body, headers, &secret, connect, gate.as_ref()).await {
+                        Ok((response, _)) => response,
+                        Err(NoResponse::Failed(error)) => return Some(CallEvent::Failed(error)),
+                        Err(NoResponse::Refused(error)) => return Some(CallEvent::Refused(error)),
+                    };
+                    head = Some((response.status, response.headers));
+                    let limit = if phase == Phase::Check { MAX_HELPER_ANSWER } else { MAX_ANSWER };
+                    broken = read_capped(response.body, limit, &mut come).await;
+                    None
+                });
+                let ended = self.within(timeout, exchange.as_mut()).await;
+                if ended.is_some() || self.now().since(begun) < timeout + STOOD_STILL {
+                    ended
+                } else {
+                    // The clock went on while nobody drove this call: what came meanwhile has not been looked at.
+                    self.within(CATCH_UP, exchange).await
                 }
             };
-            self.within(timeout, exchange).await.unwrap_or_else(|| {
-                let message = format!("{} did not answer within {} s", url.origin(), Seconds(timeout));
-                CallEvent::Failed(TransportError::new(Failure::Timeout, message))
-            })
+            let late = || match &gate {
+                Some(gate) if !gate.was_passed() => {
+                    TransportError::new(Failure::Connect, format!("{}: no connection in time", url.origin()))
+                }
+                _ => {
+                    let message = format!("{} did not answer within {} s", url.origin(), Seconds(timeout));
+                    TransportError::new(Failure::Timeout, message)
+                }
+            };
+            match ended {
+                Some(Some(event)) => return event,
+                Some(None) => {}
+                None => broken = Some(late()),
+            }
+            let Some((status, headers)) = head else { return CallEvent::Failed(broken.unwrap_or_else(late)) };
+            let body = come.freeze();
+            let body = match secret.get() {
+                Some(secret) => secret.redact_body(&body),
+                None => body,
+            };
+            let answer = self.answer(status, headers, &body);
+            match broken {
+                None => CallEvent::Answered(answer),
+                Some(_) if answer.ends_by_itself() => CallEvent::Answered(answer),
+                Some(error) => CallEvent::Broken(answer, error),
+            }
         })
     }
 
     /// Sends one request and follows redirects. The key and the caller's headers go along only where the list allows it, judged on every hop; the secret,
-    /// which goes in the key's place, only to the host that was asked. `connect` is the longest time to connect where it is shorter than the client's.
+    /// which goes in the key's place, only to the host that was asked. `connect` is the longest time to connect where it is shorter than the client's;
+    /// `gate` is asked when a create leaves.
+    #[allow(clippy::too_many_arguments)] // each is of another kind
     pub(crate) async fn send(
         &self,
         phase: Phase,
@@ -516,6 +558,7 @@ impl ClientCore {
         extra_headers: Vec<(&'static str, String)>,
         secret: &Secret,
         connect: Duration,
+        gate: Option<&Arc<CreateGate>>,
     ) -> Result<(PieceResponse, Url), NoResponse> {
         let secret = secret.get();
         let method = if body.is_some() { Method::Post } else { Method::Get };
@@ -540,9 +583,13 @@ impl ClientCore {
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
                 connect_timeout: self.config.connect_timeout.min(connect),
+                departure: gate.map_or_else(Departure::default, |gate| Departure::new(gate.clone())),
             };
             let sent = self.transport.send_outside(request).await;
-            let mut response = sent.map_err(|error| NoResponse::Failed(self.hidden(error)))?;
+            let mut response = sent.map_err(|error| match gate.and_then(|gate| gate.refusal()) {
+                Some(refusal) => NoResponse::Refused(refusal),
+                None => NoResponse::Failed(self.hidden(error)),
+            })?;
             // Before anything is made of them: a `Location` ends in errors, an `ETag` beside the file.
             if let Some(key) = &self.config.key {
                 response.headers = response.headers.redacted(key);
@@ -655,20 +702,19 @@ pub(crate) enum WaitEvent {
     Done(Result<()>),
 }
 
-/// Reads a body up to a limit; says why when it did not come to its end.
-pub(crate) async fn read_capped(mut body: PieceStream, limit: usize) -> (Bytes, Option<TransportError>) {
-    let mut whole = BytesMut::new();
+/// Reads a body up to a limit; says why when it did not come to its end. What has come is kept where the caller drops this, too.
+pub(crate) async fn read_capped(mut body: PieceStream, limit: usize, whole: &mut BytesMut) -> Option<TransportError> {
     loop {
         match poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-            None => return (whole.freeze(), None),
-            Some(Err(error)) => return (whole.freeze(), Some(error)),
+            None => return None,
+            Some(Err(error)) => return Some(error),
             Some(Ok(piece)) => {
                 let piece = piece.into_bytes();
                 let room = limit.saturating_sub(whole.len());
                 whole.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
                 if piece.len() > room {
                     let message = format!("the answer is longer than {limit} bytes");
-                    return (whole.freeze(), Some(TransportError::new(Failure::Lost, message)));
+                    return Some(TransportError::new(Failure::Lost, message));
                 }
             }
         }

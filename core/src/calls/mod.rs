@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod create;
 #[cfg(feature = "journal")]
 pub(crate) mod create_log;
+pub(crate) mod departure;
 #[cfg(not(feature = "journal"))]
 mod no_create_log;
 mod option_ranges;

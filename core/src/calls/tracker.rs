@@ -118,6 +118,15 @@ impl TrackedCreate {
         }))
     }
 
+    /// The request may leave, as far as is known now.
+    ///
+    /// # Errors
+    /// `cancelled` when the tracker was stopped or the client was closed.
+    pub(crate) fn may_leave(&self) -> Result<()> {
+        let stopped = self.0.tracker.as_ref().is_some_and(|tracker| tracker.0.stop.is_cancelled());
+        if stopped || self.0.closed.is_cancelled() { Err(self.stopped()) } else { Ok(()) }
+    }
+
     /// The request leaves now.
     ///
     /// # Errors

@@ -7,7 +7,6 @@
 use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
-#[cfg(any(feature = "node", not(feature = "wasm")))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -62,6 +61,36 @@ pub struct HttpRequest {
     pub fresh_connection: bool,
     /// Longest time to connect, TLS included, where the transport can bound it.
     pub connect_timeout: Duration,
+    /// To be asked right before the first byte is written, by a transport that says so ([`Transport::asks_before_sending`]).
+    pub departure: Departure,
+}
+
+/// Who is asked whether a request may leave.
+pub(crate) trait AskBeforeSending: MaybeSend + MaybeSync {
+    /// See [`Departure::may_leave`].
+    fn may_leave(&self) -> bool;
+}
+
+/// The last moment in which a request can be withdrawn: its connection is made, and nothing of it was written. Clones are one.
+#[derive(Clone, Default)]
+pub struct Departure(Option<Arc<dyn AskBeforeSending>>);
+
+impl Departure {
+    pub(crate) fn new(asked: Arc<dyn AskBeforeSending>) -> Self {
+        Self(Some(asked))
+    }
+
+    /// True when the request may be written now; from then on it counts as sent. False when it was withdrawn while the connection was
+    /// made: it must not be written, and the failure is [`Failure::Connect`].
+    pub fn may_leave(&self) -> bool {
+        self.0.as_ref().is_none_or(|asked| asked.may_leave())
+    }
+}
+
+impl fmt::Debug for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Departure")
+    }
 }
 
 /// Which proxies were set, for the check. It holds names only: values may hold a password.
@@ -354,6 +383,12 @@ pub trait Transport: MaybeSend + MaybeSync {
         let piecewise =
             |HttpResponse { status, headers, body }| PieceResponse { status, headers, body: Box::pin(Pieces(body)) };
         Box::pin(self.send(request).map(move |sent| sent.map(piecewise)))
+    }
+
+    /// Whether it asks [`HttpRequest::departure`] before it writes a request. Default no: then a create request counts as sent from the
+    /// moment in which it is handed over, also while its connection is being made.
+    fn asks_before_sending(&self) -> bool {
+        false
     }
 
     /// Whether it can tell a connection that was not made from one that broke. Default yes; `fetch` does not say.

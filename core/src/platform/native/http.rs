@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,11 +11,14 @@ use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::runtime::{Handle, Id};
+use tower::{Layer, Service};
 
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
-use crate::net::transport::{Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError};
+use crate::net::transport::{
+    Departure, Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError,
+};
 use crate::net::url::{Origin, Url, is_loopback_host};
 use crate::platform::native::tls;
 
@@ -58,20 +61,66 @@ enum Way {
     Direct,
 }
 
+/// Whether connections are kept for later requests.
+#[derive(Clone, Copy)]
+enum Keep<'a> {
+    Some,
+    /// One request only, which this is asked about.
+    None(&'a Departure),
+}
+
 /// Runtimes whose connections are kept; the one that was idle longest goes first.
 const MOST_RUNTIMES: usize = 64;
 
-/// Two clients of each kind: one that keeps connections, and one that never reuses any, for the call that costs money.
-struct Clients {
-    pooled: reqwest::Client,
-    fresh: reqwest::Client,
-}
-
-/// The clients of each runtime, the one used last at the end.
+/// The clients that keep connections, one for each runtime, the one used last at the end. The call that costs money has a client of its
+/// own, whose connection nobody else uses, and which tells when it is made.
 struct Pools {
     tls: rustls::ClientConfig,
-    by_runtime: Mutex<Vec<(Option<Id>, Arc<Clients>)>>,
+    by_runtime: Mutex<Vec<(Option<Id>, reqwest::Client)>>,
 }
+
+/// A layer around the step that makes a connection: it asks before the connection is handed over to be written to.
+#[derive(Clone)]
+struct AskLayer(Departure);
+
+/// The step with the question.
+#[derive(Clone)]
+struct Asking<S> {
+    connector: S,
+    departure: Departure,
+}
+
+impl<S> Layer<S> for AskLayer {
+    type Service = Asking<S>;
+
+    fn layer(&self, connector: S) -> Self::Service {
+        Asking { connector, departure: self.0.clone() }
+    }
+}
+
+impl<S, Target> Service<Target> for Asking<S>
+where
+    S: Service<Target, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let (connecting, departure) = (self.connector.call(target), self.departure.clone());
+        Box::pin(async move {
+            let connection = connecting.await?;
+            if departure.may_leave() { Ok(connection) } else { Err("the request was withdrawn".into()) }
+        })
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// reqwest over HTTP/1.1 with rustls. Cheap to make: certificates are loaded when the first https request is sent. A
 /// process made by `fork()` gets connections of its own, and so does every tokio runtime: a connection is carried by a
@@ -94,10 +143,10 @@ impl NativeTransport {
         let (plain, secure, direct) = (PerProcess::new(), PerProcess::new(), PerProcess::new());
         let transport = Self { options, proxy_is_near, plain, secure, direct };
         if transport.options.proxy.is_some() {
-            transport.clients(Way::Plain)?;
+            transport.pooled(Way::Plain)?;
         }
         if transport.options.ca_file.is_some() {
-            transport.clients(Way::Secure)?;
+            transport.pooled(Way::Secure)?;
         }
         Ok(transport)
     }
@@ -129,35 +178,38 @@ impl NativeTransport {
     }
 
     fn client(&self, request: &HttpRequest) -> Result<reqwest::Client> {
-        let (way, connect) = (self.way(&request.url), request.connect_timeout);
-        if request.fresh_connection && connect < self.options.connect_timeout {
-            // A client has one limit for all of its connections.
-            return self.build(way, &self.pools(way)?.tls, 0, connect);
+        let way = self.way(&request.url);
+        if !request.fresh_connection {
+            return self.pooled(way);
         }
-        let clients = self.clients(way)?;
-        Ok(if request.fresh_connection { clients.fresh.clone() } else { clients.pooled.clone() })
+        let connect = request.connect_timeout.min(self.options.connect_timeout);
+        self.build(way, &self.pools(way)?.tls, Keep::None(&request.departure), connect)
     }
 
-    fn clients(&self, way: Way) -> Result<Arc<Clients>> {
+    fn pooled(&self, way: Way) -> Result<reqwest::Client> {
         let pools = self.pools(way)?;
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let mut known = pools.by_runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = if let Some(place) = known.iter().rposition(|(id, _)| *id == runtime) {
             known.remove(place)
         } else {
-            let build = |keep| self.build(way, &pools.tls, keep, self.options.connect_timeout);
-            let clients = Clients { pooled: build(8)?, fresh: build(0)? };
-            (runtime, Arc::new(clients))
+            (runtime, self.build(way, &pools.tls, Keep::Some, self.options.connect_timeout)?)
         };
-        let clients = entry.1.clone();
+        let client = entry.1.clone();
         known.push(entry);
         let old = (known.len() > MOST_RUNTIMES).then(|| known.remove(0));
         drop(known);
         drop(old);
-        Ok(clients)
+        Ok(client)
     }
 
-    fn build(&self, way: Way, tls: &rustls::ClientConfig, keep: usize, connect: Duration) -> Result<reqwest::Client> {
+    fn build(
+        &self,
+        way: Way,
+        tls: &rustls::ClientConfig,
+        keep: Keep<'_>,
+        connect: Duration,
+    ) -> Result<reqwest::Client> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .http1_only()
@@ -165,9 +217,12 @@ impl NativeTransport {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(connect)
-            .pool_max_idle_per_host(keep)
+            .pool_max_idle_per_host(if matches!(keep, Keep::Some) { 8 } else { 0 })
             .pool_idle_timeout(Duration::from_secs(50))
             .tcp_nodelay(true);
+        if let Keep::None(departure) = keep {
+            builder = builder.connector_layer(AskLayer(departure.clone()));
+        }
         match self.options.proxy.as_deref() {
             _ if way == Way::Direct => builder = builder.no_proxy(),
             None => {}
@@ -190,6 +245,10 @@ impl std::fmt::Debug for NativeTransport {
 }
 
 impl Transport for NativeTransport {
+    fn asks_before_sending(&self) -> bool {
+        true
+    }
+
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let client = self.client(&request);
         let sending = async move {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Secret, Turn, read_capped};
@@ -471,24 +471,25 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             headers.push(("Range", range_header(start, end)));
         }
         let exchange = async {
-            let response = match core.send(Phase::Content, &url, None, headers, &Secret::default(), Duration::MAX).await
-            {
-                Ok((response, _)) => response,
-                Err(NoResponse::Refused(error)) => return Opened::Refused(error),
-                Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
-                    return Opened::Refused(transport_error(Phase::Content, error));
-                }
-                Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
-                    return Opened::Unreachable(error.message);
-                }
-                Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
-            };
+            let response =
+                match core.send(Phase::Content, &url, None, headers, &Secret::default(), Duration::MAX, None).await {
+                    Ok((response, _)) => response,
+                    Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                    Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
+                        return Opened::Refused(transport_error(Phase::Content, error));
+                    }
+                    Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
+                        return Opened::Unreachable(error.message);
+                    }
+                    Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
+                };
             if (200..300).contains(&response.status) {
                 return Opened::Response(response);
             }
             let (status, headers) = (response.status, response.headers);
-            let (body, _) = read_capped(response.body, MAX_ERROR_BODY).await;
-            let answer = core.answer(status, headers, &body);
+            let mut body = BytesMut::new();
+            let _ = read_capped(response.body, MAX_ERROR_BODY, &mut body).await;
+            let answer = core.answer(status, headers, &body.freeze());
             let odd =
                 || Error::new(ErrorKind::UnexpectedResponse, Phase::Content, format!("HTTP {status} for a video"));
             Opened::Refused(classify(Phase::Content, &answer).unwrap_or_else(odd))
