@@ -33,6 +33,12 @@ extern "C" {
     /// Begins a request: its head as [`head_of`] writes it. Gives its number.
     #[wasm_bindgen(method)]
     fn begin(this: &NodeHost, head: &str, body: &[u8], connect_ms: f64) -> u32;
+    /// Whether the connection of a request that is asked about first is made, and nothing of it was written.
+    #[wasm_bindgen(method)]
+    fn connected(this: &NodeHost, id: u32) -> bool;
+    /// Writes such a request.
+    #[wasm_bindgen(method)]
+    fn go(this: &NodeHost, id: u32);
     /// The head of the answer, once it is there: status, then names and values, a line each. Or an empty line and why there is
     /// none: see [`failed`].
     #[wasm_bindgen(method)]
@@ -194,6 +200,10 @@ pub(crate) struct NodeTransport {
 }
 
 impl Transport for NodeTransport {
+    fn asks_before_sending(&self) -> bool {
+        true
+    }
+
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, TransportError>> {
         let sending = self.send_outside(request);
         Box::pin(async move {
@@ -215,7 +225,7 @@ impl Transport for NodeTransport {
         let connect_ms = request.connect_timeout.as_secs_f64() * 1000.0;
         let body = request.body.unwrap_or_default();
         let host = self.host.clone();
-        let key = request.key;
+        let (key, departure) = (request.key, request.departure);
         // It leaves when the future is polled: one that was only made has sent nothing.
         Box::pin(async move {
             let number = Number::new(host.begin(&head, &body, connect_ms));
@@ -223,13 +233,25 @@ impl Transport for NodeTransport {
             let exchange = Exchange { host, number, place, key };
             let text = std::future::poll_fn(|cx| {
                 while exchange.number.poll(cx).is_ready() {
-                    if let Some(text) = exchange.host.head(exchange.number.0) {
-                        return Poll::Ready(text);
+                    let (host, number) = (&exchange.host, exchange.number.0);
+                    if let Some(text) = host.head(number) {
+                        return Poll::Ready(Some(text));
+                    }
+                    if host.connected(number) {
+                        if !departure.may_leave() {
+                            return Poll::Ready(None);
+                        }
+                        host.go(number);
                     }
                 }
                 Poll::Pending
             });
-            let text = text.await;
+            let Some(text) = text.await else {
+                return Err(TransportError::new(
+                    Failure::Connect,
+                    format!("{}: the request was withdrawn", exchange.place),
+                ));
+            };
             let mut lines = text.split('\n');
             let Some(status) = lines.next().and_then(|status| status.parse().ok()) else {
                 return Err(exchange.failed(lines));

@@ -134,6 +134,15 @@ describe("how far a request was", () => {
     assert.equal(error.maybeExecuted, false);
   });
 
+  test("given up while its connection is made: not sent", async () => {
+    const proxy = await tunnel(0);
+    const stop = new AbortController();
+    const created = videosOf({ baseURL: "https://junfeiai.invalid/v1", proxy: `http://127.0.0.1:${proxy.port}` }).create("x", { signal: stop.signal });
+    while (proxy.log.length === 0) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    stop.abort();
+    await assert.rejects(created, { code: "cancelled", maybeExecuted: false });
+  });
+
   test("once it has left, nobody knows", async () => {
     for (const [end, cut] of [["destroy", ""], ["resetAndDestroy", ""], ["destroy", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], ["resetAndDestroy", "HTTP/1.1 2"]]) {
       let count = 0;
@@ -187,6 +196,13 @@ describe("certificates", () => {
     // The answer is waited for: a server may drop a request whose client has closed its side.
     const [answer] = await once(asked.end(JSON.stringify(value)), "response");
     assert.equal(answer.resume().statusCode, 204);
+  };
+
+  const posted = async () => {
+    const [answer] = await once(requestHTTP(`http://${origin.split("://")[1]}/__emulator/stats`).end(), "response");
+    let text = "";
+    for await (const piece of answer) text += piece;
+    return JSON.parse(text).posts;
   };
 
   before(async () => {
@@ -265,6 +281,17 @@ describe("certificates", () => {
       assert.equal(bytes()[0], 0x16);
       assert.ok(!bytes().includes(KEY));
     }
+    let opens;
+    const open = new Promise((resolve) => { opens = resolve; });
+    const slow = await tunnel(200, open);
+    const [posts, stop] = [await posted(), new AbortController()];
+    const stopped = over({ caFile: ca, proxy: `http://127.0.0.1:${slow.port}` }).create("x", { stopSignal: stop.signal });
+    while (slow.log.length === 0) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    stop.abort();
+    opens();
+    // The connection stands, and nothing is written to it.
+    await assert.rejects(stopped, { code: "cancelled", maybeExecuted: false });
+    assert.equal(await posted(), posts);
     const refuser = await tunnel(407);
     const error = await refused(over({ caFile: ca, proxy: `http://user:s3cret@127.0.0.1:${refuser.port}` }).create("x"), "connect");
     assert.match(error.message, /the proxy answered HTTP 407/);
@@ -272,13 +299,14 @@ describe("certificates", () => {
   });
 });
 
-/** A proxy that makes tunnels, and notes what was asked of it. */
-async function tunnel(status = 200) {
+/** A proxy that makes tunnels, not before it may, and notes what was asked of it. */
+async function tunnel(status = 200, open = undefined) {
   const log = [];
   const server = createHTTPServer((request, response) => { log.push({ url: request.url, headers: request.headers }); response.end(request.method === "POST" ? MADE : SEEN); });
-  server.on("connect", (request, socket) => {
+  server.on("connect", async (request, socket) => {
     let bytes = Buffer.alloc(0);
     log.push({ url: request.url, headers: request.headers, bytes: () => bytes });
+    await open;
     if (status === 0) return;
     if (status !== 200) return void socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
     const [host, port] = request.url.split(":");

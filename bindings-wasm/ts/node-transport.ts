@@ -143,6 +143,8 @@ export class NodeHost {
     return id;
   }
 
+  connected(id: number): boolean { return exchanges.get(id)?.write !== undefined; }
+  go(id: number): void { exchanges.get(id)?.go(); }
   head(id: number): string | undefined { return exchanges.get(id)?.head; }
   ready(id: number): number { return exchanges.get(id)?.ready() ?? END; }
 
@@ -279,6 +281,8 @@ class Exchange implements Taker {
   /** What the core is told once: see `NodeHost::head` there. */
   head: string | undefined;
   failure: string | undefined;
+  /** Writes a request that is asked about first: its connection is made. */
+  write: (() => void) | undefined;
   come = 0;
   readonly #id: number;
   #stage: Stage = "connecting";
@@ -324,8 +328,13 @@ class Exchange implements Taker {
         const go = (): void => {
           clearTimeout(this.#limit);
           if (this.#over) return;
-          this.#stage = "sent";
-          request.end(body);
+          this.write = () => {
+            this.#stage = "sent";
+            request.end(body);
+          };
+          // A create request may have been stopped while its connection was made.
+          if (fresh === "") this.go();
+          else this.#wake();
         };
         if (!overTLS) {
           if (socket.connecting) socket.once("connect", go);
@@ -347,6 +356,12 @@ class Exchange implements Taker {
       // A part of the request that Node does not take: nothing was sent.
       this.#fail(error);
     }
+  }
+
+  go(): void {
+    const { write } = this;
+    this.write = undefined;
+    if (!this.#over) write?.();
   }
 
   #answered(response: IncomingMessage): void {
