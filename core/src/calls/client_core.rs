@@ -13,11 +13,11 @@ use futures_util::future::{Either, select};
 use crate::async_compat::BoxFuture;
 use crate::calls::cancel::CancelToken;
 use crate::calls::config::Config;
-use crate::calls::departure::{CreateGate, in_time};
+use crate::calls::departure::{Gate, hand_over};
 use crate::calls::scheduler::{Limited, Permit, Scheduler};
 #[cfg(feature = "journal")]
 use crate::calls::shared_turn::SharedTurns;
-use crate::calls::tracker::TrackedCreate;
+use crate::calls::tracker::{TrackedCreate, in_time};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::fork::PerProcess;
 #[cfg(feature = "journal")]
@@ -28,8 +28,7 @@ use crate::net::endpoint::{Endpoint, path_segment};
 use crate::net::secret::AccountAccess;
 use crate::net::secret::ApiKey;
 use crate::net::transport::{
-    CustomHeaders, Departure, Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport,
-    TransportError,
+    CustomHeaders, Failure, Headers, HttpRequest, Method, PieceResponse, PieceStream, Timer, Transport, TransportError,
 };
 use crate::net::url::Url;
 #[cfg(feature = "prices")]
@@ -161,7 +160,7 @@ impl Path {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Extra<'a> {
     idempotency_key: Option<&'a str>,
-    gate: Option<&'a Arc<CreateGate>>,
+    gate: Option<&'a Gate>,
     #[cfg(feature = "journal")]
     account: Option<&'a AccountAccess>,
 }
@@ -300,17 +299,11 @@ impl ClientCore {
         })
     }
 
-    /// Whether a create request may be handed to the transport. With one that does not tell when it leaves, it leaves now.
+    /// Whether a create request may be handed to the transport.
     fn may_leave(&self, call: &Call) -> Result<()> {
         let Some(create) = &call.create else { return Ok(()) };
         in_time(call.not_after, &*self.timer)?;
-        if self.transport.asks_before_sending() { create.may_leave() } else { create.leaves() }
-    }
-
-    /// What the transport asks when the request leaves.
-    fn gate(&self, call: &Call) -> Option<Arc<CreateGate>> {
-        let create = call.create.clone().filter(|_| self.transport.asks_before_sending())?;
-        Some(Arc::new(CreateGate::new(create, call.not_after, self.timer.clone())))
+        hand_over(create, &*self.transport)
     }
 
     /// Waits for an attempt's turn among all processes that share the journal.
@@ -415,8 +408,8 @@ impl ClientCore {
                 // Whole milliseconds, since an error may show it.
                 Duration::from_millis(timeout.saturating_sub(self.now().since(begun)).as_millis() as u64)
             };
-            let gate = self.gate(call);
-            let extra = Extra { gate: gate.as_ref(), ..Extra::of(call) };
+            let gate = Gate::new(call.create.as_ref(), call.not_after, &self.timer, &*self.transport);
+            let extra = Extra { gate: Some(&gate), ..Extra::of(call) };
             let event = self.exchange(call.phase, &call.path.at(endpoint), call.body.clone(), left, extra).await;
             let on = self.failover().input(self.now(), &mut round, reach(&event));
             let event = match event {
@@ -490,7 +483,7 @@ impl ClientCore {
         headers.extend(extra.idempotency_key.map(|key| ("Idempotency-Key", key.to_owned())));
         #[cfg(feature = "journal")]
         headers.extend(extra.account.and_then(AccountAccess::number).map(|number| ("New-Api-User", number.to_owned())));
-        let (secret, gate) = (extra.secret(), extra.gate.cloned());
+        let (secret, gate) = (extra.secret(), extra.gate.cloned().unwrap_or_default());
         Box::pin(async move {
             // To end a call in the middle of connecting would hide that nothing was sent, which a create has to know.
             let connect = if phase == Phase::Create { timeout / 10 * 9 } else { Duration::MAX };
@@ -499,7 +492,7 @@ impl ClientCore {
             let (mut head, mut come, mut broken) = (None, BytesMut::new(), None);
             let ended = {
                 let mut exchange = pin!(async {
-                    let response = match self.send(phase, &url, body, headers, &secret, connect, gate.as_ref()).await {
+                    let response = match self.send(phase, &url, body, headers, &secret, connect, &gate).await {
                         Ok((response, _)) => response,
                         Err(NoResponse::Failed(error)) => return Some(CallEvent::Failed(error)),
                         Err(NoResponse::Refused(error)) => return Some(CallEvent::Refused(error)),
@@ -509,22 +502,23 @@ impl ClientCore {
                     broken = read_capped(response.body, limit, &mut come).await;
                     None
                 });
-                let ended = self.within(timeout, exchange.as_mut()).await;
-                if ended.is_some() || self.now().since(begun) < timeout + STOOD_STILL {
-                    ended
-                } else {
-                    // The clock went on while nobody drove this call: what came meanwhile has not been looked at.
-                    self.within(CATCH_UP, exchange).await
+                let mut limits = [timeout, CATCH_UP].into_iter();
+                loop {
+                    let Some(limit) = limits.next() else { break None };
+                    let ended = self.within(limit, exchange.as_mut()).await;
+                    // Where the clock went on while nobody drove this call, what came meanwhile has not been looked at.
+                    if ended.is_some() || self.now().since(begun) < timeout + STOOD_STILL {
+                        break ended;
+                    }
                 }
             };
-            let late = || match &gate {
-                Some(gate) if !gate.was_passed() => {
-                    TransportError::new(Failure::Connect, format!("{}: no connection in time", url.origin()))
-                }
-                _ => {
-                    let message = format!("{} did not answer within {} s", url.origin(), Seconds(timeout));
-                    TransportError::new(Failure::Timeout, message)
-                }
+            let late = || {
+                let (failure, text) = if gate.is_shut() {
+                    (Failure::Connect, "made no connection")
+                } else {
+                    (Failure::Timeout, "did not answer")
+                };
+                TransportError::new(failure, format!("{} {text} within {} s", url.origin(), Seconds(timeout)))
             };
             match ended {
                 Some(Some(event)) => return event,
@@ -558,7 +552,7 @@ impl ClientCore {
         extra_headers: Vec<(&'static str, String)>,
         secret: &Secret,
         connect: Duration,
-        gate: Option<&Arc<CreateGate>>,
+        gate: &Gate,
     ) -> Result<(PieceResponse, Url), NoResponse> {
         let secret = secret.get();
         let method = if body.is_some() { Method::Post } else { Method::Get };
@@ -583,10 +577,11 @@ impl ClientCore {
                 body: body.clone(),
                 fresh_connection: phase == Phase::Create,
                 connect_timeout: self.config.connect_timeout.min(connect),
-                departure: gate.map_or_else(Departure::default, |gate| Departure::new(gate.clone())),
+                #[cfg(any(feature = "node", not(feature = "wasm")))]
+                departure: gate.departure(),
             };
             let sent = self.transport.send_outside(request).await;
-            let mut response = sent.map_err(|error| match gate.and_then(|gate| gate.refusal()) {
+            let mut response = sent.map_err(|error| match gate.refusal() {
                 Some(refusal) => NoResponse::Refused(refusal),
                 None => NoResponse::Failed(self.hidden(error)),
             })?;

@@ -3,24 +3,23 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::calls::tracker::TrackedCreate;
-use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{AskBeforeSending, Timer};
+use crate::calls::tracker::{TrackedCreate, in_time};
+use crate::error::{Error, Result};
+use crate::net::transport::{AskBeforeSending, Departure, Timer, Transport};
 
-/// Refuses to send what others may count as given up before its answer is there: `not_after` is in unix seconds.
-pub(crate) fn in_time(not_after: Option<u64>, timer: &dyn Timer) -> Result<()> {
-    match (not_after, timer.unix_now()) {
-        (Some(not_after), Some(now)) if now >= not_after => {
-            let text =
-                "nothing was sent: the turn of the create request came too late, or the process was stopped in between";
-            Err(Error::new(ErrorKind::Timeout, Phase::Create, text))
-        }
-        _ => Ok(()),
-    }
+/// A create request may be handed to this transport. With one that does not tell when it leaves, it leaves now.
+///
+/// # Errors
+/// `cancelled` when it was stopped.
+pub(crate) fn hand_over(create: &TrackedCreate, transport: &dyn Transport) -> Result<()> {
+    if transport.asks_before_sending() { create.may_leave() } else { create.leaves() }
 }
 
-/// What a transport that can tell asks when it has a connection for a create request.
-pub(crate) struct CreateGate {
+/// What a transport that can tell asks when it has a connection for a create request; for others, and for other calls, nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Option<Arc<CreateGate>>);
+
+struct CreateGate {
     create: TrackedCreate,
     not_after: Option<u64>,
     timer: Arc<dyn Timer>,
@@ -28,19 +27,37 @@ pub(crate) struct CreateGate {
     refusal: OnceLock<Error>,
 }
 
-impl CreateGate {
-    pub(crate) fn new(create: TrackedCreate, not_after: Option<u64>, timer: Arc<dyn Timer>) -> Self {
-        Self { create, not_after, timer, passed: AtomicBool::new(false), refusal: OnceLock::new() }
+impl Gate {
+    pub(crate) fn new(
+        create: Option<&TrackedCreate>,
+        not_after: Option<u64>,
+        timer: &Arc<dyn Timer>,
+        transport: &dyn Transport,
+    ) -> Self {
+        let create = create.filter(|_| transport.asks_before_sending());
+        let (passed, refusal) = (AtomicBool::new(false), OnceLock::new());
+        let gate = |create: &TrackedCreate| CreateGate {
+            create: create.clone(),
+            not_after,
+            timer: timer.clone(),
+            passed,
+            refusal,
+        };
+        Self(create.map(gate).map(Arc::new))
     }
 
-    /// The request left.
-    pub(crate) fn was_passed(&self) -> bool {
-        self.passed.load(Ordering::SeqCst)
+    /// It is known that nothing has left.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.0.as_ref().is_some_and(|gate| !gate.passed.load(Ordering::SeqCst))
     }
 
-    /// Why it was not let through.
+    /// Why the request was not let through.
     pub(crate) fn refusal(&self) -> Option<Error> {
-        self.refusal.get().cloned()
+        self.0.as_ref()?.refusal.get().cloned()
+    }
+
+    pub(crate) fn departure(&self) -> Departure {
+        self.0.clone().map(|gate| Departure::new(gate)).unwrap_or_default()
     }
 }
 

@@ -7,6 +7,10 @@ pub(crate) mod config;
 pub(crate) mod create;
 #[cfg(feature = "journal")]
 pub(crate) mod create_log;
+#[cfg(any(feature = "node", not(feature = "wasm")))]
+pub(crate) mod departure;
+#[cfg(not(any(feature = "node", not(feature = "wasm"))))]
+#[path = "no_departure.rs"]
 pub(crate) mod departure;
 #[cfg(not(feature = "journal"))]
 mod no_create_log;

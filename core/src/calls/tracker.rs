@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use crate::calls::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::net::transport::Timer;
 
 /// Follows the creates of one paid call (or of several): which tasks exist, and whether a request is out whose outcome is
 /// not known. It can be read while the call's future runs, and after the future was dropped or panicked, when nobody else
@@ -122,6 +123,7 @@ impl TrackedCreate {
     ///
     /// # Errors
     /// `cancelled` when the tracker was stopped or the client was closed.
+    #[cfg(any(feature = "node", not(feature = "wasm")))]
     pub(crate) fn may_leave(&self) -> Result<()> {
         let stopped = self.0.tracker.as_ref().is_some_and(|tracker| tracker.0.stop.is_cancelled());
         if stopped || self.0.closed.is_cancelled() { Err(self.stopped()) } else { Ok(()) }
@@ -224,6 +226,18 @@ impl TrackedCreate {
             "the create request was cancelled before it was sent"
         };
         Error::new(ErrorKind::Cancelled, Phase::Create, text)
+    }
+}
+
+/// Refuses to send what others may count as given up before its answer is there: `not_after` is in unix seconds.
+pub(crate) fn in_time(not_after: Option<u64>, timer: &dyn Timer) -> Result<()> {
+    match (not_after, timer.unix_now()) {
+        (Some(not_after), Some(now)) if now >= not_after => {
+            let text =
+                "nothing was sent: the turn of the create request came too late, or the process was stopped in between";
+            Err(Error::new(ErrorKind::Timeout, Phase::Create, text))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::endpoint::{Endpoint, video_origin};
 #[cfg(feature = "journal")]
 use crate::net::secret::AccountAccess;
-use crate::net::transport::{CustomHeaders, Departure, HttpRequest, Method, ProxySetting};
+use crate::net::transport::{CustomHeaders, HttpRequest, Method, ProxySetting};
 use crate::net::url::Url;
 #[cfg(feature = "journal")]
 use crate::protocol::account_tasks::{TaskList, TaskPages, account_error, parse_account_tasks};
@@ -305,7 +305,8 @@ async fn video_host(core: &ClientCore) -> CheckStep {
         body: None,
         fresh_connection: false,
         connect_timeout: core.config.connect_timeout,
-        departure: Departure::default(),
+        #[cfg(any(feature = "node", not(feature = "wasm")))]
+        departure: crate::net::transport::Departure::default(),
     };
     let advice = "videos could be read from the endpoints only: check network, firewall and proxy for this host, \
                   or set video_base_url to your own host name for it";

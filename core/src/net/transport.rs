@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
+#[cfg(any(feature = "node", not(feature = "wasm")))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -62,19 +63,23 @@ pub struct HttpRequest {
     /// Longest time to connect, TLS included, where the transport can bound it.
     pub connect_timeout: Duration,
     /// To be asked right before the first byte is written, by a transport that says so ([`Transport::asks_before_sending`]).
+    #[cfg(any(feature = "node", not(feature = "wasm")))]
     pub departure: Departure,
 }
 
 /// Who is asked whether a request may leave.
+#[cfg(any(feature = "node", not(feature = "wasm")))]
 pub(crate) trait AskBeforeSending: MaybeSend + MaybeSync {
     /// See [`Departure::may_leave`].
     fn may_leave(&self) -> bool;
 }
 
 /// The last moment in which a request can be withdrawn: its connection is made, and nothing of it was written. Clones are one.
+#[cfg(any(feature = "node", not(feature = "wasm")))]
 #[derive(Clone, Default)]
 pub struct Departure(Option<Arc<dyn AskBeforeSending>>);
 
+#[cfg(any(feature = "node", not(feature = "wasm")))]
 impl Departure {
     pub(crate) fn new(asked: Arc<dyn AskBeforeSending>) -> Self {
         Self(Some(asked))
@@ -87,6 +92,7 @@ impl Departure {
     }
 }
 
+#[cfg(any(feature = "node", not(feature = "wasm")))]
 impl fmt::Debug for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Departure")
@@ -387,6 +393,7 @@ pub trait Transport: MaybeSend + MaybeSync {
 
     /// Whether it asks [`HttpRequest::departure`] before it writes a request. Default no: then a create request counts as sent from the
     /// moment in which it is handed over, also while its connection is being made.
+    #[cfg(any(feature = "node", not(feature = "wasm")))]
     fn asks_before_sending(&self) -> bool {
         false
     }

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::async_compat::BoxFuture;
 use crate::calls::client_core::{ClientCore, NoResponse, Secret, Turn, read_capped};
+use crate::calls::departure::Gate;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Failure, Piece, PieceResponse, PieceStream};
 use crate::net::url::Url;
@@ -471,18 +472,20 @@ fn open(core: Arc<ClientCore>, url: Url, range: Option<(u64, Option<u64>)>) -> B
             headers.push(("Range", range_header(start, end)));
         }
         let exchange = async {
-            let response =
-                match core.send(Phase::Content, &url, None, headers, &Secret::default(), Duration::MAX, None).await {
-                    Ok((response, _)) => response,
-                    Err(NoResponse::Refused(error)) => return Opened::Refused(error),
-                    Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
-                        return Opened::Refused(transport_error(Phase::Content, error));
-                    }
-                    Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
-                        return Opened::Unreachable(error.message);
-                    }
-                    Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
-                };
+            let response = match core
+                .send(Phase::Content, &url, None, headers, &Secret::default(), Duration::MAX, &Gate::default())
+                .await
+            {
+                Ok((response, _)) => response,
+                Err(NoResponse::Refused(error)) => return Opened::Refused(error),
+                Err(NoResponse::Failed(error)) if error.failure == Failure::Certificate => {
+                    return Opened::Refused(transport_error(Phase::Content, error));
+                }
+                Err(NoResponse::Failed(error)) if error.failure.not_sent() => {
+                    return Opened::Unreachable(error.message);
+                }
+                Err(NoResponse::Failed(error)) => return Opened::Lost(error.message),
+            };
             if (200..300).contains(&response.status) {
                 return Opened::Response(response);
             }

@@ -274,7 +274,7 @@ impl Connected {
     fn check(&self, found: Option<&str>, in_use: &OnceLock<String>) -> Result<String, Trouble> {
         match found.and_then(|found| found.split_once(' ')).unwrap_or((found.unwrap_or_default(), "")) {
             (FORMAT, begun) if in_use.get_or_init(|| begun.to_owned()) == begun => Ok(begun.to_owned()),
-            (FORMAT, _) | ("gone", _) => Err(self.refused(format!("the journal's keys ({}, …): {GONE}", self.key(0)))),
+            (FORMAT | "gone", _) => Err(self.refused(format!("the journal's keys ({}, …): {GONE}", self.key(0)))),
             ("foreign", _) => Err(self.refused(format!(
                 "the keys {} and their like are not of this library: choose another journal name, or another database",
                 self.key(0)
