@@ -305,6 +305,28 @@ async fn the_target_is_respected() {
     assert_eq!(fs::metadata(&deep).unwrap().len(), SIZE);
 }
 
+/// Another program takes the name while the video is read. What was read and checked stays, and is not read again.
+#[tokio::test]
+async fn a_whole_video_whose_name_is_taken_meanwhile_is_kept() {
+    let case = Case::new(&json!({}));
+    let taken = case.path();
+    let save = case.save().on_progress(move |_| fs::write(&taken, "theirs").unwrap());
+    let error = save.await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::FileExists, Some(case.id.as_str())), "{error}");
+    assert!(error.to_string().contains("ball.mp4.part, from which the next save"), "{error}");
+    assert_eq!(fs::read(case.path()).unwrap(), b"theirs");
+    assert_eq!(case.names(), ["ball.mp4", "ball.mp4.part", "ball.mp4.part.state"], "the lock is released");
+    assert!(fs::read(case.part()).unwrap() == case.emulator.video_bytes(&case.id).unwrap());
+    let state = fs::read_to_string(case.state()).unwrap();
+    assert!(state.ends_with(&format!("synced 0-{}\n", SIZE - 1)), "also after a loss of power: {state}");
+    // Refused as before, which costs nothing of it.
+    assert_eq!(case.save().await.unwrap_err().kind(), ErrorKind::FileExists);
+    case.emulator.clear_requests();
+    case.save().overwrite(true).await.unwrap();
+    case.assert_whole();
+    assert!(case.content().is_empty(), "it was read again");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn links_lead_nowhere() {

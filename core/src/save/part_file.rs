@@ -82,6 +82,8 @@ enum Stage {
     Open,
     /// A write failed: what the state file would be told next is not known.
     Broken,
+    /// Whole and on the disk: all that is missing is the name.
+    Whole,
     /// The target has the bytes.
     Named,
     /// Nothing is left to do.
@@ -445,12 +447,13 @@ impl PartFile {
         storage.truncate(PART, total).await?;
         self.begin(vec![Step::Sync(PART)]);
         self.settle().await?;
+        // From here on nothing is written: whatever keeps the file from its name, or ends the save right here, it is whole.
+        self.stage = Stage::Whole;
         // Not every system renames an open file.
         storage.close(PART).await?;
-        if overwrite {
-            storage.rename(PART, TARGET).await?;
-        } else {
-            self.name_new().await?;
+        let named = if overwrite { storage.rename(PART, TARGET).await } else { self.name_new().await };
+        if let Err(error) = named {
+            return Err(unnamed(&*storage, error).await);
         }
         self.stage = Stage::Named;
         storage.sync_folder().await;
@@ -501,6 +504,17 @@ impl PartFile {
                     let _ = storage.remove(STATE).await;
                 }
             }
+            Stage::Whole => {
+                // Another boot believes it only so.
+                if let Some(line) = self.known.after_sync() {
+                    let steps = vec![self.lines(line), Step::Sync(STATE)];
+                    self.begin(steps);
+                    let _ = self.settle().await;
+                }
+                let _ = storage.close(PART).await;
+                // A rename that was reported as failed, or not at all, may have been done.
+                let _ = lock::remove_orphan(&*storage).await;
+            }
             Stage::Named => {
                 let _ = storage.remove(STATE).await;
             }
@@ -509,6 +523,16 @@ impl PartFile {
         lock::release(&*storage, &self.line).await;
         self.stage = Stage::Over;
     }
+}
+
+/// Adds to what kept the whole file from its name where its bytes are.
+async fn unnamed(storage: &dyn Storage, error: Error) -> Error {
+    if !matches!(storage.stat(PART, false).await, Ok(Some(_))) {
+        return error;
+    }
+    let (why, part) = (&error.record().message, storage.display(PART));
+    let text = format!("{why}; the whole video is in {part}, from which the next save to this name takes it");
+    error.with(|record| record.message = text)
 }
 
 impl Drop for PartFile {
