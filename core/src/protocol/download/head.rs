@@ -23,6 +23,8 @@ pub struct Head {
     pub etag: Option<String>,
     /// `Last-Modified`.
     pub last_modified: Option<String>,
+    /// `Content-Encoding` names a compression.
+    pub compressed: bool,
 }
 
 impl Head {
@@ -30,7 +32,8 @@ impl Head {
     pub fn new(status: u16, headers: &Headers) -> Self {
         let text = |name| headers.get(name).map(str::to_owned);
         // An engine that unpacks by itself shows the length of what was packed.
-        let packed = headers.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        let coding = headers.get("content-encoding");
+        let packed = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         Self {
             status,
             length: headers.get("content-length").filter(|_| !packed).and_then(|text| text.trim().parse().ok()),
@@ -38,6 +41,7 @@ impl Head {
             content_type: text("content-type"),
             etag: text("etag"),
             last_modified: text("last-modified"),
+            compressed: coding.is_some_and(is_compression),
         }
     }
 
@@ -48,6 +52,12 @@ impl Head {
         let other = ["text/", "application/json", "application/xml", "image/", "multipart/"];
         other.iter().any(|prefix| lower.starts_with(prefix)).then_some(kind)
     }
+}
+
+/// Whether one of these codings packs bytes. Storages give other words, too (`aws-chunked`, `utf-8`), to bytes as they are.
+fn is_compression(codings: &str) -> bool {
+    let known = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"];
+    codings.split(',').any(|coding| known.iter().any(|known| coding.trim().eq_ignore_ascii_case(known)))
 }
 
 /// What to do with a body whose head has come.
@@ -118,6 +128,22 @@ impl DownloadMachine {
             Error::new(ErrorKind::UnexpectedResponse, Phase::Content, why).with(|record| record.transient = true)
         };
         self.source_unusable(now, error);
+    }
+
+    /// True when the next byte of this lane is its first, and nothing but the request says where in the file it belongs.
+    pub fn trusts_place(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_some_and(
+            |lane| matches!(lane.activity, Activity::Reading { pos, .. } if lane.unplaced && pos == lane.from),
+        )
+    }
+
+    /// The bytes that should belong inside of the file are those that it begins with.
+    pub fn misplaced(&mut self, now: Time, lane: usize) {
+        let from = self.lanes.get(lane).map_or(0, |lane| lane.from);
+        self.release(lane);
+        let why =
+            format!("bytes from {from} were asked for, and a part without Content-Range begins as the whole file");
+        self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
     }
 
     fn judge(&mut self, lane: usize, head: &Head) -> Result<(), Objection> {
@@ -206,6 +232,7 @@ impl DownloadMachine {
             lane.activity = Activity::Reading { pos, end, body_end };
             lane.gained = 0;
             lane.from = pos;
+            lane.unplaced = head.status == 206 && head.content_range.is_none() && pos > 0;
             lane.unnamed = !named;
         }
         Ok(())
@@ -218,6 +245,11 @@ impl DownloadMachine {
         start: u64,
         end: Option<u64>,
     ) -> Result<(u64, Option<u64>, Option<u64>), Objection> {
+        if head.compressed {
+            // A part of what was packed: nobody can unpack it, and it belongs nowhere in the file.
+            let why = format!("bytes from {start} were asked for as they are, the answer is compressed");
+            return Err(Objection::OtherFile(why));
+        }
         let Some(text) = &head.content_range else {
             self.ranges_honoured = Some(true);
             let body_end = head.length.map(|length| start.saturating_add(length));
