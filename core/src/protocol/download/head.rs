@@ -155,13 +155,17 @@ impl DownloadMachine {
             let why = format!("HTTP {} where a video was expected", head.status);
             return Err(Objection::NotVideo(not_video(head.status, why)));
         }
+        if is_empty(head) && self.policy.wanted.is_none() {
+            // Seen just after SUCCESS: the file is still written. Whatever is read of it, this is none of its lengths.
+            return Err(Objection::NotVideo(not_video(head.status, "the answer is empty, not a video".to_owned())));
+        }
         // A wrong type alone is no reason: some servers give one to every file. Without the first bytes it is all there is.
         let other = head.names_another_type().filter(|kind| self.false_type.as_deref() != Some(*kind));
         let Some(kind) = other.map(str::to_owned) else {
             return self.judge_part(lane, head, asked);
         };
         let alien = || Objection::NotVideo(not_video(head.status, format!("the answer is {kind}, not a video")));
-        if head.status == 206 && asked.0 > 0 || head.length == Some(0) {
+        if head.status == 206 && asked.0 > 0 {
             return Err(alien());
         }
         self.judge_part(lane, head, asked).map_err(|objection| match objection {
@@ -297,6 +301,11 @@ fn not_video(status: u16, why: String) -> Error {
         record.status = Some(status);
         record.transient = true;
     })
+}
+
+/// A whole answer without a byte.
+pub(super) fn is_empty(head: &Head) -> bool {
+    head.status == 200 && head.length == Some(0)
 }
 
 /// Something that both answers have names the version of the file.
