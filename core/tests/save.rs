@@ -283,6 +283,42 @@ async fn what_is_left_of_another_video_is_not_mixed_in() {
     case.assert_whole();
 }
 
+/// Without a task's id, a length or a tag only the address tells one video from another. A signature is no part of it.
+#[tokio::test]
+async fn what_is_left_of_another_address_is_not_mixed_in() {
+    let nameless = json!({ "range": "honour", "etag": "none", "last_modified": false, "content_length": false });
+    let with = |rules: Value| json!({ "content": nameless, "rules": rules }).to_string();
+    let stall = json!([{ "match": { "op": "content" }, "times": 1, "fault": { "kind": "stall_body", "after_bytes": 2_000_000 } }]);
+    let client = |case: &Case| Client::builder().api_key("sk-test").endpoint(case.emulator.base_url()).build().unwrap();
+    for (other, query, resumes) in [(true, "", false), (false, "", true), (false, "?sig=2", true)] {
+        let case = Case::new(&json!({}));
+        case.emulator.set_scenario_json(&with(stall.clone())).unwrap();
+        let url = |id: &str, query: &str| format!("{}/videos/{id}/content{query}", case.emulator.base_url());
+        let save = |url: &str| {
+            let policy = DownloadPolicy { verify: false, ..quick() };
+            client(&case).videos().video_at(url).unwrap().save(case.path()).policy(policy)
+        };
+        let enough = async {
+            while fs::metadata(case.part()).map_or(0, |data| data.len()) < 500_000 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let sig = if query.is_empty() { "" } else { "?sig=1" };
+        tokio::select! {
+            biased;
+            () = enough => {}
+            result = save(&url(&case.id, sig)).into_future() => panic!("it came to its end: {result:?}"),
+        }
+        case.emulator.set_scenario_json(&with(json!([]))).unwrap();
+        let second = if other { case.emulator.add_task(TaskSpec::with_video_bytes(SIZE + 5)) } else { case.id.clone() };
+        case.emulator.clear_requests();
+        save(&url(&second, query)).await.unwrap();
+        let whole = case.emulator.video_bytes(&second).unwrap();
+        assert!(fs::read(case.path()).unwrap() == whole, "{other} {query:?}: the file differs");
+        assert_eq!(case.content()[0].range.is_some(), resumes, "{other} {query:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_target_is_respected() {
     let case = Case::new(&json!({}));

@@ -171,8 +171,14 @@ impl PartFile {
         }
     }
 
-    /// Locks the save and opens what an earlier one left, or begins anew; gives what is there already.
-    pub(super) async fn open(&mut self, overwrite: bool, create_parents: bool) -> Result<Option<Progress>> {
+    /// Locks the save and opens what an earlier one left, or begins anew; gives what is there already. `sources` is where the
+    /// video can be read.
+    pub(super) async fn open(
+        &mut self,
+        overwrite: bool,
+        create_parents: bool,
+        sources: &[String],
+    ) -> Result<Option<Progress>> {
         let storage = self.storage.clone();
         self.tidy().await?;
         check_target(&*storage, overwrite).await?;
@@ -192,7 +198,7 @@ impl PartFile {
         }
         let part = open(&*storage, PART, Access::Create).await?.unwrap_or_default();
         self.stage = Stage::Open;
-        let kept = self.load(part.length).await?;
+        let kept = self.load(part.length, sources).await?;
         if kept.is_none() {
             self.reset().await?;
         } else {
@@ -203,7 +209,7 @@ impl PartFile {
         Ok(kept)
     }
 
-    async fn load(&mut self, length: u64) -> Result<Option<Progress>> {
+    async fn load(&mut self, length: u64, sources: &[String]) -> Result<Option<Progress>> {
         let storage = self.storage.clone();
         self.state_length = storage.stat(STATE, false).await?.unwrap_or_default().length;
         if self.state_length > MAX_STATE {
@@ -211,7 +217,9 @@ impl PartFile {
         }
         let text = storage.read(STATE, 0, self.state_length as usize).await?;
         let kept = PartState::read(self.task_id.as_deref(), storage.boot_id().as_deref(), &text, length);
-        let Some(KeptPart { state, progress, text_length, rebooted }) = kept else {
+        // Where no task's id says so, another address may be another video, of which nothing else need differ.
+        let kept = kept.filter(|kept| kept.same_task || sources.contains(&kept.progress.source));
+        let Some(KeptPart { state, progress, text_length, rebooted, .. }) = kept else {
             return Ok(None);
         };
         self.known = state;
