@@ -861,6 +861,41 @@ async fn half_of_what_a_save_leaves_is_read_anew() {
     }
 }
 
+/// Another program's file has the name of the state file: it is refused before anything is asked for or written.
+#[tokio::test]
+async fn a_state_file_that_is_not_ours_is_left_alone() {
+    for text in ["dear diary", "{}\n", "{\"junfeiai\":", "{\"junfeiai\":2,\"task_id\":\"task_1\"}\n"] {
+        for part in [false, true] {
+            let case = Case::new(&json!({}));
+            fs::write(case.state(), text).unwrap();
+            if part {
+                fs::write(case.part(), "theirs").unwrap();
+            }
+            let before = case.names();
+            if text.ends_with(':') {
+                // A line that was being written when its saver was killed.
+                case.save().await.unwrap();
+                case.assert_whole();
+                continue;
+            }
+            for error in [case.save().check().unwrap_err(), case.save().await.map(drop).unwrap_err()] {
+                assert_eq!((error.kind(), error.task_id()), (ErrorKind::Io, Some(case.id.as_str())), "{error}");
+                assert!(error.to_string().contains("ball.mp4.part.state is needed for the save"), "{error}");
+            }
+            assert_eq!(fs::read_to_string(case.state()).unwrap(), text);
+            assert!(!part || fs::read_to_string(case.part()).unwrap() == "theirs");
+            assert_eq!(case.names(), before);
+            assert!(case.content().is_empty(), "{text:?}");
+        }
+    }
+    // What a lost power makes of the first line.
+    let case = Case::new(&json!({}));
+    fs::write(case.part(), "half").unwrap();
+    fs::write(case.state(), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").unwrap();
+    case.save().await.unwrap();
+    case.assert_whole();
+}
+
 fn options(overwrite: bool, create_parents: bool) -> Value {
     json!({ "overwrite": overwrite, "create_parents": create_parents })
 }
@@ -993,9 +1028,9 @@ async fn a_check_leaves_a_part_alone() {
     let case = Case::new(&json!({}));
     let [part, state] = [".part", ".part.state"].map(|end| PathBuf::from(format!("{}{end}", case.path().display())));
     fs::write(&part, [7; 1000]).unwrap();
-    fs::write(&state, "{}\n").unwrap();
+    fs::write(&state, STATE).unwrap();
     case.save().check().unwrap();
-    assert_eq!((fs::read(&part).unwrap().len(), fs::read_to_string(&state).unwrap().as_str()), (1000, "{}\n"));
+    assert_eq!((fs::read(&part).unwrap().len(), fs::read_to_string(&state).unwrap().as_str()), (1000, STATE));
     let other = fs::OpenOptions::new().write(true).open(&state).unwrap();
     other.lock().unwrap();
     assert_eq!(case.save().check().unwrap_err().kind(), ErrorKind::FileLocked);

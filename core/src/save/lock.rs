@@ -109,7 +109,8 @@ pub(super) async fn remove_orphan(storage: &dyn Storage) -> Result<()> {
     if STATE_START.as_bytes().starts_with(&start) { storage.remove(STATE).await } else { Ok(()) }
 }
 
-/// Refuses a target that another saver is writing. Leaves no lock behind, and makes no file.
+/// Refuses a target that another saver is writing, and one beside which another program's file has the name of the state
+/// file. Leaves no lock behind, and makes no file.
 pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
     let state = if storage.has_system_locks() {
         // The lock makes the file that it is about: what is not there is not locked, and every native saver makes it before
@@ -124,8 +125,21 @@ pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
     }
     match held? {
         Some((true, _)) => Err(held_by_another(storage, LOCK)),
-        _ => Ok(()),
+        _ => refuse_foreign(storage).await,
     }
+}
+
+/// Refuses to write over a state file that no saver wrote. One of ours may have lost its begin with the power: then zeros are
+/// there.
+async fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
+    let Some(text) = read_file(storage, STATE, STATE_START.len()).await? else { return Ok(()) };
+    if text.bytes().zip(STATE_START.bytes()).all(|(is, ours)| is == ours || is == 0) {
+        return Ok(());
+    }
+    let name = storage.display(STATE);
+    let text =
+        format!("{name} is needed for the save, but is another program's file: move it, or save under another name");
+    Err(Error::new(ErrorKind::Io, Phase::Save, text))
 }
 
 /// Removes the lock file of a saver that is gone; an error where it is not.
