@@ -620,6 +620,11 @@ fn started(pid: u32) -> u64 {
 async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
     let me = std::process::id();
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let container = format!("{} pid:[1]", boot.trim());
+    let uptime = fs::read_to_string("/proc/uptime").unwrap();
+    // What was written in its first minute counts as written before.
+    let long_booted = uptime.split(' ').next().unwrap().parse::<f64>().unwrap() > 120.0;
     for (text, age, held, why) in [
         (lock_file(me, None, started(me), false), None, true, "its process runs"),
         (lock_file(me, None, started(me) + 1, false), None, false, "the number is another process's now"),
@@ -627,12 +632,14 @@ async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
         (lock_file(me, None, started(me) + 1, true), None, false, "a native one that was killed"),
         // In containers everybody may be process 1.
         (lock_file(1, Some("another container"), started(1), false), None, true, "it was at work a moment ago"),
+        (lock_file(1, Some(&container), started(1), true), None, false, "alive it would hold the system's lock"),
         (
-            lock_file(1, Some("another container"), started(1), true),
+            lock_file(1, Some("another-machine pid:[1]"), started(1), true),
             None,
-            false,
-            "alive it would hold the system's lock",
+            long_booted,
+            "a native one of another machine, whose locks are not seen from here",
         ),
+        (lock_file(1, Some("another-machine pid:[1]"), started(1), true), Some(long_ago), false, "nothing for an hour"),
         (lock_file(1, Some("another container"), started(1), false), Some(long_ago), false, "nothing for an hour"),
         (String::new(), None, false, "killed between making it and writing its line"),
         ("torn".to_owned(), None, true, "it is being written"),
