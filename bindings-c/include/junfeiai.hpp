@@ -1176,6 +1176,9 @@ class video_streambuf : public std::streambuf {
 public:
   /** Reads from this reader. */
   explicit video_streambuf(reader r) : reader_(std::move(r)) {}
+  /** It stays where it is: its base points into it, and a copy of that would point into the old one. */
+  video_streambuf(const video_streambuf &) = delete;
+  video_streambuf &operator=(const video_streambuf &) = delete;
   /** The error behind a stream's badbit. */
   const std::optional<error> &failure() const noexcept { return failure_; }
 

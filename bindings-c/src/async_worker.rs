@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use futures_util::stream::{self, SelectAll, StreamExt as _};
 use junfeiai::async_compat::BoxStream;
+use junfeiai::platform::native::serving_others;
 use junfeiai::{CancelToken, Error, ErrorKind, Phase, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -134,7 +135,7 @@ fn work(executor: &Executor, mut inbox: UnboundedReceiver<Operation>) {
     let mut operations: SelectAll<Operation> = SelectAll::new();
     let mut open = true;
     loop {
-        let next = executor.block_on(poll_fn(|cx| {
+        let poll = poll_fn(|cx| {
             while open {
                 match inbox.poll_recv(cx) {
                     Poll::Ready(Some(operation)) => operations.push(operation),
@@ -147,8 +148,9 @@ fn work(executor: &Executor, mut inbox: UnboundedReceiver<Operation>) {
                 Poll::Ready(None) if !open => Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             }
-        }));
-        match next {
+        });
+        // A disk that stalls under one call stalls no other one.
+        match serving_others(|| executor.block_on(poll)) {
             Ok(Some(delivery)) => delivery.call(),
             Ok(None) | Err(_) => return,
         }

@@ -3,6 +3,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 struct seen {
   jfai_client *client; /* freed in the callback when it is not NULL */
@@ -193,6 +197,53 @@ static void freed_by_its_callback(void) {
   jfai_request_free(request);
 }
 
+#ifdef __linux__
+/* What the library calls when a file shall be on the disk: this disk stalls as long as it is told to. */
+static atomic_int stalls, stalled;
+int fdatasync(int fd) {
+  for (const double end = now() + 120; atomic_load(&stalls) && now() < end;) {
+    const struct timespec pause = {0, 2000000};
+    atomic_store(&stalled, 1);
+    nanosleep(&pause, NULL);
+  }
+  return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* A disk stalls under one call: the others of the client go on. */
+static void stalled_disk(const char *folder) {
+  struct seen saved = {0}, got = {0};
+  jfai_client *client = emulator_client();
+  jfai_request *request = ball();
+  jfai_task *task = NULL;
+  jfai_video *video = NULL;
+  char path[512];
+  snprintf(path, sizeof path, "%s/stalled.mp4", folder);
+  remove(path);
+  EXPECT(JFAI_OK, jfai_create(client, request, NULL, &task, &err));
+  EXPECT(JFAI_OK, jfai_wait(task, NULL, NULL, &video, &err));
+  atomic_store(&stalls, 1);
+  EXPECT(JFAI_OK, jfai_save_async(video, path, NULL, NULL, NULL, on_summary, &saved, &err));
+  for (const double end = now() + 60; !atomic_load(&stalled) && now() < end;) {
+    const struct timespec pause = {0, 2000000};
+    nanosleep(&pause, NULL);
+  }
+  CHECK(atomic_load(&stalled));
+  EXPECT(JFAI_OK, jfai_get_async(client, jfai_task_id(task), NULL, NULL, on_task, &got, &err));
+  await(&got, NULL);
+  CHECK(got.status == JFAI_OK && atomic_load(&saved.calls) == 0);
+  atomic_store(&stalls, 0);
+  await(&saved, NULL);
+  CHECK(saved.status == JFAI_OK);
+  remove(path);
+  jfai_summary_free(saved.summary);
+  jfai_task_free(got.task);
+  jfai_video_free(video);
+  jfai_task_free(task);
+  jfai_request_free(request);
+  jfai_client_free(client);
+}
+#endif
+
 /* Every callback is called once, also when its queue is freed first. */
 static void queue_freed_first(void) {
   struct seen seen = {0}, late = {0};
@@ -249,5 +300,8 @@ int main(int count, char **arguments) {
   freed_under_way();
   freed_by_its_callback();
   queue_freed_first();
+#ifdef __linux__
+  stalled_disk(folder);
+#endif
   return finished("async");
 }

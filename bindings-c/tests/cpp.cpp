@@ -561,6 +561,9 @@ int main(int count, char **arguments) {
   CHECK(junfeiai::version() == JFAI_VERSION);
   static_assert(!std::is_copy_constructible_v<junfeiai::client> && std::is_nothrow_move_constructible_v<junfeiai::task>);
   static_assert(std::is_nothrow_copy_constructible_v<junfeiai::error>);
+  // Moved, they would read from the memory of the old one.
+  static_assert(!std::is_move_constructible_v<junfeiai::video_streambuf> && !std::is_move_assignable_v<junfeiai::video_streambuf>);
+  static_assert(!std::is_move_constructible_v<junfeiai::video_stream> && !std::is_move_assignable_v<junfeiai::video_stream>);
   std::atomic<int> lines{0};
   try {
     junfeiai::set_log([&](junfeiai::log_level, std::string_view line) { lines += !line.empty(); }, junfeiai::log_level::debug);

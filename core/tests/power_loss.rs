@@ -7,7 +7,7 @@
 
 mod clock;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,7 +22,7 @@ use junfeiai::protocol::DownloadPolicy;
 use junfeiai::protocol::process::ProcessTable;
 use junfeiai::storage::{Access, FileStat, Renamed, Storage, SystemLock};
 use junfeiai::transport::{Failure, Headers, HttpRequest, HttpResponse, Piece, Transport, TransportError};
-use junfeiai::{Client, Result, SaveOptions};
+use junfeiai::{Client, Error, ErrorKind, Phase, Result, SaveOptions};
 use tokio::sync::Semaphore;
 
 /// An operation on a file that is not on the disk yet.
@@ -82,6 +82,8 @@ impl SimFile {
 /// A machine with one folder.
 struct Machine {
     files: BTreeMap<String, SimFile>,
+    /// Names of files that are open.
+    open: BTreeSet<String>,
     boot: u32,
     /// Boots can be told apart.
     knows_boots: bool,
@@ -90,12 +92,33 @@ struct Machine {
     left: usize,
     /// Writes are reported when this gives them a place.
     gate: Option<Arc<Semaphore>>,
+    /// An operation that is carried out and not reported, until operations are carried out in place.
+    unreported: Option<&'static str>,
+    stalls: bool,
+    in_place: bool,
     rng: fastrand::Rng,
 }
 
 impl Machine {
     fn new(knows_boots: bool, rng: fastrand::Rng) -> Self {
-        Self { files: BTreeMap::new(), boot: 1, knows_boots, process: 1, left: usize::MAX, gate: None, rng }
+        Self {
+            files: BTreeMap::new(),
+            open: BTreeSet::new(),
+            boot: 1,
+            knows_boots,
+            process: 1,
+            left: usize::MAX,
+            gate: None,
+            unreported: None,
+            stalls: false,
+            in_place: false,
+            rng,
+        }
+    }
+
+    fn opened(&mut self, suffix: &str) -> Result<&mut SimFile> {
+        let file = self.files.get_mut(suffix).filter(|_| self.open.contains(suffix));
+        file.ok_or_else(|| Error::new(ErrorKind::Io, Phase::Save, "the file is not open"))
     }
 
     /// Bytes are written only when no line that was taken back can return: chance would find a mixture once in a million.
@@ -138,8 +161,23 @@ impl Disk {
         let mut machine = self.machine();
         let Some(left) = machine.left.checked_sub(1) else { return Box::pin(Reported(None, false)) };
         machine.left = left;
-        let late = machine.rng.bool();
+        let late = !machine.in_place && machine.rng.bool();
         Box::pin(Reported(Some(operation(&mut machine)), late))
+    }
+
+    /// [`Disk::run`] for an operation that may be the one that is not reported.
+    fn run_named<T: Unpin + Send + 'static>(
+        &self,
+        name: &str,
+        operation: impl FnOnce(&mut Machine) -> T,
+    ) -> BoxFuture<'static, T> {
+        let done = self.run(operation);
+        let mut machine = self.machine();
+        if machine.unreported != Some(name) {
+            return done;
+        }
+        machine.stalls = true;
+        Box::pin(std::future::pending())
     }
 
     fn content(&self, suffix: &str) -> Option<Vec<u8>> {
@@ -193,7 +231,11 @@ impl Storage for Disk {
             if access == Access::Create {
                 machine.files.entry(suffix.to_owned()).or_default();
             }
-            Ok(machine.files.get(suffix).map(stat))
+            let there = machine.files.get(suffix).map(stat);
+            if there.is_some() {
+                machine.open.insert(suffix.to_owned());
+            }
+            Ok(there)
         })
     }
 
@@ -201,13 +243,16 @@ impl Storage for Disk {
         self.run(|_| Ok(SystemLock::Unsupported))
     }
 
-    fn close(&self, _: &str) -> BoxFuture<'static, Result<()>> {
-        self.run(|_| Ok(()))
+    fn close(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
+        self.run_named(&format!("close {suffix}"), |machine| {
+            machine.open.remove(suffix);
+            Ok(())
+        })
     }
 
     fn read(&self, suffix: &str, at: u64, length: usize) -> BoxFuture<'static, Result<Bytes>> {
         self.run(|machine| {
-            let tail = machine.files[suffix].seen.get(at as usize..).unwrap_or_default();
+            let tail = machine.opened(suffix)?.seen.get(at as usize..).unwrap_or_default();
             Ok(Bytes::copy_from_slice(&tail[..length.min(tail.len())]))
         })
     }
@@ -220,7 +265,7 @@ impl Storage for Disk {
             }
             let pieces: Vec<Bytes> = pieces.into_iter().map(Piece::into_bytes).collect();
             let change = Change::Write(at as usize, pieces.concat());
-            machine.files.get_mut(suffix).unwrap().change(change);
+            machine.opened(suffix)?.change(change);
             Ok(())
         });
         Box::pin(async {
@@ -233,14 +278,14 @@ impl Storage for Disk {
 
     fn truncate(&self, suffix: &str, length: u64) -> BoxFuture<'static, Result<()>> {
         self.run(|machine| {
-            machine.files.get_mut(suffix).unwrap().change(Change::Truncate(length as usize));
+            machine.opened(suffix)?.change(Change::Truncate(length as usize));
             Ok(())
         })
     }
 
     fn sync(&self, suffix: &str) -> BoxFuture<'static, Result<()>> {
         self.run(|machine| {
-            let file = machine.files.get_mut(suffix).unwrap();
+            let file = machine.opened(suffix)?;
             file.unsynced.clear();
             file.durable.clone_from(&file.seen);
             Ok(())
@@ -268,7 +313,7 @@ impl Storage for Disk {
     }
 
     fn rename_new(&self, from: &str, to: &str) -> BoxFuture<'static, Result<Renamed>> {
-        self.run(|machine| {
+        self.run_named("rename", |machine| {
             if machine.files.contains_key(to) {
                 return Ok(Renamed::Exists);
             }
@@ -299,6 +344,12 @@ impl Storage for Disk {
 
     fn free_space(&self) -> BoxFuture<'static, Option<u64>> {
         self.run(|_| None)
+    }
+
+    fn finish_in_place(&self) -> bool {
+        let mut machine = self.machine();
+        machine.in_place |= machine.unreported.take().is_some();
+        machine.in_place
     }
 }
 
@@ -512,4 +563,44 @@ async fn while_a_write_stalls_other_tasks_go_on_and_reading_waits() {
     let both = Box::pin(async { tokio::join!(save, other).0 });
     tokio::time::timeout(Duration::from_secs(120), both).await.expect("it hangs").unwrap();
     assert!(disk.content("").unwrap() == content);
+}
+
+/// A save is dropped when every byte is there and checked, before it learnt that the file has its name: nothing is lost.
+#[tokio::test]
+async fn a_save_that_is_dropped_while_the_file_gets_its_name_keeps_it() {
+    let content = content(1, 300_000);
+    for (unreported, named) in [("close .part", false), ("rename", true)] {
+        let read = Arc::new(AtomicUsize::new(0));
+        let transport = Arc::new(Fast { content: content.clone(), read: read.clone() });
+        let client = Client::builder().api_key("sk-1").transport(transport).build().unwrap();
+        let video = client.videos().video_of("task_1", "https://junfeiai.com/v1/videos/task_1/content").unwrap();
+        let disk = Disk(Arc::new(Mutex::new(Machine::new(true, fastrand::Rng::with_seed(1)))));
+        disk.machine().unreported = Some(unreported);
+        let save = || {
+            let mut options = SaveOptions::default();
+            options.policy = DownloadPolicy { verify: false, first_bytes: false, ..DownloadPolicy::default() };
+            video.save_to(Arc::new(disk.clone()), options, |_, _| {})
+        };
+        let stalls = async {
+            while !disk.machine().stalls {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            result = save() => panic!("{unreported}: it came to its end: {result:?}"),
+            () = stalls => {}
+        }
+        let names: Vec<String> = disk.machine().files.keys().cloned().collect();
+        if named {
+            assert_eq!(names, [""], "{unreported}");
+        } else {
+            assert_eq!(names, [".part", ".part.state"], "{unreported}: the lock is released");
+            assert!(disk.content(".part").unwrap() == content, "{unreported}");
+            let before = read.load(Ordering::SeqCst);
+            save().await.unwrap();
+            assert_eq!(read.load(Ordering::SeqCst), before, "{unreported}: it was read again");
+        }
+        assert!(disk.content("").unwrap() == content, "{unreported}");
+    }
 }

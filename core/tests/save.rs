@@ -283,6 +283,42 @@ async fn what_is_left_of_another_video_is_not_mixed_in() {
     case.assert_whole();
 }
 
+/// Without a task's id, a length or a tag only the address tells one video from another. A signature is no part of it.
+#[tokio::test]
+async fn what_is_left_of_another_address_is_not_mixed_in() {
+    let nameless = json!({ "range": "honour", "etag": "none", "last_modified": false, "content_length": false });
+    let with = |rules: Value| json!({ "content": nameless, "rules": rules }).to_string();
+    let stall = json!([{ "match": { "op": "content" }, "times": 1, "fault": { "kind": "stall_body", "after_bytes": 2_000_000 } }]);
+    let client = |case: &Case| Client::builder().api_key("sk-test").endpoint(case.emulator.base_url()).build().unwrap();
+    for (other, query, resumes) in [(true, "", false), (false, "", true), (false, "?sig=2", true)] {
+        let case = Case::new(&json!({}));
+        case.emulator.set_scenario_json(&with(stall.clone())).unwrap();
+        let url = |id: &str, query: &str| format!("{}/videos/{id}/content{query}", case.emulator.base_url());
+        let save = |url: &str| {
+            let policy = DownloadPolicy { verify: false, ..quick() };
+            client(&case).videos().video_at(url).unwrap().save(case.path()).policy(policy)
+        };
+        let enough = async {
+            while fs::metadata(case.part()).map_or(0, |data| data.len()) < 500_000 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let sig = if query.is_empty() { "" } else { "?sig=1" };
+        tokio::select! {
+            biased;
+            () = enough => {}
+            result = save(&url(&case.id, sig)).into_future() => panic!("it came to its end: {result:?}"),
+        }
+        case.emulator.set_scenario_json(&with(json!([]))).unwrap();
+        let second = if other { case.emulator.add_task(TaskSpec::with_video_bytes(SIZE + 5)) } else { case.id.clone() };
+        case.emulator.clear_requests();
+        save(&url(&second, query)).await.unwrap();
+        let whole = case.emulator.video_bytes(&second).unwrap();
+        assert!(fs::read(case.path()).unwrap() == whole, "{other} {query:?}: the file differs");
+        assert_eq!(case.content()[0].range.is_some(), resumes, "{other} {query:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_target_is_respected() {
     let case = Case::new(&json!({}));
@@ -303,6 +339,28 @@ async fn the_target_is_respected() {
     assert_eq!(error.kind(), ErrorKind::Io);
     case.video().save(&deep).policy(quick()).create_parents(true).await.unwrap();
     assert_eq!(fs::metadata(&deep).unwrap().len(), SIZE);
+}
+
+/// Another program takes the name while the video is read. What was read and checked stays, and is not read again.
+#[tokio::test]
+async fn a_whole_video_whose_name_is_taken_meanwhile_is_kept() {
+    let case = Case::new(&json!({}));
+    let taken = case.path();
+    let save = case.save().on_progress(move |_| fs::write(&taken, "theirs").unwrap());
+    let error = save.await.unwrap_err();
+    assert_eq!((error.kind(), error.task_id()), (ErrorKind::FileExists, Some(case.id.as_str())), "{error}");
+    assert!(error.to_string().contains("ball.mp4.part, from which the next save"), "{error}");
+    assert_eq!(fs::read(case.path()).unwrap(), b"theirs");
+    assert_eq!(case.names(), ["ball.mp4", "ball.mp4.part", "ball.mp4.part.state"], "the lock is released");
+    assert!(fs::read(case.part()).unwrap() == case.emulator.video_bytes(&case.id).unwrap());
+    let state = fs::read_to_string(case.state()).unwrap();
+    assert!(state.ends_with(&format!("synced 0-{}\n", SIZE - 1)), "also after a loss of power: {state}");
+    // Refused as before, which costs nothing of it.
+    assert_eq!(case.save().await.unwrap_err().kind(), ErrorKind::FileExists);
+    case.emulator.clear_requests();
+    case.save().overwrite(true).await.unwrap();
+    case.assert_whole();
+    assert!(case.content().is_empty(), "it was read again");
 }
 
 #[cfg(unix)]
@@ -562,6 +620,11 @@ fn started(pid: u32) -> u64 {
 async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
     let me = std::process::id();
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let container = format!("{} pid:[1]", boot.trim());
+    let uptime = fs::read_to_string("/proc/uptime").unwrap();
+    // What was written in its first minute counts as written before.
+    let long_booted = uptime.split(' ').next().unwrap().parse::<f64>().unwrap() > 120.0;
     for (text, age, held, why) in [
         (lock_file(me, None, started(me), false), None, true, "its process runs"),
         (lock_file(me, None, started(me) + 1, false), None, false, "the number is another process's now"),
@@ -569,12 +632,14 @@ async fn savers_of_other_languages_are_kept_apart_by_a_lock_file() {
         (lock_file(me, None, started(me) + 1, true), None, false, "a native one that was killed"),
         // In containers everybody may be process 1.
         (lock_file(1, Some("another container"), started(1), false), None, true, "it was at work a moment ago"),
+        (lock_file(1, Some(&container), started(1), true), None, false, "alive it would hold the system's lock"),
         (
-            lock_file(1, Some("another container"), started(1), true),
+            lock_file(1, Some("another-machine pid:[1]"), started(1), true),
             None,
-            false,
-            "alive it would hold the system's lock",
+            long_booted,
+            "a native one of another machine, whose locks are not seen from here",
         ),
+        (lock_file(1, Some("another-machine pid:[1]"), started(1), true), Some(long_ago), false, "nothing for an hour"),
         (lock_file(1, Some("another container"), started(1), false), Some(long_ago), false, "nothing for an hour"),
         (String::new(), None, false, "killed between making it and writing its line"),
         ("torn".to_owned(), None, true, "it is being written"),
@@ -803,6 +868,41 @@ async fn half_of_what_a_save_leaves_is_read_anew() {
     }
 }
 
+/// Another program's file has the name of the state file: it is refused before anything is asked for or written.
+#[tokio::test]
+async fn a_state_file_that_is_not_ours_is_left_alone() {
+    for text in ["dear diary", "{}\n", "{\"junfeiai\":", "{\"junfeiai\":2,\"task_id\":\"task_1\"}\n"] {
+        for part in [false, true] {
+            let case = Case::new(&json!({}));
+            fs::write(case.state(), text).unwrap();
+            if part {
+                fs::write(case.part(), "theirs").unwrap();
+            }
+            let before = case.names();
+            if text.ends_with(':') {
+                // A line that was being written when its saver was killed.
+                case.save().await.unwrap();
+                case.assert_whole();
+                continue;
+            }
+            for error in [case.save().check().unwrap_err(), case.save().await.map(drop).unwrap_err()] {
+                assert_eq!((error.kind(), error.task_id()), (ErrorKind::Io, Some(case.id.as_str())), "{error}");
+                assert!(error.to_string().contains("ball.mp4.part.state is needed for the save"), "{error}");
+            }
+            assert_eq!(fs::read_to_string(case.state()).unwrap(), text);
+            assert!(!part || fs::read_to_string(case.part()).unwrap() == "theirs");
+            assert_eq!(case.names(), before);
+            assert!(case.content().is_empty(), "{text:?}");
+        }
+    }
+    // What a lost power makes of the first line.
+    let case = Case::new(&json!({}));
+    fs::write(case.part(), "half").unwrap();
+    fs::write(case.state(), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").unwrap();
+    case.save().await.unwrap();
+    case.assert_whole();
+}
+
 fn options(overwrite: bool, create_parents: bool) -> Value {
     json!({ "overwrite": overwrite, "create_parents": create_parents })
 }
@@ -935,9 +1035,9 @@ async fn a_check_leaves_a_part_alone() {
     let case = Case::new(&json!({}));
     let [part, state] = [".part", ".part.state"].map(|end| PathBuf::from(format!("{}{end}", case.path().display())));
     fs::write(&part, [7; 1000]).unwrap();
-    fs::write(&state, "{}\n").unwrap();
+    fs::write(&state, STATE).unwrap();
     case.save().check().unwrap();
-    assert_eq!((fs::read(&part).unwrap().len(), fs::read_to_string(&state).unwrap().as_str()), (1000, "{}\n"));
+    assert_eq!((fs::read(&part).unwrap().len(), fs::read_to_string(&state).unwrap().as_str()), (1000, STATE));
     let other = fs::OpenOptions::new().write(true).open(&state).unwrap();
     other.lock().unwrap();
     assert_eq!(case.save().check().unwrap_err().kind(), ErrorKind::FileLocked);

@@ -99,6 +99,12 @@ pub fn looks_like_mp4(first: &[u8]) -> Option<bool> {
     })
 }
 
+/// Whether data that begin with `first` are the begin of an MP4 and no place inside of one: other boxes than `ftyp` are there,
+/// too, and read from.
+pub fn begins_mp4(first: &[u8]) -> bool {
+    first.get(4..8) == Some(b"ftyp") && looks_like_mp4(first) == Some(true)
+}
+
 /// Checks a whole MP4 in memory.
 ///
 /// # Errors

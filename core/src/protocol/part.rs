@@ -77,6 +77,8 @@ pub struct KeptPart {
     pub state: PartState,
     /// For the download machine.
     pub progress: Progress,
+    /// The bytes are known to be of the task's video. Otherwise only [`Progress::source`] says whose they are.
+    pub same_task: bool,
     /// Bytes of the text that are whole lines and can be read. Behind them is what a killed process was writing, or what a
     /// machine that lost power has made of it.
     pub text_length: usize,
@@ -167,6 +169,7 @@ impl PartState {
         if header.task_id.is_some() && task_id.is_some() && header.task_id.as_deref() != task_id {
             return None;
         }
+        let same_task = task_id.is_some() && header.task_id.as_deref() == task_id;
         let same_boot = boot_id.is_some() && header.boot_id.as_deref() == boot_id;
         if same_boot && broken {
             return None;
@@ -202,7 +205,7 @@ impl PartState {
         let rebooted =
             (!same_boot).then(|| Rebooted { cut: (!header.sparse).then_some(prefix), lines: state.header_line() });
         let progress = Progress { ranges, validators: header.validators, source: header.source };
-        Some(KeptPart { state, progress, text_length, rebooted })
+        Some(KeptPart { state, progress, same_task, text_length, rebooted })
     }
 
     /// True when the text says already that the bytes are from there.
@@ -311,7 +314,8 @@ mod tests {
         let kept = PartState::read(Some("task_1"), BOOT, text.as_bytes(), 300).unwrap();
         assert_eq!(kept.progress.ranges.to_string(), "0-299");
         assert_eq!(kept.progress.validators, validators());
-        assert_eq!(kept.rebooted, None);
+        assert_eq!((kept.rebooted, kept.same_task), (None, true));
+        assert!(!PartState::read(None, BOOT, text.as_bytes(), 300).unwrap().same_task);
         assert!(PartState::read(Some("task_2"), BOOT, text.as_bytes(), 300).is_none(), "bytes of another video");
         assert_eq!(ranges(BOOT, &text, 0), None);
         assert_eq!(ranges(BOOT, "hello\n", 300), None);

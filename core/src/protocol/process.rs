@@ -4,6 +4,8 @@
 //! space (the container) that the number belongs to. Where these files are missing nothing is claimed. The files are read by
 //! whoever has them, natively or through Node; what they mean is here.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A process, as far as its system can tell it from others.
@@ -31,6 +33,10 @@ pub trait ProcessTable {
     fn proc_stat(&self, pid: Option<u32>) -> Option<String>;
     /// Whether any process has this number, for systems without `/proc`.
     fn process_exists(&self, pid: u32) -> Option<bool>;
+    /// How long ago the machine was booted (Linux: `/proc/uptime`).
+    fn uptime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The calling process.
@@ -57,6 +63,12 @@ pub fn runs(table: &(impl ProcessTable + ?Sized), process: &Process) -> Option<b
     };
     // One that ended and was not yet waited for by its parent is still in the table.
     Some(parse_stat(&stat).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X') && stat.started == started))
+}
+
+/// Whether a process is of this boot of this machine; `None` where either is not known.
+pub fn same_boot(table: &(impl ProcessTable + ?Sized), process: &Process) -> Option<bool> {
+    let boot = process.place.as_deref()?.split(' ').next();
+    Some(boot == Some(table.boot_id()?.as_str()))
 }
 
 /// The boot of the machine, and the number space.
@@ -122,8 +134,13 @@ mod tests {
         assert_eq!(runs(&table, &Process { pid: 8, ..process.clone() }), Some(false));
         assert_eq!(runs(&table, &Process { started: Some(4243), ..process.clone() }), Some(false), "used again");
         assert_eq!(runs(&table, &Process { started: None, ..process.clone() }), None);
+        let container = Process { place: Some("a pid:[2]".into()), ..process.clone() };
+        let unknown = Process { place: None, ..process.clone() };
+        assert_eq!([&process, &container, &unknown].map(|of| same_boot(&table, of)), [Some(true), Some(true), None]);
         let elsewhere = Table { boot: Some("b"), ..table };
         assert_eq!(runs(&elsewhere, &process), None, "another boot, machine or container");
+        assert_eq!(same_boot(&elsewhere, &process), Some(false));
+        assert_eq!(same_boot(&Table { boot: None, stat: "", shows_all: true }, &process), None);
         let zombie = "7 (a) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
         let zombie = Table { boot: Some("a"), stat: zombie, shows_all: true };
         assert_eq!(runs(&zombie, &process), Some(false), "ended, not yet waited for");

@@ -24,7 +24,8 @@ use crate::video::fetch::Source;
 /// A save that has not begun: set what differs, then await it.
 ///
 /// The bytes go to `NAME.part` beside the target and get the final name only when the file is whole, checked and on the
-/// disk. A save that ends early (an error, a dropped future, a killed process) is resumed by the next.
+/// disk. A save that ends early (an error, a dropped future, a killed process) is resumed by the next. `NAME.part` and the
+/// names that begin with `NAME.part.` belong to it: a `NAME.part` that another program left there is overwritten.
 ///
 /// # Errors
 /// `invalid_request` for an option that cannot be used; `file_exists`, `file_locked`, `no_space`, `io`; `not_ready`; `download` after too many failures in a row;

@@ -12,6 +12,9 @@
 //! beginning, boot of the machine and container, since in containers every process may be number 1. Where that cannot be
 //! known (another container or machine), a file of which nothing was written for [`ABANDONED`] is taken over.
 //!
+//! Some file systems that machines share (sshfs, 9p, virtiofs, NFS with `local_lock`) keep the lock of the system to one machine.
+//! So holding it says that a native saver is gone only where that was one of this boot, or wrote nothing since this boot.
+//!
 //! The file is made and written in two steps, and a saver may be killed between them. So an empty one holds nobody up for long
 //! (see [`UNWRITTEN`]), and whoever wrote a line looks whether the file with it is still there.
 
@@ -30,6 +33,8 @@ const ABANDONED: Duration = Duration::from_secs(600);
 /// So long a lock file may be without its line. With the lock of the system, which a native saver takes first, nobody is waited
 /// for: a native saver that made it is gone, and one of Node looks again.
 const UNWRITTEN: Duration = Duration::from_secs(5);
+/// So far a clock may have been wrong when the machine was booted: it is set right later.
+const CLOCK_ERROR: Duration = Duration::from_secs(60);
 /// Longest line that is one of ours.
 const MAX_LINE: usize = 4096;
 /// How often a lock that others release and take is tried for.
@@ -109,7 +114,8 @@ pub(super) async fn remove_orphan(storage: &dyn Storage) -> Result<()> {
     if STATE_START.as_bytes().starts_with(&start) { storage.remove(STATE).await } else { Ok(()) }
 }
 
-/// Refuses a target that another saver is writing. Leaves no lock behind, and makes no file.
+/// Refuses a target that another saver is writing, and one beside which another program's file has the name of the state
+/// file. Leaves no lock behind, and makes no file.
 pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
     let state = if storage.has_system_locks() {
         // The lock makes the file that it is about: what is not there is not locked, and every native saver makes it before
@@ -124,8 +130,21 @@ pub(super) async fn check(storage: &dyn Storage) -> Result<()> {
     }
     match held? {
         Some((true, _)) => Err(held_by_another(storage, LOCK)),
-        _ => Ok(()),
+        _ => refuse_foreign(storage).await,
     }
+}
+
+/// Refuses to write over a state file that no saver wrote. One of ours may have lost its begin with the power: then zeros are
+/// there.
+async fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
+    let Some(text) = read_file(storage, STATE, STATE_START.len()).await? else { return Ok(()) };
+    if text.bytes().zip(STATE_START.bytes()).all(|(is, ours)| is == ours || is == 0) {
+        return Ok(());
+    }
+    let name = storage.display(STATE);
+    let text =
+        format!("{name} is needed for the save, but is another program's file: move it, or save under another name");
+    Err(Error::new(ErrorKind::Io, Phase::Save, text))
 }
 
 /// Removes the lock file of a saver that is gone; an error where it is not.
@@ -154,21 +173,31 @@ async fn take_over(storage: &dyn Storage, state: Option<SystemLock>) -> Result<(
 async fn judge(storage: &dyn Storage, state: Option<SystemLock>) -> Result<Option<(bool, String)>> {
     let Some(text) = read_file(storage, LOCK, MAX_LINE).await? else { return Ok(None) };
     let holder = serde_json::from_str::<Holder>(&text).ok();
-    let held = if text.is_empty() && state == Some(SystemLock::Exclusive) {
-        false
-    } else if holder.as_ref().is_some_and(|holder| holder.native) && state == Some(SystemLock::Exclusive) {
-        // Alive, it would hold the lock that the caller has.
+    let mut ages = Vec::new();
+    for suffix in [LOCK, PART] {
+        ages.extend(storage.stat(suffix, false).await?.and_then(|stat| stat.age));
+    }
+    let age = ages.into_iter().min();
+    // Alive, it would hold the lock that the caller has.
+    let held_the_lock = |holder: &Holder| {
+        let here = process::same_boot(storage, &holder.process) != Some(false);
+        holder.native && (here || was_before(age, storage.uptime()))
+    };
+    let held = if text.is_empty() && state == Some(SystemLock::Exclusive)
+        || state == Some(SystemLock::Exclusive) && holder.as_ref().is_some_and(held_the_lock)
+    {
         false
     } else if let Some(runs) = holder.and_then(|holder| process::runs(storage, &holder.process)) {
         runs
     } else {
-        let mut ages = Vec::new();
-        for suffix in [LOCK, PART] {
-            ages.extend(storage.stat(suffix, false).await?.and_then(|stat| stat.age));
-        }
-        ages.into_iter().min().is_some_and(|age| age < if text.is_empty() { UNWRITTEN } else { ABANDONED })
+        age.is_some_and(|age| age < if text.is_empty() { UNWRITTEN } else { ABANDONED })
     };
     Ok(Some((held, text)))
+}
+
+/// Whether what was last written so long ago was written before the machine was booted.
+fn was_before(age: Option<Duration>, uptime: Option<Duration>) -> bool {
+    uptime.is_none_or(|uptime| age.is_some_and(|age| age.saturating_add(CLOCK_ERROR) >= uptime))
 }
 
 /// Takes the system's lock on the state file; `None` when it is not there.
@@ -197,4 +226,27 @@ fn held_by_another(storage: &dyn Storage, suffix: &str) -> Error {
 fn busy(storage: &dyn Storage, suffix: &str) -> Error {
     let text = format!("{} comes and goes: other savers are at work", storage.display(suffix));
     Error::new(ErrorKind::FileLocked, Phase::Save, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a loss of power a save goes on at once; what another machine writes now was not written before this boot.
+    #[test]
+    fn what_was_written_before_a_boot_is_told_from_what_is_written_now() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (age, uptime, before) in [
+            (seconds(40), seconds(20), true),
+            (seconds(3600), seconds(20), true),
+            (seconds(5000), seconds(4990), true),
+            (seconds(0), seconds(30), true),
+            (seconds(0), seconds(3600), false),
+            (seconds(500), seconds(3600), false),
+            (None, seconds(3600), false),
+            (seconds(0), None, true),
+        ] {
+            assert_eq!(was_before(age, uptime), before, "{age:?} {uptime:?}");
+        }
+    }
 }

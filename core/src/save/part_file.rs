@@ -82,6 +82,8 @@ enum Stage {
     Open,
     /// A write failed: what the state file would be told next is not known.
     Broken,
+    /// Whole and on the disk: all that is missing is the name.
+    Whole,
     /// The target has the bytes.
     Named,
     /// Nothing is left to do.
@@ -169,8 +171,14 @@ impl PartFile {
         }
     }
 
-    /// Locks the save and opens what an earlier one left, or begins anew; gives what is there already.
-    pub(super) async fn open(&mut self, overwrite: bool, create_parents: bool) -> Result<Option<Progress>> {
+    /// Locks the save and opens what an earlier one left, or begins anew; gives what is there already. `sources` is where the
+    /// video can be read.
+    pub(super) async fn open(
+        &mut self,
+        overwrite: bool,
+        create_parents: bool,
+        sources: &[String],
+    ) -> Result<Option<Progress>> {
         let storage = self.storage.clone();
         self.tidy().await?;
         check_target(&*storage, overwrite).await?;
@@ -190,7 +198,7 @@ impl PartFile {
         }
         let part = open(&*storage, PART, Access::Create).await?.unwrap_or_default();
         self.stage = Stage::Open;
-        let kept = self.load(part.length).await?;
+        let kept = self.load(part.length, sources).await?;
         if kept.is_none() {
             self.reset().await?;
         } else {
@@ -201,7 +209,7 @@ impl PartFile {
         Ok(kept)
     }
 
-    async fn load(&mut self, length: u64) -> Result<Option<Progress>> {
+    async fn load(&mut self, length: u64, sources: &[String]) -> Result<Option<Progress>> {
         let storage = self.storage.clone();
         self.state_length = storage.stat(STATE, false).await?.unwrap_or_default().length;
         if self.state_length > MAX_STATE {
@@ -209,7 +217,9 @@ impl PartFile {
         }
         let text = storage.read(STATE, 0, self.state_length as usize).await?;
         let kept = PartState::read(self.task_id.as_deref(), storage.boot_id().as_deref(), &text, length);
-        let Some(KeptPart { state, progress, text_length, rebooted }) = kept else {
+        // Where no task's id says so, another address may be another video, of which nothing else need differ.
+        let kept = kept.filter(|kept| kept.same_task || sources.contains(&kept.progress.source));
+        let Some(KeptPart { state, progress, text_length, rebooted, .. }) = kept else {
             return Ok(None);
         };
         self.known = state;
@@ -445,12 +455,13 @@ impl PartFile {
         storage.truncate(PART, total).await?;
         self.begin(vec![Step::Sync(PART)]);
         self.settle().await?;
+        // From here on nothing is written: whatever keeps the file from its name, or ends the save right here, it is whole.
+        self.stage = Stage::Whole;
         // Not every system renames an open file.
         storage.close(PART).await?;
-        if overwrite {
-            storage.rename(PART, TARGET).await?;
-        } else {
-            self.name_new().await?;
+        let named = if overwrite { storage.rename(PART, TARGET).await } else { self.name_new().await };
+        if let Err(error) = named {
+            return Err(unnamed(&*storage, error).await);
         }
         self.stage = Stage::Named;
         storage.sync_folder().await;
@@ -501,6 +512,17 @@ impl PartFile {
                     let _ = storage.remove(STATE).await;
                 }
             }
+            Stage::Whole => {
+                // Another boot believes it only so.
+                if let Some(line) = self.known.after_sync() {
+                    let steps = vec![self.lines(line), Step::Sync(STATE)];
+                    self.begin(steps);
+                    let _ = self.settle().await;
+                }
+                let _ = storage.close(PART).await;
+                // A rename that was reported as failed, or not at all, may have been done.
+                let _ = lock::remove_orphan(&*storage).await;
+            }
             Stage::Named => {
                 let _ = storage.remove(STATE).await;
             }
@@ -509,6 +531,16 @@ impl PartFile {
         lock::release(&*storage, &self.line).await;
         self.stage = Stage::Over;
     }
+}
+
+/// Adds to what kept the whole file from its name where its bytes are.
+async fn unnamed(storage: &dyn Storage, error: Error) -> Error {
+    if !matches!(storage.stat(PART, false).await, Ok(Some(_))) {
+        return error;
+    }
+    let (why, part) = (&error.record().message, storage.display(PART));
+    let text = format!("{why}; the whole video is in {part}, from which the next save to this name takes it");
+    error.with(|record| record.message = text)
 }
 
 impl Drop for PartFile {

@@ -99,7 +99,7 @@ async fn run(
     options: &SaveOptions,
     notify: &mut (impl FnMut(Reached) + MaybeSend),
 ) -> Result<Finished> {
-    let left = part.open(options.overwrite, options.create_parents).await?;
+    let left = part.open(options.overwrite, options.create_parents, &source.names(&core)).await?;
     let fetch = Fetch::new(core.clone(), source, options.policy.clone(), left);
     #[cfg(any(feature = "native", feature = "node"))]
     let fetch = {

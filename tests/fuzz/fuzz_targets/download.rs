@@ -141,6 +141,7 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                     content_type: page.then(|| "text/html".to_owned()),
                     etag: Some(if other_etag { "\"b\"" } else { "\"a\"" }.to_owned()),
                     last_modified: None,
+                    compressed: false,
                 };
                 lanes[lane] = match machine.head(now, lane, &head) {
                     HeadVerdict::Read => Lane::Body(from),

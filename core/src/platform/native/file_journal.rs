@@ -24,7 +24,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// A journal in a file of JSON lines, for any number of threads and processes at once.
 ///
 /// Every record is one line, on the disk (`fdatasync`) before the call continues. In a runtime of several threads a thread
-/// of the journal's own waits for the disk; elsewhere the calling thread does. `NAME.lock` beside the file keeps the writers
+/// of the journal's own waits for the disk, in C for the calls that do not block; elsewhere the calling thread does. `NAME.lock` beside the file keeps the writers
 /// apart. Entries that have ended are removed when there are enough of them: the rest is written to
 /// `NAME.new`, made durable and renamed, so that a kill at any moment leaves a whole file. A last line that a killed
 /// process left torn is passed over and cut off by the next record; anything else that is not a record of ours is an

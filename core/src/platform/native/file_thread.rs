@@ -1,5 +1,6 @@
 //! File work off the threads of an async runtime: a stalled disk stalls nobody else.
 
+use std::cell::Cell;
 use std::sync::mpsc::{self, SendError, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -21,6 +22,26 @@ pub(crate) struct FileThread(Mutex<Option<Running>>);
 struct Running {
     work: Sender<Work>,
     thread: JoinHandle<()>,
+    /// Whoever drops it waits for its end.
+    joined: bool,
+}
+
+thread_local! {
+    /// See [`serving_others`].
+    static SERVES_OTHERS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Drives a runtime of one thread for several calls at once: none of them shall wait for the disk of another. A thread that
+/// was started for them ends before what it works for is dropped, since a program may unload the library then.
+pub fn serving_others<T>(drive: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            SERVES_OTHERS.set(self.0);
+        }
+    }
+    let _before = Before(SERVES_OTHERS.replace(true));
+    drive()
 }
 
 /// The work did not come to its end: it panicked.
@@ -81,16 +102,25 @@ impl FileThread {
     /// Waits for what was begun. Later work is done in place.
     pub(crate) fn stop(&self) {
         let running = self.running().take();
-        if let Some(Running { work, thread }) = running {
+        if let Some(Running { work, thread, .. }) = running {
             drop(work);
             let _ = thread.join();
         }
     }
 }
 
+impl Drop for FileThread {
+    fn drop(&mut self) {
+        if self.running().as_ref().is_some_and(|running| running.joined) {
+            self.stop();
+        }
+    }
+}
+
 /// Whether the calling thread belongs to a runtime that has other work for it.
 fn serves_others() -> bool {
-    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+    SERVES_OTHERS.get()
+        || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 fn start() -> Option<Running> {
@@ -102,7 +132,7 @@ fn start() -> Option<Running> {
         }
     };
     let thread = Builder::new().name("junfeiai-files".into()).spawn(serve).ok()?;
-    Some(Running { work, thread })
+    Some(Running { work, thread, joined: SERVES_OTHERS.get() })
 }
 
 #[cfg(test)]
@@ -151,6 +181,31 @@ mod tests {
         assert_eq!(futures_util::FutureExt::now_or_never(last).unwrap().unwrap(), 7);
         let here = std::thread::current().id();
         assert!(thread.run(move || std::thread::current().id() == here).await.unwrap());
+    }
+
+    /// One thread drives the calls of several, as C's does: the stalled one stalls none of them.
+    #[test]
+    fn a_stalled_disk_stalls_no_other_call_of_a_thread_that_serves_several() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (go_on, stalled) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        serving_others(|| {
+            runtime.block_on(async {
+                let thread = FileThread::for_caller();
+                let work = thread.run(move || {
+                    stalled.recv_timeout(Duration::from_secs(60)).unwrap();
+                    std::thread::sleep(Duration::from_millis(20));
+                    ended.send(()).unwrap();
+                });
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                go_on.send(()).unwrap();
+                drop(work);
+                // It waits for what was begun.
+                drop(thread);
+                end.try_recv().unwrap();
+            });
+        });
+        assert!(!SERVES_OTHERS.get());
     }
 
     #[tokio::test]

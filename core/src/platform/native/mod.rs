@@ -13,6 +13,7 @@ mod timer;
 mod tls;
 
 pub use file_journal::FileJournal;
+pub use file_thread::serving_others;
 pub(crate) use http::is_agreed;
 pub use http::{HttpOptions, NativeTransport};
 pub use sigpipe::{block_sigpipe, without_sigpipe};

@@ -1,6 +1,7 @@
 //! What this system says about its processes: the files of Linux's `/proc`, where they are.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::protocol::process::ProcessTable;
 
@@ -32,6 +33,11 @@ impl ProcessTable for System {
         // Not asked: a native saver is known by its system lock, and others go by the age of what they wrote.
         None
     }
+
+    fn uptime(&self) -> Option<Duration> {
+        let text = fs::read_to_string("/proc/uptime").ok()?;
+        Duration::try_from_secs_f64(text.split(' ').next()?.parse().ok()?).ok()
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -39,6 +45,11 @@ impl ProcessTable for System {
 mod tests {
     use super::*;
     use crate::protocol::process::{Process, current, runs};
+
+    #[test]
+    fn the_machine_was_booted_before_this() {
+        assert!(System.uptime().unwrap() > Duration::ZERO);
+    }
 
     #[test]
     fn a_process_runs_until_it_is_killed() {

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -282,6 +283,10 @@ impl ProcessTable for FileStorage {
 
     fn process_exists(&self, pid: u32) -> Option<bool> {
         System.process_exists(pid)
+    }
+
+    fn uptime(&self) -> Option<Duration> {
+        System.uptime()
     }
 }
 

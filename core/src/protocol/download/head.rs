@@ -23,6 +23,8 @@ pub struct Head {
     pub etag: Option<String>,
     /// `Last-Modified`.
     pub last_modified: Option<String>,
+    /// `Content-Encoding` names a compression.
+    pub compressed: bool,
 }
 
 impl Head {
@@ -30,7 +32,8 @@ impl Head {
     pub fn new(status: u16, headers: &Headers) -> Self {
         let text = |name| headers.get(name).map(str::to_owned);
         // An engine that unpacks by itself shows the length of what was packed.
-        let packed = headers.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        let coding = headers.get("content-encoding");
+        let packed = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         Self {
             status,
             length: headers.get("content-length").filter(|_| !packed).and_then(|text| text.trim().parse().ok()),
@@ -38,6 +41,7 @@ impl Head {
             content_type: text("content-type"),
             etag: text("etag"),
             last_modified: text("last-modified"),
+            compressed: coding.is_some_and(is_compression),
         }
     }
 
@@ -48,6 +52,12 @@ impl Head {
         let other = ["text/", "application/json", "application/xml", "image/", "multipart/"];
         other.iter().any(|prefix| lower.starts_with(prefix)).then_some(kind)
     }
+}
+
+/// Whether one of these codings packs bytes. Storages give other words, too (`aws-chunked`, `utf-8`), to bytes as they are.
+fn is_compression(codings: &str) -> bool {
+    let known = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"];
+    codings.split(',').any(|coding| known.iter().any(|known| coding.trim().eq_ignore_ascii_case(known)))
 }
 
 /// What to do with a body whose head has come.
@@ -120,6 +130,22 @@ impl DownloadMachine {
         self.source_unusable(now, error);
     }
 
+    /// True when the next byte of this lane is its first, and nothing but the request says where in the file it belongs.
+    pub fn trusts_place(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_some_and(
+            |lane| matches!(lane.activity, Activity::Reading { pos, .. } if lane.unplaced && pos == lane.from),
+        )
+    }
+
+    /// The bytes that should belong inside of the file are those that it begins with.
+    pub fn misplaced(&mut self, now: Time, lane: usize) {
+        let from = self.lanes.get(lane).map_or(0, |lane| lane.from);
+        self.release(lane);
+        let why =
+            format!("bytes from {from} were asked for, and a part without Content-Range begins as the whole file");
+        self.start_over(now, Error::new(ErrorKind::Integrity, Phase::Content, why));
+    }
+
     fn judge(&mut self, lane: usize, head: &Head) -> Result<(), Objection> {
         let asked = match self.lanes.get(lane).map(|lane| &lane.activity) {
             Some(Activity::Opening { start, end, ranged }) => (*start, *end, *ranged),
@@ -129,13 +155,17 @@ impl DownloadMachine {
             let why = format!("HTTP {} where a video was expected", head.status);
             return Err(Objection::NotVideo(not_video(head.status, why)));
         }
+        if is_empty(head) && self.policy.wanted.is_none() {
+            // Seen just after SUCCESS: the file is still written. Whatever is read of it, this is none of its lengths.
+            return Err(Objection::NotVideo(not_video(head.status, "the answer is empty, not a video".to_owned())));
+        }
         // A wrong type alone is no reason: some servers give one to every file. Without the first bytes it is all there is.
         let other = head.names_another_type().filter(|kind| self.false_type.as_deref() != Some(*kind));
         let Some(kind) = other.map(str::to_owned) else {
             return self.judge_part(lane, head, asked);
         };
         let alien = || Objection::NotVideo(not_video(head.status, format!("the answer is {kind}, not a video")));
-        if head.status == 206 && asked.0 > 0 || head.length == Some(0) {
+        if head.status == 206 && asked.0 > 0 {
             return Err(alien());
         }
         self.judge_part(lane, head, asked).map_err(|objection| match objection {
@@ -206,6 +236,7 @@ impl DownloadMachine {
             lane.activity = Activity::Reading { pos, end, body_end };
             lane.gained = 0;
             lane.from = pos;
+            lane.unplaced = head.status == 206 && head.content_range.is_none() && pos > 0;
             lane.unnamed = !named;
         }
         Ok(())
@@ -218,6 +249,11 @@ impl DownloadMachine {
         start: u64,
         end: Option<u64>,
     ) -> Result<(u64, Option<u64>, Option<u64>), Objection> {
+        if head.compressed {
+            // A part of what was packed: nobody can unpack it, and it belongs nowhere in the file.
+            let why = format!("bytes from {start} were asked for as they are, the answer is compressed");
+            return Err(Objection::OtherFile(why));
+        }
         let Some(text) = &head.content_range else {
             self.ranges_honoured = Some(true);
             let body_end = head.length.map(|length| start.saturating_add(length));
@@ -265,6 +301,11 @@ fn not_video(status: u16, why: String) -> Error {
         record.status = Some(status);
         record.transient = true;
     })
+}
+
+/// A whole answer without a byte.
+pub(super) fn is_empty(head: &Head) -> bool {
+    head.status == 200 && head.length == Some(0)
 }
 
 /// Something that both answers have names the version of the file.

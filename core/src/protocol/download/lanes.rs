@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) gained: u64,
     /// Where in the file its body began.
     pub(super) from: u64,
+    /// Its answer is a part that does not say where it belongs.
+    pub(super) unplaced: bool,
     /// Its answer has nothing in common with what is there that would name the version of the file.
     pub(super) unnamed: bool,
     /// Status and content type of an answer that calls itself something else than a video.

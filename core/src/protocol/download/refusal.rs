@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::DownloadMachine;
-use super::head::{Head, HeadVerdict};
+use super::head::{Head, HeadVerdict, is_empty};
 use super::lanes::{Activity, AskedRange};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::protocol::mp4::Mp4Fault;
@@ -96,7 +96,7 @@ impl DownloadMachine {
             total: if head.status == 200 { head.length } else { None },
         };
         let another = match head.status {
-            200 => head.names_another_type().is_none() && self.validators.conflict(&seen).is_some(),
+            200 => head.names_another_type().is_none() && !is_empty(head) && self.validators.conflict(&seen).is_some(),
             // There is something behind the end.
             status => status == 206 && ranged,
         };

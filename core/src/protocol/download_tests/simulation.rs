@@ -338,6 +338,7 @@ impl Simulation {
             content_type: html.then(|| "text/html".into()),
             etag: self.server.etag.then(|| if weak { format!("W/{etag}") } else { etag }),
             last_modified: self.server.modified.then_some(modified),
+            compressed: false,
         };
         let verdict = machine.head(now, lane, &head);
         let _ = writeln!(self.trace, "lane {lane} {head:?} {verdict:?}");

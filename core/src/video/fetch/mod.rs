@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Failure, Piece, PieceResponse, PieceStream};
 use crate::net::url::Url;
 use crate::protocol::content_range::range_header;
-use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, looks_like_mp4};
+use crate::protocol::mp4::{BoxCounter, Mp4Fault, Mp4Info, begins_mp4, looks_like_mp4};
 use crate::protocol::{
     DownloadMachine, DownloadPolicy, DownloadStep, Finished, Head, HeadVerdict, OVERLAP, Progress, classify,
     transport_error,
@@ -276,6 +276,13 @@ impl Fetch {
                     }
                     Poll::Ready(None) => {
                         let short = self.beginning.as_ref().is_some_and(|(lane, _)| *lane == at);
+                        if short && self.machine.trusts_place(at) {
+                            // So few bytes are no beginning of an MP4. The end comes again, behind them.
+                            *body = Box::pin(futures_util::stream::empty());
+                            let bytes = self.beginning.take().map(|(_, bytes)| bytes).unwrap_or_default();
+                            self.piece = Some((at, Bytes::from(bytes).into()));
+                            return true;
+                        }
                         self.set(at, Lane::Idle);
                         if short {
                             self.machine.not_a_video(self.core.now(), at);
@@ -342,10 +349,11 @@ impl Fetch {
         self.piece = self.judgeable(lane, piece).map(|piece| (lane, piece));
     }
 
-    /// The piece, unless it is the begin of the file and too short to be judged: then the next one is waited for.
+    /// The piece, unless it is, or must not be, the begin of the file and is too short to be judged: then the next one is waited for.
     fn judgeable(&mut self, lane: usize, piece: Piece) -> Option<Piece> {
         let judges = self.check_first_bytes || self.machine.doubts_type(lane);
-        if !judges || !self.machine.expects_beginning(lane) || self.machine.wants_less_than(8) {
+        let begins = judges && self.machine.expects_beginning(lane) && !self.machine.wants_less_than(8);
+        if !begins && !self.machine.trusts_place(lane) {
             return Some(piece);
         }
         let mut begun = self.beginning.take().filter(|(of, _)| *of == lane).map(|(_, bytes)| bytes).unwrap_or_default();
@@ -409,6 +417,11 @@ impl Fetch {
                 return None;
             }
             self.machine.is_a_video(lane);
+        }
+        if self.machine.trusts_place(lane) && begins_mp4(&piece.first(JUDGED)) {
+            self.set(lane, Lane::Idle);
+            self.machine.misplaced(self.core.now(), lane);
+            return None;
         }
         let place = self.machine.data(lane, piece.len() as u64);
         if place.finished {

@@ -48,6 +48,13 @@ impl Charge {
 }
 
 impl Source {
+    /// Where it can be read, as what was read says where it is from; see [`DownloadMachine::source`].
+    ///
+    /// [`DownloadMachine::source`]: crate::protocol::DownloadMachine::source
+    pub(crate) fn names(&self, core: &ClientCore) -> Vec<String> {
+        self.urls(core).iter().map(Url::for_display).collect()
+    }
+
     /// Where it can be read, best first; empty when the task has to be asked.
     pub(super) fn urls(&self, core: &ClientCore) -> Vec<Url> {
         let Some(url) = self.url.as_deref().and_then(|url| Url::parse(url).ok()) else {
