@@ -37,7 +37,7 @@ const DATABASES = {
     store: postgresStore,
     address: (port) => `postgresql://owner:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`,
     empty: (pool) => pool.query("drop table if exists junfeiai_journal; drop sequence if exists junfeiai_journal_version"),
-    // The connections that have looked at the table go.
+    // The other connections that have looked at the table go.
     leave: (pool) => pool.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'").catch(() => {}),
     later: (pool) => pool.query(`update junfeiai_journal set value = '{"format":2}' where journal = '' and name = 'format'`),
     end: (pool) => pool.end(),
@@ -172,6 +172,8 @@ for (const [name, { start, connect, store, address, empty, leave, later, end, ma
       await rows.swap("a", null, "1");
       await empty(other);
       await leave(one);
+      // A connection that was there before says it in its own words, and is given up.
+      await assert.rejects(rows.swap("b", null, "1"), /gone while it is in use|does not exist/);
       await assert.rejects(rows.swap("b", null, "1"), /gone while it is in use/);
       const fresh = store(other);
       assert.ok(await fresh.swap("b", null, "1"));
