@@ -250,7 +250,7 @@ impl Start {
             context: COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind(),
         };
         let _ = self.future.started.set(started);
-        log::read_level(py);
+        log::read_level(py)?;
         let task = runtime::handle()?.spawn(run(self.future.clone(), self.paid.clone(), call));
         let _ = self.future.task.set(task.abort_handle());
         let canceller = Canceller { task: task.abort_handle() };

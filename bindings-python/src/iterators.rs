@@ -99,9 +99,7 @@ impl Iterator {
         if let Some(item) = self.given_back.pop() {
             return short(py, || item(py)).map(Some);
         }
-        // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
-        let ended = short(py, || py.check_signals())
-            .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
+        let ended = blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next()));
         let convert = |item: Option<DeferredObject>| item.map(|item| short(py, || item(py))).transpose();
         finish(py, ended, items.paid.as_deref(), convert, |item| {
             let item = item.as_ref()?.clone_ref(py);

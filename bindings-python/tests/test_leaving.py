@@ -299,6 +299,69 @@ def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client
     check(raised[0], [task_id], caplog)
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+@pytest.mark.parametrize("base", [Exception, BaseException])
+def test_an_exception_that_another_thread_sets_while_an_image_is_read(
+    base: type[BaseException], client: Client, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Nothing has left yet, and nothing leaves any more."""
+    time_limit = type("TimeLimit", (base,), {})
+    raised: list[BaseException] = []
+    os.mkfifo(tmp_path / "image.png")
+
+    def work() -> None:
+        try:
+            client.videos.create("x", seconds=4, image=tmp_path / "image.png")
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    # Opening it waits until the other thread reads.
+    with (tmp_path / "image.png").open("wb") as file:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(time_limit))
+        file.write(PNG)
+    thread.join(30)
+    assert not thread.is_alive()
+    assert [type(error) for error in raised] == [time_limit]
+    assert emulator.stats()["posts"] == 0
+
+
+IMAGE = """
+import os, pathlib, signal, sys, threading
+import junfeiai
+if sys.argv[1:]:
+    import logging
+os.mkfifo("image.png")
+
+def press():
+    with open("image.png", "wb") as file:
+        os.kill(os.getpid(), signal.SIGINT)
+        file.write(b"\\x89PNG\\r\\n\\x1a\\n" + bytes(20))
+
+thread = threading.Thread(target=press)
+thread.start()
+try:
+    junfeiai.Client().videos.create("x", seconds=4, image=pathlib.Path("image.png"))
+except KeyboardInterrupt:
+    print("interrupted")
+thread.join()
+assert ("logging" in sys.modules) == bool(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+@pytest.mark.parametrize("words", [[], ["logging"]])
+def test_ctrl_c_while_an_image_is_read(words: list[str], emulator: Emulator, environment: Path) -> None:
+    """The code of `logging`, where the program has imported it, would be the first in which Python raises it."""
+    result = subprocess.run([sys.executable, "-I", "-c", IMAGE, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout) == (0, "interrupted\n"), result.stderr
+    assert emulator.stats()["posts"] == 0
+
+
 def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
     # Both create requests are sent together; the first poll, which reports a failure, comes only after a while.
     client = Client(**emulator.options(journal=journal, poll_interval=0.5))
