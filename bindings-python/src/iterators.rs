@@ -167,7 +167,7 @@ impl AsyncIterator {
             Result::Ok(OnItsWay { item, given_back })
         };
         let given_back = self.given_back.clone();
-        let take_back = Arc::new(move |item: Py<PyAny>| given_back.push(Box::new(move |_| Ok(item))));
+        let take_back = Arc::new(move |item: PyResult<Py<PyAny>>| given_back.push(Box::new(move |_| item)));
         let context = CallContext::step(items.paid.as_ref(), take_back);
         Asyncio::run(py, &context, step, |py, item| item.arrive(py))
     }

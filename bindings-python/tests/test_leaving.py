@@ -575,6 +575,25 @@ def test_an_outcome_that_comes_as_its_step_is_cancelled(emulator: Emulator, asyn
     asyncio.run(main())
 
 
+def test_an_error_that_comes_as_its_step_is_cancelled(emulator: Emulator, async_client: AsyncClient) -> None:
+    """Without it a video that broke off would seem to have ended."""
+
+    async def main() -> None:
+        pieces: Any = async_client.videos.video("task_none").iter_bytes()
+        call = pieces.__anext__()
+        future = call.send(None)
+        future._asyncio_future_blocking = False
+        await asyncio.wait([future])
+        with pytest.raises(asyncio.CancelledError):
+            call.throw(asyncio.CancelledError())
+        with pytest.raises(junfeiai.NotFoundError):
+            await pieces.__anext__()
+        # Given out once, the iterator has ended.
+        assert [piece async for piece in pieces] == []
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("count", [30])
 def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.rule("hang", op="create")
