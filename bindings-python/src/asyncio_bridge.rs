@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -294,9 +294,10 @@ impl Start {
         static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(paid) = &self.paid else { return Ok(()) };
         short(py, || {
-            // The call's own error names the task already.
+            // The call's own error names the task already, and the end of an iterator is none.
             let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
-            if !(self.future.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
+            let own = error.is_instance(own)? || error.is_instance_of::<PyStopAsyncIteration>();
+            if !(self.future.failed.load(Ordering::Relaxed) && own) {
                 let lost = self.future.lost(py, error).and_then(|result| {
                     let result = result.ok()?.into_bound(py);
                     let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));

@@ -275,6 +275,22 @@ def test_a_list_that_ends_says_nothing(emulator: Emulator, client: Client, caplo
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
+def test_an_asyncio_loop_that_ends_says_nothing(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+
+    async def main() -> None:
+        async for outcome in async_client.videos.generate_many(["a", "b"]):
+            assert outcome.result()
+        async for _ in async_client.videos.task(emulator.finished()).watch():
+            pass
+
+    asyncio.run(main())
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
 def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """As job engines end a job at its time limit, in the thread that runs it."""
 
