@@ -610,6 +610,47 @@ def test_an_error_that_comes_as_its_step_is_cancelled(emulator: Emulator, async_
     asyncio.run(main())
 
 
+def test_an_iterator_that_only_its_step_holds(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, api={"create_latency_ms": 300})
+
+    async def main() -> None:
+        # As with `await anext(…)`: nothing else holds it, from before the step begins.
+        outcome = await async_client.videos.generate_many(["x"]).__anext__()
+        assert outcome.task_id == ids(emulator)[0]
+        outcomes = async_client.videos.generate_many(["y"])
+        step = asyncio.ensure_future(outcomes.__anext__())
+        await asyncio.to_thread(in_flight, emulator, 2)
+        del outcomes
+        gc.collect()
+        assert (await step).result()
+
+    asyncio.run(main())
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_what_was_created_beside_the_outcome_of_a_last_step(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    hang = {"match": {"op": "create", "nth": [2]}, "fault": {"kind": "hang"}}
+    unknown = {"match": {"op": "query"}, "fault": {"kind": "status", "status": 502, "body": ""}}
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, rules=[hang, unknown])
+
+    async def main() -> None:
+        outcomes = async_client.videos.generate_many(["[fail] x", "[fail] y"], concurrency=2)
+        step = asyncio.ensure_future(outcomes.__anext__())
+        await asyncio.sleep(0)
+        del outcomes
+        # No outcome is known before both requests have left.
+        await asyncio.to_thread(in_flight, emulator, 2)
+        emulator.scenario(task={"queued_s": 0, "running_s": 0})
+        assert (await step).error is not None
+
+    asyncio.run(main())
+    assert emulator.stats()["posts"] == 2
+    assert logged_once(caplog, "may have been charged")
+
+
 @pytest.mark.parametrize("count", [30])
 def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.rule("hang", op="create")
