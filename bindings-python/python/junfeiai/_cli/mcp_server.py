@@ -44,7 +44,7 @@ from .. import (
 )
 from .client_options import client_options
 from .output import Output, estimate_fields, os_error, spending_fields, summary_fields, write
-from .signals import handled
+from .signals import handled, raise_ctrl_c
 
 T = TypeVar("T")
 
@@ -501,6 +501,9 @@ def run(options: Any, _: Output) -> int:
     tools = Tools(options)
     # A key that is missing, or an option that cannot be, is said now and not at the first call.
     asyncio.run(_checked(tools))
+    if options.http is not None:
+        # The server for HTTP raises its signals anew when it has ended.
+        raise_ctrl_c()
     asyncio.run(_serve(tools, options.http))
     return 0
 
