@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -759,6 +760,19 @@ def left():
     for _ in Client(poll_interval=3).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
         break
 
+def generate():
+    from junfeiai import Client
+    task_id = Client(poll_interval=0.02).videos.generate("x", seconds=4).task_id
+    with open("made.txt", "a") as file:
+        print(task_id, file=file)
+
+def working():
+    threading.Thread(target=generate).start()
+
+def pool():
+    from concurrent.futures import ThreadPoolExecutor
+    ThreadPoolExecutor(1).submit(generate)
+
 def running():
     from junfeiai import Client
     begun = threading.Event()
@@ -769,7 +783,11 @@ def running():
 if __name__ == "__main__":
     child = multiprocessing.get_context(sys.argv[1]).Process(target=globals()[sys.argv[2]])
     child.start()
-    child.join()
+    child.join(50)
+    if child.exitcode is None:
+        child.kill()
+        child.join()
+        sys.exit("the child does not end")
     sys.exit(child.exitcode)
 """
 
@@ -786,6 +804,20 @@ def test_the_end_of_a_child_process(method: str, way: str, importer: str, emulat
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "a call ended early: task" in result.stderr and "paid for" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("importer", ["parent", "child"])
+@pytest.mark.parametrize("way", ["working", "pool"])
+@pytest.mark.parametrize("method", [method for method in ("fork", "forkserver", "spawn") if method in multiprocessing.get_all_start_methods()])
+def test_the_end_of_a_child_process_with_working_threads(method: str, way: str, importer: str, emulator: Emulator, environment: Path) -> None:
+    """Python waits for such threads before a process ends, and so their calls come to their end."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, api={"create_latency_ms": 1000})
+    (environment / "jobs.py").write_text(CHILD)
+    command = [sys.executable, "-W", "error", "jobs.py", method, way, importer]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert (environment / "made.txt").read_text().split() == ids(emulator)
 
 
 def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment: Path) -> None:
