@@ -96,13 +96,23 @@ impl Iterator {
             return short(py, || item(py)).map(Some);
         }
         let ended = blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next()));
+        let failed = matches!(ended, Ok(Err(_)));
         let convert = |item: Option<DeferredObject>| item.map(|item| short(py, || item(py))).transpose();
-        finish(py, ended, items.paid.as_deref(), convert, |item| {
+        let result = finish(py, ended, items.paid.as_deref(), convert, |item| {
             let item = item.as_ref()?.clone_ref(py);
             let id = item.bind(py).getattr(intern!(py, "task_id")).ok().and_then(|id| id.extract().ok());
             self.given_back.push(Box::new(move |_| Ok(item)));
             id
-        })
+        });
+        // A signal that came with the error has it as its cause. The next step raises it: without it a video that broke off would seem
+        // to have ended.
+        if failed
+            && let Err(signal) = &result
+            && let Some(own) = signal.cause(py)
+        {
+            self.given_back.push(Box::new(move |_| Err(own)));
+        }
+        result
     }
 }
 

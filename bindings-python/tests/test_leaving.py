@@ -961,15 +961,19 @@ class PressingAnswer(BaseHTTPRequestHandler):
             self.answer({"id": self.server.made[-1], "status": "queued"}, press=self.server.prompt == "create")
 
     def do_GET(self) -> None:
+        if self.server.prompt.startswith("broken"):
+            error = {"error": {"message": "no such task", "type": "invalid_request_error", "code": "task_not_found"}}
+            self.answer(error, press=self.server.prompt == "broken", status=404)
+            return
         status = "FAILURE" if self.server.prompt.startswith("failing") else "SUCCESS"
         self.answer({"code": "success", "data": {"task_id": self.server.made[-1], "status": status}}, press=True)
 
     def press(self) -> None:
         press_ctrl_c()
 
-    def answer(self, value: dict[str, Any], press: bool) -> None:
+    def answer(self, value: dict[str, Any], press: bool, status: int = 200) -> None:
         body = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         if press:
@@ -1011,6 +1015,28 @@ def test_ctrl_c_that_comes_with_the_answer(name: str, caplog: pytest.LogCaptureF
                     assert cause.task_id == server.made[-1]
                 elif not getattr(error, "maybe_executed", False):
                     check(error, [server.made[-1]], caplog)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_error_that_comes_with_ctrl_c_is_raised_by_the_next_step() -> None:
+    """Without it a video that broke off would seem to have ended."""
+    with Pressing("broken") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            # As above, most come between two looks.
+            for _ in range(5):
+                client = Client(api_key="sk-1", base_url=f"http://127.0.0.1:{server.server_port}/v1")
+                pieces = client.videos.video("task_1").iter_bytes()
+                with pytest.raises(KeyboardInterrupt):
+                    next(pieces)
+                server.prompt = "broken, quietly"
+                with pytest.raises(junfeiai.NotFoundError):
+                    next(pieces)
+                server.prompt = "broken"
+                assert list(pieces) == []
         finally:
             server.shutdown()
             thread.join()
