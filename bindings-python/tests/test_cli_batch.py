@@ -208,6 +208,7 @@ def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emula
     assert sum(one["state"] == "created" for one in results("out")) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no other process can be sent Ctrl-C alone, nor SIGTERM at all")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_list_is_read(number: int, environment: Path, emulator: Emulator) -> None:
     """Of a list that does not end. It keeps nobody out of the folder meanwhile."""
