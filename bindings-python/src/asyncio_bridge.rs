@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -125,14 +125,19 @@ impl LoopFuture {
         self.started.get().is_some_and(|started| started.known.is_closed())
     }
 
-    /// The result of a future that was done when its coroutine ended otherwise, so that the caller does not get it.
-    fn lost(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    /// The result or the error of a future that was done when its coroutine ended with another error, so that the caller does not
+    /// get it.
+    fn lost(&self, py: Python<'_>, raised: &Bound<'_, PyAny>) -> Option<PyResult<Py<PyAny>>> {
         let future = self.started.get()?.future.bind(py);
         let yes = |name: &str| future.call_method0(name)?.is_truthy();
-        if !yes("done").ok()? || yes("cancelled").ok()? || !future.call_method0("exception").ok()?.is_none() {
+        if !yes("done").ok()? || yes("cancelled").ok()? {
             return None;
         }
-        future.call_method0("result").ok().map(Bound::unbind)
+        let error = future.call_method0("exception").ok()?;
+        if error.is_none() {
+            return future.call_method0("result").ok().map(|result| Ok(result.unbind()));
+        }
+        (!error.is(raised)).then(|| Err(PyErr::from_value(error)))
     }
 
     /// Has something done with the future in the loop's thread; nothing, if the loop was closed meanwhile.
@@ -250,7 +255,7 @@ impl Start {
             context: COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind(),
         };
         let _ = self.future.started.set(started);
-        log::read_level(py);
+        log::read_level(py)?;
         let task = runtime::handle()?.spawn(run(self.future.clone(), self.paid.clone(), call));
         let _ = self.future.task.set(task.abort_handle());
         let canceller = Canceller { task: task.abort_handle() };
@@ -271,7 +276,7 @@ impl Start {
     fn left(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let noted = self.note(py, error);
         if let Some(take_back) = &self.take_back
-            && let Some(result) = short(py, || self.future.lost(py))
+            && let Some(result) = short(py, || self.future.lost(py, error))
         {
             take_back(result);
         }
@@ -289,11 +294,12 @@ impl Start {
         static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(paid) = &self.paid else { return Ok(()) };
         short(py, || {
-            // The call's own error names the task already.
+            // The call's own error names the task already, and the end of an iterator is none.
             let own = BASE.import(py, "junfeiai._errors", "JunFeiAIError")?;
-            if !(self.future.failed.load(Ordering::Relaxed) && error.is_instance(own)?) {
-                let lost = self.future.lost(py).and_then(|result| {
-                    let result = result.bind(py);
+            let own = error.is_instance(own)? || error.is_instance_of::<PyStopAsyncIteration>();
+            if !(self.future.failed.load(Ordering::Relaxed) && own) {
+                let lost = self.future.lost(py, error).and_then(|result| {
+                    let result = result.ok()?.into_bound(py);
                     let id = result.getattr(intern!(py, "task_id")).or_else(|_| result.getattr(intern!(py, "id")));
                     id.ok()?.extract().ok()
                 });

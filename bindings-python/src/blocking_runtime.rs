@@ -230,7 +230,10 @@ pub(crate) fn block<T: Send>(
     progress: Option<&ProgressCallback<'_>>,
     call: Pin<Box<dyn Future<Output = T> + Send + '_>>,
 ) -> PyResult<T> {
-    log::read_level(py);
+    // Before anything is sent: an image may have been read since Python last looked, which takes as long as its disk, and the
+    // first tick may come after the request has left.
+    look_around(py)?;
+    log::read_level(py)?;
     let runtime = pinned.map_or_else(BlockingRuntime::take, PinnedRuntime::get)?;
     let mut lease = RuntimeLease { runtime: Some(runtime.clone()), pinned, finished: false };
     // Declared after the lease: a call that ends early is dropped before its runtime is put back.

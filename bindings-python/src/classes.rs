@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pyclass::{PyTraverseError, PyVisit};
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::asyncio_bridge::{done, immediate, opening};
@@ -910,6 +911,11 @@ macro_rules! classes {
 
         #[pymethods]
         impl $Outcome {
+            /// An error that was raised holds the frames that it went through, and one of them may hold this outcome.
+            fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+                self.result.as_ref().err().map_or(Ok(()), |error| visit.call(error))
+            }
+
             #[staticmethod]
             #[pyo3(name = "_unpickled")]
             fn unpickled(

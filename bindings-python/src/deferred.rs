@@ -22,7 +22,7 @@ impl GivenBack {
     }
 }
 
-/// Called with a result that nobody took, because its call was cancelled as it came.
-pub(crate) type TakeBack = Arc<dyn Fn(Py<PyAny>) + Send + Sync>;
+/// Called with a result or an error that nobody took, because its call was cancelled as it came.
+pub(crate) type TakeBack = Arc<dyn Fn(PyResult<Py<PyAny>>) + Send + Sync>;
 /// What an event loop calls in its thread.
 pub(crate) type LoopCallback = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;

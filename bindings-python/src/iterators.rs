@@ -9,6 +9,7 @@ use junfeiai::fork::ForkGuard;
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::intern;
 use pyo3::prelude::*;
+use tokio::sync::Mutex;
 
 use crate::blocking_runtime::{self, PinnedRuntime};
 use crate::call_mode::{Asyncio, CallContext, CallMode, finish, of_this_process};
@@ -20,23 +21,10 @@ use crate::paid_calls::{PaidCall, guarded};
 /// A stream of what becomes Python objects.
 pub(crate) type Items = BoxStream<'static, Result<DeferredObject>>;
 
-type Shared = Arc<tokio::sync::Mutex<Option<Items>>>;
-
-/// The next item; after the end, and after an error, there is none.
-async fn next(items: Shared, paid: Option<Arc<PaidCall>>) -> Result<Option<DeferredObject>> {
-    let mut items = items.lock().await;
-    let Some(stream) = items.as_mut() else { return Ok(None) };
-    // A stream that panicked is not polled again.
-    let item = guarded(async { stream.next().await.transpose() }, paid).await;
-    if !matches!(item, Ok(Some(_))) {
-        *items = None;
-    }
-    item
-}
-
 /// The stream of an iterator, and what is known of the paid tasks in it.
 struct Stream {
-    shared: Shared,
+    /// `None` after the end.
+    items: Mutex<Option<Items>>,
     paid: Option<Arc<PaidCall>>,
 }
 
@@ -46,11 +34,19 @@ impl Stream {
         if let Some(paid) = paid.as_deref().filter(|paid| !paid.creates()) {
             paid.end();
         }
-        Self { shared: Arc::new(tokio::sync::Mutex::new(Some(items))), paid }
+        Self { items: Mutex::new(Some(items)), paid }
     }
 
-    fn next(&self) -> impl Future<Output = Result<Option<DeferredObject>>> + Send + 'static {
-        next(self.shared.clone(), self.paid.clone())
+    /// The next item; after the end, and after an error, there is none.
+    async fn next(&self) -> Result<Option<DeferredObject>> {
+        let mut items = self.items.lock().await;
+        let Some(stream) = items.as_mut() else { return Ok(None) };
+        // A stream that panicked is not polled again.
+        let item = guarded(async { stream.next().await.transpose() }, self.paid.clone()).await;
+        if !matches!(item, Ok(Some(_))) {
+            *items = None;
+        }
+        item
     }
 }
 
@@ -59,7 +55,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Some(paid) = self.paid.take().filter(|paid| paid.creates()) else { return };
         // First, so that the create requests in flight have ended.
-        drop(self.shared.try_lock().ok().and_then(|mut items| items.take()));
+        drop(self.items.get_mut().take());
         paid.report();
     }
 }
@@ -99,29 +95,39 @@ impl Iterator {
         if let Some(item) = self.given_back.pop() {
             return short(py, || item(py)).map(Some);
         }
-        // `list(…)` and its like never check for Ctrl-C, and an item may be ready before `block` does.
-        let ended = short(py, || py.check_signals())
-            .and_then(|()| blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next())));
+        let ended = blocking_runtime::block(py, Some(&self.pinned), None, Box::pin(items.next()));
+        let failed = matches!(ended, Ok(Err(_)));
         let convert = |item: Option<DeferredObject>| item.map(|item| short(py, || item(py))).transpose();
-        finish(py, ended, items.paid.as_deref(), convert, |item| {
+        let result = finish(py, ended, items.paid.as_deref(), convert, |item| {
             let item = item.as_ref()?.clone_ref(py);
             let id = item.bind(py).getattr(intern!(py, "task_id")).ok().and_then(|id| id.extract().ok());
             self.given_back.push(Box::new(move |_| Ok(item)));
             id
-        })
+        });
+        // A signal that came with the error has it as its cause. The next step raises it: without it a video that broke off would seem
+        // to have ended.
+        if failed
+            && let Err(signal) = &result
+            && let Some(own) = signal.cause(py)
+        {
+            self.given_back.push(Box::new(move |_| Err(own)));
+        }
+        result
     }
 }
 
 /// Items as they come, for ``async for``.
 #[pyclass(frozen, name = "_AsyncIterator", module = "junfeiai._native")]
 pub(crate) struct AsyncIterator {
-    items: ForkGuard<Stream>,
+    /// Also of each step that has not ended: `await anext(client.videos.generate_many(…))` drops the iterator before its first step
+    /// begins. The last of them ends the stream.
+    items: Arc<ForkGuard<Stream>>,
     given_back: GivenBack,
 }
 
 impl AsyncIterator {
     pub(crate) fn new(items: Items, paid: Option<Arc<PaidCall>>) -> Self {
-        Self { items: ForkGuard::new(Stream::new(items, paid)), given_back: GivenBack::default() }
+        Self { items: Arc::new(ForkGuard::new(Stream::new(items, paid))), given_back: GivenBack::default() }
     }
 }
 
@@ -156,21 +162,22 @@ impl AsyncIterator {
     }
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let items = of_this_process(&self.items)?;
-        let (next, given_back) = (items.next(), self.given_back.clone());
+        let paid = of_this_process(&self.items)?.paid.as_ref();
+        let (items, given_back) = (self.items.clone(), self.given_back.clone());
         let step = async move {
-            let item = match given_back.pop() {
-                Some(item) => Some(item),
+            let item = match (given_back.pop(), items.get()) {
+                (Some(item), _) => Some(item),
                 // An error, too: without it a video that broke off would seem to have ended.
-                None => next.await.unwrap_or_else(|error| -> Option<DeferredObject> {
+                (None, Some(items)) => items.next().await.unwrap_or_else(|error| -> Option<DeferredObject> {
                     Some(Box::new(move |py| Err(raise(py, &error))))
                 }),
+                (None, None) => None,
             };
             Result::Ok(OnItsWay { item, given_back })
         };
         let given_back = self.given_back.clone();
-        let take_back = Arc::new(move |item: Py<PyAny>| given_back.push(Box::new(move |_| Ok(item))));
-        let context = CallContext::step(items.paid.as_ref(), take_back);
+        let take_back = Arc::new(move |item: PyResult<Py<PyAny>>| given_back.push(Box::new(move |_| item)));
+        let context = CallContext::step(paid, take_back);
         Asyncio::run(py, &context, step, |py, item| item.arrive(py))
     }
 }

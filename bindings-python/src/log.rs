@@ -45,12 +45,16 @@ pub(crate) fn install() {
 }
 
 /// Reads the logger's level, so that lines below it are not even formatted.
-pub(crate) fn read_level(py: Python<'_>) {
-    let level = logger(py, false).and_then(|logger| {
-        let level = call_method_waited_for(logger.bind(py), intern!(py, "getEffectiveLevel"), ()).ok()?;
-        level.extract::<i64>().ok()
-    });
-    MIN_LEVEL.store(level.unwrap_or(30).clamp(0, 255) as u8, Ordering::Relaxed);
+///
+/// # Errors
+/// What Python raises meanwhile: Ctrl-C, or what another thread has set for this one.
+pub(crate) fn read_level(py: Python<'_>) -> PyResult<()> {
+    let level = match logger(py, false)? {
+        Some(logger) => call_method_waited_for(logger.bind(py), intern!(py, "getEffectiveLevel"), ())?.extract().ok(),
+        None => None,
+    };
+    MIN_LEVEL.store(level.unwrap_or(30_i64).clamp(0, 255) as u8, Ordering::Relaxed);
+    Ok(())
 }
 
 /// True when there are lines to hand on.
@@ -65,7 +69,7 @@ pub(crate) fn is_waiting() -> bool {
 pub(crate) fn drain(py: Python<'_>) -> PyResult<()> {
     let Some(lines) = LINES.get() else { return Ok(()) };
     while is_waiting() {
-        let Some(logger) = logger(py, true) else { return Ok(()) };
+        let Some(logger) = logger(py, true)? else { return Ok(()) };
         // During shutdown they are left to the thread that ends the interpreter.
         if !may_attach() {
             return Ok(());
@@ -95,17 +99,27 @@ fn hand_on(py: Python<'_>, logger: &Py<PyAny>, line: Line) -> PyResult<()> {
 }
 
 /// The logger, if `logging` is imported already or may be imported now.
-fn logger(py: Python<'_>, import: bool) -> Option<&Py<PyAny>> {
+///
+/// # Errors
+/// What is no `Exception`, such as Ctrl-C.
+fn logger(py: Python<'_>, import: bool) -> PyResult<Option<&Py<PyAny>>> {
     if let Some(logger) = LOGGER.get(py) {
-        return Some(logger);
+        return Ok(Some(logger));
     }
-    let module = if import {
-        short(py, || py.import(intern!(py, "logging"))).ok()?.into_any()
-    } else {
-        short(py, || py.import(intern!(py, "sys"))).ok()?.getattr("modules").ok()?.get_item("logging").ok()?
-    };
-    let logger = call_method_waited_for(&module, intern!(py, "getLogger"), ("junfeiai",)).ok()?.unbind();
-    Some(LOGGER.get_or_init(py, || logger))
+    let module = short(py, || {
+        if import {
+            py.import(intern!(py, "logging")).map(Bound::into_any)
+        } else {
+            py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.get_item(intern!(py, "logging"))
+        }
+    });
+    let logger = module.and_then(|module| call_method_waited_for(&module, intern!(py, "getLogger"), ("junfeiai",)));
+    match logger {
+        Ok(logger) => Ok(Some(LOGGER.get_or_init(py, || logger.unbind()))),
+        // It is not there, or another thread is importing it.
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 struct ToQueue;

@@ -224,7 +224,7 @@ impl AsyncVideoReader {
             let bytes = read(begun.reader.clone(), usize::try_from(size).ok()).await?;
             Ok(OnTheirWay { bytes: Some(bytes), begun })
         };
-        let context = CallContext::step(None, Arc::new(move |_: Py<PyAny>| undone.go_back()));
+        let context = CallContext::step(None, Arc::new(move |_: PyResult<Py<PyAny>>| undone.go_back()));
         Asyncio::run(py, &context, call, |py, read| Ok(read.arrive(py)))
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pyclass::{PyTraverseError, PyVisit};
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::errors::exception;
@@ -584,6 +585,11 @@ impl Saved {
 
 #[pymethods]
 impl Saved {
+    /// An error that was raised holds the frames that it went through, and one of them may hold this object.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.error)
+    }
+
     #[staticmethod]
     #[pyo3(name = "_unpickled")]
     fn unpickled(task_id: String, summary: Option<Py<Summary>>, error: Option<Py<PyAny>>) -> PyResult<Self> {

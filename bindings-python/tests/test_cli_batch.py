@@ -208,6 +208,29 @@ def test_a_signal_ends_a_batch_like_ctrl_c(number: int, environment: Path, emula
     assert sum(one["state"] == "created" for one in results("out")) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no other process can be sent Ctrl-C alone, nor SIGTERM at all")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_list_is_read(number: int, environment: Path, emulator: Emulator) -> None:
+    """Of a list that does not end. It keeps nobody out of the folder meanwhile."""
+    process = subprocess.Popen(command("batch", "-", "-o", "out"), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None and process.stderr is not None
+    # More than a pipe holds: it is being read when this is written.
+    process.stdin.write(b"\n" * 300_000)
+    process.stdin.flush()
+    write_list(environment, 1)
+    run("batch", "list.jsonl", "-o", "out", "--no-wait")
+    process.send_signal(number)
+    try:
+        assert process.wait(60) == 128 + number
+    finally:
+        process.kill()
+        process.stdin.close()
+        err = process.stderr.read()
+        process.stderr.close()
+    assert b"Traceback" not in err, err
+    assert emulator.stats()["posts"] == 1
+
+
 # The loops of Windows take no handlers of signals.
 WITHOUT_HANDLERS = """
 import asyncio, sys

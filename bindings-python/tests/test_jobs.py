@@ -71,6 +71,22 @@ def test_files_that_are_there_are_told_apart(client: Client, emulator: Emulator,
     assert emulator.stats()["posts"] == 1
 
 
+def test_another_file_that_appears_during_the_download(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    """Another worker would have changed the journal: nothing is asked again and again."""
+    path = tmp_path / "v.mp4"
+    video = client.videos.generate(**JOB)
+    size = len(emulator.file(video.task_id))
+    with pytest.raises(TargetExistsError):
+        video.save(path, rate_limit=max(size // 2, 1), on_progress=lambda _: path.write_bytes(b"another film"))
+    for call in (step, run):
+        with pytest.raises(TargetExistsError):
+            call(client, path, **JOB)
+    assert path.read_bytes() == b"another film"
+    path.unlink()
+    assert run(client, path, **JOB) == path
+    assert (path.stat().st_size, emulator.stats()["posts"]) == (size, 1)
+
+
 def test_ends_of_a_job(client: Client, emulator: Emulator, tmp_path: Path) -> None:
     failing = {**JOB, "prompt": "[fail] a ball"}
     for _ in range(2):

@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -275,6 +276,22 @@ def test_a_list_that_ends_says_nothing(emulator: Emulator, client: Client, caplo
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
+def test_an_asyncio_loop_that_ends_says_nothing(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0})
+
+    async def main() -> None:
+        async for outcome in async_client.videos.generate_many(["a", "b"]):
+            assert outcome.result()
+        async for _ in async_client.videos.task(emulator.finished()).watch():
+            pass
+
+    asyncio.run(main())
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
 def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """As job engines end a job at its time limit, in the thread that runs it."""
 
@@ -297,6 +314,69 @@ def test_an_exception_that_another_thread_sets(endless: Emulator, client: Client
     assert not thread.is_alive(), "it waits on"
     assert isinstance(raised[0], TimeLimit)
     check(raised[0], [task_id], caplog)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+@pytest.mark.parametrize("base", [Exception, BaseException])
+def test_an_exception_that_another_thread_sets_while_an_image_is_read(
+    base: type[BaseException], client: Client, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Nothing has left yet, and nothing leaves any more."""
+    time_limit = type("TimeLimit", (base,), {})
+    raised: list[BaseException] = []
+    os.mkfifo(tmp_path / "image.png")
+
+    def work() -> None:
+        try:
+            client.videos.create("x", seconds=4, image=tmp_path / "image.png")
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    # Opening it waits until the other thread reads.
+    with (tmp_path / "image.png").open("wb") as file:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(time_limit))
+        file.write(PNG)
+    thread.join(30)
+    assert not thread.is_alive()
+    assert [type(error) for error in raised] == [time_limit]
+    assert emulator.stats()["posts"] == 0
+
+
+IMAGE = """
+import os, pathlib, signal, sys, threading
+import junfeiai
+if sys.argv[1:]:
+    import logging
+os.mkfifo("image.png")
+
+def press():
+    with open("image.png", "wb") as file:
+        os.kill(os.getpid(), signal.SIGINT)
+        file.write(b"\\x89PNG\\r\\n\\x1a\\n" + bytes(20))
+
+thread = threading.Thread(target=press)
+thread.start()
+try:
+    junfeiai.Client().videos.create("x", seconds=4, image=pathlib.Path("image.png"))
+except KeyboardInterrupt:
+    print("interrupted")
+thread.join()
+assert ("logging" in sys.modules) == bool(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+@pytest.mark.parametrize("words", [[], ["logging"]])
+def test_ctrl_c_while_an_image_is_read(words: list[str], emulator: Emulator, environment: Path) -> None:
+    """The code of `logging`, where the program has imported it, would be the first in which Python raises it."""
+    result = subprocess.run([sys.executable, "-I", "-c", IMAGE, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout) == (0, "interrupted\n"), result.stderr
+    assert emulator.stats()["posts"] == 0
 
 
 def test_a_loop_that_is_left(emulator: Emulator, journal: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -512,6 +592,66 @@ def test_an_outcome_that_comes_as_its_step_is_cancelled(emulator: Emulator, asyn
     asyncio.run(main())
 
 
+def test_an_error_that_comes_as_its_step_is_cancelled(emulator: Emulator, async_client: AsyncClient) -> None:
+    """Without it a video that broke off would seem to have ended."""
+
+    async def main() -> None:
+        pieces: Any = async_client.videos.video("task_none").iter_bytes()
+        call = pieces.__anext__()
+        future = call.send(None)
+        future._asyncio_future_blocking = False
+        await asyncio.wait([future])
+        with pytest.raises(asyncio.CancelledError):
+            call.throw(asyncio.CancelledError())
+        with pytest.raises(junfeiai.NotFoundError):
+            await pieces.__anext__()
+        # Given out once, the iterator has ended.
+        assert [piece async for piece in pieces] == []
+
+    asyncio.run(main())
+
+
+def test_an_iterator_that_only_its_step_holds(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, api={"create_latency_ms": 300})
+
+    async def main() -> None:
+        # As with `await anext(…)`: nothing else holds it, from before the step begins.
+        outcome = await async_client.videos.generate_many(["x"]).__anext__()
+        assert outcome.task_id == ids(emulator)[0]
+        outcomes = async_client.videos.generate_many(["y"])
+        step = asyncio.ensure_future(outcomes.__anext__())
+        await asyncio.to_thread(in_flight, emulator, 2)
+        del outcomes
+        gc.collect()
+        assert (await step).result()
+
+    asyncio.run(main())
+    gc.collect()
+    # Lines without an exception come from another thread.
+    time.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_what_was_created_beside_the_outcome_of_a_last_step(emulator: Emulator, async_client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    hang = {"match": {"op": "create", "nth": [2]}, "fault": {"kind": "hang"}}
+    unknown = {"match": {"op": "query"}, "fault": {"kind": "status", "status": 502, "body": ""}}
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, rules=[hang, unknown])
+
+    async def main() -> None:
+        outcomes = async_client.videos.generate_many(["[fail] x", "[fail] y"], concurrency=2)
+        step = asyncio.ensure_future(outcomes.__anext__())
+        await asyncio.sleep(0)
+        del outcomes
+        # No outcome is known before both requests have left.
+        await asyncio.to_thread(in_flight, emulator, 2)
+        emulator.scenario(task={"queued_s": 0, "running_s": 0})
+        assert (await step).error is not None
+
+    asyncio.run(main())
+    assert emulator.stats()["posts"] == 2
+    assert logged_once(caplog, "may have been charged")
+
+
 @pytest.mark.parametrize("count", [30])
 def test_cancelling_many_creates_sends_no_more(count: int, emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.rule("hang", op="create")
@@ -620,6 +760,19 @@ def left():
     for _ in Client(poll_interval=3).videos.generate_many(["[fail] a", "[fail] b"], concurrency=2):
         break
 
+def generate():
+    from junfeiai import Client
+    task_id = Client(poll_interval=0.02).videos.generate("x", seconds=4).task_id
+    with open("made.txt", "a") as file:
+        print(task_id, file=file)
+
+def working():
+    threading.Thread(target=generate).start()
+
+def pool():
+    from concurrent.futures import ThreadPoolExecutor
+    ThreadPoolExecutor(1).submit(generate)
+
 def running():
     from junfeiai import Client
     begun = threading.Event()
@@ -630,7 +783,11 @@ def running():
 if __name__ == "__main__":
     child = multiprocessing.get_context(sys.argv[1]).Process(target=globals()[sys.argv[2]])
     child.start()
-    child.join()
+    child.join(50)
+    if child.exitcode is None:
+        child.kill()
+        child.join()
+        sys.exit("the child does not end")
     sys.exit(child.exitcode)
 """
 
@@ -647,6 +804,20 @@ def test_the_end_of_a_child_process(method: str, way: str, importer: str, emulat
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "a call ended early: task" in result.stderr and "paid for" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("importer", ["parent", "child"])
+@pytest.mark.parametrize("way", ["working", "pool"])
+@pytest.mark.parametrize("method", [method for method in ("fork", "forkserver", "spawn") if method in multiprocessing.get_all_start_methods()])
+def test_the_end_of_a_child_process_with_working_threads(method: str, way: str, importer: str, emulator: Emulator, environment: Path) -> None:
+    """Python waits for such threads before a process ends, and so their calls come to their end."""
+    emulator.scenario(task={"queued_s": 0, "running_s": 0}, api={"create_latency_ms": 1000})
+    (environment / "jobs.py").write_text(CHILD)
+    command = [sys.executable, "-W", "error", "jobs.py", method, way, importer]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert (environment / "made.txt").read_text().split() == ids(emulator)
 
 
 def test_an_asyncio_call_after_the_end_has_begun(emulator: Emulator, environment: Path) -> None:
@@ -790,15 +961,19 @@ class PressingAnswer(BaseHTTPRequestHandler):
             self.answer({"id": self.server.made[-1], "status": "queued"}, press=self.server.prompt == "create")
 
     def do_GET(self) -> None:
+        if self.server.prompt.startswith("broken"):
+            error = {"error": {"message": "no such task", "type": "invalid_request_error", "code": "task_not_found"}}
+            self.answer(error, press=self.server.prompt == "broken", status=404)
+            return
         status = "FAILURE" if self.server.prompt.startswith("failing") else "SUCCESS"
         self.answer({"code": "success", "data": {"task_id": self.server.made[-1], "status": status}}, press=True)
 
     def press(self) -> None:
         press_ctrl_c()
 
-    def answer(self, value: dict[str, Any], press: bool) -> None:
+    def answer(self, value: dict[str, Any], press: bool, status: int = 200) -> None:
         body = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         if press:
@@ -840,6 +1015,28 @@ def test_ctrl_c_that_comes_with_the_answer(name: str, caplog: pytest.LogCaptureF
                     assert cause.task_id == server.made[-1]
                 elif not getattr(error, "maybe_executed", False):
                     check(error, [server.made[-1]], caplog)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_error_that_comes_with_ctrl_c_is_raised_by_the_next_step() -> None:
+    """Without it a video that broke off would seem to have ended."""
+    with Pressing("broken") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            # As above, most come between two looks.
+            for _ in range(5):
+                client = Client(api_key="sk-1", base_url=f"http://127.0.0.1:{server.server_port}/v1")
+                pieces = client.videos.video("task_1").iter_bytes()
+                with pytest.raises(KeyboardInterrupt):
+                    next(pieces)
+                server.prompt = "broken, quietly"
+                with pytest.raises(junfeiai.NotFoundError):
+                    next(pieces)
+                server.prompt = "broken"
+                assert list(pieces) == []
         finally:
             server.shutdown()
             thread.join()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -14,9 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
+from servers import until
 
 FOLDER = Path(__file__).resolve().parents[1]
 BALL = {"key": "film/ball", "prompt": "a ball", "seconds": 4, "max_cost": 1}
@@ -216,27 +220,176 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("handlers", [True, False])
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+
+
+def messages(*calls: dict[str, Any]) -> list[str]:
+    """The beginning of a session, and calls of create_video."""
+    first: list[dict[str, Any]] = [{"id": 1, "method": "initialize", "params": HELLO}, {"method": "notifications/initialized"}]
+    then = [{"id": 2 + n, "method": "tools/call", "params": {"name": "create_video", "arguments": one}} for n, one in enumerate(calls)]
+    return [json.dumps({"jsonrpc": "2.0", **message}) for message in first + then]
+
+
+@pytest.mark.parametrize("way", ["stdio", "without handlers", "http"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_a_create(number: int, handlers: bool, environment: Path, emulator: Emulator) -> None:
-    emulator.scenario(api={"create_latency_ms": 1000})
-    command = words() if handlers else ["-c", WITHOUT_HANDLERS, *words()[2:]]
-    process = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
-    for message in (
-        {"id": 1, "method": "initialize", "params": hello},
-        {"method": "notifications/initialized"},
-        {"id": 2, "method": "tools/call", "params": {"name": "create_video", "arguments": BALL}},
-    ):
-        process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-        process.stdin.flush()
-    posts(emulator, 1)
+def test_a_signal_in_a_create(number: int, way: str, environment: Path, emulator: Emulator) -> None:
+    # The server for HTTP has ended long before the answer comes.
+    emulator.scenario(api={"create_latency_ms": 3000 if way == "http" else 1000})
+    command = ["-c", WITHOUT_HANDLERS, *words()[2:]] if way == "without handlers" else words()
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, *command, *(["--http", "0"] if way == "http" else [])], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdin is not None and process.stderr is not None
+    if way == "http":
+        port = int(process.stderr.readline().split(":")[-1].split("/")[0])
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        for message in messages(BALL):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request("POST", "/mcp", message, headers)
+            if "create_video" in message:
+                posts(emulator, 1)
+            else:
+                answer = connection.getresponse()
+                assert answer.status in (200, 202), answer.read()
+                if session := answer.headers.get("mcp-session-id"):
+                    headers["mcp-session-id"] = session
+                answer.read()
+            connection.close()
+    else:
+        for message in messages(BALL):
+            process.stdin.write(message + "\n")
+            process.stdin.flush()
+        posts(emulator, 1)
     process.send_signal(number)
     # Standard input is still open: the signal alone ends it.
     assert process.wait(60) == 128 + number
-    process.communicate()
+    _, err = process.communicate()
+    assert "Traceback" not in err, err
     assert "task_" in run("pending").stdout
+
+
+class Gate(ThreadingHTTPServer):
+    """Stands before the emulator, and lets no create request through before it is opened."""
+
+    daemon_threads = True
+
+    def __init__(self, emulator: Emulator) -> None:
+        super().__init__(("127.0.0.1", 0), Through)
+        self.emulator = emulator
+        self.prompts: list[str] = []
+        self.opened = threading.Event()
+
+
+class Through(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        gate = self.server
+        assert isinstance(gate, Gate)
+        body = self.rfile.read(int(self.headers["content-length"])) if self.command == "POST" else None
+        if body is not None:
+            gate.prompts.append(json.loads(body)["prompt"])
+            gate.opened.wait()
+        headers = {name: self.headers[name] for name in ("authorization", "content-type") if name in self.headers}
+        request = urllib.request.Request(gate.emulator.origin + self.path, body, headers, method=self.command)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                status, data = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, data = error.code, error.read()
+            error.close()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gate(environment: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    with Gate(emulator) as server:
+        monkeypatch.setenv("JUNFEIAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.opened.set()
+            server.shutdown()
+            thread.join()
+
+
+def balls(count: int) -> list[dict[str, Any]]:
+    return [{**BALL, "key": f"film/{n}", "prompt": f"ball {n}"} for n in range(count)]
+
+
+def test_a_create_that_is_cancelled_before_it_has_left(environment: Path, emulator: Emulator, gate: Gate) -> None:
+    """Four are under way at a time. One that waits for its turn is withdrawn with its call, and the others are not."""
+
+    async def main() -> None:
+        async with server() as client:
+            calls = {ball["prompt"]: asyncio.ensure_future(call(client, "create_video", **ball)) for ball in balls(7)}
+            await asyncio.to_thread(until, "four have left", lambda: len(gate.prompts) == 4)
+            waiting = sorted(set(calls) - set(gate.prompts))
+            given_up = [calls[prompt] for prompt in waiting[:2]]
+            for one in given_up:
+                one.cancel()
+            await asyncio.wait(given_up)
+            # The server has been told by now, and has seen it when it answers what came behind it.
+            await call(client, "list_pending")
+            gate.opened.set()
+            made = await asyncio.gather(*calls.values(), return_exceptions=True)
+            assert sum(isinstance(one, asyncio.CancelledError) for one in made) == 2
+            assert len({one["task_id"] for one in made if isinstance(one, dict)}) == 5
+            assert sorted(gate.prompts) == sorted(set(calls) - set(waiting[:2]))
+            # The agent may change its mind.
+            again = await call(client, "create_video", **next(ball for ball in balls(7) if ball["prompt"] == waiting[0]))
+            assert not again["created_before"]
+
+    asyncio.run(main())
+    assert emulator.stats()["posts"] == 6
+
+
+WITH_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended by SIGTERM without its knowledge")
+
+
+@pytest.mark.parametrize("way", [pytest.param("signal", marks=WITH_SIGNALS), "closed"])
+def test_a_server_that_ends_sends_nothing_more(way: str, environment: Path, emulator: Emulator, gate: Gate) -> None:
+    """What has left is waited for; what waits for its turn, and what an agent asks for meanwhile, is not sent."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, *words()], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    # Answers that do not come are not waited for without end.
+    limit = threading.Timer(120, process.kill)
+    limit.daemon = True
+    limit.start()
+    *first, last = messages(*balls(7))
+    for message in first:
+        process.stdin.write(message + "\n")
+        process.stdin.flush()
+    until("four have left", lambda: len(gate.prompts) == 4)
+    if way == "signal":
+        process.send_signal(signal.SIGTERM)
+        # Those that waited are answered when the signal was seen.
+        refused: list[str] = []
+        while len(refused) < 2:
+            line = process.stdout.readline()
+            assert line
+            refused += [line] if "the server is ending" in line else []
+        process.stdin.write(last + "\n")
+        process.stdin.flush()
+        assert "the server is ending" in process.stdout.readline()
+    else:
+        process.stdin.close()
+    gate.opened.set()
+    assert process.wait(60) == (128 + signal.SIGTERM if way == "signal" else 0)
+    limit.cancel()
+    process.stdin.close()
+    process.stdout.close()
+    assert len(gate.prompts) == emulator.stats()["posts"] == 4
+    assert run("pending").stdout.count("task_") == 4
 
 
 def test_a_server_that_is_killed_in_a_create(environment: Path, emulator: Emulator) -> None:

@@ -33,6 +33,9 @@ async def call(start: Any) -> Any:
         # Cancelled, closed, or ended by a callback: keep the ids of paid tasks.
         start.left(error)
         raise
+    finally:
+        # The error holds this frame, and what was started its future, which holds the error: a cycle that Python cannot see through.
+        del start
 
 
 async def immediate(value: Any) -> Any:

@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 _registered = False
 
 
+def _end() -> None:
+    # A child waits for its threads, but for daemons, after this only. One in a call would never come back to be waited for.
+    try:
+        sys.modules["threading"]._shutdown()
+    finally:
+        _native._shutdown()
+
+
 def _end_with_child(_: ModuleType | None = None) -> None:
     # After all else of its end, which may still use a client.
-    sys.modules["multiprocessing.util"].Finalize(None, _native._shutdown, exitpriority=-1_000_000)
+    sys.modules["multiprocessing.util"].Finalize(None, _end, exitpriority=-1_000_000)
 
 
 def _register() -> None:

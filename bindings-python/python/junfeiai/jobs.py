@@ -104,18 +104,25 @@ def _unless_busy(
         raise _wrong_type("path", "str or os.PathLike", target) from None
     options: dict[str, Any] = {"create_parents": True, **(save or {})}
     before = _own_file(client, path, key)
-    try:
-        if before is None:
-            # Before anything is paid.
-            client.videos.check_save(path, **options)
-        return work(options)
-    except FileLockedError:
-        return None
-    except TargetExistsError:
-        # Perhaps the other one has saved it since we looked. What was saved before and is not taken is another file now.
-        if (before is None or before.state != "saved") and _own_file(client, path, key):
+    tried = False
+    while True:
+        try:
+            if before is None:
+                # Before anything is paid.
+                client.videos.check_save(path, **options)
+            return work(options)
+        except FileLockedError:
             return None
-        raise
+        except TargetExistsError:
+            # Perhaps the other one has saved it since we looked, or is about to: then the journal says something new.
+            after = _own_file(client, path, key)
+            if after is not None and after != before:
+                return None
+            # Once more, since a file has its name a moment before the journal says so: the next look takes it. What is refused twice
+            # while nothing changes is somebody else's file.
+            if after is None or tried:
+                raise
+        tried = True
 
 
 def _own_file(client: Client, path: Path, key: str) -> KeyRecord | None:

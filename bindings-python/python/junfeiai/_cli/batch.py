@@ -438,6 +438,9 @@ def run(options: Any, output: Output) -> int:
     options.journal, options.no_journal = str(own), False
     output.journal = options.journal
     output.resume_hints = ["run the same command again to resume"]
+    # Standard input may be slow, or a terminal. Within the loop no signal would interrupt that, and other runs would wait for it.
+    client = AsyncClient(**client_options(options))
+    lines = read(client, options.file, folder, form=options.format, allow_outside=options.allow_outside)
     received: list[int] = []
 
     async def main() -> int:
@@ -450,8 +453,7 @@ def run(options: Any, output: Output) -> int:
 
         # Python 3.10 would cancel every task at once, including the create requests in flight.
         with signals.first(stop):
-            async with AsyncClient(**client_options(options)) as client:
-                lines = read(client, options.file, folder, form=options.format, allow_outside=options.allow_outside)
+            async with client:
                 note_batch_folder(folder)
                 return await Batch(client, lines, options, output).run()
 

@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, TypeVar
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -29,6 +30,7 @@ from pydantic import Field
 from .. import (
     AsyncClient,
     AsyncTask,
+    CallCancelledError,
     ConfigError,
     CreateOutcomeUnknownError,
     JunFeiAIError,
@@ -38,10 +40,11 @@ from .. import (
     TaskFailedError,
     WaitTimeoutError,
     __version__,
+    _native,
 )
 from .client_options import client_options
 from .output import Output, estimate_fields, os_error, spending_fields, summary_fields, write
-from .signals import handled
+from .signals import handled, raise_ctrl_c
 
 T = TypeVar("T")
 
@@ -76,6 +79,9 @@ class Tools:
         self.given = client_options(options)
         self.clients: dict[float | None, AsyncClient] = {}
         self.running: set[asyncio.Future[Any]] = set()
+        self.leaving = False
+        # How often requests that had not left were withdrawn.
+        self.withdrawals = 0
         # By the path: the task, its save, and the progress of it.
         self.saves: dict[Path, tuple[str, asyncio.Future[Summary], list[SaveProgress]]] = {}
         self.server: MCPServer[Any] | None = None
@@ -93,14 +99,42 @@ class Tools:
                 del self.clients[next(iter(self.clients))]
         return self.clients[limit]
 
-    async def to_its_end(self, call: Awaitable[T]) -> T:
-        """Awaits a call that goes on when this one is cancelled: what has left is charged in any case, and its answer has to
-        reach the journal.
+    async def to_its_end(self, create: Callable[[], Awaitable[T]]) -> T:
+        """Awaits a create request. When this call is cancelled, one that has left goes on: it is charged in any case, and its
+        answer has to reach the journal. One that has not left is withdrawn.
         """
-        task: asyncio.Future[T] = asyncio.ensure_future(call)
+        given_up = False
+
+        async def creating() -> T:
+            while not given_up and not self.leaving:
+                before = self.withdrawals
+                try:
+                    return await create()
+                except CallCancelledError as error:
+                    # The library withdraws all that wait for their turn; those of other calls are handed in again.
+                    if error.maybe_executed or self.withdrawals == before:
+                        raise
+            raise ToolError("the server is ending, and the create request was not sent: call create_video again with the same key")
+
+        task: asyncio.Future[T] = asyncio.ensure_future(creating())
         self.running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            given_up = True
+            self.withdraw()
+            raise
+
+    def withdraw(self) -> None:
+        """Takes back the create requests that have not left."""
+        self.withdrawals += 1
+        _native._stop_create_requests()
+
+    def leave(self) -> None:
+        """The server is ending: nothing more is sent."""
+        self.leaving = True
+        self.withdraw()
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
         self.running.discard(task)
@@ -110,9 +144,11 @@ class Tools:
 
     async def drain(self) -> None:
         """Waits for create requests that have left; downloads are resumed by the next call."""
+        self.leave()
         for _, save, _ in self.saves.values():
             save.cancel()
-        if self.running:
+        # Standard input is read on meanwhile: a call may have come in before `leave`, and begin only now.
+        while self.running:
             await asyncio.wait(set(self.running))
 
     async def create_video(
@@ -140,8 +176,9 @@ class Tools:
         try:
             # The server may run for days: a disk that is full by now is known before the next video is paid for.
             self.client().videos.check_save(self.folder / "video.mp4", create_parents=True, overwrite=True)
-            create = self.client(min(limits)).videos.create(**request, key=key, retry_failed=retry_failed)
-            task = await self.to_its_end(create)
+            task = await self.to_its_end(
+                lambda: self.client(min(limits)).videos.create(**request, key=key, retry_failed=retry_failed)
+            )
         except CreateOutcomeUnknownError as error:
             advice = 'do not try it with another key; a person has to run "junfeiai reconcile" on this machine'
             raise ToolError(f"{error}; {advice}") from error
@@ -432,7 +469,14 @@ async def _serve(tools: Tools, port: int | None) -> None:
         with _listener(port) as listener:
             config = uvicorn.Config(Guard(app, token) if token else app, log_level="warning", timeout_graceful_shutdown=5)
             write(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", sys.stderr)
-            await uvicorn.Server(config).serve(sockets=[listener])
+
+            class Server(uvicorn.Server):
+                def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+                    # It waits for connections next, and no request leaves meanwhile.
+                    tools.leave()
+                    super().handle_exit(sig, frame)
+
+            await Server(config).serve(sockets=[listener])
     finally:
         await tools.drain()
 
@@ -457,6 +501,9 @@ def run(options: Any, _: Output) -> int:
     tools = Tools(options)
     # A key that is missing, or an option that cannot be, is said now and not at the first call.
     asyncio.run(_checked(tools))
+    if options.http is not None:
+        # The server for HTTP raises its signals anew when it has ended.
+        raise_ctrl_c()
     asyncio.run(_serve(tools, options.http))
     return 0
 

@@ -19,15 +19,23 @@ class Signalled(KeyboardInterrupt):
         self.number = number
 
 
+def _end(number: int, _: object) -> None:
+    raise Signalled(number)
+
+
 def install() -> None:
     """SIGTERM, and SIGHUP of a terminal that is closed, are as Ctrl-C. What is ignored (nohup) stays ignored."""
-
-    def end(number: int, _: object) -> None:
-        raise Signalled(number)
-
     for number in NUMBERS:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
+            signal.signal(number, _end)
+
+
+def raise_ctrl_c() -> None:
+    """Has Ctrl-C raised by asyncio.run, too, as the others are. From Python 3.11 on it would cancel the main task in place of
+    that, and so the wait of a `finally` for what has left.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
 
 
 def handled() -> list[int]:
