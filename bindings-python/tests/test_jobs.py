@@ -75,7 +75,7 @@ def test_another_file_that_appears_during_the_download(client: Client, emulator:
     """Another worker would have changed the journal: nothing is asked again and again."""
     path = tmp_path / "v.mp4"
     video = client.videos.generate(**JOB)
-    size = len(emulator.file(video.task_id))
+    size = len(emulator.file(str(video.task_id)))
     with pytest.raises(TargetExistsError):
         video.save(path, rate_limit=max(size // 2, 1), on_progress=lambda _: path.write_bytes(b"another film"))
     for call in (step, run):

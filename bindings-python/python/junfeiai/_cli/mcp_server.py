@@ -469,14 +469,16 @@ async def _serve(tools: Tools, port: int | None) -> None:
         with _listener(port) as listener:
             config = uvicorn.Config(Guard(app, token) if token else app, log_level="warning", timeout_graceful_shutdown=5)
             write(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", sys.stderr)
+            serving = uvicorn.Server(config)
+            end = serving.handle_exit
 
-            class Server(uvicorn.Server):
-                def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-                    # It waits for connections next, and no request leaves meanwhile.
-                    tools.leave()
-                    super().handle_exit(sig, frame)
+            def handle_exit(sig: int, frame: FrameType | None) -> None:
+                # It waits for connections next, and no request leaves meanwhile.
+                tools.leave()
+                end(sig, frame)
 
-            await Server(config).serve(sockets=[listener])
+            serving.handle_exit = handle_exit  # type: ignore[method-assign]
+            await serving.serve(sockets=[listener])
     finally:
         await tools.drain()
 
