@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { Client, JunFeiAIError } from "junfeiai";
 import { createProxyHandler, toNodeHandler } from "junfeiai/server";
 import { KEY, startEmulator } from "./emulator.mjs";
@@ -235,6 +236,10 @@ describe("callbacks", () => {
       // No status: the mode of the request hides it, or there is none.
       () => Response.error(), () => body({ status: 0, type: "opaque" }), ...[NaN, 0.5, -200, 1e9, "200"].map((status) => () => body({ status })),
       () => ({ then: trap }), () => ({ then: (_, reject) => { reject(7); } }),
+      // What merely passes for bytes, or for a promise.
+      ...[new Proxy(new Uint8Array(3), {}), Object.create(Uint8Array.prototype), Object.setPrototypeOf(new DataView(new ArrayBuffer(3)), Uint8Array.prototype)]
+        .flatMap((value) => [() => body({ body: { getReader: () => ({ read: async () => ({ value }) }) } }), () => body({ arrayBuffer: async () => value })]),
+      () => Object.assign(Promise.resolve(5), { then: trap }), () => body({ body: { getReader: () => ({ read: () => Object.assign(Promise.resolve(5), { then: trap }) }) } }),
     ];
     for (const fetch of odd) {
       for (const call of [(videos) => videos.create("x"), (videos) => videos.generate("x")]) {
@@ -242,6 +247,18 @@ describe("callbacks", () => {
         assert.ok(error instanceof JunFeiAIError, `${fetch}: ${inspect(error)}`);
         assert.notEqual(error.code, "internal", `${fetch}: ${error.message}`);
         assert.equal(error.maybeExecuted, true, `${fetch}: ${error.message}`);
+      }
+    }
+  });
+
+  test("a fetch of one's own gives bytes of every form", async () => {
+    const bytes = new TextEncoder().encode(' {"id":"task_1","status":"queued"}  ');
+    const { buffer } = bytes;
+    const foreign = runInNewContext("Uint8Array").from(bytes);
+    for (const value of [bytes, Buffer.from(bytes), bytes.subarray(1, -1), buffer, new DataView(buffer, 1), new Uint16Array(buffer), foreign, [...bytes]]) {
+      for (const part of [{ body: { getReader: () => { const left = [{ value }]; return { read: async () => left.pop() ?? { done: true } }; } } }, { arrayBuffer: async () => value }]) {
+        const task = await make({ fetch: async () => ({ status: 200, headers: new Headers(), ...part }) }).videos.create("x");
+        assert.equal(task.id, "task_1");
       }
     }
   });

@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
+use js_sys::{Array, ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortController;
@@ -133,7 +133,7 @@ impl FetchTransport {
         }
         let url = JsValue::from_str(&request.url.to_string());
         let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
-        let answer = JsFuture::from(Promise::resolve(&answer)).await?;
+        let answer = settled(&answer).await?;
         // A custom fetch may give an object that merely looks like a Response: only its parts are used. One without a status (0
         // where the mode `no-cors` hides it) says nothing of what the server did, least of all that it refused.
         let is_hidden_redirect = property(&answer, "type").is_some_and(|kind| kind == "opaqueredirect");
@@ -214,7 +214,12 @@ fn invoke(object: &JsValue, name: &str) -> Result<JsValue, JsValue> {
 
 /// What a method promises.
 fn promised(object: &JsValue, name: &str) -> Result<JsFuture, JsValue> {
-    Ok(JsFuture::from(Promise::resolve(&invoke(object, name)?)))
+    Ok(settled(&invoke(object, name)?))
+}
+
+/// What a value comes to that may be a promise. Its `then` is called by the engine, so that what that throws is a rejection.
+fn settled(value: &JsValue) -> JsFuture {
+    JsFuture::from(Promise::race(&Array::of1(value)))
 }
 
 async fn open_body(response: &JsValue, mut abort: Abort, place: String) -> Result<BodyStream, JsValue> {
@@ -274,13 +279,17 @@ impl Stream for Body {
     }
 }
 
-/// A piece of a body as bytes. Whatever a caller's own `fetch` gives, and an array of another realm, is copied.
+/// A piece of a body as bytes. It is made anew of whatever a caller's own `fetch` gives: what merely passes for an instance, such as
+/// a proxy, would throw where it is read.
 fn array_of(value: &JsValue) -> Result<Uint8Array, JsValue> {
-    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
-        return Ok(bytes.clone());
-    }
+    let of = if ArrayBuffer::is_view(value) {
+        let part = |name| Reflect::get(value, &JsValue::from_str(name));
+        Array::of3(&part("buffer")?, &part("byteOffset")?, &part("byteLength")?)
+    } else {
+        Array::of1(value)
+    };
     match property(&global(), "Uint8Array").and_then(|class| class.dyn_into::<Function>().ok()) {
-        Some(class) if value.is_object() => Ok(Reflect::construct(&class, &Array::of1(value))?.unchecked_into()),
+        Some(class) if value.is_object() => Ok(Reflect::construct(&class, &of)?.unchecked_into()),
         _ => Err(js_sys::TypeError::new("fetch gave a body of something else than bytes").into()),
     }
 }
