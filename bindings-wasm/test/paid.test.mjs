@@ -263,6 +263,60 @@ describe("callbacks", () => {
     }
   });
 
+  test("what a fetch of one's own fails with counts as not sent only where nothing can have left", async () => {
+    const failed = (code, more) => Object.assign(new Error(`it failed: ${code}`), { code, ...more });
+    /** Several addresses were tried. */
+    const each = (code, ...calls) => Object.assign(new AggregateError(calls.map((syscall) => failed(code, { syscall }))), { code });
+    const notSent = [
+      failed("ENOTFOUND", { syscall: "getaddrinfo" }), failed("EAI_AGAIN", { syscall: "getaddrinfo" }), failed("ENOTFOUND", { syscall: "queryA" }), failed("ENOTFOUND"),
+      ...["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"].flatMap((code) =>
+        [failed(code, { syscall: "connect" }), failed(code, { erroredSysCall: "connect" }), each(code, "connect", "connect")]),
+      failed("ECONNREFUSED"), failed("UND_ERR_CONNECT_TIMEOUT"), failed("ConnectionRefused"), failed("CERT_HAS_EXPIRED"), failed("ERR_TLS_CERT_ALTNAME_INVALID"),
+    ];
+    const lost = [
+      ...["ENOTFOUND", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT", "ECONNRESET"].flatMap((code) =>
+        [failed(code, { syscall: "read" }), failed(code, { syscall: "write" }), failed(code, { erroredSysCall: "read" })]),
+      ...["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"].flatMap((code) => [failed(code), each(code), each(code, "connect", "read")]),
+      failed("ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"), failed("ERR_SSL_WRONG_VERSION_NUMBER"), failed("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"), failed("ERR_TLS_HANDSHAKE_TIMEOUT"),
+      failed("EPROTO", { syscall: "write" }), failed("UND_ERR_SOCKET"), failed("UND_ERR_HEADERS_TIMEOUT"), new Error("no code"),
+    ];
+    const created = (fetch) => rejection(make({ fetch, maxAttempts: 1 }).videos.create("x"));
+    // As undici hands it on, and as it is.
+    for (const [code, errors] of Object.entries({ connect: notSent, create_outcome_unknown: lost })) {
+      for (const error of errors) {
+        for (const thrown of [new TypeError("fetch failed", { cause: error }), error]) {
+          const found = await created(() => Promise.reject(thrown));
+          assert.deepEqual([found.code, found.maybeExecuted], [code, code !== "connect"], inspect(thrown));
+        }
+      }
+    }
+    // Once there is a head everything has left, whatever a body ends with.
+    for (const error of notSent) {
+      const fail = () => Promise.reject(error);
+      for (const part of [{ arrayBuffer: fail }, { body: { getReader: () => { throw error; } } }, { body: { getReader: () => ({ read: fail }) } }]) {
+        let sent = 0;
+        const { videos } = make({ fetch: async () => { sent += 1; return { status: 200, headers: new Headers(), ...part }; } });
+        const found = await rejection(videos.create("x"));
+        assert.deepEqual([found.code, found.maybeExecuted, sent], ["create_outcome_unknown", true, 1], inspect(error));
+      }
+    }
+  });
+
+  test("no error of a fetch of one's own shows what it was given, nor one of its body", async () => {
+    const secret = "a-secret-of-the-gateway";
+    const leak = () => Promise.reject(new Error(`it failed with ${KEY} and ${secret}`));
+    const part = { status: 200, headers: new Headers() };
+    for (const fetch of [leak, async () => ({ ...part, arrayBuffer: leak }), async () => ({ ...part, body: { getReader: () => ({ read: leak }) } })]) {
+      const entries = [];
+      const log = (entry) => { entries.push(inspect(entry, { depth: 9 })); };
+      const { videos } = make({ fetch, log, logLevel: "debug", headers: { "X-Gateway": secret }, maxAttempts: 1 });
+      for (const call of [videos.create("x"), videos.get("task_1")]) entries.push(inspect(await rejection(call), { depth: 9 }));
+      const text = entries.join("\n");
+      assert.match(text, /it failed with \*\*\* and \*\*\*/);
+      assert.doesNotMatch(text, new RegExp(`${KEY}|${secret}`));
+    }
+  });
+
   test("onCreated of the proxy handler: the page learns the task, and so does the log", async () => {
     const handler = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => true, onCreated: () => { throw new Error("the database is gone"); } });
     const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
