@@ -454,6 +454,45 @@ describe("left early", () => {
     assert.deepEqual([code, out.trim()], [0, "internal"]);
   });
 
+  test("a signal ends the program as ever, and what was paid for is named before", { skip: process.platform === "win32" && "no signals" }, async () => {
+    /** A program that waits for a task, or is behind that wait, and gets a signal. */
+    const program = (signal, body) => {
+      const script = `import { Client } from "junfeiai";
+        const listeners = () => ["SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name)).join("");
+        const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+        const { videos } = new Client({ apiKey: "sk-of-nobody", baseURL: "http://127.0.0.1:9/v1", pollIntervalMs: 20, fetch: async (url, { method }) =>
+          answer(method === "POST" ? { id: "task_1", status: "queued" } : { code: "success", data: { task_id: "task_1", status: "IN_PROGRESS" } }) });
+        const asked = () => new Promise((resolve, reject) => {
+          const stop = new AbortController();
+          videos.generate("x", { signal: stop.signal, onProgress: () => resolve(() => stop.abort()) }).catch(() => undefined);
+        });
+        setInterval(() => undefined, 1000);
+        ${body}`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "pipe"] });
+      let [out, err] = ["", ""];
+      child.stdout.on("data", (data) => { out += data; if (out.includes("now")) { out = ""; child.kill(signal); } });
+      child.stderr.on("data", (data) => { err += data; });
+      return once(child, "close").then(([code, by]) => ({ by: code ?? by, out: out.trim(), err }));
+    };
+    const named = /the program ends while a paid call runs; these tasks exist and are still running: task_1/;
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+      const { by, err } = await program(signal, `await asked(); console.log("now");`);
+      assert.equal(by, signal);
+      assert.match(err, named);
+    }
+    // Where the program listens, what it does is done, and nothing else: `process.exit` names the task.
+    const kept = await program("SIGINT", `await asked(); process.on("SIGINT", () => { console.log("kept", listeners()); process.exit(5); }); console.log("now");`);
+    assert.deepEqual([kept.by, kept.out], [5, "kept 111"]);
+    assert.match(kept.err, named);
+    assert.equal(kept.err.match(/task_1/g).length, 1, kept.err);
+    // As packages do that end the process only where nobody else listens.
+    const polite = await program("SIGTERM", `await asked(); const end = () => { if (listeners()[1] === "1") { process.off("SIGTERM", end); process.kill(process.pid, "SIGTERM"); } }; process.on("SIGTERM", end); console.log("now");`);
+    assert.equal(polite.by, "SIGTERM");
+    // Behind the call it is as if there had been none.
+    const behind = await program("SIGTERM", `const end = await asked(); const during = listeners(); end(); while (listeners() !== "000") await new Promise(setImmediate); console.error(during); console.log("now");`);
+    assert.deepEqual([behind.by, behind.err.match(/^\d+$/m)?.[0]], ["SIGTERM", "111"], behind.err);
+  });
+
   test("an engine that cannot be kept from sending a create request again is named once", () => {
     const script = `globalThis.Deno = {};
       const { Client } = require("junfeiai");
