@@ -88,6 +88,42 @@ test("what is not allowed is not carried out", async () => {
   assert.throws(() => createProxyHandler({ apiKey: KEY }), /allow/);
 });
 
+test("what refuses a create request is no unknown outcome, whatever response it is", async () => {
+  const refused = async (response) => {
+    verdict = () => response;
+    const told = await post('{"prompt":"x"}');
+    const failed = await page().videos.create("x").then(() => assert.fail("it was created"), (error) => error);
+    return { status: told.status, headers: told.headers, body: await told.text(), failed };
+  };
+  const plain = { headers: { "retry-after": "120", "x-why": "no", "content-type": "text/plain" } };
+  for (const [status, as, code] of [[200, 403, "permission_denied"], [302, 403, "permission_denied"], [303, 403, "permission_denied"], [408, 408, "upstream"], [500, 500, "upstream"], [503, 503, "upstream"]]) {
+    const { failed, ...told } = await refused(new Response("closed for maintenance", { status, ...plain }));
+    assert.deepEqual([told.status, JSON.parse(told.body)], [as, { code: "forbidden", message: "closed for maintenance", data: null }]);
+    assert.deepEqual(["retry-after", "x-why", "content-type"].map((name) => told.headers.get(name)), ["120", "no", "application/json"]);
+    assert.deepEqual([failed.code, failed.maybeExecuted, failed.serverMessage], [code, false, "closed for maintenance"], failed.message);
+  }
+  for (const [response, message] of [
+    [Response.error(), "this site does not allow it"], [new Response(null, { status: 204 }), "this site does not allow it"], [new Response("<h1>Closed</h1>", { status: 503 }), "this site does not allow it"],
+    [Response.json({ error: "closed" }, { status: 503 }), "closed"], [Response.json({ error: { message: "closed" } }), "closed"], [Response.json({ code: "success", message: "closed", data: null }), "closed"],
+    [Response.json(null, { status: 500 }), "null"],
+  ]) {
+    const { body, failed } = await refused(response);
+    assert.deepEqual([JSON.parse(body).message, failed.maybeExecuted], [message, false], body);
+  }
+  // What says so itself, or which task it is, stays as it is.
+  const own = { code: "closed", message: "later", data: null, more: 5 };
+  const { body, failed } = await refused(Response.json(own, { status: 503 }));
+  assert.deepEqual([JSON.parse(body), failed.code, failed.maybeExecuted], [own, "upstream", false]);
+  assert.equal((await refused(new Response("no", { status: 402 }))).body, "no");
+  verdict = () => Response.json({ id: "task_1", status: "queued" });
+  assert.equal((await page().videos.create("x")).id, "task_1");
+  assert.deepEqual(await emulator.requests(), []);
+  // Where nothing is created it is given out as it is.
+  verdict = () => new Response("closed", { status: 503 });
+  const asked = await fetch(`${base}/video/generations/task_1`);
+  assert.deepEqual([asked.status, await asked.text()], [503, "closed"]);
+});
+
 test("what is no call of ours ends here", async () => {
   assert.equal((await post('{"prompt":"x"}', { "content-type": "text/plain" })).status, 415);
   for (const body of ["{", ""]) {

@@ -7,7 +7,7 @@
 import { Client, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";
 import { answering } from "../server/node-adapter.js";
-import { created, failure, isLibraryError, queried, refusal } from "../server/responses.js";
+import { NOT_ALLOWED, created, failure, isLibraryError, notSent, queried, refusal } from "../server/responses.js";
 import { readRequest, routeOf, type ProxyCall } from "../server/routing.js";
 
 export { toNodeHandler } from "../server/node-adapter.js";
@@ -24,7 +24,8 @@ export interface ProxyFailure {
 export interface ProxyOptions extends ClientOptions {
   /**
    * Whether this call may be made: `true`, `false` (403), or a custom `Response`. Every create request costs money, so
-   * check who asks. `() => true` allows everybody.
+   * check who asks. `() => true` allows everybody. In place of a create request the page receives a `Response` that it could take for
+   * an unknown outcome (2xx, 3xx, 408, 5xx) as a refusal in JSON, with its text, its headers and its status; 403 for one below 400.
    */
   allow: (call: ProxyCall) => boolean | Response | Promise<boolean | Response>;
   /**
@@ -101,8 +102,8 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     try {
       const verdict = await allow(call);
       // A program may give the same one each time, whose body can be sent once.
-      if (verdict instanceof Response) return verdict.clone();
-      return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
+      if (verdict instanceof Response) return call.kind === "create" ? await notSent(verdict.clone()) : verdict.clone();
+      return verdict === true ? null : refusal(403, "forbidden", NOT_ALLOWED);
     } catch (error) {
       report(error, call.request, call.taskId);
       return failure(undefined);
