@@ -191,6 +191,37 @@ test("a create that a browser sends twice is carried out once", async () => {
   }
 });
 
+test("a create that another process has not ended is no refusal, and is found later", async () => {
+  const rows = new Map();
+  let version = 0;
+  const journal = {
+    load: async (name) => rows.get(name) ?? null,
+    swap: async (name, expected, value) => {
+      if ((rows.get(name)?.version ?? null) !== expected) return null;
+      rows.set(name, { value, version: version += 1 });
+      return version;
+    },
+    scan: async (prefix) => [...rows].filter(([name]) => name.startsWith(prefix)).map(([name, row]) => ({ name, ...row })),
+  };
+  let answer, came;
+  const arrived = new Promise((resolve) => { came = resolve; });
+  const told = [];
+  const given = { apiKey: KEY, baseURL: emulator.baseURL, journal, allow: () => true };
+  const first = createProxyHandler({ ...given, fetch: () => new Promise((resolve) => { answer = resolve; came(); }) });
+  const second = createProxyHandler({ ...given, createTimeoutMs: 200, fetch: () => assert.fail("it was sent again"), onError: (error) => { told.push([error.code, error.field]); } });
+  const order = () => new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "k" },
+  });
+  const carried = first(order());
+  await arrived;
+  const waited = await second(order());
+  assert.deepEqual([waited.status, await waited.json()], [502, { code: "create_outcome_unknown", message: "another process has not ended this create request", task_id: null }]);
+  assert.deepEqual(told, [["timeout", "key"]]);
+  answer(Response.json({ id: "task_1", status: "queued" }));
+  assert.equal((await (await carried).json()).id, "task_1");
+  assert.equal((await (await second(order())).json()).id, "task_1");
+});
+
 test("a create in flight is never forgotten, however many there are", async () => {
   let open;
   const gate = new Promise((resolve) => { open = resolve; });

@@ -7,7 +7,7 @@
 import { Client, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";
 import { answering } from "../server/node-adapter.js";
-import { NOT_ALLOWED, created, failure, isLibraryError, notSent, queried, refusal } from "../server/responses.js";
+import { NOT_ALLOWED, created, failure, isLibraryError, notSent, outcomeUnknown, queried, refusal } from "../server/responses.js";
 import { readRequest, routeOf, type ProxyCall } from "../server/routing.js";
 
 export { toNodeHandler } from "../server/node-adapter.js";
@@ -124,6 +124,12 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       await onCreated?.(task, call);
       return { response: created(task), mayExist: true };
     } catch (error) {
+      // Another process has claimed the name, and is sending or has died of it: nothing was sent here, but a task may exist. A later request
+      // asks the journal again.
+      if (!task && isLibraryError(error) && error.code === "timeout" && error.field === "key") {
+        report(error, call.request, null, true);
+        return { response: outcomeUnknown("another process has not ended this create request"), mayExist: false };
+      }
       const id = task?.id ?? (isLibraryError(error) ? error.taskId : null);
       // Another request has the name, and its task: of this one there is nothing.
       const isTaken = !task && isLibraryError(error) && error.code === "idempotency_conflict";

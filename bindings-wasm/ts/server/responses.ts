@@ -69,6 +69,9 @@ export function failure(error: unknown, left?: { task_id: string | null }): Resp
   return refusal(status, left ? error.code : error.serverCode ?? error.code, message, headers, left);
 }
 
+/** A task may exist, and no id of it is known here. */
+export const outcomeUnknown = (message: string): Response => refusal(502, "create_outcome_unknown", message, {}, { task_id: null });
+
 /**
  * What `allow` gave in place of a create request, in a form that no page takes for the outcome of one: nothing was sent. Most responses
  * of the 4xx say so as they are, and so do those of the service's own form. One with a task's id is its create's response.
