@@ -222,6 +222,33 @@ test("a create that another process has not ended is no refusal, and is found la
   assert.equal((await (await second(order())).json()).id, "task_1");
 });
 
+test("a platform that ends what a page leaves is told of creates, and what it ended anyway keeps nobody waiting", async (t) => {
+  const order = (key) => new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", ...(key && { "idempotency-key": key }) },
+  });
+  const kept = [];
+  const context = { waitUntil(promise) { assert.equal(this, context); kept.push(promise); } };
+  for (const key of [undefined, "kept", "kept"]) assert.equal((await handler(new Request(`${base}/video/generations`, order(key)), context)).status, 200);
+  assert.equal(kept.length, 2);
+  await Promise.all(kept);
+  verdict = () => Promise.reject(new Error("no"));
+  const refused = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => { throw new Error("no"); }, onError: () => undefined });
+  for (const odd of [null, 5, {}, { params: {} }, { waitUntil: 5 }, { waitUntil() { throw new Error("no"); } }, { get waitUntil() { throw new Error("no"); } }]) {
+    assert.equal((await refused(order(), odd)).status, 500);
+  }
+  // Nothing of it goes on there.
+  const dead = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, createTimeoutMs: 5_000_000, allow: () => new Promise(() => undefined) });
+  const { setTimeout: real } = globalThis;
+  const waiting = new Promise((resolve) => {
+    t.mock.method(globalThis, "setTimeout", (call, ms, ...rest) => { if (ms < 5_000_000) return real(call, ms, ...rest); resolve(() => { call(...rest); }); return undefined; });
+  });
+  void dead(order("b"));
+  const again = dead(order("b"));
+  (await waiting)();
+  const told = await again;
+  assert.deepEqual([told.status, await told.json()], [502, { code: "create_outcome_unknown", message: "this create request was begun before, and has not ended", task_id: null }]);
+});
+
 test("a create in flight is never forgotten, however many there are", async () => {
   let open;
   const gate = new Promise((resolve) => { open = resolve; });

@@ -45,7 +45,14 @@ export interface ProxyOptions extends ClientOptions {
   onError?: ((error: unknown, failure: ProxyFailure) => void | Promise<void>) | undefined;
 }
 
-export type ProxyHandler = (request: Request) => Promise<Response>;
+/** What a platform gives beside a request. */
+export interface ProxyContext {
+  /** Keeps the platform from ending what the request has begun when its page goes away: Cloudflare Workers, and others like it. */
+  waitUntil?(promise: Promise<unknown>): void;
+}
+
+/** `context`: on Cloudflare Workers the third argument of `fetch`. Whatever else a framework gives beside a request is passed over. */
+export type ProxyHandler = (request: Request, context?: ProxyContext | object | null) => Promise<Response>;
 
 const KNOWN_VIDEOS = 256;
 const OWN = ["allow", "basePath", "onCreated", "onError"] as const;
@@ -57,6 +64,12 @@ function isGone(request: Request): boolean {
   } catch {
     return false;
   }
+}
+
+/** Says to the platform that something is to be ended although the page goes away. */
+function keep(context: ProxyContext | null | undefined, work: Promise<unknown>): void {
+  // It may be anything, and a request is not refused for it.
+  try { context?.waitUntil?.(work.catch(() => undefined)); } catch { /* see above */ }
 }
 
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
@@ -109,7 +122,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       return failure(undefined);
     }
   };
-  const creates = new Creates();
+  const creates = new Creates((clientOptions as ClientOptions).createTimeoutMs ?? undefined);
   const create = async (call: ProxyCall): Promise<Carried> => {
     let task: Task | undefined;
     try {
@@ -138,7 +151,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }
   };
-  const handler: ProxyHandler = async (request) => {
+  const handler: ProxyHandler = async (request, context) => {
     let id: string | null = null;
     try {
       const route = routeOf(new URL(request.url).pathname, base);
@@ -149,7 +162,11 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       if (route.kind === "create") {
         const order = await readRequest(request);
         if (order instanceof Response) return order;
-        return await creates.once(request.headers.get("Idempotency-Key"), order, () => create({ ...route, order, request }));
+        return await creates.once(request.headers.get("Idempotency-Key"), order, () => {
+          const carried = create({ ...route, order, request });
+          keep(context, carried);
+          return carried;
+        });
       }
       const call: ProxyCall = { ...route, order: null, request };
       const refused = await refusedBy(call);
