@@ -300,6 +300,27 @@ describe("a batch", () => {
     }
   });
 
+  test("a journal that cannot be read any more does not take the place of what became of a create request", async () => {
+    // A folder in its place is another kind of journal: none that can be read as this one.
+    const journal = join(folder, "out/.junfeiai-journal");
+    const service = createServer((request, answer) => {
+      request.resume().on("end", async () => {
+        await rm(journal, { recursive: true, force: true });
+        await mkdir(journal, { recursive: true });
+        answer.writeHead(403, { "Content-Type": "application/json" }).end(JSON.stringify({ error: { message: "this key has no right to it", type: "new_api_error", code: "" } }));
+      });
+    });
+    await new Promise((resolve) => { service.listen(0, "127.0.0.1", resolve); });
+    try {
+      const env = { JUNFEIAI_BASE_URL: `http://127.0.0.1:${service.address().port}/v1` };
+      const { out, err } = await run(["batch", "-", "-o", "out", "--json"], { env, code: 5, input: '{"prompt": "x", "seconds": 4}' });
+      assert.equal(JSON.parse(out.trim().split("\n").at(0)).error.kind, "permission_denied", out + err);
+    } finally {
+      service.close();
+      service.closeAllConnections();
+    }
+  });
+
   test("lists in the encodings that spreadsheets write", async () => {
     const text = '{"prompt": "wind\u2028and\u0085rain", "seconds": 4}\r\n\r\n{"prompt": "雪", "seconds": 6, "output": "snow.mp4"}\r\n';
     const utf16 = Buffer.from(`\ufeff${text}`, "utf16le");

@@ -115,6 +115,31 @@ for (const [name, { start, context: contextOf }] of Object.entries(ENGINES)) {
       }
     });
 
+    test("a client that is disposed sends nothing more, nor from the module that was replaced", async () => {
+      const page = await tab();
+      const { sent, codes } = await page.evaluate(async (given) => {
+        const { Client } = await import("junfeiai");
+        const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+        let [sent, first] = [0, undefined];
+        const fetch = async (_, { method }) => {
+          if (method !== "POST") return answer({ code: "success", data: { task_id: "task_1", status: "IN_PROGRESS" } });
+          sent += 1;
+          return new Promise((resolve) => { first ??= () => { resolve(answer({ id: "task_1", status: "queued" })); }; });
+        };
+        const { journal, ...without } = given;
+        const client = new Client({ ...without, fetch, maxInFlightCreates: 1 });
+        const creates = ["a", "b", "c"].map((prompt) => client.videos.create(prompt).then(({ id }) => id, ({ code }) => code));
+        while (!first) await new Promise((resolve) => { setTimeout(resolve, 5); });
+        // Its module takes the place of the first one.
+        await new Client({ ...without, journal }).videos.pending();
+        await client.videos.get("task_1");
+        client[Symbol.dispose]();
+        first();
+        return { codes: await Promise.all(creates), sent };
+      }, options());
+      assert.deepEqual([sent, codes], [1, ["task_1", "cancelled", "cancelled"]]);
+    });
+
     describe("the store", () => {
       /** A tab with the store as `store`. */
       async function withStore(called = "rows") {

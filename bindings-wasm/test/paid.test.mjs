@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { Client, JunFeiAIError } from "junfeiai";
 import { createProxyHandler, toNodeHandler } from "junfeiai/server";
 import { KEY, startEmulator } from "./emulator.mjs";
@@ -235,6 +236,10 @@ describe("callbacks", () => {
       // No status: the mode of the request hides it, or there is none.
       () => Response.error(), () => body({ status: 0, type: "opaque" }), ...[NaN, 0.5, -200, 1e9, "200"].map((status) => () => body({ status })),
       () => ({ then: trap }), () => ({ then: (_, reject) => { reject(7); } }),
+      // What merely passes for bytes, or for a promise.
+      ...[new Proxy(new Uint8Array(3), {}), Object.create(Uint8Array.prototype), Object.setPrototypeOf(new DataView(new ArrayBuffer(3)), Uint8Array.prototype)]
+        .flatMap((value) => [() => body({ body: { getReader: () => ({ read: async () => ({ value }) }) } }), () => body({ arrayBuffer: async () => value })]),
+      () => Object.assign(Promise.resolve(5), { then: trap }), () => body({ body: { getReader: () => ({ read: () => Object.assign(Promise.resolve(5), { then: trap }) }) } }),
     ];
     for (const fetch of odd) {
       for (const call of [(videos) => videos.create("x"), (videos) => videos.generate("x")]) {
@@ -243,6 +248,72 @@ describe("callbacks", () => {
         assert.notEqual(error.code, "internal", `${fetch}: ${error.message}`);
         assert.equal(error.maybeExecuted, true, `${fetch}: ${error.message}`);
       }
+    }
+  });
+
+  test("a fetch of one's own gives bytes of every form", async () => {
+    const bytes = new TextEncoder().encode(' {"id":"task_1","status":"queued"}  ');
+    const { buffer } = bytes;
+    const foreign = runInNewContext("Uint8Array").from(bytes);
+    for (const value of [bytes, Buffer.from(bytes), bytes.subarray(1, -1), buffer, new DataView(buffer, 1), new Uint16Array(buffer), foreign, [...bytes]]) {
+      for (const part of [{ body: { getReader: () => { const left = [{ value }]; return { read: async () => left.pop() ?? { done: true } }; } } }, { arrayBuffer: async () => value }]) {
+        const task = await make({ fetch: async () => ({ status: 200, headers: new Headers(), ...part }) }).videos.create("x");
+        assert.equal(task.id, "task_1");
+      }
+    }
+  });
+
+  test("what a fetch of one's own fails with counts as not sent only where nothing can have left", async () => {
+    const failed = (code, more) => Object.assign(new Error(`it failed: ${code}`), { code, ...more });
+    /** Several addresses were tried. */
+    const each = (code, ...calls) => Object.assign(new AggregateError(calls.map((syscall) => failed(code, { syscall }))), { code });
+    const notSent = [
+      failed("ENOTFOUND", { syscall: "getaddrinfo" }), failed("EAI_AGAIN", { syscall: "getaddrinfo" }), failed("ENOTFOUND", { syscall: "queryA" }), failed("ENOTFOUND"),
+      ...["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"].flatMap((code) =>
+        [failed(code, { syscall: "connect" }), failed(code, { erroredSysCall: "connect" }), each(code, "connect", "connect")]),
+      failed("ECONNREFUSED"), failed("UND_ERR_CONNECT_TIMEOUT"), failed("ConnectionRefused"), failed("CERT_HAS_EXPIRED"), failed("ERR_TLS_CERT_ALTNAME_INVALID"),
+    ];
+    const lost = [
+      ...["ENOTFOUND", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT", "ECONNRESET"].flatMap((code) =>
+        [failed(code, { syscall: "read" }), failed(code, { syscall: "write" }), failed(code, { erroredSysCall: "read" })]),
+      ...["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"].flatMap((code) => [failed(code), each(code), each(code, "connect", "read")]),
+      failed("ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"), failed("ERR_SSL_WRONG_VERSION_NUMBER"), failed("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"), failed("ERR_TLS_HANDSHAKE_TIMEOUT"),
+      failed("EPROTO", { syscall: "write" }), failed("UND_ERR_SOCKET"), failed("UND_ERR_HEADERS_TIMEOUT"), new Error("no code"),
+    ];
+    const created = (fetch) => rejection(make({ fetch, maxAttempts: 1 }).videos.create("x"));
+    // As undici hands it on, and as it is.
+    for (const [code, errors] of Object.entries({ connect: notSent, create_outcome_unknown: lost })) {
+      for (const error of errors) {
+        for (const thrown of [new TypeError("fetch failed", { cause: error }), error]) {
+          const found = await created(() => Promise.reject(thrown));
+          assert.deepEqual([found.code, found.maybeExecuted], [code, code !== "connect"], inspect(thrown));
+        }
+      }
+    }
+    // Once there is a head everything has left, whatever a body ends with.
+    for (const error of notSent) {
+      const fail = () => Promise.reject(error);
+      for (const part of [{ arrayBuffer: fail }, { body: { getReader: () => { throw error; } } }, { body: { getReader: () => ({ read: fail }) } }]) {
+        let sent = 0;
+        const { videos } = make({ fetch: async () => { sent += 1; return { status: 200, headers: new Headers(), ...part }; } });
+        const found = await rejection(videos.create("x"));
+        assert.deepEqual([found.code, found.maybeExecuted, sent], ["create_outcome_unknown", true, 1], inspect(error));
+      }
+    }
+  });
+
+  test("no error of a fetch of one's own shows what it was given, nor one of its body", async () => {
+    const secret = "a-secret-of-the-gateway";
+    const leak = () => Promise.reject(new Error(`it failed with ${KEY} and ${secret}`));
+    const part = { status: 200, headers: new Headers() };
+    for (const fetch of [leak, async () => ({ ...part, arrayBuffer: leak }), async () => ({ ...part, body: { getReader: () => ({ read: leak }) } })]) {
+      const entries = [];
+      const log = (entry) => { entries.push(inspect(entry, { depth: 9 })); };
+      const { videos } = make({ fetch, log, logLevel: "debug", headers: { "X-Gateway": secret }, maxAttempts: 1 });
+      for (const call of [videos.create("x"), videos.get("task_1")]) entries.push(inspect(await rejection(call), { depth: 9 }));
+      const text = entries.join("\n");
+      assert.match(text, /it failed with \*\*\* and \*\*\*/);
+      assert.doesNotMatch(text, new RegExp(`${KEY}|${secret}`));
     }
   });
 
@@ -381,6 +452,45 @@ describe("left early", () => {
     // As long as the create request may take, which is longer than this test.
     const [code] = await once(child, "close");
     assert.deepEqual([code, out.trim()], [0, "internal"]);
+  });
+
+  test("a signal ends the program as ever, and what was paid for is named before", { skip: process.platform === "win32" && "no signals" }, async () => {
+    /** A program that waits for a task, or is behind that wait, and gets a signal. */
+    const program = (signal, body) => {
+      const script = `import { Client } from "junfeiai";
+        const listeners = () => ["SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name)).join("");
+        const answer = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
+        const { videos } = new Client({ apiKey: "sk-of-nobody", baseURL: "http://127.0.0.1:9/v1", pollIntervalMs: 20, fetch: async (url, { method }) =>
+          answer(method === "POST" ? { id: "task_1", status: "queued" } : { code: "success", data: { task_id: "task_1", status: "IN_PROGRESS" } }) });
+        const asked = () => new Promise((resolve, reject) => {
+          const stop = new AbortController();
+          videos.generate("x", { signal: stop.signal, onProgress: () => resolve(() => stop.abort()) }).catch(() => undefined);
+        });
+        setInterval(() => undefined, 1000);
+        ${body}`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "pipe"] });
+      let [out, err] = ["", ""];
+      child.stdout.on("data", (data) => { out += data; if (out.includes("now")) { out = ""; child.kill(signal); } });
+      child.stderr.on("data", (data) => { err += data; });
+      return once(child, "close").then(([code, by]) => ({ by: code ?? by, out: out.trim(), err }));
+    };
+    const named = /the program ends while a paid call runs; these tasks exist and are still running: task_1/;
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+      const { by, err } = await program(signal, `await asked(); console.log("now");`);
+      assert.equal(by, signal);
+      assert.match(err, named);
+    }
+    // Where the program listens, what it does is done, and nothing else: `process.exit` names the task.
+    const kept = await program("SIGINT", `await asked(); process.on("SIGINT", () => { console.log("kept", listeners()); process.exit(5); }); console.log("now");`);
+    assert.deepEqual([kept.by, kept.out], [5, "kept 111"]);
+    assert.match(kept.err, named);
+    assert.equal(kept.err.match(/task_1/g).length, 1, kept.err);
+    // As packages do that end the process only where nobody else listens.
+    const polite = await program("SIGTERM", `await asked(); const end = () => { if (listeners()[1] === "1") { process.off("SIGTERM", end); process.kill(process.pid, "SIGTERM"); } }; process.on("SIGTERM", end); console.log("now");`);
+    assert.equal(polite.by, "SIGTERM");
+    // Behind the call it is as if there had been none.
+    const behind = await program("SIGTERM", `const end = await asked(); const during = listeners(); end(); while (listeners() !== "000") await new Promise(setImmediate); console.error(during); console.log("now");`);
+    assert.deepEqual([behind.by, behind.err.match(/^\d+$/m)?.[0]], ["SIGTERM", "111"], behind.err);
   });
 
   test("an engine that cannot be kept from sending a create request again is named once", () => {

@@ -88,6 +88,42 @@ test("what is not allowed is not carried out", async () => {
   assert.throws(() => createProxyHandler({ apiKey: KEY }), /allow/);
 });
 
+test("what refuses a create request is no unknown outcome, whatever response it is", async () => {
+  const refused = async (response) => {
+    verdict = () => response;
+    const told = await post('{"prompt":"x"}');
+    const failed = await page().videos.create("x").then(() => assert.fail("it was created"), (error) => error);
+    return { status: told.status, headers: told.headers, body: await told.text(), failed };
+  };
+  const plain = { headers: { "retry-after": "120", "x-why": "no", "content-type": "text/plain" } };
+  for (const [status, as, code] of [[200, 403, "permission_denied"], [302, 403, "permission_denied"], [303, 403, "permission_denied"], [408, 408, "upstream"], [500, 500, "upstream"], [503, 503, "upstream"]]) {
+    const { failed, ...told } = await refused(new Response("closed for maintenance", { status, ...plain }));
+    assert.deepEqual([told.status, JSON.parse(told.body)], [as, { code: "forbidden", message: "closed for maintenance", data: null }]);
+    assert.deepEqual(["retry-after", "x-why", "content-type"].map((name) => told.headers.get(name)), ["120", "no", "application/json"]);
+    assert.deepEqual([failed.code, failed.maybeExecuted, failed.serverMessage], [code, false, "closed for maintenance"], failed.message);
+  }
+  for (const [response, message] of [
+    [Response.error(), "this site does not allow it"], [new Response(null, { status: 204 }), "this site does not allow it"], [new Response("<h1>Closed</h1>", { status: 503 }), "this site does not allow it"],
+    [Response.json({ error: "closed" }, { status: 503 }), "closed"], [Response.json({ error: { message: "closed" } }), "closed"], [Response.json({ code: "success", message: "closed", data: null }), "closed"],
+    [Response.json(null, { status: 500 }), "null"],
+  ]) {
+    const { body, failed } = await refused(response);
+    assert.deepEqual([JSON.parse(body).message, failed.maybeExecuted], [message, false], body);
+  }
+  // What says so itself, or which task it is, stays as it is.
+  const own = { code: "closed", message: "later", data: null, more: 5 };
+  const { body, failed } = await refused(Response.json(own, { status: 503 }));
+  assert.deepEqual([JSON.parse(body), failed.code, failed.maybeExecuted], [own, "upstream", false]);
+  assert.equal((await refused(new Response("no", { status: 402 }))).body, "no");
+  verdict = () => Response.json({ id: "task_1", status: "queued" });
+  assert.equal((await page().videos.create("x")).id, "task_1");
+  assert.deepEqual(await emulator.requests(), []);
+  // Where nothing is created it is given out as it is.
+  verdict = () => new Response("closed", { status: 503 });
+  const asked = await fetch(`${base}/video/generations/task_1`);
+  assert.deepEqual([asked.status, await asked.text()], [503, "closed"]);
+});
+
 test("what is no call of ours ends here", async () => {
   assert.equal((await post('{"prompt":"x"}', { "content-type": "text/plain" })).status, 415);
   for (const body of ["{", ""]) {
@@ -153,6 +189,64 @@ test("a create that a browser sends twice is carried out once", async () => {
     for (const answer of answers) assert.match((await answer.json()).message, /^the proxy failed after it created the task task_/);
     assert.equal(await posts(), 4 + at);
   }
+});
+
+test("a create that another process has not ended is no refusal, and is found later", async () => {
+  const rows = new Map();
+  let version = 0;
+  const journal = {
+    load: async (name) => rows.get(name) ?? null,
+    swap: async (name, expected, value) => {
+      if ((rows.get(name)?.version ?? null) !== expected) return null;
+      rows.set(name, { value, version: version += 1 });
+      return version;
+    },
+    scan: async (prefix) => [...rows].filter(([name]) => name.startsWith(prefix)).map(([name, row]) => ({ name, ...row })),
+  };
+  let answer, came;
+  const arrived = new Promise((resolve) => { came = resolve; });
+  const told = [];
+  const given = { apiKey: KEY, baseURL: emulator.baseURL, journal, allow: () => true };
+  const first = createProxyHandler({ ...given, fetch: () => new Promise((resolve) => { answer = resolve; came(); }) });
+  const second = createProxyHandler({ ...given, createTimeoutMs: 200, fetch: () => assert.fail("it was sent again"), onError: (error) => { told.push([error.code, error.field]); } });
+  const order = () => new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", "idempotency-key": "k" },
+  });
+  const carried = first(order());
+  await arrived;
+  const waited = await second(order());
+  assert.deepEqual([waited.status, await waited.json()], [502, { code: "create_outcome_unknown", message: "another process has not ended this create request", task_id: null }]);
+  assert.deepEqual(told, [["timeout", "key"]]);
+  answer(Response.json({ id: "task_1", status: "queued" }));
+  assert.equal((await (await carried).json()).id, "task_1");
+  assert.equal((await (await second(order())).json()).id, "task_1");
+});
+
+test("a platform that ends what a page leaves is told of creates, and what it ended anyway keeps nobody waiting", async (t) => {
+  const order = (key) => new Request("http://x/video/generations", {
+    method: "POST", body: '{"prompt":"a ball"}', headers: { "content-type": "application/json", ...(key && { "idempotency-key": key }) },
+  });
+  const kept = [];
+  const context = { waitUntil(promise) { assert.equal(this, context); kept.push(promise); } };
+  for (const key of [undefined, "kept", "kept"]) assert.equal((await handler(new Request(`${base}/video/generations`, order(key)), context)).status, 200);
+  assert.equal(kept.length, 2);
+  await Promise.all(kept);
+  verdict = () => Promise.reject(new Error("no"));
+  const refused = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, allow: () => { throw new Error("no"); }, onError: () => undefined });
+  for (const odd of [null, 5, {}, { params: {} }, { waitUntil: 5 }, { waitUntil() { throw new Error("no"); } }, { get waitUntil() { throw new Error("no"); } }]) {
+    assert.equal((await refused(order(), odd)).status, 500);
+  }
+  // Nothing of it goes on there.
+  const dead = createProxyHandler({ apiKey: KEY, baseURL: emulator.baseURL, createTimeoutMs: 5_000_000, allow: () => new Promise(() => undefined) });
+  const { setTimeout: real } = globalThis;
+  const waiting = new Promise((resolve) => {
+    t.mock.method(globalThis, "setTimeout", (call, ms, ...rest) => { if (ms < 5_000_000) return real(call, ms, ...rest); resolve(() => { call(...rest); }); return undefined; });
+  });
+  void dead(order("b"));
+  const again = dead(order("b"));
+  (await waiting)();
+  const told = await again;
+  assert.deepEqual([told.status, await told.json()], [502, { code: "create_outcome_unknown", message: "this create request was begun before, and has not ended", task_id: null }]);
 });
 
 test("a create in flight is never forgotten, however many there are", async () => {

@@ -250,6 +250,12 @@ function carrying(thrown: unknown, { taskId, ...more }: { taskId: string | null 
 /** Paid calls that run: what the program loses when it ends now. */
 const running = new Set<RawTracker>();
 let listening = false;
+/** Is called whenever one begins or ends, with how many there are and what logs them. */
+let watch: ((count: number, report: () => void) => void) | undefined;
+/** Node's module sets it. @internal */
+export const setWatch = (how: typeof watch): void => { watch = how; };
+
+const report = (): void => { leave(running, "the program ends while a paid call runs"); };
 
 /** Logs what a paid call leaves behind and nothing else reports. */
 export function leave(trackers: Iterable<RawTracker>, when: string): void {
@@ -272,7 +278,6 @@ export interface Paid {
 export function pay(stopSignal?: AbortSignal | null): Paid {
   if (!listening) {
     listening = true;
-    const report = (): void => { leave(running, "the program ends while a paid call runs"); };
     const { process, document } = globalThis as { process?: { on?: (event: string, listener: () => void) => void }; document?: unknown };
     // A server that renders pages may have a document, and no window.
     if (document && typeof addEventListener === "function") addEventListener("pagehide", report);
@@ -283,6 +288,7 @@ export function pay(stopSignal?: AbortSignal | null): Paid {
   const stop = (): void => { if (born === life()) tracker.stop(); };
   const deafen = heard(stopSignal, stop, "stopSignal", "create");
   running.add(tracker);
+  watch?.(running.size, report);
   let facts: ReturnType<About> = {};
   const about = (): ReturnType<About> => {
     // After the end, and after a panic, what was known last.
@@ -298,6 +304,7 @@ export function pay(stopSignal?: AbortSignal | null): Paid {
       deafen?.();
       about();
       running.delete(tracker);
+      watch?.(running.size, report);
       if (born === life()) tracker.free();
     },
   };

@@ -22,7 +22,8 @@ export function setMaker(make: Maker): void {
 }
 
 export class Handle {
-  #raw: RawClient | undefined;
+  /** The last one is used. What those of a module that was replaced were asked for continues in them. */
+  #raws: RawClient[] = [];
   #life = -1;
   #closed = false;
   readonly shaped: Shaped;
@@ -45,14 +46,16 @@ export class Handle {
 
   raw(): RawClient {
     needLoaded();
+    if (this.#life !== life()) this.#raws = [];
+    let raw = this.#raws.at(-1);
     // Another module may have taken the place of the one that it was made in.
-    if (!(this.#raw instanceof glue.RawClient) || this.#life !== life()) {
-      this.#raw = this.#make();
+    if (!(raw instanceof glue.RawClient)) {
+      this.#raws.push(raw = this.#make());
       this.#life = life();
       // What a closed client looks up is looked up, and no create request leaves.
-      if (this.#closed) this.#raw.close();
+      if (this.#closed) raw.close();
     }
-    return this.#raw;
+    return raw;
   }
 
   /** The module is loaded. `about` is what an error says beside. */
@@ -76,11 +79,11 @@ export class Handle {
 
   close(): void {
     this.#closed = true;
-    if (this.#raw && this.#life === life()) {
-      this.#raw.close();
-      this.#raw.free();
+    for (const raw of this.#life === life() ? this.#raws : []) {
+      raw.close();
+      raw.free();
     }
-    this.#raw = undefined;
+    this.#raws = [];
   }
 }
 

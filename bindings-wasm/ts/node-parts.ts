@@ -11,6 +11,7 @@ import { durable } from "./node-durable.js";
 import { journal, journalOf } from "./node-journal.js";
 import { logOf } from "./node-log.js";
 import { openReader, readerOf } from "./node-reader.js";
+import { listenToSignals } from "./node-signals.js";
 import { dropAll, hostOf, makeClient } from "./node-transport.js";
 import { setOpenReader } from "./reader.js";
 import { setSaver } from "./saver.js";
@@ -33,6 +34,7 @@ export function setUp(): void {
   });
   __options.readerOf = readerOf;
   setSdkName("node");
+  listenToSignals();
   setSaver(fileSaver);
   setOpenReader(openReader);
   setDurableWaits(durable);

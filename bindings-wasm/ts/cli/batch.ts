@@ -248,8 +248,8 @@ class Batch {
       if (error instanceof JunFeiAIError && error.code === "cancelled" && !error.maybeExecuted) return undefined;
       // At once, before other requests leave.
       if (isFailure(error)) this.#endCreating(line, error);
-      // Its entries in the journal belong to this line.
-      while (error instanceof JunFeiAIError && await this.#known(line));
+      // Its entries in the journal belong to this line. A journal that cannot be read by now must not take the place of what happened.
+      try { while (error instanceof JunFeiAIError && await this.#known(line)); } catch { /* see above */ }
       throw error;
     } finally {
       this.#creating -= 1;

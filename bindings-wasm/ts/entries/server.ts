@@ -7,7 +7,7 @@
 import { Client, __options, type ClientOptions, type Task, type Video } from "#main";
 import { Creates, journalKey, type Carried } from "../server/answer-once.js";
 import { answering } from "../server/node-adapter.js";
-import { created, failure, isLibraryError, queried, refusal } from "../server/responses.js";
+import { NOT_ALLOWED, created, failure, isLibraryError, notSent, outcomeUnknown, queried, refusal } from "../server/responses.js";
 import { readRequest, routeOf, type ProxyCall } from "../server/routing.js";
 
 export { toNodeHandler } from "../server/node-adapter.js";
@@ -24,7 +24,8 @@ export interface ProxyFailure {
 export interface ProxyOptions extends ClientOptions {
   /**
    * Whether this call may be made: `true`, `false` (403), or a custom `Response`. Every create request costs money, so
-   * check who asks. `() => true` allows everybody.
+   * check who asks. `() => true` allows everybody. In place of a create request the page receives a `Response` that it could take for
+   * an unknown outcome (2xx, 3xx, 408, 5xx) as a refusal in JSON, with its text, its headers and its status; 403 for one below 400.
    */
   allow: (call: ProxyCall) => boolean | Response | Promise<boolean | Response>;
   /**
@@ -44,7 +45,14 @@ export interface ProxyOptions extends ClientOptions {
   onError?: ((error: unknown, failure: ProxyFailure) => void | Promise<void>) | undefined;
 }
 
-export type ProxyHandler = (request: Request) => Promise<Response>;
+/** What a platform gives beside a request. */
+export interface ProxyContext {
+  /** Keeps the platform from ending what the request has begun when its page goes away: Cloudflare Workers, and others like it. */
+  waitUntil?(promise: Promise<unknown>): void;
+}
+
+/** `context`: on Cloudflare Workers the third argument of `fetch`. Whatever else a framework gives beside a request is passed over. */
+export type ProxyHandler = (request: Request, context?: ProxyContext | object | null) => Promise<Response>;
 
 const KNOWN_VIDEOS = 256;
 const OWN = ["allow", "basePath", "onCreated", "onError"] as const;
@@ -56,6 +64,12 @@ function isGone(request: Request): boolean {
   } catch {
     return false;
   }
+}
+
+/** Says to the platform that something is to be ended although the page goes away. */
+function keep(context: ProxyContext | null | undefined, work: Promise<unknown>): void {
+  // It may be anything, and a request is not refused for it.
+  try { context?.waitUntil?.(work.catch(() => undefined)); } catch { /* see above */ }
 }
 
 /** A standard `Request → Response` handler. Mount it at a path, and give pages that path as `baseURL`. */
@@ -101,14 +115,14 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
     try {
       const verdict = await allow(call);
       // A program may give the same one each time, whose body can be sent once.
-      if (verdict instanceof Response) return verdict.clone();
-      return verdict === true ? null : refusal(403, "forbidden", "this site does not allow it");
+      if (verdict instanceof Response) return call.kind === "create" ? await notSent(verdict.clone()) : verdict.clone();
+      return verdict === true ? null : refusal(403, "forbidden", NOT_ALLOWED);
     } catch (error) {
       report(error, call.request, call.taskId);
       return failure(undefined);
     }
   };
-  const creates = new Creates();
+  const creates = new Creates((clientOptions as ClientOptions).createTimeoutMs ?? undefined);
   const create = async (call: ProxyCall): Promise<Carried> => {
     let task: Task | undefined;
     try {
@@ -123,6 +137,12 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       await onCreated?.(task, call);
       return { response: created(task), mayExist: true };
     } catch (error) {
+      // Another process has claimed the name, and is sending or has died of it: nothing was sent here, but a task may exist. A later request
+      // asks the journal again.
+      if (!task && isLibraryError(error) && error.code === "timeout" && error.field === "key") {
+        report(error, call.request, null, true);
+        return { response: outcomeUnknown("another process has not ended this create request"), mayExist: false };
+      }
       const id = task?.id ?? (isLibraryError(error) ? error.taskId : null);
       // Another request has the name, and its task: of this one there is nothing.
       const isTaken = !task && isLibraryError(error) && error.code === "idempotency_conflict";
@@ -131,7 +151,7 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       return { response: failure(error, mayExist ? { task_id: id } : undefined), mayExist };
     }
   };
-  const handler: ProxyHandler = async (request) => {
+  const handler: ProxyHandler = async (request, context) => {
     let id: string | null = null;
     try {
       const route = routeOf(new URL(request.url).pathname, base);
@@ -142,7 +162,11 @@ export function createProxyHandler(options: ProxyOptions): ProxyHandler {
       if (route.kind === "create") {
         const order = await readRequest(request);
         if (order instanceof Response) return order;
-        return await creates.once(request.headers.get("Idempotency-Key"), order, () => create({ ...route, order, request }));
+        return await creates.once(request.headers.get("Idempotency-Key"), order, () => {
+          const carried = create({ ...route, order, request });
+          keep(context, carried);
+          return carried;
+        });
       }
       const call: ProxyCall = { ...route, order: null, request };
       const refused = await refusedBy(call);

@@ -1,12 +1,18 @@
 /** The same create request twice is carried out once, and answered twice. */
 import type { VideoRequest } from "#main";
-import { refusal } from "./responses.js";
+import { outcomeUnknown, refusal } from "./responses.js";
 
 const KNOWN_CREATES = 1024;
 /** What fits into a key of the journal, with the word in front of it. */
 const SHORT_NAME = /^[\x21-\x7e]{1,150}$/;
 
-/** The outcome of a create request: its response, and whether a task may exist. */
+const CREATE_MS = 180_000;
+/** Beside the create request itself: `allow` and `onCreated`. */
+const MARGIN_MS = 60_000;
+/** `setTimeout` takes no more. */
+const LONGEST_MS = 2_147_483_647;
+
+/** The outcome of a create request: its response, and whether it is the one of every later request, since a task may exist. */
 export interface Carried { response: Response; mayExist: boolean }
 
 /**
@@ -18,6 +24,11 @@ export class Creates {
   /** The request by its digest, as images are inside of it. Only what has ended is ever forgotten, the oldest first. */
   readonly #known = new Map<string, { digest: string; carried: Promise<Carried> }>();
   readonly #ended = new Set<string>();
+  readonly #limitMs: number;
+
+  constructor(createMs = CREATE_MS) {
+    this.#limitMs = Math.min(createMs + MARGIN_MS, LONGEST_MS);
+  }
 
   async once(key: string | null, order: VideoRequest, work: () => Promise<Carried>): Promise<Response> {
     if (key === null) return (await work()).response;
@@ -27,13 +38,27 @@ export class Creates {
     if (known && known.digest !== digest) {
       return refusal(422, "idempotency_key_reused", "this Idempotency-Key was used for another request: use a new one");
     }
-    const carried = known?.carried ?? work();
-    if (!known) {
-      this.#known.set(key, { digest, carried });
-      // What ended without a response may have made a task.
-      void carried.then(({ mayExist }) => { this.#end(key, mayExist); }, () => { this.#end(key, true); });
-    }
+    if (known) return await this.#repeated(known.carried);
+    const carried = work();
+    this.#known.set(key, { digest, carried });
+    // What ended without a response may have made a task.
+    void carried.then(({ mayExist }) => { this.#end(key, mayExist); }, () => { this.#end(key, true); });
     return (await carried).response.clone();
+  }
+
+  /**
+   * Waits for the first request, but not for ever: Cloudflare Workers end what a request has begun when its page goes away, and what
+   * waits for that never ends.
+   */
+  async #repeated(carried: Promise<Carried>): Promise<Response> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<undefined>((resolve) => { timer = setTimeout(resolve, this.#limitMs, undefined); });
+    try {
+      const ended = await Promise.race([carried, over]);
+      return ended ? ended.response.clone() : outcomeUnknown("this create request was begun before, and has not ended");
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #end(key: string, mayExist: boolean): void {

@@ -38,6 +38,8 @@ const TOLD = [
   "invalid_request", "bad_request", "authentication", "permission_denied", "insufficient_balance", "not_found", "rate_limited", "upstream", "model_unavailable",
   "task_failed", "not_ready", "integrity",
 ];
+export const NOT_ALLOWED = "this site does not allow it";
+
 /** In the words of the others. */
 const INSTEAD: Record<string, string> = {
   create_outcome_unknown: "no response to the create request came that can be read",
@@ -65,6 +67,35 @@ export function failure(error: unknown, left?: { task_id: string | null }): Resp
   if (error.retryAfterMs !== null) headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1000));
   if (error.requestId && /^[\x21-\x7e]+$/.test(error.requestId)) headers["X-Oneapi-Request-Id"] = error.requestId;
   return refusal(status, left ? error.code : error.serverCode ?? error.code, message, headers, left);
+}
+
+/** A task may exist, and no id of it is known here. */
+export const outcomeUnknown = (message: string): Response => refusal(502, "create_outcome_unknown", message, {}, { task_id: null });
+
+/**
+ * What `allow` gave in place of a create request, in a form that no page takes for the outcome of one: nothing was sent. Most responses
+ * of the 4xx say so as they are, and so do those of the service's own form. One with a task's id is its create's response.
+ */
+export async function notSent(verdict: Response): Promise<Response> {
+  const { status } = verdict;
+  if (status >= 400 && status < 500 && status !== 408) return verdict;
+  const text = await verdict.clone().text();
+  const said = objectOf(text);
+  const isRefusal = typeof said["code"] === "string" && said["code"].toLowerCase() !== "success" && said["data"] === null;
+  const isTask = verdict.ok && ["id", "task_id"].some((field) => typeof said[field] === "string");
+  if (isRefusal && status > 0 || isTask) return verdict;
+  const { error } = said;
+  const words = [said["message"], (error as { message?: unknown } | null | undefined)?.message, error, /[<{]/.test(text) ? "" : text.trim()];
+  const message = words.find((one) => typeof one === "string" && one !== "") as string | undefined;
+  const response = refusal(status < 400 ? 403 : status, "forbidden", message?.slice(0, 500) ?? NOT_ALLOWED);
+  for (const [name, value] of verdict.headers) {
+    if (!/^content-(type|length|encoding)$/.test(name)) response.headers.append(name, value);
+  }
+  return response;
+}
+
+function objectOf(text: string): Record<string, unknown> {
+  try { return Object(JSON.parse(text)) as Record<string, unknown>; } catch { return {}; }
 }
 
 export function refusal(

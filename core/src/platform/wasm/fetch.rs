@@ -21,13 +21,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
+use js_sys::{Array, ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array, global, try_iter};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortController;
 
 use crate::async_compat::BoxFuture;
 use crate::error::{Error, Result};
+#[cfg(feature = "node")]
+use crate::net::custom_headers::CustomHeaders;
+use crate::net::secret::ApiKey;
 use crate::net::transport::{
     BodyStream, Failure, Headers, HttpRequest, HttpResponse, Method, Transport, TransportError,
 };
@@ -77,8 +80,8 @@ impl FetchTransport {
     }
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let place = request.url.origin().to_string();
-        let failed = |error: &JsValue| classify(error, &place, &request);
+        let words = Words::of(&request);
+        let failed = |error: &JsValue| TransportError::new(failure_of(error), words.describe(error));
         let abort = Abort::new().map_err(|error| failed(&error))?;
         let read = request.method == Method::Get;
         // The browser takes `Authorization` away on the way to another origin, and no other header: those stay here when it follows.
@@ -94,7 +97,7 @@ impl FetchTransport {
         }
         let status = property(&response, "status").and_then(|status| status.as_f64()).unwrap_or_default() as u16;
         let headers = read_headers(&response);
-        let body = open_body(&response, abort, place.clone()).await.map_err(|error| failed(&error))?;
+        let body = open_body(&response, abort, words.clone()).await.map_err(|error| words.lost(&error))?;
         Ok(HttpResponse { status, headers, body })
     }
 
@@ -133,7 +136,7 @@ impl FetchTransport {
         }
         let url = JsValue::from_str(&request.url.to_string());
         let answer = self.fetch.call2(&JsValue::UNDEFINED, &url, &init)?;
-        let answer = JsFuture::from(Promise::resolve(&answer)).await?;
+        let answer = settled(&answer).await?;
         // A custom fetch may give an object that merely looks like a Response: only its parts are used. One without a status (0
         // where the mode `no-cors` hides it) says nothing of what the server did, least of all that it refused.
         let is_hidden_redirect = property(&answer, "type").is_some_and(|kind| kind == "opaqueredirect");
@@ -214,14 +217,19 @@ fn invoke(object: &JsValue, name: &str) -> Result<JsValue, JsValue> {
 
 /// What a method promises.
 fn promised(object: &JsValue, name: &str) -> Result<JsFuture, JsValue> {
-    Ok(JsFuture::from(Promise::resolve(&invoke(object, name)?)))
+    Ok(settled(&invoke(object, name)?))
 }
 
-async fn open_body(response: &JsValue, mut abort: Abort, place: String) -> Result<BodyStream, JsValue> {
+/// What a value comes to that may be a promise. Its `then` is called by the engine, so that what that throws is a rejection.
+fn settled(value: &JsValue) -> JsFuture {
+    JsFuture::from(Promise::race(&Array::of1(value)))
+}
+
+async fn open_body(response: &JsValue, mut abort: Abort, words: Words) -> Result<BodyStream, JsValue> {
     let stream = property(response, "body").filter(|body| property(body, "getReader").is_some());
     if let Some(stream) = stream {
         let reader = invoke(&stream, "getReader")?;
-        return Ok(Box::pin(Body { reader, read: None, rest: None, abort, place }));
+        return Ok(Box::pin(Body { reader, read: None, rest: None, abort, words }));
     }
     // No body, or one that is no web stream: taken as a whole.
     let whole = promised(response, "arrayBuffer")?.await?;
@@ -235,7 +243,7 @@ struct Body {
     /// What is left of the last piece.
     rest: Option<Uint8Array>,
     abort: Abort,
-    place: String,
+    words: Words,
 }
 
 impl Stream for Body {
@@ -264,23 +272,23 @@ impl Stream for Body {
             self.abort.over = !matches!(bytes, Ok(Some(_)));
             match bytes {
                 Ok(bytes) => self.rest = bytes,
-                // The head has come, so whatever happens now happens after sending.
-                Err(error) => {
-                    let text = describe(&error, &self.place);
-                    return Poll::Ready(Some(Err(TransportError::new(Failure::Lost, text))));
-                }
+                Err(error) => return Poll::Ready(Some(Err(self.words.lost(&error)))),
             }
         }
     }
 }
 
-/// A piece of a body as bytes. Whatever a caller's own `fetch` gives, and an array of another realm, is copied.
+/// A piece of a body as bytes. It is made anew of whatever a caller's own `fetch` gives: what merely passes for an instance, such as
+/// a proxy, would throw where it is read.
 fn array_of(value: &JsValue) -> Result<Uint8Array, JsValue> {
-    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
-        return Ok(bytes.clone());
-    }
+    let of = if ArrayBuffer::is_view(value) {
+        let part = |name| Reflect::get(value, &JsValue::from_str(name));
+        Array::of3(&part("buffer")?, &part("byteOffset")?, &part("byteLength")?)
+    } else {
+        Array::of1(value)
+    };
     match property(&global(), "Uint8Array").and_then(|class| class.dyn_into::<Function>().ok()) {
-        Some(class) if value.is_object() => Ok(Reflect::construct(&class, &Array::of1(value))?.unchecked_into()),
+        Some(class) if value.is_object() => Ok(Reflect::construct(&class, &of)?.unchecked_into()),
         _ => Err(js_sys::TypeError::new("fetch gave a body of something else than bytes").into()),
     }
 }
@@ -314,54 +322,96 @@ impl Stream for Nothing {
     }
 }
 
-fn classify(error: &JsValue, place: &str, request: &HttpRequest) -> TransportError {
-    let text = describe(error, place);
-    // A custom fetch may put anything into its errors.
-    let text = request.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text)).into_owned();
-    TransportError::new(failure_of(error), text)
-}
-
 /// A page is never told how far a request got.
 #[cfg(not(feature = "node"))]
 fn failure_of(_: &JsValue) -> Failure {
     Failure::Lost
 }
 
-/// What the `fetch` of Node, Deno or Bun says, where a program brings it.
+/// What the `fetch` of Node, Deno or Bun says, where a program brings it. The same code may come while a connection is made and
+/// after the request has left, as with `read EHOSTUNREACH` or a TLS record that was damaged on its way: only what cannot be the latter
+/// counts as not sent.
 #[cfg(feature = "node")]
 fn failure_of(error: &JsValue) -> Failure {
     use crate::protocol::connect_failure::CertificateFault;
 
-    let code = code(error).unwrap_or_default();
-    let connecting = property(error, "cause")
-        .and_then(|cause| property(&cause, "syscall"))
-        .is_some_and(|syscall| syscall == "connect");
+    let Some((source, code)) = coded(error) else { return Failure::Lost };
+    let call = syscall(&source);
+    let call = call.as_deref();
+    // Where several addresses were tried, the call stands in the error of each.
+    let connecting = call == Some("connect") || call.is_none() && all_connecting(&source);
     match code.as_str() {
-        "ENOTFOUND" | "EAI_AGAIN" | "EAI_NONAME" => Failure::Dns,
-        "ECONNREFUSED"
-        | "EHOSTUNREACH"
-        | "ENETUNREACH"
-        | "EADDRNOTAVAIL"
-        | "UND_ERR_CONNECT_TIMEOUT"
-        | "ConnectionRefused" => Failure::Connect,
-        "ETIMEDOUT" if connecting => Failure::Connect,
+        "ENOTFOUND" | "EAI_AGAIN" | "EAI_NONAME"
+            if call.is_none_or(|call| call == "getaddrinfo" || call.starts_with("query")) =>
+        {
+            Failure::Dns
+        }
+        // A connection that there is does not end with it: it may come without its call.
+        "ECONNREFUSED" if connecting || call.is_none() => Failure::Connect,
+        "EHOSTUNREACH" | "ENETUNREACH" | "EADDRNOTAVAIL" | "ETIMEDOUT" if connecting => Failure::Connect,
+        "UND_ERR_CONNECT_TIMEOUT" | "ConnectionRefused" => Failure::Connect,
         code if CertificateFault::from_code(code).is_some() => Failure::Certificate,
-        code if code.starts_with("ERR_TLS_") || code.starts_with("ERR_SSL_") => Failure::Tls,
         "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => Failure::Timeout,
         _ => Failure::Lost,
     }
 }
 
-fn code(error: &JsValue) -> Option<String> {
-    let of = |value: &JsValue| property(value, "code").and_then(|code| code.as_string());
-    property(error, "cause").and_then(|cause| of(&cause)).or_else(|| of(error))
+/// The system call that failed; `erroredSysCall` is what node-fetch calls it.
+#[cfg(feature = "node")]
+fn syscall(error: &JsValue) -> Option<String> {
+    let call = property(error, "syscall").or_else(|| property(error, "erroredSysCall"));
+    call.and_then(|call| call.as_string())
 }
 
-/// The innermost cause, which is the one that helps, and the origin; never the URL, whose query may be a signature.
-fn describe(error: &JsValue, place: &str) -> String {
-    let message =
-        |value: &JsValue| property(value, "message").and_then(|text| text.as_string()).filter(|text| !text.is_empty());
-    let inner = property(error, "cause").and_then(|cause| message(&cause).or_else(|| code(error)));
-    let text = inner.or_else(|| message(error)).or_else(|| error.as_string());
-    format!("{place}: {}", text.unwrap_or_else(|| "the request failed".to_owned()))
+#[cfg(feature = "node")]
+fn all_connecting(error: &JsValue) -> bool {
+    let errors = property(error, "errors").and_then(|errors| try_iter(&errors).ok().flatten());
+    let mut calls = errors.into_iter().flatten().map(|one| one.ok().and_then(|one| syscall(&one))).peekable();
+    calls.peek().is_some() && calls.all(|call| call.as_deref() == Some("connect"))
+}
+
+/// The code of an error, and what has it: the cause, where that has one.
+#[cfg(feature = "node")]
+fn coded(error: &JsValue) -> Option<(JsValue, String)> {
+    let of = |value: JsValue| property(&value, "code").and_then(|code| code.as_string()).map(|code| (value, code));
+    property(error, "cause").and_then(of).or_else(|| of(error.clone()))
+}
+
+/// How the errors of one exchange are put into words. It has what they must not show: a custom `fetch` may put anything into its own.
+#[derive(Clone)]
+struct Words {
+    place: String,
+    key: Option<ApiKey>,
+    #[cfg(feature = "node")]
+    custom_headers: CustomHeaders,
+}
+
+impl Words {
+    fn of(request: &HttpRequest) -> Self {
+        Self {
+            place: request.url.origin().to_string(),
+            key: request.key.clone(),
+            #[cfg(feature = "node")]
+            custom_headers: request.custom_headers.clone(),
+        }
+    }
+
+    /// The innermost cause, which is the one that helps, and the origin; never the URL, whose query may be a signature.
+    fn describe(&self, error: &JsValue) -> String {
+        let text = |value: &JsValue, name| {
+            property(value, name).and_then(|text| text.as_string()).filter(|text| !text.is_empty())
+        };
+        let inner = property(error, "cause").and_then(|cause| text(&cause, "message").or_else(|| text(&cause, "code")));
+        let text = inner.or_else(|| text(error, "message")).or_else(|| error.as_string());
+        let text = text.unwrap_or_else(|| "the request failed".to_owned());
+        let text = self.key.as_ref().map_or_else(|| text.as_str().into(), |key| key.redact(&text));
+        #[cfg(feature = "node")]
+        let text = self.custom_headers.redact(&text);
+        format!("{}: {text}", self.place)
+    }
+
+    /// What fails once the head has come fails after sending, whatever its code.
+    fn lost(&self, error: &JsValue) -> TransportError {
+        TransportError::new(Failure::Lost, self.describe(error))
+    }
 }
