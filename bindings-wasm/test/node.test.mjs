@@ -539,7 +539,7 @@ describe("save", () => {
       const other = await finished({ video_bytes: 500_000 });
       // Of another task: everything is cut to nothing.
       await writeFile(`${path}.part`, "old");
-      await writeFile(`${path}.part.state`, "old");
+      await writeFile(`${path}.part.state`, '{"junfeiai":1,"source":"","sparse":false,"task_id":"task_other","validators":{}}\n');
       await (await client.videos.video(other)).save(path, { overwrite: true });
       assert.deepEqual(new Uint8Array(await readFile(path)), await emulator.video(other));
     } finally {
